@@ -1,0 +1,312 @@
+/* diff.c - which tensors of two checkpoints differ, and by how much. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/model_folder.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "mix/compare.h"
+
+#include "command.h"
+#include "model_argument.h"
+#include "terminal.h"
+
+struct diff_options {
+    struct common_options common;
+    bool tensors, exit_code, follow_symlinks;
+};
+
+static const struct option_row rows[] = {
+    {0, "tensors", OPTION_FLAG, offsetof(struct diff_options, tensors), NULL,
+     "one row per tensor instead of one per layer"},
+    {0, "exit-code", OPTION_FLAG, offsetof(struct diff_options, exit_code), NULL,
+     "exit with 7 when they differ"},
+    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct diff_options, follow_symlinks), NULL,
+     "follow symbolic links out of the model directories"},
+    OPTIONS_COMMON,
+};
+
+/* ---- rows: a tensor each, or a layer each ---- */
+
+struct line {
+    char *name;
+    struct difference difference;
+};
+
+/* "model.layers.3" for every tensor of that layer; the whole name for what is in no layer. */
+static char *layer_of(const char *name)
+{
+    for (const char *c = name; *c; c++) {
+        size_t digits = strspn(c, "0123456789");
+
+        if (digits && (c == name || c[-1] == '.') && c[digits] == '.')
+            return memory_format("%.*s", (int)(c + digits - name), name);
+        if (digits)
+            c += digits - 1;
+    }
+    return memory_copy(name);
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    return strverscmp(((const struct line *)a)->name, ((const struct line *)b)->name);
+}
+
+/* Lines sorted by name, layer 2 before layer 10; freed with free_lines. */
+static struct line *make_lines(const struct comparison *comparison, bool by_tensor,
+                               size_t *n_lines)
+{
+    struct line *lines = memory_zalloc(comparison->n_rows, sizeof *lines);
+    size_t n = 0;
+
+    for (size_t i = 0; i < comparison->n_rows; i++) {
+        const char *name = comparison->rows[i].a->name;
+
+        lines[i].name = by_tensor ? memory_copy(name) : layer_of(name);
+        lines[i].difference = comparison->rows[i].difference;
+    }
+    if (comparison->n_rows)
+        qsort(lines, comparison->n_rows, sizeof *lines, compare_lines);
+    for (size_t i = 0; i < comparison->n_rows; i++) {
+        if (n && strcmp(lines[n - 1].name, lines[i].name) == 0) {
+            difference_add(&lines[n - 1].difference, &lines[i].difference);
+            free(lines[i].name);
+        } else {
+            lines[n++] = lines[i];
+        }
+    }
+    *n_lines = n;
+    return lines;
+}
+
+static void free_lines(struct line *lines, size_t n_lines)
+{
+    for (size_t i = 0; i < n_lines; i++)
+        free(lines[i].name);
+    free(lines);
+}
+
+/* ---- JSON ---- */
+
+static void add_figures(struct buffer *out, const struct difference *difference)
+{
+    buffer_format(out, "\"identical\":%s,\"max_abs\":",
+                  difference->is_identical ? "true" : "false");
+    json_add_number(out, difference->max_abs);
+    buffer_add_text(out, ",\"relative_l2\":");
+    json_add_number(out, difference_relative_l2(difference));
+    buffer_add_text(out, ",\"cosine\":");
+    json_add_number(out, difference_cosine(difference));
+}
+
+static void add_names(struct buffer *out, const char *key, const struct tensor **tensors,
+                      size_t n_tensors)
+{
+    buffer_format(out, ",\"%s\":[", key);
+    for (size_t i = 0; i < n_tensors; i++) {
+        buffer_add_text(out, i ? "," : "");
+        json_add_string(out, tensors[i]->name);
+    }
+    buffer_add_char(out, ']');
+}
+
+static void add_lines(struct buffer *out, const char *key, const struct comparison *comparison,
+                      bool by_tensor)
+{
+    size_t n_lines;
+    struct line *lines = make_lines(comparison, by_tensor, &n_lines);
+
+    buffer_format(out, ",\"%s\":[", key);
+    for (size_t i = 0; i < n_lines; i++) {
+        buffer_add_text(out, i ? ",{\"name\":" : "{\"name\":");
+        json_add_string(out, lines[i].name);
+        buffer_add_char(out, ',');
+        add_figures(out, &lines[i].difference);
+        buffer_add_char(out, '}');
+    }
+    buffer_add_char(out, ']');
+    free_lines(lines, n_lines);
+}
+
+static void print_json(const struct diff_options *options, const struct comparison *comparison)
+{
+    struct buffer out = {0};
+
+    buffer_add_char(&out, '{');
+    add_figures(&out, &comparison->total);
+    add_names(&out, "only_in_a", comparison->only_a, comparison->n_only_a);
+    add_names(&out, "only_in_b", comparison->only_b, comparison->n_only_b);
+    add_lines(&out, "layers", comparison, false);
+    if (options->tensors)
+        add_lines(&out, "tensors", comparison, true);
+    buffer_add_char(&out, '}');
+    puts(out.data);
+    buffer_release(&out);
+}
+
+/* ---- text ---- */
+
+static void add_cell(struct table *table, double value)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, isfinite(value) ? "%.6g" : "-", value);
+    table_add(table, text);
+}
+
+static void add_row(struct table *table, const char *name, const struct difference *difference)
+{
+    table_add(table, name);
+    if (difference->is_identical) {
+        table_add(table, "=");
+        table_add(table, "");
+        table_add(table, "");
+        return;
+    }
+    add_cell(table, difference->max_abs);
+    add_cell(table, difference_relative_l2(difference));
+    add_cell(table, difference_cosine(difference));
+}
+
+static void print_only(const char *where, const struct tensor **tensors, size_t n_tensors)
+{
+    struct table table = {.columns = "ll"};
+    struct buffer label = {0};
+
+    buffer_format(&label, "only in '%s':", where);
+    for (size_t i = 0; i < n_tensors; i++) {
+        table_add(&table, label.data);
+        table_add(&table, tensors[i]->name);
+    }
+    table_print(&table, stdout);
+    table_release(&table);
+    buffer_release(&label);
+}
+
+/* Shapes that differ have no figures; say what they are. */
+static void print_shapes(const struct comparison *comparison)
+{
+    struct table table = {.columns = "lll"};
+    struct buffer text = {0};
+
+    for (size_t i = 0; i < comparison->n_rows; i++) {
+        const struct comparison_row *row = &comparison->rows[i];
+        const struct tensor *sides[2] = {row->a, row->b};
+
+        if (tensor_same_shape(row->a, row->b) && row->a->dtype == row->b->dtype)
+            continue;
+        table_add(&table, row->a->name);
+        for (size_t k = 0; k < 2; k++) {
+            buffer_clear(&text);
+            buffer_format(&text, "%s ", dtype_info(sides[k]->dtype)->name);
+            tensor_add_shape(&text, sides[k]);
+            table_add(&table, text.data);
+        }
+    }
+    table_print(&table, stdout);
+    table_release(&table);
+    buffer_release(&text);
+}
+
+static void print_text(const struct diff_options *options, const struct comparison *comparison)
+{
+    const char **paths = options->common.operands;
+    struct table table = {.columns = "lrrr"};
+    size_t n_lines;
+    struct line *lines;
+
+    if (comparison->total.is_identical && !options->tensors) {
+        printf("identical: %zu tensors\n", comparison->n_rows);
+        return;
+    }
+    lines = make_lines(comparison, options->tensors, &n_lines);
+    table_add(&table, options->tensors ? "tensor" : "layer");
+    table_add(&table, "max abs");
+    table_add(&table, "relative L2");
+    table_add(&table, "cosine");
+    for (size_t i = 0; i < n_lines; i++)
+        add_row(&table, lines[i].name, &lines[i].difference);
+    add_row(&table, "all", &comparison->total);
+    table_print(&table, stdout);
+    table_release(&table);
+    free_lines(lines, n_lines);
+    print_shapes(comparison);
+    print_only(paths[0], comparison->only_a, comparison->n_only_a);
+    print_only(paths[1], comparison->only_b, comparison->n_only_b);
+}
+
+/* ---- the command ---- */
+
+static struct checkpoint *open_checkpoint(struct model_folder *model, const char *path,
+                                          bool follow_symlinks, struct notices *notices,
+                                          struct error *err)
+{
+    if (model_argument_check(path, err) || model_folder_open(model, path, follow_symlinks, err))
+        return NULL;
+    return model_folder_weights(model, notices, err);
+}
+
+static int diff(const struct diff_options *options, struct error *err)
+{
+    const struct common_options *common = &options->common;
+    struct model_folder models[2] = {{0}, {0}};
+    struct checkpoint *checkpoints[2] = {NULL, NULL};
+    struct comparison comparison = {0};
+    struct notices notices = {0};
+    struct terminal_progress shown;
+    struct threads *threads = threads_new(common->n_threads, err);
+    int rc = threads ? 0 : -1;
+
+    for (size_t i = 0; rc == 0 && i < 2; i++) {
+        checkpoints[i] = open_checkpoint(&models[i], common->operands[i], options->follow_symlinks,
+                                         &notices, err);
+        rc = checkpoints[i] ? 0 : -1;
+    }
+    if (rc == 0) {
+        terminal_notices(&notices, common);
+        terminal_progress_start(&shown, "comparing", common);
+        rc = comparison_make(&comparison, checkpoints[0], checkpoints[1], threads, &shown.progress,
+                             err);
+        terminal_progress_end(&shown);
+    }
+    if (rc == 0) {
+        if (common->json)
+            print_json(options, &comparison);
+        else
+            print_text(options, &comparison);
+        if (options->exit_code && !comparison.total.is_identical) {
+            err->code = ERROR_VERIFY; /* an answer, not a failure: no message */
+            rc = -1;
+        }
+    }
+    comparison_release(&comparison);
+    notices_release(&notices);
+    for (size_t i = 0; i < 2; i++) {
+        checkpoint_close(checkpoints[i]);
+        model_folder_release(&models[i]);
+    }
+    threads_free(threads);
+    return rc;
+}
+
+static int run(int argc, char **argv, struct error *err)
+{
+    struct diff_options options = {0};
+    int rc = command_parse(&command_diff, argc, argv, &options, err);
+
+    if (rc == 0)
+        rc = diff(&options, err);
+    options_release(&options.common);
+    return rc;
+}
+
+const struct command command_diff = {
+    .name = "diff",
+    .summary = "show how two checkpoints differ",
+    .usage = "MODEL MODEL",
+    .min_operands = 2,
+    .max_operands = 2,
+    .rows = rows,
+    .run = run,
+};

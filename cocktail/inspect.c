@@ -1,0 +1,293 @@
+/* inspect.c - what a checkpoint is. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/architecture.h"
+#include "arch/checkpoint_names.h"
+#include "arch/model_folder.h"
+#include "base/json.h"
+#include "text/vocabulary.h"
+
+#include "command.h"
+#include "model_argument.h"
+#include "terminal.h"
+
+struct inspect_options {
+    struct common_options common;
+    bool tensors, follow_symlinks;
+};
+
+static const struct option_row rows[] = {
+    {0, "tensors", OPTION_FLAG, offsetof(struct inspect_options, tensors), NULL,
+     "list the tensors"},
+    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct inspect_options, follow_symlinks), NULL,
+     "follow symbolic links out of the model directory"},
+    OPTIONS_COMMON,
+};
+
+struct facts {
+    struct model_folder model;
+    struct checkpoint *checkpoint;
+    struct vocabulary vocabulary;
+    const char *type;          /* NULL: cannot be told */
+    size_t n_parameters, size_bytes;
+    size_t n_by_dtype[N_DTYPES];
+    bool is_tied;
+    struct notices notices;
+};
+
+/* ---- finding out ---- */
+
+/* Counts what is a parameter and not another one once more. */
+static int count_tensors(struct facts *facts, struct error *err)
+{
+    const struct checkpoint *checkpoint = facts->checkpoint;
+    bool ties = model_folder_is_tied(&facts->model);
+    struct checkpoint_names names;
+    int rc = 0;
+
+    facts->is_tied = ties;
+    checkpoint_names_init(&names, checkpoint);
+    for (size_t i = 0; rc >= 0 && i < checkpoint->n_tensors; i++) {
+        const struct tensor *tensor = &checkpoint->tensors[i];
+        const struct tied_name *tied = tensor_names_find_tied(names.plain[i]);
+
+        facts->n_by_dtype[tensor->dtype]++;
+        facts->size_bytes += tensor->size_bytes;
+        rc = tied && (ties || !tied->is_head) ? checkpoint_names_is_copy(&names, i, err) : 0;
+        if (rc == 0 && tied && tied->is_head && checkpoint_names_find_owner(&names, tied))
+            facts->is_tied = false; /* a head of its own, whatever config.json says */
+        if (rc == 0 && tensor_names_is_parameter(tensor))
+            facts->n_parameters += tensor->n_items;
+    }
+    checkpoint_names_release(&names);
+    return rc < 0 ? -1 : 0;
+}
+
+static int load_vocabulary(struct facts *facts, struct error *err)
+{
+    if (facts->model.file)
+        return 0;
+    return vocabulary_load(&facts->vocabulary, facts->model.folder,
+                           facts->model.sentence.transformer, err);
+}
+
+static int find_facts(struct facts *facts, const char *path, bool follow_symlinks,
+                      struct error *err)
+{
+    struct error ignored = {0};
+    enum model_type type;
+
+    if (model_argument_check(path, err) ||
+        model_folder_open(&facts->model, path, follow_symlinks, err))
+        return -1;
+    facts->checkpoint = model_folder_weights(&facts->model, &facts->notices, err);
+    if (!facts->checkpoint || count_tensors(facts, err) || load_vocabulary(facts, err))
+        return -1;
+    if (facts->model.has_config &&
+        architecture_type(&facts->model.config, NULL, path, &type, &ignored) == 0)
+        facts->type = model_type_name(type);
+    return 0;
+}
+
+static void facts_release(struct facts *facts)
+{
+    checkpoint_close(facts->checkpoint);
+    vocabulary_release(&facts->vocabulary);
+    model_folder_release(&facts->model);
+    notices_release(&facts->notices);
+}
+
+/* ---- JSON ---- */
+
+static void add_text_member(struct buffer *out, const char *key, const char *value)
+{
+    buffer_format(out, ",\"%s\":", key);
+    if (value)
+        json_add_string(out, value);
+    else
+        buffer_add_text(out, "null");
+}
+
+static void add_tensors(struct buffer *out, const struct checkpoint *checkpoint)
+{
+    buffer_add_text(out, ",\"tensors\":[");
+    for (size_t i = 0; i < checkpoint->n_tensors; i++) {
+        const struct tensor *tensor = &checkpoint->tensors[i];
+
+        buffer_add_text(out, i ? ",{\"name\":" : "{\"name\":");
+        json_add_string(out, tensor->name);
+        buffer_format(out, ",\"dtype\":\"%s\",\"shape\":", dtype_info(tensor->dtype)->name);
+        tensor_add_shape(out, tensor);
+        buffer_format(out, ",\"size_bytes\":%zu,\"file\":", tensor->size_bytes);
+        json_add_string(out, checkpoint->files[tensor->file].name);
+        buffer_add_char(out, '}');
+    }
+    buffer_add_char(out, ']');
+}
+
+static void print_json(const struct inspect_options *options, const struct facts *facts)
+{
+    const struct checkpoint *checkpoint = facts->checkpoint;
+    const struct config *config = &facts->model.config;
+    struct buffer out = {0};
+    bool is_first = true;
+
+    buffer_add_text(&out, "{\"path\":");
+    json_add_string(&out, options->common.operands[0]);
+    add_text_member(&out, "architecture", config->architecture);
+    add_text_member(&out, "type", facts->type);
+    buffer_format(&out, ",\"parameters\":%zu", facts->n_parameters);
+    if (architecture_has_experts(config)) /* how many of them a token meets is not known here */
+        buffer_add_text(&out, ",\"active_parameters\":null");
+    else
+        buffer_format(&out, ",\"active_parameters\":%zu", facts->n_parameters);
+    buffer_add_text(&out, ",\"dtypes\":{");
+    for (size_t d = 0; d < N_DTYPES; d++)
+        if (facts->n_by_dtype[d]) {
+            buffer_format(&out, "%s\"%s\":%zu", is_first ? "" : ",",
+                          dtype_info((enum dtype)d)->name, facts->n_by_dtype[d]);
+            is_first = false;
+        }
+    buffer_format(&out, "},\"size_bytes\":%zu,\"files\":[", facts->size_bytes);
+    for (size_t i = 0; i < checkpoint->n_files; i++) {
+        buffer_add_text(&out, i ? "," : "");
+        json_add_string(&out, checkpoint->files[i].name);
+    }
+    buffer_format(&out, "],\"tied_embeddings\":%s", facts->is_tied ? "true" : "false");
+    add_text_member(&out, "tokenizer", facts->vocabulary.kind);
+    add_text_member(&out, "pooling", facts->model.sentence.pooling);
+    add_text_member(&out, "quantization", config->quantization);
+    buffer_add_text(&out, ",\"metadata\":{");
+    for (size_t i = 0; i < checkpoint->n_metadata; i++) {
+        buffer_add_text(&out, i ? "," : "");
+        json_add_string(&out, checkpoint->metadata[i].key);
+        buffer_add_char(&out, ':');
+        json_add_string(&out, checkpoint->metadata[i].value);
+    }
+    buffer_add_char(&out, '}');
+    if (options->tensors)
+        add_tensors(&out, checkpoint);
+    buffer_add_char(&out, '}');
+    puts(out.data);
+    buffer_release(&out);
+}
+
+/* ---- text ---- */
+
+static void add_fact(struct table *table, const char *name, const char *value)
+{
+    table_add(table, name);
+    table_add(table, value ? value : "-");
+}
+
+static void add_sizes(struct table *table, const struct facts *facts)
+{
+    char size[TERMINAL_SIZE_MAX];
+    struct buffer text = {0};
+
+    buffer_format(&text, "%zu", facts->n_parameters);
+    add_fact(table, "parameters", text.data);
+    buffer_clear(&text);
+    for (size_t d = 0; d < N_DTYPES; d++)
+        if (facts->n_by_dtype[d])
+            buffer_format(&text, "%s%s (%zu tensor%s)", text.size ? ", " : "",
+                          dtype_info((enum dtype)d)->name, facts->n_by_dtype[d],
+                          facts->n_by_dtype[d] == 1 ? "" : "s");
+    add_fact(table, "dtypes", text.data);
+    buffer_clear(&text);
+    buffer_format(&text, "%s in %zu file%s", terminal_size(size, facts->size_bytes),
+                  facts->checkpoint->n_files, facts->checkpoint->n_files == 1 ? "" : "s");
+    add_fact(table, "size", text.data);
+    buffer_release(&text);
+}
+
+static void print_tensors(const struct checkpoint *checkpoint)
+{
+    struct table table = {.columns = "llll"};
+    struct buffer shape = {0};
+
+    for (size_t i = 0; i < checkpoint->n_tensors; i++) {
+        const struct tensor *tensor = &checkpoint->tensors[i];
+
+        buffer_clear(&shape);
+        tensor_add_shape(&shape, tensor);
+        table_add(&table, tensor->name);
+        table_add(&table, dtype_info(tensor->dtype)->name);
+        table_add(&table, shape.data);
+        table_add(&table, checkpoint->files[tensor->file].name);
+    }
+    putchar('\n');
+    table_print(&table, stdout);
+    table_release(&table);
+    buffer_release(&shape);
+}
+
+static void print_text(const struct inspect_options *options, const struct facts *facts)
+{
+    const struct config *config = &facts->model.config;
+    struct table table = {.columns = "ll"};
+    struct buffer text = {0};
+
+    add_fact(&table, "path", options->common.operands[0]);
+    add_fact(&table, "architecture", config->architecture);
+    add_fact(&table, "type", facts->type);
+    add_sizes(&table, facts);
+    add_fact(&table, "tied head", facts->is_tied ? "yes" : "no");
+    if (facts->vocabulary.kind)
+        buffer_format(&text, "%s, %zu tokens (%s)", facts->vocabulary.kind,
+                      facts->vocabulary.ids.n_entries, facts->vocabulary.file);
+    add_fact(&table, "tokenizer", text.data);
+    add_fact(&table, "pooling", facts->model.sentence.pooling);
+    add_fact(&table, "quantization", config->quantization);
+    for (size_t i = 0; i < facts->checkpoint->n_metadata; i++) {
+        buffer_clear(&text);
+        buffer_format(&text, "%s = %s", facts->checkpoint->metadata[i].key,
+                      facts->checkpoint->metadata[i].value);
+        add_fact(&table, "metadata", text.data);
+    }
+    table_print(&table, stdout);
+    table_release(&table);
+    buffer_release(&text);
+    if (options->tensors)
+        print_tensors(facts->checkpoint);
+}
+
+/* ---- the command ---- */
+
+static int inspect(const struct inspect_options *options, struct error *err)
+{
+    struct facts facts = {0};
+    int rc = find_facts(&facts, options->common.operands[0], options->follow_symlinks, err);
+
+    if (rc == 0) {
+        terminal_notices(&facts.notices, &options->common);
+        if (options->common.json)
+            print_json(options, &facts);
+        else
+            print_text(options, &facts);
+    }
+    facts_release(&facts);
+    return rc;
+}
+
+static int run(int argc, char **argv, struct error *err)
+{
+    struct inspect_options options = {0};
+    int rc = command_parse(&command_inspect, argc, argv, &options, err);
+
+    if (rc == 0)
+        rc = inspect(&options, err);
+    options_release(&options.common);
+    return rc;
+}
+
+const struct command command_inspect = {
+    .name = "inspect",
+    .summary = "show what a checkpoint is",
+    .usage = "MODEL",
+    .min_operands = 1,
+    .max_operands = 1,
+    .rows = rows,
+    .run = run,
+};

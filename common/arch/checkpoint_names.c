@@ -1,0 +1,97 @@
+#include "checkpoint_names.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static const size_t ambiguous = SIZE_MAX; /* two tensors share this plain name */
+
+void checkpoint_names_init(struct checkpoint_names *names, const struct checkpoint *checkpoint)
+{
+    struct buffer plain = {0};
+
+    *names = (struct checkpoint_names){.checkpoint = checkpoint};
+    names->plain = memory_zalloc(checkpoint->n_tensors, sizeof *names->plain);
+    for (size_t i = 0; i < checkpoint->n_tensors; i++) {
+        tensor_names_plain(checkpoint->tensors[i].name, &plain);
+        names->plain[i] = arena_copy(&names->arena, plain.data, plain.size);
+        if (hash_map_add(&names->by_plain, names->plain[i], plain.size, i) != i)
+            *hash_map_find(&names->by_plain, names->plain[i], plain.size) = ambiguous;
+    }
+    buffer_release(&plain);
+}
+
+void checkpoint_names_release(struct checkpoint_names *names)
+{
+    free(names->plain);
+    hash_map_release(&names->by_plain);
+    arena_release(&names->arena);
+    *names = (struct checkpoint_names){0};
+}
+
+const struct tensor *checkpoint_names_find_plain(const struct checkpoint_names *names,
+                                                 const char *plain)
+{
+    const size_t *index = hash_map_find(&names->by_plain, plain, strlen(plain));
+
+    return index && *index != ambiguous ? &names->checkpoint->tensors[*index] : NULL;
+}
+
+const struct tensor *checkpoint_names_find(const struct checkpoint_names *names, const char *name,
+                                           const char *plain)
+{
+    const struct tensor *tensor = checkpoint_find(names->checkpoint, name);
+
+    return tensor ? tensor : checkpoint_names_find_plain(names, plain);
+}
+
+const struct tensor *checkpoint_names_find_owner(const struct checkpoint_names *names,
+                                                 const struct tied_name *tied)
+{
+    for (size_t i = 0; tied->owners[i]; i++) {
+        const struct tensor *owner = checkpoint_names_find_plain(names, tied->owners[i]);
+
+        if (owner)
+            return owner;
+    }
+    return NULL;
+}
+
+static int same_values(const struct checkpoint *checkpoint, const struct tensor *a,
+                       const struct tensor *b, struct error *err)
+{
+    enum { CHUNK = 32768 };
+    size_t item_bytes = dtype_info(a->dtype)->n_bits / 8;
+    char *bytes;
+    int same = 1;
+
+    if (tensor_same_bytes(a, b))
+        return 1;
+    if (a->dtype != b->dtype || !tensor_same_shape(a, b) || item_bytes == 0)
+        return 0;
+    bytes = memory_alloc(2 * CHUNK * item_bytes);
+    for (size_t first = 0; same == 1 && first < a->n_items; first += CHUNK) {
+        size_t n = a->n_items - first < CHUNK ? a->n_items - first : CHUNK;
+
+        if (checkpoint_read(checkpoint, a, first, n, bytes, err) ||
+            checkpoint_read(checkpoint, b, first, n, bytes + CHUNK * item_bytes, err))
+            same = -1;
+        else
+            same = memcmp(bytes, bytes + CHUNK * item_bytes, n * item_bytes) == 0;
+    }
+    free(bytes);
+    return same;
+}
+
+int checkpoint_names_is_copy(const struct checkpoint_names *names, size_t index, struct error *err)
+{
+    const struct tensor *tensor = &names->checkpoint->tensors[index];
+    const struct tied_name *tied = tensor_names_find_tied(names->plain[index]);
+    const struct tensor *owner = tied ? checkpoint_names_find_owner(names, tied) : NULL;
+
+    if (!owner || owner == tensor)
+        return 0;
+    return same_values(names->checkpoint, tensor, owner, err);
+}

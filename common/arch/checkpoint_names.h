@@ -1,0 +1,37 @@
+/* checkpoint_names.h - the tensors of a checkpoint by what they are, whatever prefix they carry.
+ *
+ * A tensor is found under its very name, else under its plain one (tensor_names.h). */
+#ifndef COCKTAIL_CHECKPOINT_NAMES_H
+#define COCKTAIL_CHECKPOINT_NAMES_H
+
+#include "arch/tensor_names.h"
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "format/checkpoint.h"
+
+struct checkpoint_names {
+    const struct checkpoint *checkpoint; /* borrowed */
+    const char **plain;                  /* [n_tensors] */
+    struct hash_map by_plain;
+    struct arena arena;
+};
+
+void checkpoint_names_init(struct checkpoint_names *names, const struct checkpoint *checkpoint);
+void checkpoint_names_release(struct checkpoint_names *names);
+
+/* NULL when there is none, or more than one of that plain name. */
+const struct tensor *checkpoint_names_find_plain(const struct checkpoint_names *names,
+                                                 const char *plain);
+/* By name, else by plain name. */
+const struct tensor *checkpoint_names_find(const struct checkpoint_names *names, const char *name,
+                                           const char *plain);
+/* The tensor that one of this tied name would be equal to, or NULL. */
+const struct tensor *checkpoint_names_find_owner(const struct checkpoint_names *names,
+                                                 const struct tied_name *tied);
+/* Whether tensor `index` holds the values of its owner once more: 1, 0 (also when it has no owner), or
+ * -1 on a read error. Reads both. */
+int checkpoint_names_is_copy(const struct checkpoint_names *names, size_t index,
+                             struct error *err);
+
+#endif

@@ -1,0 +1,94 @@
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t config_bytes_max = 10 * 1000 * 1000;
+
+const char *const config_hidden_size[] = {"hidden_size", "d_model", "n_embd", "dim", NULL};
+const char *const config_max_positions[] = {"max_position_embeddings", "n_positions", "n_ctx",
+                                            NULL};
+
+static int read_members(struct config *config, struct error *err)
+{
+    const cJSON *architectures, *quantization;
+
+    if (!cJSON_IsObject(config->json))
+        return error_set(err, ERROR_FORMAT, "is not an object");
+    architectures = json_find(config->json, "architectures");
+    if (architectures && !cJSON_IsArray(architectures))
+        return error_set(err, ERROR_FORMAT, "architectures is not a list");
+    if (architectures && cJSON_GetArraySize(architectures) > 0) {
+        const cJSON *first = cJSON_GetArrayItem(architectures, 0);
+
+        if (!cJSON_IsString(first))
+            return error_set(err, ERROR_FORMAT, "architectures[0] is not a string");
+        config->architecture = first->valuestring;
+    }
+    config->model_type = json_find_string(config->json, "model_type");
+    if (!config->model_type && json_find(config->json, "model_type"))
+        return error_set(err, ERROR_FORMAT, "model_type is not a string");
+    quantization = json_find(config->json, "quantization_config");
+    if (quantization) {
+        config->quantization = json_find_string(quantization, "quant_method");
+        if (!config->quantization)
+            config->quantization = "unknown";
+    }
+    return 0;
+}
+
+int config_load(struct config *config, const struct folder *folder, const char *directory,
+                struct error *err)
+{
+    struct config loaded = {0};
+    char *path = folder_join(directory, "config.json");
+    int rc = -1;
+
+    loaded.text = folder_read_text(folder, path, config_bytes_max, &loaded.size, err);
+    if (loaded.text) {
+        loaded.json = json_parse(loaded.text, loaded.size, err);
+        rc = loaded.json ? read_members(&loaded, err) : -1;
+        if (rc)
+            error_context(err, "'%s/%s'", folder->path, path);
+    }
+    if (rc)
+        config_release(&loaded);
+    else
+        *config = loaded;
+    free(path);
+    return rc;
+}
+
+void config_release(struct config *config)
+{
+    free(config->text);
+    cJSON_Delete(config->json);
+    *config = (struct config){0};
+}
+
+/* The part that describes the language model: multimodal wrappers nest it. */
+static const cJSON *text_config(const struct config *config)
+{
+    return json_find(config->json, "text_config");
+}
+
+double config_number(const struct config *config, const char *const *names)
+{
+    const cJSON *places[] = {config->json, text_config(config)};
+
+    for (size_t p = 0; p < 2; p++)
+        for (size_t i = 0; names[i]; i++) {
+            const cJSON *member = json_find(places[p], names[i]);
+
+            if (cJSON_IsNumber(member))
+                return member->valuedouble;
+        }
+    return -1;
+}
+
+int config_tied(const struct config *config)
+{
+    int tied = json_find_bool(config->json, "tie_word_embeddings");
+
+    return tied >= 0 ? tied : json_find_bool(text_config(config), "tie_word_embeddings");
+}

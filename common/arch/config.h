@@ -1,0 +1,34 @@
+/* config.h - config.json: what a checkpoint says it is. */
+#ifndef COCKTAIL_CONFIG_H
+#define COCKTAIL_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/folder.h"
+#include "base/json.h"
+
+struct config { /* a zeroed struct is "no config.json" */
+    char *text;               /* the file as it is */
+    size_t size;
+    cJSON *json;
+    const char *architecture; /* architectures[0], or NULL */
+    const char *model_type;   /* or NULL */
+    const char *quantization; /* the method of quantization_config ("unknown" when it names none), or NULL */
+};
+
+/* Reads DIRECTORY/config.json of the folder. ERROR_FORMAT when it is missing or malformed. */
+int config_load(struct config *config, const struct folder *folder, const char *directory,
+                struct error *err);
+void config_release(struct config *config);
+
+/* The first of the `names` (NULL-terminated) that holds a number, looked up at the top and then in
+ * text_config; -1 when none does. Spellings: architectures.md 0.1. */
+double config_number(const struct config *config, const char *const *names);
+/* tie_word_embeddings: 1, 0, or -1 when config.json does not say. */
+int config_tied(const struct config *config);
+
+extern const char *const config_hidden_size[], *const config_max_positions[];
+
+#endif

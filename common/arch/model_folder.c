@@ -1,0 +1,93 @@
+#include "model_folder.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "arch/architecture.h"
+#include "base/memory.h"
+
+/* Splits the path of a weights file into its directory and its name. */
+static int open_file(struct model_folder *model, const char *path, bool follow_symlinks,
+                     struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *directory = slash == path ? memory_copy("/")
+                      : slash       ? memory_format("%.*s", (int)(slash - path), path)
+                                    : memory_copy(".");
+
+    model->folder = folder_open(directory, follow_symlinks, err);
+    model->file = memory_copy(slash ? slash + 1 : path);
+    model->sentence.transformer = "";
+    free(directory);
+    return model->folder ? 0 : -1;
+}
+
+static int open_directory(struct model_folder *model, const char *path, bool follow_symlinks,
+                          struct error *err)
+{
+    char *config;
+    int rc = 0;
+
+    model->folder = folder_open(path, follow_symlinks, err);
+    if (!model->folder || sentence_folder_load(&model->sentence, model->folder, err))
+        return -1;
+    config = folder_join(model->sentence.transformer, "config.json");
+    if (folder_look(model->folder, config) != FOLDER_ABSENT) {
+        rc = config_load(&model->config, model->folder, model->sentence.transformer, err);
+        model->has_config = rc == 0;
+    }
+    free(config);
+    return rc;
+}
+
+int model_folder_open(struct model_folder *model, const char *path, bool follow_symlinks,
+                      struct error *err)
+{
+    struct stat info;
+    int rc;
+
+    *model = (struct model_folder){.name = memory_copy(path)};
+    if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode))
+        rc = open_file(model, path, follow_symlinks, err);
+    else
+        rc = open_directory(model, path, follow_symlinks, err);
+    if (rc)
+        model_folder_release(model);
+    return rc;
+}
+
+void model_folder_release(struct model_folder *model)
+{
+    free(model->name);
+    free(model->file);
+    folder_close(model->folder);
+    config_release(&model->config);
+    sentence_folder_release(&model->sentence);
+    *model = (struct model_folder){0};
+}
+
+int model_folder_need_config(const struct model_folder *model, struct error *err)
+{
+    if (model->has_config || model->file)
+        return 0;
+    return error_set(err, ERROR_FORMAT, "'%s': no config.json in it", model->name);
+}
+
+struct checkpoint *model_folder_weights(const struct model_folder *model, struct notices *notices,
+                                        struct error *err)
+{
+    return checkpoint_open(model->folder, model->file ? "" : model->sentence.transformer,
+                           model->file, notices, err);
+}
+
+bool model_folder_is_tied(const struct model_folder *model)
+{
+    int tied;
+
+    if (!model->has_config)
+        return false;
+    tied = config_tied(&model->config);
+    /* A family that we do not know: transformers ties unless it is told not to. */
+    return (tied >= 0 ? tied : architecture_tied_by_default(&model->config)) != 0;
+}

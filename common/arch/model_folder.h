@@ -1,0 +1,39 @@
+/* model_folder.h - a model on disk, opened: its directory, config and layout. */
+#ifndef COCKTAIL_MODEL_FOLDER_H
+#define COCKTAIL_MODEL_FOLDER_H
+
+#include <stdbool.h>
+
+#include "arch/config.h"
+#include "arch/sentence_transformers.h"
+#include "base/error.h"
+#include "base/folder.h"
+#include "base/notices.h"
+#include "format/checkpoint.h"
+
+struct model_folder {
+    char *name;            /* as the user wrote it; for messages and the model card */
+    struct folder *folder;
+    char *file;            /* the weights file, when one was given and no directory; else NULL */
+    bool has_config;
+    struct config config;
+    struct sentence_folder sentence;
+};
+
+/* Opens the directory, or single weights file, at `path`, and reads its config.json and modules.json
+ * if they are there. A single file has neither: it is weights and nothing else. ERROR_FORMAT when
+ * one is malformed. Released with model_folder_release. */
+int model_folder_open(struct model_folder *model, const char *path, bool follow_symlinks,
+                      struct error *err);
+void model_folder_release(struct model_folder *model);
+
+/* -1 with ERROR_FORMAT that says what was looked for when there is no config.json. */
+int model_folder_need_config(const struct model_folder *model, struct error *err);
+
+/* Its weights; closed with checkpoint_close. */
+struct checkpoint *model_folder_weights(const struct model_folder *model, struct notices *notices,
+                                        struct error *err);
+/* Whether its output head is tied to the embedding, by config.json or else by its family. */
+bool model_folder_is_tied(const struct model_folder *model);
+
+#endif

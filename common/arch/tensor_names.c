@@ -1,0 +1,124 @@
+#include "tensor_names.h"
+
+#include <string.h>
+
+/* Stripped again and again, so "base_model.model.model." or "model.language_model." need no row. */
+static const char *const prefixes[] = {
+    "model.",      "transformer.", "bert.",   "roberta.",   "distilbert.",       "gpt_neox.",
+    "language_model.", "0.auto_model.", "auto_model.", "module.", "_orig_mod.", "base_model.model.",
+};
+
+static const struct {
+    const char *ending;
+    unsigned n_dims_min; /* a causal mask has four dimensions, a bias of the same name has one */
+} not_parameters[] = {
+    {"embeddings.position_ids", 0}, {".token_type_ids", 0}, {"rotary_emb.inv_freq", 0},
+    {".attn.bias", 2},              {".attn.masked_bias", 0}, {".attention.bias", 2},
+    {".attention.masked_bias", 0},  {".attn.mask", 2},      {".attn.cum_weight", 2},
+    {"._extra_state", 0},           {".SCB", 0},            {".weight_format", 0},
+    {".g_idx", 0},                  {"rope.freqs", 0},
+};
+
+static const struct tied_name tied_names[] = {
+    {"lm_head.weight", {"embed_tokens.weight", "wte.weight", "shared.weight"}, true},
+    {"embed_out.weight", {"embed_in.weight"}, true},
+    {"output.weight", {"tok_embeddings.weight"}, true},
+    {"cls.predictions.decoder.weight", {"embeddings.word_embeddings.weight"}, true},
+    {"lm_head.decoder.weight", {"embeddings.word_embeddings.weight"}, true},
+    {"vocab_projector.weight", {"embeddings.word_embeddings.weight"}, true},
+    {"cls.predictions.decoder.bias", {"cls.predictions.bias"}, false},
+    {"lm_head.decoder.bias", {"lm_head.bias"}, false},
+    {"encoder.embed_tokens.weight", {"shared.weight"}, false},
+    {"decoder.embed_tokens.weight", {"shared.weight"}, false},
+};
+
+static const char *const encoder_heads[] = {
+    "cls.", "lm_head.", "vocab_transform.", "vocab_layer_norm.", "vocab_projector.", "classifier.",
+    "pre_classifier.", "score.",
+};
+
+static const char *const packed_endings[] = {
+    ".qweight",       ".qzeros",         ".weight_packed", ".weight.absmax", ".weight.quant_map",
+    ".quant_state.bitsandbytes__nf4",    ".quant_state.bitsandbytes__fp4",   ".weight_scale_inv",
+    "_proj_blocks",
+};
+
+static bool has_ending(const char *name, const char *ending)
+{
+    size_t n = strlen(name), m = strlen(ending);
+
+    return n >= m && strcmp(name + n - m, ending) == 0;
+}
+
+static const char *skip_prefixes(const char *name)
+{
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes;) {
+        size_t n = strlen(prefixes[i]);
+
+        if (strncmp(name, prefixes[i], n) == 0) {
+            name += n;
+            i = 0;
+        } else {
+            i++;
+        }
+    }
+    return name;
+}
+
+void tensor_names_plain(const char *name, struct buffer *out)
+{
+    static const char *const old_names[][2] = {{"LayerNorm.gamma", "LayerNorm.weight"},
+                                               {"LayerNorm.beta", "LayerNorm.bias"}};
+
+    name = skip_prefixes(name);
+    buffer_clear(out);
+    for (size_t i = 0; i < 2; i++)
+        if (has_ending(name, old_names[i][0])) {
+            buffer_add(out, name, strlen(name) - strlen(old_names[i][0]));
+            buffer_add_text(out, old_names[i][1]);
+            return;
+        }
+    buffer_add_text(out, name);
+}
+
+bool tensor_names_is_parameter(const struct tensor *tensor)
+{
+    for (size_t i = 0; i < sizeof not_parameters / sizeof *not_parameters; i++)
+        if (has_ending(tensor->name, not_parameters[i].ending) &&
+            tensor->n_dims >= not_parameters[i].n_dims_min)
+            return false;
+    return true;
+}
+
+const struct tied_name *tensor_names_find_tied(const char *plain)
+{
+    for (size_t i = 0; i < sizeof tied_names / sizeof *tied_names; i++)
+        if (strcmp(plain, tied_names[i].name) == 0)
+            return &tied_names[i];
+    return NULL;
+}
+
+bool tensor_names_is_embedding(const char *plain)
+{
+    for (size_t i = 0; i < sizeof tied_names / sizeof *tied_names; i++)
+        for (size_t k = 0; tied_names[i].is_head && tied_names[i].owners[k]; k++)
+            if (strcmp(plain, tied_names[i].owners[k]) == 0)
+                return true;
+    return false;
+}
+
+bool tensor_names_is_encoder_head(const char *plain)
+{
+    for (size_t i = 0; i < sizeof encoder_heads / sizeof *encoder_heads; i++)
+        if (strncmp(plain, encoder_heads[i], strlen(encoder_heads[i])) == 0)
+            return true;
+    return false;
+}
+
+bool tensor_names_is_packed(const char *name)
+{
+    for (size_t i = 0; i < sizeof packed_endings / sizeof *packed_endings; i++)
+        if (has_ending(name, packed_endings[i]))
+            return true;
+    return false;
+}

@@ -1,0 +1,37 @@
+/* tensor_names.h - one meaning, many spellings: prefixes, tied heads, and what is no parameter.
+ * Source: architectures.md 0.9 and 0.10. */
+#ifndef COCKTAIL_TENSOR_NAMES_H
+#define COCKTAIL_TENSOR_NAMES_H
+
+#include <stdbool.h>
+
+#include "base/buffer.h"
+#include "tensor/tensor.h"
+
+/* The name without the prefixes that wrappers add ("model.", "bert.", "module.", …) and with the old
+ * LayerNorm.gamma/beta as weight/bias: equal for equal parts of two spellings of one model.
+ * Replaces what `out` holds. */
+void tensor_names_plain(const char *name, struct buffer *out);
+
+/* A buffer (position ids, causal masks, rotary frequencies) that no checkpoint needs. */
+bool tensor_names_is_parameter(const struct tensor *tensor);
+
+/* A tensor that may be stored although it is another one: an output head and its embedding, or
+ * the same bias under two names. All names plain. */
+struct tied_name {
+    const char *name;
+    const char *owners[4]; /* candidates, the first that exists; NULL-terminated */
+    bool is_head;          /* tied only when config.json says so; the others always are */
+};
+const struct tied_name *tensor_names_find_tied(const char *plain);
+
+/* An embedding that an output head can be tied to. */
+bool tensor_names_is_embedding(const char *plain);
+
+/* Part of a language-model head of an encoder (cls.predictions…, lm_head… of RoBERTa). */
+bool tensor_names_is_encoder_head(const char *plain);
+
+/* Packed weights of a quantised model (GPTQ, AWQ, bitsandbytes, compressed-tensors). */
+bool tensor_names_is_packed(const char *name);
+
+#endif

@@ -1,0 +1,98 @@
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+static int refuse_special(const char *shown, const struct stat *info, struct error *err)
+{
+    if (S_ISREG(info->st_mode))
+        return 0;
+    return error_set(err, ERROR_FORMAT, "'%s': is %s, not a regular file", shown,
+                     S_ISDIR(info->st_mode)    ? "a directory"
+                     : S_ISFIFO(info->st_mode) ? "a FIFO"
+                     : S_ISLNK(info->st_mode)  ? "a symbolic link"
+                     : S_ISSOCK(info->st_mode) ? "a socket"
+                                               : "a device");
+}
+
+struct file *file_open(const char *path, const char *shown, struct error *err)
+{
+    struct stat info;
+    struct file *file = NULL;
+    int fd;
+
+    /* Looked at before it is opened, because opening a device can already do something; and again
+     * behind the open, because it may have been exchanged. O_NONBLOCK: a FIFO would wait. */
+    if (lstat(path, &info)) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            error_set(err, ERROR_FORMAT, "'%s': no such file", shown);
+        else
+            error_errno(err, "cannot open '%s'", shown);
+        return NULL;
+    }
+    if (refuse_special(shown, &info, err))
+        return NULL;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &info)) {
+        error_errno(err, "cannot open '%s'", shown);
+    } else if (!refuse_special(shown, &info, err)) {
+        file = memory_zalloc(1, sizeof *file);
+        *file = (struct file){fd, (size_t)info.st_size, memory_copy(shown)};
+        return file;
+    }
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
+void file_close(struct file *file)
+{
+    if (!file)
+        return;
+    close(file->fd);
+    free(file->path);
+    free(file);
+}
+
+int file_read(const struct file *file, size_t offset, void *out, size_t n, struct error *err)
+{
+    size_t done = 0;
+
+    while (done < n) {
+        ssize_t got = pread(file->fd, (char *)out + done, n - done, (off_t)(offset + done));
+
+        if (got > 0)
+            done += (size_t)got;
+        else if (got == 0)
+            return error_set(err, ERROR_IO, "'%s': ends at byte %zu, %zu were there when it was "
+                             "opened; is something writing to it?", file->path, offset + done,
+                             file->size_bytes);
+        else if (errno != EINTR)
+            return error_errno(err, "cannot read '%s' at byte %zu", file->path, offset + done);
+    }
+    return 0;
+}
+
+char *file_read_text(const struct file *file, size_t limit, size_t *size, struct error *err)
+{
+    char *text;
+
+    if (file->size_bytes > limit) {
+        error_set(err, ERROR_FORMAT, "'%s': %zu bytes long, more than the limit of %zu", file->path,
+                  file->size_bytes, limit);
+        return NULL;
+    }
+    text = memory_try(file->size_bytes + 1, 1, file->path, err);
+    if (text && file_read(file, 0, text, file->size_bytes, err)) {
+        free(text);
+        return NULL;
+    }
+    if (text && size)
+        *size = file->size_bytes;
+    return text;
+}

@@ -1,0 +1,34 @@
+/* json.h - small JSON documents: cJSON behind a strict door, and the text that we write.
+ *
+ * cJSON is used for trees that we walk by name. It takes much that is not JSON, so
+ * json_parse first lets json_reader judge the text. Look-ups are case-sensitive. */
+#ifndef COCKTAIL_JSON_H
+#define COCKTAIL_JSON_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+/* The tree, freed by the caller with cJSON_Delete, or NULL with ERROR_FORMAT. */
+cJSON *json_parse(const char *text, size_t size, struct error *err);
+
+/* Borrowed members of an object; NULL when absent, of another type, or JSON null. */
+const cJSON *json_find(const cJSON *object, const char *name);
+const char *json_find_string(const cJSON *object, const char *name);
+/* 1 true, 0 false, -1 absent or not a boolean. */
+int json_find_bool(const cJSON *object, const char *name);
+
+/* Text: a quoted string (escapes as Python and serde write them; bytes that are not UTF-8 come out as
+ * U+FFFD), a number in %.17g with NaN and Inf as null. */
+void json_add_string(struct buffer *out, const char *text);
+void json_add_number(struct buffer *out, double value);
+
+/* Edit one top-level member of the object in `text`, every other byte kept. `value` is JSON
+ * text; NULL removes the member. A member that is absent is added at the end. The text must be
+ * valid JSON (as json_parse has accepted it). */
+void json_edit_member(struct buffer *text, const char *name, const char *value);
+
+#endif

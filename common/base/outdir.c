@@ -1,0 +1,432 @@
+#include "outdir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+struct outdir {
+    char *target, *parent, *partial;
+    char *made_parent;   /* the topmost parent that we created, or NULL */
+    bool force, is_committed;
+    int fd;              /* of partial; holds the lock */
+    struct outdir *next; /* in the list of open ones */
+};
+
+/* What exit() has to put away. */
+static struct outdir *open_outdirs;
+
+/* ---- trees ---- */
+
+static int remove_entry(const char *path, const struct stat *info, int flag, struct FTW *place)
+{
+    (void)info;
+    (void)flag;
+    (void)place;
+    remove(path); /* what cannot be removed makes the directory above it fail, too */
+    return 0;
+}
+
+static void remove_tree(const char *path)
+{
+    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static int sync_entry(const char *path, const struct stat *info, int flag, struct FTW *place)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = fd < 0 ? -1 : fsync(fd);
+
+    (void)info;
+    (void)flag;
+    (void)place;
+    if (fd >= 0) {
+        int cause = errno;
+
+        close(fd);
+        errno = cause;
+    }
+    return rc;
+}
+
+static int sync_tree(const char *path, struct error *err)
+{
+    if (nftw(path, sync_entry, 16, FTW_DEPTH | FTW_PHYS))
+        return error_errno(err, "cannot flush '%s' to disk", path);
+    return 0;
+}
+
+static bool is_empty_directory(const char *path)
+{
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    bool is_empty = directory != NULL;
+
+    while (directory && is_empty && (entry = readdir(directory)))
+        is_empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    if (directory)
+        closedir(directory);
+    return is_empty;
+}
+
+/* ---- the target ---- */
+
+/* Whether `directory` is `path` itself or one of the directories that it lies in. */
+static bool holds(const char *directory, const char *path)
+{
+    char *outer = realpath(directory, NULL), *inner = path ? realpath(path, NULL) : NULL;
+    size_t length = outer ? strlen(outer) : 0;
+    bool result = outer && inner && strncmp(outer, inner, length) == 0 &&
+                  (length == 1 || inner[length] == '/' || inner[length] == '\0');
+
+    free(outer);
+    free(inner);
+    return result;
+}
+
+int outdir_check(const char *path, bool force, outdir_replaceable *replaceable, struct error *err)
+{
+    struct stat info;
+
+    if (*path == '\0')
+        return error_set(err, ERROR_USAGE, "the output directory has no name");
+    if (lstat(path, &info)) {
+        if (errno == ENOENT)
+            return 0;
+        if (errno == ENOTDIR)
+            return error_set(err, ERROR_EXISTS, "'%s': a part of the path is not a directory",
+                             path);
+        return error_errno(err, "cannot look at '%s'", path);
+    }
+    if (stat(path, &info) || !S_ISDIR(info.st_mode))
+        return error_set(err, ERROR_EXISTS, "'%s' exists and is not a directory", path);
+    if (holds(path, ".") || holds(path, getenv("HOME")))
+        return error_set(err, ERROR_EXISTS, "'%s' is, or holds, the current or the home directory: "
+                         "it is never replaced", path);
+    if (is_empty_directory(path))
+        return 0;
+    if (!force)
+        return error_set(err, ERROR_EXISTS, "'%s' exists; replace it with --force", path);
+    if (!replaceable(path))
+        return error_set(err, ERROR_EXISTS, "'%s' is not empty and holds no checkpoint: --force "
+                         "replaces checkpoints only", path);
+    return 0;
+}
+
+/* `path` without trailing slashes, a symbolic link to a directory resolved. */
+static char *clean_target(const char *path)
+{
+    size_t length = strlen(path);
+    char *resolved;
+
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    resolved = realpath(path, NULL);
+    return resolved ? resolved : memory_format("%.*s", (int)length, path);
+}
+
+static char *parent_of(const char *path)
+{
+    char *copy = memory_copy(path), *parent = memory_copy(dirname(copy));
+
+    free(copy);
+    return parent;
+}
+
+/* Creates `path` and what lies above it. *made becomes the topmost one created. */
+static int make_parents(const char *path, char **made, struct error *err)
+{
+    char *above;
+    int rc = 0;
+
+    if (mkdir(path, 0777) == 0) {
+        free(*made);
+        *made = memory_copy(path);
+        return 0;
+    }
+    if (errno == EEXIST)
+        return 0;
+    if (errno != ENOENT)
+        return error_errno(err, "cannot create '%s'", path);
+    above = parent_of(path);
+    rc = make_parents(above, made, err);
+    free(above);
+    if (rc)
+        return -1;
+    if (mkdir(path, 0777) && errno != EEXIST)
+        return error_errno(err, "cannot create '%s'", path);
+    return 0;
+}
+
+/* ---- the hidden sibling ---- */
+
+/* Creates the sibling or takes over one that a killed run has left, and locks it. */
+static int take_partial(struct outdir *outdir, struct error *err)
+{
+    for (;;) {
+        struct stat by_fd, by_path;
+
+        if (mkdir(outdir->partial, 0777) && errno != EEXIST)
+            return error_errno(err, "cannot create '%s'", outdir->partial);
+        outdir->fd = open(outdir->partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (outdir->fd < 0 && errno == ENOENT)
+            continue; /* its owner has just finished */
+        if (outdir->fd < 0)
+            return error_errno(err, "cannot open '%s'", outdir->partial);
+        if (flock(outdir->fd, LOCK_EX | LOCK_NB)) {
+            if (errno == EWOULDBLOCK)
+                error_set(err, ERROR_EXISTS, "'%s' is being written by another process",
+                          outdir->target);
+            else
+                error_errno(err, "cannot lock '%s'", outdir->partial);
+            close(outdir->fd);
+            outdir->fd = -1;
+            return -1;
+        }
+        /* Its owner may have moved it into place between our open and our lock. */
+        if (fstat(outdir->fd, &by_fd) == 0 && stat(outdir->partial, &by_path) == 0 &&
+            by_fd.st_ino == by_path.st_ino && by_fd.st_dev == by_path.st_dev)
+            return 0;
+        close(outdir->fd);
+        outdir->fd = -1;
+    }
+}
+
+static int clear_partial(const struct outdir *outdir, struct error *err)
+{
+    DIR *directory = opendir(outdir->partial);
+    struct dirent *entry;
+
+    if (!directory)
+        return error_errno(err, "cannot list '%s'", outdir->partial);
+    while ((entry = readdir(directory))) {
+        char *path;
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        path = memory_format("%s/%s", outdir->partial, entry->d_name);
+        remove_tree(path);
+        free(path);
+    }
+    closedir(directory);
+    if (!is_empty_directory(outdir->partial))
+        return error_set(err, ERROR_IO, "cannot clear '%s', which an earlier run has left; remove "
+                         "it by hand", outdir->partial);
+    return 0;
+}
+
+static void remove_partial(struct outdir *outdir)
+{
+    if (outdir->fd >= 0 && !outdir->is_committed)
+        remove_tree(outdir->partial);
+    if (outdir->made_parent && !outdir->is_committed) {
+        /* From the innermost one up, as long as they are empty. */
+        char *path = memory_copy(outdir->parent);
+        size_t stop = strlen(outdir->made_parent);
+
+        while (strlen(path) >= stop && rmdir(path) == 0) {
+            char *above = parent_of(path);
+
+            free(path);
+            path = above;
+        }
+        free(path);
+    }
+}
+
+static void remove_open_ones(void)
+{
+    for (struct outdir *outdir = open_outdirs; outdir; outdir = outdir->next)
+        remove_partial(outdir);
+}
+
+struct outdir *outdir_open(const char *path, bool force, outdir_replaceable *replaceable,
+                           struct error *err)
+{
+    static bool is_registered;
+    struct outdir *outdir;
+    char *copy;
+
+    if (outdir_check(path, force, replaceable, err))
+        return NULL;
+    outdir = memory_zalloc(1, sizeof *outdir);
+    outdir->fd = -1;
+    outdir->force = force;
+    outdir->target = clean_target(path);
+    outdir->parent = parent_of(outdir->target);
+    copy = memory_copy(outdir->target);
+    outdir->partial = memory_format("%s/.%s.cocktail-partial", outdir->parent, basename(copy));
+    free(copy);
+    if (!is_registered && atexit(remove_open_ones) == 0)
+        is_registered = true;
+    outdir->next = open_outdirs;
+    open_outdirs = outdir;
+    if (make_parents(outdir->parent, &outdir->made_parent, err) || take_partial(outdir, err) ||
+        clear_partial(outdir, err)) {
+        outdir_close(outdir);
+        return NULL;
+    }
+    return outdir;
+}
+
+const char *outdir_path(const struct outdir *outdir)
+{
+    return outdir->partial;
+}
+
+/* ---- files ---- */
+
+int outdir_create(struct outdir *outdir, const char *name, struct error *err)
+{
+    char *path = memory_format("%s/%s", outdir->partial, name), *parent = parent_of(path);
+    char *made = NULL;
+    int fd = -1;
+
+    if (make_parents(parent, &made, err) == 0) {
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+        if (fd < 0)
+            error_errno(err, "cannot create '%s'", path);
+    }
+    free(made);
+    free(parent);
+    free(path);
+    return fd;
+}
+
+int outdir_write_at(int fd, size_t offset, const void *bytes, size_t n, const char *name,
+                    struct error *err)
+{
+    size_t done = 0;
+
+    while (done < n) {
+        ssize_t put = pwrite(fd, (const char *)bytes + done, n - done, (off_t)(offset + done));
+
+        if (put > 0)
+            done += (size_t)put;
+        else if (put == 0 || errno != EINTR)
+            return error_errno(err, "cannot write '%s'", name);
+    }
+    return 0;
+}
+
+int outdir_write(struct outdir *outdir, const char *name, const void *bytes, size_t n,
+                 struct error *err)
+{
+    int fd = outdir_create(outdir, name, err), rc;
+
+    if (fd < 0)
+        return -1;
+    rc = outdir_write_at(fd, 0, bytes, n, name, err);
+    if (close(fd) && rc == 0)
+        rc = error_errno(err, "cannot write '%s'", name);
+    return rc;
+}
+
+/* ---- the end ---- */
+
+/* Exchanges the sibling and the target in one step. The old target is locked first: under its new
+ * name it would look like what a killed run has left. */
+static int exchange(struct outdir *outdir, struct error *err)
+{
+    int old = open(outdir->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (old < 0)
+        return error_errno(err, "cannot open '%s'", outdir->target);
+    if (flock(old, LOCK_EX | LOCK_NB)) {
+        close(old);
+        return error_set(err, ERROR_EXISTS, "'%s' is locked by another process", outdir->target);
+    }
+    if (renameat2(AT_FDCWD, outdir->partial, AT_FDCWD, outdir->target, RENAME_EXCHANGE)) {
+        if (errno == EINVAL || errno == ENOSYS)
+            error_set(err, ERROR_IO, "'%s': this file system cannot exchange two directories; "
+                      "remove the old one first", outdir->target);
+        else
+            error_errno(err, "cannot replace '%s'", outdir->target);
+        close(old);
+        return -1;
+    }
+    outdir->is_committed = true;
+    remove_tree(outdir->partial);
+    close(old);
+    return 0;
+}
+
+static int move_in_place(struct outdir *outdir, struct error *err)
+{
+    if (rename(outdir->partial, outdir->target) == 0) {
+        outdir->is_committed = true;
+        return 0;
+    }
+    if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
+        return error_errno(err, "cannot move the result to '%s'", outdir->target);
+    if (outdir->force)
+        return exchange(outdir, err);
+    return error_set(err, ERROR_EXISTS, "'%s' has come into being meanwhile; replace it with "
+                     "--force", outdir->target);
+}
+
+int outdir_commit(struct outdir *outdir, struct error *err)
+{
+    int fd;
+
+    if (sync_tree(outdir->partial, err) || move_in_place(outdir, err))
+        return -1;
+    /* The result stands; a crash of the machine could still undo the rename, so this is part of
+     * the promise, but its failure is no reason to call the result bad. */
+    fd = open(outdir->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    return 0;
+}
+
+void outdir_close(struct outdir *outdir)
+{
+    struct outdir **link = &open_outdirs;
+
+    if (!outdir)
+        return;
+    remove_partial(outdir);
+    while (*link != outdir)
+        link = &(*link)->next;
+    *link = outdir->next;
+    if (outdir->fd >= 0)
+        close(outdir->fd);
+    free(outdir->target);
+    free(outdir->parent);
+    free(outdir->partial);
+    free(outdir->made_parent);
+    free(outdir);
+}
+
+int outdir_free_bytes(const char *path, size_t *n_bytes, struct error *err)
+{
+    struct statvfs info;
+    char *above = memory_copy(path);
+
+    /* The nearest directory that exists. */
+    while (statvfs(above, &info)) {
+        char *parent = parent_of(above);
+        bool is_top = strcmp(parent, above) == 0;
+
+        free(above);
+        above = parent;
+        if (is_top || errno != ENOENT) {
+            free(above);
+            return error_errno(err, "cannot look at the file system of '%s'", path);
+        }
+    }
+    free(above);
+    *n_bytes = (size_t)info.f_bavail * info.f_frsize;
+    return 0;
+}

@@ -1,0 +1,52 @@
+/* outdir.h - a directory that appears complete or not at all.
+ *
+ * Everything is written into a hidden sibling of the target, .NAME.cocktail-partial, and moved
+ * into place by one rename, when every file in it has reached the disk. The sibling is also the
+ * lock: whoever holds a flock on it writes. A killed run leaves it behind without the flock, and
+ * the next run for the same target clears it away. */
+#ifndef COCKTAIL_OUTDIR_H
+#define COCKTAIL_OUTDIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct outdir;
+
+/* Says whether the non-empty directory at `path` is of the kind that may be replaced. */
+typedef bool outdir_replaceable(const char *path);
+
+/* Whether the target may be written, without touching anything: absent, an empty directory, or,
+ * with `force`, a directory that is `replaceable`. The current directory, the home directory, / and
+ * what holds one of them are never replaced. ERROR_EXISTS when not. */
+int outdir_check(const char *path, bool force, outdir_replaceable *replaceable, struct error *err);
+
+/* outdir_check, then creates missing parents and the hidden sibling. NULL with ERROR_EXISTS (also
+ * when another process is writing to this target), or ERROR_IO. At exit() an open outdir is
+ * removed. Closed with outdir_close. */
+struct outdir *outdir_open(const char *path, bool force, outdir_replaceable *replaceable,
+                           struct error *err);
+const char *outdir_path(const struct outdir *outdir); /* of the hidden sibling, while it is open */
+
+/* A new file `name` (a relative path; sub-directories are made) for reading and writing: its
+ * descriptor, which the caller closes, or -1. Permissions follow the umask. */
+int outdir_create(struct outdir *outdir, const char *name, struct error *err);
+/* A new file with these bytes. */
+int outdir_write(struct outdir *outdir, const char *name, const void *bytes, size_t n,
+                 struct error *err);
+
+/* Flushes everything to disk and puts it in place of the target, which is removed if it was there.
+ * On failure the target is as it was. */
+int outdir_commit(struct outdir *outdir, struct error *err);
+/* Removes what was written, unless it was committed. */
+void outdir_close(struct outdir *outdir);
+
+/* Bytes that this user can still write on the file system that `path` is, or will be, on. */
+int outdir_free_bytes(const char *path, size_t *n_bytes, struct error *err);
+
+/* Writes all n bytes at `offset` of a descriptor; `name` is for the message. */
+int outdir_write_at(int fd, size_t offset, const void *bytes, size_t n, const char *name,
+                    struct error *err);
+
+#endif

@@ -1,0 +1,475 @@
+/* checkpoint.c - find the weights of a model directory, let a reader list their tensors, read values.
+ *
+ * Which file: the order of transformers. Which reader: a table by suffix. Shards are read one after
+ * another; with an index, a tensor counts only in the file that the index names for it. */
+#include "checkpoint.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_reader.h"
+#include "base/memory.h"
+#include "format/checkpoint_reader.h"
+
+static const struct {
+    const char *suffix;
+    const struct checkpoint_reader *reader;
+} readers[] = {
+    {".safetensors", &safetensors_reader},
+    {".bin", &torchbin_reader},
+    {".pt", &torchbin_reader},
+    {".pth", &torchbin_reader},
+};
+
+/* In this order. */
+static const struct {
+    const char *name;
+    bool is_index;
+} known_names[] = {
+    {"model.safetensors", false},
+    {"model.safetensors.index.json", true},
+    {"pytorch_model.bin", false},
+    {"pytorch_model.bin.index.json", true},
+};
+
+static const size_t index_bytes_max = 100 * 1000 * 1000;
+
+/* ---- names of files ---- */
+
+static bool has_suffix(const char *name, const char *suffix)
+{
+    size_t n = strlen(name), m = strlen(suffix);
+
+    return n > m && strcmp(name + n - m, suffix) == 0;
+}
+
+static const struct checkpoint_reader *find_reader(const char *name)
+{
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+        if (has_suffix(name, readers[i].suffix))
+            return readers[i].reader;
+    return NULL;
+}
+
+bool checkpoint_is_weights_name(const char *name)
+{
+    static const char *const patterns[] = {
+        "*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth",
+        "*.h5", "*.h5.index.json", "*.msgpack", "*.msgpack.index.json", "*.ot", "*.onnx*", "*.gguf",
+        "consolidated*",
+    };
+
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
+        if (fnmatch(patterns[i], name, 0) == 0)
+            return true;
+    return false;
+}
+
+/* A *.pt or *.pth that is a model and not the state of a training run. */
+static bool is_lone_candidate(const char *name)
+{
+    static const char *const others[] = {"optimizer*", "scheduler*", "rng_state*", "scaler*",
+                                         "training_args*", "adapter_*", "consolidated*"};
+
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (fnmatch(others[i], name, 0) == 0)
+            return false;
+    return has_suffix(name, ".pt") || has_suffix(name, ".pth");
+}
+
+/* The one *.pt or *.pth of the directory, to be freed; NULL when there is none (no error), or more
+ * than one (ERROR_FORMAT). */
+static char *find_lone(const struct folder *folder, const char *directory, struct error *err)
+{
+    char **names, *lone = NULL;
+    size_t n_names;
+
+    if (folder_list(folder, directory, &names, &n_names, err))
+        return NULL;
+    for (size_t i = 0; i < n_names; i++) {
+        if (!is_lone_candidate(names[i]))
+            continue;
+        if (lone) {
+            error_set(err, ERROR_FORMAT, "'%s': '" ERROR_NAME "' and '" ERROR_NAME "' could both "
+                      "be the weights; name the file instead of the directory", folder->path, lone,
+                      names[i]);
+            free(lone);
+            lone = NULL;
+            break;
+        }
+        lone = memory_copy(names[i]);
+    }
+    folder_names_free(names, n_names);
+    return lone;
+}
+
+/* The name of the weights or of their index, relative to the folder, to be freed. */
+static char *find_weights(const struct folder *folder, const char *directory, bool *is_index,
+                          struct error *err)
+{
+    char *lone, *path;
+
+    for (size_t i = 0; i < sizeof known_names / sizeof *known_names; i++) {
+        path = folder_join(directory, known_names[i].name);
+        *is_index = known_names[i].is_index;
+        if (folder_look(folder, path) != FOLDER_ABSENT)
+            return path;
+        free(path);
+    }
+    *is_index = false;
+    lone = find_lone(folder, directory, err);
+    if (!lone) {
+        error_set(err, ERROR_FORMAT, "'%s%s%s': no weights (looked for model.safetensors, "
+                  "pytorch_model.bin, their index files, and a single *.pt or *.pth)", folder->path,
+                  *directory ? "/" : "", directory);
+        return NULL;
+    }
+    path = folder_join(directory, lone);
+    free(lone);
+    return path;
+}
+
+bool checkpoint_exists(const struct folder *folder, const char *directory)
+{
+    struct error ignored = {0};
+    bool is_index;
+    char *path = find_weights(folder, directory, &is_index, &ignored);
+
+    free(path);
+    return path != NULL;
+}
+
+/* ---- what readers hand over ---- */
+
+int checkpoint_add_tensor(struct checkpoint *checkpoint, const struct tensor *found,
+                          size_t name_length, struct error *err)
+{
+    struct tensor tensor = *found;
+    size_t n = checkpoint->n_tensors, *mapped, *sizes;
+
+    if (memchr(found->name, '\0', name_length))
+        return error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "…': a NUL in its name",
+                         found->name);
+    mapped = hash_map_find(&checkpoint->weight_map, found->name, name_length);
+    if (checkpoint->weight_map.n_entries && (!mapped || *mapped != found->file)) {
+        checkpoint->n_unmapped++;
+        return 0;
+    }
+    tensor.name = arena_copy(&checkpoint->arena, found->name, name_length);
+    if (hash_map_add(&checkpoint->by_name, tensor.name, name_length, n) != n)
+        return error_set(err, ERROR_FORMAT, "duplicate tensor '" ERROR_NAME "'", tensor.name);
+    if (tensor_measure(&tensor, err))
+        return error_context(err, "tensor '" ERROR_NAME "'", tensor.name);
+    sizes = arena_alloc(&checkpoint->arena, tensor.n_dims * sizeof *sizes);
+    if (tensor.n_dims)
+        memcpy(sizes, tensor.shape, tensor.n_dims * sizeof *sizes);
+    tensor.shape = sizes;
+    if (tensor.strides) {
+        sizes = arena_alloc(&checkpoint->arena, tensor.n_dims * sizeof *sizes);
+        tensor.strides = memcpy(sizes, tensor.strides, tensor.n_dims * sizeof *sizes);
+    }
+    if ((n & (n - 1)) == 0) /* doubles at powers of two */
+        checkpoint->tensors = memory_resize(checkpoint->tensors, n ? 2 * n : 1, sizeof tensor);
+    checkpoint->tensors[checkpoint->n_tensors++] = tensor;
+    return 0;
+}
+
+void checkpoint_add_metadata(struct checkpoint *checkpoint, const char *key, const char *value)
+{
+    for (size_t i = 0; i < checkpoint->n_metadata; i++)
+        if (strcmp(checkpoint->metadata[i].key, key) == 0)
+            return; /* every shard repeats it */
+    checkpoint->metadata = memory_resize(checkpoint->metadata, checkpoint->n_metadata + 1,
+                                         sizeof *checkpoint->metadata);
+    checkpoint->metadata[checkpoint->n_metadata++] = (struct checkpoint_metadata){
+        arena_copy(&checkpoint->arena, key, strlen(key)),
+        arena_copy(&checkpoint->arena, value, strlen(value)),
+    };
+}
+
+/* ---- opening ---- */
+
+static int add_file(struct checkpoint *checkpoint, const struct folder *folder, const char *name,
+                    struct error *err)
+{
+    struct file *file = folder_open_file(folder, name, err);
+
+    if (!file)
+        return -1;
+    checkpoint->files = memory_resize(checkpoint->files, checkpoint->n_files + 1,
+                                      sizeof *checkpoint->files);
+    checkpoint->files[checkpoint->n_files++] = (struct checkpoint_file){
+        file, arena_copy(&checkpoint->arena, name, strlen(name))};
+    return 0;
+}
+
+static int read_file(struct checkpoint *checkpoint, size_t index, struct error *err)
+{
+    static const char pointer[] = "version https://git-lfs";
+    const struct file *file = checkpoint->files[index].file;
+    const struct checkpoint_reader *reader = find_reader(checkpoint->files[index].name);
+    unsigned char head[64];
+    size_t n = file->size_bytes < sizeof head ? file->size_bytes : sizeof head;
+
+    if (file_read(file, 0, head, n, err))
+        return -1;
+    if (n >= sizeof pointer - 1 && memcmp(head, pointer, sizeof pointer - 1) == 0)
+        return error_set(err, ERROR_FORMAT, "'%s': a Git LFS pointer, not the weights; fetch them "
+                         "with 'git lfs pull'", file->path);
+    if (n >= 4 && memcmp(head, "GGUF", 4) == 0)
+        return error_set(err, ERROR_UNSUPPORTED, "'%s': GGUF files are not supported yet",
+                         file->path);
+    if (!reader)
+        return error_set(err, ERROR_UNSUPPORTED, "'%s': not a weights file that can be read "
+                         "(.safetensors, .bin, .pt, .pth)", file->path);
+    if (reader->matches && !reader->matches(head, n))
+        return error_set(err, ERROR_FORMAT, "'%s': not a %s file", file->path, reader->name);
+    if (reader->read(checkpoint, index, err))
+        return error_context(err, "'%s'", file->path);
+    return 0;
+}
+
+static int check_shard_name(struct json_text name, struct error *err)
+{
+    if (memchr(name.bytes, '\0', name.length))
+        return error_set(err, ERROR_FORMAT, "shard '" ERROR_NAME "…': a NUL in its name",
+                         name.bytes);
+    if (name.length == 0 || name.length > 255 || strpbrk(name.bytes, "/\\") ||
+        strcmp(name.bytes, ".") == 0 || strcmp(name.bytes, "..") == 0)
+        return error_set(err, ERROR_FORMAT, "shard '" ERROR_NAME "' is not a plain file name",
+                         name.bytes);
+    if (!find_reader(name.bytes))
+        return error_set(err, ERROR_FORMAT, "shard '" ERROR_NAME "' is not a weights file",
+                         name.bytes);
+    return 0;
+}
+
+/* One entry of weight_map: `tensor` has been copied, the value follows in the reader. */
+static int map_tensor(struct checkpoint *checkpoint, const struct folder *folder,
+                      const char *directory, const char *tensor, size_t length,
+                      struct json_reader *reader, struct hash_map *file_numbers,
+                      struct error *err)
+{
+    struct json_text name;
+    size_t *number, file = checkpoint->n_files, n_mapped = checkpoint->weight_map.n_entries;
+
+    if (memchr(tensor, '\0', length))
+        return error_set(err, ERROR_FORMAT, "weight_map: tensor '" ERROR_NAME "…': a NUL in its "
+                         "name", tensor);
+    if (json_reader_peek(reader) != JSON_STRING)
+        return error_set(err, ERROR_FORMAT, "weight_map '" ERROR_NAME "' is not a string", tensor);
+    if (json_reader_string(reader, &name, err) || check_shard_name(name, err))
+        return -1;
+    number = hash_map_find(file_numbers, name.bytes, name.length);
+    if (number) {
+        file = *number;
+    } else {
+        char *path = folder_join(directory, name.bytes);
+        int rc = folder_look(folder, path) == FOLDER_ABSENT
+                     ? error_set(err, ERROR_FORMAT, "shard '%s' is missing", path)
+                     : add_file(checkpoint, folder, path, err);
+
+        free(path);
+        if (rc)
+            return -1;
+        hash_map_add(file_numbers, arena_copy(&checkpoint->arena, name.bytes, name.length),
+                     name.length, file);
+    }
+    hash_map_add(&checkpoint->weight_map, tensor, length, file);
+    if (checkpoint->weight_map.n_entries == n_mapped)
+        return error_set(err, ERROR_FORMAT, "weight_map: duplicate tensor '" ERROR_NAME "'", tensor);
+    return 0;
+}
+
+static int read_weight_map(struct checkpoint *checkpoint, const struct folder *folder,
+                           const char *directory, struct json_reader *reader, struct error *err)
+{
+    struct hash_map file_numbers = {0};
+    struct json_text key;
+    int more;
+
+    if (json_reader_peek(reader) != JSON_OBJECT)
+        return error_set(err, ERROR_FORMAT, "weight_map is not an object");
+    json_reader_object(reader, err);
+    while ((more = json_reader_member(reader, &key, err)) > 0) {
+        size_t length = key.length;
+        const char *tensor = arena_copy(&checkpoint->arena, key.bytes, length);
+
+        more = map_tensor(checkpoint, folder, directory, tensor, length, reader, &file_numbers,
+                          err);
+        if (more < 0)
+            break;
+    }
+    hash_map_release(&file_numbers);
+    return more;
+}
+
+static int read_index(struct checkpoint *checkpoint, const struct folder *folder,
+                      const char *directory, struct json_reader *reader, struct error *err)
+{
+    bool has_map = false;
+    struct json_text key;
+    int more;
+
+    if (json_reader_object(reader, err))
+        return -1;
+    while ((more = json_reader_member(reader, &key, err)) > 0) {
+        if (!json_text_is(key, "weight_map")) {
+            if (json_reader_skip(reader, err))
+                return -1;
+            continue;
+        }
+        if (has_map)
+            return error_set(err, ERROR_FORMAT, "duplicate key 'weight_map'");
+        has_map = true;
+        if (read_weight_map(checkpoint, folder, directory, reader, err))
+            return -1;
+    }
+    if (more || json_reader_finish(reader, err))
+        return -1;
+    if (checkpoint->weight_map.n_entries == 0)
+        return error_set(err, ERROR_FORMAT, has_map ? "weight_map is empty" : "no weight_map");
+    return 0;
+}
+
+static int open_index(struct checkpoint *checkpoint, const struct folder *folder,
+                      const char *directory, const char *path, struct error *err)
+{
+    struct json_reader reader;
+    size_t size;
+    char *text = folder_read_text(folder, path, index_bytes_max, &size, err);
+    int rc;
+
+    if (!text)
+        return -1;
+    json_reader_init(&reader, text, size);
+    rc = read_index(checkpoint, folder, directory, &reader, err);
+    if (rc)
+        error_context(err, "'%s/%s'", folder->path, path);
+    json_reader_release(&reader);
+    free(text);
+    return rc;
+}
+
+static int check_mapped(const struct checkpoint *checkpoint, struct error *err)
+{
+    const struct hash_map *map = &checkpoint->weight_map;
+
+    for (size_t i = 0; i < map->n_slots; i++)
+        if (map->slots[i].key && !hash_map_find(&checkpoint->by_name, map->slots[i].key,
+                                                map->slots[i].length))
+            return error_set(err, ERROR_FORMAT, "'%s': tensor '" ERROR_NAME "' is not in it, "
+                             "though the index says so",
+                             checkpoint->files[map->slots[i].value].file->path,
+                             map->slots[i].key);
+    return 0;
+}
+
+static int open_all(struct checkpoint *checkpoint, const struct folder *folder,
+                    const char *directory, const char *path, bool is_index,
+                    struct notices *notices, struct error *err)
+{
+    if (is_index)
+        checkpoint->index = arena_copy(&checkpoint->arena, path, strlen(path));
+    if (is_index ? open_index(checkpoint, folder, directory, path, err)
+                 : add_file(checkpoint, folder, path, err))
+        return -1;
+    for (size_t i = 0; i < checkpoint->n_files; i++)
+        if (read_file(checkpoint, i, err))
+            return -1;
+    if (check_mapped(checkpoint, err))
+        return -1;
+    if (checkpoint->n_tensors == 0)
+        return error_set(err, ERROR_FORMAT, "'%s/%s': no tensors in it", folder->path, path);
+    if (checkpoint->n_unmapped)
+        notices_add(notices, "'%s/%s': %zu tensors in the shards that the index does not name are "
+                    "left out", folder->path, path, checkpoint->n_unmapped);
+    hash_map_release(&checkpoint->weight_map);
+    return 0;
+}
+
+struct checkpoint *checkpoint_open(const struct folder *folder, const char *directory,
+                                   const char *file, struct notices *notices, struct error *err)
+{
+    struct checkpoint *checkpoint;
+    bool is_index = false;
+    char *path = file ? folder_join(directory, file)
+                      : find_weights(folder, directory, &is_index, err);
+
+    if (!path)
+        return NULL;
+    checkpoint = memory_zalloc(1, sizeof *checkpoint);
+    if (open_all(checkpoint, folder, directory, path, is_index, notices, err)) {
+        checkpoint_close(checkpoint);
+        checkpoint = NULL;
+    }
+    free(path);
+    return checkpoint;
+}
+
+void checkpoint_close(struct checkpoint *checkpoint)
+{
+    if (!checkpoint)
+        return;
+    for (size_t i = 0; i < checkpoint->n_files; i++)
+        file_close(checkpoint->files[i].file);
+    free(checkpoint->files);
+    free(checkpoint->tensors);
+    free(checkpoint->metadata);
+    hash_map_release(&checkpoint->by_name);
+    hash_map_release(&checkpoint->weight_map);
+    arena_release(&checkpoint->arena);
+    free(checkpoint);
+}
+
+const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name)
+{
+    const size_t *index = hash_map_find(&checkpoint->by_name, name, strlen(name));
+
+    return index ? &checkpoint->tensors[*index] : NULL;
+}
+
+/* ---- reading values ---- */
+
+/* A view with gaps or in another order (a transposed matrix, say) is gathered: runs of the last
+ * dimension at once where they are dense, else item by item. Rare, so simple. */
+static int read_strided(const struct file *file, const struct tensor *tensor, size_t first,
+                        size_t n_items, char *out, struct error *err)
+{
+    size_t item_bytes = dtype_info(tensor->dtype)->n_bits / 8, last = tensor->n_dims - 1;
+
+    while (n_items > 0) {
+        size_t rest = first, place = 0, run = 1;
+
+        for (size_t i = tensor->n_dims; i > 0; i--) {
+            place += rest % tensor->shape[i - 1] * tensor->strides[i - 1];
+            rest /= tensor->shape[i - 1];
+        }
+        if (tensor->strides[last] == 1)
+            run = tensor->shape[last] - first % tensor->shape[last];
+        if (run > n_items)
+            run = n_items;
+        if (file_read(file, tensor->offset + place * item_bytes, out, run * item_bytes, err))
+            return -1;
+        first += run;
+        out += run * item_bytes;
+        n_items -= run;
+    }
+    return 0;
+}
+
+int checkpoint_read(const struct checkpoint *checkpoint, const struct tensor *tensor, size_t first,
+                    size_t n_items, void *out, struct error *err)
+{
+    const struct file *file = checkpoint->files[tensor->file].file;
+    size_t n_bits = dtype_info(tensor->dtype)->n_bits;
+    int rc = tensor->strides
+                 ? read_strided(file, tensor, first, n_items, out, err)
+                 : file_read(file, tensor->offset + first / 8 * n_bits + first % 8 * n_bits / 8, out,
+                             n_items / 8 * n_bits + n_items % 8 * n_bits / 8, err);
+
+    if (rc)
+        error_context(err, "tensor '" ERROR_NAME "'", tensor->name);
+    return rc;
+}

@@ -1,0 +1,66 @@
+/* checkpoint.h - the one door to the formats.
+ *
+ * A checkpoint is a set of logical tensors: name, dtype, shape, and a way to read any range of
+ * values. Nobody above asks whether a file is safetensors or a PyTorch pickle, whole or sharded,
+ * strided or plain. */
+#ifndef COCKTAIL_CHECKPOINT_H
+#define COCKTAIL_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/hash.h"
+#include "base/notices.h"
+#include "tensor/tensor.h"
+
+struct checkpoint_file {
+    struct file *file;
+    const char *name; /* relative to the folder */
+};
+
+struct checkpoint_metadata { /* from the headers of safetensors files */
+    const char *key, *value;
+};
+
+struct checkpoint { /* read-only for its users; several threads may read tensors at once */
+    struct checkpoint_file *files;
+    size_t n_files;
+    const char *index;      /* the index that names the files, relative to the folder, or NULL */
+    struct tensor *tensors; /* in the order of the files */
+    size_t n_tensors;
+    struct checkpoint_metadata *metadata;
+    size_t n_metadata;
+
+    struct hash_map by_name;
+    struct hash_map weight_map; /* of an index: name -> file; empty without one */
+    size_t n_unmapped;          /* tensors that a shard holds and the index does not name */
+    struct arena arena;
+};
+
+/* Opens the weights in `directory` (a relative path in the folder, "" for the folder itself),
+ * found in the order of transformers: model.safetensors, its index, pytorch_model.bin, its index,
+ * then a single *.safetensors, *.bin, *.pt or *.pth. `file` names one weights file instead; NULL to search.
+ * NULL with ERROR_FORMAT (malformed, or no weights), ERROR_RESOURCES or ERROR_IO. Closed with
+ * checkpoint_close. */
+struct checkpoint *checkpoint_open(const struct folder *folder, const char *directory,
+                                   const char *file, struct notices *notices, struct error *err);
+void checkpoint_close(struct checkpoint *checkpoint);
+
+/* Whether checkpoint_open would find weights there. */
+bool checkpoint_exists(const struct folder *folder, const char *directory);
+/* Whether a file of this name is weights, or an index of weights, in any format that a model
+ * directory may hold, also ones that we do not read. */
+bool checkpoint_is_weights_name(const char *name);
+
+const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
+
+/* Reads n_items items from item `first` on, as they are stored, in row-major order. Packed dtypes:
+ * `first` must be a multiple of dtype_group(). */
+int checkpoint_read(const struct checkpoint *checkpoint, const struct tensor *tensor, size_t first,
+                    size_t n_items, void *out, struct error *err);
+
+#endif

@@ -1,0 +1,216 @@
+/* compare.c - stream two checkpoints side by side.
+ *
+ * The work is cut into chunks; each leaves its sums in a slot of its own, and the slots are added
+ * in order, so that the figures do not depend on the number of threads. */
+#include "compare.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/checkpoint_names.h"
+#include "base/interrupt.h"
+#include "base/memory.h"
+
+enum { CHUNK_ITEMS = 32768, ITEM_BYTES_MAX = 16, BLOCK_ITEMS = 512 };
+
+double difference_relative_l2(const struct difference *difference)
+{
+    if (difference->sum_diff == 0)
+        return 0;
+    return sqrt(difference->sum_diff) / sqrt(difference->sum_a);
+}
+
+double difference_cosine(const struct difference *difference)
+{
+    if (difference->is_identical && !isnan(difference->sum_a))
+        return 1;
+    return difference->sum_ab / (sqrt(difference->sum_a) * sqrt(difference->sum_b));
+}
+
+void difference_add(struct difference *sum, const struct difference *difference)
+{
+    sum->is_identical = sum->is_identical && difference->is_identical;
+    if (!(difference->max_abs <= sum->max_abs) && !isnan(sum->max_abs)) /* NaN wins */
+        sum->max_abs = difference->max_abs;
+    sum->sum_diff += difference->sum_diff;
+    sum->sum_a += difference->sum_a;
+    sum->sum_b += difference->sum_b;
+    sum->sum_ab += difference->sum_ab;
+}
+
+struct comparer {
+    const struct checkpoint *a, *b;
+    struct comparison *comparison;
+    struct progress *progress;
+    size_t *first_task;            /* [n_rows + 1] */
+    struct difference *partial;    /* per task */
+    char **buffers;                /* per worker: [2][CHUNK_ITEMS * ITEM_BYTES_MAX] */
+};
+
+static bool same_layout(const struct comparison_row *row)
+{
+    return tensor_same_shape(row->a, row->b) &&
+           (dtype_info(row->a->dtype)->kind == DTYPE_COMPLEX) ==
+               (dtype_info(row->b->dtype)->kind == DTYPE_COMPLEX);
+}
+
+static void compare_values(const struct comparison_row *row, const char *a, const char *b, size_t n,
+                           struct difference *difference)
+{
+    const struct dtype_info *info_a = dtype_info(row->a->dtype), *info_b = dtype_info(row->b->dtype);
+    size_t n_values = info_a->kind == DTYPE_COMPLEX ? 2 : 1;
+    double x[2 * BLOCK_ITEMS], y[2 * BLOCK_ITEMS];
+
+    difference->is_identical = row->a->dtype == row->b->dtype &&
+                               memcmp(a, b, n / 8 * info_a->n_bits + n % 8 * info_a->n_bits / 8) == 0;
+    for (size_t first = 0; first < n; first += BLOCK_ITEMS) {
+        size_t block = n - first < BLOCK_ITEMS ? n - first : BLOCK_ITEMS;
+
+        dtype_to_double(row->a->dtype, a + first / 8 * info_a->n_bits, x, block);
+        dtype_to_double(row->b->dtype, b + first / 8 * info_b->n_bits, y, block);
+        for (size_t i = 0; i < block * n_values; i++) {
+            /* Equal infinities do not differ, though their difference is NaN. */
+            double d = x[i] == y[i] ? 0 : x[i] - y[i];
+
+            if (!(fabs(d) <= difference->max_abs) && !isnan(difference->max_abs))
+                difference->max_abs = fabs(d);
+            difference->sum_diff += d * d;
+            difference->sum_a += x[i] * x[i];
+            difference->sum_b += y[i] * y[i];
+            difference->sum_ab += x[i] * y[i];
+        }
+    }
+}
+
+/* The row that a task belongs to: the last whose first task is not behind it. */
+static size_t find_row(const struct comparer *comparer, size_t task)
+{
+    size_t low = 0, high = comparer->comparison->n_rows;
+
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+
+        if (comparer->first_task[middle] <= task)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int compare_chunk(void *context, size_t task, size_t worker, struct error *err)
+{
+    const struct comparer *comparer = context;
+    size_t index = find_row(comparer, task);
+    const struct comparison_row *row = &comparer->comparison->rows[index];
+    size_t first = (task - comparer->first_task[index]) * CHUNK_ITEMS;
+    size_t n = row->a->n_items - first < CHUNK_ITEMS ? row->a->n_items - first : CHUNK_ITEMS;
+    char *a = comparer->buffers[worker], *b = a + CHUNK_ITEMS * ITEM_BYTES_MAX;
+
+    if (interrupt_check(err) || checkpoint_read(comparer->a, row->a, first, n, a, err) ||
+        checkpoint_read(comparer->b, row->b, first, n, b, err))
+        return -1;
+    compare_values(row, a, b, n, &comparer->partial[task]);
+    atomic_fetch_add(&comparer->progress->done_bytes, n * dtype_info(row->a->dtype)->n_bits / 8);
+    if (worker == 0 && comparer->progress->show)
+        comparer->progress->show(comparer->progress);
+    return 0;
+}
+
+static void pair_tensors(struct comparison *comparison, const struct checkpoint *a,
+                         const struct checkpoint *b)
+{
+    struct checkpoint_names a_names, b_names;
+    bool *is_paired = memory_zalloc(b->n_tensors, sizeof *is_paired);
+
+    checkpoint_names_init(&a_names, a);
+    checkpoint_names_init(&b_names, b);
+    comparison->rows = memory_zalloc(a->n_tensors, sizeof *comparison->rows);
+    comparison->only_a = memory_zalloc(a->n_tensors, sizeof *comparison->only_a);
+    comparison->only_b = memory_zalloc(b->n_tensors, sizeof *comparison->only_b);
+    for (size_t i = 0; i < a->n_tensors; i++) {
+        const struct tensor *tensor = &a->tensors[i];
+        const struct tensor *other =
+            checkpoint_names_find(&b_names, tensor->name, a_names.plain[i]);
+
+        if (!other || is_paired[other - b->tensors]) {
+            comparison->only_a[comparison->n_only_a++] = tensor;
+            continue;
+        }
+        is_paired[other - b->tensors] = true;
+        comparison->rows[comparison->n_rows++] = (struct comparison_row){.a = tensor, .b = other};
+    }
+    for (size_t i = 0; i < b->n_tensors; i++)
+        if (!is_paired[i])
+            comparison->only_b[comparison->n_only_b++] = &b->tensors[i];
+    checkpoint_names_release(&a_names);
+    checkpoint_names_release(&b_names);
+    free(is_paired);
+}
+
+static void add_up(struct comparer *comparer)
+{
+    struct comparison *comparison = comparer->comparison;
+
+    comparison->total.is_identical = comparison->n_only_a + comparison->n_only_b == 0;
+    for (size_t i = 0; i < comparison->n_rows; i++) {
+        struct comparison_row *row = &comparison->rows[i];
+
+        row->difference.is_identical = same_layout(row) && row->a->dtype == row->b->dtype;
+        for (size_t t = comparer->first_task[i]; t < comparer->first_task[i + 1]; t++)
+            difference_add(&row->difference, &comparer->partial[t]);
+        if (same_layout(row)) {
+            difference_add(&comparison->total, &row->difference);
+        } else {
+            row->difference = (struct difference){false, NAN, NAN, NAN, NAN, NAN};
+            comparison->total.is_identical = false;
+        }
+    }
+}
+
+int comparison_make(struct comparison *comparison, const struct checkpoint *a,
+                    const struct checkpoint *b, struct threads *threads,
+                    struct progress *progress, struct error *err)
+{
+    size_t n_threads = threads_count(threads);
+    struct comparer comparer = {.a = a, .b = b, .comparison = comparison, .progress = progress};
+    int rc;
+
+    *comparison = (struct comparison){0};
+    pair_tensors(comparison, a, b);
+    comparer.first_task = memory_zalloc(comparison->n_rows + 1, sizeof *comparer.first_task);
+    for (size_t i = 0; i < comparison->n_rows; i++) {
+        const struct comparison_row *row = &comparison->rows[i];
+        size_t n = same_layout(row) ? row->a->n_items : 0;
+
+        comparer.first_task[i + 1] = comparer.first_task[i] + n / CHUNK_ITEMS +
+                                     (n % CHUNK_ITEMS != 0);
+        progress->total_bytes += n * dtype_info(row->a->dtype)->n_bits / 8;
+    }
+    comparer.partial = memory_zalloc(comparer.first_task[comparison->n_rows],
+                                     sizeof *comparer.partial);
+    comparer.buffers = memory_zalloc(n_threads, sizeof *comparer.buffers);
+    for (size_t w = 0; w < n_threads; w++)
+        comparer.buffers[w] = memory_alloc(2 * CHUNK_ITEMS * ITEM_BYTES_MAX);
+    rc = threads_run(threads, comparer.first_task[comparison->n_rows], compare_chunk, &comparer,
+                     err);
+    if (rc == 0)
+        add_up(&comparer);
+    else
+        comparison_release(comparison);
+    for (size_t w = 0; w < n_threads; w++)
+        free(comparer.buffers[w]);
+    free(comparer.buffers);
+    free(comparer.partial);
+    free(comparer.first_task);
+    return rc;
+}
+
+void comparison_release(struct comparison *comparison)
+{
+    free(comparison->rows);
+    free(comparison->only_a);
+    free(comparison->only_b);
+    *comparison = (struct comparison){0};
+}

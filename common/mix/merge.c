@@ -1,0 +1,510 @@
+#include "merge.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/interrupt.h"
+#include "base/memory.h"
+#include "base/outdir.h"
+#include "mix/fit.h"
+#include "mix/model_card.h"
+
+/* Headers, index, config, model card: what is written besides tensors and copied files. */
+static const size_t small_files_bytes = 1000 * 1000;
+
+/* ---- opening the models ---- */
+
+static int check_quantized(const struct model_folder *model, struct error *err)
+{
+    if (!model->has_config || !model->config.quantization)
+        return 0;
+    return error_set(err, ERROR_UNSUPPORTED, "'%s': a quantised model (quantization_config: "
+                     ERROR_NAME ") cannot be mixed; use the original one", model->name,
+                     model->config.quantization);
+}
+
+static int find_type(struct merge *merge, struct error *err)
+{
+    const char *wanted = merge->options.type;
+
+    for (size_t i = 0; i < merge->n_models; i++) {
+        const struct model_folder *model = &merge->models[i];
+
+        if (!model->has_config)
+            continue;
+        if (architecture_type(&model->config, wanted, model->name, &merge->type, err))
+            return -1;
+        merge->has_type = true;
+        wanted = model_type_name(merge->type); /* the others must be able to be the same */
+    }
+    if (!merge->has_type && wanted)
+        merge->has_type = model_type_find(wanted, &merge->type) == 0;
+    return 0;
+}
+
+static int open_models(struct merge *merge, const char *const *paths, struct error *err)
+{
+    for (size_t i = 0; i < merge->n_models; i++)
+        if (model_folder_open(&merge->models[i], paths[i], merge->options.follow_symlinks, err) ||
+            model_folder_need_config(&merge->models[i], err) ||
+            check_quantized(&merge->models[i], err))
+            return -1;
+    if (find_type(merge, err))
+        return -1;
+    for (size_t i = 1; i < merge->n_models; i++)
+        fit_compare_configs(&merge->models[0], &merge->models[i], &merge->notices);
+    return fit_compare_tokenizers(merge->models, merge->n_models, merge->options.ignore_tokenizer,
+                                  &merge->notices, err);
+}
+
+/* ---- components ---- */
+
+static struct merge_component *add_component(struct merge *merge, const char *directory)
+{
+    struct merge_component *component;
+
+    merge->components = memory_resize(merge->components, merge->n_components + 1,
+                                      sizeof *merge->components);
+    component = &merge->components[merge->n_components++];
+    *component = (struct merge_component){.directory = directory};
+    component->checkpoints = memory_zalloc(merge->n_models, sizeof *component->checkpoints);
+    component->models = memory_zalloc(merge->n_models, sizeof *component->models);
+    return component;
+}
+
+static const struct dtype_choice {
+    const char *name;
+    enum dtype dtype;
+} dtype_choices[] = {{"f32", DTYPE_F32}, {"f16", DTYPE_F16}, {"bf16", DTYPE_BF16}};
+
+static int plan_component(struct merge *merge, struct merge_component *component,
+                          struct error *err)
+{
+    struct plan_options options = {.drops_heads =
+                                       merge->has_type && merge->type == MODEL_ENCODER};
+    struct plan *plan = &component->plan;
+
+    for (size_t i = 0; i < sizeof dtype_choices / sizeof *dtype_choices; i++)
+        if (merge->options.dtype && strcmp(merge->options.dtype, dtype_choices[i].name) == 0) {
+            options.has_dtype = true;
+            options.dtype = dtype_choices[i].dtype;
+        }
+    for (size_t i = 0; i < merge->n_models; i++)
+        component->models[i] = (struct plan_model){merge->models[i].name,
+                                                   component->checkpoints[i],
+                                                   model_folder_is_tied(&merge->models[i])};
+    if (plan_make(plan, component->models, merge->n_models, &options, &merge->notices, err))
+        return -1;
+    component->tensors = memory_zalloc(plan->n_items, sizeof *component->tensors);
+    for (size_t i = 0; i < plan->n_items; i++)
+        component->tensors[i] = &plan->items[i].out;
+    merge->n_tensors += plan->n_items;
+    merge->n_parameters += plan->n_parameters;
+    if (__builtin_add_overflow(merge->weights_bytes, plan->size_bytes, &merge->weights_bytes))
+        return error_set(err, ERROR_FORMAT, "the sizes of the tensors overflow");
+    return 0;
+}
+
+static int open_transformer(struct merge *merge, struct error *err)
+{
+    struct merge_component *component =
+        add_component(merge, merge->models[0].sentence.transformer);
+
+    for (size_t i = 0; i < merge->n_models; i++) {
+        component->checkpoints[i] =
+            model_folder_weights(&merge->models[i], &merge->notices, err);
+        if (!component->checkpoints[i])
+            return -1;
+    }
+    return plan_component(merge, component, err);
+}
+
+/* A module other than the transformer that has weights of its own (Dense, say). */
+static bool has_weights(const struct model_folder *model, const struct sentence_module *module)
+{
+    return strcmp(module->path, model->sentence.transformer) != 0 && *module->path &&
+           folder_look(model->folder, module->path) == FOLDER_DIRECTORY &&
+           checkpoint_exists(model->folder, module->path);
+}
+
+static const struct sentence_module *find_module(const struct model_folder *model,
+                                                 const char *path)
+{
+    for (size_t i = 0; i < model->sentence.n_modules; i++)
+        if (strcmp(model->sentence.modules[i].path, path) == 0)
+            return &model->sentence.modules[i];
+    return NULL;
+}
+
+/* Every module with weights of `one` must have weights in `other`, too. */
+static int check_modules(const struct model_folder *one, const struct model_folder *other,
+                         struct error *err)
+{
+    for (size_t i = 0; i < one->sentence.n_modules; i++) {
+        const struct sentence_module *module = &one->sentence.modules[i], *found;
+
+        if (!has_weights(one, module))
+            continue;
+        found = find_module(other, module->path);
+        if (!found || !has_weights(other, found))
+            return error_set(err, ERROR_INCOMPATIBLE, "module '" ERROR_NAME "' (" ERROR_NAME ") "
+                             "of '%s' has weights, but '%s' has no such module", module->path,
+                             module->kind, one->name, other->name);
+    }
+    return 0;
+}
+
+static int open_modules(struct merge *merge, struct error *err)
+{
+    const struct model_folder *base = &merge->models[0];
+
+    for (size_t i = 1; i < merge->n_models; i++)
+        if (check_modules(base, &merge->models[i], err) ||
+            check_modules(&merge->models[i], base, err))
+            return -1;
+    for (size_t k = 0; k < base->sentence.n_modules; k++) {
+        const struct sentence_module *module = &base->sentence.modules[k];
+        struct merge_component *component;
+
+        if (!has_weights(base, module))
+            continue;
+        component = add_component(merge, module->path);
+        for (size_t i = 0; i < merge->n_models; i++) {
+            component->checkpoints[i] = checkpoint_open(merge->models[i].folder, module->path, NULL,
+                                                        &merge->notices, err);
+            if (!component->checkpoints[i])
+                return -1;
+        }
+        if (plan_component(merge, component, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- the other files ---- */
+
+/* What the merge reads from the base and writes anew. Freed by the caller, the strings with it
+ * but for those that are borrowed. */
+static const char **list_handled(const struct merge *merge, char *config)
+{
+    size_t n = 0, capacity = 3;
+    const char **handled;
+
+    for (size_t c = 0; c < merge->n_components; c++)
+        capacity += merge->components[c].checkpoints[0]->n_files + 1;
+    handled = memory_zalloc(capacity, sizeof *handled);
+    handled[n++] = config;
+    handled[n++] = "README.md";
+    for (size_t c = 0; c < merge->n_components; c++) {
+        const struct checkpoint *checkpoint = merge->components[c].checkpoints[0];
+
+        for (size_t i = 0; i < checkpoint->n_files; i++)
+            handled[n++] = checkpoint->files[i].name;
+        if (checkpoint->index)
+            handled[n++] = checkpoint->index;
+    }
+    return handled;
+}
+
+static void note_left_out(struct merge *merge)
+{
+    struct buffer text = {0};
+
+    for (size_t i = 0; i < merge->base_files.n_left_out; i++)
+        buffer_format(&text, "%s%s", i ? ", " : "", merge->base_files.left_out[i]);
+    if (text.size)
+        notices_add(&merge->notices, "not taken over from '%s': %s", merge->models[0].name,
+                    text.data);
+    buffer_release(&text);
+}
+
+static int list_base_files(struct merge *merge, struct error *err)
+{
+    const struct model_folder *base = &merge->models[0];
+    char *config;
+    const char **handled;
+    int rc;
+
+    if (base->file) /* weights and nothing else */
+        return 0;
+    config = folder_join(base->sentence.transformer, "config.json");
+    handled = list_handled(merge, config);
+    rc = base_files_list(&merge->base_files, base->folder, handled, merge->options.output, err);
+    free(handled);
+    free(config);
+    if (rc == 0)
+        note_left_out(merge);
+    return rc;
+}
+
+static void choose_pooling(struct merge *merge)
+{
+    const struct model_folder *base = &merge->models[0];
+
+    if (!merge->has_type || merge->type != MODEL_ENCODER || !base->has_config)
+        return;
+    if (base->sentence.n_modules) {
+        if (merge->options.pooling)
+            notices_add(&merge->notices, "--pooling is not needed: '%s' has its own (%s)",
+                        base->name, base->sentence.pooling ? base->sentence.pooling : "none");
+        return;
+    }
+    merge->makes_sentence_folder = true;
+    if (!merge->options.pooling) {
+        merge->options.pooling = "cls";
+        notices_add(&merge->notices, "'%s' does not say how it pools: the result gets cls pooling; "
+                    "choose with --pooling", base->name);
+    }
+}
+
+/* ---- the output ---- */
+
+static bool holds_checkpoint(const char *path)
+{
+    struct error ignored = {0};
+    struct folder *folder = folder_open(path, false, &ignored);
+    bool holds = folder && (checkpoint_exists(folder, "") ||
+                            (folder_look(folder, "0_Transformer") == FOLDER_DIRECTORY &&
+                             checkpoint_exists(folder, "0_Transformer")));
+
+    folder_close(folder);
+    return holds;
+}
+
+/* --force removes the target: it must not take an input along that lies deeper in it. */
+static int check_output(const struct merge *merge, struct error *err)
+{
+    char *output = realpath(merge->options.output, NULL);
+    size_t length = output ? strlen(output) : 0;
+    int rc = 0;
+
+    for (size_t i = 0; output && rc == 0 && i < merge->n_models; i++) {
+        const char *input = merge->models[i].folder->real;
+
+        if (strncmp(input, output, length) == 0 && input[length] == '/')
+            rc = error_set(err, ERROR_EXISTS, "'%s' lies in the output directory '%s', which would "
+                           "be replaced", merge->models[i].name, merge->options.output);
+    }
+    free(output);
+    return rc;
+}
+
+int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
+               const struct merge_options *options, struct error *err)
+{
+    *merge = (struct merge){.options = *options, .n_models = n_models};
+    merge->models = memory_zalloc(n_models, sizeof *merge->models);
+    if (open_models(merge, paths, err) || check_output(merge, err) ||
+        outdir_check(options->output, options->force, holds_checkpoint, err) ||
+        open_transformer(merge, err) || open_modules(merge, err) || list_base_files(merge, err))
+        return -1;
+    choose_pooling(merge);
+    if (__builtin_add_overflow(merge->weights_bytes,
+                               merge->base_files.kept_bytes + small_files_bytes,
+                               &merge->disk_bytes))
+        return error_set(err, ERROR_FORMAT, "the sizes of the files overflow");
+    return 0;
+}
+
+void merge_release(struct merge *merge)
+{
+    for (size_t c = 0; c < merge->n_components; c++) {
+        struct merge_component *component = &merge->components[c];
+
+        for (size_t i = 0; i < merge->n_models; i++)
+            checkpoint_close(component->checkpoints[i]);
+        plan_release(&component->plan);
+        free(component->checkpoints);
+        free(component->models);
+        free(component->tensors);
+    }
+    for (size_t i = 0; i < merge->n_models; i++)
+        model_folder_release(&merge->models[i]);
+    free(merge->components);
+    free(merge->models);
+    base_files_release(&merge->base_files);
+    notices_release(&merge->notices);
+    *merge = (struct merge){0};
+}
+
+/* ---- writing ---- */
+
+/* The floating dtype that most bytes of the weights are stored in; NULL when there is none. */
+static const struct dtype_info *stored_dtype(const struct merge *merge)
+{
+    const struct plan *plan = &merge->components[0].plan;
+    size_t bytes[N_DTYPES] = {0}, best = N_DTYPES;
+
+    for (size_t i = 0; i < plan->n_items; i++)
+        bytes[plan->items[i].out.dtype] += plan->items[i].out.size_bytes;
+    for (size_t d = 0; d < N_DTYPES; d++)
+        if (dtype_info((enum dtype)d)->torch_name && dtype_info((enum dtype)d)->is_mixable &&
+            bytes[d] && (best == N_DTYPES || bytes[d] > bytes[best]))
+            best = d;
+    return best == N_DTYPES ? NULL : dtype_info((enum dtype)best);
+}
+
+static void edit_dtype(const struct merge *merge, struct buffer *text)
+{
+    const struct dtype_info *dtype = stored_dtype(merge);
+    const cJSON *json = merge->models[0].config.json;
+    bool has_new = cJSON_GetObjectItemCaseSensitive(json, "dtype") != NULL;
+    bool has_old = cJSON_GetObjectItemCaseSensitive(json, "torch_dtype") != NULL;
+    char value[64];
+
+    if (!dtype)
+        return;
+    snprintf(value, sizeof value, "\"%s\"", dtype->torch_name);
+    if (has_new)
+        json_edit_member(text, "dtype", value);
+    if (has_old || !has_new)
+        json_edit_member(text, "torch_dtype", value);
+}
+
+/* The base's config.json, byte for byte but for what the result changes. */
+static int write_config(const struct merge *merge, struct outdir *outdir, struct error *err)
+{
+    const struct model_folder *base = &merge->models[0];
+    const struct plan *plan = &merge->components[0].plan;
+    struct buffer text = {0};
+    char *name;
+    int rc;
+
+    if (!base->has_config)
+        return 0;
+    buffer_add(&text, base->config.text, base->config.size);
+    edit_dtype(merge, &text);
+    json_edit_member(&text, "_name_or_path", NULL);
+    if (plan->has_untied_head)
+        json_edit_member(&text, "tie_word_embeddings", "false");
+    else if (plan->lacks_head && merge->type == MODEL_DECODER && config_tied(&base->config) == 0)
+        json_edit_member(&text, "tie_word_embeddings", "true");
+    name = folder_join(base->sentence.transformer, "config.json");
+    rc = outdir_write(outdir, name, text.data, text.size, err);
+    free(name);
+    buffer_release(&text);
+    return rc;
+}
+
+static int write_sentence_folder(const struct merge *merge, struct outdir *outdir,
+                                 struct error *err)
+{
+    struct sentence_file files[SENTENCE_FILES];
+    int rc;
+
+    if (!merge->makes_sentence_folder)
+        return 0;
+    rc = sentence_folder_make(&merge->models[0].config, merge->options.pooling, files, err);
+    for (size_t i = 0; i < SENTENCE_FILES; i++) {
+        if (rc == 0)
+            rc = outdir_write(outdir, files[i].name, files[i].text, strlen(files[i].text), err);
+        free(files[i].text);
+    }
+    return rc;
+}
+
+static int write_card(const struct merge *merge, const double *weights, const char *command,
+                      struct outdir *outdir, struct error *err)
+{
+    const struct dtype_info *dtype = stored_dtype(merge);
+    const char **names = memory_zalloc(merge->n_models, sizeof *names);
+    char *output = realpath(merge->options.output, NULL), *title;
+    struct buffer text = {0};
+    bool is_encoder = merge->has_type && merge->type == MODEL_ENCODER;
+    int rc;
+
+    for (size_t i = 0; i < merge->n_models; i++)
+        names[i] = merge->models[i].name;
+    if (!output)
+        output = memory_copy(merge->options.output);
+    title = basename(output);
+    model_card_add(&text, &(struct model_card){
+        .title = title, .names = names, .weights = weights, .n_models = merge->n_models,
+        .library = is_encoder ? "sentence-transformers" : "transformers",
+        .method = merge->options.method->name, .dtype = dtype ? dtype->name : "as the base",
+        .command = command});
+    rc = outdir_write(outdir, "README.md", text.data, text.size, err);
+    buffer_release(&text);
+    free(output);
+    free(names);
+    return rc;
+}
+
+static int write_component(const struct merge *merge, struct merge_component *component,
+                           const double *weights, struct outdir *outdir, struct threads *threads,
+                           struct progress *progress, struct merge_result *result,
+                           struct error *err)
+{
+    const struct plan *plan = &component->plan;
+    struct checkpoint_writer *writer = checkpoint_writer_open(
+        outdir, component->directory, component->tensors, plan->n_items,
+        merge->options.shard_bytes, plan->n_parameters, err);
+    size_t n_files;
+    int rc;
+
+    if (!writer)
+        return -1;
+    rc = mixer_run(plan, component->models, weights, merge->options.method, writer, threads,
+                   progress, &result->stats, err);
+    n_files = checkpoint_writer_n_files(writer);
+    result->files = memory_resize(result->files, result->n_files + n_files,
+                                  sizeof *result->files);
+    for (size_t i = 0; i < n_files; i++)
+        result->files[result->n_files++] = memory_copy(checkpoint_writer_file(writer, i));
+    if (checkpoint_writer_close(writer, err))
+        rc = -1;
+    return rc;
+}
+
+static int write_all(struct merge *merge, const double *weights, const char *command,
+                     struct outdir *outdir, struct threads *threads, struct progress *progress,
+                     struct merge_result *result, struct error *err)
+{
+    for (size_t c = 0; c < merge->n_components; c++)
+        if (write_component(merge, &merge->components[c], weights, outdir, threads, progress,
+                            result, err))
+            return -1;
+    return base_files_copy(&merge->base_files, merge->models[0].folder, outdir, err) ||
+           write_config(merge, outdir, err) || write_sentence_folder(merge, outdir, err) ||
+           write_card(merge, weights, command, outdir, err) ? -1 : 0;
+}
+
+static int check_space(const struct merge *merge, struct error *err)
+{
+    size_t free_bytes;
+
+    if (outdir_free_bytes(merge->options.output, &free_bytes, err))
+        return -1;
+    if (free_bytes >= merge->disk_bytes)
+        return 0;
+    return error_set(err, ERROR_IO, "'%s': not enough disk space: the result needs %zu "
+                     "bytes, %zu are left", merge->options.output, merge->disk_bytes, free_bytes);
+}
+
+int merge_write(struct merge *merge, const double *weights, const char *command,
+                struct threads *threads, struct progress *progress, struct merge_result *result,
+                struct error *err)
+{
+    struct outdir *outdir;
+    int rc;
+
+    *result = (struct merge_result){0};
+    if (check_space(merge, err))
+        return -1;
+    outdir = outdir_open(merge->options.output, merge->options.force, holds_checkpoint, err);
+    if (!outdir)
+        return -1;
+    progress->total_bytes = merge->weights_bytes;
+    rc = write_all(merge, weights, command, outdir, threads, progress, result, err);
+    if (rc == 0) {
+        double start = clock_now_s();
+
+        rc = interrupt_check(err) || outdir_commit(outdir, err) ? -1 : 0;
+        result->flush_s = clock_now_s() - start;
+    }
+    outdir_close(outdir);
+    return rc;
+}

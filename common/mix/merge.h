@@ -1,0 +1,76 @@
+/* merge.h - a whole merge: models opened and checked, then written as one new model.
+ *
+ * merge_open reads headers, configs and tokenizers and refuses what does not fit, before anything
+ * is written. merge_write streams the weights, copies the base's other files, and puts the
+ * result in place in one step. The weights are needed for the second only: whoever computes
+ * them by running the models does so in between. */
+#ifndef COCKTAIL_MERGE_H
+#define COCKTAIL_MERGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arch/architecture.h"
+#include "arch/model_folder.h"
+#include "base/error.h"
+#include "base/notices.h"
+#include "base/progress.h"
+#include "base/threads.h"
+#include "mix/base_files.h"
+#include "mix/combine.h"
+#include "mix/mixer.h"
+#include "mix/plan.h"
+
+struct merge_options {
+    const char *output;        /* path of the target */
+    const char *type;          /* as --type, or NULL: from the base's config.json */
+    const char *dtype;         /* "f32", "f16", "bf16", or NULL: as the base has it */
+    const char *pooling;       /* "cls", "mean", or NULL: cls with a notice, where it is needed */
+    size_t shard_bytes;
+    const struct combine_method *method;
+    bool force, ignore_tokenizer, follow_symlinks;
+};
+
+/* One set of weights: the model itself, or a module of a sentence-transformers folder. */
+struct merge_component {
+    const char *directory;           /* in the result, "" for the top */
+    struct checkpoint **checkpoints; /* [n_models] */
+    struct plan_model *models;       /* [n_models] */
+    struct plan plan;
+    const struct tensor **tensors;   /* [plan.n_items], what the writer is given */
+};
+
+struct merge {
+    struct merge_options options;
+    struct model_folder *models; /* [n_models], the first is the base */
+    size_t n_models;
+    bool has_type;               /* false when the base is a single weights file without --type */
+    enum model_type type;
+    struct merge_component *components;
+    size_t n_components;
+    struct base_files base_files;
+    bool makes_sentence_folder;  /* an encoder that has none */
+    struct notices notices;
+    size_t n_tensors, n_parameters, weights_bytes, disk_bytes;
+};
+
+/* Opens the models at paths[n_models] and checks that they fit and that the output may be written.
+ * `options` and what it points to must stay. merge->notices is filled, also on failure. Released
+ * with merge_release in every case. */
+int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
+               const struct merge_options *options, struct error *err);
+void merge_release(struct merge *merge);
+
+struct merge_result {
+    struct mixer_stats stats;
+    double flush_s;      /* until everything was on disk and in place */
+    char **files;        /* the weights files, relative to the output; folder_names_free */
+    size_t n_files;
+};
+
+/* weights[n_models]; `command` is the command line for the model card. */
+int merge_write(struct merge *merge, const double *weights, const char *command,
+                struct threads *threads, struct progress *progress, struct merge_result *result,
+                struct error *err);
+
+#endif

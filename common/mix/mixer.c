@@ -1,0 +1,198 @@
+#include "mixer.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/interrupt.h"
+#include "base/memory.h"
+
+/* The chunks of all models together should stay in the second-level cache. */
+enum { CACHE_BYTES = 512 * 1024, ITEMS_MIN = 8192, ITEM_BYTES_MAX = 8 };
+
+struct worker_state {
+    char *bytes; /* [n_models + 1][chunk_items * ITEM_BYTES_MAX]: inputs, then the output */
+    struct combine_input *inputs;
+    size_t n_nan, n_inf, first_special; /* index of item; SIZE_MAX: none */
+    double read_s, combine_s, write_s;
+};
+
+struct mixer {
+    const struct plan *plan;
+    const struct plan_model *models;
+    const double *weights;
+    const struct combine_method *method;
+    struct checkpoint_writer *writer;
+    struct progress *progress;
+    size_t chunk_items;
+    size_t *first_task; /* [n_items + 1]: tasks of item i are first_task[i] … first_task[i+1]-1 */
+    struct worker_state *workers;
+};
+
+static size_t chunk_items_for(size_t n_models)
+{
+    size_t items = CACHE_BYTES / ((n_models + 1) * sizeof(float)) / ITEMS_MIN * ITEMS_MIN;
+
+    return items > ITEMS_MIN ? items : ITEMS_MIN;
+}
+
+size_t mixer_buffer_bytes(size_t n_models, size_t n_threads)
+{
+    return n_threads * (n_models + 1) * chunk_items_for(n_models) * ITEM_BYTES_MAX;
+}
+
+/* The item that a task belongs to: the last whose first task is not behind it. */
+static size_t find_item(const struct mixer *mixer, size_t task)
+{
+    size_t low = 0, high = mixer->plan->n_items;
+
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+
+        if (mixer->first_task[middle] <= task)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void count_special(struct worker_state *state, enum dtype dtype, const void *values,
+                          size_t n, size_t item)
+{
+    size_t n_nan = 0, n_inf = 0;
+
+    combine_count_special(dtype, values, n, &n_nan, &n_inf);
+    state->n_nan += n_nan;
+    state->n_inf += n_inf;
+    if (n_nan + n_inf && item < state->first_special)
+        state->first_special = item;
+}
+
+/* Reads the range from the models that count, into state->inputs. Returns how many, or -1. */
+static int read_inputs(const struct mixer *mixer, const struct plan_item *item, size_t first,
+                       size_t n, struct worker_state *state, struct error *err)
+{
+    size_t stride = mixer->chunk_items * ITEM_BYTES_MAX;
+    int n_inputs = 0;
+
+    for (size_t i = 0; i < (item->is_copied ? 1 : mixer->plan->n_models); i++) {
+        char *bytes = state->bytes + (size_t)n_inputs * stride;
+
+        if (!item->is_copied && mixer->method->skips_zero_weights && mixer->weights[i] == 0)
+            continue;
+        if (checkpoint_read(mixer->models[i].checkpoint, item->sources[i], first, n, bytes, err))
+            return error_context(err, "'%s'", mixer->models[i].name);
+        state->inputs[n_inputs++] =
+            (struct combine_input){bytes, item->sources[i]->dtype, mixer->weights[i]};
+    }
+    return n_inputs;
+}
+
+static int run_chunk(const struct mixer *mixer, const struct plan_item *item, size_t index,
+                     size_t first, size_t n, struct worker_state *state, struct error *err)
+{
+    size_t n_bits = dtype_info(item->out.dtype)->n_bits;
+    const char *out = state->bytes;
+    double start = clock_now_s(), read, combined;
+    int n_inputs = read_inputs(mixer, item, first, n, state, err);
+
+    if (n_inputs < 0)
+        return -1;
+    read = clock_now_s();
+    /* One model of weight 1: its very bytes, whatever its NaNs look like. */
+    if (!item->is_copied && !(n_inputs == 1 && state->inputs[0].weight == 1 &&
+                              state->inputs[0].dtype == item->out.dtype)) {
+        char *room = state->bytes + mixer->plan->n_models * mixer->chunk_items * ITEM_BYTES_MAX;
+
+        mixer->method->combine(state->inputs, (size_t)n_inputs, n, item->out.dtype, room);
+        out = room;
+    }
+    if (!item->is_copied)
+        count_special(state, item->out.dtype, out, n, index);
+    combined = clock_now_s();
+    if (checkpoint_writer_write(mixer->writer, index, first / 8 * n_bits, out,
+                                n / 8 * n_bits + n % 8 * n_bits / 8, err))
+        return -1;
+    state->read_s += read - start;
+    state->combine_s += combined - read;
+    state->write_s += clock_now_s() - combined;
+    return 0;
+}
+
+static int run_task(void *context, size_t task, size_t worker, struct error *err)
+{
+    const struct mixer *mixer = context;
+    size_t index = find_item(mixer, task);
+    const struct plan_item *item = &mixer->plan->items[index];
+    size_t first = (task - mixer->first_task[index]) * mixer->chunk_items;
+    size_t n = item->out.n_items - first;
+
+    if (n > mixer->chunk_items)
+        n = mixer->chunk_items;
+    if (interrupt_check(err) ||
+        run_chunk(mixer, item, index, first, n, &mixer->workers[worker], err))
+        return -1;
+    atomic_fetch_add(&mixer->progress->done_bytes, n * dtype_info(item->out.dtype)->n_bits / 8);
+    if (worker == 0 && mixer->progress->show)
+        mixer->progress->show(mixer->progress);
+    return 0;
+}
+
+static void collect(const struct mixer *mixer, size_t n_threads, struct mixer_stats *stats)
+{
+    size_t first = SIZE_MAX;
+
+    for (size_t w = 0; w < n_threads; w++) {
+        const struct worker_state *state = &mixer->workers[w];
+
+        stats->n_nan += state->n_nan;
+        stats->n_inf += state->n_inf;
+        stats->read_s += state->read_s;
+        stats->combine_s += state->combine_s;
+        stats->write_s += state->write_s;
+        if (state->first_special < first)
+            first = state->first_special;
+    }
+    if (!stats->first_special && first != SIZE_MAX)
+        stats->first_special = mixer->plan->items[first].out.name;
+}
+
+int mixer_run(const struct plan *plan, const struct plan_model *models, const double *weights,
+              const struct combine_method *method, struct checkpoint_writer *writer,
+              struct threads *threads, struct progress *progress, struct mixer_stats *stats,
+              struct error *err)
+{
+    size_t n_threads = threads_count(threads);
+    struct mixer mixer = {plan, models, weights, method, writer, progress,
+                          chunk_items_for(plan->n_models), NULL, NULL};
+    int rc = -1;
+
+    mixer.first_task = memory_zalloc(plan->n_items + 1, sizeof *mixer.first_task);
+    mixer.workers = memory_zalloc(n_threads, sizeof *mixer.workers);
+    for (size_t i = 0; i < plan->n_items; i++) {
+        size_t n_items = plan->items[i].out.n_items;
+
+        mixer.first_task[i + 1] = mixer.first_task[i] + n_items / mixer.chunk_items +
+                                  (n_items % mixer.chunk_items != 0);
+    }
+    for (size_t w = 0; w < n_threads; w++) {
+        mixer.workers[w].first_special = SIZE_MAX;
+        mixer.workers[w].inputs = memory_zalloc(plan->n_models, sizeof *mixer.workers[w].inputs);
+        mixer.workers[w].bytes = memory_try((plan->n_models + 1) * mixer.chunk_items,
+                                            ITEM_BYTES_MAX, "buffers; use fewer --threads", err);
+        if (!mixer.workers[w].bytes)
+            goto done;
+    }
+    rc = threads_run(threads, mixer.first_task[plan->n_items], run_task, &mixer, err);
+    collect(&mixer, n_threads, stats);
+done:
+    for (size_t w = 0; w < n_threads; w++) {
+        free(mixer.workers[w].bytes);
+        free(mixer.workers[w].inputs);
+    }
+    free(mixer.workers);
+    free(mixer.first_task);
+    return rc;
+}

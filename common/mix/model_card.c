@@ -1,0 +1,42 @@
+#include "model_card.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/utf8.h"
+
+/* One line of Markdown, with nothing in it that Markdown would act on within a table. */
+static void add_cell(struct buffer *out, const char *text)
+{
+    struct buffer line = {0};
+
+    utf8_add_printable(&line, text, strlen(text));
+    for (size_t i = 0; i < line.size; i++) {
+        if (strchr("|\\`*_<[", line.data[i]))
+            buffer_add_char(out, '\\');
+        buffer_add_char(out, line.data[i]);
+    }
+    buffer_release(&line);
+}
+
+void model_card_add(struct buffer *out, const struct model_card *card)
+{
+    buffer_add_text(out, "---\nbase_model:\n");
+    for (size_t i = 0; i < card->n_models; i++) {
+        buffer_add_text(out, "- ");
+        json_add_string(out, card->names[i]); /* a JSON string is a YAML string */
+        buffer_add_char(out, '\n');
+    }
+    buffer_format(out, "base_model_relation: merge\nlibrary_name: %s\ntags:\n- merge\n- cocktail\n"
+                  "---\n\n# ", card->library);
+    add_cell(out, card->title);
+    buffer_add_text(out, "\n\nA weighted average of the models below, made with `cocktail`.\n\n"
+                    "| model | weight |\n| --- | ---: |\n");
+    for (size_t i = 0; i < card->n_models; i++) {
+        buffer_add_text(out, "| ");
+        add_cell(out, card->names[i]);
+        buffer_format(out, " | %#.10g |\n", card->weights[i]);
+    }
+    buffer_format(out, "\nMethod: %s. Stored as: %s. Config and tokenizer: those of the first "
+                  "model.\n\n```sh\n%s\n```\n", card->method, card->dtype, card->command);
+}

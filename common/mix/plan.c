@@ -1,0 +1,388 @@
+/* plan.c - match the tensors of the models, one base tensor at a time.
+ *
+ * Two views of each model's names are kept: as stored (checkpoint_find) and plain, that is without
+ * the prefixes that wrappers add. A base tensor takes the tensor of its very name, else the one of
+ * its plain name. What is left over in another model must be something that the mix can do without. */
+#include "plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/checkpoint_names.h"
+#include "arch/tensor_names.h"
+#include "base/memory.h"
+#include "format/safetensors.h"
+#include "tensor/dtype.h"
+
+enum { NAMES_SHOWN = 3 };
+
+struct planner {
+    struct plan *plan;
+    const struct plan_model *models;
+    size_t n_models;
+    const struct plan_options *options;
+    struct notices *notices;
+    struct checkpoint_names *names; /* [n_models] */
+    bool **is_used; /* [n_models][n_tensors]: has a place in the result, or needs none */
+};
+
+/* ---- messages ---- */
+
+struct name_list { /* the first few names for a message */
+    struct buffer text;
+    size_t n_names;
+};
+
+static void list_add(struct name_list *list, const char *name)
+{
+    if (list->n_names < NAMES_SHOWN)
+        buffer_format(&list->text, "%s'%.100s'", list->n_names ? ", " : "", name);
+    else if (list->n_names == NAMES_SHOWN)
+        buffer_add_text(&list->text, ", …");
+    list->n_names++;
+}
+
+static int report_misfit(const struct planner *planner, size_t model,
+                         const struct name_list *missing, const struct name_list *extra,
+                         struct error *err)
+{
+    struct buffer text = {0};
+
+    if (missing->n_names)
+        buffer_format(&text, "%zu tensor%s missing in it (%s)", missing->n_names,
+                      missing->n_names == 1 ? " is" : "s are", missing->text.data);
+    if (extra->n_names)
+        buffer_format(&text, "%s%zu tensor%s only in it (%s)", text.size ? ", " : "",
+                      extra->n_names, extra->n_names == 1 ? " is" : "s are", extra->text.data);
+    error_set(err, ERROR_INCOMPATIBLE, "'%s' does not fit the base '%s': %s; only models of one "
+              "architecture and size can be mixed, see 'cocktail diff'",
+              planner->models[model].name, planner->models[0].name, text.data);
+    buffer_release(&text);
+    return -1;
+}
+
+static int report_shape(const struct planner *planner, size_t model, const struct tensor *base,
+                        const struct tensor *other, struct error *err)
+{
+    struct buffer text = {0};
+
+    tensor_add_shape(&text, base);
+    buffer_format(&text, " in '%s', ", planner->models[0].name);
+    tensor_add_shape(&text, other);
+    buffer_format(&text, " in '%s'", planner->models[model].name);
+    error_set(err, ERROR_INCOMPATIBLE, "tensor '" ERROR_NAME "': shape %s; only models of one "
+              "architecture, size and vocabulary can be mixed", base->name, text.data);
+    buffer_release(&text);
+    return -1;
+}
+
+/* ---- one tensor of the base ---- */
+
+static bool is_whole(enum dtype dtype)
+{
+    enum dtype_kind kind = dtype_info(dtype)->kind;
+
+    return kind == DTYPE_INTEGER || kind == DTYPE_BOOLEAN;
+}
+
+static int check_mixable(const struct planner *planner, size_t model, const struct tensor *tensor,
+                         struct error *err)
+{
+    if (is_whole(tensor->dtype) || dtype_info(tensor->dtype)->is_mixable)
+        return 0;
+    return error_set(err, ERROR_UNSUPPORTED, "'%s': tensor '" ERROR_NAME "': %s %s cannot be "
+                     "averaged", planner->models[model].name, tensor->name,
+                     dtype_info(tensor->dtype)->kind == DTYPE_COMPLEX ? "complex numbers, here"
+                                                                      : "numbers of type",
+                     dtype_info(tensor->dtype)->name);
+}
+
+static int check_source(const struct planner *planner, size_t model, const struct tensor *base,
+                        const struct tensor *other, struct error *err)
+{
+    if (!tensor_same_shape(base, other))
+        return report_shape(planner, model, base, other, err);
+    if (check_mixable(planner, model, other, err))
+        return -1;
+    if (is_whole(base->dtype) != is_whole(other->dtype))
+        return error_set(err, ERROR_INCOMPATIBLE, "tensor '" ERROR_NAME "': %s in '%s', %s in "
+                         "'%s': floating and whole numbers cannot be averaged", base->name,
+                         dtype_info(base->dtype)->name, planner->models[0].name,
+                         dtype_info(other->dtype)->name, planner->models[model].name);
+    return 0;
+}
+
+static struct plan_item *add_item(struct planner *planner, const struct tensor *base)
+{
+    struct plan *plan = planner->plan;
+    struct plan_item *item = &plan->items[plan->n_items++];
+
+    *item = (struct plan_item){.out = *base, .is_parameter = tensor_names_is_parameter(base)};
+    item->sources = arena_alloc(&plan->arena, planner->n_models * sizeof *item->sources);
+    item->sources[0] = base;
+    item->is_copied = !item->is_parameter || is_whole(base->dtype);
+    item->out.strides = NULL;
+    if (!item->is_copied && planner->options->has_dtype)
+        item->out.dtype = planner->options->dtype;
+    return item;
+}
+
+/* Finds the tensor of every other model that goes with `base`; those that lack it are noted in
+ * missing[model]. */
+static int find_sources(struct planner *planner, struct plan_item *item, const char *plain,
+                        struct name_list *missing, struct error *err)
+{
+    const struct tied_name *tied = tensor_names_find_tied(plain);
+
+    for (size_t i = 1; i < planner->n_models; i++) {
+        const struct checkpoint_names *names = &planner->names[i];
+        const struct tensor *other = checkpoint_names_find(names, item->out.name, plain);
+
+        if (other)
+            planner->is_used[i][other - names->checkpoint->tensors] = true;
+        else if (tied) /* a tied model: its embedding is its head */
+            other = checkpoint_names_find_owner(names, tied);
+        if (!other)
+            list_add(&missing[i], item->out.name);
+        else if (check_source(planner, i, item->sources[0], other, err))
+            return -1;
+        else if (!item->is_copied)
+            item->sources[i] = other;
+    }
+    return 0;
+}
+
+/* Whether the base's tensor is left out because it is its model's embedding once more. */
+static int is_tied_away(struct planner *planner, size_t index, struct error *err)
+{
+    const struct checkpoint_names *names = &planner->names[0];
+    const struct tied_name *tied = tensor_names_find_tied(names->plain[index]);
+    int is_copy;
+
+    if (!tied || (tied->is_head && !planner->models[0].is_tied))
+        return 0;
+    is_copy = checkpoint_names_is_copy(names, index, err);
+    if (is_copy == 0 && tied->is_head && checkpoint_names_find_owner(names, tied)) {
+        planner->plan->has_untied_head = true;
+        notices_add(planner->notices, "'%s': tie_word_embeddings is true, but '" ERROR_NAME "' "
+                    "differs from the embedding: it is mixed as a tensor of its own",
+                    planner->models[0].name, names->checkpoint->tensors[index].name);
+    }
+    return is_copy;
+}
+
+static int plan_tensor(struct planner *planner, size_t index, struct name_list *missing,
+                       struct error *err)
+{
+    const struct tensor *base = &planner->models[0].checkpoint->tensors[index];
+    const char *plain = planner->names[0].plain[index];
+    struct plan_item *item;
+    int is_away;
+
+    if (planner->is_used[0][index]) /* a head that is left out */
+        return 0;
+    if ((tensor_names_is_parameter(base) || base->dtype == DTYPE_C128) &&
+        check_mixable(planner, 0, base, err))
+        return -1; /* safetensors has no C128, so it cannot even be copied */
+    is_away = is_tied_away(planner, index, err);
+    if (is_away)
+        return is_away < 0 ? -1 : 0;
+    item = add_item(planner, base);
+    if (item->is_parameter && find_sources(planner, item, plain, missing, err))
+        return -1;
+    if (tensor_measure(&item->out, err))
+        return error_context(err, "tensor '" ERROR_NAME "'", base->name);
+    return 0;
+}
+
+/* ---- what the base has no place for ---- */
+
+/* A tensor of another model that no base tensor took: fine when it is a buffer, or its model's
+ * embedding once more, while the base's head is tied. */
+static int check_leftover(struct planner *planner, size_t model, size_t index,
+                          struct name_list *extra, struct error *err)
+{
+    const struct checkpoint_names *names = &planner->names[model];
+    const struct tensor *tensor = &names->checkpoint->tensors[index];
+    const struct tied_name *tied;
+    int is_copy;
+
+    if (planner->is_used[model][index] || !tensor_names_is_parameter(tensor))
+        return 0;
+    tied = tensor_names_find_tied(names->plain[index]);
+    is_copy = checkpoint_names_is_copy(names, index, err);
+    if (is_copy < 0)
+        return -1;
+    if (is_copy == 0 && tied && tied->is_head &&
+        checkpoint_names_find_owner(&planner->names[0], tied))
+        return error_set(err, ERROR_INCOMPATIBLE, "'%s': its output head '" ERROR_NAME "' differs "
+                         "from its embedding, while the head of the base '%s' is tied to its "
+                         "embedding; give an untied model first",
+                         planner->models[model].name, tensor->name, planner->models[0].name);
+    if (is_copy == 0)
+        list_add(extra, tensor->name);
+    return 0;
+}
+
+static int check_leftovers(struct planner *planner, const struct name_list *missing,
+                           struct error *err)
+{
+    for (size_t i = 1; i < planner->n_models; i++) {
+        struct name_list extra = {0};
+        int rc = 0;
+
+        for (size_t k = 0; rc == 0 && k < planner->models[i].checkpoint->n_tensors; k++)
+            rc = check_leftover(planner, i, k, &extra, err);
+        if (rc == 0 && (missing[i].n_names || extra.n_names))
+            rc = report_misfit(planner, i, &missing[i], &extra, err);
+        buffer_release(&extra.text);
+        if (rc)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- heads of encoders ---- */
+
+/* Whether every model has all the head tensors that any one has. */
+static bool all_have_heads(const struct planner *planner)
+{
+    for (size_t i = 0; i < planner->n_models; i++)
+        for (size_t k = 0; k < planner->models[i].checkpoint->n_tensors; k++) {
+            const char *plain = planner->names[i].plain[k];
+
+            if (!tensor_names_is_encoder_head(plain) || tensor_names_find_tied(plain))
+                continue;
+            for (size_t m = 0; m < planner->n_models; m++)
+                if (!checkpoint_names_find_plain(&planner->names[m], plain))
+                    return false;
+        }
+    return true;
+}
+
+/* Marks the head tensors of all models as used, so that nothing asks for them. */
+static void drop_heads(struct planner *planner)
+{
+    for (size_t i = 0; i < planner->n_models; i++) {
+        struct name_list dropped = {0};
+
+        for (size_t k = 0; k < planner->models[i].checkpoint->n_tensors; k++)
+            if (tensor_names_is_encoder_head(planner->names[i].plain[k])) {
+                planner->is_used[i][k] = true;
+                list_add(&dropped, planner->models[i].checkpoint->tensors[k].name);
+            }
+        if (dropped.n_names)
+            notices_add(planner->notices, "'%s': its head is left out, not all models have it: "
+                        "%s", planner->models[i].name, dropped.text.data);
+        buffer_release(&dropped.text);
+    }
+}
+
+/* Whether an embedding is among the items without the output head that it could be tied to. */
+static bool find_lacks_head(const struct planner *planner)
+{
+    const struct checkpoint_names *base = &planner->names[0];
+    bool has_embedding = false, has_head = false;
+    struct buffer plain = {0};
+
+    for (size_t i = 0; i < planner->plan->n_items; i++) {
+        const struct tied_name *tied;
+
+        tensor_names_plain(planner->plan->items[i].out.name, &plain);
+        tied = tensor_names_find_tied(plain.data);
+        has_head |= tied && tied->is_head && checkpoint_names_find_owner(base, tied);
+        has_embedding |= tensor_names_is_embedding(plain.data);
+    }
+    buffer_release(&plain);
+    return has_embedding && !has_head;
+}
+
+/* ---- all ---- */
+
+static int check_packed(const struct planner *planner, struct error *err)
+{
+    for (size_t i = 0; i < planner->n_models; i++)
+        for (size_t k = 0; k < planner->models[i].checkpoint->n_tensors; k++) {
+            const char *name = planner->models[i].checkpoint->tensors[k].name;
+
+            if (tensor_names_is_packed(name))
+                return error_set(err, ERROR_UNSUPPORTED, "'%s': tensor '" ERROR_NAME "': packed "
+                                 "weights of a quantised model cannot be mixed; use the original "
+                                 "one", planner->models[i].name, name);
+        }
+    return 0;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const struct plan_item *x = a, *y = b;
+
+    return safetensors_compare(&x->out, &y->out);
+}
+
+static int plan_all(struct planner *planner, struct name_list *missing, struct error *err)
+{
+    const struct checkpoint *base = planner->models[0].checkpoint;
+    struct plan *plan = planner->plan;
+
+    if (check_packed(planner, err))
+        return -1;
+    for (size_t i = 0; i < planner->n_models; i++) {
+        const struct checkpoint *checkpoint = planner->models[i].checkpoint;
+
+        checkpoint_names_init(&planner->names[i], checkpoint);
+        planner->is_used[i] = memory_zalloc(checkpoint->n_tensors, sizeof **planner->is_used);
+    }
+    if (planner->options->drops_heads && !all_have_heads(planner))
+        drop_heads(planner);
+    plan->n_models = planner->n_models;
+    plan->items = memory_zalloc(base->n_tensors, sizeof *plan->items);
+    for (size_t k = 0; k < base->n_tensors; k++)
+        if (plan_tensor(planner, k, missing, err))
+            return -1;
+    if (check_leftovers(planner, missing, err))
+        return -1;
+    plan->lacks_head = find_lacks_head(planner);
+    if (plan->n_items)
+        qsort(plan->items, plan->n_items, sizeof *plan->items, compare_items);
+    for (size_t i = 0; i < plan->n_items; i++) {
+        if (plan->items[i].is_parameter)
+            plan->n_parameters += plan->items[i].out.n_items;
+        if (__builtin_add_overflow(plan->size_bytes, plan->items[i].out.size_bytes,
+                                   &plan->size_bytes))
+            return error_set(err, ERROR_FORMAT, "'%s': the sizes of its tensors overflow",
+                             planner->models[0].name);
+    }
+    return 0;
+}
+
+int plan_make(struct plan *plan, const struct plan_model *models, size_t n_models,
+              const struct plan_options *options, struct notices *notices, struct error *err)
+{
+    struct planner planner = {plan, models, n_models, options, notices, NULL, NULL};
+    struct name_list *missing = memory_zalloc(n_models, sizeof *missing);
+    int rc;
+
+    *plan = (struct plan){0};
+    planner.names = memory_zalloc(n_models, sizeof *planner.names);
+    planner.is_used = memory_zalloc(n_models, sizeof *planner.is_used);
+    rc = plan_all(&planner, missing, err);
+    for (size_t i = 0; i < n_models; i++) {
+        checkpoint_names_release(&planner.names[i]);
+        free(planner.is_used[i]);
+        buffer_release(&missing[i].text);
+    }
+    free(planner.names);
+    free(planner.is_used);
+    free(missing);
+    if (rc)
+        plan_release(plan);
+    return rc;
+}
+
+void plan_release(struct plan *plan)
+{
+    free(plan->items);
+    arena_release(&plan->arena);
+    *plan = (struct plan){0};
+}
