@@ -168,10 +168,22 @@ static size_t width_of(const char *text)
     return n;
 }
 
+/* One cell of a column that is `width` wide. */
+static void add_cell(struct buffer *line, const char *cell, size_t width, char side)
+{
+    int padding = (int)(width - width_of(cell));
+
+    if (side == 'r')
+        buffer_format(line, "%*s%s", padding, "", cell);
+    else
+        buffer_format(line, "%s%*s", cell, padding, "");
+}
+
 void table_print(const struct table *table, FILE *out)
 {
     size_t n_columns = strlen(table->columns);
     size_t *widths = memory_zalloc(n_columns, sizeof *widths);
+    struct buffer line = {0};
 
     for (size_t i = 0; i < table->n_cells; i++) {
         size_t width = width_of(table->cells[i]);
@@ -181,15 +193,18 @@ void table_print(const struct table *table, FILE *out)
     }
     for (size_t i = 0; i < table->n_cells; i++) {
         size_t column = i % n_columns;
-        int padding = (int)(widths[column] - width_of(table->cells[i]));
-        bool is_last = column + 1 == n_columns;
 
-        if (table->columns[column] == 'r')
-            fprintf(out, "%*s%s", padding, "", table->cells[i]);
-        else
-            fprintf(out, "%s%*s", table->cells[i], is_last ? 0 : padding, "");
-        fputs(is_last ? "\n" : "  ", out);
+        add_cell(&line, table->cells[i], widths[column], table->columns[column]);
+        if (column + 1 < n_columns) {
+            buffer_add_text(&line, "  ");
+            continue;
+        }
+        while (line.size && line.data[line.size - 1] == ' ')
+            line.size--;
+        fprintf(out, "%.*s\n", (int)line.size, line.data);
+        buffer_clear(&line);
     }
+    buffer_release(&line);
     free(widths);
 }
 

@@ -119,7 +119,9 @@ int sentence_folder_load(struct sentence_folder *sentence, const struct folder *
         if (folder_look(folder, "config.json") == FOLDER_ABSENT &&
             folder_look(folder, "0_Transformer/config.json") != FOLDER_ABSENT)
             sentence->transformer = "0_Transformer";
-        return 0;
+        if (folder_look(folder, "1_Pooling/config.json") == FOLDER_ABSENT)
+            return 0;
+        return load_pooling(sentence, folder, "1_Pooling", err);
     }
     if (load_modules(sentence, folder, err))
         goto failed;

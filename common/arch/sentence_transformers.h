@@ -22,8 +22,9 @@ struct sentence_folder {
     const char *transformer; /* path of the folder with config.json and weights; never NULL */
 };
 
-/* Reads modules.json and 1_Pooling/config.json if they are there. A folder without modules.json
- * has its transformer at "", or under 0_Transformer/ when there is a config.json only there. */
+/* Reads modules.json, and the config.json of its pooling module, if they are there. A folder without
+ * modules.json has its transformer at "", or under 0_Transformer/ when there is a config.json only
+ * there, and pools as a 1_Pooling/config.json says. */
 int sentence_folder_load(struct sentence_folder *sentence, const struct folder *folder,
                          struct error *err);
 void sentence_folder_release(struct sentence_folder *sentence);

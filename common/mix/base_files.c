@@ -1,7 +1,6 @@
 #include "base_files.h"
 
 #include <fnmatch.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -146,6 +145,14 @@ void base_files_release(struct base_files *files)
     folder_names_free(files->kept, files->n_kept);
     folder_names_free(files->left_out, files->n_left_out);
     *files = (struct base_files){0};
+}
+
+bool base_files_keeps(const struct base_files *files, const char *path)
+{
+    for (size_t i = 0; i < files->n_kept; i++)
+        if (strcmp(files->kept[i], path) == 0)
+            return true;
+    return false;
 }
 
 static int copy_file(const struct folder *folder, const char *name, struct outdir *outdir,

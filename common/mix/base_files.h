@@ -2,6 +2,7 @@
 #ifndef COCKTAIL_BASE_FILES_H
 #define COCKTAIL_BASE_FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -22,6 +23,8 @@ struct base_files { /* relative paths, sorted */
 int base_files_list(struct base_files *files, const struct folder *folder,
                     const char *const *handled, const char *output, struct error *err);
 void base_files_release(struct base_files *files);
+/* Whether the file of this relative path is among the kept ones. */
+bool base_files_keeps(const struct base_files *files, const char *path);
 
 /* Copies the kept ones. */
 int base_files_copy(const struct base_files *files, const struct folder *folder,

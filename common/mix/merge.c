@@ -246,14 +246,13 @@ static void choose_pooling(struct merge *merge)
 
     if (!merge->has_type || merge->type != MODEL_ENCODER || !base->has_config)
         return;
-    if (base->sentence.n_modules) {
-        if (merge->options.pooling)
-            notices_add(&merge->notices, "--pooling is not needed: '%s' has its own (%s)",
-                        base->name, base->sentence.pooling ? base->sentence.pooling : "none");
+    if (merge->options.pooling && (base->sentence.n_modules || base->sentence.pooling))
+        notices_add(&merge->notices, "--pooling is not needed: '%s' has its own (%s)", base->name,
+                    base->sentence.pooling ? base->sentence.pooling : "none");
+    if (base->sentence.n_modules)
         return;
-    }
     merge->makes_sentence_folder = true;
-    if (!merge->options.pooling) {
+    if (!base->sentence.pooling && !merge->options.pooling) {
         merge->options.pooling = "cls";
         notices_add(&merge->notices, "'%s' does not say how it pools: the result gets cls pooling; "
                     "choose with --pooling", base->name);
@@ -393,13 +392,14 @@ static int write_sentence_folder(const struct merge *merge, struct outdir *outdi
                                  struct error *err)
 {
     struct sentence_file files[SENTENCE_FILES];
+    const char *pooling = merge->options.pooling ? merge->options.pooling : "cls";
     int rc;
 
     if (!merge->makes_sentence_folder)
         return 0;
-    rc = sentence_folder_make(&merge->models[0].config, merge->options.pooling, files, err);
+    rc = sentence_folder_make(&merge->models[0].config, pooling, files, err);
     for (size_t i = 0; i < SENTENCE_FILES; i++) {
-        if (rc == 0)
+        if (rc == 0 && !base_files_keeps(&merge->base_files, files[i].name))
             rc = outdir_write(outdir, files[i].name, files[i].text, strlen(files[i].text), err);
         free(files[i].text);
     }
