@@ -50,15 +50,19 @@ int json_find_bool(const cJSON *object, const char *name)
 
 void json_add_string(struct buffer *out, const char *text)
 {
+    json_add_bytes(out, text, strlen(text));
+}
+
+void json_add_bytes(struct buffer *out, const char *text, size_t size)
+{
     static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
     const unsigned char *bytes = (const unsigned char *)text;
-    size_t size = strlen(text);
 
     buffer_add_char(out, '"');
     for (size_t i = 0; i < size;) {
         size_t length = utf8_sequence(bytes + i, size - i);
 
-        const char *escaped = strchr(from, text[i]);
+        const char *escaped = text[i] ? strchr(from, text[i]) : NULL;
 
         if (escaped) {
             buffer_format(out, "\\%c", to[escaped - from]);

@@ -24,6 +24,7 @@ int json_find_bool(const cJSON *object, const char *name);
 /* Text: a quoted string (escapes as Python and serde write them; bytes that are not UTF-8 come out as
  * U+FFFD), a number in %.17g with NaN and Inf as null. */
 void json_add_string(struct buffer *out, const char *text);
+void json_add_bytes(struct buffer *out, const char *text, size_t size);
 void json_add_number(struct buffer *out, double value);
 
 /* Edit one top-level member of the object in `text`, every other byte kept. `value` is JSON

@@ -31,6 +31,37 @@ size_t utf8_valid_prefix(const char *text, size_t size)
     return i;
 }
 
+size_t utf8_ill_formed(const char *text, size_t size)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t wanted = bytes[0] < 0xc2 ? 1 : bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3
+                  : bytes[0] < 0xf5 ? 4 : 1;
+    unsigned char low = bytes[0] == 0xe0 ? 0xa0 : bytes[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = bytes[0] == 0xed ? 0x9f : bytes[0] == 0xf4 ? 0x8f : 0xbf;
+    size_t n = 1;
+
+    if (wanted == 1 || size < 2 || bytes[1] < low || bytes[1] > high)
+        return 1;
+    for (n = 2; n < wanted && n < size && (bytes[n] & 0xc0) == 0x80; n++)
+        ;
+    return n;
+}
+
+void utf8_add_lossy(struct buffer *buffer, const char *text, size_t size)
+{
+    while (size > 0) {
+        size_t good = utf8_valid_prefix(text, size), bad;
+
+        buffer_add(buffer, text, good);
+        if (good == size)
+            break;
+        bad = utf8_ill_formed(text + good, size - good);
+        buffer_add_text(buffer, "\xef\xbf\xbd");
+        text += good + bad;
+        size -= good + bad;
+    }
+}
+
 void utf8_add(struct buffer *buffer, uint32_t code_point)
 {
     static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};

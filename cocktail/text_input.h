@@ -1,0 +1,30 @@
+/* text_input.h - the texts that a command works on: whole files, lines, or JSON Lines. */
+#ifndef COCKTAIL_TEXT_INPUT_H
+#define COCKTAIL_TEXT_INPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+enum text_form { TEXT_WHOLE, TEXT_LINES, TEXT_JSONL };
+
+struct text_item { /* valid until the next one */
+    const char *text, *pair; /* pair NULL: a single text */
+    size_t n, n_pair;
+    const char *file;
+    size_t line;             /* 0 for a whole file */
+};
+
+struct text_input;
+
+/* Over files[n_files]; none: standard input. Closed with text_input_close. */
+struct text_input *text_input_open(const char *const *files, size_t n_files, enum text_form form);
+void text_input_close(struct text_input *input);
+
+/* 1: the next text; 0: no more; -1: an error, which says FILE:LINE. A JSON line is a string or
+ * {"text": …, "pair": …}; blank lines are skipped there, while a blank line of plain text is an
+ * empty text. */
+int text_input_next(struct text_input *input, struct text_item *item, struct error *err);
+
+#endif

@@ -1,0 +1,247 @@
+/* tokenize.c - text to token ids, and back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/folder.h"
+#include "base/json.h"
+#include "base/line_reader.h"
+#include "base/utf8.h"
+#include "text/ids.h"
+#include "text/tokenizer.h"
+
+#include "command.h"
+#include "model_argument.h"
+#include "text_input.h"
+
+struct tokenize_options {
+    struct common_options common;
+    size_t max_length;
+    bool ids, tokens, lines, whole, jsonl, no_special, decode, skip_special, follow_symlinks;
+};
+
+static const struct option_row rows[] = {
+    {0, "ids", OPTION_FLAG, offsetof(struct tokenize_options, ids), NULL,
+     "print ids, one line a text (the default)"},
+    {0, "tokens", OPTION_FLAG, offsetof(struct tokenize_options, tokens), NULL,
+     "print the pieces instead of the ids"},
+    {0, "lines", OPTION_FLAG, offsetof(struct tokenize_options, lines), NULL,
+     "every line is a text"},
+    {0, "whole", OPTION_FLAG, offsetof(struct tokenize_options, whole), NULL,
+     "every file is one text (the default)"},
+    {0, "jsonl", OPTION_FLAG, offsetof(struct tokenize_options, jsonl), NULL,
+     "every line is a JSON string or {\"text\", \"pair\"}"},
+    {0, "no-special", OPTION_FLAG, offsetof(struct tokenize_options, no_special), NULL,
+     "add no special tokens"},
+    {0, "max-length", OPTION_COUNT, offsetof(struct tokenize_options, max_length), "N",
+     "cut after N ids, special ones included"},
+    {0, "decode", OPTION_FLAG, offsetof(struct tokenize_options, decode), NULL,
+     "read lines of ids and print their text"},
+    {0, "skip-special", OPTION_FLAG, offsetof(struct tokenize_options, skip_special), NULL,
+     "with --decode: leave special tokens out"},
+    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct tokenize_options, follow_symlinks), NULL,
+     "follow symbolic links out of the model directory"},
+    OPTIONS_COMMON,
+};
+
+/* ---- printing ---- */
+
+static void add_ids(struct buffer *out, const struct encoding *encoding, const char *separator)
+{
+    for (size_t i = 0; i < encoding->n_ids; i++)
+        buffer_format(out, "%s%u", i ? separator : "", encoding->ids[i]);
+}
+
+static void add_tokens(struct buffer *out, const struct tokenizer *tokenizer,
+                       const struct encoding *encoding, bool as_json)
+{
+    for (size_t i = 0; i < encoding->n_ids; i++) {
+        size_t length = 0;
+        const char *token = tokenizer_token(tokenizer, encoding->ids[i], &length);
+
+        if (i)
+            buffer_add_char(out, as_json ? ',' : ' ');
+        if (as_json)
+            json_add_bytes(out, token ? token : "", length);
+        else
+            utf8_add_printable(out, token ? token : "", length);
+    }
+}
+
+static void print_encoding(const struct tokenize_options *options,
+                           const struct tokenizer *tokenizer, const struct encoding *encoding,
+                           struct buffer *out)
+{
+    buffer_clear(out);
+    if (options->common.json) {
+        buffer_add_text(out, "{\"ids\":[");
+        add_ids(out, encoding, ",");
+        buffer_add_text(out, "],\"tokens\":[");
+        add_tokens(out, tokenizer, encoding, true);
+        buffer_add_text(out, "]}");
+    } else if (options->tokens) {
+        add_tokens(out, tokenizer, encoding, false);
+    } else {
+        add_ids(out, encoding, " ");
+    }
+    buffer_add_char(out, '\n');
+    fwrite(out->data, 1, out->size, stdout);
+}
+
+/* ---- encoding ---- */
+
+static int encode_all(const struct tokenize_options *options, const struct tokenizer *tokenizer,
+                      struct error *err)
+{
+    const struct common_options *common = &options->common;
+    enum text_form form = options->jsonl   ? TEXT_JSONL
+                          : options->lines ? TEXT_LINES
+                                           : TEXT_WHOLE;
+    struct encode_options how = {options->no_special, options->max_length};
+    struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
+    struct tokenizer_scratch *scratch = tokenizer_scratch_new(tokenizer);
+    struct encoding encoding = {0};
+    struct buffer out = {0};
+    struct text_item item;
+    int more;
+
+    while ((more = text_input_next(input, &item, err)) > 0) {
+        if (tokenizer_encode(tokenizer, scratch, item.text, item.n, item.pair, item.n_pair, &how,
+                             &encoding, err)) {
+            more = item.line ? error_context(err, "%s:%zu", item.file, item.line)
+                             : error_context(err, "%s", item.file);
+            break;
+        }
+        print_encoding(options, tokenizer, &encoding, &out);
+    }
+    buffer_release(&out);
+    encoding_release(&encoding);
+    tokenizer_scratch_free(scratch);
+    text_input_close(input);
+    return more;
+}
+
+/* ---- decoding ---- */
+
+/* Ids separated by white space. */
+static int read_ids(const char *line, size_t n, struct ids *ids, struct error *err)
+{
+    ids_clear(ids);
+    for (size_t at = 0; at < n;) {
+        size_t start;
+        uint32_t id = 0;
+
+        if (line[at] == ' ' || line[at] == '\t') {
+            at++;
+            continue;
+        }
+        for (start = at; at < n && line[at] >= '0' && line[at] <= '9'; at++)
+            if (__builtin_mul_overflow(id, 10u, &id) ||
+                __builtin_add_overflow(id, (uint32_t)(line[at] - '0'), &id))
+                return error_set(err, ERROR_FORMAT, "an id above 2^32-1");
+        if (at == start || (at < n && line[at] != ' ' && line[at] != '\t'))
+            return error_set(err, ERROR_FORMAT, "at byte %zu: not a list of ids", at);
+        ids_add(ids, id);
+    }
+    return 0;
+}
+
+static void print_text(const struct tokenize_options *options, struct buffer *text)
+{
+    if (options->common.json) {
+        struct buffer out = {0};
+
+        buffer_add_text(&out, "{\"text\":");
+        json_add_bytes(&out, text->size ? text->data : "", text->size);
+        buffer_add_char(&out, '}');
+        puts(out.data);
+        buffer_release(&out);
+    } else {
+        fwrite(text->data, 1, text->size, stdout);
+        putchar('\n');
+    }
+}
+
+static int decode_all(const struct tokenize_options *options, const struct tokenizer *tokenizer,
+                      struct error *err)
+{
+    const struct common_options *common = &options->common;
+    struct text_input *input =
+        text_input_open(common->operands + 1, common->n_operands - 1, TEXT_LINES);
+    struct buffer text = {0};
+    struct ids ids = {0};
+    struct text_item item;
+    int more;
+
+    while ((more = text_input_next(input, &item, err)) > 0) {
+        if (read_ids(item.text, item.n, &ids, err)) {
+            more = error_context(err, "%s:%zu", item.file, item.line);
+            break;
+        }
+        buffer_clear(&text);
+        tokenizer_decode(tokenizer, ids.items, ids.n_items, options->skip_special, &text);
+        print_text(options, &text);
+    }
+    ids_release(&ids);
+    buffer_release(&text);
+    text_input_close(input);
+    return more;
+}
+
+/* ---- the command ---- */
+
+static int check_options(const struct tokenize_options *options, struct error *err)
+{
+    if (options->lines + options->whole + options->jsonl > 1)
+        return error_set(err, ERROR_USAGE, "--lines, --whole and --jsonl exclude each other");
+    if (options->ids + options->tokens + options->common.json > 1)
+        return error_set(err, ERROR_USAGE, "--ids, --tokens and --json exclude each other");
+    if (options->skip_special && !options->decode)
+        return error_set(err, ERROR_USAGE, "--skip-special goes with --decode");
+    return 0;
+}
+
+static int tokenize(const struct tokenize_options *options, struct error *err)
+{
+    const char *path = options->common.operands[0];
+    struct folder *folder = NULL;
+    struct tokenizer *tokenizer = NULL;
+    int rc = -1;
+
+    if (check_options(options, err) || model_argument_check(path, err))
+        return -1;
+    folder = folder_open(path, options->follow_symlinks, err);
+    if (folder) {
+        /* Old sentence-transformers folders keep everything of the model one level down. */
+        bool is_below = folder_look(folder, "tokenizer_config.json") == FOLDER_ABSENT &&
+                        folder_look(folder, "0_Transformer") == FOLDER_DIRECTORY;
+
+        tokenizer = tokenizer_load(folder, is_below ? "0_Transformer" : "", err);
+    }
+    if (tokenizer)
+        rc = options->decode ? decode_all(options, tokenizer, err)
+                             : encode_all(options, tokenizer, err);
+    tokenizer_free(tokenizer);
+    folder_close(folder);
+    return rc;
+}
+
+static int run(int argc, char **argv, struct error *err)
+{
+    struct tokenize_options options = {0};
+    int rc = command_parse(&command_tokenize, argc, argv, &options, err);
+
+    if (rc == 0)
+        rc = tokenize(&options, err);
+    options_release(&options.common);
+    return rc;
+}
+
+const struct command command_tokenize = {
+    .name = "tokenize",
+    .summary = "turn text into token ids, or ids into text",
+    .usage = "MODEL [FILE...]",
+    .min_operands = 1,
+    .max_operands = SIZE_MAX,
+    .rows = rows,
+    .run = run,
+};

@@ -1,0 +1,30 @@
+/* decoder.h - from the pieces that ids stand for back to text. Semantics: tokenizers.md section 9. */
+#ifndef COCKTAIL_DECODER_H
+#define COCKTAIL_DECODER_H
+
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/json.h"
+
+struct decoder;
+
+/* From the "decoder" member (NULL or null: tokens are joined by a space). NULL with ERROR_FORMAT or
+ * ERROR_UNSUPPORTED that names the component. Freed with decoder_free. */
+struct decoder *decoder_new(const cJSON *json, struct error *err);
+void decoder_free(struct decoder *decoder);
+
+struct token_list { /* strings in one buffer; zeroed: empty */
+    struct buffer bytes;
+    size_t *ends; /* [n_tokens], in bytes */
+    size_t n_tokens, capacity;
+};
+void token_list_add(struct token_list *list, const char *token, size_t length);
+void token_list_clear(struct token_list *list);
+void token_list_release(struct token_list *list);
+
+/* Adds the text of the tokens to `out`. Uses up the list. */
+void decoder_run(const struct decoder *decoder, struct token_list *tokens, struct buffer *out);
+
+#endif

@@ -1,0 +1,49 @@
+/* subword.h - the third stage: a word in, token ids out. WordLevel, WordPiece, BPE, Unigram.
+ * Semantics: tokenizers.md section 6. */
+#ifndef COCKTAIL_SUBWORD_H
+#define COCKTAIL_SUBWORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/json_reader.h"
+#include "text/ids.h"
+
+struct subword;
+struct subword_scratch; /* per thread: work arrays and the cache of words */
+
+/* Reads the "model" object of tokenizer.json (the reader stands before it; the file may be 31 MB,
+ * so no tree is made). An absent type is guessed as old files need (section 1). NULL with ERROR_FORMAT
+ * or ERROR_UNSUPPORTED (unknown type, dropout > 0). Freed with subword_free. */
+struct subword *subword_load(struct json_reader *reader, struct error *err);
+
+/* The same from parts, for fallback files: see bpe.h, wordpiece.h, unigram.h, wordlevel.h. */
+void subword_free(struct subword *subword);
+
+/* Call once, before any encoding: words will come as raw bytes whose display characters the
+ * vocabulary is written in (pretokenizer_is_byte_level). */
+void subword_use_bytes(struct subword *subword);
+
+/* Adds the display characters of raw bytes to `out`: how a byte-level vocabulary spells them. */
+void subword_spell(const char *bytes, size_t n, struct buffer *out);
+
+const char *subword_type(const struct subword *subword); /* "BPE", … */
+/* Entries of the vocabulary: where the ids of added tokens begin. */
+size_t subword_n_tokens(const struct subword *subword);
+/* Lookups as in the file (display characters and all). Token: borrowed, NULL when no such id. */
+bool subword_find(const struct subword *subword, const char *token, size_t length, uint32_t *id);
+const char *subword_token(const struct subword *subword, uint32_t id, size_t *length);
+uint32_t subword_max_id(const struct subword *subword); /* 0 when it is empty */
+
+struct subword_scratch *subword_scratch_new(const struct subword *subword);
+void subword_scratch_free(struct subword_scratch *scratch);
+
+/* Appends the ids of one word (n > 0 bytes). ERROR_FORMAT when the file has no way to spell it (an
+ * unk_token that is missing, say). */
+int subword_encode(const struct subword *subword, struct subword_scratch *scratch,
+                   const char *word, size_t n, struct ids *ids, struct error *err);
+
+#endif

@@ -1,0 +1,751 @@
+/* tokenizer.c - the stages put together: added tokens, normalizer, pre-tokenizer, model, template.
+ *
+ * tokenizer.json is walked once with the pull reader; only its small components become trees. Text
+ * is cut at raw added tokens, each rest is normalized and cut at normalized added tokens, and what
+ * remains is split into words for the model (tokenizers.md section 2). */
+#include "tokenizer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/json_reader.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "text/added_tokens.h"
+#include "text/decoder.h"
+#include "text/ids.h"
+#include "text/normalizer.h"
+#include "text/pieces.h"
+#include "text/pretokenizer.h"
+#include "text/subword.h"
+#include "text/template.h"
+#include "text/tokenizer_config.h"
+#include "text/tokenizer_fallback.h"
+
+static const size_t file_bytes_max = 200 * 1000 * 1000;
+
+struct special {
+    char *name; /* "bos_token" */
+    uint32_t id;
+};
+
+struct tokenizer {
+    struct normalizer *normalizer;
+    struct pretokenizer *pretokenizer;
+    pretokenizer_scan *scan; /* the short way through the pre-tokenizer, or NULL */
+    struct subword *subword;
+    struct template template;
+    struct decoder *decoder;
+    struct added_token *added;
+    size_t n_added, n_tokens;
+    uint32_t max_added_id;
+    struct hash_map added_by_content; /* -> index in added */
+    struct hash_map added_by_id;      /* the same; a key is the four bytes of an id */
+    struct arena arena;               /* of contents and of ids as keys */
+    struct added_matcher *raw_matcher, *normalized_matcher;
+    bool truncates_left;
+    struct special *specials;
+    size_t n_specials;
+};
+
+struct tokenizer_scratch {
+    struct normalizer_scratch *normalizer;
+    struct subword_scratch *subword;
+    struct buffer clean, normal; /* text as UTF-8, and normalized */
+    struct pieces pieces, spare;
+    struct ids first, second;
+};
+
+/* ---- added tokens ---- */
+
+static const struct added_token *find_added(const struct tokenizer *tokenizer, const char *content,
+                                            size_t length)
+{
+    const size_t *index = hash_map_find(&tokenizer->added_by_content, content, length);
+
+    return index ? &tokenizer->added[*index] : NULL;
+}
+
+static const struct added_token *find_added_id(const struct tokenizer *tokenizer, uint32_t id)
+{
+    const size_t *index = hash_map_find(&tokenizer->added_by_id, (const char *)&id, sizeof id);
+
+    return index ? &tokenizer->added[*index] : NULL;
+}
+
+/* The id that a new token gets: that of the vocabulary, else the next free one. */
+static uint32_t choose_id(const struct tokenizer *tokenizer, const char *content, size_t length)
+{
+    uint32_t id;
+
+    if (subword_find(tokenizer->subword, content, length, &id))
+        return id;
+    id = (uint32_t)subword_n_tokens(tokenizer->subword);
+    return tokenizer->n_added && tokenizer->max_added_id >= id ? tokenizer->max_added_id + 1 : id;
+}
+
+/* Adds a token or, when its content is known, gives that one these properties. */
+static void add_token(struct tokenizer *tokenizer, const struct added_token *properties)
+{
+    const struct added_token *known =
+        find_added(tokenizer, properties->content, properties->length);
+    struct added_token token = *properties;
+    uint32_t *id;
+
+    if (token.length == 0)
+        return;
+    if (known) {
+        struct added_token *old = &tokenizer->added[known - tokenizer->added];
+
+        token.content = old->content;
+        token.id = old->id;
+        *old = token;
+        return;
+    }
+    token.id = choose_id(tokenizer, token.content, token.length);
+    token.content = arena_copy(&tokenizer->arena, token.content, token.length);
+    id = arena_alloc(&tokenizer->arena, sizeof *id);
+    *id = token.id;
+    hash_map_add(&tokenizer->added_by_id, (const char *)id, sizeof *id, tokenizer->n_added);
+    if (tokenizer->n_added == 0 || token.id > tokenizer->max_added_id)
+        tokenizer->max_added_id = token.id;
+    if ((tokenizer->n_added & (tokenizer->n_added - 1)) == 0)
+        tokenizer->added = memory_resize(tokenizer->added,
+                                         tokenizer->n_added ? 2 * tokenizer->n_added : 1,
+                                         sizeof *tokenizer->added);
+    tokenizer->added[tokenizer->n_added] = token;
+    hash_map_add(&tokenizer->added_by_content, token.content, token.length, tokenizer->n_added++);
+}
+
+static int need_flag(const cJSON *json, const char *name, bool *flag, struct error *err)
+{
+    int value = json_find_bool(json, name);
+
+    if (value < 0)
+        return error_set(err, ERROR_FORMAT, "%s is not true or false", name);
+    *flag = value;
+    return 0;
+}
+
+static int read_added(struct tokenizer *tokenizer, const cJSON *json, struct error *err)
+{
+    const cJSON *item;
+
+    if (!json || cJSON_IsNull(json))
+        return 0;
+    if (!cJSON_IsArray(json))
+        return error_set(err, ERROR_FORMAT, "added_tokens is not a list");
+    cJSON_ArrayForEach(item, json) {
+        struct added_token token = {0};
+        const char *content = json_find_string(item, "content");
+
+        if (!content || !cJSON_IsNumber(json_find(item, "id")))
+            return error_set(err, ERROR_FORMAT, "added_tokens: an entry without content or id");
+        token.content = (char *)(uintptr_t)content;
+        token.length = strlen(content);
+        if (need_flag(item, "single_word", &token.single_word, err) ||
+            need_flag(item, "lstrip", &token.lstrip, err) ||
+            need_flag(item, "rstrip", &token.rstrip, err) ||
+            need_flag(item, "normalized", &token.normalized, err) ||
+            need_flag(item, "special", &token.special, err))
+            return error_context(err, "added_tokens: '" ERROR_NAME "'", content);
+        add_token(tokenizer, &token);
+    }
+    return 0;
+}
+
+/* What the files beside tokenizer.json add, where it does not know them (section 10). */
+static void add_config_tokens(struct tokenizer *tokenizer, const struct tokenizer_config *config,
+                              const char *const *specials)
+{
+    for (size_t i = 0; i < config->n_tokens; i++) {
+        const struct config_token *named = &config->tokens[i];
+        size_t length = strlen(named->content), taken_length;
+        const char *taken = named->has_id ? tokenizer_token(tokenizer, named->id, &taken_length)
+                                          : NULL;
+
+        if (find_added(tokenizer, named->content, length))
+            continue;
+        if (taken && (taken_length != length || memcmp(taken, named->content, length) != 0))
+            continue; /* the id belongs to another token: the entry is wrong */
+        add_token(tokenizer, &(struct added_token){
+            .content = named->content, .length = length, .single_word = named->single_word,
+            .lstrip = named->lstrip, .rstrip = named->rstrip, .normalized = named->normalized,
+            .special = named->special});
+    }
+    for (size_t i = 0; specials && specials[i]; i++)
+        if (!find_added(tokenizer, specials[i], strlen(specials[i])))
+            add_token(tokenizer, &(struct added_token){.content = (char *)(uintptr_t)specials[i],
+                                                       .length = strlen(specials[i]),
+                                                       .special = true});
+}
+
+/* Once all tokens are known: what is searched, and look-up by id. */
+static int finish_added(struct tokenizer *tokenizer, struct error *err)
+{
+    struct normalizer_scratch *scratch = normalizer_scratch_new();
+    struct buffer normal = {0};
+    size_t n_new = 0, n_origin;
+    uint32_t id;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < tokenizer->n_added; i++) {
+        struct added_token *token = &tokenizer->added[i];
+
+        n_new += !subword_find(tokenizer->subword, token->content, token->length, &id);
+        if (!token->normalized)
+            continue;
+        buffer_clear(&normal);
+        rc = normalizer_run(tokenizer->normalizer, scratch, token->content, token->length, &normal,
+                            &n_origin, err);
+        token->normal = memory_alloc(normal.size + 1);
+        token->normal_length = normal.size;
+        if (normal.size)
+            memcpy(token->normal, normal.data, normal.size);
+    }
+    tokenizer->n_tokens = subword_n_tokens(tokenizer->subword) + n_new;
+    tokenizer->raw_matcher = added_matcher_new(tokenizer->added, tokenizer->n_added, false);
+    tokenizer->normalized_matcher = added_matcher_new(tokenizer->added, tokenizer->n_added, true);
+    buffer_release(&normal);
+    normalizer_scratch_free(scratch);
+    return rc;
+}
+
+/* ---- tokenizer.json ---- */
+
+enum { PART_ADDED, PART_NORMALIZER, PART_PRETOKENIZER, PART_TEMPLATE, PART_DECODER, N_PARTS };
+
+static const char *const part_names[N_PARTS] = {"added_tokens", "normalizer", "pre_tokenizer",
+                                                "post_processor", "decoder"};
+
+/* The value that follows, as a tree. */
+static cJSON *read_tree(struct json_reader *reader, struct error *err)
+{
+    size_t start = (json_reader_peek(reader), reader->position);
+
+    if (json_reader_skip(reader, err))
+        return NULL;
+    return json_parse(reader->text + start, reader->position - start, err);
+}
+
+static int check_version(struct json_reader *reader, struct error *err)
+{
+    struct json_text version;
+
+    if (json_reader_string(reader, &version, err))
+        return -1;
+    if (!json_text_is(version, "1.0"))
+        return error_set(err, ERROR_UNSUPPORTED, "unknown version '" ERROR_NAME "'",
+                         version.bytes);
+    return 0;
+}
+
+static int read_member(struct tokenizer *tokenizer, struct json_reader *reader,
+                       struct json_text key, cJSON **parts, struct error *err)
+{
+    for (size_t i = 0; i < N_PARTS; i++) {
+        if (!json_text_is(key, part_names[i]))
+            continue;
+        if (parts[i])
+            return error_set(err, ERROR_FORMAT, "duplicate key '%s'", part_names[i]);
+        parts[i] = read_tree(reader, err);
+        return parts[i] ? 0 : error_context(err, "%s", part_names[i]);
+    }
+    if (json_text_is(key, "model")) {
+        if (tokenizer->subword)
+            return error_set(err, ERROR_FORMAT, "duplicate key 'model'");
+        tokenizer->subword = subword_load(reader, err);
+        return tokenizer->subword ? 0 : -1;
+    }
+    if (json_text_is(key, "version"))
+        return check_version(reader, err);
+    if (json_text_is(key, "truncation") || json_text_is(key, "padding"))
+        return json_reader_skip(reader, err); /* no command applies them on its own */
+    return error_set(err, ERROR_UNSUPPORTED, "unknown key '" ERROR_NAME "'", key.bytes);
+}
+
+static int build(struct tokenizer *tokenizer, cJSON *const *parts, struct error *err)
+{
+    tokenizer->normalizer = normalizer_new(parts[PART_NORMALIZER], err);
+    if (!tokenizer->normalizer)
+        return -1;
+    tokenizer->pretokenizer = pretokenizer_new(parts[PART_PRETOKENIZER], err);
+    if (!tokenizer->pretokenizer ||
+        template_load(&tokenizer->template, parts[PART_TEMPLATE], err))
+        return -1;
+    tokenizer->decoder = decoder_new(parts[PART_DECODER], err);
+    return tokenizer->decoder ? read_added(tokenizer, parts[PART_ADDED], err) : -1;
+}
+
+static int read_json(struct tokenizer *tokenizer, const char *text, size_t size, struct error *err)
+{
+    cJSON *parts[N_PARTS] = {NULL};
+    struct json_reader reader;
+    struct json_text key;
+    int more = -1;
+
+    json_reader_init(&reader, text, size);
+    if (json_reader_object(&reader, err) == 0)
+        while ((more = json_reader_member(&reader, &key, err)) > 0)
+            if (read_member(tokenizer, &reader, key, parts, err)) {
+                more = -1;
+                break;
+            }
+    if (more == 0)
+        more = json_reader_finish(&reader, err);
+    if (more == 0 && !tokenizer->subword)
+        more = error_set(err, ERROR_FORMAT, "no model in it");
+    if (more == 0)
+        more = build(tokenizer, parts, err);
+    for (size_t i = 0; i < N_PARTS; i++)
+        cJSON_Delete(parts[i]);
+    json_reader_release(&reader);
+    return more;
+}
+
+/* ---- what tokenizer_config.json changes ---- */
+
+static void apply_class(struct tokenizer *tokenizer, const struct tokenizer_config *config,
+                        bool has_json)
+{
+    static const char *const llama_like[] = {"Llama", "CodeLlama", "Gemma", NULL};
+    static const char *const bert_like[] = {"Bert", NULL};
+    static const char *const byte_level[] = {"GPT2",       "Roberta", "Bart",  "Longformer", "LED",
+                                             "Blenderbot", "Deberta", "CodeGen", "Mvp",      NULL};
+    bool says_flags = config->add_bos_token >= 0 || config->add_eos_token >= 0;
+
+    if (tokenizer_config_is(config, llama_like) && (says_flags || !has_json)) {
+        const char *bos = tokenizer_config_find(config, "bos_token");
+        const char *eos = tokenizer_config_find(config, "eos_token");
+        uint32_t bos_id, eos_id;
+        bool adds_bos = config->add_bos_token != 0 &&
+                        tokenizer_find(tokenizer, bos ? bos : "<s>", &bos_id);
+        bool adds_eos = config->add_eos_token == 1 &&
+                        tokenizer_find(tokenizer, eos ? eos : "</s>", &eos_id);
+
+        template_release(&tokenizer->template);
+        template_from_flags(&tokenizer->template, adds_bos ? &bos_id : NULL,
+                            adds_eos ? &eos_id : NULL);
+    }
+    if (tokenizer_config_is(config, bert_like) && has_json)
+        normalizer_set_bert(tokenizer->normalizer, config->do_lower_case != 0,
+                            config->strip_accents, config->tokenize_chinese_chars != 0);
+    if (tokenizer_config_is(config, byte_level) && config->add_prefix_space >= 0)
+        pretokenizer_set_prefix_space(tokenizer->pretokenizer, config->add_prefix_space);
+    tokenizer->truncates_left = config->truncates_left;
+}
+
+static void name_specials(struct tokenizer *tokenizer, const struct tokenizer_config *config)
+{
+    for (size_t i = 0; i < config->n_tokens; i++) {
+        const struct config_token *named = &config->tokens[i];
+        uint32_t id;
+
+        if (!named->name || !tokenizer_find(tokenizer, named->content, &id))
+            continue;
+        tokenizer->specials = memory_resize(tokenizer->specials, tokenizer->n_specials + 1,
+                                            sizeof *tokenizer->specials);
+        tokenizer->specials[tokenizer->n_specials++] =
+            (struct special){memory_copy(named->name), id};
+    }
+}
+
+/* ---- loading ---- */
+
+/* The text that the tokenizer is read from: tokenizer.json, or one made from other files. */
+static int load_text(const struct folder *folder, const char *directory,
+                     const struct tokenizer_config *config, struct tokenizer_fallback *source,
+                     bool *has_json, struct error *err)
+{
+    char *path = folder_join(directory, "tokenizer.json"), *text;
+    int rc = 0;
+
+    *has_json = folder_look(folder, path) != FOLDER_ABSENT;
+    if (*has_json) {
+        source->file = "tokenizer.json";
+        text = folder_read_text(folder, path, file_bytes_max, &source->json.size, err);
+        source->json.data = text;
+        rc = text ? 0 : -1;
+    } else {
+        rc = tokenizer_fallback_make(source, folder, directory, config, err);
+    }
+    free(path);
+    return rc;
+}
+
+static int load_all(struct tokenizer *tokenizer, const struct folder *folder,
+                    const char *directory, const struct tokenizer_config *config,
+                    struct error *err)
+{
+    struct tokenizer_fallback source = {0};
+    bool has_json;
+    int rc = load_text(folder, directory, config, &source, &has_json, err);
+
+    if (rc == 0) {
+        tokenizer->subword = source.subword; /* NULL: it stands in the text */
+        rc = read_json(tokenizer, source.json.data, source.json.size, err);
+        if (rc)
+            error_context(err, "'%s/%s%s%s'", folder->path, directory, *directory ? "/" : "",
+                          source.file);
+    } else {
+        subword_free(source.subword);
+    }
+    if (rc == 0) {
+        add_config_tokens(tokenizer, config, source.specials);
+        apply_class(tokenizer, config, has_json);
+        rc = finish_added(tokenizer, err);
+    }
+    if (rc == 0) {
+        if (pretokenizer_is_byte_level(tokenizer->pretokenizer))
+            subword_use_bytes(tokenizer->subword);
+        tokenizer->scan = pretokenizer_scanner(tokenizer->pretokenizer);
+        name_specials(tokenizer, config);
+    }
+    buffer_release(&source.json);
+    return rc;
+}
+
+struct tokenizer *tokenizer_load(const struct folder *folder, const char *directory,
+                                 struct error *err)
+{
+    struct tokenizer *tokenizer = memory_zalloc(1, sizeof *tokenizer);
+    struct tokenizer_config config;
+    int rc = tokenizer_config_load(&config, folder, directory, err);
+
+    if (rc == 0) {
+        rc = load_all(tokenizer, folder, directory, &config, err);
+        tokenizer_config_release(&config);
+    }
+    if (rc) {
+        tokenizer_free(tokenizer);
+        return NULL;
+    }
+    return tokenizer;
+}
+
+void tokenizer_free(struct tokenizer *tokenizer)
+{
+    if (!tokenizer)
+        return;
+    for (size_t i = 0; i < tokenizer->n_added; i++)
+        free(tokenizer->added[i].normal);
+    for (size_t i = 0; i < tokenizer->n_specials; i++)
+        free(tokenizer->specials[i].name);
+    free(tokenizer->added);
+    arena_release(&tokenizer->arena);
+    free(tokenizer->specials);
+    hash_map_release(&tokenizer->added_by_content);
+    hash_map_release(&tokenizer->added_by_id);
+    added_matcher_free(tokenizer->raw_matcher);
+    added_matcher_free(tokenizer->normalized_matcher);
+    normalizer_free(tokenizer->normalizer);
+    pretokenizer_free(tokenizer->pretokenizer);
+    subword_free(tokenizer->subword);
+    template_release(&tokenizer->template);
+    decoder_free(tokenizer->decoder);
+    free(tokenizer);
+}
+
+struct tokenizer_scratch *tokenizer_scratch_new(const struct tokenizer *tokenizer)
+{
+    struct tokenizer_scratch *scratch = memory_zalloc(1, sizeof *scratch);
+
+    scratch->normalizer = normalizer_scratch_new();
+    scratch->subword = subword_scratch_new(tokenizer->subword);
+    return scratch;
+}
+
+void tokenizer_scratch_free(struct tokenizer_scratch *scratch)
+{
+    if (!scratch)
+        return;
+    normalizer_scratch_free(scratch->normalizer);
+    subword_scratch_free(scratch->subword);
+    buffer_release(&scratch->clean);
+    buffer_release(&scratch->normal);
+    pieces_release(&scratch->pieces);
+    pieces_release(&scratch->spare);
+    ids_release(&scratch->first);
+    ids_release(&scratch->second);
+    free(scratch);
+}
+
+/* ---- text to ids ---- */
+
+/* Normalized text without added tokens. */
+static int encode_words(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
+                        const char *text, size_t n, bool is_at_origin, struct ids *ids,
+                        struct error *err)
+{
+    if (tokenizer->scan) {
+        for (size_t at = 0; at < n;) {
+            size_t end = tokenizer->scan(text, n, at);
+
+            if (subword_encode(tokenizer->subword, scratch->subword, text + at, end - at, ids, err))
+                return -1;
+            at = end;
+        }
+        return 0;
+    }
+    pieces_clear(&scratch->pieces);
+    buffer_add(&scratch->pieces.text, text, n);
+    pieces_add(&scratch->pieces, 0, n, is_at_origin);
+    if (pretokenizer_run(tokenizer->pretokenizer, &scratch->pieces, &scratch->spare, err))
+        return -1;
+    for (size_t i = 0; i < scratch->pieces.n_items; i++)
+        if (subword_encode(tokenizer->subword, scratch->subword,
+                           scratch->pieces.text.data + scratch->pieces.items[i].start,
+                           scratch->pieces.items[i].length, ids, err))
+            return -1;
+    return 0;
+}
+
+/* Text between raw added tokens. */
+static int encode_segment(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
+                          const char *text, size_t n, bool is_first, struct ids *ids,
+                          struct error *err)
+{
+    struct added_search search = {.matcher = tokenizer->normalized_matcher};
+    struct added_span span;
+    size_t n_origin;
+
+    buffer_clear(&scratch->normal);
+    if (normalizer_run(tokenizer->normalizer, scratch->normalizer, text, n, &scratch->normal,
+                       &n_origin, err))
+        return -1;
+    search.text = scratch->normal.data;
+    search.n = scratch->normal.size;
+    while (added_search_next(&search, &span)) {
+        if (span.token)
+            ids_add(ids, span.token->id);
+        else if (encode_words(tokenizer, scratch, search.text + span.start, span.end - span.start,
+                              is_first && span.start < n_origin, ids, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int encode_text(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
+                       const char *text, size_t n, struct ids *ids, struct error *err)
+{
+    struct added_search search = {.matcher = tokenizer->raw_matcher};
+    struct added_span span;
+
+    ids_clear(ids);
+    if (utf8_valid_prefix(text, n) < n) {
+        buffer_clear(&scratch->clean);
+        utf8_add_lossy(&scratch->clean, text, n);
+        text = scratch->clean.data;
+        n = scratch->clean.size;
+    }
+    search.text = text;
+    search.n = n;
+    while (added_search_next(&search, &span)) {
+        if (span.token)
+            ids_add(ids, span.token->id);
+        else if (encode_segment(tokenizer, scratch, text + span.start, span.end - span.start,
+                                span.start == 0, ids, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- truncation and template ---- */
+
+/* Lengths that a pair keeps of n[0] and n[1] so that they are at most `max` together: longest first. */
+static void share_length(size_t n[2], size_t max)
+{
+    bool is_swapped = n[0] > n[1];
+    size_t shorter = n[is_swapped], longer = n[!is_swapped];
+
+    if (n[0] + n[1] <= max)
+        return;
+    longer = shorter > max ? shorter : shorter > max - shorter ? shorter : max - shorter;
+    if (shorter + longer > max) {
+        shorter = max / 2;
+        longer = shorter + max % 2;
+    }
+    n[is_swapped] = shorter;
+    n[!is_swapped] = longer;
+}
+
+static void reserve(struct encoding *encoding, size_t n)
+{
+    if (n <= encoding->capacity)
+        return;
+    encoding->capacity = n > 2 * encoding->capacity ? n : 2 * encoding->capacity;
+    encoding->ids = memory_resize(encoding->ids, encoding->capacity, sizeof *encoding->ids);
+    encoding->type_ids = memory_resize(encoding->type_ids, encoding->capacity, 1);
+    encoding->is_special = memory_resize(encoding->is_special, encoding->capacity, 1);
+}
+
+static void append(struct encoding *out, const uint32_t *ids, size_t n, uint8_t type_id,
+                   uint8_t is_special)
+{
+    reserve(out, out->n_ids + n);
+    if (n) {
+        memcpy(out->ids + out->n_ids, ids, n * sizeof *ids);
+        memset(out->type_ids + out->n_ids, type_id, n);
+        memset(out->is_special + out->n_ids, is_special, n);
+    }
+    out->n_ids += n;
+}
+
+static void apply_template(const struct template_list *list, const uint32_t *const ids[2],
+                           const size_t n[2], bool no_special, struct encoding *out)
+{
+    if (list->n_parts == 0) {
+        append(out, ids[0], n[0], 0, 0);
+        append(out, ids[1], n[1], 1, 0);
+    }
+    for (size_t i = 0; i < list->n_parts; i++) {
+        const struct template_part *part = &list->parts[i];
+
+        if (part->kind != TEMPLATE_SPECIAL)
+            append(out, ids[part->kind], n[part->kind], part->type_id, 0);
+        else if (!no_special)
+            append(out, part->ids, part->n_ids, part->type_id, 1);
+    }
+}
+
+int tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
+                     const char *text, size_t n, const char *pair, size_t n_pair,
+                     const struct encode_options *options, struct encoding *out, struct error *err)
+{
+    const struct template_list *list =
+        pair ? &tokenizer->template.pair : &tokenizer->template.single;
+    struct ids *ids[2] = {&scratch->first, &scratch->second};
+    const uint32_t *starts[2];
+    size_t lengths[2], n_added = options->no_special ? 0 : template_n_added(list);
+
+    out->n_ids = 0;
+    out->is_truncated = false;
+    if (encode_text(tokenizer, scratch, text, n, ids[0], err))
+        return -1;
+    ids_clear(ids[1]);
+    if (pair && encode_text(tokenizer, scratch, pair, n_pair, ids[1], err))
+        return -1;
+    lengths[0] = ids[0]->n_items;
+    lengths[1] = ids[1]->n_items;
+    if (options->max_length) {
+        if (options->max_length < n_added)
+            return error_set(err, ERROR_USAGE, "a maximum length of %zu leaves no room for the %zu "
+                             "special tokens", options->max_length, n_added);
+        if (pair)
+            share_length(lengths, options->max_length - n_added);
+        else if (lengths[0] > options->max_length - n_added)
+            lengths[0] = options->max_length - n_added;
+        out->is_truncated = lengths[0] + lengths[1] < ids[0]->n_items + ids[1]->n_items;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        starts[i] = ids[i]->items;
+        if (tokenizer->truncates_left && lengths[i])
+            starts[i] += ids[i]->n_items - lengths[i];
+    }
+    apply_template(list, starts, lengths, options->no_special, out);
+    return 0;
+}
+
+void encoding_release(struct encoding *encoding)
+{
+    free(encoding->ids);
+    free(encoding->type_ids);
+    free(encoding->is_special);
+    *encoding = (struct encoding){0};
+}
+
+/* ---- ids to text ---- */
+
+void tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
+                      bool skip_special, struct buffer *out)
+{
+    struct token_list tokens = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        const struct added_token *added = find_added_id(tokenizer, ids[i]);
+        size_t length = 0;
+        const char *token = added ? NULL : subword_token(tokenizer->subword, ids[i], &length);
+
+        if (added && added->special && skip_special)
+            continue;
+        if (added)
+            token_list_add(&tokens, added->normal ? added->normal : added->content,
+                           added->normal ? added->normal_length : added->length);
+        else if (token)
+            token_list_add(&tokens, token, length);
+    }
+    decoder_run(tokenizer->decoder, &tokens, out);
+    token_list_release(&tokens);
+}
+
+void tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_stream *stream,
+                          uint32_t id, bool skip_special, struct buffer *out)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    struct buffer before = {0}, now = {0};
+
+    if (stream->n_ids == stream->capacity) {
+        stream->capacity = stream->capacity ? 2 * stream->capacity : 64;
+        stream->ids = memory_resize(stream->ids, stream->capacity, sizeof *stream->ids);
+    }
+    stream->ids[stream->n_ids++] = id;
+    /* Decoders look at neighbours, so a few ids that are already out are decoded again. */
+    tokenizer_decode(tokenizer, stream->ids + stream->n_prefix, stream->n_read - stream->n_prefix,
+                     skip_special, &before);
+    tokenizer_decode(tokenizer, stream->ids + stream->n_prefix, stream->n_ids - stream->n_prefix,
+                     skip_special, &now);
+    if (now.size > before.size &&
+        !(now.size >= 3 && memcmp(now.data + now.size - 3, replacement, 3) == 0)) {
+        buffer_add(out, now.data + before.size, now.size - before.size);
+        stream->n_prefix = stream->n_read;
+        stream->n_read = stream->n_ids;
+    }
+    buffer_release(&before);
+    buffer_release(&now);
+}
+
+void tokenizer_stream_release(struct tokenizer_stream *stream)
+{
+    free(stream->ids);
+    *stream = (struct tokenizer_stream){0};
+}
+
+/* ---- look-ups ---- */
+
+const char *tokenizer_token(const struct tokenizer *tokenizer, uint32_t id, size_t *length)
+{
+    const struct added_token *added = find_added_id(tokenizer, id);
+
+    if (!added)
+        return subword_token(tokenizer->subword, id, length);
+    *length = added->length;
+    return added->content;
+}
+
+bool tokenizer_find(const struct tokenizer *tokenizer, const char *token, uint32_t *id)
+{
+    const struct added_token *added = find_added(tokenizer, token, strlen(token));
+
+    if (!added)
+        return subword_find(tokenizer->subword, token, strlen(token), id);
+    *id = added->id;
+    return true;
+}
+
+size_t tokenizer_n_tokens(const struct tokenizer *tokenizer)
+{
+    return tokenizer->n_tokens;
+}
+
+bool tokenizer_special(const struct tokenizer *tokenizer, const char *name, uint32_t *id)
+{
+    for (size_t i = 0; i < tokenizer->n_specials; i++)
+        if (strcmp(tokenizer->specials[i].name, name) == 0) {
+            *id = tokenizer->specials[i].id;
+            return true;
+        }
+    return false;
+}

@@ -1,0 +1,73 @@
+/* tokenizer.h - text to token ids and back, exactly as the Hugging Face tokenizers library does.
+ *
+ * What decides: tokenizer.json and the rules of tokenizers.md section 10 for what stands beside it; the
+ * fallback files of section 10 when there is none. A truncation or padding stored in the file is
+ * not applied. */
+#ifndef COCKTAIL_TOKENIZER_H
+#define COCKTAIL_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/folder.h"
+
+struct tokenizer;         /* read-only once loaded; threads share it */
+struct tokenizer_scratch; /* one per thread */
+
+/* Loads what lies in `directory` of the folder. ERROR_FORMAT when there is no tokenizer, or a malformed
+ * one (the file and the component are named); ERROR_UNSUPPORTED for an unknown component. */
+struct tokenizer *tokenizer_load(const struct folder *folder, const char *directory,
+                                 struct error *err);
+void tokenizer_free(struct tokenizer *tokenizer);
+
+struct tokenizer_scratch *tokenizer_scratch_new(const struct tokenizer *tokenizer);
+void tokenizer_scratch_free(struct tokenizer_scratch *scratch);
+
+struct encoding { /* a zeroed struct is empty; reused from text to text */
+    uint32_t *ids;           /* [n_ids] */
+    uint8_t *type_ids;       /* [n_ids], 0 or 1 (or what the template says) */
+    uint8_t *is_special;     /* [n_ids], 1 for what the post-processor added */
+    size_t n_ids, capacity;
+    bool is_truncated;
+};
+void encoding_release(struct encoding *encoding);
+
+struct encode_options {
+    bool no_special;   /* add no special tokens */
+    size_t max_length; /* 0: no limit; counts the special tokens. Pairs: longest first */
+};
+
+/* Replaces what `out` holds. Ill-formed UTF-8 is read as U+FFFD per maximal subpart. `pair` NULL:
+ * a single text. */
+int tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
+                     const char *text, size_t n, const char *pair, size_t n_pair,
+                     const struct encode_options *options, struct encoding *out,
+                     struct error *err);
+
+/* Adds the text of ids[n] to `out`; unknown ids are skipped. */
+void tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
+                      bool skip_special, struct buffer *out);
+
+/* Streaming: text as soon as it is certain. */
+struct tokenizer_stream { /* zeroed to begin */
+    uint32_t *ids;
+    size_t n_ids, capacity, n_read, n_prefix;
+};
+/* Adds to `out` what the new id makes certain, maybe nothing. */
+void tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_stream *stream,
+                          uint32_t id, bool skip_special, struct buffer *out);
+void tokenizer_stream_release(struct tokenizer_stream *stream);
+
+/* The token as the vocabulary spells it (borrowed), or NULL. */
+const char *tokenizer_token(const struct tokenizer *tokenizer, uint32_t id, size_t *length);
+/* Id of a token of the vocabulary or an added one; false when there is none. */
+bool tokenizer_find(const struct tokenizer *tokenizer, const char *token, uint32_t *id);
+size_t tokenizer_n_tokens(const struct tokenizer *tokenizer); /* added ones included */
+/* Named special tokens ("bos_token", "eos_token", "pad_token", …) of tokenizer_config.json or
+ * special_tokens_map.json; false when there is none. */
+bool tokenizer_special(const struct tokenizer *tokenizer, const char *name, uint32_t *id);
+
+#endif

@@ -1,0 +1,281 @@
+#include "tokenizer_config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+
+static const size_t file_bytes_max = 50 * 1000 * 1000;
+
+static const char *const token_names[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                          "pad_token", "cls_token", "mask_token"};
+
+/* ---- tokens ---- */
+
+static struct config_token *add_token(struct tokenizer_config *config, const char *content)
+{
+    struct config_token *token;
+
+    config->tokens = memory_resize(config->tokens, config->n_tokens + 1, sizeof *config->tokens);
+    token = &config->tokens[config->n_tokens++];
+    *token = (struct config_token){.content = memory_copy(content)};
+    return token;
+}
+
+/* A string, or an object that keeps its properties. */
+static int add_special(struct tokenizer_config *config, const char *name, const cJSON *value,
+                       struct error *err)
+{
+    const char *content = cJSON_IsString(value) ? value->valuestring
+                                                : json_find_string(value, "content");
+    struct config_token *token;
+
+    if (!content)
+        return error_set(err, ERROR_FORMAT, "%s is neither a string nor an object with content",
+                         name ? name : "a special token");
+    token = add_token(config, content);
+    token->name = name ? memory_copy(name) : NULL;
+    token->special = true;
+    if (cJSON_IsObject(value)) {
+        token->single_word = json_find_bool(value, "single_word") == 1;
+        token->lstrip = json_find_bool(value, "lstrip") == 1;
+        token->rstrip = json_find_bool(value, "rstrip") == 1;
+        token->normalized = json_find_bool(value, "normalized") == 1;
+    }
+    return 0;
+}
+
+static int add_named(struct tokenizer_config *config, const cJSON *json, struct error *err)
+{
+    static const char *const lists[] = {"additional_special_tokens", "extra_special_tokens"};
+
+    for (size_t i = 0; i < sizeof token_names / sizeof *token_names; i++) {
+        const cJSON *value = json_find(json, token_names[i]);
+
+        if (value && !tokenizer_config_find(config, token_names[i]) &&
+            !(cJSON_IsString(value) && !*value->valuestring) && !cJSON_IsFalse(value) &&
+            add_special(config, token_names[i], value, err))
+            return -1;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        const cJSON *list = json_find(json, lists[i]), *item;
+
+        if (cJSON_IsArray(list))
+            cJSON_ArrayForEach(item, list)
+                if (add_special(config, NULL, item, err))
+                    return -1;
+    }
+    return 0;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    uint32_t x = ((const struct config_token *)a)->id, y = ((const struct config_token *)b)->id;
+
+    return (x > y) - (x < y);
+}
+
+static int read_id(const char *text, uint32_t *id)
+{
+    char *end;
+    unsigned long long value = strtoull(text, &end, 10);
+
+    if (end == text || *end || value > 0x7fffffff)
+        return -1;
+    *id = (uint32_t)value;
+    return 0;
+}
+
+/* {"5": {"content": "<s>", "lstrip": false, …}, …} */
+static int add_decoder(struct tokenizer_config *config, const cJSON *json, struct error *err)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, json) {
+        const char *content = json_find_string(item, "content");
+        struct config_token *token;
+        uint32_t id;
+
+        if (!content || read_id(item->string, &id))
+            return error_set(err, ERROR_FORMAT, "added_tokens_decoder: '" ERROR_NAME "' is not an "
+                             "id with a content", item->string);
+        token = add_token(config, content);
+        token->has_id = true;
+        token->id = id;
+        token->single_word = json_find_bool(item, "single_word") == 1;
+        token->lstrip = json_find_bool(item, "lstrip") == 1;
+        token->rstrip = json_find_bool(item, "rstrip") == 1;
+        token->normalized = json_find_bool(item, "normalized") == 1;
+        token->special = json_find_bool(item, "special") == 1;
+    }
+    return 0;
+}
+
+/* added_tokens.json of old models: {"<s>": 5, …}; what is special is said elsewhere. */
+static int add_legacy(struct tokenizer_config *config, const cJSON *json, struct error *err)
+{
+    size_t n_named = config->n_tokens;
+    const cJSON *item;
+
+    if (!cJSON_IsObject(json))
+        return error_set(err, ERROR_FORMAT, "is not an object");
+    cJSON_ArrayForEach(item, json) {
+        struct config_token *token;
+
+        if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= 0x7fffffff))
+            return error_set(err, ERROR_FORMAT, "token '" ERROR_NAME "' has no id", item->string);
+        token = add_token(config, item->string);
+        token->has_id = true;
+        token->id = (uint32_t)item->valuedouble;
+        for (size_t i = 0; i < n_named; i++)
+            token->special |= strcmp(config->tokens[i].content, token->content) == 0;
+        token->normalized = !token->special;
+    }
+    return 0;
+}
+
+/* ---- files ---- */
+
+/* NULL without an error when the file is absent. */
+static cJSON *load_json(const struct folder *folder, const char *directory, const char *name,
+                        struct error *err)
+{
+    char *path = folder_join(directory, name), *text = NULL;
+    cJSON *json = NULL;
+    size_t size;
+
+    if (folder_look(folder, path) != FOLDER_ABSENT) {
+        text = folder_read_text(folder, path, file_bytes_max, &size, err);
+        json = text ? json_parse(text, size, err) : NULL;
+        if (text && !json)
+            error_context(err, "'%s/%s'", folder->path, path);
+    }
+    free(text);
+    free(path);
+    return json;
+}
+
+static void read_class(struct tokenizer_config *config, const cJSON *json)
+{
+    const char *name = json_find_string(json, "tokenizer_class"), *end;
+    static const char *const endings[] = {"Fast", "Tokenizer"};
+    size_t n;
+
+    if (!name)
+        return;
+    end = name + strlen(name);
+    for (size_t i = 0; i < 2; i++) {
+        n = strlen(endings[i]);
+        if ((size_t)(end - name) >= n && memcmp(end - n, endings[i], n) == 0)
+            end -= n;
+    }
+    config->class_name = memory_format("%.*s", (int)(end - name), name);
+}
+
+static void read_flags(struct tokenizer_config *config, const cJSON *json)
+{
+    const char *side = json_find_string(json, "truncation_side");
+
+    config->add_bos_token = json_find_bool(json, "add_bos_token");
+    config->add_eos_token = json_find_bool(json, "add_eos_token");
+    config->add_prefix_space = json_find_bool(json, "add_prefix_space");
+    config->legacy = json_find_bool(json, "legacy");
+    config->do_lower_case = json_find_bool(json, "do_lower_case");
+    config->strip_accents = json_find_bool(json, "strip_accents");
+    config->tokenize_chinese_chars = json_find_bool(json, "tokenize_chinese_chars");
+    config->truncates_left = side && strcmp(side, "left") == 0;
+}
+
+static void sort_tokens(struct tokenizer_config *config)
+{
+    struct config_token *sorted = memory_zalloc(config->n_tokens, sizeof *sorted);
+    size_t n_ids = 0, n = 0;
+
+    for (size_t i = 0; i < config->n_tokens; i++)
+        if (config->tokens[i].has_id)
+            sorted[n_ids++] = config->tokens[i];
+    n = n_ids;
+    for (size_t i = 0; i < config->n_tokens; i++)
+        if (!config->tokens[i].has_id)
+            sorted[n++] = config->tokens[i];
+    if (n_ids)
+        qsort(sorted, n_ids, sizeof *sorted, compare_ids);
+    free(config->tokens);
+    config->tokens = sorted;
+}
+
+static int load_all(struct tokenizer_config *config, const struct folder *folder,
+                    const char *directory, struct error *err)
+{
+    cJSON *json = load_json(folder, directory, "tokenizer_config.json", err), *map = NULL,
+          *legacy = NULL;
+    const cJSON *decoder = json_find(json, "added_tokens_decoder");
+    const char *file = "tokenizer_config.json";
+    int rc = -1;
+
+    if (err->code)
+        goto done;
+    read_class(config, json);
+    read_flags(config, json);
+    if ((decoder && add_decoder(config, decoder, err)) || add_named(config, json, err))
+        goto done;
+    if (!decoder) { /* the older files count only then */
+        map = load_json(folder, directory, file = "special_tokens_map.json", err);
+        if (err->code || (map && add_named(config, map, err)))
+            goto done;
+        legacy = load_json(folder, directory, file = "added_tokens.json", err);
+        if (err->code || (legacy && add_legacy(config, legacy, err)))
+            goto done;
+    }
+    sort_tokens(config);
+    rc = 0;
+done:
+    if (rc && err->text[0] != '\'')
+        error_context(err, "'%s/%s%s%s'", folder->path, directory, *directory ? "/" : "", file);
+    cJSON_Delete(json);
+    cJSON_Delete(map);
+    cJSON_Delete(legacy);
+    return rc;
+}
+
+int tokenizer_config_load(struct tokenizer_config *config, const struct folder *folder,
+                          const char *directory, struct error *err)
+{
+    *config = (struct tokenizer_config){.add_bos_token = -1, .add_eos_token = -1,
+                                        .add_prefix_space = -1, .legacy = -1,
+                                        .do_lower_case = -1,
+                                        .strip_accents = -1, .tokenize_chinese_chars = -1};
+    if (load_all(config, folder, directory, err)) {
+        tokenizer_config_release(config);
+        return -1;
+    }
+    return 0;
+}
+
+void tokenizer_config_release(struct tokenizer_config *config)
+{
+    for (size_t i = 0; i < config->n_tokens; i++) {
+        free(config->tokens[i].name);
+        free(config->tokens[i].content);
+    }
+    free(config->tokens);
+    free(config->class_name);
+    *config = (struct tokenizer_config){0};
+}
+
+const char *tokenizer_config_find(const struct tokenizer_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->n_tokens; i++)
+        if (config->tokens[i].name && strcmp(config->tokens[i].name, name) == 0)
+            return config->tokens[i].content;
+    return NULL;
+}
+
+bool tokenizer_config_is(const struct tokenizer_config *config, const char *const *names)
+{
+    for (size_t i = 0; config->class_name && names[i]; i++)
+        if (strcmp(config->class_name, names[i]) == 0)
+            return true;
+    return false;
+}

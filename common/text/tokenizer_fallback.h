@@ -1,0 +1,29 @@
+/* tokenizer_fallback.h - models without tokenizer.json: what their other files mean.
+ *
+ * vocab.txt; vocab.json and merges.txt; a sentencepiece model; a tiktoken file; tekken.json. The
+ * model is built from the file; all other components come as the tokenizer.json that the Hugging
+ * Face converters would write, so that there is one way to load them. Rules: tokenizers.md
+ * section 10. */
+#ifndef COCKTAIL_TOKENIZER_FALLBACK_H
+#define COCKTAIL_TOKENIZER_FALLBACK_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/folder.h"
+#include "text/subword.h"
+#include "text/tokenizer_config.h"
+
+struct tokenizer_fallback { /* zeroed to begin */
+    struct subword *subword;     /* moved to the caller */
+    struct buffer json;          /* a tokenizer.json without "model"; released by the caller */
+    const char *file;            /* what it was made from, for messages */
+    const char *const *specials; /* tokens added last, if they are unknown; NULL-terminated or NULL */
+};
+
+/* ERROR_FORMAT when there is none of these files, or it is malformed; ERROR_UNSUPPORTED when the class
+ * of the tokenizer is one that we do not know how to build. */
+int tokenizer_fallback_make(struct tokenizer_fallback *fallback, const struct folder *folder,
+                            const char *directory, const struct tokenizer_config *config,
+                            struct error *err);
+
+#endif
