@@ -276,7 +276,7 @@ static bool holds_checkpoint(const char *path)
 /* --force removes the target: it must not take an input along that lies deeper in it. */
 static int check_output(const struct merge *merge, struct error *err)
 {
-    char *output = realpath(merge->options.output, NULL);
+    char *output = memory_realpath(merge->options.output);
     size_t length = output ? strlen(output) : 0;
     int rc = 0;
 
@@ -411,7 +411,7 @@ static int write_card(const struct merge *merge, const double *weights, const ch
 {
     const struct dtype_info *dtype = stored_dtype(merge);
     const char **names = memory_zalloc(merge->n_models, sizeof *names);
-    char *output = realpath(merge->options.output, NULL), *title;
+    char *output = memory_realpath(merge->options.output), *title;
     struct buffer text = {0};
     bool is_encoder = merge->has_type && merge->type == MODEL_ENCODER;
     int rc;
