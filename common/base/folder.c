@@ -17,15 +17,17 @@ char *folder_join(const char *directory, const char *name)
  * names it (formats.md 4); else NULL. */
 static char *find_blobs(const char *real)
 {
-    const char *snapshots = strstr(real, "/snapshots/"), *repository;
+    const char *snapshots = real, *repository;
 
-    if (!snapshots)
-        return NULL;
-    for (repository = snapshots; repository > real && repository[-1] != '/'; repository--)
-        ;
-    if (strncmp(repository, "models--", 8) != 0)
-        return NULL;
-    return memory_format("%.*s/blobs", (int)(snapshots - real), real);
+    /* Folders further up may be named snapshots, too. */
+    while ((snapshots = strstr(snapshots, "/snapshots/"))) {
+        for (repository = snapshots; repository > real && repository[-1] != '/'; repository--)
+            ;
+        if (strncmp(repository, "models--", 8) == 0)
+            return memory_format("%.*s/blobs", (int)(snapshots - real), real);
+        snapshots++;
+    }
+    return NULL;
 }
 
 struct folder *folder_open(const char *path, bool follow_symlinks, struct error *err)

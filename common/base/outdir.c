@@ -40,11 +40,9 @@ static int remove_entry(const char *path, const struct stat *info, int flag, str
 
 static void remove_tree(const char *path)
 {
-    struct stat info;
-
-    /* Once more, when something is left: memory or descriptors may have been short for a moment. */
-    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    if (lstat(path, &info) == 0)
+    /* A walk needs memory and a descriptor: an empty directory goes without one, and the second
+     * try is for a shortage that has passed. */
+    for (int i = 0; i < 2 && remove(path) && errno != ENOENT; i++)
         nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -248,11 +246,11 @@ static void remove_partial(struct outdir *outdir)
     if (outdir->fd >= 0 && !outdir->is_committed)
         remove_tree(outdir->partial);
     if (outdir->made_parent && !outdir->is_committed) {
-        /* From the innermost one up, as long as they are empty. */
+        /* From the innermost one up, as long as they are empty; it may not exist yet. */
         char *path = memory_copy(outdir->parent);
         size_t stop = strlen(outdir->made_parent);
 
-        while (strlen(path) >= stop && rmdir(path) == 0) {
+        while (strlen(path) >= stop && (rmdir(path) == 0 || errno == ENOENT)) {
             char *above = parent_of(path);
 
             free(path);

@@ -50,8 +50,9 @@ struct checkpoint *checkpoint_open(const struct folder *folder, const char *dire
                                    const char *file, struct notices *notices, struct error *err);
 void checkpoint_close(struct checkpoint *checkpoint);
 
-/* Whether checkpoint_open would find weights there. */
-bool checkpoint_exists(const struct folder *folder, const char *directory);
+/* Whether there are weights for checkpoint_open to find. */
+int checkpoint_look(const struct folder *folder, const char *directory, bool *is_there,
+                    struct error *err);
 /* Whether a file of this name is weights, or an index of weights, in any format that a model
  * directory may hold, also ones that we do not read. */
 bool checkpoint_is_weights_name(const char *name);

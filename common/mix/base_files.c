@@ -16,10 +16,11 @@ enum { DEPTH_MAX = 16 };
 static const char *const stale_files[] = {
     "adapter_*",       "optimizer.*",     "optimizer_*", "scheduler.*",   "rng_state*",
     "scaler.*",        "training_args.*", "trainer_state.json", "consolidated*", ".git*",
+    NULL,
 };
 static const char *const stale_folders[] = {
     "openvino", "onnx", "original", "checkpoint-*", "global_step*", "consolidated*", ".git*",
-    ".cache",
+    ".cache",  NULL,
 };
 
 struct lister {
@@ -29,16 +30,13 @@ struct lister {
     const char *output;
 };
 
-static bool matches_any(const char *const *patterns, size_t n, const char *name)
+static bool matches_any(const char *const *patterns, const char *name)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; patterns[i]; i++)
         if (fnmatch(patterns[i], name, 0) == 0)
             return true;
     return false;
 }
-
-#define MATCHES_ANY(patterns, name)                                                               \
-    matches_any(patterns, sizeof patterns / sizeof *patterns, name)
 
 static void add_path(char ***list, size_t *n, char *path)
 {
@@ -75,7 +73,7 @@ static int list_file(const struct lister *lister, char *path, const char *name, 
     struct base_files *files = lister->files;
     struct file *file;
 
-    if (checkpoint_is_weights_name(name) || MATCHES_ANY(stale_files, name)) {
+    if (checkpoint_is_weights_name(name) || matches_any(stale_files, name)) {
         add_path(&files->left_out, &files->n_left_out, path);
         return 0;
     }
@@ -100,7 +98,7 @@ static int list_entry(const struct lister *lister, const char *directory, const 
     }
     if (folder_look(lister->folder, path) != FOLDER_DIRECTORY)
         return list_file(lister, path, name, err);
-    if (MATCHES_ANY(stale_folders, name)) {
+    if (matches_any(stale_folders, name)) {
         add_path(&lister->files->left_out, &lister->files->n_left_out,
                  memory_format("%s/", path));
     } else if (depth == DEPTH_MAX) {

@@ -123,11 +123,14 @@ static int open_transformer(struct merge *merge, struct error *err)
 }
 
 /* A module other than the transformer that has weights of its own (Dense, say). */
-static bool has_weights(const struct model_folder *model, const struct sentence_module *module)
+static int look_for_weights(const struct model_folder *model, const struct sentence_module *module,
+                            bool *has_weights, struct error *err)
 {
-    return strcmp(module->path, model->sentence.transformer) != 0 && *module->path &&
-           folder_look(model->folder, module->path) == FOLDER_DIRECTORY &&
-           checkpoint_exists(model->folder, module->path);
+    *has_weights = false;
+    if (strcmp(module->path, model->sentence.transformer) == 0 || !*module->path ||
+        folder_look(model->folder, module->path) != FOLDER_DIRECTORY)
+        return 0;
+    return checkpoint_look(model->folder, module->path, has_weights, err);
 }
 
 static const struct sentence_module *find_module(const struct model_folder *model,
@@ -145,11 +148,16 @@ static int check_modules(const struct model_folder *one, const struct model_fold
 {
     for (size_t i = 0; i < one->sentence.n_modules; i++) {
         const struct sentence_module *module = &one->sentence.modules[i], *found;
+        bool has_weights, others_has_weights = false;
 
-        if (!has_weights(one, module))
+        if (look_for_weights(one, module, &has_weights, err))
+            return -1;
+        if (!has_weights)
             continue;
         found = find_module(other, module->path);
-        if (!found || !has_weights(other, found))
+        if (found && look_for_weights(other, found, &others_has_weights, err))
+            return -1;
+        if (!others_has_weights)
             return error_set(err, ERROR_INCOMPATIBLE, "module '" ERROR_NAME "' (" ERROR_NAME ") "
                              "of '%s' has weights, but '%s' has no such module", module->path,
                              module->kind, one->name, other->name);
@@ -168,8 +176,11 @@ static int open_modules(struct merge *merge, struct error *err)
     for (size_t k = 0; k < base->sentence.n_modules; k++) {
         const struct sentence_module *module = &base->sentence.modules[k];
         struct merge_component *component;
+        bool has_weights;
 
-        if (!has_weights(base, module))
+        if (look_for_weights(base, module, &has_weights, err))
+            return -1;
+        if (!has_weights)
             continue;
         component = add_component(merge, module->path);
         for (size_t i = 0; i < merge->n_models; i++) {
@@ -265,10 +276,12 @@ static bool holds_checkpoint(const char *path)
 {
     struct error ignored = {0};
     struct folder *folder = folder_open(path, false, &ignored);
-    bool holds = folder && (checkpoint_exists(folder, "") ||
-                            (folder_look(folder, "0_Transformer") == FOLDER_DIRECTORY &&
-                             checkpoint_exists(folder, "0_Transformer")));
+    bool holds = false;
 
+    if (folder && checkpoint_look(folder, "", &holds, &ignored) == 0 && !holds &&
+        folder_look(folder, "0_Transformer") == FOLDER_DIRECTORY &&
+        checkpoint_look(folder, "0_Transformer", &holds, &ignored))
+        holds = false; /* not sure: then it is not replaced */
     folder_close(folder);
     return holds;
 }
