@@ -14,6 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 
 struct outdir {
@@ -48,11 +49,16 @@ static void remove_tree(const char *path)
 
 static int sync_entry(const char *path, const struct stat *info, int flag, struct FTW *place)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = fd < 0 ? -1 : fsync(fd);
+    struct error interrupted = {0};
+    int fd, rc;
 
     (void)info;
     (void)flag;
     (void)place;
+    if (interrupt_check(&interrupted))
+        return -1;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    rc = fd < 0 ? -1 : fsync(fd);
     if (fd >= 0) {
         int cause = errno;
 
@@ -64,9 +70,12 @@ static int sync_entry(const char *path, const struct stat *info, int flag, struc
 
 static int sync_tree(const char *path, struct error *err)
 {
-    if (nftw(path, sync_entry, 16, FTW_DEPTH | FTW_PHYS))
-        return error_errno(err, "cannot flush '%s' to disk", path);
-    return 0;
+    int rc = nftw(path, sync_entry, 16, FTW_DEPTH | FTW_PHYS), cause = errno;
+
+    if (interrupt_check(err))
+        return -1;
+    errno = cause;
+    return rc ? error_errno(err, "cannot flush '%s' to disk", path) : 0;
 }
 
 static int look_if_empty(const char *path, bool *is_empty, struct error *err)

@@ -81,6 +81,8 @@ static int list_file(const struct lister *lister, char *path, const char *name, 
     file = folder_open_file(lister->folder, path, err);
     if (!file)
         return -1;
+    files->kept_sizes = memory_resize(files->kept_sizes, files->n_kept, sizeof *files->kept_sizes);
+    files->kept_sizes[files->n_kept - 1] = file->size_bytes;
     files->kept_bytes += file->size_bytes;
     file_close(file);
     return 0;
@@ -142,6 +144,7 @@ void base_files_release(struct base_files *files)
 {
     folder_names_free(files->kept, files->n_kept);
     folder_names_free(files->left_out, files->n_left_out);
+    free(files->kept_sizes);
     *files = (struct base_files){0};
 }
 
@@ -153,12 +156,16 @@ bool base_files_keeps(const struct base_files *files, const char *path)
     return false;
 }
 
-static int copy_file(const struct folder *folder, const char *name, struct outdir *outdir,
-                     char *bytes, size_t n_bytes, struct error *err)
+/* `size_bytes`: what it had when it was listed. */
+static int copy_file(const struct folder *folder, const char *name, size_t size_bytes,
+                     struct outdir *outdir, char *bytes, size_t n_bytes, struct error *err)
 {
     struct file *file = folder_open_file(folder, name, err);
     int fd = file ? outdir_create(outdir, name, err) : -1, rc = fd < 0 ? -1 : 0;
 
+    if (rc == 0 && file->size_bytes != size_bytes)
+        rc = error_set(err, ERROR_IO, "'%s': %zu bytes, %zu when the merge began; is something "
+                       "writing to it?", file->path, file->size_bytes, size_bytes);
     for (size_t done = 0; rc == 0 && done < file->size_bytes;) {
         size_t n = file->size_bytes - done < n_bytes ? file->size_bytes - done : n_bytes;
 
@@ -182,7 +189,7 @@ int base_files_copy(const struct base_files *files, const struct folder *folder,
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < files->n_kept; i++)
-        rc = copy_file(folder, files->kept[i], outdir, bytes, BYTES, err);
+        rc = copy_file(folder, files->kept[i], files->kept_sizes[i], outdir, bytes, BYTES, err);
     free(bytes);
     return rc;
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/outdir.h"
 #include "mix/fit.h"
@@ -410,7 +409,8 @@ static int write_sentence_folder(const struct merge *merge, struct outdir *outdi
 
     if (!merge->makes_sentence_folder)
         return 0;
-    rc = sentence_folder_make(&merge->models[0].config, pooling, files, err);
+    rc = sentence_folder_make(&merge->models[0].config, merge->models[0].sentence.transformer,
+                              pooling, files, err);
     for (size_t i = 0; i < SENTENCE_FILES; i++) {
         if (rc == 0 && !base_files_keeps(&merge->base_files, files[i].name))
             rc = outdir_write(outdir, files[i].name, files[i].text, strlen(files[i].text), err);
@@ -515,7 +515,7 @@ int merge_write(struct merge *merge, const double *weights, const char *command,
     if (rc == 0) {
         double start = clock_now_s();
 
-        rc = interrupt_check(err) || outdir_commit(outdir, err) ? -1 : 0;
+        rc = outdir_commit(outdir, err);
         result->flush_s = clock_now_s() - start;
     }
     outdir_close(outdir);
