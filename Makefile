@@ -146,11 +146,16 @@ man: $(program) ## manual pages are well formed and list every option
 	    else echo "make man: skipped mandoc -T lint, mandoc is not installed"; fi
 	tests/check_manual.sh $(program) man
 
-parity: $(program) ## compare with the Python originals (needs a virtual environment; see tests/parity)
-	tests/parity/run.sh $(program)
+# A Python that has the originals, as tests/parity/run.py lists them: PYTHON=venv/bin/python.
+PYTHON := python3
+parity: $(program) ## compare with the Python originals, PYTHON= one that has them; ONLY=linear
+	@$(PYTHON) tests/parity/run.py $(program) $(ONLY)
 
-bench: $(program) ## the figures that README quotes
-	tests/bench/run.sh $(program)
+BENCH_DIR := build/bench
+BENCH_TMPFS := /dev/shm
+bench: $(program) ## the figures that README quotes; PYTHON=, BENCH_DIR= on a disk, BENCH_TMPFS=
+	@$(foreach script,$(sort $(wildcard tests/bench/bench_*.py)),BENCH_DIR='$(BENCH_DIR)' \
+	    BENCH_TMPFS='$(BENCH_TMPFS)' $(PYTHON) $(script) $(program) &&) true
 
 FUZZ_SECONDS := 60
 fuzz: ## fuzz the readers, FUZZ_SECONDS=60 each (needs clang)

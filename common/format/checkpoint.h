@@ -43,7 +43,7 @@ struct checkpoint { /* read-only for its users; several threads may read tensors
 
 /* Opens the weights in `directory` (a relative path in the folder, "" for the folder itself),
  * found in the order of transformers: model.safetensors, its index, pytorch_model.bin, its index,
- * then a single *.safetensors, *.bin, *.pt or *.pth. `file` names one weights file instead; NULL to search.
+ * then a single *.pt or *.pth. `file` names one weights file instead; NULL to search.
  * NULL with ERROR_FORMAT (malformed, or no weights), ERROR_RESOURCES or ERROR_IO. Closed with
  * checkpoint_close. */
 struct checkpoint *checkpoint_open(const struct folder *folder, const char *directory,
