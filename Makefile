@@ -64,35 +64,38 @@ say := @$(if $(V),:,printf '  %-5s %s\n')
 
 all: $(program) ## build build/release/cocktail (the default)
 
-$(program): $(program_objects) $(build)/common.a
+$(program): $(program_objects) $(build)/common.a $(build)/sources
 	$(say) LINK $@
-	$(Q)$(CC) $(links) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(links) -o $@ $(program_objects) $(build)/common.a $(LDLIBS)
 
 # Begun anew each time: the object of a source that was deleted must not stay in it.
-$(build)/common.a: $(common_objects)
+$(build)/common.a: $(common_objects) $(build)/sources
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	@$(AR) rcs $@ $(common_objects)
 
 $(build)/objects/%.o: %.c $(build)/flags
 	@mkdir -p $(@D)
-	$(say) CC $@
+	$(say) CC $<
 	$(Q)$(CC) $(flags) -MMD -MP -c -o $@ $<
 
 $(build)/unit/%: tests/unit/%.c $(build)/common.a $(build)/flags
 	@mkdir -p $(@D)
-	$(say) CC $@
+	$(say) CC $<
 	$(Q)$(CC) $(flags) -Itests -MMD -MP -MF $@.d $(links) -o $@ $< $(build)/common.a $(LDLIBS)
 
 # Preloaded into the program by tests: without sanitizers, which want to be loaded first.
 $(build)/inject/%.so: tests/inject/%.c $(build)/flags
 	@mkdir -p $(@D)
-	$(say) CC $@
+	$(say) CC $<
 	$(Q)$(CC) $(base_flags) $(CFLAGS) -MMD -MP -MF $@.d -shared -fPIC -o $@ $< -ldl
 
-# Other flags or another compiler: everything is built again.
-$(build)/flags: always
+# Two files that change with what they hold: other flags or another compiler, and everything is
+# built again; a source more or less, and the program is linked again.
+$(build)/flags: content = $(CC) $(flags) $(links)
+$(build)/sources: content = $(common_sources) $(program_sources)
+$(build)/flags $(build)/sources: always
 	@mkdir -p $(@D)
-	@echo '$(CC) $(flags) $(links)' | cmp -s - $@ || echo '$(CC) $(flags) $(links)' >$@
+	@echo '$(content)' | cmp -s - $@ || echo '$(content)' >$@
 .PHONY: always
 
 -include $(common_objects:.o=.d) $(program_objects:.o=.d) $(addsuffix .d,$(unit_programs) \
@@ -143,11 +146,16 @@ man: $(program) ## manual pages are well formed and list every option
 	    else echo "make man: skipped mandoc -T lint, mandoc is not installed"; fi
 	tests/check_manual.sh $(program) man
 
-parity: $(program) ## compare with the Python originals (needs a virtual environment; see tests/parity)
-	tests/parity/run.sh $(program)
+# A Python that has the originals, as tests/parity/run.py lists them: PYTHON=venv/bin/python.
+PYTHON := python3
+parity: $(program) ## compare with the Python originals, PYTHON= one that has them; ONLY=linear
+	@$(PYTHON) tests/parity/run.py $(program) $(ONLY)
 
-bench: $(program) ## the figures that README quotes
-	tests/bench/run.sh $(program)
+BENCH_DIR := build/bench
+BENCH_TMPFS := /dev/shm
+bench: $(program) ## the figures that README quotes; PYTHON=, BENCH_DIR= on a disk, BENCH_TMPFS=
+	@$(foreach script,$(sort $(wildcard tests/bench/bench_*.py)),BENCH_DIR='$(BENCH_DIR)' \
+	    BENCH_TMPFS='$(BENCH_TMPFS)' $(PYTHON) $(script) $(program) &&) true
 
 FUZZ_SECONDS := 60
 fuzz: ## fuzz the readers, FUZZ_SECONDS=60 each (needs clang)
@@ -164,7 +172,7 @@ run-fuzz: $(fuzz_programs)
 
 $(build)/fuzz/%: tests/fuzz/%.c $(build)/common.a $(build)/flags
 	@mkdir -p $(@D)
-	$(say) CC $@
+	$(say) CC $<
 	$(Q)$(CC) $(flags) -MMD -MP -MF $@.d $(links) -fsanitize=fuzzer -o $@ $< $(build)/common.a $(LDLIBS)
 
 install: $(program) ## install program, manual and shell completion below $(DESTDIR)$(PREFIX)

@@ -143,8 +143,8 @@ static void find_types(const struct config *config, unsigned *usual, unsigned *p
         return;
     *usual = ending->usual == NATURAL ? natural : ending->usual;
     *possible = ending->possible;
-    if (ending->possible & NATURAL)
-        *possible = (*possible & ~(unsigned)NATURAL) | natural;
+    if (ending->possible & NATURAL) /* an unknown family can be anything */
+        *possible = natural ? (*possible & ~(unsigned)NATURAL) | natural : 0;
     /* A decoder without its head cannot generate, but is an embedding model (e5-mistral). */
     if (ending->usual == NATURAL && config->architecture && natural == DECODER &&
         strcmp(ending->text, "Model") == 0)
@@ -167,7 +167,7 @@ int architecture_type(const struct config *config, const char *wanted, const cha
     if (wanted) {
         if (possible && !(possible & 1u << *type))
             return error_set(err, ERROR_INCOMPATIBLE, "'%s': " ERROR_NAME " cannot be used as %s %s",
-                             where, name, *type == MODEL_ENCODER ? "an" : "a", wanted);
+                             where, name, *wanted == 'e' ? "an" : "a", wanted);
         return 0;
     }
     if (!usual)

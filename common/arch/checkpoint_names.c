@@ -39,12 +39,16 @@ const struct tensor *checkpoint_names_find_plain(const struct checkpoint_names *
     return index && *index != ambiguous ? &names->checkpoint->tensors[*index] : NULL;
 }
 
-const struct tensor *checkpoint_names_find(const struct checkpoint_names *names, const char *name,
-                                           const char *plain)
+const struct tensor *checkpoint_names_match(const struct checkpoint_names *names, size_t index,
+                                            const struct checkpoint_names *other)
 {
-    const struct tensor *tensor = checkpoint_find(names->checkpoint, name);
+    const char *plain = names->plain[index];
+    const struct tensor *tensor =
+        checkpoint_find(other->checkpoint, names->checkpoint->tensors[index].name);
 
-    return tensor ? tensor : checkpoint_names_find_plain(names, plain);
+    if (tensor || !checkpoint_names_find_plain(names, plain))
+        return tensor;
+    return checkpoint_names_find_plain(other, plain);
 }
 
 const struct tensor *checkpoint_names_find_owner(const struct checkpoint_names *names,

@@ -1,6 +1,5 @@
-/* checkpoint_names.h - the tensors of a checkpoint by what they are, whatever prefix they carry.
- *
- * A tensor is found under its very name, else under its plain one (tensor_names.h). */
+/* checkpoint_names.h - the tensors of a checkpoint by what they are, whatever prefix they carry: by
+ * their plain names (tensor_names.h). */
 #ifndef COCKTAIL_CHECKPOINT_NAMES_H
 #define COCKTAIL_CHECKPOINT_NAMES_H
 
@@ -23,9 +22,10 @@ void checkpoint_names_release(struct checkpoint_names *names);
 /* NULL when there is none, or more than one of that plain name. */
 const struct tensor *checkpoint_names_find_plain(const struct checkpoint_names *names,
                                                  const char *plain);
-/* By name, else by plain name. */
-const struct tensor *checkpoint_names_find(const struct checkpoint_names *names, const char *name,
-                                           const char *plain);
+/* The tensor of `other` that goes with tensor `index` of `names`: the one of its very name, else the
+ * one of its plain name, where that is the name of one tensor on each side. NULL when there is none. */
+const struct tensor *checkpoint_names_match(const struct checkpoint_names *names, size_t index,
+                                            const struct checkpoint_names *other);
 /* The tensor that one of this tied name would be equal to, or NULL. */
 const struct tensor *checkpoint_names_find_owner(const struct checkpoint_names *names,
                                                  const struct tied_name *tied);

@@ -151,7 +151,7 @@ void sentence_folder_release(struct sentence_folder *sentence)
     *sentence = (struct sentence_folder){.transformer = ""};
 }
 
-int sentence_folder_make(const struct config *config, const char *pooling,
+int sentence_folder_make(const struct config *config, const char *transformer, const char *pooling,
                          struct sentence_file files[SENTENCE_FILES], struct error *err)
 {
     double hidden_size = config_number(config, config_hidden_size);
@@ -166,14 +166,15 @@ int sentence_folder_make(const struct config *config, const char *pooling,
                          "module needs");
     files[0] = (struct sentence_file){
         "modules.json",
-        memory_copy("[\n"
-                    "  {\"idx\": 0, \"name\": \"0\", \"path\": \"\", "
-                    "\"type\": \"sentence_transformers.models.Transformer\"},\n"
-                    "  {\"idx\": 1, \"name\": \"1\", \"path\": \"1_Pooling\", "
-                    "\"type\": \"sentence_transformers.models.Pooling\"},\n"
-                    "  {\"idx\": 2, \"name\": \"2\", \"path\": \"2_Normalize\", "
-                    "\"type\": \"sentence_transformers.models.Normalize\"}\n"
-                    "]\n")};
+        memory_format("[\n"
+                      "  {\"idx\": 0, \"name\": \"0\", \"path\": \"%s\", "
+                      "\"type\": \"sentence_transformers.models.Transformer\"},\n"
+                      "  {\"idx\": 1, \"name\": \"1\", \"path\": \"1_Pooling\", "
+                      "\"type\": \"sentence_transformers.models.Pooling\"},\n"
+                      "  {\"idx\": 2, \"name\": \"2\", \"path\": \"2_Normalize\", "
+                      "\"type\": \"sentence_transformers.models.Normalize\"}\n"
+                      "]\n",
+                      transformer)};
     files[1] = (struct sentence_file){
         "1_Pooling/config.json",
         memory_format("{\n"
@@ -194,6 +195,8 @@ int sentence_folder_make(const struct config *config, const char *pooling,
     if (n_positions > 0)
         buffer_format(&text, "  \"max_seq_length\": %.0f,\n", n_positions);
     buffer_add_text(&text, "  \"do_lower_case\": false\n}\n");
-    files[2] = (struct sentence_file){"sentence_bert_config.json", text.data};
+    files[2] = (struct sentence_file){*transformer ? "0_Transformer/sentence_bert_config.json"
+                                                   : "sentence_bert_config.json",
+                                      text.data};
     return 0;
 }

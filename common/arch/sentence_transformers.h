@@ -36,9 +36,10 @@ struct sentence_file {
 };
 enum { SENTENCE_FILES = 3 };
 
-/* Transformer, pooling ("cls" or "mean"), normalize. ERROR_FORMAT when config.json lacks the
- * hidden size. The texts are freed by the caller, also on error. */
-int sentence_folder_make(const struct config *config, const char *pooling,
+/* Transformer (in the folder of that path, as sentence_folder.transformer has it), pooling ("cls" or
+ * "mean"), normalize. ERROR_FORMAT when config.json lacks the hidden size. The texts are freed by
+ * the caller, also on error. */
+int sentence_folder_make(const struct config *config, const char *transformer, const char *pooling,
                          struct sentence_file files[SENTENCE_FILES], struct error *err);
 
 #endif

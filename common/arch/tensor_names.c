@@ -40,7 +40,7 @@ static const char *const encoder_heads[] = {
 static const char *const packed_endings[] = {
     ".qweight",       ".qzeros",         ".weight_packed", ".weight.absmax", ".weight.quant_map",
     ".quant_state.bitsandbytes__nf4",    ".quant_state.bitsandbytes__fp4",   ".weight_scale_inv",
-    "_proj_blocks",
+    "_proj_blocks",   ".SCB",
 };
 
 static bool has_ending(const char *name, const char *ending)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int error_set(struct error *err, enum error_code code, const char *fmt, ...)
+int (error_set)(struct error *err, enum error_code code, const char *fmt, ...)
 {
     va_list args;
 
@@ -18,7 +18,7 @@ int error_set(struct error *err, enum error_code code, const char *fmt, ...)
     return -1;
 }
 
-int error_errno(struct error *err, const char *fmt, ...)
+int (error_errno)(struct error *err, const char *fmt, ...)
 {
     int cause = errno;
     size_t used;
@@ -35,7 +35,7 @@ int error_errno(struct error *err, const char *fmt, ...)
     return -1;
 }
 
-int error_context(struct error *err, const char *fmt, ...)
+int (error_context)(struct error *err, const char *fmt, ...)
 {
     char old[sizeof err->text];
     size_t used;

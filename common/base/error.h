@@ -39,6 +39,17 @@ int error_errno(struct error *err, const char *fmt, ...) __attribute__((format(p
 /* Puts "FMT: " in front of the text that is there. */
 int error_context(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Compilers and analyzers should know about the -1 too, or they warn about paths that cannot be
+ * taken. */
+static inline int error_failed(int rc)
+{
+    (void)rc;
+    return -1;
+}
+#define error_set(...) error_failed(error_set(__VA_ARGS__))
+#define error_errno(...) error_failed(error_errno(__VA_ARGS__))
+#define error_context(...) error_failed(error_context(__VA_ARGS__))
+
 /* Names from files are shown up to this many bytes in a message. */
 #define ERROR_NAME "%.160s"
 

@@ -17,15 +17,17 @@ char *folder_join(const char *directory, const char *name)
  * names it (formats.md 4); else NULL. */
 static char *find_blobs(const char *real)
 {
-    const char *snapshots = strstr(real, "/snapshots/"), *repository;
+    const char *snapshots = real, *repository;
 
-    if (!snapshots)
-        return NULL;
-    for (repository = snapshots; repository > real && repository[-1] != '/'; repository--)
-        ;
-    if (strncmp(repository, "models--", 8) != 0)
-        return NULL;
-    return memory_format("%.*s/blobs", (int)(snapshots - real), real);
+    /* Folders further up may be named snapshots, too. */
+    while ((snapshots = strstr(snapshots, "/snapshots/"))) {
+        for (repository = snapshots; repository > real && repository[-1] != '/'; repository--)
+            ;
+        if (strncmp(repository, "models--", 8) == 0)
+            return memory_format("%.*s/blobs", (int)(snapshots - real), real);
+        snapshots++;
+    }
+    return NULL;
 }
 
 struct folder *folder_open(const char *path, bool follow_symlinks, struct error *err)
@@ -39,7 +41,7 @@ struct folder *folder_open(const char *path, bool follow_symlinks, struct error 
         error_set(err, ERROR_USAGE, "'%s': no such directory", path);
         return NULL;
     }
-    real = realpath(path, NULL);
+    real = memory_realpath(path);
     if (!real) {
         error_errno(err, "cannot open '%s'", path);
         return NULL;
@@ -78,12 +80,10 @@ static bool is_inside(const char *path, const char *directory)
 /* The absolute path that `name` resolves to, checked to be ours to read. */
 static char *resolve(const struct folder *folder, const char *name, struct error *err)
 {
-    char *joined = folder_join(folder->real, name), *real = realpath(joined, NULL);
+    char *joined = folder_join(folder->real, name), *real = memory_realpath(joined);
     int cause = errno;
     struct stat info;
 
-    if (!real && cause == ENOMEM)
-        memory_exhausted();
     if (!real && (cause == ENOENT || cause == ENOTDIR))
         error_set(err, ERROR_FORMAT, "'%s/" ERROR_NAME "': %s", folder->path, name,
                   lstat(joined, &info) == 0 ? "a symbolic link to nothing" : "no such file");

@@ -1,5 +1,6 @@
 #include "memory.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,15 @@ char *memory_format(const char *fmt, ...)
     vsnprintf(text, (size_t)length + 1, fmt, args);
     va_end(args);
     return text;
+}
+
+char *memory_realpath(const char *path)
+{
+    char *real = realpath(path, NULL);
+
+    if (!real && errno == ENOMEM)
+        memory_exhausted();
+    return real;
 }
 
 void *memory_try(size_t n, size_t size, const char *what, struct error *err)

@@ -1,6 +1,6 @@
 /* memory.h - small allocations that cannot fail, large ones that can.
  *
- * The first five end the program with exit status 4 and one line on stderr when memory is gone
+ * The first six end the program with exit status 4 and one line on stderr when memory is gone
  * (atexit handlers run, so temporary files go). They are for sizes that our own code bounds.
  * A size read from a file or chosen by a user goes through memory_try. */
 #ifndef COCKTAIL_MEMORY_H
@@ -16,6 +16,7 @@ void *memory_zalloc(size_t n, size_t size);
 void *memory_resize(void *old, size_t n, size_t size); /* n * size bytes; moves as realloc does */
 char *memory_copy(const char *text);
 char *memory_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+char *memory_realpath(const char *path); /* NULL with errno when it leads nowhere */
 
 /* n * size bytes for `what`, or NULL with ERROR_RESOURCES that names the size. */
 void *memory_try(size_t n, size_t size, const char *what, struct error *err);

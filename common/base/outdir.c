@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 
 struct outdir {
@@ -39,16 +41,24 @@ static int remove_entry(const char *path, const struct stat *info, int flag, str
 
 static void remove_tree(const char *path)
 {
-    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    /* A walk needs memory and a descriptor: an empty directory goes without one, and the second
+     * try is for a shortage that has passed. */
+    for (int i = 0; i < 2 && remove(path) && errno != ENOENT; i++)
+        nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static int sync_entry(const char *path, const struct stat *info, int flag, struct FTW *place)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = fd < 0 ? -1 : fsync(fd);
+    struct error interrupted = {0};
+    int fd, rc;
 
     (void)info;
     (void)flag;
     (void)place;
+    if (interrupt_check(&interrupted))
+        return -1;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    rc = fd < 0 ? -1 : fsync(fd);
     if (fd >= 0) {
         int cause = errno;
 
@@ -60,22 +70,26 @@ static int sync_entry(const char *path, const struct stat *info, int flag, struc
 
 static int sync_tree(const char *path, struct error *err)
 {
-    if (nftw(path, sync_entry, 16, FTW_DEPTH | FTW_PHYS))
-        return error_errno(err, "cannot flush '%s' to disk", path);
-    return 0;
+    int rc = nftw(path, sync_entry, 16, FTW_DEPTH | FTW_PHYS), cause = errno;
+
+    if (interrupt_check(err))
+        return -1;
+    errno = cause;
+    return rc ? error_errno(err, "cannot flush '%s' to disk", path) : 0;
 }
 
-static bool is_empty_directory(const char *path)
+static int look_if_empty(const char *path, bool *is_empty, struct error *err)
 {
     DIR *directory = opendir(path);
     struct dirent *entry;
-    bool is_empty = directory != NULL;
 
-    while (directory && is_empty && (entry = readdir(directory)))
-        is_empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-    if (directory)
-        closedir(directory);
-    return is_empty;
+    if (!directory)
+        return error_errno(err, "cannot list '%s'", path);
+    *is_empty = true;
+    while (*is_empty && (entry = readdir(directory)))
+        *is_empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    closedir(directory);
+    return 0;
 }
 
 /* ---- the target ---- */
@@ -83,7 +97,8 @@ static bool is_empty_directory(const char *path)
 /* Whether `directory` is `path` itself or one of the directories that it lies in. */
 static bool holds(const char *directory, const char *path)
 {
-    char *outer = realpath(directory, NULL), *inner = path ? realpath(path, NULL) : NULL;
+    char *outer = memory_realpath(directory);
+    char *inner = path ? memory_realpath(path) : NULL;
     size_t length = outer ? strlen(outer) : 0;
     bool result = outer && inner && strncmp(outer, inner, length) == 0 &&
                   (length == 1 || inner[length] == '/' || inner[length] == '\0');
@@ -96,6 +111,7 @@ static bool holds(const char *directory, const char *path)
 int outdir_check(const char *path, bool force, outdir_replaceable *replaceable, struct error *err)
 {
     struct stat info;
+    bool is_empty;
 
     if (*path == '\0')
         return error_set(err, ERROR_USAGE, "the output directory has no name");
@@ -112,7 +128,9 @@ int outdir_check(const char *path, bool force, outdir_replaceable *replaceable, 
     if (holds(path, ".") || holds(path, getenv("HOME")))
         return error_set(err, ERROR_EXISTS, "'%s' is, or holds, the current or the home directory: "
                          "it is never replaced", path);
-    if (is_empty_directory(path))
+    if (look_if_empty(path, &is_empty, err))
+        return -1;
+    if (is_empty)
         return 0;
     if (!force)
         return error_set(err, ERROR_EXISTS, "'%s' exists; replace it with --force", path);
@@ -130,7 +148,7 @@ static char *clean_target(const char *path)
 
     while (length > 1 && path[length - 1] == '/')
         length--;
-    resolved = realpath(path, NULL);
+    resolved = memory_realpath(path);
     return resolved ? resolved : memory_format("%.*s", (int)length, path);
 }
 
@@ -174,20 +192,25 @@ static int take_partial(struct outdir *outdir, struct error *err)
 {
     for (;;) {
         struct stat by_fd, by_path;
+        bool is_made = mkdir(outdir->partial, 0777) == 0;
 
-        if (mkdir(outdir->partial, 0777) && errno != EEXIST)
+        if (!is_made && errno != EEXIST)
             return error_errno(err, "cannot create '%s'", outdir->partial);
         outdir->fd = open(outdir->partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (outdir->fd < 0 && errno == ENOENT)
             continue; /* its owner has just finished */
-        if (outdir->fd < 0)
-            return error_errno(err, "cannot open '%s'", outdir->partial);
+        if (outdir->fd < 0) {
+            error_errno(err, "cannot open '%s'", outdir->partial);
+            if (is_made)
+                rmdir(outdir->partial);
+            return -1;
+        }
         if (flock(outdir->fd, LOCK_EX | LOCK_NB)) {
             if (errno == EWOULDBLOCK)
                 error_set(err, ERROR_EXISTS, "'%s' is being written by another process",
                           outdir->target);
-            else
-                error_errno(err, "cannot lock '%s'", outdir->partial);
+            else if (error_errno(err, "cannot lock '%s'", outdir->partial) && is_made)
+                rmdir(outdir->partial);
             close(outdir->fd);
             outdir->fd = -1;
             return -1;
@@ -205,6 +228,7 @@ static int clear_partial(const struct outdir *outdir, struct error *err)
 {
     DIR *directory = opendir(outdir->partial);
     struct dirent *entry;
+    bool is_empty;
 
     if (!directory)
         return error_errno(err, "cannot list '%s'", outdir->partial);
@@ -218,7 +242,9 @@ static int clear_partial(const struct outdir *outdir, struct error *err)
         free(path);
     }
     closedir(directory);
-    if (!is_empty_directory(outdir->partial))
+    if (look_if_empty(outdir->partial, &is_empty, err))
+        return -1;
+    if (!is_empty)
         return error_set(err, ERROR_IO, "cannot clear '%s', which an earlier run has left; remove "
                          "it by hand", outdir->partial);
     return 0;
@@ -229,11 +255,11 @@ static void remove_partial(struct outdir *outdir)
     if (outdir->fd >= 0 && !outdir->is_committed)
         remove_tree(outdir->partial);
     if (outdir->made_parent && !outdir->is_committed) {
-        /* From the innermost one up, as long as they are empty. */
+        /* From the innermost one up, as long as they are empty; it may not exist yet. */
         char *path = memory_copy(outdir->parent);
         size_t stop = strlen(outdir->made_parent);
 
-        while (strlen(path) >= stop && rmdir(path) == 0) {
+        while (strlen(path) >= stop && (rmdir(path) == 0 || errno == ENOENT)) {
             char *above = parent_of(path);
 
             free(path);
@@ -254,6 +280,7 @@ struct outdir *outdir_open(const char *path, bool force, outdir_replaceable *rep
 {
     static bool is_registered;
     struct outdir *outdir;
+    static const char suffix[] = ".cocktail-partial";
     char *copy;
 
     if (outdir_check(path, force, replaceable, err))
@@ -264,7 +291,9 @@ struct outdir *outdir_open(const char *path, bool force, outdir_replaceable *rep
     outdir->target = clean_target(path);
     outdir->parent = parent_of(outdir->target);
     copy = memory_copy(outdir->target);
-    outdir->partial = memory_format("%s/.%s.cocktail-partial", outdir->parent, basename(copy));
+    /* A long name is cut: two that differ behind that then share the lock, which does no harm. */
+    outdir->partial = memory_format("%s/.%.*s%s", outdir->parent, NAME_MAX - (int)sizeof suffix,
+                                    basename(copy), suffix);
     free(copy);
     if (!is_registered && atexit(remove_open_ones) == 0)
         is_registered = true;

@@ -104,7 +104,8 @@ static char *find_lone(const struct folder *folder, const char *directory, struc
     return lone;
 }
 
-/* The name of the weights or of their index, relative to the folder, to be freed. */
+/* The name of the weights or of their index, relative to the folder, to be freed; NULL when there
+ * are none (no error), or with an error. */
 static char *find_weights(const struct folder *folder, const char *directory, bool *is_index,
                           struct error *err)
 {
@@ -119,25 +120,22 @@ static char *find_weights(const struct folder *folder, const char *directory, bo
     }
     *is_index = false;
     lone = find_lone(folder, directory, err);
-    if (!lone) {
-        error_set(err, ERROR_FORMAT, "'%s%s%s': no weights (looked for model.safetensors, "
-                  "pytorch_model.bin, their index files, and a single *.pt or *.pth)", folder->path,
-                  *directory ? "/" : "", directory);
+    if (!lone)
         return NULL;
-    }
     path = folder_join(directory, lone);
     free(lone);
     return path;
 }
 
-bool checkpoint_exists(const struct folder *folder, const char *directory)
+int checkpoint_look(const struct folder *folder, const char *directory, bool *is_there,
+                    struct error *err)
 {
-    struct error ignored = {0};
     bool is_index;
-    char *path = find_weights(folder, directory, &is_index, &ignored);
+    char *path = find_weights(folder, directory, &is_index, err);
 
+    *is_there = path != NULL;
     free(path);
-    return path != NULL;
+    return err->code ? -1 : 0;
 }
 
 /* ---- what readers hand over ---- */
@@ -397,8 +395,12 @@ struct checkpoint *checkpoint_open(const struct folder *folder, const char *dire
     char *path = file ? folder_join(directory, file)
                       : find_weights(folder, directory, &is_index, err);
 
-    if (!path)
+    if (!path) {
+        error_set(err, ERROR_FORMAT, "'%s%s%s': no weights (looked for model.safetensors, "
+                  "pytorch_model.bin, their index files, and a single *.pt or *.pth)", folder->path,
+                  *directory ? "/" : "", directory);
         return NULL;
+    }
     checkpoint = memory_zalloc(1, sizeof *checkpoint);
     if (open_all(checkpoint, folder, directory, path, is_index, notices, err)) {
         checkpoint_close(checkpoint);

@@ -43,15 +43,16 @@ struct checkpoint { /* read-only for its users; several threads may read tensors
 
 /* Opens the weights in `directory` (a relative path in the folder, "" for the folder itself),
  * found in the order of transformers: model.safetensors, its index, pytorch_model.bin, its index,
- * then a single *.safetensors, *.bin, *.pt or *.pth. `file` names one weights file instead; NULL to search.
+ * then a single *.pt or *.pth. `file` names one weights file instead; NULL to search.
  * NULL with ERROR_FORMAT (malformed, or no weights), ERROR_RESOURCES or ERROR_IO. Closed with
  * checkpoint_close. */
 struct checkpoint *checkpoint_open(const struct folder *folder, const char *directory,
                                    const char *file, struct notices *notices, struct error *err);
 void checkpoint_close(struct checkpoint *checkpoint);
 
-/* Whether checkpoint_open would find weights there. */
-bool checkpoint_exists(const struct folder *folder, const char *directory);
+/* Whether there are weights for checkpoint_open to find. */
+int checkpoint_look(const struct folder *folder, const char *directory, bool *is_there,
+                    struct error *err);
 /* Whether a file of this name is weights, or an index of weights, in any format that a model
  * directory may hold, also ones that we do not read. */
 bool checkpoint_is_weights_name(const char *name);

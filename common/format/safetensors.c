@@ -283,7 +283,7 @@ static int read_tensors(struct checkpoint *checkpoint, size_t file_index, struct
     struct entries entries = {0};
     struct arena arena = {0};
     struct json_reader reader = {0};
-    size_t n_header_bytes = 0;
+    size_t n_header_bytes;
     char *header;
     int rc = -1;
 

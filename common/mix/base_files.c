@@ -16,10 +16,11 @@ enum { DEPTH_MAX = 16 };
 static const char *const stale_files[] = {
     "adapter_*",       "optimizer.*",     "optimizer_*", "scheduler.*",   "rng_state*",
     "scaler.*",        "training_args.*", "trainer_state.json", "consolidated*", ".git*",
+    NULL,
 };
 static const char *const stale_folders[] = {
     "openvino", "onnx", "original", "checkpoint-*", "global_step*", "consolidated*", ".git*",
-    ".cache",
+    ".cache",  NULL,
 };
 
 struct lister {
@@ -29,16 +30,13 @@ struct lister {
     const char *output;
 };
 
-static bool matches_any(const char *const *patterns, size_t n, const char *name)
+static bool matches_any(const char *const *patterns, const char *name)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; patterns[i]; i++)
         if (fnmatch(patterns[i], name, 0) == 0)
             return true;
     return false;
 }
-
-#define MATCHES_ANY(patterns, name)                                                               \
-    matches_any(patterns, sizeof patterns / sizeof *patterns, name)
 
 static void add_path(char ***list, size_t *n, char *path)
 {
@@ -49,7 +47,7 @@ static void add_path(char ***list, size_t *n, char *path)
 /* The target of the merge, or what it is written into, standing in the base's folder. */
 static bool is_output(const struct lister *lister, const char *path)
 {
-    char *real = folder_join(lister->folder->real, path), *output = realpath(lister->output, NULL);
+    char *real = folder_join(lister->folder->real, path), *output = memory_realpath(lister->output);
     bool result = (output && strcmp(real, output) == 0) ||
                   fnmatch("*.cocktail-partial", path, 0) == 0;
 
@@ -75,7 +73,7 @@ static int list_file(const struct lister *lister, char *path, const char *name, 
     struct base_files *files = lister->files;
     struct file *file;
 
-    if (checkpoint_is_weights_name(name) || MATCHES_ANY(stale_files, name)) {
+    if (checkpoint_is_weights_name(name) || matches_any(stale_files, name)) {
         add_path(&files->left_out, &files->n_left_out, path);
         return 0;
     }
@@ -83,6 +81,8 @@ static int list_file(const struct lister *lister, char *path, const char *name, 
     file = folder_open_file(lister->folder, path, err);
     if (!file)
         return -1;
+    files->kept_sizes = memory_resize(files->kept_sizes, files->n_kept, sizeof *files->kept_sizes);
+    files->kept_sizes[files->n_kept - 1] = file->size_bytes;
     files->kept_bytes += file->size_bytes;
     file_close(file);
     return 0;
@@ -100,7 +100,7 @@ static int list_entry(const struct lister *lister, const char *directory, const 
     }
     if (folder_look(lister->folder, path) != FOLDER_DIRECTORY)
         return list_file(lister, path, name, err);
-    if (MATCHES_ANY(stale_folders, name)) {
+    if (matches_any(stale_folders, name)) {
         add_path(&lister->files->left_out, &lister->files->n_left_out,
                  memory_format("%s/", path));
     } else if (depth == DEPTH_MAX) {
@@ -144,6 +144,7 @@ void base_files_release(struct base_files *files)
 {
     folder_names_free(files->kept, files->n_kept);
     folder_names_free(files->left_out, files->n_left_out);
+    free(files->kept_sizes);
     *files = (struct base_files){0};
 }
 
@@ -155,12 +156,16 @@ bool base_files_keeps(const struct base_files *files, const char *path)
     return false;
 }
 
-static int copy_file(const struct folder *folder, const char *name, struct outdir *outdir,
-                     char *bytes, size_t n_bytes, struct error *err)
+/* `size_bytes`: what it had when it was listed. */
+static int copy_file(const struct folder *folder, const char *name, size_t size_bytes,
+                     struct outdir *outdir, char *bytes, size_t n_bytes, struct error *err)
 {
     struct file *file = folder_open_file(folder, name, err);
     int fd = file ? outdir_create(outdir, name, err) : -1, rc = fd < 0 ? -1 : 0;
 
+    if (rc == 0 && file->size_bytes != size_bytes)
+        rc = error_set(err, ERROR_IO, "'%s': %zu bytes, %zu when the merge began; is something "
+                       "writing to it?", file->path, file->size_bytes, size_bytes);
     for (size_t done = 0; rc == 0 && done < file->size_bytes;) {
         size_t n = file->size_bytes - done < n_bytes ? file->size_bytes - done : n_bytes;
 
@@ -184,7 +189,7 @@ int base_files_copy(const struct base_files *files, const struct folder *folder,
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < files->n_kept; i++)
-        rc = copy_file(folder, files->kept[i], outdir, bytes, BYTES, err);
+        rc = copy_file(folder, files->kept[i], files->kept_sizes[i], outdir, bytes, BYTES, err);
     free(bytes);
     return rc;
 }

@@ -12,7 +12,7 @@
 struct base_files { /* relative paths, sorted */
     char **kept, **left_out; /* a left-out folder ends in "/" */
     size_t n_kept, n_left_out;
-    size_t kept_bytes;
+    size_t *kept_sizes, kept_bytes; /* [n_kept], and their sum */
 };
 
 /* Lists what the base's folder holds besides the `handled` files (relative paths, NULL-terminated),

@@ -151,7 +151,7 @@ static void lm_cocktail(const struct combine_input *inputs, size_t n_inputs, siz
 }
 
 const struct combine_method combine_linear = {"linear", linear, true};
-const struct combine_method combine_lm_cocktail = {"lm_cocktail", lm_cocktail, false};
+const struct combine_method combine_lm_cocktail = {"lm-cocktail", lm_cocktail, false};
 
 /* Items of an IEEE-like dtype are special when their magnitude reaches that of Inf (of NaN, in
  * F8_E4M3, which has no Inf). */

@@ -131,10 +131,9 @@ static void pair_tensors(struct comparison *comparison, const struct checkpoint 
     comparison->only_b = memory_zalloc(b->n_tensors, sizeof *comparison->only_b);
     for (size_t i = 0; i < a->n_tensors; i++) {
         const struct tensor *tensor = &a->tensors[i];
-        const struct tensor *other =
-            checkpoint_names_find(&b_names, tensor->name, a_names.plain[i]);
+        const struct tensor *other = checkpoint_names_match(&a_names, i, &b_names);
 
-        if (!other || is_paired[other - b->tensors]) {
+        if (!other) {
             comparison->only_a[comparison->n_only_a++] = tensor;
             continue;
         }
@@ -175,7 +174,7 @@ int comparison_make(struct comparison *comparison, const struct checkpoint *a,
 {
     size_t n_threads = threads_count(threads);
     struct comparer comparer = {.a = a, .b = b, .comparison = comparison, .progress = progress};
-    int rc;
+    int rc = -1;
 
     *comparison = (struct comparison){0};
     pair_tensors(comparison, a, b);
@@ -188,8 +187,11 @@ int comparison_make(struct comparison *comparison, const struct checkpoint *a,
                                      (n % CHUNK_ITEMS != 0);
         progress->total_bytes += n * dtype_info(row->a->dtype)->n_bits / 8;
     }
-    comparer.partial = memory_zalloc(comparer.first_task[comparison->n_rows],
-                                     sizeof *comparer.partial);
+    /* A tensor with a stride of 0 can be larger than any disk. */
+    comparer.partial = memory_try(comparer.first_task[comparison->n_rows],
+                                  sizeof *comparer.partial, "partial sums", err);
+    if (!comparer.partial)
+        goto done;
     comparer.buffers = memory_zalloc(n_threads, sizeof *comparer.buffers);
     for (size_t w = 0; w < n_threads; w++)
         comparer.buffers[w] = memory_alloc(2 * CHUNK_ITEMS * ITEM_BYTES_MAX);
@@ -197,9 +199,10 @@ int comparison_make(struct comparison *comparison, const struct checkpoint *a,
                      err);
     if (rc == 0)
         add_up(&comparer);
-    else
+done:
+    if (rc)
         comparison_release(comparison);
-    for (size_t w = 0; w < n_threads; w++)
+    for (size_t w = 0; comparer.buffers && w < n_threads; w++)
         free(comparer.buffers[w]);
     free(comparer.buffers);
     free(comparer.partial);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/outdir.h"
 #include "mix/fit.h"
@@ -123,11 +122,14 @@ static int open_transformer(struct merge *merge, struct error *err)
 }
 
 /* A module other than the transformer that has weights of its own (Dense, say). */
-static bool has_weights(const struct model_folder *model, const struct sentence_module *module)
+static int look_for_weights(const struct model_folder *model, const struct sentence_module *module,
+                            bool *has_weights, struct error *err)
 {
-    return strcmp(module->path, model->sentence.transformer) != 0 && *module->path &&
-           folder_look(model->folder, module->path) == FOLDER_DIRECTORY &&
-           checkpoint_exists(model->folder, module->path);
+    *has_weights = false;
+    if (strcmp(module->path, model->sentence.transformer) == 0 || !*module->path ||
+        folder_look(model->folder, module->path) != FOLDER_DIRECTORY)
+        return 0;
+    return checkpoint_look(model->folder, module->path, has_weights, err);
 }
 
 static const struct sentence_module *find_module(const struct model_folder *model,
@@ -145,11 +147,16 @@ static int check_modules(const struct model_folder *one, const struct model_fold
 {
     for (size_t i = 0; i < one->sentence.n_modules; i++) {
         const struct sentence_module *module = &one->sentence.modules[i], *found;
+        bool has_weights, others_has_weights = false;
 
-        if (!has_weights(one, module))
+        if (look_for_weights(one, module, &has_weights, err))
+            return -1;
+        if (!has_weights)
             continue;
         found = find_module(other, module->path);
-        if (!found || !has_weights(other, found))
+        if (found && look_for_weights(other, found, &others_has_weights, err))
+            return -1;
+        if (!others_has_weights)
             return error_set(err, ERROR_INCOMPATIBLE, "module '" ERROR_NAME "' (" ERROR_NAME ") "
                              "of '%s' has weights, but '%s' has no such module", module->path,
                              module->kind, one->name, other->name);
@@ -168,8 +175,11 @@ static int open_modules(struct merge *merge, struct error *err)
     for (size_t k = 0; k < base->sentence.n_modules; k++) {
         const struct sentence_module *module = &base->sentence.modules[k];
         struct merge_component *component;
+        bool has_weights;
 
-        if (!has_weights(base, module))
+        if (look_for_weights(base, module, &has_weights, err))
+            return -1;
+        if (!has_weights)
             continue;
         component = add_component(merge, module->path);
         for (size_t i = 0; i < merge->n_models; i++) {
@@ -265,10 +275,12 @@ static bool holds_checkpoint(const char *path)
 {
     struct error ignored = {0};
     struct folder *folder = folder_open(path, false, &ignored);
-    bool holds = folder && (checkpoint_exists(folder, "") ||
-                            (folder_look(folder, "0_Transformer") == FOLDER_DIRECTORY &&
-                             checkpoint_exists(folder, "0_Transformer")));
+    bool holds = false;
 
+    if (folder && checkpoint_look(folder, "", &holds, &ignored) == 0 && !holds &&
+        folder_look(folder, "0_Transformer") == FOLDER_DIRECTORY &&
+        checkpoint_look(folder, "0_Transformer", &holds, &ignored))
+        holds = false; /* not sure: then it is not replaced */
     folder_close(folder);
     return holds;
 }
@@ -276,7 +288,7 @@ static bool holds_checkpoint(const char *path)
 /* --force removes the target: it must not take an input along that lies deeper in it. */
 static int check_output(const struct merge *merge, struct error *err)
 {
-    char *output = realpath(merge->options.output, NULL);
+    char *output = memory_realpath(merge->options.output);
     size_t length = output ? strlen(output) : 0;
     int rc = 0;
 
@@ -397,7 +409,8 @@ static int write_sentence_folder(const struct merge *merge, struct outdir *outdi
 
     if (!merge->makes_sentence_folder)
         return 0;
-    rc = sentence_folder_make(&merge->models[0].config, pooling, files, err);
+    rc = sentence_folder_make(&merge->models[0].config, merge->models[0].sentence.transformer,
+                              pooling, files, err);
     for (size_t i = 0; i < SENTENCE_FILES; i++) {
         if (rc == 0 && !base_files_keeps(&merge->base_files, files[i].name))
             rc = outdir_write(outdir, files[i].name, files[i].text, strlen(files[i].text), err);
@@ -411,7 +424,7 @@ static int write_card(const struct merge *merge, const double *weights, const ch
 {
     const struct dtype_info *dtype = stored_dtype(merge);
     const char **names = memory_zalloc(merge->n_models, sizeof *names);
-    char *output = realpath(merge->options.output, NULL), *title;
+    char *output = memory_realpath(merge->options.output), *title;
     struct buffer text = {0};
     bool is_encoder = merge->has_type && merge->type == MODEL_ENCODER;
     int rc;
@@ -502,7 +515,7 @@ int merge_write(struct merge *merge, const double *weights, const char *command,
     if (rc == 0) {
         double start = clock_now_s();
 
-        rc = interrupt_check(err) || outdir_commit(outdir, err) ? -1 : 0;
+        rc = outdir_commit(outdir, err);
         result->flush_s = clock_now_s() - start;
     }
     outdir_close(outdir);

@@ -101,16 +101,13 @@ static int run_chunk(const struct mixer *mixer, const struct plan_item *item, si
     if (n_inputs < 0)
         return -1;
     read = clock_now_s();
-    /* One model of weight 1: its very bytes, whatever its NaNs look like. */
-    if (!item->is_copied && !(n_inputs == 1 && state->inputs[0].weight == 1 &&
-                              state->inputs[0].dtype == item->out.dtype)) {
+    if (!item->is_copied) {
         char *room = state->bytes + mixer->plan->n_models * mixer->chunk_items * ITEM_BYTES_MAX;
 
         mixer->method->combine(state->inputs, (size_t)n_inputs, n, item->out.dtype, room);
+        count_special(state, item->out.dtype, room, n, index);
         out = room;
     }
-    if (!item->is_copied)
-        count_special(state, item->out.dtype, out, n, index);
     combined = clock_now_s();
     if (checkpoint_writer_write(mixer->writer, index, first / 8 * n_bits, out,
                                 n / 8 * n_bits + n % 8 * n_bits / 8, err))

@@ -129,14 +129,15 @@ static struct plan_item *add_item(struct planner *planner, const struct tensor *
 
 /* Finds the tensor of every other model that goes with `base`; those that lack it are noted in
  * missing[model]. */
-static int find_sources(struct planner *planner, struct plan_item *item, const char *plain,
+static int find_sources(struct planner *planner, struct plan_item *item, size_t index,
                         struct name_list *missing, struct error *err)
 {
-    const struct tied_name *tied = tensor_names_find_tied(plain);
+    const struct checkpoint_names *base = &planner->names[0];
+    const struct tied_name *tied = tensor_names_find_tied(base->plain[index]);
 
     for (size_t i = 1; i < planner->n_models; i++) {
         const struct checkpoint_names *names = &planner->names[i];
-        const struct tensor *other = checkpoint_names_find(names, item->out.name, plain);
+        const struct tensor *other = checkpoint_names_match(base, index, names);
 
         if (other)
             planner->is_used[i][other - names->checkpoint->tensors] = true;
@@ -175,7 +176,6 @@ static int plan_tensor(struct planner *planner, size_t index, struct name_list *
                        struct error *err)
 {
     const struct tensor *base = &planner->models[0].checkpoint->tensors[index];
-    const char *plain = planner->names[0].plain[index];
     struct plan_item *item;
     int is_away;
 
@@ -188,7 +188,7 @@ static int plan_tensor(struct planner *planner, size_t index, struct name_list *
     if (is_away)
         return is_away < 0 ? -1 : 0;
     item = add_item(planner, base);
-    if (item->is_parameter && find_sources(planner, item, plain, missing, err))
+    if (item->is_parameter && find_sources(planner, item, index, missing, err))
         return -1;
     if (tensor_measure(&item->out, err))
         return error_context(err, "tensor '" ERROR_NAME "'", base->name);
@@ -250,8 +250,11 @@ static bool all_have_heads(const struct planner *planner)
     for (size_t i = 0; i < planner->n_models; i++)
         for (size_t k = 0; k < planner->models[i].checkpoint->n_tensors; k++) {
             const char *plain = planner->names[i].plain[k];
+            const struct tied_name *tied = tensor_names_find_tied(plain);
 
-            if (!tensor_names_is_encoder_head(plain) || tensor_names_find_tied(plain))
+            /* What is tied need not be stored. */
+            if (!tensor_names_is_encoder_head(plain) ||
+                (tied && (!tied->is_head || planner->models[i].is_tied)))
                 continue;
             for (size_t m = 0; m < planner->n_models; m++)
                 if (!checkpoint_names_find_plain(&planner->names[m], plain))

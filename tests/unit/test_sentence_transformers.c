@@ -1,0 +1,244 @@
+/* test_sentence_transformers.c - the folder layout of embedding models, read and made. */
+#include "arch/sentence_transformers.h"
+
+#include "scratch.h"
+
+static int load(struct sentence_folder *sentence, const char *name, struct error *err)
+{
+    struct folder *folder = folder_open(scratch_path(name), false, err);
+    int rc = folder ? sentence_folder_load(sentence, folder, err) : -1;
+
+    folder_close(folder);
+    return rc;
+}
+
+static void modules_are_known_by_the_last_part_of_their_type(void)
+{
+    struct sentence_folder sentence;
+    struct error err = {0};
+
+    scratch_text("classic/modules.json",
+                 "[{\"idx\":0,\"name\":\"0\",\"path\":\"\","
+                 "\"type\":\"sentence_transformers.models.Transformer\"},"
+                 "{\"idx\":1,\"name\":\"1\",\"path\":\"1_Pooling\","
+                 "\"type\":\"sentence_transformers.models.Pooling\"},"
+                 "{\"idx\":2,\"name\":\"2\",\"path\":\"2_Dense\",\"type\":\"Dense\"}]");
+    scratch_text("classic/1_Pooling/config.json", "{\"pooling_mode_cls_token\":true}");
+    CHECK(load(&sentence, "classic", &err) == 0);
+    CHECK(sentence.n_modules == 3);
+    CHECK(strcmp(sentence.modules[0].kind, "Transformer") == 0 && !*sentence.modules[0].path);
+    CHECK(strcmp(sentence.modules[1].kind, "Pooling") == 0);
+    CHECK(strcmp(sentence.modules[2].kind, "Dense") == 0);
+    CHECK(strcmp(sentence.modules[2].path, "2_Dense") == 0);
+    CHECK(strcmp(sentence.pooling, "cls") == 0);
+    CHECK(!*sentence.transformer);
+    sentence_folder_release(&sentence);
+}
+
+static void pooling_is_named_as_the_config_says(void)
+{
+    static const char *const table[][2] = {
+        {"{\"pooling_mode_cls_token\":true,\"pooling_mode_mean_tokens\":false}", "cls"},
+        {"{\"pooling_mode_mean_tokens\":true}", "mean"},
+        {"{\"pooling_mode_max_tokens\":true}", "max"},
+        {"{\"pooling_mode_lasttoken\":true}", "lasttoken"},
+        {"{\"pooling_mode_weightedmean_tokens\":true}", "weightedmean"},
+        {"{\"pooling_mode_mean_sqrt_len_tokens\":true}", "mean_sqrt_len_tokens"},
+        /* Several are concatenated in this order, whatever the order of the keys. */
+        {"{\"pooling_mode_mean_tokens\":true,\"pooling_mode_max_tokens\":true,"
+         "\"pooling_mode_cls_token\":true}", "cls+max+mean"},
+        {"{\"pooling_mode\":\"mean\",\"embedding_dimension\":96,\"include_prompt\":true}", "mean"},
+        {"{\"pooling_mode\":\"lasttoken\"}", "lasttoken"},
+        {"{}", "mean"},
+        {"{\"word_embedding_dimension\":384}", "mean"},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct sentence_folder sentence;
+        struct error err = {0};
+
+        scratch_text("pooling/modules.json", "[{\"path\":\"\",\"type\":\"a.Transformer\"},"
+                                             "{\"path\":\"1_Pooling\",\"type\":\"a.Pooling\"}]");
+        scratch_text("pooling/1_Pooling/config.json", table[i][0]);
+        CHECK(load(&sentence, "pooling", &err) == 0);
+        CHECK(sentence.pooling && strcmp(sentence.pooling, table[i][1]) == 0);
+        sentence_folder_release(&sentence);
+    }
+}
+
+static void the_transformer_may_lie_in_a_folder_of_its_own(void)
+{
+    struct sentence_folder sentence;
+    struct error err = {0};
+
+    scratch_text("old/modules.json", "[{\"path\":\"0_Transformer\",\"type\":\"x.Transformer\"}]");
+    CHECK(load(&sentence, "old", &err) == 0);
+    CHECK(strcmp(sentence.transformer, "0_Transformer") == 0 && !sentence.pooling);
+    sentence_folder_release(&sentence);
+
+    scratch_text("older/0_Transformer/config.json", "{}");
+    CHECK(load(&sentence, "older", &err) == 0);
+    CHECK(strcmp(sentence.transformer, "0_Transformer") == 0 && sentence.n_modules == 0);
+    sentence_folder_release(&sentence);
+
+    scratch_text("older/config.json", "{}");
+    CHECK(load(&sentence, "older", &err) == 0);
+    CHECK(!*sentence.transformer);
+    sentence_folder_release(&sentence);
+}
+
+static void a_plain_folder_has_no_modules(void)
+{
+    struct sentence_folder sentence;
+    struct error err = {0};
+
+    scratch_text("plain/config.json", "{}");
+    CHECK(load(&sentence, "plain", &err) == 0);
+    CHECK(sentence.n_modules == 0 && !sentence.pooling && !*sentence.transformer);
+    sentence_folder_release(&sentence);
+    sentence_folder_release(&sentence);
+    CHECK(sentence.transformer);
+}
+
+static void pooling_without_a_list_of_modules_counts(void)
+{
+    struct sentence_folder sentence;
+    struct error err = {0};
+
+    scratch_text("half/config.json", "{}");
+    scratch_text("half/1_Pooling/config.json", "{\"pooling_mode_mean_tokens\":true}");
+    CHECK(load(&sentence, "half", &err) == 0);
+    CHECK(sentence.n_modules == 0 && sentence.pooling && strcmp(sentence.pooling, "mean") == 0);
+    sentence_folder_release(&sentence);
+}
+
+static void malformed_lists_are_refused(void)
+{
+    static const char *const table[][2] = {
+        {"{}", "not a list"},
+        {"[{}]", "without path or type"},
+        {"[{\"path\":\"\"}]", "without path or type"},
+        {"[1]", "without path or type"},
+        {"[{\"path\":1,\"type\":\"x\"}]", "without path or type"},
+        {"[{\"path\":\"../secret\",\"type\":\"x.Transformer\"}]", "../secret"},
+        {"[{\"path\":\"..\",\"type\":\"x.Transformer\"}]", "not a plain name"},
+        {"[{\"path\":\"/etc\",\"type\":\"x.Transformer\"}]", "not a plain name"},
+        {"[{\"path\":\"a\\\\b\",\"type\":\"x.Transformer\"}]", "not a plain name"},
+        {"[", "ends too early"},
+        {"[{\"path\":\"3_Pooling\",\"type\":\"x.Pooling\"}]", "3_Pooling"},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct sentence_folder sentence;
+        struct error err = {0};
+
+        scratch_text("bad/modules.json", table[i][0]);
+        CHECK(load(&sentence, "bad", &err) == -1 && err.code == ERROR_FORMAT);
+        CHECK_CONTAINS(err.text, table[i][1]);
+        sentence_folder_release(&sentence);
+    }
+}
+
+static int make(const char *config_text, const char *transformer, const char *pooling,
+                struct sentence_file files[SENTENCE_FILES], struct error *err)
+{
+    struct config config = {.json = json_parse(config_text, strlen(config_text), err)};
+    int rc;
+
+    config.model_type = json_find_string(config.json, "model_type");
+    rc = sentence_folder_make(&config, transformer, pooling, files, err);
+    cJSON_Delete(config.json);
+    return rc;
+}
+
+static void free_files(struct sentence_file files[SENTENCE_FILES])
+{
+    for (size_t i = 0; i < SENTENCE_FILES; i++)
+        free(files[i].text);
+}
+
+static void what_is_made_is_read_back(void)
+{
+    static const char *const poolings[] = {"cls", "mean"};
+
+    for (size_t p = 0; p < 2; p++) {
+        struct sentence_file files[SENTENCE_FILES];
+        struct sentence_folder sentence;
+        struct error err = {0};
+
+        CHECK(make("{\"hidden_size\":384,\"max_position_embeddings\":512,\"model_type\":\"bert\"}",
+                   "", poolings[p], files, &err) == 0);
+        for (size_t i = 0; i < SENTENCE_FILES; i++) {
+            char name[64];
+
+            snprintf(name, sizeof name, "made/%s", files[i].name);
+            scratch_text(name, files[i].text);
+        }
+        free_files(files);
+        CHECK(load(&sentence, "made", &err) == 0);
+        CHECK(sentence.n_modules == 3 && strcmp(sentence.pooling, poolings[p]) == 0);
+        CHECK(sentence.n_modules == 3 && strcmp(sentence.modules[2].kind, "Normalize") == 0);
+        CHECK(!*sentence.transformer);
+        sentence_folder_release(&sentence);
+        CHECK(scratch_holds("made/sentence_bert_config.json",
+                            "{\n  \"max_seq_length\": 512,\n  \"do_lower_case\": false\n}\n"));
+        {
+            char *text = scratch_read("made/1_Pooling/config.json", NULL);
+
+            CHECK(text && strstr(text, "\"word_embedding_dimension\": 384,"));
+            free(text);
+        }
+    }
+}
+
+static void positions_of_roberta_begin_behind_the_padding(void)
+{
+    static const char *const table[][2] = {
+        {"{\"hidden_size\":8,\"max_position_embeddings\":514,\"model_type\":\"roberta\","
+         "\"pad_token_id\":1}", "\"max_seq_length\": 512,"},
+        {"{\"hidden_size\":8,\"max_position_embeddings\":514,\"model_type\":\"xlm-roberta\"}",
+         "\"max_seq_length\": 512,"},
+        {"{\"hidden_size\":8,\"max_position_embeddings\":512,\"model_type\":\"bert\"}",
+         "\"max_seq_length\": 512,"},
+        {"{\"dim\":8,\"max_position_embeddings\":512}", "\"max_seq_length\": 512,"},
+        {"{\"hidden_size\":8}", "{\n  \"do_lower_case\": false\n}\n"},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct sentence_file files[SENTENCE_FILES];
+        struct error err = {0};
+
+        CHECK(make(table[i][0], "", "cls", files, &err) == 0);
+        CHECK_CONTAINS(files[2].text, table[i][1]);
+        free_files(files);
+    }
+}
+
+static void the_list_names_the_folder_of_the_transformer(void)
+{
+    struct sentence_file files[SENTENCE_FILES];
+    struct error err = {0};
+
+    CHECK(make("{\"hidden_size\":8}", "0_Transformer", "cls", files, &err) == 0);
+    CHECK_CONTAINS(files[0].text, "\"path\": \"0_Transformer\"");
+    CHECK(strcmp(files[2].name, "0_Transformer/sentence_bert_config.json") == 0);
+    free_files(files);
+}
+
+static void without_a_width_nothing_is_made(void)
+{
+    struct sentence_file files[SENTENCE_FILES];
+    struct error err = {0};
+
+    CHECK(make("{\"max_position_embeddings\":512}", "", "cls", files, &err) == -1);
+    CHECK(err.code == ERROR_FORMAT);
+    CHECK_CONTAINS(err.text, "hidden_size");
+    free_files(files);
+}
+
+TESTS(TEST(modules_are_known_by_the_last_part_of_their_type),
+      TEST(pooling_is_named_as_the_config_says),
+      TEST(the_transformer_may_lie_in_a_folder_of_its_own), TEST(a_plain_folder_has_no_modules),
+      TEST(pooling_without_a_list_of_modules_counts), TEST(malformed_lists_are_refused),
+      TEST(what_is_made_is_read_back), TEST(positions_of_roberta_begin_behind_the_padding),
+      TEST(the_list_names_the_folder_of_the_transformer), TEST(without_a_width_nothing_is_made))
