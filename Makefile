@@ -22,11 +22,11 @@ zsh_dir = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 fish_dir = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
 # Another library is one more word here.
-libraries := libcjson zlib
+libraries := libcjson zlib libpcre2-8 libutf8proc
 PKG_CONFIG := pkg-config
 ifneq ($(filter-out help clean layers uninstall,$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(libraries) && echo yes),yes)
-$(error '$(PKG_CONFIG)' does not find all of: $(libraries); on Debian: apt-get install pkg-config libcjson-dev zlib1g-dev)
+$(error '$(PKG_CONFIG)' does not find all of: $(libraries); on Debian: apt-get install pkg-config libcjson-dev zlib1g-dev libpcre2-dev libutf8proc-dev)
 endif
 library_flags := $(shell $(PKG_CONFIG) --cflags $(libraries))
 library_links := $(shell $(PKG_CONFIG) --libs $(libraries))

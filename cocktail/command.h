@@ -46,6 +46,7 @@ const struct command *command_find(const char *name, struct error *err);
 extern const struct command command_mix;
 extern const struct command command_inspect;
 extern const struct command command_diff;
+extern const struct command command_tokenize;
 extern const struct command command_completion;
 extern const struct command command_help;
 

@@ -24,6 +24,7 @@ const struct command *const commands[] = {
     &command_mix,
     &command_inspect,
     &command_diff,
+    &command_tokenize,
     &command_completion,
     &command_help,
     NULL,
