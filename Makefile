@@ -45,7 +45,7 @@ program_sources := $(sort $(wildcard cocktail/*.c))
 unit_sources := $(sort $(wildcard tests/unit/test_*.c))
 inject_sources := $(sort $(wildcard tests/inject/*.c))
 fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-headers := $(sort $(wildcard common/*/*.h cocktail/*.h tests/*.h))
+headers := $(sort $(wildcard common/*/*.h cocktail/*.h tests/*.h tests/fuzz/*.h))
 manuals := $(sort $(wildcard man/*.1))
 
 common_objects := $(common_sources:%.c=$(build)/objects/%.o)
@@ -53,6 +53,7 @@ program_objects := $(program_sources:%.c=$(build)/objects/%.o)
 unit_programs := $(unit_sources:tests/%.c=$(build)/%)
 inject_libraries := $(inject_sources:tests/%.c=$(build)/%.so)
 fuzz_programs := $(fuzz_sources:tests/%.c=$(build)/%)
+replay_programs := $(fuzz_sources:tests/fuzz/%.c=$(build)/replay/%)
 program := $(build)/cocktail
 
 .PHONY: all test-programs test check layers headers lint man parity bench fuzz install uninstall clean help
@@ -83,6 +84,13 @@ $(build)/unit/%: tests/unit/%.c $(build)/common.a $(build)/flags
 	$(say) CC $<
 	$(Q)$(CC) $(flags) -Itests -MMD -MP -MF $@.d $(links) -o $@ $< $(build)/common.a $(LDLIBS)
 
+# The fuzz targets with a main() that gives them files: `make test` replays tests/fuzz/corpus/.
+$(build)/replay/%: tests/fuzz/%.c $(build)/objects/tests/fuzz/replay.o $(build)/common.a $(build)/flags
+	@mkdir -p $(@D)
+	$(say) CC "$< (replay)"
+	$(Q)$(CC) $(flags) -MMD -MP -MF $@.d $(links) -o $@ $< $(build)/objects/tests/fuzz/replay.o \
+	    $(build)/common.a $(LDLIBS)
+
 # Preloaded into the program by tests: without sanitizers, which want to be loaded first.
 $(build)/inject/%.so: tests/inject/%.c $(build)/flags
 	@mkdir -p $(@D)
@@ -99,9 +107,9 @@ $(build)/flags $(build)/sources: always
 .PHONY: always
 
 -include $(common_objects:.o=.d) $(program_objects:.o=.d) $(addsuffix .d,$(unit_programs) \
-	$(inject_libraries) $(fuzz_programs))
+	$(inject_libraries) $(fuzz_programs) $(replay_programs))
 
-test-programs: $(program) $(unit_programs) $(inject_libraries)
+test-programs: $(program) $(unit_programs) $(inject_libraries) $(replay_programs)
 
 test: test-programs ## build and run all tests; ONLY=mix runs those with "mix" in their name
 	@ONLY='$(ONLY)' SAN='$(SAN)' tests/run.sh $(build)
@@ -163,10 +171,14 @@ fuzz: ## fuzz the readers, FUZZ_SECONDS=60 each (needs clang)
 
 run-fuzz: $(fuzz_programs)
 	@for program in $^; do \
-	    corpus=$(build)/corpus/$$(basename $$program); mkdir -p $$corpus; \
+	    name=$$(basename $$program); name=$${name#fuzz_}; start=tests/fuzz/corpus/$$name; \
+	    corpus=$(build)/corpus/fuzz_$$name; mkdir -p $$corpus; \
+	    words=tests/fuzz/$$name.dict; test -e $$words && words=-dict=$$words || words=; \
+	    test -d $$start || start=; \
 	    echo "$$program: $(FUZZ_SECONDS) s"; \
-	    $$program -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
-	        -artifact_prefix=$(build)/ $$corpus || exit 1; \
+	    ASAN_OPTIONS=allocator_may_return_null=1 $$program -max_total_time=$(FUZZ_SECONDS) \
+	        -print_final_stats=1 -verbosity=0 -artifact_prefix=$(build)/ $$words $$corpus \
+	        $$start || exit 1; \
 	done
 .PHONY: run-fuzz
 

@@ -34,6 +34,8 @@ int wire_next(struct wire *wire, struct wire_field *field)
     if (read_varint(wire, &tag))
         return -1;
     field->number = tag >> 3;
+    if (field->number == 0)
+        return -1;
     field->type = (enum wire_type)(tag & 7);
     switch (field->type) {
     case WIRE_VARINT: return read_varint(wire, &field->value) ? -1 : 1;

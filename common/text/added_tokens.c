@@ -185,10 +185,14 @@ static bool find_token(struct added_search *search, struct added_span *span)
             continue;
         *span = (struct added_span){start, start + length, token};
         if (token->lstrip)
-            span->start = skip_space_left(text, start, search->done < start ? search->done : start);
+            span->start = search->done < start ? skip_space_left(text, start, search->done)
+                                               : search->done;
         if (token->rstrip)
             span->end = skip_space_right(text, search->n, span->end);
-        return true;
+        if (span->start < span->end)
+            return true;
+        /* White space that the token before took along already, as the reference has it. */
+        search->done = span->end;
     }
     return false;
 }

@@ -75,6 +75,8 @@ static int build_pairs(struct bpe *model, const struct bpe_merges *merges, struc
 {
     size_t n_slots = 64;
 
+    if (merges->problem)
+        return error_set(err, ERROR_FORMAT, "BPE: cannot derive the merges: %s", merges->problem);
     if (merges->n_items >= RANK_NONE)
         return error_set(err, ERROR_FORMAT, "BPE: %zu merges", merges->n_items);
     while (3 * n_slots < 5 * merges->n_items)

@@ -235,11 +235,16 @@ void bpe_merges_derive(struct bpe_merges *merges, const struct token_table *toke
 {
     struct candidates all = {0};
 
-    for (uint32_t i = 0; i < tokens->n_entries; i++)
+    if (tokens->longest > BPE_DERIVE_LONGEST)
+        merges->problem = "a token is longer than 1024 bytes";
+    for (uint32_t i = 0; i < tokens->n_entries && !merges->problem; i++) {
         cut_token(&all, tokens, i, scores ? scores[i] : 0.0);
-    if (all.n_items)
+        if (all.n_items > BPE_DERIVE_MERGES)
+            merges->problem = "there are more than 4194304 of them";
+    }
+    if (all.n_items && !merges->problem)
         qsort(all.items, all.n_items, sizeof *all.items, scores ? compare_scores : compare_ranks);
-    for (size_t i = 0; i < all.n_items; i++)
+    for (size_t i = 0; i < all.n_items && !merges->problem; i++)
         add_merge(merges, all.items[i].merge);
     free(all.items);
 }

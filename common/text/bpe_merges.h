@@ -20,7 +20,12 @@ struct bpe_merges { /* a zeroed struct is empty */
     struct bpe_merge *items;
     size_t n_items, capacity;
     struct buffer joined;
+    const char *problem; /* why they could not be derived: bpe_new refuses with it; NULL: none */
 };
+
+/* What is derived grows with the square of a token's length. The longest tokens in use have 128
+ * bytes; Gemma has half a million merges. */
+enum { BPE_DERIVE_LONGEST = 1024, BPE_DERIVE_MERGES = 1 << 22 };
 
 void bpe_merges_release(struct bpe_merges *merges);
 
@@ -35,7 +40,8 @@ int bpe_merges_read_lines(struct bpe_merges *merges, const char *text, size_t si
 
 /* Every way to cut a token at a character into two tokens is a merge. By scores (of a SentencePiece
  * BPE model, [tokens->n_entries]): highest first. Without (NULL), ids being ranks, as in a tiktoken
- * file: lowest id first, single bytes spelled in display characters. */
+ * file: lowest id first, the tokens being spelled in display characters. A vocabulary beyond the
+ * limits above is a problem. */
 void bpe_merges_derive(struct bpe_merges *merges, const struct token_table *tokens,
                        const double *scores);
 

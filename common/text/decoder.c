@@ -392,12 +392,15 @@ static int load_fuse(struct step *step, const cJSON *json, struct error *err)
 
 static int load_strip(struct step *step, const cJSON *json, struct error *err)
 {
+    size_t n;
+
     step->run = run_strip;
     if (need_string(json, "content", &step->content, err) ||
         need_count(json, "start", &step->start, err) || need_count(json, "stop", &step->stop, err))
         return -1;
-    if (!*step->content)
-        return error_set(err, ERROR_FORMAT, "content is empty");
+    n = strlen(step->content);
+    if (n == 0 || utf8_sequence((const unsigned char *)step->content, n) != n)
+        return error_set(err, ERROR_FORMAT, "content is not one character");
     return 0;
 }
 
@@ -435,11 +438,20 @@ static int load_metaspace(struct step *step, const cJSON *json, struct error *er
     return 0;
 }
 
+static int load_cleanup(struct step *step, const cJSON *json, struct error *err)
+{
+    const cJSON *cleanup = json_find(json, "cleanup");
+
+    if (cleanup && !cJSON_IsBool(cleanup))
+        return error_set(err, ERROR_FORMAT, "cleanup is not true or false");
+    step->is_on = !cJSON_IsFalse(cleanup);
+    return 0;
+}
+
 static int load_wordpiece(struct step *step, const cJSON *json, struct error *err)
 {
     step->run = run_wordpiece;
-    step->is_on = json_find_bool(json, "cleanup") != 0;
-    return need_string(json, "prefix", &step->pattern, err);
+    return load_cleanup(step, json, err) ? -1 : need_string(json, "prefix", &step->pattern, err);
 }
 
 static int load_bpe(struct step *step, const cJSON *json, struct error *err)
@@ -451,8 +463,8 @@ static int load_bpe(struct step *step, const cJSON *json, struct error *err)
 static int load_ctc(struct step *step, const cJSON *json, struct error *err)
 {
     step->run = run_ctc;
-    step->is_on = json_find_bool(json, "cleanup") != 0;
-    if (need_string(json, "pad_token", &step->pattern, err) ||
+    if (load_cleanup(step, json, err) ||
+        need_string(json, "pad_token", &step->pattern, err) ||
         need_string(json, "word_delimiter_token", &step->content, err))
         return -1;
     return 0;

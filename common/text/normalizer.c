@@ -500,6 +500,10 @@ static int run_replace(const struct step *step, const char *text, size_t n, size
         if (end <= n_origin || end == 0)
             *n_origin_out += step->content_length;
         n_done = end;
+        if (rewrite_check(out, n, err)) {
+            rc = -1;
+            break;
+        }
     }
     buffer_add(out, text + n_done, n - n_done);
     if (step->regex)
@@ -680,6 +684,7 @@ int normalizer_run(const struct normalizer *normalizer, struct normalizer_scratc
                    const char *text, size_t n, struct buffer *out, size_t *n_origin,
                    struct error *err)
 {
+    size_t n_first = n;
     uint32_t first;
 
     *n_origin = n ? unicode_decode(text, 0, &first) : 0;
@@ -690,7 +695,8 @@ int normalizer_run(const struct normalizer *normalizer, struct normalizer_scratc
         buffer_clear(next);
         if (i + 1 == normalizer->n_steps)
             return step->type->run(step, text, n, *n_origin, out, n_origin, err);
-        if (step->type->run(step, text, n, *n_origin, next, n_origin, err))
+        if (step->type->run(step, text, n, *n_origin, next, n_origin, err) ||
+            rewrite_check(next, n_first, err))
             return -1;
         text = next->data;
         n = next->size;

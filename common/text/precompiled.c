@@ -307,7 +307,8 @@ int precompiled_add(const struct precompiled *precompiled, const char *text, siz
             }
         }
         end = cluster_end(text, n, at);
-        if (add_cluster(precompiled, text + at, end - at, &output, err))
+        if (add_cluster(precompiled, text + at, end - at, &output, err) ||
+            rewrite_check(out, n, err))
             return -1;
         at = end;
     }

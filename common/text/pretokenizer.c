@@ -430,6 +430,8 @@ static void write_metaspace(const struct step *step, const struct pieces *in, st
 int pretokenizer_run(const struct pretokenizer *pretokenizer, struct pieces *pieces,
                      struct pieces *spare, struct error *err)
 {
+    size_t n_first = pieces->text.size;
+
     for (size_t i = 0; i < pretokenizer->n_steps; i++) {
         const struct step *step = &pretokenizer->steps[i];
         struct pieces old = *pieces;
@@ -450,6 +452,8 @@ int pretokenizer_run(const struct pretokenizer *pretokenizer, struct pieces *pie
         old = *pieces;
         *pieces = *spare;
         *spare = old;
+        if (rewrite_check(&pieces->text, n_first, err))
+            return -1;
     }
     return 0;
 }

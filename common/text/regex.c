@@ -1,9 +1,9 @@
 /* regex.c - PCRE2 on letters, and the limit on its work.
  *
  * PCRE2's own limits hold per start of a match, and under JIT they do not see repeats of single
- * characters; a^n against a+b is quadratic without touching them. So the translated pattern has callouts
- * where work piles up, and each costs one step, and one more per letter that lies between it and
- * the callout before. Steps are granted per byte of text. */
+ * characters; a^n against (?=a+b)a is quadratic without touching them. So the translated pattern has
+ * callouts where work piles up. Each costs a number of steps, and those behind a repeat one more per
+ * letter that lies between them and the callout before. Steps are granted per byte of text. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "regex.h"
 
@@ -19,6 +19,7 @@
 enum {
     /* In units of about a nanosecond. */
     CALLOUT_COST = 16,
+    INTERPRETER_COST = 128,
     STEPS_PER_SCAN = 1000000,
     STEPS_PER_BYTE = 1000,
     JIT_STACK_MAX = 8 << 20,
@@ -31,7 +32,7 @@ struct regex_state { /* what a thread needs while it scans */
     pcre2_jit_stack *stack; /* made when the 32 KiB on the machine's stack have been too little */
     uint8_t *letters;
     size_t capacity;
-    size_t steps_left, position;
+    size_t steps_left, position, callout_cost;
 };
 
 struct regex {
@@ -106,16 +107,17 @@ void regex_free(struct regex *regex)
 static int count_steps(pcre2_callout_block *block, void *data)
 {
     struct regex_state *state = data;
-    size_t position = block->current_position;
-    size_t distance = position > state->position ? position - state->position
-                                                 : state->position - position;
+    size_t position = block->current_position, distance = 0;
 
+    if (block->callout_number == 0) /* 1 stands where a repeat begins */
+        distance = position > state->position ? position - state->position
+                                              : state->position - position;
     state->position = position;
-    if (state->steps_left < distance + CALLOUT_COST) {
+    if (state->steps_left < distance + state->callout_cost) {
         state->steps_left = 0;
         return PCRE2_ERROR_CALLOUT;
     }
-    state->steps_left -= distance + CALLOUT_COST;
+    state->steps_left -= distance + state->callout_cost;
     return 0;
 }
 
@@ -190,6 +192,7 @@ static int match(struct regex_scan *scan)
     int rc = PCRE2_ERROR_JIT_STACKLIMIT;
 
     state->position = scan->from;
+    state->callout_cost = CALLOUT_COST;
     if (regex->has_jit) {
         rc = pcre2_jit_match(regex->code, state->letters, scan->n_letters, scan->from, 0,
                              state->data, state->context);
@@ -200,6 +203,7 @@ static int match(struct regex_scan *scan)
                                  state->data, state->context);
         }
     }
+    state->callout_cost = INTERPRETER_COST;
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
         rc = pcre2_match(regex->code, state->letters, scan->n_letters, scan->from, PCRE2_NO_JIT,
                          state->data, state->context);

@@ -4,9 +4,9 @@
  * the alphabet with them.
  *
  * How much work can pass between two callouts is the `weight`: the number of ways through what was
- * written since. Repeats without a bound are followed, and repeated groups ended, by a callout. If
- * the rest alone can be gone through in too many ways, as in (a|a)(a|a)(a|a)…, the pattern is
- * written again with a callout behind every choice. */
+ * written since. Repeats without a bound stand between two callouts, and repeated groups end with
+ * one. If the rest alone can be gone through in too many ways, as in (a|a)(a|a)(a|a)…, the pattern
+ * is written again with a callout behind every choice. */
 #include "regex_translate.h"
 
 #include <ctype.h>
@@ -748,22 +748,46 @@ static void write_repeat(struct translator *t, struct repeat repeat, const char 
         buffer_format(&t->out, "{%u,%u}%s", repeat.min, repeat.max, suffix);
 }
 
+/* Rewrites the set X at `start` as a repeat without bound, counted on both sides: X+ becomes
+ * X(?C1)X*(?C), and X* the same in (?:…)?, so that nothing is counted where X does not match. */
+static void count_repeat(struct translator *t, size_t start, struct repeat repeat,
+                         const char *suffix)
+{
+    char set[3];
+
+    memcpy(set, t->out.data + start, sizeof set);
+    if (repeat.min > 1)
+        buffer_format(&t->out, "{%u}", repeat.min);
+    buffer_add_text(&t->out, "(?C1)");
+    buffer_add(&t->out, set, sizeof set);
+    write_repeat(t, (struct repeat){.max = repeat.max == NO_MAX ? NO_MAX : repeat.max - repeat.min},
+                 suffix);
+    buffer_add_text(&t->out, "(?C)");
+    if (repeat.min == 0) {
+        wrap(t, start, ")?");
+        buffer_add_text(&t->out, suffix);
+    }
+}
+
 /* Writes the repeat behind the atom that begins at `start`, with its callouts. */
 static void repeat_atom(struct translator *t, size_t start, bool is_group, struct repeat repeat,
                         const char *suffix, double *weight)
 {
-    bool is_short = repeat.max - repeat.min <= SHORT_REPEAT && repeat.max != NO_MAX;
+    bool is_short = repeat.max != NO_MAX && repeat.max - repeat.min <= SHORT_REPEAT;
 
+    if (!is_group && !is_short) {
+        count_repeat(t, start, repeat, suffix);
+        *weight = 2 + repeat.min / SHORT_REPEAT;
+        return;
+    }
     if (is_group && repeat.max > 1)
         wrap(t, start, "(?C))");
     write_repeat(t, repeat, suffix);
-    if (is_group) {
+    if (is_group)
         *weight += 1;
-    } else {
-        *weight = is_short ? 1 + repeat.max - repeat.min : 1;
-        *weight += repeat.min / SHORT_REPEAT;
-    }
-    if ((!is_group && !is_short) || t->counts_all)
+    else
+        *weight = 1 + repeat.max - repeat.min + repeat.min / SHORT_REPEAT;
+    if (t->counts_all)
         buffer_add_text(&t->out, "(?C)");
 }
 

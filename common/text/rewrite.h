@@ -8,7 +8,18 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/error.h"
 #include "base/memory.h"
+
+/* Texts grow when they are rewritten, by strangers' rules, a hundredfold and again a hundredfold. Fails
+ * when `out` holds more than any honest rules make of n bytes. */
+static inline int rewrite_check(const struct buffer *out, size_t n, struct error *err)
+{
+    if (out->size / 32 <= n + 256 * 1024)
+        return 0;
+    return error_set(err, ERROR_UNSUPPORTED, "more than %zu bytes made of a text of %zu are not "
+                     "supported", out->size, n);
+}
 
 /* At least n bytes of room behind the buffer's end. Write there, then tell rewrite_end how far. */
 static inline char *rewrite_room(struct buffer *out, size_t n)

@@ -372,15 +372,17 @@ void subword_scratch_free(struct subword_scratch *scratch)
 
 void *subword_work(struct subword_scratch *scratch, size_t n, size_t size, struct error *err)
 {
-    size_t total;
+    static const size_t least_bytes = 64 * 1024;
 
-    if (!__builtin_mul_overflow(n, size, &total) && total <= scratch->work_bytes)
+    if (n <= scratch->work_bytes / size)
         return scratch->work;
+    if (n < least_bytes / size)
+        n = least_bytes / size;
     free(scratch->work);
     scratch->work_bytes = 0;
     scratch->work = memory_try(n, size, "a long word", err);
     if (scratch->work)
-        scratch->work_bytes = total;
+        scratch->work_bytes = n * size;
     return scratch->work;
 }
 

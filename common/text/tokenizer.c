@@ -368,7 +368,9 @@ static int load_text(const struct folder *folder, const char *directory,
         source->file = "tokenizer.json";
         text = folder_read_text(folder, path, file_bytes_max, &source->json.size, err);
         source->json.data = text;
-        rc = text ? 0 : -1;
+        rc = text ? tokenizer_fallback_check_pointer(text, err) : -1;
+        if (text && rc)
+            error_context(err, "'%s/%s'", folder->path, path);
     } else {
         rc = tokenizer_fallback_make(source, folder, directory, config, err);
     }
@@ -397,6 +399,9 @@ static int load_all(struct tokenizer *tokenizer, const struct folder *folder,
         add_config_tokens(tokenizer, config, source.specials);
         apply_class(tokenizer, config, has_json);
         rc = finish_added(tokenizer, err);
+        if (rc)
+            error_context(err, "'%s/%s%s%s': added_tokens", folder->path, directory,
+                          *directory ? "/" : "", source.file);
     }
     if (rc == 0) {
         if (pretokenizer_is_byte_level(tokenizer->pretokenizer))
@@ -659,6 +664,14 @@ void encoding_release(struct encoding *encoding)
 
 /* ---- ids to text ---- */
 
+/* As the reference has it, the text decides: a token that the normalizer changes is not special. */
+static bool is_special(const struct tokenizer *tokenizer, const char *token, size_t length)
+{
+    const struct added_token *added = find_added(tokenizer, token, length);
+
+    return added && added->special;
+}
+
 void tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
                       bool skip_special, struct buffer *out)
 {
@@ -669,13 +682,13 @@ void tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, si
         size_t length = 0;
         const char *token = added ? NULL : subword_token(tokenizer->subword, ids[i], &length);
 
-        if (added && added->special && skip_special)
+        if (added) {
+            token = added->normal ? added->normal : added->content;
+            length = added->normal ? added->normal_length : added->length;
+        }
+        if (!token || (skip_special && is_special(tokenizer, token, length)))
             continue;
-        if (added)
-            token_list_add(&tokens, added->normal ? added->normal : added->content,
-                           added->normal ? added->normal_length : added->length);
-        else if (token)
-            token_list_add(&tokens, token, length);
+        token_list_add(&tokens, token, length);
     }
     decoder_run(tokenizer->decoder, &tokens, out);
     token_list_release(&tokens);

@@ -148,6 +148,11 @@ static cJSON *load_json(const struct folder *folder, const char *directory, cons
     if (folder_look(folder, path) != FOLDER_ABSENT) {
         text = folder_read_text(folder, path, file_bytes_max, &size, err);
         json = text ? json_parse(text, size, err) : NULL;
+        if (json && !cJSON_IsObject(json)) {
+            error_set(err, ERROR_FORMAT, "is not an object");
+            cJSON_Delete(json);
+            json = NULL;
+        }
         if (text && !json)
             error_context(err, "'%s/%s'", folder->path, path);
     }

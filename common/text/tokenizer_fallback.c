@@ -4,6 +4,7 @@
  * table or a short function. */
 #include "tokenizer_fallback.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -392,7 +393,10 @@ static struct subword *make_scored_bpe(const struct proto *proto, struct error *
         const struct piece_entry *piece = &proto->pieces[i];
         uint32_t entry;
 
-        rc = token_table_put(&tokens, piece->text, piece->length, i, &entry, err);
+        if (isnan(piece->score)) /* nothing can be sorted by it */
+            rc = error_set(err, ERROR_FORMAT, "the score of piece %zu is not a number", i);
+        else
+            rc = token_table_put(&tokens, piece->text, piece->length, i, &entry, err);
         if (rc == 0)
             scores[entry] = piece->score;
     }
@@ -766,6 +770,14 @@ done:
 
 /* ---- which file ---- */
 
+int tokenizer_fallback_check_pointer(const char *text, struct error *err)
+{
+    if (strncmp(text, "version https://git-lfs", 23) != 0)
+        return 0;
+    return error_set(err, ERROR_FORMAT, "a Git LFS pointer, not the file; fetch it with 'git lfs "
+                     "pull'");
+}
+
 static const struct {
     const char *name;
     int (*make)(struct tokenizer_fallback *fallback, struct source *source, struct error *err);
@@ -795,7 +807,8 @@ int tokenizer_fallback_make(struct tokenizer_fallback *fallback, const struct fo
         fallback->file = builders[i].name;
         source.text = folder_read_text(folder, path, file_bytes_max, &source.size, err);
         if (source.text) {
-            rc = builders[i].make(fallback, &source, err);
+            if (tokenizer_fallback_check_pointer(source.text, err) == 0)
+                rc = builders[i].make(fallback, &source, err);
             if (rc)
                 error_context(err, "'%s/%s'", folder->path, path);
         }

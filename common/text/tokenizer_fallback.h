@@ -26,4 +26,7 @@ int tokenizer_fallback_make(struct tokenizer_fallback *fallback, const struct fo
                             const char *directory, const struct tokenizer_config *config,
                             struct error *err);
 
+/* Fails when the text of a file is that of a Git LFS pointer. */
+int tokenizer_fallback_check_pointer(const char *text, struct error *err);
+
 #endif

@@ -347,8 +347,7 @@ static void the_cache_changes_nothing(void)
         "{" ABC ",\"merges\":[\"b c\",\"a b\"],\"ignore_merges\":true}",
         "{" ABC ",\"unk_token\":\"c\",\"continuing_subword_prefix\":\"\","
         "\"max_input_chars_per_word\":9}",
-        "{\"vocab\":[[\"u\",0],[\"a\",-1],[\"b\",-1.5],[\"ab\",-2.75],[\"ba\",-2.25]],"
-        "\"unk_id\":0}",
+        "{\"vocab\":[[\"u\",0],[\"a\",-1],[\"b\",-2],[\"ab\",-3.5],[\"ba\",-2.5]],\"unk_id\":0}",
     };
     uint32_t random = 4;
 
@@ -501,6 +500,23 @@ static void merges_are_derived_from_scores_and_ranks(void)
     token_table_release(&tokens);
 }
 
+static void no_merges_are_derived_from_long_tokens(void)
+{
+    static char token[1025];
+    struct token_table tokens = {0};
+    struct bpe_settings settings = {0};
+    struct bpe_merges merges = {0};
+    struct error err = {0};
+
+    memset(token, 'a', sizeof token);
+    CHECK(token_table_put(&tokens, token, sizeof token, 0, NULL, &err) == 0);
+    bpe_merges_derive(&merges, &tokens, NULL);
+    CHECK(!bpe_new(&tokens, &merges, &settings, &err) && err.code == ERROR_FORMAT);
+    CHECK_CONTAINS(err.text, "longer than 1024");
+    CHECK(!tokens.bytes);
+    bpe_merges_release(&merges);
+}
+
 static void pieces_make_a_unigram(void)
 {
     struct unigram_settings settings = {.has_unk = true, .unk_id = 0};
@@ -527,4 +543,4 @@ TESTS(TEST(gives_the_ids_of_the_reference), TEST(refuses_what_would_be_a_guess),
       TEST(display_characters_stay_in_the_vocabulary), TEST(the_cache_changes_nothing),
       TEST(a_word_of_a_megabyte_is_no_trouble), TEST(lines_of_vocab_txt_are_a_wordpiece),
       TEST(lines_of_merges_txt_are_merges), TEST(merges_are_derived_from_scores_and_ranks),
-      TEST(pieces_make_a_unigram))
+      TEST(no_merges_are_derived_from_long_tokens), TEST(pieces_make_a_unigram))

@@ -1,0 +1,161 @@
+"""make_corpus.py - writes what the fuzzers of tokenizers start from into corpus/.
+
+Small tokenizers with every type of component, every kind of file that stands in for tokenizer.json,
+and texts. Files named find-… were found by the fuzzers: this script leaves them alone.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "fixtures"))
+
+import make_hostile_tokenizers as make  # noqa: E402
+from make_hostile_tokenizers import MARK, sequence, split, tokenizer  # noqa: E402
+
+GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+
+
+def write(folder, name, content):
+    path = HERE / "corpus" / folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def normalizers():
+    yield from ({"type": name} for name in ("Lowercase", "NFC", "NFD", "NFKC", "NFKD", "StripAccents", "Nmt",
+                                            "ByteLevel"))
+    yield {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None,
+           "lowercase": True}
+    yield {"type": "Strip", "strip_left": True, "strip_right": True}
+    yield {"type": "Prepend", "prepend": MARK}
+    yield {"type": "Replace", "pattern": {"String": " "}, "content": MARK}
+    yield {"type": "Replace", "pattern": {"Regex": "[a-c]{2,}|(?<=x)y"}, "content": "z"}
+    yield make.precompiled(make.CHARSMAP)
+
+
+def pretokenizers():
+    yield {"type": "BertPreTokenizer"}
+    yield {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
+    yield {"type": "CharDelimiterSplit", "delimiter": "c"}
+    yield {"type": "Digits", "individual_digits": True}
+    yield {"type": "FixedLength", "length": 3}
+    for scheme in ("always", "first", "never"):
+        yield {"type": "Metaspace", "replacement": MARK, "prepend_scheme": scheme, "split": scheme != "first"}
+    yield {"type": "Punctuation", "behavior": "Contiguous"}
+    yield {"type": "UnicodeScripts"}
+    yield {"type": "Whitespace"}
+    yield {"type": "WhitespaceSplit"}
+    for behavior in ("Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"):
+        yield split({"Regex": "\\s*[^\\w\\s&&[^x]]|(?i:ab)++"}, behavior, behavior == "Removed")
+        yield split({"String": " "}, behavior)
+    yield split({"Regex": GPT2})
+
+
+def decoders():
+    yield {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
+    yield {"type": "WordPiece", "prefix": "##", "cleanup": True}
+    yield {"type": "Metaspace", "replacement": MARK, "prepend_scheme": "always", "split": True}
+    yield {"type": "BPEDecoder", "suffix": "</w>"}
+    yield {"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": True}
+    yield sequence("decoders", {"type": "Replace", "pattern": {"String": MARK}, "content": " "},
+                   {"type": "ByteFallback"}, {"type": "Fuse"},
+                   {"type": "Strip", "content": " ", "start": 1, "stop": 0})
+
+
+def processors():
+    yield make.template()
+    yield {"type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1]}
+    yield {"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 1], "trim_offsets": True,
+           "add_prefix_space": True}
+    yield {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}
+    yield sequence("processors", {"type": "ByteLevel", "trim_offsets": True, "add_prefix_space": True},
+                   make.template())
+
+
+def models():
+    yield make.bpe(fuse_unk=True)
+    yield make.bpe(byte_fallback=True, continuing_subword_prefix="##", end_of_word_suffix="</w>", merges=[],
+                   vocab={"a": 0, "##a": 1, "##a</w>": 2, "a</w>": 3, "<0x62>": 4, "<unk>": 5})
+    yield make.bpe(ignore_merges=True, merges=[["a", "b"], ["b", "c"], ["ab", "c"]],
+                   vocab={**make.bpe()["vocab"], "bc": 9})
+    yield make.wordpiece()
+    yield make.wordlevel()
+    yield make.unigram()
+    yield make.unigram(byte_fallback=True, vocab=[*make.unigram()["vocab"], ["<0x62>", 0], ["<0xE6>", 0]])
+    yield {key: value for key, value in make.wordpiece().items() if key != "type"}
+
+
+def tokenizers():
+    for model in models():
+        yield tokenizer(model)
+    for stage, parts in (("normalizer", normalizers()), ("pre_tokenizer", pretokenizers()),
+                         ("decoder", decoders()), ("post_processor", processors())):
+        for part in parts:
+            yield tokenizer(make.bpe(), **{stage: part})
+    yield tokenizer(make.unigram(), normalizer=sequence("normalizers", *normalizers()),
+                    pre_tokenizer=sequence("pretokenizers", {"type": "WhitespaceSplit"},
+                                           {"type": "Metaspace", "replacement": MARK, "add_prefix_space": True}),
+                    post_processor=make.template(), added_tokens=[make.added("</s>", lstrip=True, normalized=True)])
+    yield tokenizer(make.wordpiece(), added_tokens=[make.added("<mask>", lstrip=True), make.added("<s>"),
+                                                    make.added("ab", single_word=True, rstrip=True)],
+                    truncation={"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0},
+                    padding={"strategy": {"Fixed": 8}, "direction": "Left", "pad_to_multiple_of": None, "pad_id": 0,
+                             "pad_type_id": 0, "pad_token": "[PAD]"})
+
+
+def configs():
+    yield {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": True, "bos_token": "a",
+           "eos_token": {"content": "b", "lstrip": True}}
+    yield {"tokenizer_class": "BertTokenizerFast", "do_lower_case": False, "strip_accents": True,
+           "added_tokens_decoder": {"9": {"content": "<x>", "special": True}}, "additional_special_tokens": ["<y>"]}
+
+
+def model_files():
+    """Number of the file, number of the configuration, content: as fuzz_tokenizer_model.c has them."""
+    unigram = make.sentencepiece(make.PIECES, charsmap=make.CHARSMAP)
+    bpe = make.sentencepiece(make.PIECES + [("<0x62>", 0.0, 6), ("bc", -7.0), ("abc", -8.0)], 2)
+    for config in (0, 3, 4):
+        yield "unigram", 0, config, unigram
+    for config in (0, 1, 2):
+        yield "bpe", 0, config, bpe
+    yield "spiece", 1, 4, unigram
+    yield "xlmr", 2, 0, unigram
+    yield "tiktoken", 0, 0, make.tiktoken_lines()
+    small = make.tekken()
+    small["vocab"] = small["vocab"][90:110]
+    small["config"].update(default_vocab_size=30, default_num_special_tokens=4)
+    small["special_tokens"] = [{"rank": 0, "token_str": "<s>", "is_control": True}]
+    yield "tekken", 3, 0, json.dumps(small).encode()
+    yield "vocab_txt", 4, 0, b"[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\n"
+    yield "vocab_txt_mpnet", 4, 7, b"<s>\n[UNK]\n</s>\n<mask>\na \n"
+    for config in (0, 5, 6):
+        yield "vocab_json", 5, config, b'{"a":0,"b":1,"ab":2,"c":3,"abc":4,"<s>":5,"</s>":6}'
+
+
+TEXTS = [
+    "Hello world", "  It's   12345 o'clock, I'LL go!\r\n\r\n\tdone \n ", "<|end|> a<|end|>b </s>  aaaaaaaaa the the",
+    "e\u0301 \u00e9 \ufb01\u0301z \u0130stanbul \u017f it'\u017f '\u017f", "\u65e5\u672c\u8a9e \u30c6\u30b9\u30c8\u30fc \ud55c\uae00 \u3042\u3042",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea 1\ufe0f\u20e3", "\u00a0\u1680\u180e\u2003\u3000\u0085x\u2028y\u200b \ufeff",
+    "\u00b2\u00bd\u2167 \u0661\u0662 1,000 3.14", "x" * 300 + " " * 40 + "\n" * 9, "def f(x):\n    return x//2 # no\n\n\n",
+    "\u01c5\u02b0\u00aa ABCdefGHI \u0301\u0302 A\u0301bC", "\u0915\u094d\u0937 \u0e19\u0e49\u0e33 \u0639\u064e\u0631", "a\0b\ufffd\u2581 \u2581\u2581",
+    "\U0001e030 \U000323b0 \U0002ebf0 \u1c89\u1c8a",
+]
+
+
+def main():
+    for i, content in enumerate(tokenizers()):
+        write("tokenizer_json", f"{i:02}.json", json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode())
+    for i, config in enumerate(configs()):
+        text = json.dumps(tokenizer(make.bpe(), post_processor=make.template())) + "\0" + json.dumps(config)
+        write("tokenizer_json", f"config-{i}", text.encode())
+    for name, file, config, content in model_files():
+        write("tokenizer_model", f"{name}-{config}", bytes([file + 6 * config]) + content)
+    for i, text in enumerate(TEXTS):
+        write("text", f"{i:02}", b"\x80" + text.encode())
+    write("text", "ill-formed", b"\x40\xff\xc0\xaf \xed\xa0\x80 \xf5\x80 \xe3\x81 a\xcc \xf0\x9f\x91")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,315 @@
+"""check_tokenizers.py - ids and texts, compared with the package `tokenizers` to the last one.
+
+Real tokenizers come from $COCKTAIL_TEST_DATA/tokenizers/NAME/ (files may end in .gz), with golden ids
+in $COCKTAIL_TEST_DATA/golden/tokenizers/; without that variable only the fixtures and the synthetic
+tokenizers of tokenizer_zoo.py are compared.
+"""
+
+import base64
+import gzip
+import json
+import os
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import tokenizer_oracle as oracle
+import tokenizer_texts as texts
+import tokenizer_zoo as zoo
+from harness import COCKTAIL, Skip, case, case_for, fixture, run, scratch
+
+SEED = 20240
+N_RANDOM = 20000  # texts a tokenizer
+N_PAIRS = 1500
+DATA = Path(os.environ["COCKTAIL_TEST_DATA"]) if os.environ.get("COCKTAIL_TEST_DATA") else None
+REAL = sorted(p.name for p in (DATA / "tokenizers").iterdir() if p.is_dir()) if DATA else []
+
+
+# ---- running
+
+
+def tokenize(directory, lines, *options):
+    """Output lines of `tokenize --jsonl`, one an item."""
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    done = subprocess.run([COCKTAIL, "tokenize", str(directory), "--jsonl", *options], input=text.encode(), capture_output=True, timeout=600)
+    assert done.returncode == 0, f"exit status {done.returncode}: {done.stderr.decode(errors='replace')}"
+    out = done.stdout.decode().split("\n")[:-1]
+    assert len(out) == len(lines), f"{len(lines)} texts, {len(out)} lines"
+    return out
+
+
+def ids_of(directory, lines, *options):
+    return [[int(i) for i in line.split()] for line in tokenize(directory, lines, *options)]
+
+
+def decoded(directory, lists, *options):
+    text = "".join(" ".join(map(str, ids)) + "\n" for ids in lists)
+    done = subprocess.run([COCKTAIL, "tokenize", str(directory), "--decode", "--json", *options], input=text.encode(), capture_output=True, timeout=600)
+    assert done.returncode == 0, f"exit status {done.returncode}: {done.stderr.decode(errors='replace')}"
+    return [json.loads(line)["text"] for line in done.stdout.decode().split("\n")[:-1]]
+
+
+def shortened(text, differs):
+    """A short text that still differs: pieces are left out while it does."""
+    size = len(text)
+    while size > 0:
+        candidates = [text[:i] + text[i + size:] for i in range(0, len(text), size)]
+        better = next((c for c, bad in zip(candidates, differs(candidates)) if bad), None) if len(text) > 1 else None
+        if better is None:
+            size = size // 2
+        else:
+            text, size = better, min(size, len(better))
+    return text
+
+
+def first_difference(directory, tokenizer, items, got, expected, special, *options):
+    """None, or the first difference, on a text as short as could be found."""
+    wrong = [i for i in range(len(items)) if got[i] != expected[i]]
+    if not wrong:
+        return None
+    item = min((items[i] for i in wrong), key=len)
+    if isinstance(item, str) and not options:
+
+        def differs(candidates):
+            flags = [] if special else ["--no-special"]
+            pairs = zip(ids_of(directory, candidates, *flags), tokenizer.encode_batch(candidates, add_special_tokens=special))
+            return [a != b.ids for a, b in pairs]
+
+        item = shortened(item, differs)
+    i = wrong[0]
+    flags = [*options] + ([] if special else ["--no-special"])
+    line = {"text": item[0], "pair": item[1]} if isinstance(item, tuple) else item
+    ours = ids_of(directory, [line], *flags)[0]
+    theirs = tokenizer.encode(*item, add_special_tokens=special).ids if isinstance(item, tuple) else tokenizer.encode(item, add_special_tokens=special).ids
+    return f"{len(wrong)} of {len(items)} differ; {item!r} {options}: {ours[:60]}, expected {theirs[:60]}"
+
+
+def expect_same(directory, items, tokenizer=None):
+    """Ids with and without special tokens, and their text."""
+    tokenizer = tokenizer or oracle.load(directory)
+    problems = []
+    for special in (True, False):
+        flags = [] if special else ["--no-special"]
+        got = ids_of(directory, items, *flags)
+        expected = [e.ids for e in tokenizer.encode_batch(items, add_special_tokens=special)]
+        problems.append(first_difference(directory, tokenizer, items, got, expected, special))
+    for skip in (True, False):
+        got = decoded(directory, expected, *(["--skip-special"] if skip else []))
+        for ids, ours, theirs in zip(expected, got, tokenizer.decode_batch(expected, skip_special_tokens=skip)):
+            if ours != theirs:
+                problems.append(f"text of {ids}, skipping {skip}: {ours!r}, expected {theirs!r}")
+                break
+    problems = [p for p in problems if p]
+    assert not problems, "; ".join(problems)
+    return len(items)
+
+
+def expect_same_pairs(directory, items, tokenizer=None, lengths=(None, 4, 5, 6, 9, 17), side="right"):
+    """Pairs and single texts, cut and whole."""
+    tokenizer = tokenizer or oracle.load(directory)
+    pairs = list(zip(items[::2], items[1::2]))
+    for special in (True, False):
+        for length in lengths:
+            flags = ([] if special else ["--no-special"]) + (["--max-length", str(length)] if length else [])
+            if length:
+                tokenizer.enable_truncation(length, direction=side)
+            expected = [e.ids for e in tokenizer.encode_batch(pairs, add_special_tokens=special)]
+            got = ids_of(directory, [{"text": a, "pair": b} for a, b in pairs], *flags)
+            problem = first_difference(directory, tokenizer, pairs, got, expected, special, *[f for f in flags if f != "--no-special"])
+            singles = items[:len(pairs)]
+            expected = [e.ids for e in tokenizer.encode_batch(singles, add_special_tokens=special)]
+            got = ids_of(directory, singles, *flags)
+            problem = problem or first_difference(directory, tokenizer, singles, got, expected, special, *[f for f in flags if f != "--no-special"])
+            tokenizer.no_truncation()
+            assert not problem, problem
+    return len(pairs)
+
+
+def added_contents(tokenizer, most=80):
+    contents = sorted(t.content for t in tokenizer.get_added_tokens_decoder().values())
+    return contents if len(contents) <= most else random.Random(SEED).sample(contents, most)
+
+
+def compare(directory, n_random=N_RANDOM, tokenizer=None, seed=SEED, listed=True):
+    """Everything for one directory; the remark for its line."""
+    tokenizer = tokenizer or oracle.load(directory)
+    contents = added_contents(tokenizer)
+    items = (texts.listed(contents) if listed else []) + texts.at_random(seed, n_random, contents)
+    n = expect_same(directory, items, tokenizer)
+    pairs = texts.at_random(seed + 1, min(2 * N_PAIRS, n_random), contents, 4)
+    n_pairs = expect_same_pairs(directory, pairs, tokenizer)
+    return f"{n} texts, {n_pairs} pairs"
+
+
+# ---- directories
+
+
+def real(name, files=None, **config):
+    """A directory of the test data, unpacked; `files` chooses and renames, `config` is written beside."""
+    if not DATA:
+        raise Skip("COCKTAIL_TEST_DATA does not name the real tokenizers")
+    target = scratch() / f"{name}-{len(list(scratch().iterdir()))}"
+    target.mkdir()
+    for path in (DATA / "tokenizers" / name).iterdir():
+        plain = path.name.removesuffix(".gz")
+        if files is None or plain in files:
+            data = path.read_bytes()
+            (target / (files[plain] if files else plain)).write_bytes(gzip.decompress(data) if path.suffix == ".gz" else data)
+    if config:
+        write_json(target / "tokenizer_config.json", config)
+    return target
+
+
+def made(name, **files):
+    """A directory with these files: bytes, text, or what becomes JSON; __ stands for a dot."""
+    target = scratch() / name
+    target.mkdir()
+    for file, value in files.items():
+        path = target / file.replace("__", ".")
+        if isinstance(value, bytes):
+            path.write_bytes(value)
+        elif isinstance(value, str):
+            path.write_text(value, encoding="utf-8", newline="")
+        else:
+            write_json(path, value)
+    return target
+
+
+def write_json(path, value):
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+
+
+# ---- real tokenizers and fixtures
+
+
+@case_for(REAL or ["(none)"])
+def ids_of_the_golden_set(name):
+    directory = real(name)
+    golden = DATA / "golden" / "tokenizers"
+    items = [json.loads(line) for line in gzip.open(golden / "texts.jsonl.gz", "rt", encoding="utf-8")]
+    expected = [json.loads(line) for line in gzip.open(golden / "expected" / f"{name}.jsonl.gz", "rt", encoding="utf-8")]
+    assert ids_of(directory, items) == [e["ids"] for e in expected], "ids differ"
+    raw = [e["raw"] if "raw" in e else e["ids"][e["trim"][0]:len(e["ids"]) - e["trim"][1]] for e in expected]
+    assert ids_of(directory, items, "--no-special") == raw, "ids without special tokens differ"
+    chosen = [e for e in expected if "decoded" in e]
+    assert decoded(directory, [e["ids"] for e in chosen]) == [e["decoded"] for e in chosen], "texts differ"
+    return f"{len(items)} texts, {len(chosen)} decoded"
+
+
+TABLE = {  # text: Mistral, Gemma 3, Llama 3, Qwen 3
+    "Hello world": ("1 22557 1526", "2 9259 1902", "9906 1917", "9707 1879"),
+    "  two  spaces ": ("1 259 989 28705 10599 28705", "2 138 13498 138 35220 236743", "220 1403 220 12908 220", "220 1378 220 12621 220"),
+    "\n\n": ("1 28705 13 13", "2 108", "271", "271"),
+    "a\0b": ("1 264 3 28726", "2 236746 238 236763", "64 188 65", "64 188 65"),
+    "\u65e5\u672c\u8a9e \u30c6\u30b9\u30c8": ("1 28705 29142 29119 30321 28705 29610 29109 29123", "2 94951 71919 9045", "102433 102158 113545 71634",
+                                    "101059 102819 20711 228 70534"),
+    "e\u0301": ("1 317 28949", "2 236744 238288", "68 54939", "963"),
+    "<s>hi</s>": ("1 1 12014 2", "2 203 2202 212", "45147 29 6151 524 82 29", "44047 29 6023 522 82 29"),
+    "12345678": ("1 28705 28740 28750 28770 28781 28782 28784 28787 28783", "2 236770 236778 236800 236812 236810 236825 236832 236828",
+                 "4513 10961 2495", "16 17 18 19 20 21 22 23"),
+    "I\u2019ll": ("1 315 28809 584", "2 236777 236858 859", "40 4805", "40 4700"),
+    "\ufffd": ("1 28705 29137", "2 238479", "5809", "5691"),
+}
+
+
+@case_for(list(enumerate(["mistral-7b", "gemma-3", "llama-3", "qwen3"])))
+def ids_of_the_golden_table(column, name):
+    got = tokenize(real(name), list(TABLE))
+    assert got == [row[column] for row in TABLE.values()], got
+
+
+@case_for(REAL or ["(none)"])
+def random_texts_of_real_tokenizers(name):
+    return compare(real(name))
+
+
+@case_for(["decoder-base", "encoder-base"])
+def random_texts_of_fixtures(name):
+    return compare(fixture(name))
+
+
+@case_for(["llama-2", "gpt2", "encoder-base"])
+def ill_formed_text(name):
+    """Each maximal ill-formed part is one U+FFFD, as Python's decoder has it."""
+    directory = fixture(name) if name == "encoder-base" else real(name)
+    tokenizer = oracle.load(directory)
+    r = random.Random(SEED)
+    parts = [b"\x80", b"\xc3", b"\xe6\x97", b"\xf0\x9f\x98", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf5\x80", b"\xf4\x90\x80\x80", b"\xff", b"\xe0\x80\x80", b"a", b" ",
+             "\u00e9".encode(), "\U0001f600".encode(), b"<s>", b"[SEP]", b"\xf0\x80\x80\x80", b"\xf1\x80\x80", b"\xfe"]
+    lines = parts + [b"".join(r.choice(parts) for _ in range(r.randint(1, 8))) for _ in range(3000)]
+    done = subprocess.run([COCKTAIL, "tokenize", str(directory), "--lines"], input=b"\n".join(lines) + b"\n", capture_output=True, check=True)
+    got = [[int(i) for i in line.split()] for line in done.stdout.decode().split("\n")[:-1]]
+    for line, ids in zip(lines, got):
+        expected = tokenizer.encode(line.decode(errors="replace")).ids
+        assert ids == expected, f"{line}: {ids}, expected {expected}"
+    return f"{len(lines)} texts"
+
+
+@case_for(REAL or ["(none)"])
+def very_long_texts(name):
+    directory = real(name)
+    items = ["a" * 100000, " " * 100000, "ab\u00e9 " * 20000, "\u65e5\u672c" * 20000, "x" + "\n" * 30000, "." * 50000]
+    return expect_same(directory, items)
+
+
+@case_for(["gpt2", "llama-3", "phi-2", "roberta-base", "qwen3"])
+def byte_level_text_survives(name):
+    import unicodedata
+
+    directory = real(name)
+    items = texts.listed() + texts.at_random(SEED + 7, 3000)
+    back = decoded(directory, ids_of(directory, items, "--no-special"))
+    for text, got in zip(items, back):
+        if name == "qwen3":  # NFC of Unicode 9, which for marks of later versions is not Python's
+            got, text = unicodedata.normalize("NFC", got), unicodedata.normalize("NFC", text)
+        assert got == text, f"{text!r}: {got!r}"
+    return f"{len(items)} texts"
+
+
+# ---- synthetic tokenizers
+
+
+@case_for(sorted(zoo.TOKENIZERS))
+def texts_of_synthetic_tokenizers(name):
+    directory = made(name, **zoo.TOKENIZERS[name]())
+    return compare(directory, 3000)
+
+
+@case_for(range(8))
+def tokenizers_at_random(part):
+    """Components, models and added tokens thrown together."""
+    r = random.Random(SEED + part)
+    n = n_texts = 0
+    while n < 60:
+        value = zoo.random_tokenizer(r)
+        try:
+            tokenizer = oracle.Tokenizer.from_str(json.dumps(value))
+        except Exception:  # a combination that cannot be
+            continue
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        directory = made(f"random{n}", tokenizer__json=value)
+        contents = [t["content"] for t in value["added_tokens"]]
+        items = [zoo.random_word(r, contents) for _ in range(150)] + texts.at_random(r.random(), 100, contents, 3)
+        usable, expected = [], []
+        for item in items:
+            try:
+                tokenizer.encode(item)
+            except Exception:
+                continue  # no unk token
+            usable.append(item)
+        try:
+            n_texts += expect_same(directory, usable, tokenizer)
+            expect_same_pairs(directory, usable, tokenizer, (None, 5, 8))
+        except AssertionError as error:
+            keep = os.environ.get("KEEP_TOKENIZERS")
+            if keep:
+                shutil.copytree(directory, Path(keep) / f"{part}-{n}", dirs_exist_ok=True)
+            raise AssertionError(f"{error}: {json.dumps(value)}") from None
+        n += 1
+    return f"{n} tokenizers, {n_texts} texts"
+
+
+if __name__ == "__main__":
+    run()
