@@ -9,7 +9,7 @@
 struct chunks {
     size_t n_lists, chunk_items;
     size_t *n_items;    /* [n_lists] */
-    size_t *first_task; /* [n_lists + 1]: of list i are tasks first_task[i] … first_task[i + 1] - 1 */
+    size_t *first_task; /* [n_lists + 1]: of list i are tasks first_task[i] to first_task[i+1]-1 */
 };
 
 /* Lists without items, to be given their lengths by chunks_set in order. */

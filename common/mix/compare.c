@@ -59,12 +59,13 @@ static bool same_layout(const struct comparison_row *row)
 static void compare_values(const struct comparison_row *row, const char *a, const char *b, size_t n,
                            struct difference *difference)
 {
-    const struct dtype_info *info_a = dtype_info(row->a->dtype), *info_b = dtype_info(row->b->dtype);
+    const struct dtype_info *info_a = dtype_info(row->a->dtype);
+    const struct dtype_info *info_b = dtype_info(row->b->dtype);
+    size_t n_bytes = n / 8 * info_a->n_bits + n % 8 * info_a->n_bits / 8;
     size_t n_values = info_a->kind == DTYPE_COMPLEX ? 2 : 1;
     double x[2 * BLOCK_ITEMS], y[2 * BLOCK_ITEMS];
 
-    difference->is_identical = row->a->dtype == row->b->dtype &&
-                               memcmp(a, b, n / 8 * info_a->n_bits + n % 8 * info_a->n_bits / 8) == 0;
+    difference->is_identical = row->a->dtype == row->b->dtype && memcmp(a, b, n_bytes) == 0;
     for (size_t first = 0; first < n; first += BLOCK_ITEMS) {
         size_t block = n - first < BLOCK_ITEMS ? n - first : BLOCK_ITEMS;
 
