@@ -18,7 +18,7 @@
 struct command {
     const char *name;
     const char *summary;               /* one line for the overview */
-    const char *usage;                 /* what follows the name: "--weights W,... MODEL... -o DIR" */
+    const char *usage;                 /* what follows the name: "MODEL... -o DIR" */
     size_t min_operands, max_operands; /* SIZE_MAX: any number */
     const char *operand_words;         /* for shell completion: "bash|zsh|fish"; NULL: files */
     const struct option_row *rows;     /* ends with OPTIONS_COMMON or OPTIONS_HELP */

@@ -37,7 +37,7 @@ int model_argument_check(const char *argument, struct error *err)
     if (errno != ENOENT && errno != ENOTDIR)
         return error_errno(err, "cannot open '%s'", argument);
     if (is_hub_id(argument))
-        return error_set(err, ERROR_NETWORK, "'%s': no such directory, and models cannot be fetched "
-                         "from the Hub yet; give a directory", argument);
+        return error_set(err, ERROR_NETWORK, "'%s': no such directory, and models cannot be "
+                         "fetched from the Hub yet; give a directory", argument);
     return error_set(err, ERROR_USAGE, "'%s': no such directory or file", argument);
 }

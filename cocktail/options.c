@@ -175,7 +175,8 @@ static int unknown_option(struct parser *parser, const char *arg, const char *na
         nearest_consider(&nearest, row->long_name);
     if (nearest.word)
         return error_set(parser->err, ERROR_USAGE,
-                         "unknown option '" ERROR_NAME "'; did you mean '--%s'?", arg, nearest.word);
+                         "unknown option '" ERROR_NAME "'; did you mean '--%s'?", arg,
+                         nearest.word);
     return error_set(parser->err, ERROR_USAGE, "unknown option '" ERROR_NAME "'", arg);
 }
 

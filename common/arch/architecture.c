@@ -166,8 +166,8 @@ int architecture_type(const struct config *config, const char *wanted, const cha
     find_types(config, &usual, &possible);
     if (wanted) {
         if (possible && !(possible & 1u << *type))
-            return error_set(err, ERROR_INCOMPATIBLE, "'%s': " ERROR_NAME " cannot be used as %s %s",
-                             where, name, *wanted == 'e' ? "an" : "a", wanted);
+            return error_set(err, ERROR_INCOMPATIBLE, "'%s': " ERROR_NAME " cannot be used as %s "
+                             "%s", where, name, *wanted == 'e' ? "an" : "a", wanted);
         return 0;
     }
     if (!usual)

@@ -1,7 +1,7 @@
 /* architecture.h - from the class name in config.json to what kind of model it is.
  *
- * Two tables: families (what a model can be, whether its head is tied by default), and the ending of
- * the class name (what part of it this checkpoint is). A family that is not listed is judged by
+ * Two tables: families (what a model can be, whether its head is tied by default), and the ending
+ * of the class name (what part of it this checkpoint is). A family that is not listed is judged by
  * the ending alone: mixing needs no more. */
 #ifndef COCKTAIL_ARCHITECTURE_H
 #define COCKTAIL_ARCHITECTURE_H
@@ -23,8 +23,8 @@ const char *model_type_name(enum model_type type); /* "decoder", … as --type t
 /* 0 and *type, or -1. */
 int model_type_find(const char *name, enum model_type *type);
 
-/* The type that config.json implies, or, when `wanted` (a name of --type, may be NULL) is given, that
- * one, if the checkpoint can be it. `where` names the model in messages. ERROR_FORMAT when
+/* The type that config.json implies, or, when `wanted` (a name of --type, may be NULL) is given,
+ * that one, if the checkpoint can be it. `where` names the model in messages. ERROR_FORMAT when
  * config.json says neither architecture nor model_type and nothing is wanted; ERROR_UNSUPPORTED
  * when it cannot be told; ERROR_INCOMPATIBLE when it cannot be what is wanted. */
 int architecture_type(const struct config *config, const char *wanted, const char *where,

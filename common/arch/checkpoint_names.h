@@ -22,15 +22,16 @@ void checkpoint_names_release(struct checkpoint_names *names);
 /* NULL when there is none, or more than one of that plain name. */
 const struct tensor *checkpoint_names_find_plain(const struct checkpoint_names *names,
                                                  const char *plain);
-/* The tensor of `other` that goes with tensor `index` of `names`: the one of its very name, else the
- * one of its plain name, where that is the name of one tensor on each side. NULL when there is none. */
+/* The tensor of `other` that goes with tensor `index` of `names`: the one of its very name, else
+ * the one of its plain name, where that is the name of one tensor on each side. NULL when there is
+ * none. */
 const struct tensor *checkpoint_names_match(const struct checkpoint_names *names, size_t index,
                                             const struct checkpoint_names *other);
 /* The tensor that one of this tied name would be equal to, or NULL. */
 const struct tensor *checkpoint_names_find_owner(const struct checkpoint_names *names,
                                                  const struct tied_name *tied);
-/* Whether tensor `index` holds the values of its owner once more: 1, 0 (also when it has no owner), or
- * -1 on a read error. Reads both. */
+/* Whether tensor `index` holds the values of its owner once more: 1, 0 (also when it has no owner),
+ * or -1 on a read error. Reads both. */
 int checkpoint_names_is_copy(const struct checkpoint_names *names, size_t index,
                              struct error *err);
 

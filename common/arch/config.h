@@ -15,7 +15,7 @@ struct config { /* a zeroed struct is "no config.json" */
     cJSON *json;
     const char *architecture; /* architectures[0], or NULL */
     const char *model_type;   /* or NULL */
-    const char *quantization; /* the method of quantization_config ("unknown" when it names none), or NULL */
+    const char *quantization; /* method of quantization_config, "unknown" when unnamed; or NULL */
 };
 
 /* Reads DIRECTORY/config.json of the folder. ERROR_FORMAT when it is missing or malformed. */

@@ -22,9 +22,9 @@ struct sentence_folder {
     const char *transformer; /* path of the folder with config.json and weights; never NULL */
 };
 
-/* Reads modules.json, and the config.json of its pooling module, if they are there. A folder without
- * modules.json has its transformer at "", or under 0_Transformer/ when there is a config.json only
- * there, and pools as a 1_Pooling/config.json says. */
+/* Reads modules.json, and the config.json of its pooling module, if they are there. A folder
+ * without modules.json has its transformer at "", or under 0_Transformer/ when there is a
+ * config.json only there, and pools as a 1_Pooling/config.json says. */
 int sentence_folder_load(struct sentence_folder *sentence, const struct folder *folder,
                          struct error *err);
 void sentence_folder_release(struct sentence_folder *sentence);
@@ -36,9 +36,9 @@ struct sentence_file {
 };
 enum { SENTENCE_FILES = 3 };
 
-/* Transformer (in the folder of that path, as sentence_folder.transformer has it), pooling ("cls" or
- * "mean"), normalize. ERROR_FORMAT when config.json lacks the hidden size. The texts are freed by
- * the caller, also on error. */
+/* Transformer (in the folder of that path, as sentence_folder.transformer has it), pooling ("cls"
+ * or "mean"), normalize. ERROR_FORMAT when config.json lacks the hidden size. The texts are freed
+ * by the caller, also on error. */
 int sentence_folder_make(const struct config *config, const char *transformer, const char *pooling,
                          struct sentence_file files[SENTENCE_FILES], struct error *err);
 

@@ -8,8 +8,8 @@
 #include "base/buffer.h"
 #include "tensor/tensor.h"
 
-/* The name without the prefixes that wrappers add ("model.", "bert.", "module.", …) and with the old
- * LayerNorm.gamma/beta as weight/bias: equal for equal parts of two spellings of one model.
+/* The name without the prefixes that wrappers add ("model.", "bert.", "module.", …) and with the
+ * old LayerNorm.gamma/beta as weight/bias: equal for equal parts of two spellings of one model.
  * Replaces what `out` holds. */
 void tensor_names_plain(const char *name, struct buffer *out);
 

@@ -21,8 +21,8 @@ const char *json_find_string(const cJSON *object, const char *name);
 /* 1 true, 0 false, -1 absent or not a boolean. */
 int json_find_bool(const cJSON *object, const char *name);
 
-/* Text: a quoted string (escapes as Python and serde write them; bytes that are not UTF-8 come out as
- * U+FFFD), a number in %.17g with NaN and Inf as null. */
+/* Text: a quoted string (escapes as Python and serde write them; bytes that are not UTF-8 come out
+ * as U+FFFD), a number in %.17g with NaN and Inf as null. */
 void json_add_string(struct buffer *out, const char *text);
 void json_add_bytes(struct buffer *out, const char *text, size_t size);
 void json_add_number(struct buffer *out, double value);

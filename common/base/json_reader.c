@@ -288,7 +288,8 @@ int json_reader_size(struct json_reader *reader, size_t *value, struct error *er
             return error_set(err, ERROR_FORMAT, "at byte %zu: not a whole number", start);
         if (__builtin_mul_overflow(number, (size_t)10, &number) ||
             __builtin_add_overflow(number, (size_t)(c - '0'), &number))
-            return error_set(err, ERROR_FORMAT, "at byte %zu: a number too large for 64 bits", start);
+            return error_set(err, ERROR_FORMAT, "at byte %zu: a number too large for 64 bits",
+                             start);
     }
     *value = number;
     return 0;

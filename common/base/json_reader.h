@@ -22,7 +22,9 @@
 
 enum { JSON_DEPTH_MAX = 128 };
 
-enum json_kind { JSON_NONE, JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_BOOL, JSON_NULL };
+enum json_kind {
+    JSON_NONE, JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_BOOL, JSON_NULL,
+};
 
 struct json_text {
     const char *bytes; /* NUL-terminated */

@@ -1,4 +1,5 @@
-/* checkpoint.c - find the weights of a model directory, let a reader list their tensors, read values.
+/* checkpoint.c - find the weights of a model directory, let a reader list their tensors, read
+ * values.
  *
  * Which file: the order of transformers. Which reader: a table by suffix. Shards are read one after
  * another; with an index, a tensor counts only in the file that the index names for it. */
@@ -276,7 +277,8 @@ static int map_tensor(struct checkpoint *checkpoint, const struct folder *folder
     }
     hash_map_add(&checkpoint->weight_map, tensor, length, file);
     if (checkpoint->weight_map.n_entries == n_mapped)
-        return error_set(err, ERROR_FORMAT, "weight_map: duplicate tensor '" ERROR_NAME "'", tensor);
+        return error_set(err, ERROR_FORMAT, "weight_map: duplicate tensor '" ERROR_NAME "'",
+                         tensor);
     return 0;
 }
 

@@ -132,7 +132,8 @@ static int read_entry(struct json_reader *reader, struct arena *arena, struct en
     if (more || tensor_measure(&entry->tensor, err))
         return -1;
     if (entry->end - entry->begin != entry->tensor.size_bytes)
-        return error_set(err, ERROR_FORMAT, "its shape needs %zu bytes, data_offsets give %zu", entry->tensor.size_bytes, entry->end - entry->begin);
+        return error_set(err, ERROR_FORMAT, "its shape needs %zu bytes, data_offsets give %zu",
+                         entry->tensor.size_bytes, entry->end - entry->begin);
     return 0;
 }
 

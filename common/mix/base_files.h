@@ -16,10 +16,10 @@ struct base_files { /* relative paths, sorted */
 };
 
 /* Lists what the base's folder holds besides the `handled` files (relative paths, NULL-terminated),
- * which the merge has read and writes anew. Left out: other weights and what the merge would make stale, the state of training runs, and
- * the hidden folders of git and of download tools. `output` is the path of the target, which
- * may lie in the folder: it and its partial sibling are passed over. ERROR_FORMAT for what is
- * not a regular file. Released with base_files_release. */
+ * which the merge has read and writes anew. Left out: other weights and what the merge would make
+ * stale, the state of training runs, and the hidden folders of git and of download tools. `output`
+ * is the path of the target, which may lie in the folder: it and its partial sibling are passed
+ * over. ERROR_FORMAT for what is not a regular file. Released with base_files_release. */
 int base_files_list(struct base_files *files, const struct folder *folder,
                     const char *const *handled, const char *output, struct error *err);
 void base_files_release(struct base_files *files);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "arch/checkpoint_names.h"
+#include "base/chunks.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
 
@@ -43,7 +44,7 @@ struct comparer {
     const struct checkpoint *a, *b;
     struct comparison *comparison;
     struct progress *progress;
-    size_t *first_task;            /* [n_rows + 1] */
+    struct chunks chunks;          /* a list per row */
     struct difference *partial;    /* per task */
     char **buffers;                /* per worker: [2][CHUNK_ITEMS * ITEM_BYTES_MAX] */
 };
@@ -58,12 +59,13 @@ static bool same_layout(const struct comparison_row *row)
 static void compare_values(const struct comparison_row *row, const char *a, const char *b, size_t n,
                            struct difference *difference)
 {
-    const struct dtype_info *info_a = dtype_info(row->a->dtype), *info_b = dtype_info(row->b->dtype);
+    const struct dtype_info *info_a = dtype_info(row->a->dtype);
+    const struct dtype_info *info_b = dtype_info(row->b->dtype);
+    size_t n_bytes = n / 8 * info_a->n_bits + n % 8 * info_a->n_bits / 8;
     size_t n_values = info_a->kind == DTYPE_COMPLEX ? 2 : 1;
     double x[2 * BLOCK_ITEMS], y[2 * BLOCK_ITEMS];
 
-    difference->is_identical = row->a->dtype == row->b->dtype &&
-                               memcmp(a, b, n / 8 * info_a->n_bits + n % 8 * info_a->n_bits / 8) == 0;
+    difference->is_identical = row->a->dtype == row->b->dtype && memcmp(a, b, n_bytes) == 0;
     for (size_t first = 0; first < n; first += BLOCK_ITEMS) {
         size_t block = n - first < BLOCK_ITEMS ? n - first : BLOCK_ITEMS;
 
@@ -83,29 +85,11 @@ static void compare_values(const struct comparison_row *row, const char *a, cons
     }
 }
 
-/* The row that a task belongs to: the last whose first task is not behind it. */
-static size_t find_row(const struct comparer *comparer, size_t task)
-{
-    size_t low = 0, high = comparer->comparison->n_rows;
-
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-
-        if (comparer->first_task[middle] <= task)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static int compare_chunk(void *context, size_t task, size_t worker, struct error *err)
 {
     const struct comparer *comparer = context;
-    size_t index = find_row(comparer, task);
+    size_t first, n, index = chunks_find(&comparer->chunks, task, &first, &n);
     const struct comparison_row *row = &comparer->comparison->rows[index];
-    size_t first = (task - comparer->first_task[index]) * CHUNK_ITEMS;
-    size_t n = row->a->n_items - first < CHUNK_ITEMS ? row->a->n_items - first : CHUNK_ITEMS;
     char *a = comparer->buffers[worker], *b = a + CHUNK_ITEMS * ITEM_BYTES_MAX;
 
     if (interrupt_check(err) || checkpoint_read(comparer->a, row->a, first, n, a, err) ||
@@ -157,7 +141,8 @@ static void add_up(struct comparer *comparer)
         struct comparison_row *row = &comparison->rows[i];
 
         row->difference.is_identical = same_layout(row) && row->a->dtype == row->b->dtype;
-        for (size_t t = comparer->first_task[i]; t < comparer->first_task[i + 1]; t++)
+        for (size_t t = comparer->chunks.first_task[i];
+             t < comparer->chunks.first_task[i + 1]; t++)
             difference_add(&row->difference, &comparer->partial[t]);
         if (same_layout(row)) {
             difference_add(&comparison->total, &row->difference);
@@ -178,24 +163,23 @@ int comparison_make(struct comparison *comparison, const struct checkpoint *a,
 
     *comparison = (struct comparison){0};
     pair_tensors(comparison, a, b);
-    comparer.first_task = memory_zalloc(comparison->n_rows + 1, sizeof *comparer.first_task);
+    chunks_init(&comparer.chunks, comparison->n_rows, CHUNK_ITEMS);
     for (size_t i = 0; i < comparison->n_rows; i++) {
         const struct comparison_row *row = &comparison->rows[i];
         size_t n = same_layout(row) ? row->a->n_items : 0;
 
-        comparer.first_task[i + 1] = comparer.first_task[i] + n / CHUNK_ITEMS +
-                                     (n % CHUNK_ITEMS != 0);
+        chunks_set(&comparer.chunks, i, n);
         progress->total_bytes += n * dtype_info(row->a->dtype)->n_bits / 8;
     }
     /* A tensor with a stride of 0 can be larger than any disk. */
-    comparer.partial = memory_try(comparer.first_task[comparison->n_rows],
+    comparer.partial = memory_try(chunks_n_tasks(&comparer.chunks),
                                   sizeof *comparer.partial, "partial sums", err);
     if (!comparer.partial)
         goto done;
     comparer.buffers = memory_zalloc(n_threads, sizeof *comparer.buffers);
     for (size_t w = 0; w < n_threads; w++)
         comparer.buffers[w] = memory_alloc(2 * CHUNK_ITEMS * ITEM_BYTES_MAX);
-    rc = threads_run(threads, comparer.first_task[comparison->n_rows], compare_chunk, &comparer,
+    rc = threads_run(threads, chunks_n_tasks(&comparer.chunks), compare_chunk, &comparer,
                      err);
     if (rc == 0)
         add_up(&comparer);
@@ -206,7 +190,7 @@ done:
         free(comparer.buffers[w]);
     free(comparer.buffers);
     free(comparer.partial);
-    free(comparer.first_task);
+    chunks_release(&comparer.chunks);
     return rc;
 }
 

@@ -29,7 +29,7 @@ struct comparison {
     size_t n_rows;
     const struct tensor **only_a, **only_b;
     size_t n_only_a, n_only_b;
-    struct difference total;     /* over all rows of the same shape; identical: nothing differs at all */
+    struct difference total;     /* of rows with one shape; identical: nothing differs */
 };
 
 /* Pairs the tensors by name (known prefixes aside) and compares their values. Complex numbers count

@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "base/notices.h"
 
-/* Settings that change what the same weights mean (rotary base, window, activation, pooling …): each
- * that differs becomes a notice with both values; the base's are kept. */
+/* Settings that change what the same weights mean (rotary base, window, activation, pooling …):
+ * each that differs becomes a notice with both values; the base's are kept. */
 void fit_compare_configs(const struct model_folder *base, const struct model_folder *other,
                          struct notices *notices);
 

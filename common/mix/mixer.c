@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/chunks.h"
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
@@ -25,8 +26,7 @@ struct mixer {
     const struct combine_method *method;
     struct checkpoint_writer *writer;
     struct progress *progress;
-    size_t chunk_items;
-    size_t *first_task; /* [n_items + 1]: tasks of item i are first_task[i] … first_task[i+1]-1 */
+    struct chunks chunks; /* a list per item of the plan */
     struct worker_state *workers;
 };
 
@@ -40,22 +40,6 @@ static size_t chunk_items_for(size_t n_models)
 size_t mixer_buffer_bytes(size_t n_models, size_t n_threads)
 {
     return n_threads * (n_models + 1) * chunk_items_for(n_models) * ITEM_BYTES_MAX;
-}
-
-/* The item that a task belongs to: the last whose first task is not behind it. */
-static size_t find_item(const struct mixer *mixer, size_t task)
-{
-    size_t low = 0, high = mixer->plan->n_items;
-
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-
-        if (mixer->first_task[middle] <= task)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
 }
 
 static void count_special(struct worker_state *state, enum dtype dtype, const void *values,
@@ -74,7 +58,7 @@ static void count_special(struct worker_state *state, enum dtype dtype, const vo
 static int read_inputs(const struct mixer *mixer, const struct plan_item *item, size_t first,
                        size_t n, struct worker_state *state, struct error *err)
 {
-    size_t stride = mixer->chunk_items * ITEM_BYTES_MAX;
+    size_t stride = mixer->chunks.chunk_items * ITEM_BYTES_MAX;
     int n_inputs = 0;
 
     for (size_t i = 0; i < (item->is_copied ? 1 : mixer->plan->n_models); i++) {
@@ -102,7 +86,8 @@ static int run_chunk(const struct mixer *mixer, const struct plan_item *item, si
         return -1;
     read = clock_now_s();
     if (!item->is_copied) {
-        char *room = state->bytes + mixer->plan->n_models * mixer->chunk_items * ITEM_BYTES_MAX;
+        char *room = state->bytes +
+                     mixer->plan->n_models * mixer->chunks.chunk_items * ITEM_BYTES_MAX;
 
         mixer->method->combine(state->inputs, (size_t)n_inputs, n, item->out.dtype, room);
         count_special(state, item->out.dtype, room, n, index);
@@ -121,13 +106,9 @@ static int run_chunk(const struct mixer *mixer, const struct plan_item *item, si
 static int run_task(void *context, size_t task, size_t worker, struct error *err)
 {
     const struct mixer *mixer = context;
-    size_t index = find_item(mixer, task);
+    size_t first, n, index = chunks_find(&mixer->chunks, task, &first, &n);
     const struct plan_item *item = &mixer->plan->items[index];
-    size_t first = (task - mixer->first_task[index]) * mixer->chunk_items;
-    size_t n = item->out.n_items - first;
 
-    if (n > mixer->chunk_items)
-        n = mixer->chunk_items;
     if (interrupt_check(err) ||
         run_chunk(mixer, item, index, first, n, &mixer->workers[worker], err))
         return -1;
@@ -162,27 +143,24 @@ int mixer_run(const struct plan *plan, const struct plan_model *models, const do
               struct error *err)
 {
     size_t n_threads = threads_count(threads);
-    struct mixer mixer = {plan, models, weights, method, writer, progress,
-                          chunk_items_for(plan->n_models), NULL, NULL};
+    size_t chunk_items = chunk_items_for(plan->n_models);
+    struct mixer mixer = {.plan = plan, .models = models, .weights = weights, .method = method,
+                          .writer = writer, .progress = progress};
     int rc = -1;
 
-    mixer.first_task = memory_zalloc(plan->n_items + 1, sizeof *mixer.first_task);
+    chunks_init(&mixer.chunks, plan->n_items, chunk_items);
     mixer.workers = memory_zalloc(n_threads, sizeof *mixer.workers);
-    for (size_t i = 0; i < plan->n_items; i++) {
-        size_t n_items = plan->items[i].out.n_items;
-
-        mixer.first_task[i + 1] = mixer.first_task[i] + n_items / mixer.chunk_items +
-                                  (n_items % mixer.chunk_items != 0);
-    }
+    for (size_t i = 0; i < plan->n_items; i++)
+        chunks_set(&mixer.chunks, i, plan->items[i].out.n_items);
     for (size_t w = 0; w < n_threads; w++) {
         mixer.workers[w].first_special = SIZE_MAX;
         mixer.workers[w].inputs = memory_zalloc(plan->n_models, sizeof *mixer.workers[w].inputs);
-        mixer.workers[w].bytes = memory_try((plan->n_models + 1) * mixer.chunk_items,
-                                            ITEM_BYTES_MAX, "buffers; use fewer --threads", err);
+        mixer.workers[w].bytes = memory_try((plan->n_models + 1) * chunk_items, ITEM_BYTES_MAX,
+                                            "buffers; use fewer --threads", err);
         if (!mixer.workers[w].bytes)
             goto done;
     }
-    rc = threads_run(threads, mixer.first_task[plan->n_items], run_task, &mixer, err);
+    rc = threads_run(threads, chunks_n_tasks(&mixer.chunks), run_task, &mixer, err);
     collect(&mixer, n_threads, stats);
 done:
     for (size_t w = 0; w < n_threads; w++) {
@@ -190,6 +168,6 @@ done:
         free(mixer.workers[w].inputs);
     }
     free(mixer.workers);
-    free(mixer.first_task);
+    chunks_release(&mixer.chunks);
     return rc;
 }

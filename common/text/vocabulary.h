@@ -16,14 +16,14 @@
 #include "base/hash.h"
 
 struct vocabulary { /* a zeroed struct is "no tokenizer" */
-    const char *kind;     /* "BPE", "WordPiece", "Unigram", "WordLevel", "sentencepiece"; NULL: none */
+    const char *kind;     /* "BPE", "WordPiece", "Unigram", …, "sentencepiece"; NULL: none */
     const char *file;     /* that it was read from, relative to the folder */
     struct hash_map ids;  /* token -> id */
     struct arena arena;
 };
 
-/* Reads the tokenizer files in `directory` of the folder. None there: the struct stays zeroed, which
- * is no error. ERROR_FORMAT when one is malformed. */
+/* Reads the tokenizer files in `directory` of the folder. None there: the struct stays zeroed,
+ * which is no error. ERROR_FORMAT when one is malformed. */
 int vocabulary_load(struct vocabulary *vocabulary, const struct folder *folder,
                     const char *directory, struct error *err);
 void vocabulary_release(struct vocabulary *vocabulary);

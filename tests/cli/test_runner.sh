@@ -1,4 +1,5 @@
 # The runner of the tests itself: what fails must be counted as failed.
+unset ONLY JOBS
 mkdir -p tree/tests/{unit,cli} tree/fixtures tree/build/unit
 cp "$FIXTURES/../tests/run.sh" tree/tests/
 ln -s "$COCKTAIL" tree/build/cocktail
