@@ -102,6 +102,7 @@ static void add_token(struct tokenizer *tokenizer, const struct added_token *pro
 
         token.content = old->content;
         token.id = old->id;
+        token.special |= old->special; /* once special, always special */
         *old = token;
         return;
     }

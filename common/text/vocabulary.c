@@ -7,6 +7,7 @@
 #include "base/json_reader.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "base/wire.h"
 
 static const size_t file_bytes_max = 200 * 1000 * 1000;
 
@@ -247,70 +248,21 @@ static int read_lines(struct vocabulary *vocabulary, const char *text, size_t si
     return 0;
 }
 
-struct wire { /* protocol buffers: https://protobuf.dev/programming-guides/encoding */
-    const unsigned char *bytes;
-    size_t size, position;
-};
-
-static int read_varint(struct wire *wire, uint64_t *value)
-{
-    *value = 0;
-    for (unsigned shift = 0; shift < 64 && wire->position < wire->size; shift += 7) {
-        unsigned char byte = wire->bytes[wire->position++];
-
-        *value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80))
-            return 0;
-    }
-    return -1;
-}
-
-/* The next field: its number, and its bytes when it is length-delimited (else an empty wire). 0 at
- * the end, 1 for a field, -1 when malformed. */
-static int read_field(struct wire *wire, uint64_t *number, struct wire *bytes)
-{
-    static const size_t fixed_bytes[8] = {[1] = 8, [5] = 4};
-    uint64_t tag, length;
-
-    *bytes = (struct wire){0};
-    if (wire->position == wire->size)
-        return 0;
-    if (read_varint(wire, &tag))
-        return -1;
-    *number = tag >> 3;
-    switch (tag & 7) {
-    case 0: return read_varint(wire, &length) ? -1 : 1;
-    case 1:
-    case 5: length = fixed_bytes[tag & 7]; break;
-    case 2:
-        if (read_varint(wire, &length))
-            return -1;
-        break;
-    default: return -1;
-    }
-    if (length > wire->size - wire->position)
-        return -1;
-    if ((tag & 7) == 2)
-        *bytes = (struct wire){wire->bytes + wire->position, length, 0};
-    wire->position += length;
-    return 1;
-}
-
 /* ModelProto: field 1 repeats SentencePiece messages, whose field 1 is the piece. */
 static int read_sentencepiece(struct vocabulary *vocabulary, const char *text, size_t size,
                               struct error *err)
 {
-    struct wire wire = {(const unsigned char *)text, size, 0}, message, piece;
-    uint64_t number;
+    struct wire wire = {(const unsigned char *)text, size, 0};
+    struct wire_field message, piece;
     size_t id = 0;
     int more, inner;
 
-    while ((more = read_field(&wire, &number, &message)) > 0) {
-        if (number != 1 || !message.bytes)
+    while ((more = wire_next(&wire, &message)) > 0) {
+        if (message.number != 1 || message.type != WIRE_BYTES)
             continue;
-        while ((inner = read_field(&message, &number, &piece)) > 0)
-            if (number == 1 && piece.bytes)
-                add_token(vocabulary, (const char *)piece.bytes, piece.size, id);
+        while ((inner = wire_next(&message.bytes, &piece)) > 0)
+            if (piece.number == 1 && piece.type == WIRE_BYTES)
+                add_token(vocabulary, (const char *)piece.bytes.bytes, piece.bytes.size, id);
         if (inner < 0)
             more = -1;
         if (more < 0)

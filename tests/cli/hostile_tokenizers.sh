@@ -114,7 +114,7 @@ model wordpiece "{$wordpiece,\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\
   \"clean_text\":true,\"handle_chinese_chars\":true,\"strip_accents\":null,\"lowercase\":true}}"
 model forms "{$bpe,\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":\"NFKD\"},
   {\"type\":\"StripAccents\"},{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true}]}}"
-model gpt2 "{$bpe,\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true}}"
+model gpt2 "{$bpe,\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true}}"
 for behavior in Removed MergedWithPrevious MergedWithNext Contiguous; do
     model "split-$behavior" "{$bpe,\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\s+$|[,;]\"},
       \"behavior\":\"$behavior\",\"invert\":false}}"
