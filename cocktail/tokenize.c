@@ -45,10 +45,25 @@ static const struct option_row rows[] = {
 
 /* ---- printing ---- */
 
-static void add_ids(struct buffer *out, const struct encoding *encoding, const char *separator)
+/* There are millions of them: too many for printf. */
+static void add_id(struct buffer *out, uint32_t id)
 {
-    for (size_t i = 0; i < encoding->n_ids; i++)
-        buffer_format(out, "%s%u", i ? separator : "", encoding->ids[i]);
+    char digits[10];
+    size_t at = sizeof digits;
+
+    do
+        digits[--at] = (char)('0' + id % 10);
+    while ((id /= 10) > 0);
+    buffer_add(out, digits + at, sizeof digits - at);
+}
+
+static void add_ids(struct buffer *out, const struct encoding *encoding, char separator)
+{
+    for (size_t i = 0; i < encoding->n_ids; i++) {
+        if (i)
+            buffer_add_char(out, separator);
+        add_id(out, encoding->ids[i]);
+    }
 }
 
 static void add_tokens(struct buffer *out, const struct tokenizer *tokenizer,
@@ -74,14 +89,14 @@ static void print_encoding(const struct tokenize_options *options,
     buffer_clear(out);
     if (options->common.json) {
         buffer_add_text(out, "{\"ids\":[");
-        add_ids(out, encoding, ",");
+        add_ids(out, encoding, ',');
         buffer_add_text(out, "],\"tokens\":[");
         add_tokens(out, tokenizer, encoding, true);
         buffer_add_text(out, "]}");
     } else if (options->tokens) {
         add_tokens(out, tokenizer, encoding, false);
     } else {
-        add_ids(out, encoding, " ");
+        add_ids(out, encoding, ' ');
     }
     buffer_add_char(out, '\n');
     fwrite(out->data, 1, out->size, stdout);

@@ -361,7 +361,7 @@ static int parse_range(struct translator *t, struct options options, struct code
 {
     struct code_set unused = {0};
     uint32_t last = first;
-    bool is_range = peek(t, 0) == '-' && peek(t, 1) != ']' && peek(t, 1) != '[';
+    bool is_range = peek(t, 0) == '-' && peek(t, 1) != ']';
 
     if (is_range) {
         int rc;
@@ -369,8 +369,8 @@ static int parse_range(struct translator *t, struct options options, struct code
         t->at++;
         if (at_end(t))
             return malformed(t, "a class without end");
-        if (next_is(t, "&&"))
-            return refuse(t, "'-' before &&");
+        if (next_is(t, "&&") || peek(t, 0) == '[')
+            return refuse(t, "'-' before && or [");
         rc = parse_element(t, options, &unused, &last);
         code_set_release(&unused);
         if (rc <= 0)

@@ -259,7 +259,7 @@ static int read_member(struct tokenizer *tokenizer, struct json_reader *reader,
         if (tokenizer->subword)
             return error_set(err, ERROR_FORMAT, "duplicate key 'model'");
         tokenizer->subword = subword_load(reader, err);
-        return tokenizer->subword ? 0 : -1;
+        return tokenizer->subword ? 0 : error_context(err, "model");
     }
     if (json_text_is(key, "version"))
         return check_version(reader, err);
