@@ -22,16 +22,18 @@ void pretokenizer_set_prefix_space(struct pretokenizer *pretokenizer, bool add_p
 
 /* Whether the last step is ByteLevel. Then the pieces that come out hold the raw bytes, NOT the
  * display characters: models are told to read their vocabulary so (bpe.h), which saves mapping every
- * byte. */
+ * byte. A ByteLevel that other steps follow (Falcon) does map, and this is false. */
 bool pretokenizer_is_byte_level(const struct pretokenizer *pretokenizer);
 
-/* A scanner: the end of the word that starts at text[at] (at < n). Not NULL when the pretokenizer is
- * nothing but one of the well-known patterns (and ByteLevel without prefix space behind it): then
- * words can be taken one by one without a list. The slow way gives the same. */
+/* A scanner: the end of the word that starts at text[at] (at < n), text[n] being all of a piece. Not
+ * NULL when the pretokenizer is nothing but one of the well-known patterns (and ByteLevel without
+ * prefix space behind it): then words can be taken one by one without a list. The slow way gives the
+ * same. Ask again after pretokenizer_set_prefix_space. */
 typedef size_t pretokenizer_scan(const char *text, size_t n, size_t at);
 pretokenizer_scan *pretokenizer_scanner(const struct pretokenizer *pretokenizer);
 
-/* Replaces the pieces by smaller ones; `spare` is used in between and may be swapped in. */
+/* Replaces the pieces by smaller ones; `spare` is used in between and may be swapped in. Fails only
+ * when a regular expression gives up (ERROR_UNSUPPORTED). */
 int pretokenizer_run(const struct pretokenizer *pretokenizer, struct pieces *pieces,
                      struct pieces *spare, struct error *err);
 

@@ -393,7 +393,7 @@ static int parse_operand(struct translator *t, struct options options, struct co
     bool is_first = true;
 
     while (!at_end(t) && !next_is(t, "&&")) {
-        uint32_t value;
+        uint32_t value = 0;
         int rc;
 
         if (peek(t, 0) == ']') {

@@ -10,6 +10,7 @@ static const size_t file_bytes_max = 50 * 1000 * 1000;
 
 static const char *const token_names[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                           "pad_token", "cls_token", "mask_token"};
+static const size_t n_token_names = sizeof token_names / sizeof *token_names;
 
 /* ---- tokens ---- */
 
@@ -50,7 +51,7 @@ static int add_named(struct tokenizer_config *config, const cJSON *json, struct 
 {
     static const char *const lists[] = {"additional_special_tokens", "extra_special_tokens"};
 
-    for (size_t i = 0; i < sizeof token_names / sizeof *token_names; i++) {
+    for (size_t i = 0; i < n_token_names; i++) {
         const cJSON *value = json_find(json, token_names[i]);
 
         if (value && !tokenizer_config_find(config, token_names[i]) &&
@@ -192,6 +193,17 @@ static void read_flags(struct tokenizer_config *config, const cJSON *json)
     config->truncates_left = side && strcmp(side, "left") == 0;
 }
 
+/* Place in token_names, whichever file the token is from; the nameless ones follow. */
+static size_t name_rank(const struct config_token *token)
+{
+    size_t rank = 0;
+
+    while (rank < n_token_names && !(token->name && strcmp(token->name, token_names[rank]) == 0))
+        rank++;
+    return rank;
+}
+
+/* New tokens get their ids in this order. */
 static void sort_tokens(struct tokenizer_config *config)
 {
     struct config_token *sorted = memory_zalloc(config->n_tokens, sizeof *sorted);
@@ -201,9 +213,10 @@ static void sort_tokens(struct tokenizer_config *config)
         if (config->tokens[i].has_id)
             sorted[n_ids++] = config->tokens[i];
     n = n_ids;
-    for (size_t i = 0; i < config->n_tokens; i++)
-        if (!config->tokens[i].has_id)
-            sorted[n++] = config->tokens[i];
+    for (size_t rank = 0; rank <= n_token_names; rank++)
+        for (size_t i = 0; i < config->n_tokens; i++)
+            if (!config->tokens[i].has_id && name_rank(&config->tokens[i]) == rank)
+                sorted[n++] = config->tokens[i];
     if (n_ids)
         qsort(sorted, n_ids, sizeof *sorted, compare_ids);
     free(config->tokens);
