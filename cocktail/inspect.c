@@ -74,7 +74,7 @@ static int find_facts(struct facts *facts, const char *path, bool follow_symlink
         model_folder_open(&facts->model, path, follow_symlinks, err))
         return -1;
     facts->checkpoint = model_folder_weights(&facts->model, &facts->notices, err);
-    if (!facts->checkpoint || count_tensors(facts, err) || 
+    if (!facts->checkpoint || count_tensors(facts, err) ||
         model_folder_vocabulary(&facts->model, &facts->vocabulary, err))
         return -1;
     if (facts->model.has_config &&
