@@ -64,14 +64,6 @@ static int count_tensors(struct facts *facts, struct error *err)
     return rc < 0 ? -1 : 0;
 }
 
-static int load_vocabulary(struct facts *facts, struct error *err)
-{
-    if (facts->model.file)
-        return 0;
-    return vocabulary_load(&facts->vocabulary, facts->model.folder,
-                           facts->model.sentence.transformer, err);
-}
-
 static int find_facts(struct facts *facts, const char *path, bool follow_symlinks,
                       struct error *err)
 {
@@ -82,7 +74,8 @@ static int find_facts(struct facts *facts, const char *path, bool follow_symlink
         model_folder_open(&facts->model, path, follow_symlinks, err))
         return -1;
     facts->checkpoint = model_folder_weights(&facts->model, &facts->notices, err);
-    if (!facts->checkpoint || count_tensors(facts, err) || load_vocabulary(facts, err))
+    if (!facts->checkpoint || count_tensors(facts, err) ||
+        model_folder_vocabulary(&facts->model, &facts->vocabulary, err))
         return -1;
     if (facts->model.has_config &&
         architecture_type(&facts->model.config, NULL, path, &type, &ignored) == 0)

@@ -81,6 +81,19 @@ struct checkpoint *model_folder_weights(const struct model_folder *model, struct
                            model->file, notices, err);
 }
 
+int model_folder_vocabulary(const struct model_folder *model, struct vocabulary *vocabulary,
+                            struct error *err)
+{
+    *vocabulary = (struct vocabulary){0};
+    if (model->file)
+        return 0;
+    if (vocabulary_load(vocabulary, model->folder, model->sentence.transformer, err))
+        return -1;
+    if (vocabulary->kind || !*model->sentence.transformer)
+        return 0;
+    return vocabulary_load(vocabulary, model->folder, "", err);
+}
+
 bool model_folder_is_tied(const struct model_folder *model)
 {
     int tied;

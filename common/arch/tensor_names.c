@@ -6,6 +6,7 @@
 static const char *const prefixes[] = {
     "model.",      "transformer.", "bert.",   "roberta.",   "distilbert.",       "gpt_neox.",
     "language_model.", "0.auto_model.", "auto_model.", "module.", "_orig_mod.", "base_model.model.",
+    "mpnet.",      "electra.",     "albert.", "deberta.",
 };
 
 static const struct {

@@ -116,6 +116,10 @@ int outdir_check(const char *path, bool force, outdir_replaceable *replaceable, 
     if (*path == '\0')
         return error_set(err, ERROR_USAGE, "the output directory has no name");
     if (lstat(path, &info)) {
+        const char *slash = strrchr(path, '/'), *last = slash ? slash + 1 : path;
+
+        if (errno == ENOENT && (strcmp(last, ".") == 0 || strcmp(last, "..") == 0))
+            return error_set(err, ERROR_USAGE, "'%s': the output directory has no name", path);
         if (errno == ENOENT)
             return 0;
         if (errno == ENOTDIR)

@@ -45,27 +45,13 @@ void fit_compare_configs(const struct model_folder *base, const struct model_fol
                     base->sentence.pooling, base->name, other->sentence.pooling, other->name);
 }
 
-/* The files lie beside config.json, or at the top of an old sentence-transformers folder. */
-static int load_vocabulary(struct vocabulary *vocabulary, const struct model_folder *model,
-                           struct error *err)
-{
-    *vocabulary = (struct vocabulary){0};
-    if (model->file)
-        return 0;
-    if (vocabulary_load(vocabulary, model->folder, model->sentence.transformer, err))
-        return -1;
-    if (vocabulary->kind || !*model->sentence.transformer)
-        return 0;
-    return vocabulary_load(vocabulary, model->folder, "", err);
-}
-
 static int compare_tokenizers(const struct vocabulary *base, const char *base_name,
                               const struct model_folder *other, bool ignore,
                               struct notices *notices, struct error *err)
 {
     struct vocabulary vocabulary;
     struct buffer difference = {0};
-    int rc = load_vocabulary(&vocabulary, other, err);
+    int rc = model_folder_vocabulary(other, &vocabulary, err);
 
     if (rc == 0 && vocabulary.kind &&
         !vocabulary_same(base, &vocabulary, base_name, other->name, &difference)) {
@@ -89,7 +75,7 @@ int fit_compare_tokenizers(const struct model_folder *models, size_t n_models, b
 
     /* The first model that has one: two others may differ even when the base has none. */
     while (first < n_models) {
-        if (load_vocabulary(&base, &models[first], err))
+        if (model_folder_vocabulary(&models[first], &base, err))
             return -1;
         if (base.kind)
             break;

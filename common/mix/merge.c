@@ -262,6 +262,10 @@ static void choose_pooling(struct merge *merge)
     if (base->sentence.n_modules)
         return;
     merge->makes_sentence_folder = true;
+    for (size_t i = 1; !base->sentence.pooling && i < merge->n_models; i++)
+        if (merge->models[i].sentence.pooling)
+            notices_add(&merge->notices, "pooling of '%s' is %s, which the base '%s' does not say",
+                        merge->models[i].name, merge->models[i].sentence.pooling, base->name);
     if (!base->sentence.pooling && !merge->options.pooling) {
         merge->options.pooling = "cls";
         notices_add(&merge->notices, "'%s' does not say how it pools: the result gets cls pooling; "
