@@ -35,7 +35,8 @@ static uint8_t letter_of(struct kinds *kinds, const uint64_t *members)
 
     if (!(members[0] & 1)) {
         for (letter = 1; letter <= kinds->n_kinds; letter++)
-            if (letter != '\n' && memcmp(kinds->members + letter * kinds->n_words, members, size) == 0)
+            if (letter != '\n' &&
+                memcmp(kinds->members + letter * kinds->n_words, members, size) == 0)
                 return (uint8_t)letter;
         if (letter == '\n')
             letter++;

@@ -1,8 +1,8 @@
 /* alphabet.h - the few kinds of characters that a pattern tells apart, one byte each.
  *
  * A pattern knows characters only by the sets that it names. Two that are in the same of these sets
- * are the same to it, so a text can be rewritten with one byte, a "letter", per kind before
- * it is matched. The matcher then needs no Unicode of its own, whose version would be another one. */
+ * are the same to it, so a text can be rewritten with one byte, a "letter", per character before it
+ * is matched. The matcher then needs no Unicode of its own, whose version would be another one. */
 #ifndef COCKTAIL_ALPHABET_H
 #define COCKTAIL_ALPHABET_H
 

@@ -1,8 +1,8 @@
 /* pretokenizer.c - a list of steps, each of which goes through all pieces.
  *
- * Sequences are laid out flat, and ByteLevel becomes up to three steps: a space in front, the cut into
- * words, the display characters. Most steps only cut: the text stays where it is and a new list of
- * pieces is made. The others write the text anew. */
+ * Sequences are laid out flat, and ByteLevel becomes up to three steps: a space in front, the cut
+ * into words, the display characters. Most steps only cut: the text stays where it is and a new
+ * list of pieces is made. The others write the text anew. */
 #include "pretokenizer.h"
 
 #include <math.h>
@@ -329,7 +329,8 @@ static int run_cut(const struct step *step, const struct pieces *in, struct piec
 
 /* Steps that write. */
 
-/* A space in front of every piece that does not begin with one. It counts to the first character. */
+/* A space in front of every piece that does not begin with one. It counts to the character that
+ * follows. */
 static void write_prefix_space(const struct pieces *in, struct pieces *out)
 {
     for (size_t i = 0; i < in->n_items; i++) {

@@ -12,8 +12,8 @@
 
 struct pretokenizer;
 
-/* From the "pre_tokenizer" member (NULL or null: none). NULL with an error that names the component.
- * `max_length` is not known here. Freed with pretokenizer_free. */
+/* From the "pre_tokenizer" member (NULL or null: none). NULL with an error that names the component
+ * and the member. Freed with pretokenizer_free. */
 struct pretokenizer *pretokenizer_new(const cJSON *json, struct error *err);
 void pretokenizer_free(struct pretokenizer *pretokenizer);
 
@@ -21,14 +21,14 @@ void pretokenizer_free(struct pretokenizer *pretokenizer);
 void pretokenizer_set_prefix_space(struct pretokenizer *pretokenizer, bool add_prefix_space);
 
 /* Whether the last step is ByteLevel. Then the pieces that come out hold the raw bytes, NOT the
- * display characters: models are told to read their vocabulary so (bpe.h), which saves mapping every
- * byte. A ByteLevel that other steps follow (Falcon) does map, and this is false. */
+ * display characters: models are told to read their vocabulary so (subword_use_bytes), which saves
+ * mapping every byte. A ByteLevel that other steps follow (Falcon) does map, and this is false. */
 bool pretokenizer_is_byte_level(const struct pretokenizer *pretokenizer);
 
-/* A scanner: the end of the word that starts at text[at] (at < n), text[n] being all of a piece. Not
- * NULL when the pretokenizer is nothing but one of the well-known patterns (and ByteLevel without
- * prefix space behind it): then words can be taken one by one without a list. The slow way gives the
- * same. Ask again after pretokenizer_set_prefix_space. */
+/* A scanner: the end of the word that starts at text[at] (at < n), text[n] being all of a piece.
+ * Not NULL when the pretokenizer is nothing but one of the well-known patterns (and ByteLevel
+ * without prefix space behind it): then words can be taken one by one without a list. The slow way
+ * gives the same. Ask again after pretokenizer_set_prefix_space. */
 typedef size_t pretokenizer_scan(const char *text, size_t n, size_t at);
 pretokenizer_scan *pretokenizer_scanner(const struct pretokenizer *pretokenizer);
 

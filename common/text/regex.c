@@ -1,9 +1,9 @@
 /* regex.c - PCRE2 on letters, and the limit on its work.
  *
  * PCRE2's own limits hold per start of a match, and under JIT they do not see repeats of single
- * characters; a^n against (?=a+b)a is quadratic without touching them. So the translated pattern has
- * callouts where work piles up. Each costs a number of steps, and those behind a repeat one more per
- * letter that lies between them and the callout before. Steps are granted per byte of text. */
+ * characters; a^n against (?=a+b)a is quadratic without touching them. So the translated pattern
+ * has callouts where work piles up. Each costs a number of steps, and those behind a repeat one
+ * more per letter between them and the callout before. Steps are granted per byte of text. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "regex.h"
 

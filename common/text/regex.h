@@ -1,7 +1,7 @@
 /* regex.h - patterns from strangers' tokenizer.json, with the meaning that Oniguruma gives them.
  *
- * PCRE2 with JIT does the matching; before it, characters are replaced by letters of the pattern's own
- * alphabet (alphabet.h), so that Unicode is ours. What is translated and what refused:
+ * PCRE2 with JIT does the matching; before it, characters are replaced by letters of the pattern's
+ * own alphabet (alphabet.h), so that Unicode is ours. What is translated and what refused:
  * regex_translate.h. The work is limited to about a second per MB of text. */
 #ifndef COCKTAIL_REGEX_H
 #define COCKTAIL_REGEX_H
@@ -13,8 +13,8 @@
 
 struct regex; /* read-only once made; threads share it */
 
-/* NULL with ERROR_FORMAT (bad pattern) or ERROR_UNSUPPORTED (a construct that is not translated, which
- * is named). */
+/* NULL with ERROR_FORMAT (bad pattern) or ERROR_UNSUPPORTED (a construct that is not translated,
+ * which is named). */
 struct regex *regex_new(const char *pattern, size_t length, struct error *err);
 void regex_free(struct regex *regex);
 

@@ -45,7 +45,9 @@ struct translator {
     struct error *err;
 };
 
-enum atom { ATOM_ERROR, ATOM_END, ATOM_SET, ATOM_GROUP, ATOM_ASSERTION, ATOM_NOTHING, ATOM_OPTIONS };
+enum atom {
+    ATOM_ERROR, ATOM_END, ATOM_SET, ATOM_GROUP, ATOM_ASSERTION, ATOM_NOTHING, ATOM_OPTIONS,
+};
 
 static int refuse(struct translator *t, const char *what)
 {
@@ -93,14 +95,12 @@ static size_t read_digits(struct translator *t, unsigned base, size_t n_max, uin
 
     *value = 0;
     for (; n < n_max; n++) {
-        char c = peek(t, 0);
-        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0')
-                         : isxdigit((unsigned char)c) ? (unsigned)(tolower((unsigned char)c) - 'a' + 10)
-                                                      : 99;
+        unsigned char c = (unsigned char)peek(t, 0);
+        int digit = isdigit(c) ? c - '0' : isxdigit(c) ? tolower(c) - 'a' + 10 : 99;
 
-        if (digit >= base)
+        if (digit >= (int)base)
             break;
-        *value = *value * base + digit;
+        *value = *value * base + (uint32_t)digit;
         t->at++;
     }
     return n;
@@ -777,7 +777,7 @@ static void repeat_atom(struct translator *t, size_t start, bool is_group, struc
 
     if (!is_group && !is_short) {
         count_repeat(t, start, repeat, suffix);
-        *weight = 2 + repeat.min / SHORT_REPEAT;
+        *weight = 2 + (double)repeat.min / SHORT_REPEAT;
         return;
     }
     if (is_group && repeat.max > 1)
@@ -786,7 +786,7 @@ static void repeat_atom(struct translator *t, size_t start, bool is_group, struc
     if (is_group)
         *weight += 1;
     else
-        *weight = 1 + repeat.max - repeat.min + repeat.min / SHORT_REPEAT;
+        *weight = 1 + repeat.max - repeat.min + (double)repeat.min / SHORT_REPEAT;
     if (t->counts_all)
         buffer_add_text(&t->out, "(?C)");
 }

@@ -1,8 +1,8 @@
 /* regex_translate.h - from Oniguruma's Ruby syntax to PCRE2 over an alphabet of bytes.
  *
  * What the pattern says about characters goes into the alphabet; what is left says how they follow
- * each other. It is written so that PCRE2 does what Oniguruma does, with callouts where
- * work can pile up: (?C1) before a repeat of a set, (?C) behind it and at the end of a repeated group.
+ * each other. It is written so that PCRE2 does what Oniguruma does, with callouts where work can
+ * pile up: (?C1) before a repeat of a set, (?C) behind it and at the end of a repeated group.
  * Whoever matches counts them (regex.c). What has no equal in PCRE2 is refused. */
 #ifndef COCKTAIL_REGEX_TRANSLATE_H
 #define COCKTAIL_REGEX_TRANSLATE_H

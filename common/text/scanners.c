@@ -410,8 +410,8 @@ static const struct {
      {scan_cl100k_word, NULL}},
     {"\\p{N}{1,3}", {NULL, find_numbers}},
     {"[一-龥぀-ゟ゠-ヿ]+", {NULL, find_cjk}},
-    {"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+"
-     "| ?[\\p{P}\\p{S}]+[\\r\\n]*|" SPACES,
+    {"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|"
+     "[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|" SPACES,
      {NULL, find_deepseek}},
     {" {2,}", {NULL, find_spaces}},
 };

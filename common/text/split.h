@@ -41,7 +41,8 @@ void split_match(struct split *split, size_t start, size_t end);
 void split_end(struct split *split);
 
 /* A part of a piece, counted from its start. */
-static inline void split_add(struct pieces *out, const struct piece *piece, size_t start, size_t end)
+static inline void split_add(struct pieces *out, const struct piece *piece, size_t start,
+                             size_t end)
 {
     pieces_add(out, piece->start + start, end - start,
                piece->n_origin > start ? piece->n_origin - start : 0);

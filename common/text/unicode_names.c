@@ -121,7 +121,8 @@ static bool add_named(const char *name, struct code_set *set)
             if (strcmp(range_sets[i].names[k], name) == 0) {
                 add_runs(&found, range_sets[i].categories, 0, NO_SCRIPT);
                 for (size_t r = 0; r < 3 && (r == 0 || range_sets[i].ranges[r].first); r++)
-                    code_set_add(&found, range_sets[i].ranges[r].first, range_sets[i].ranges[r].last);
+                    code_set_add(&found, range_sets[i].ranges[r].first,
+                                 range_sets[i].ranges[r].last);
                 is_found = true;
             }
     code_set_unite(set, &found);

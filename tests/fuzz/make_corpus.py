@@ -153,8 +153,8 @@ def main():
     for name, file, config, content in model_files():
         write("tokenizer_model", f"{name}-{config}", bytes([file + 6 * config]) + content)
     for i, text in enumerate(TEXTS):
-        write("text", f"{i:02}", b"\x80" + text.encode())
-    write("text", "ill-formed", b"\x40\xff\xc0\xaf \xed\xa0\x80 \xf5\x80 \xe3\x81 a\xcc \xf0\x9f\x91")
+        write("text", f"{i:02}", b"\xff" + text.encode())
+    write("text", "ill-formed", b"\xff\xff\xc0\xaf \xed\xa0\x80 \xf5\x80 \xe3\x81 a\xcc \xf0\x9f\x91")
 
 
 if __name__ == "__main__":

@@ -49,13 +49,13 @@ static char *cut(const struct pretokenizer *pretokenizer, const char *text, size
         struct piece piece = pieces.items[i];
 
         for (size_t k = 0; k < piece.length; k++) {
-            char byte = pieces.text.data[piece.start + k], display[4];
+            unsigned char byte = (unsigned char)pieces.text.data[piece.start + k];
+            char shown[4] = {(char)byte};
+            size_t length = 1;
 
             if (pretokenizer_is_byte_level(pretokenizer))
-                buffer_add(&out, display,
-                           unicode_encode(pretokenizer_byte_to_display((unsigned char)byte), display));
-            else
-                buffer_add_char(&out, byte);
+                length = unicode_encode(pretokenizer_byte_to_display(byte), shown);
+            buffer_add(&out, shown, length);
         }
         buffer_add_text(&out, separator);
     }
@@ -129,11 +129,12 @@ static uint32_t random_below(uint32_t limit)
 static void add_random_part(struct buffer *text)
 {
     static const char *const parts[] = {
-        "a", "B", "word", "HTML", " ", " ", "  ", "\n", "\r\n", "\t", "'s", "'LL", "'\xc5\xbf", "'", "''re",
-        "7", "123", "\xc2\xb2", "\xd9\xa3", ".", "...", "-", "/", "$", "\xe2\x82\xac", "\xe2\x80\x99",
-        "\xcc\x81", "\xe0\xa4\xbf", "\xe4\xb8\xad", "\xe3\x83\xbc", "\xc7\x85", "\xca\xb0", "\xc2\xaa", "\xc2\xa0",
-        "\xc2\x85", "\xe1\xa0\x8e", "\xe2\x80\x8b", "\xe3\x80\x80", "\xe2\x80\xa8", "\x01", "\x7f",
-        "\xf0\x9f\x91\x8d", "\xf0\xb1\x8d\x90", "\xf0\x90\xb5\x8a", "\xef\xbf\xbd", "\xd0\x96", "\xce\xb1",
+        "a", "B", "word", "HTML", " ", " ", "  ", "\n", "\r\n", "\t", "'s", "'LL", "'\xc5\xbf", "'",
+        "''re", "7", "123", "\xc2\xb2", "\xd9\xa3", ".", "...", "-", "/", "$", "\xe2\x82\xac",
+        "\xe2\x80\x99", "\xcc\x81", "\xe0\xa4\xbf", "\xe4\xb8\xad", "\xe3\x83\xbc", "\xc7\x85",
+        "\xca\xb0", "\xc2\xaa", "\xc2\xa0", "\xc2\x85", "\xe1\xa0\x8e", "\xe2\x80\x8b",
+        "\xe3\x80\x80", "\xe2\x80\xa8", "\x01", "\x7f", "\xf0\x9f\x91\x8d", "\xf0\xb1\x8d\x90",
+        "\xf0\x90\xb5\x8a", "\xef\xbf\xbd", "\xd0\x96", "\xce\xb1",
     };
     char character[4];
     uint32_t code_point;
@@ -148,8 +149,8 @@ static void add_random_part(struct buffer *text)
     buffer_add(text, character, unicode_encode(code_point, character));
 }
 
-static bool scan(const struct scanner *scanner, const struct buffer *text, size_t from, size_t *start,
-                 size_t *end)
+static bool scan(const struct scanner *scanner, const struct buffer *text, size_t from,
+                 size_t *start, size_t *end)
 {
     if (scanner->find)
         return scanner->find(text->data, text->size, from, start, end);
@@ -240,8 +241,25 @@ static void maps_bytes_to_characters_and_back(void)
     for (unsigned code_point = 0; code_point < 0x200; code_point++)
         n_back += pretokenizer_display_to_byte(code_point) >= 0;
     CHECK(n_back == 256);
-    CHECK(pretokenizer_byte_to_display(' ') == 0x120 && pretokenizer_byte_to_display('\n') == 0x10a);
-    CHECK(pretokenizer_byte_to_display(0x7f) == 0x121 && pretokenizer_byte_to_display(0xad) == 0x143);
+    CHECK(pretokenizer_byte_to_display(' ') == 0x120);
+    CHECK(pretokenizer_byte_to_display('\n') == 0x10a);
+    CHECK(pretokenizer_byte_to_display(0x7f) == 0x121);
+    CHECK(pretokenizer_byte_to_display(0xad) == 0x143);
+}
+
+/* As make, ' being written for ". */
+static struct pretokenizer *make_quoted(const char *text, struct error *err)
+{
+    struct pretokenizer *pretokenizer;
+    struct buffer json = {0};
+
+    buffer_add_text(&json, text);
+    for (size_t i = 0; i < json.size; i++)
+        if (json.data[i] == '\'')
+            json.data[i] = '"';
+    pretokenizer = make(json.data, err);
+    buffer_release(&json);
+    return pretokenizer;
 }
 
 static void says_what_is_wrong_and_where(void)
@@ -251,59 +269,65 @@ static void says_what_is_wrong_and_where(void)
         enum error_code code;
         const char *parts[2];
     } cases[] = {
-        {"{\"type\":\"Foo\"}", ERROR_UNSUPPORTED, {"'Foo'", ""}},
-        {"{\"type\":\"whitespace\"}", ERROR_UNSUPPORTED, {"'whitespace'", ""}},
+        {"{'type':'Foo'}", ERROR_UNSUPPORTED, {"'Foo'", ""}},
+        {"{'type':'whitespace'}", ERROR_UNSUPPORTED, {"'whitespace'", ""}},
         {"{}", ERROR_FORMAT, {"'type'", ""}},
         {"[]", ERROR_FORMAT, {"'type'", ""}},
-        {"{\"type\":5}", ERROR_FORMAT, {"'type'", ""}},
-        {"{\"type\":\"ByteLevel\",\"trim_offsets\":true}", ERROR_FORMAT, {"ByteLevel", "'add_prefix_space'"}},
-        {"{\"type\":\"ByteLevel\",\"add_prefix_space\":true}", ERROR_FORMAT, {"ByteLevel", "'trim_offsets'"}},
-        {"{\"type\":\"ByteLevel\",\"add_prefix_space\":1,\"trim_offsets\":true}", ERROR_FORMAT,
+        {"{'type':5}", ERROR_FORMAT, {"'type'", ""}},
+        {"{'type':'ByteLevel','trim_offsets':true}", ERROR_FORMAT,
          {"ByteLevel", "'add_prefix_space'"}},
-        {"{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,\"use_regex\":null}",
+        {"{'type':'ByteLevel','add_prefix_space':true}", ERROR_FORMAT,
+         {"ByteLevel", "'trim_offsets'"}},
+        {"{'type':'ByteLevel','add_prefix_space':1,'trim_offsets':true}", ERROR_FORMAT,
+         {"ByteLevel", "'add_prefix_space'"}},
+        {"{'type':'ByteLevel','add_prefix_space':true,'trim_offsets':true,'use_regex':null}",
          ERROR_FORMAT, {"ByteLevel", "'use_regex'"}},
-        {"{\"type\":\"Metaspace\"}", ERROR_FORMAT, {"Metaspace", "'replacement'"}},
-        {"{\"type\":\"Metaspace\",\"replacement\":\"\"}", ERROR_FORMAT, {"Metaspace", "'replacement'"}},
-        {"{\"type\":\"Metaspace\",\"replacement\":\"ab\"}", ERROR_FORMAT, {"Metaspace", "'replacement'"}},
-        {"{\"type\":\"Metaspace\",\"replacement\":\"_\",\"add_prefix_space\":false}", ERROR_FORMAT,
+        {"{'type':'Metaspace'}", ERROR_FORMAT, {"Metaspace", "'replacement'"}},
+        {"{'type':'Metaspace','replacement':''}", ERROR_FORMAT, {"Metaspace", "'replacement'"}},
+        {"{'type':'Metaspace','replacement':'ab'}", ERROR_FORMAT, {"Metaspace", "'replacement'"}},
+        {"{'type':'Metaspace','replacement':'_','add_prefix_space':false}", ERROR_FORMAT,
          {"Metaspace", "'prepend_scheme'"}},
-        {"{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"First\"}", ERROR_FORMAT,
+        {"{'type':'Metaspace','replacement':'_','prepend_scheme':'First'}", ERROR_FORMAT,
          {"Metaspace", "'prepend_scheme'"}},
-        {"{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":null}", ERROR_FORMAT,
+        {"{'type':'Metaspace','replacement':'_','prepend_scheme':null}", ERROR_FORMAT,
          {"Metaspace", "'prepend_scheme'"}},
-        {"{\"type\":\"Metaspace\",\"replacement\":\"_\",\"str_rep\":5}", ERROR_FORMAT, {"Metaspace", "'str_rep'"}},
-        {"{\"type\":\"Metaspace\",\"replacement\":\"_\",\"split\":1}", ERROR_FORMAT, {"Metaspace", "'split'"}},
-        {"{\"type\":\"Punctuation\",\"behavior\":\"removed\"}", ERROR_FORMAT, {"Punctuation", "'behavior'"}},
-        {"{\"type\":\"Punctuation\",\"behavior\":null}", ERROR_FORMAT, {"Punctuation", "'behavior'"}},
-        {"{\"type\":\"Digits\"}", ERROR_FORMAT, {"Digits", "'individual_digits'"}},
-        {"{\"type\":\"CharDelimiterSplit\",\"delimiter\":\"bc\"}", ERROR_FORMAT,
+        {"{'type':'Metaspace','replacement':'_','str_rep':5}", ERROR_FORMAT,
+         {"Metaspace", "'str_rep'"}},
+        {"{'type':'Metaspace','replacement':'_','split':1}", ERROR_FORMAT,
+         {"Metaspace", "'split'"}},
+        {"{'type':'Punctuation','behavior':'removed'}", ERROR_FORMAT,
+         {"Punctuation", "'behavior'"}},
+        {"{'type':'Punctuation','behavior':null}", ERROR_FORMAT, {"Punctuation", "'behavior'"}},
+        {"{'type':'Digits'}", ERROR_FORMAT, {"Digits", "'individual_digits'"}},
+        {"{'type':'CharDelimiterSplit','delimiter':'bc'}", ERROR_FORMAT,
          {"CharDelimiterSplit", "'delimiter'"}},
-        {"{\"type\":\"FixedLength\",\"length\":0}", ERROR_FORMAT, {"FixedLength", "'length'"}},
-        {"{\"type\":\"FixedLength\",\"length\":-1}", ERROR_FORMAT, {"FixedLength", "'length'"}},
-        {"{\"type\":\"FixedLength\",\"length\":1e300}", ERROR_FORMAT, {"FixedLength", "'length'"}},
-        {"{\"type\":\"FixedLength\",\"length\":null}", ERROR_FORMAT, {"FixedLength", "'length'"}},
-        {"{\"type\":\"Split\",\"behavior\":\"Removed\",\"invert\":false}", ERROR_FORMAT, {"Split", "'pattern'"}},
-        {"{\"type\":\"Split\",\"pattern\":\"a\",\"behavior\":\"Removed\",\"invert\":false}", ERROR_FORMAT,
+        {"{'type':'FixedLength','length':0}", ERROR_FORMAT, {"FixedLength", "'length'"}},
+        {"{'type':'FixedLength','length':-1}", ERROR_FORMAT, {"FixedLength", "'length'"}},
+        {"{'type':'FixedLength','length':1e300}", ERROR_FORMAT, {"FixedLength", "'length'"}},
+        {"{'type':'FixedLength','length':null}", ERROR_FORMAT, {"FixedLength", "'length'"}},
+        {"{'type':'Split','behavior':'Removed','invert':false}", ERROR_FORMAT,
          {"Split", "'pattern'"}},
-        {"{\"type\":\"Split\",\"pattern\":{\"String\":\"a\",\"Regex\":\"b\"},\"behavior\":\"Removed\","
-         "\"invert\":false}", ERROR_FORMAT, {"Split", "'pattern'"}},
-        {"{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"invert\":false}", ERROR_FORMAT,
+        {"{'type':'Split','pattern':'a','behavior':'Removed','invert':false}", ERROR_FORMAT,
+         {"Split", "'pattern'"}},
+        {"{'type':'Split','pattern':{'String':'a','Regex':'b'},'behavior':'Removed',"
+         "'invert':false}", ERROR_FORMAT, {"Split", "'pattern'"}},
+        {"{'type':'Split','pattern':{'String':'a'},'invert':false}", ERROR_FORMAT,
          {"Split", "'behavior'"}},
-        {"{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":\"Removed\"}", ERROR_FORMAT,
+        {"{'type':'Split','pattern':{'String':'a'},'behavior':'Removed'}", ERROR_FORMAT,
          {"Split", "'invert'"}},
-        {"{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a\"},\"behavior\":\"Removed\",\"invert\":false}",
+        {"{'type':'Split','pattern':{'Regex':'(a'},'behavior':'Removed','invert':false}",
          ERROR_FORMAT, {"Split", "'(a'"}},
-        {"{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a)\\\\1\"},\"behavior\":\"Removed\",\"invert\":false}",
+        {"{'type':'Split','pattern':{'Regex':'(a)\\\\1'},'behavior':'Removed','invert':false}",
          ERROR_UNSUPPORTED, {"Split", "back-reference"}},
-        {"{\"type\":\"Sequence\"}", ERROR_FORMAT, {"Sequence", "'pretokenizers'"}},
-        {"{\"type\":\"Sequence\",\"pretokenizers\":[null]}", ERROR_FORMAT, {"Sequence", "'type'"}},
-        {"{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"}]}", ERROR_FORMAT,
+        {"{'type':'Sequence'}", ERROR_FORMAT, {"Sequence", "'pretokenizers'"}},
+        {"{'type':'Sequence','pretokenizers':[null]}", ERROR_FORMAT, {"Sequence", "'type'"}},
+        {"{'type':'Sequence','pretokenizers':[{'type':'Digits'}]}", ERROR_FORMAT,
          {"Sequence: pre-tokenizer Digits", "'individual_digits'"}},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct error err = {0};
-        struct pretokenizer *pretokenizer = make(cases[i].json, &err);
+        struct pretokenizer *pretokenizer = make_quoted(cases[i].json, &err);
 
         CHECK(!pretokenizer);
         CHECK(err.code == cases[i].code);
@@ -343,8 +367,9 @@ static void without_a_pretokenizer_all_is_one_piece(void)
 #define SEQUENCE(list) "{\"type\":\"Sequence\",\"pretokenizers\":[" list "]}"
 #define DIGITS "{\"type\":\"Digits\",\"individual_digits\":true}"
 #define SPLIT(behavior, invert)                                                                   \
-    "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"'s|'t|'re|'ve|'m|'ll|'d| ?\\\\p{L}+| ?\\\\p{N}+|"         \
-    " ?[^\\\\s\\\\p{L}\\\\p{N}]+|\\\\s+(?!\\\\S)|\\\\s+\"},\"behavior\":\"" behavior "\",\"invert\":" invert "}"
+    "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"'s|'t|'re|'ve|'m|'ll|'d"                             \
+    "| ?\\\\p{L}+| ?\\\\p{N}+| ?[^\\\\s\\\\p{L}\\\\p{N}]+|\\\\s+(?!\\\\S)|\\\\s+\"},"                     \
+    "\"behavior\":\"" behavior "\",\"invert\":" invert "}"
 
 static void says_when_words_can_be_scanned_and_bytes_are_raw(void)
 {
@@ -354,7 +379,8 @@ static void says_when_words_can_be_scanned_and_bytes_are_raw(void)
     } cases[] = {
         {BYTE_LEVEL("false"), true, true},
         {BYTE_LEVEL("true"), true, false},
-        {SEQUENCE(SPLIT("Isolated", "false") "," BYTE_LEVEL("false")), true, false}, /* two patterns */
+        /* two patterns: */
+        {SEQUENCE(SPLIT("Isolated", "false") "," BYTE_LEVEL("false")), true, false},
         {SEQUENCE(DIGITS "," BYTE_LEVEL("false")), true, false},
         {SEQUENCE(BYTE_LEVEL("false") "," DIGITS), false, false},
         {SEQUENCE(SEQUENCE(BYTE_LEVEL("false")) "," SEQUENCE("")), true, true},
@@ -399,10 +425,14 @@ static void only_what_comes_from_the_start_is_first(void)
 {
     struct error err = {0};
     struct pretokenizer *pretokenizer =
-        make(SEQUENCE("{\"type\":\"FixedLength\",\"length\":1},{\"type\":\"Metaspace\",\"replacement\":"
-                      "\"_\",\"prepend_scheme\":\"first\"}"), &err);
-    static const char *const expected[] = {"x\xc7\x80y\xc7\x80z\xc7\x80", "_x\xc7\x80y\xc7\x80z\xc7\x80",
-                                           "_x\xc7\x80_y\xc7\x80z\xc7\x80"};
+        make_quoted(SEQUENCE("{'type':'FixedLength','length':1},"
+                             "{'type':'Metaspace','replacement':'_','prepend_scheme':'first'}"),
+                    &err);
+    static const char *const expected[] = {
+        "x\xc7\x80y\xc7\x80z\xc7\x80",
+        "_x\xc7\x80y\xc7\x80z\xc7\x80",
+        "_x\xc7\x80_y\xc7\x80z\xc7\x80",
+    };
 
     for (size_t n_origin = 0; n_origin < 3; n_origin++) {
         char *found = cut(pretokenizer, "xyz", 3, n_origin);
@@ -417,8 +447,8 @@ static void gives_up_on_hostile_patterns(void)
 {
     struct error err = {0};
     struct pretokenizer *pretokenizer =
-        make("{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a|aa)+(?:b|c)\"},\"behavior\":\"Removed\","
-             "\"invert\":false}", &err);
+        make_quoted("{'type':'Split','pattern':{'Regex':'(a|aa)+(?:b|c)'},'behavior':'Removed',"
+                    "'invert':false}", &err);
     struct pieces pieces = {0}, spare = {0};
     char text[1000];
 
