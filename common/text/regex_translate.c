@@ -33,6 +33,11 @@ struct options {
     bool ignores_case, dot_is_all;
 };
 
+struct measure { /* of a part of the pattern */
+    double weight;
+    bool may_be_empty;
+};
+
 struct translator {
     const char *pattern;
     size_t length, at;
@@ -584,7 +589,8 @@ static enum atom parse_escape(struct translator *t, struct options options)
     }
 }
 
-static int parse_alternation(struct translator *t, struct options options, double *weight);
+static int parse_alternation(struct translator *t, struct options options,
+                             struct measure *measure);
 
 /* (?imx-imx) or (?imx-imx:…, `t->at` behind the '?'. */
 static enum atom parse_options(struct translator *t, struct options *options)
@@ -622,7 +628,8 @@ static enum atom skip_comment(struct translator *t)
 }
 
 /* A group, `t->at` at its '('. ATOM_OPTIONS: (?i), valid to the end of the group around it. */
-static enum atom parse_group(struct translator *t, struct options *options, double *weight)
+static enum atom parse_group(struct translator *t, struct options *options,
+                             struct measure *measure)
 {
     static const struct {
         const char *opening;
@@ -662,7 +669,7 @@ static enum atom parse_group(struct translator *t, struct options *options, doub
     if (++t->depth > DEPTH_MAX)
         return atom_of(refuse(t, "so deep a nesting"), ATOM_ERROR);
     buffer_add_text(&t->out, opening);
-    if (parse_alternation(t, inner, weight))
+    if (parse_alternation(t, inner, measure))
         return ATOM_ERROR;
     if (at_end(t))
         return atom_of(malformed(t, "a group without end"), ATOM_ERROR);
@@ -771,28 +778,30 @@ static void count_repeat(struct translator *t, size_t start, struct repeat repea
 
 /* Writes the repeat behind the atom that begins at `start`, with its callouts. */
 static void repeat_atom(struct translator *t, size_t start, bool is_group, struct repeat repeat,
-                        const char *suffix, double *weight)
+                        const char *suffix, struct measure *measure)
 {
     bool is_short = repeat.max != NO_MAX && repeat.max - repeat.min <= SHORT_REPEAT;
 
+    measure->may_be_empty = measure->may_be_empty || repeat.min == 0;
     if (!is_group && !is_short) {
         count_repeat(t, start, repeat, suffix);
-        *weight = 2 + (double)repeat.min / SHORT_REPEAT;
+        measure->weight = 2 + (double)repeat.min / SHORT_REPEAT;
         return;
     }
     if (is_group && repeat.max > 1)
         wrap(t, start, "(?C))");
     write_repeat(t, repeat, suffix);
     if (is_group)
-        *weight += 1;
+        measure->weight += 1;
     else
-        *weight = 1 + repeat.max - repeat.min + (double)repeat.min / SHORT_REPEAT;
+        measure->weight = 1 + repeat.max - repeat.min + (double)repeat.min / SHORT_REPEAT;
     if (t->counts_all)
         buffer_add_text(&t->out, "(?C)");
 }
 
 /* The repeats behind an atom. */
-static int parse_repeats(struct translator *t, size_t start, enum atom atom, double *weight)
+static int parse_repeats(struct translator *t, size_t start, enum atom atom,
+                         struct measure *measure)
 {
     struct repeat repeat;
     bool is_group = atom == ATOM_GROUP, may_go_on = true;
@@ -810,6 +819,9 @@ static int parse_repeats(struct translator *t, size_t start, enum atom atom, dou
             return refuse(t, "a repeat that ends below its start");
         if (repeat.min > REPEAT_MAX || (repeat.max != NO_MAX && repeat.max > REPEAT_MAX))
             return refuse(t, "a repeat of more than 1000");
+        /* Oniguruma leaves a counted repeat after an empty round, PCRE2 goes on. */
+        if (measure->may_be_empty && (repeat.min > 1 || (repeat.max > 1 && repeat.max != NO_MAX)))
+            return refuse(t, "a counted repeat of what may be empty");
         if (n > 0) {
             wrap(t, start, ")");
             is_group = true;
@@ -820,13 +832,14 @@ static int parse_repeats(struct translator *t, size_t start, enum atom atom, dou
         }
         /* In this syntax {n,m}+ repeats {n,m}, and {n}? is an optional {n}. */
         if (repeat.is_interval && repeat.min == repeat.max && *suffix) {
-            repeat_atom(t, start, is_group, repeat, "", weight);
+            repeat_atom(t, start, is_group, repeat, "", measure);
             wrap(t, start, ")?");
-            *weight += 1;
+            measure->weight += 1;
+            measure->may_be_empty = true;
             may_go_on = false;
             continue;
         }
-        repeat_atom(t, start, is_group, repeat, suffix, weight);
+        repeat_atom(t, start, is_group, repeat, suffix, measure);
         may_go_on = repeat.is_interval && !*suffix && (peek(t, 0) == '+' || peek(t, 0) == '{');
     }
     return 0;
@@ -834,16 +847,17 @@ static int parse_repeats(struct translator *t, size_t start, enum atom atom, dou
 
 /* The whole */
 
-static enum atom parse_atom(struct translator *t, struct options *options, double *weight)
+static enum atom parse_atom(struct translator *t, struct options *options,
+                            struct measure *measure)
 {
     char c = peek(t, 0);
     struct repeat ignored;
 
-    *weight = 1;
+    *measure = (struct measure){.weight = 1};
     if (at_end(t) || c == '|' || c == ')')
         return ATOM_END;
     if (c == '(')
-        return parse_group(t, options, weight);
+        return parse_group(t, options, measure);
     if (c == '[') {
         struct code_set set = {0};
         bool is_single = false;
@@ -878,12 +892,12 @@ static enum atom parse_atom(struct translator *t, struct options *options, doubl
     return atom_of(write_literal(t, *options, read_code_point(t)), ATOM_SET);
 }
 
-static int parse_branch(struct translator *t, struct options options, double *weight)
+static int parse_branch(struct translator *t, struct options options, struct measure *measure)
 {
-    *weight = 1;
+    *measure = (struct measure){.weight = 1, .may_be_empty = true};
     for (;;) {
         size_t start = t->out.size;
-        double of_atom;
+        struct measure of_atom;
         enum atom atom = parse_atom(t, &options, &of_atom);
 
         if (atom == ATOM_END)
@@ -901,21 +915,24 @@ static int parse_branch(struct translator *t, struct options options, double *we
         } else if (parse_repeats(t, start, atom, &of_atom)) {
             return -1;
         }
-        *weight *= of_atom;
+        measure->weight *= of_atom.weight;
+        if (!of_atom.may_be_empty && atom != ATOM_ASSERTION && atom != ATOM_NOTHING)
+            measure->may_be_empty = false;
     }
 }
 
 /* Branches, up to the ')' of the group around them or the end. */
-static int parse_alternation(struct translator *t, struct options options, double *weight)
+static int parse_alternation(struct translator *t, struct options options, struct measure *measure)
 {
-    *weight = 0;
+    *measure = (struct measure){0};
     for (;;) {
-        double of_branch;
+        struct measure of_branch;
 
         t->previous = 0;
         if (parse_branch(t, options, &of_branch))
             return -1;
-        *weight += of_branch;
+        measure->weight += of_branch.weight;
+        measure->may_be_empty = measure->may_be_empty || of_branch.may_be_empty;
         if (t->counts_all)
             buffer_add_text(&t->out, "(?C)");
         if (peek(t, 0) != '|' || at_end(t))
@@ -925,14 +942,14 @@ static int parse_alternation(struct translator *t, struct options options, doubl
     }
 }
 
-static int parse_all(struct translator *t, bool counts_all, double *weight)
+static int parse_all(struct translator *t, bool counts_all, struct measure *measure)
 {
     struct options options = {false, false};
 
     t->at = 0;
     t->counts_all = counts_all;
     buffer_clear(&t->out);
-    if (parse_alternation(t, options, weight))
+    if (parse_alternation(t, options, measure))
         return -1;
     return at_end(t) ? 0 : malformed(t, "')' without '('");
 }
@@ -991,7 +1008,7 @@ int regex_translate(struct regex_translation *translation, const char *pattern, 
                     struct error *err)
 {
     struct translator *t = memory_zalloc(1, sizeof *t);
-    double weight;
+    struct measure whole;
     int rc = -1;
 
     *t = (struct translator){.pattern = pattern, .length = length, .err = err, .n_sets = 1};
@@ -1005,7 +1022,7 @@ int regex_translate(struct regex_translation *translation, const char *pattern, 
         error_set(err, ERROR_FORMAT, "a pattern that is not UTF-8");
         goto done;
     }
-    if (parse_all(t, false, &weight) || (weight > WEIGHT_MAX && parse_all(t, true, &weight)))
+    if (parse_all(t, false, &whole) || (whole.weight > WEIGHT_MAX && parse_all(t, true, &whole)))
         goto done;
     if (alphabet_init(&translation->alphabet, t->sets, t->n_sets)) {
         error_set(err, ERROR_UNSUPPORTED, "a pattern that tells more than 255 kinds of characters "

@@ -367,8 +367,8 @@ static void without_a_pretokenizer_all_is_one_piece(void)
 #define SEQUENCE(list) "{\"type\":\"Sequence\",\"pretokenizers\":[" list "]}"
 #define DIGITS "{\"type\":\"Digits\",\"individual_digits\":true}"
 #define SPLIT(behavior, invert)                                                                   \
-    "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"'s|'t|'re|'ve|'m|'ll|'d"                             \
-    "| ?\\\\p{L}+| ?\\\\p{N}+| ?[^\\\\s\\\\p{L}\\\\p{N}]+|\\\\s+(?!\\\\S)|\\\\s+\"},"                     \
+    "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"'s|'t|'re|'ve|'m|'ll|'d"                        \
+    "| ?\\\\p{L}+| ?\\\\p{N}+| ?[^\\\\s\\\\p{L}\\\\p{N}]+|\\\\s+(?!\\\\S)|\\\\s+\"},"             \
     "\"behavior\":\"" behavior "\",\"invert\":" invert "}"
 
 static void says_when_words_can_be_scanned_and_bytes_are_raw(void)

@@ -110,6 +110,7 @@ static void names_what_it_does_not_translate(void)
         {"\\k<n>", "escape"}, {"\\g<n>", "escape"}, {"\\X", "escape"}, {"\\cA", "escape"},
         {"(?x: a)", "option x"}, {"\\p{Foo}", "\\p{Foo}"}, {"\\p{Script=Han}", "\\p{Script=Han}"},
         {"a*?*", "repeat of a repeat"}, {"a{3,1}", "repeat"}, {"a{1001}", "1000"},
+        {"(?:a|b*){2}", "may be empty"},
         {"(?i)gro\xc3\x9f", "beyond ASCII"}, {"(?i)Masse", "ss"}, {"(?i)[s]s", "ss"},
         {"(?i)\\p{Lu}", "beyond ASCII"}, {"(?i)[\\p{L}]", "beyond ASCII"}, {"[\\w-x]", "'-'"},
         {"[a-[b]]", "'-'"}, {"[\\R]", "escape"}, {"(?<=a+)b", "lookbehind"},
