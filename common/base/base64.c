@@ -7,7 +7,7 @@ static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 static int digit_value(char c)
 {
-    const char *found = c ? memchr(digits, c, 64) : NULL;
+    const char *found = c ? strchr(digits, c) : NULL;
 
     return found ? (int)(found - digits) : -1;
 }

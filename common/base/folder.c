@@ -1,5 +1,6 @@
 #include "folder.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -71,6 +72,7 @@ static bool is_inside(const char *path, const char *directory)
 {
     size_t length = strlen(directory);
 
+    assert(path);
     if (length == 1) /* "/" */
         return true;
     return strncmp(path, directory, length) == 0 &&

@@ -1,6 +1,7 @@
 /* decoder.c - a chain of steps, each making a new list of strings from the old one. */
 #include "decoder.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,7 @@ static void replace_string(const struct step *step, const char *token, size_t le
 {
     size_t n = strlen(step->pattern);
 
+    assert(token || length == 0);
     while (length > 0) {
         const char *found = n ? memmem(token, length, step->pattern, n) : NULL;
         size_t before = found ? (size_t)(found - token) : length;

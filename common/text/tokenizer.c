@@ -483,7 +483,7 @@ void tokenizer_scratch_free(struct tokenizer_scratch *scratch)
 
 /* Normalized text without added tokens. */
 static int encode_words(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
-                        const char *text, size_t n, bool is_at_origin, struct ids *ids,
+                        const char *text, size_t n, size_t n_origin, struct ids *ids,
                         struct error *err)
 {
     if (tokenizer->scan) {
@@ -498,7 +498,7 @@ static int encode_words(const struct tokenizer *tokenizer, struct tokenizer_scra
     }
     pieces_clear(&scratch->pieces);
     buffer_add(&scratch->pieces.text, text, n);
-    pieces_add(&scratch->pieces, 0, n, is_at_origin);
+    pieces_add(&scratch->pieces, 0, n, n_origin);
     if (pretokenizer_run(tokenizer->pretokenizer, &scratch->pieces, &scratch->spare, err))
         return -1;
     for (size_t i = 0; i < scratch->pieces.n_items; i++)
@@ -528,7 +528,8 @@ static int encode_segment(const struct tokenizer *tokenizer, struct tokenizer_sc
         if (span.token)
             ids_add(ids, span.token->id);
         else if (encode_words(tokenizer, scratch, search.text + span.start, span.end - span.start,
-                              is_first && span.start < n_origin, ids, err))
+                              is_first && span.start < n_origin ? n_origin - span.start : 0, ids,
+                              err))
             return -1;
     }
     return 0;

@@ -12,6 +12,7 @@ Models are generated with a fixed seed. Inputs lie in the page cache: they are r
 Quick commands run RUNS times in turn, peers PEER_RUNS times, and medians count. The times of peers
 include their start-up, which a row of its own shows. Peers that this Python lacks are left out with
 a line. On a busy machine `chrt -f 1 make bench` keeps the others out of the way.
+A peak of memory below that of this script (some 17 MB) shows as that.
 
   BENCH_DIR    directory on the disk: inputs and the results on disk (default build/bench); all parts
                need 6 GB there at a time, and leave nothing
