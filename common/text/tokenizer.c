@@ -566,7 +566,7 @@ static int encode_text(const struct tokenizer *tokenizer, struct tokenizer_scrat
 static void share_length(size_t n[2], size_t max)
 {
     bool is_swapped = n[0] > n[1];
-    size_t shorter = n[is_swapped], longer = n[!is_swapped];
+    size_t shorter = n[is_swapped], longer;
 
     if (n[0] + n[1] <= max)
         return;
