@@ -393,7 +393,8 @@ static int write_config(const struct merge *merge, struct outdir *outdir, struct
     buffer_add(&text, base->config.text, base->config.size);
     edit_dtype(merge, &text);
     json_edit_member(&text, "_name_or_path", NULL);
-    if (plan->has_untied_head)
+    /* T5's flag also scales what goes into its head, whether that is tied or not. */
+    if (plan->has_untied_head && merge->type != MODEL_ENCODER_DECODER)
         json_edit_member(&text, "tie_word_embeddings", "false");
     else if (plan->lacks_head && merge->type == MODEL_DECODER && config_tied(&base->config) == 0)
         json_edit_member(&text, "tie_word_embeddings", "true");

@@ -9,8 +9,14 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 
-/* The chunks of all models together should stay in the second-level cache. */
-enum { CACHE_BYTES = 512 * 1024, ITEMS_MIN = 8192, ITEM_BYTES_MAX = 8 };
+/* As floats, the chunks of a thread (a part of the last-level cache: smaller ones are combined no
+ * faster, and cost more in locks of the file being written) and those of all threads together. */
+enum {
+    THREAD_BYTES = 3 * 1024 * 1024,
+    ALL_BYTES = 128 * 1024 * 1024,
+    ITEMS_MIN = 8192,
+    ITEM_BYTES_MAX = 8,
+};
 
 struct worker_state {
     char *bytes; /* [n_models + 1][chunk_items * ITEM_BYTES_MAX]: inputs, then the output */
@@ -30,16 +36,18 @@ struct mixer {
     struct worker_state *workers;
 };
 
-static size_t chunk_items_for(size_t n_models)
+static size_t chunk_items_for(size_t n_models, size_t n_threads)
 {
-    size_t items = CACHE_BYTES / ((n_models + 1) * sizeof(float)) / ITEMS_MIN * ITEMS_MIN;
+    size_t share = ALL_BYTES / n_threads;
+    size_t bytes = share < THREAD_BYTES ? share : THREAD_BYTES;
+    size_t items = bytes / ((n_models + 1) * sizeof(float)) / ITEMS_MIN * ITEMS_MIN;
 
     return items > ITEMS_MIN ? items : ITEMS_MIN;
 }
 
 size_t mixer_buffer_bytes(size_t n_models, size_t n_threads)
 {
-    return n_threads * (n_models + 1) * chunk_items_for(n_models) * ITEM_BYTES_MAX;
+    return n_threads * (n_models + 1) * chunk_items_for(n_models, n_threads) * ITEM_BYTES_MAX;
 }
 
 static void count_special(struct worker_state *state, enum dtype dtype, const void *values,
@@ -143,7 +151,7 @@ int mixer_run(const struct plan *plan, const struct plan_model *models, const do
               struct error *err)
 {
     size_t n_threads = threads_count(threads);
-    size_t chunk_items = chunk_items_for(plan->n_models);
+    size_t chunk_items = chunk_items_for(plan->n_models, n_threads);
     struct mixer mixer = {.plan = plan, .models = models, .weights = weights, .method = method,
                           .writer = writer, .progress = progress};
     int rc = -1;

@@ -61,3 +61,19 @@ try tied tied-other
 echo '--- where it came from is forgotten'
 cocktail mix -q --weights 1 tied -o out >/dev/null
 cat out/config.json
+echo "--- T5's flag means something else, too: it stays"
+t5() # FOLDER HEAD
+{
+    local header
+
+    header="{$(entry shared.weight 0),$(entry lm_head.weight 4)}"
+    mkdir "$1"
+    printf '{"architectures": ["T5ForConditionalGeneration"], "tie_word_embeddings": true}\n' \
+        >"$1/config.json"
+    # shellcheck disable=SC2059
+    printf "\\x$(printf %02x ${#header})\0\0\0\0\0\0\0$header$(float 1)$(float "$2")" \
+        >"$1/model.safetensors"
+}
+t5 t5-one 3
+t5 t5-two 5
+try t5-one t5-two

@@ -451,12 +451,12 @@ static void a_model_that_shrinks_is_an_error_that_names_it(void)
     threads_free(threads);
 }
 
-/* At most a few megabytes for each thread, however many models there are. */
+/* A few megabytes for each thread, however many models there are, and no more than 256 MiB. */
 static void buffers_are_small(void)
 {
     for (size_t n_models = 1; n_models <= 10; n_models++)
-        CHECK(mixer_buffer_bytes(n_models, 1) <= 4000000);
-    CHECK(mixer_buffer_bytes(10, 16) <= 64000000);
+        CHECK(mixer_buffer_bytes(n_models, 1) <= 8000000);
+    CHECK(mixer_buffer_bytes(10, 64) <= (size_t)256 * 1024 * 1024);
     CHECK(mixer_buffer_bytes(3, 8) == 8 * mixer_buffer_bytes(3, 1));
 }
 
