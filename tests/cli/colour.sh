@@ -1,5 +1,5 @@
 # Colour only on a terminal, and only when nothing speaks against it.
-command -v script >/dev/null || { echo "SKIP: 'script' is not installed" >&3; exit 77; }
+script -qec true /dev/null >/dev/null 2>&1 || { echo "SKIP: 'script' makes no terminal here" >&3; exit 77; }
 
 on_terminal()
 {
