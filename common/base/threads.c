@@ -17,11 +17,12 @@ struct worker {
 };
 
 struct threads {
-    size_t n_workers, n_started;
+    size_t n_workers, n_started, n_spins;
     struct worker *workers; /* [0] is the calling thread */
     pthread_mutex_t mutex;
     pthread_cond_t job_came, job_done;
-    size_t job_number, n_busy;
+    atomic_size_t job_number, n_busy; /* changed under the mutex */
+    bool is_open; /* workers may join the job; who wakes up too late is not waited for */
     bool is_ending;
 
     threads_task *task;
@@ -53,24 +54,53 @@ static void work(struct threads *pool, size_t worker)
     }
 }
 
+/* Waking a sleeping thread takes 20 to 50 us, as long as a small matrix product, and those come one
+ * after the other: so threads look for what they wait for a little before they go to sleep. Not
+ * where they would keep one another from a processor. */
+enum { N_SPINS = 1500 }; /* of 5 to 40 ns each */
+
+static void pause_a_moment(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static void spin_for_job(struct threads *pool, size_t seen)
+{
+    for (size_t i = 0; i < pool->n_spins && atomic_load(&pool->job_number) == seen; i++)
+        pause_a_moment();
+}
+
+static void spin_until_done(struct threads *pool)
+{
+    for (size_t i = 0; i < pool->n_spins && atomic_load(&pool->n_busy) > 0; i++)
+        pause_a_moment();
+}
+
 static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
     struct threads *pool = worker->pool;
     size_t seen = 0;
 
-    pthread_mutex_lock(&pool->mutex);
     for (;;) {
+        spin_for_job(pool, seen);
+        pthread_mutex_lock(&pool->mutex);
         while (!pool->is_ending && pool->job_number == seen)
             pthread_cond_wait(&pool->job_came, &pool->mutex);
         if (pool->is_ending)
             break;
         seen = pool->job_number;
+        if (pool->is_open) {
+            pool->n_busy++;
+            pthread_mutex_unlock(&pool->mutex);
+            work(pool, worker->index);
+            pthread_mutex_lock(&pool->mutex);
+            if (--pool->n_busy == 0)
+                pthread_cond_signal(&pool->job_done);
+        }
         pthread_mutex_unlock(&pool->mutex);
-        work(pool, worker->index);
-        pthread_mutex_lock(&pool->mutex);
-        if (--pool->n_busy == 0)
-            pthread_cond_signal(&pool->job_done);
     }
     pthread_mutex_unlock(&pool->mutex);
     return NULL;
@@ -82,6 +112,7 @@ struct threads *threads_new(size_t n_threads, struct error *err)
     sigset_t all, before;
 
     pool->n_workers = n_threads;
+    pool->n_spins = n_threads <= threads_available() ? N_SPINS : 0;
     pool->workers = memory_zalloc(n_threads, sizeof *pool->workers);
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->job_came, NULL);
@@ -139,12 +170,16 @@ int threads_run(struct threads *pool, size_t n_tasks, threads_task *task, void *
     atomic_store(&pool->next_task, 0);
     atomic_store(&pool->has_failed, false);
     pool->failure = (struct error){0};
-    pool->n_busy = pool->n_workers - 1;
+    pool->is_open = true;
     pool->job_number++;
     pthread_cond_broadcast(&pool->job_came);
     pthread_mutex_unlock(&pool->mutex);
 
     work(pool, 0);
+    pthread_mutex_lock(&pool->mutex);
+    pool->is_open = false;
+    pthread_mutex_unlock(&pool->mutex);
+    spin_until_done(pool);
     pthread_mutex_lock(&pool->mutex);
     while (pool->n_busy > 0)
         pthread_cond_wait(&pool->job_done, &pool->mutex);

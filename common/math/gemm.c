@@ -1,0 +1,239 @@
+/* gemm.c - cuts products into tiles and gives each to a kernel of ours or to OpenBLAS.
+ *
+ * With few rows a product waits for memory: our kernels read each weight once, in 16 bits where it
+ * is stored so. With more rows it is arithmetic, which OpenBLAS does best, in float: W is widened
+ * block by block to memory that stays in the second-level cache. */
+#include "gemm.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "math/blas.h"
+#include "math/gemm_kernels.h"
+#include "math/vector.h"
+
+enum {
+    FEW_ROWS = 128,              /* with more, OpenBLAS is as fast or faster */
+    FEW_ROWS_TRANSPOSED = 8,
+    TILE_ROWS = 256,
+    TILE_OUT = 256,
+    MIN_TILE_OUT = 64,
+    TILES_WANTED = 16,           /* smaller tiles where there were fewer, for the other threads */
+    FEW_ROWS_TILE_ITEMS = 32768, /* weights per tile: some microseconds */
+    TRANSPOSED_TILE_OUT = 256,
+    ALONE = 1 << 19,             /* multiplications that are done before other threads wake up */
+    BLOCK_ITEMS = 1 << 16,       /* scratch per worker: what W is widened to */
+    BLOCK_IN = 256,
+    ALIGNMENT = 64,
+};
+
+struct gemm {
+    struct threads *threads;
+    const struct gemm_version *version;
+    float *scratch; /* BLOCK_ITEMS for each worker */
+};
+
+const struct gemm_version *gemm_version(size_t i)
+{
+#if defined(__x86_64__)
+    if (i == 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return &gemm_avx2;
+    if (i == 2 && __builtin_cpu_supports("avx512f"))
+        return &gemm_avx512;
+#endif
+    return i == 0 ? &gemm_plain : NULL;
+}
+
+struct gemm *gemm_new(struct threads *threads, struct error *err)
+{
+    struct gemm *gemm;
+    size_t n_bytes = threads_count(threads) * BLOCK_ITEMS * sizeof(float);
+    void *scratch = NULL;
+
+    if (blas_load(err))
+        return NULL;
+    if (posix_memalign(&scratch, ALIGNMENT, n_bytes)) {
+        error_set(err, ERROR_RESOURCES, "cannot allocate %zu bytes for matrix products; use fewer "
+                  "--threads", n_bytes);
+        return NULL;
+    }
+    gemm = memory_zalloc(1, sizeof *gemm);
+    gemm->threads = threads;
+    gemm->scratch = scratch;
+    for (size_t i = 0; i <= 2; i++)
+        if (gemm_version(i))
+            gemm->version = gemm_version(i);
+    return gemm;
+}
+
+void gemm_free(struct gemm *gemm)
+{
+    if (gemm)
+        free(gemm->scratch);
+    free(gemm);
+}
+
+static size_t item_bytes(enum dtype dtype)
+{
+    return dtype_info(dtype)->n_bits / 8;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* n in so many equal parts, rounded up to a multiple of `unit`. */
+static size_t part_of(size_t n, size_t n_parts, size_t unit)
+{
+    size_t part = (n + n_parts - 1) / n_parts;
+
+    return (part + unit - 1) / unit * unit;
+}
+
+/* W without its first outputs and inputs. */
+static struct gemm_matrix part_of_matrix(const struct gemm_matrix *w, size_t out, size_t n_out,
+                                         size_t in, size_t n_in)
+{
+    struct gemm_matrix part = *w;
+    size_t first = w->is_transposed ? in * w->stride + out : out * w->stride + in;
+
+    part.data = (const char *)w->data + first * item_bytes(w->dtype);
+    part.n_out = n_out;
+    part.n_in = n_in;
+    return part;
+}
+
+/* Many rows; and sizes that an int holds, for OpenBLAS counts in those. */
+static bool is_for_blas(size_t n_rows, size_t x_stride, const struct gemm_matrix *w,
+                        size_t y_stride)
+{
+    return n_rows > (w->is_transposed ? FEW_ROWS_TRANSPOSED : FEW_ROWS) && w->n_in > 0 &&
+           n_rows <= INT_MAX && w->n_out <= INT_MAX && w->n_in <= INT_MAX &&
+           x_stride <= INT_MAX && y_stride <= INT_MAX;
+}
+
+static bool is_plain(const struct gemm_matrix *w)
+{
+    return w->dtype == DTYPE_F32 && (uintptr_t)w->data % sizeof(float) == 0 &&
+           w->stride <= INT_MAX;
+}
+
+static void multiply_floats(size_t n_rows, const float *x, size_t x_stride,
+                            const struct gemm_matrix *w, float factor, bool adds, float *y,
+                            size_t y_stride)
+{
+    blas_sgemm(false, !w->is_transposed, n_rows, w->n_out, w->n_in, factor, x, x_stride, w->data,
+               w->stride, adds ? 1 : 0, y, y_stride);
+}
+
+static struct gemm_matrix widen(const struct gemm_matrix *w, float *block)
+{
+    size_t n_lines = w->is_transposed ? w->n_in : w->n_out;
+    size_t n_items = w->is_transposed ? w->n_out : w->n_in;
+    const char *data = w->data;
+
+    for (size_t i = 0; i < n_lines; i++)
+        vector_widen(w->dtype, data + i * w->stride * item_bytes(w->dtype), n_items,
+                     block + i * n_items);
+    return (struct gemm_matrix){block, DTYPE_F32, w->n_out, w->n_in, n_items, w->is_transposed};
+}
+
+static void multiply_widened(size_t n_rows, const float *x, size_t x_stride,
+                             const struct gemm_matrix *w, float factor, bool adds, float *y,
+                             size_t y_stride, float *block)
+{
+    size_t most_out = BLOCK_ITEMS / BLOCK_IN;
+
+    for (size_t out = 0; out < w->n_out; out += most_out)
+        for (size_t in = 0; in < w->n_in; in += BLOCK_IN) {
+            struct gemm_matrix part =
+                part_of_matrix(w, out, smaller(w->n_out - out, most_out), in,
+                               smaller(w->n_in - in, BLOCK_IN));
+
+            part = widen(&part, block);
+            multiply_floats(n_rows, x + in, x_stride, &part, factor, adds || in > 0, y + out,
+                            y_stride);
+        }
+}
+
+void gemm_block(struct gemm *gemm, size_t worker, size_t n_rows, const float *x, size_t x_stride,
+                const struct gemm_matrix *w, float factor, bool adds, float *y, size_t y_stride)
+{
+    if (!is_for_blas(n_rows, x_stride, w, y_stride))
+        gemm->version->multiply(w->dtype, w->is_transposed, n_rows, x, x_stride, w->data,
+                                w->stride, w->n_out, w->n_in, factor, adds, y, y_stride);
+    else if (is_plain(w))
+        multiply_floats(n_rows, x, x_stride, w, factor, adds, y, y_stride);
+    else
+        multiply_widened(n_rows, x, x_stride, w, factor, adds, y, y_stride,
+                         gemm->scratch + worker * BLOCK_ITEMS);
+}
+
+struct product {
+    struct gemm *gemm;
+    size_t n_rows, x_stride, y_stride;
+    const float *x, *bias;
+    const struct gemm_matrix *w;
+    float *y;
+    size_t tile_rows, tile_out, n_tiles_out, n_tiles;
+};
+
+static int multiply_tile(void *context, size_t task, size_t worker, struct error *err)
+{
+    const struct product *p = context;
+    size_t row = task / p->n_tiles_out * p->tile_rows, out = task % p->n_tiles_out * p->tile_out;
+    size_t n_rows = smaller(p->n_rows - row, p->tile_rows);
+    size_t n_out = smaller(p->w->n_out - out, p->tile_out);
+    struct gemm_matrix w = part_of_matrix(p->w, out, n_out, 0, p->w->n_in);
+    float *y = p->y + row * p->y_stride + out;
+
+    (void)err;
+    gemm_block(p->gemm, worker, n_rows, p->x + row * p->x_stride, p->x_stride, &w, 1, false, y,
+               p->y_stride);
+    for (size_t i = 0; i < n_rows && p->bias; i++)
+        vector_add(p->bias + out, n_out, y + i * p->y_stride);
+    return 0;
+}
+
+/* From the shapes alone: the same tiles for any number of threads. */
+static void choose_tiles(struct product *p)
+{
+    size_t n_out = p->w->n_out, n_in = p->w->n_in, n_tiles_rows = 1;
+
+    p->tile_rows = p->n_rows;
+    if (!is_for_blas(p->n_rows, p->x_stride, p->w, p->y_stride)) {
+        p->tile_out = p->w->is_transposed ? TRANSPOSED_TILE_OUT
+                                          : FEW_ROWS_TILE_ITEMS / (n_in + 1) / 16 * 16 + 16;
+    } else {
+        n_tiles_rows = (p->n_rows + TILE_ROWS - 1) / TILE_ROWS;
+        p->tile_rows = part_of(p->n_rows, n_tiles_rows, 8);
+        p->tile_out = TILE_OUT;
+        while (p->tile_out > MIN_TILE_OUT && n_out / p->tile_out * n_tiles_rows < TILES_WANTED)
+            p->tile_out /= 2;
+        p->tile_out = part_of(n_out, (n_out + p->tile_out - 1) / p->tile_out, 16);
+        n_tiles_rows = (p->n_rows + p->tile_rows - 1) / p->tile_rows;
+    }
+    p->n_tiles_out = (n_out + p->tile_out - 1) / p->tile_out;
+    p->n_tiles = n_tiles_rows * p->n_tiles_out;
+}
+
+void gemm_multiply(struct gemm *gemm, size_t n_rows, const float *x, size_t x_stride,
+                   const struct gemm_matrix *w, const float *bias, float *y, size_t y_stride)
+{
+    struct product product = {.gemm = gemm, .n_rows = n_rows, .x = x, .x_stride = x_stride, .w = w,
+                              .bias = bias, .y = y, .y_stride = y_stride};
+    struct error err = {0};
+
+    if (n_rows == 0 || w->n_out == 0)
+        return;
+    choose_tiles(&product);
+    if ((double)n_rows * (double)w->n_out * (double)w->n_in >= ALONE)
+        threads_run(gemm->threads, product.n_tiles, multiply_tile, &product, &err);
+    else
+        for (size_t i = 0; i < product.n_tiles; i++)
+            multiply_tile(&product, i, 0, &err);
+}

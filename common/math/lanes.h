@@ -1,0 +1,146 @@
+/* lanes.h - vectors of floats, as wide as the processor's: for kernels that are written once and
+ * compiled three times.
+ *
+ * A file sets LANES to 16 (AVX-512) or 8 (AVX2) before it includes this, or leaves it at 4, which
+ * is plain C as far as gcc and clang go: their vector types. Arithmetic on them is written as usual
+ * and rounds in every lane as a float does, so results do not depend on the width; only
+ * lanes_multiply_add() and lanes_sum() are what the processor does fastest. */
+#ifndef COCKTAIL_LANES_H
+#define COCKTAIL_LANES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifndef LANES
+#define LANES 4
+#endif
+
+#if LANES > 4
+#include <immintrin.h>
+#endif
+
+#if LANES == 16
+#define LANES_TARGET __attribute__((target("avx512f")))
+#define LANES_NAME(name) name##_avx512
+#define LANES_VERSION "avx512"
+#elif LANES == 8
+#define LANES_TARGET __attribute__((target("avx2,fma,f16c")))
+#define LANES_NAME(name) name##_avx2
+#define LANES_VERSION "avx2"
+#else
+#define LANES_TARGET
+#define LANES_NAME(name) name##_plain
+#define LANES_VERSION "plain"
+#endif
+
+#define LANES_INLINE LANES_TARGET static inline __attribute__((always_inline))
+
+/* In front of a short loop with constant bounds, so that its arrays become registers. gcc does not
+ * unroll all of them at -O2; clang does. */
+#if defined(__clang__)
+#define LANES_UNROLL
+#else
+#define LANES_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+typedef float lanes __attribute__((vector_size(LANES * 4)));
+typedef uint32_t lanes_bits __attribute__((vector_size(LANES * 4)));
+typedef int32_t lanes_integers __attribute__((vector_size(LANES * 4)));
+typedef uint16_t lanes_short __attribute__((vector_size(LANES * 2)));
+
+/* Bytes, because data in files need not be aligned. */
+LANES_INLINE lanes lanes_load(const void *bytes)
+{
+    lanes x;
+
+    memcpy(&x, bytes, sizeof x);
+    return x;
+}
+
+LANES_INLINE void lanes_store(lanes x, void *bytes)
+{
+    memcpy(bytes, &x, sizeof x);
+}
+
+LANES_INLINE lanes lanes_load_bf16(const void *bytes)
+{
+    lanes_short items;
+
+    memcpy(&items, bytes, sizeof items);
+    return (lanes)(__builtin_convertvector(items, lanes_bits) << 16);
+}
+
+LANES_INLINE lanes lanes_set(float x)
+{
+    return x - (lanes){0};
+}
+
+/* Where the mask is set, a, else b. */
+LANES_INLINE lanes lanes_select(lanes_bits mask, lanes a, lanes b)
+{
+    return (lanes)((mask & (lanes_bits)a) | (~mask & (lanes_bits)b));
+}
+
+#if LANES == 16
+LANES_INLINE lanes lanes_load_f16(const void *bytes)
+{
+    return (lanes)_mm512_cvtph_ps(_mm256_loadu_si256(bytes));
+}
+
+LANES_INLINE lanes lanes_multiply_add(lanes a, lanes b, lanes sum)
+{
+    return (lanes)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)sum);
+}
+
+LANES_INLINE float lanes_sum(lanes x)
+{
+    return _mm512_reduce_add_ps((__m512)x);
+}
+#elif LANES == 8
+LANES_INLINE lanes lanes_load_f16(const void *bytes)
+{
+    return (lanes)_mm256_cvtph_ps(_mm_loadu_si128(bytes));
+}
+
+LANES_INLINE lanes lanes_multiply_add(lanes a, lanes b, lanes sum)
+{
+    return (lanes)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)sum);
+}
+
+LANES_INLINE float lanes_sum(lanes x)
+{
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128((__m256)x),
+                             _mm256_extractf128_ps((__m256)x, 1));
+
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+#else
+/* As dtype.c does it: shifted below a float's exponent, then multiplied to where it belongs. */
+LANES_INLINE lanes lanes_load_f16(const void *bytes)
+{
+    lanes_short items;
+    lanes_bits bits, size;
+    lanes x;
+
+    memcpy(&items, bytes, sizeof items);
+    bits = __builtin_convertvector(items, lanes_bits);
+    size = (bits & 0x7FFF) << 13;
+    x = (lanes)size * 0x1p112f;
+    size = (lanes_bits)x | ((lanes_bits)(size >= 0x7C00 << 13) & 0x7F800000);
+    return (lanes)(size | (bits & 0x8000) << 16);
+}
+
+LANES_INLINE lanes lanes_multiply_add(lanes a, lanes b, lanes sum)
+{
+    return a * b + sum;
+}
+
+LANES_INLINE float lanes_sum(lanes x)
+{
+    return (x[0] + x[2]) + (x[1] + x[3]);
+}
+#endif
+
+#endif

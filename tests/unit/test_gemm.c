@@ -1,0 +1,359 @@
+#include "math/gemm.h"
+
+#include <math.h>
+#include <stdint.h>
+
+#include "math/blas.h"
+#include "math/gemm_kernels.h"
+#include "math/random.h"
+#include "test.h"
+
+static const enum dtype dtypes[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16};
+enum { N_DTYPES_USED = 3, N_ROWS_MAX = 300, N_OUT_MAX = 130, N_IN_MAX = 4100, GAP = 3 };
+
+static size_t item_bytes(enum dtype dtype)
+{
+    return dtype_info(dtype)->n_bits / 8;
+}
+
+
+/* A product with everything around it: rows with gaps between them, and W at any address. */
+struct problem {
+    size_t n_rows, n_out, n_in, x_stride, y_stride;
+    float *x, *bias, *y;
+    struct gemm_matrix w;
+    char *w_memory;
+    double *exact, *sizes; /* x W^T, and the same of all magnitudes */
+};
+
+static void fill(float *x, size_t n, uint64_t seed)
+{
+    struct random random;
+
+    random_init(&random, seed);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(random_uniform(&random) * 2 - 1);
+}
+
+static double weight_at(const struct gemm_matrix *w, size_t out, size_t in)
+{
+    size_t at = w->is_transposed ? in * w->stride + out : out * w->stride + in;
+    double value;
+
+    dtype_to_double(w->dtype, (const char *)w->data + at * item_bytes(w->dtype), &value, 1);
+    return value;
+}
+
+static void compute_exact(struct problem *p)
+{
+    double *row = malloc((p->n_in + 1) * sizeof *row);
+
+    for (size_t out = 0; out < p->n_out; out++) {
+        for (size_t in = 0; in < p->n_in; in++)
+            row[in] = weight_at(&p->w, out, in);
+        for (size_t r = 0; r < p->n_rows; r++) {
+            double sum = 0, size = 0;
+
+            for (size_t in = 0; in < p->n_in; in++) {
+                double product = p->x[r * p->x_stride + in] * row[in];
+
+                sum += product;
+                size += fabs(product);
+            }
+            p->exact[r * p->n_out + out] = sum;
+            p->sizes[r * p->n_out + out] = size;
+        }
+    }
+    free(row);
+}
+
+/* `offset` bytes beside alignment. */
+static struct problem problem_new(size_t n_rows, size_t n_out, size_t n_in, enum dtype dtype,
+                                  bool is_transposed, size_t offset)
+{
+    size_t n_lines = is_transposed ? n_in : n_out, n_items = is_transposed ? n_out : n_in;
+    size_t stride = n_items + GAP, n_weights = n_lines * stride;
+    struct problem p = {n_rows, n_out, n_in, n_in + GAP, n_out + GAP, NULL, NULL, NULL,
+                        {NULL, dtype, n_out, n_in, stride, is_transposed}, NULL, NULL, NULL};
+    float *weights = malloc((n_weights + 1) * sizeof *weights);
+    double *wide = malloc((n_weights + 1) * sizeof *wide);
+
+    p.x = malloc((n_rows * p.x_stride + 1) * sizeof *p.x);
+    p.y = malloc((n_rows * p.y_stride + 1) * sizeof *p.y);
+    p.bias = malloc(n_out * sizeof *p.bias);
+    p.exact = calloc(n_rows * n_out + 1, sizeof *p.exact);
+    p.sizes = calloc(n_rows * n_out + 1, sizeof *p.sizes);
+    p.w_memory = malloc(n_weights * item_bytes(dtype) + 8);
+    p.w.data = p.w_memory + offset;
+    fill(p.x, n_rows * p.x_stride, 1);
+    fill(p.bias, n_out, 2);
+    fill(weights, n_weights, 3);
+    for (size_t i = 0; i < n_weights; i++)
+        wide[i] = weights[i];
+    dtype_from_double(dtype, wide, p.w_memory + offset, n_weights);
+    free(weights);
+    free(wide);
+    compute_exact(&p);
+    return p;
+}
+
+static void problem_release(struct problem *p)
+{
+    free(p->x);
+    free(p->y);
+    free(p->bias);
+    free(p->exact);
+    free(p->sizes);
+    free(p->w_memory);
+    *p = (struct problem){0};
+}
+
+static void clear(struct problem *p)
+{
+    for (size_t i = 0; i < p->n_rows * p->y_stride; i++)
+        p->y[i] = 0.25f;
+}
+
+/* y is factor * exact + start, to 1e-6 of what was added up; between the rows nothing changed. */
+static bool is_right(const struct problem *p, const float *bias, double factor, double start)
+{
+    for (size_t r = 0; r < p->n_rows; r++) {
+        const float *y = p->y + r * p->y_stride;
+
+        for (size_t out = 0; out < p->n_out; out++) {
+            size_t i = r * p->n_out + out;
+            double exact = factor * p->exact[i] + start + (bias ? bias[out] : 0);
+            double size = fabs(factor) * p->sizes[i] + fabs(exact);
+
+            if (!(fabs(y[out] - exact) <= 1e-6 * size))
+                return false;
+        }
+        for (size_t out = p->n_out; out < p->y_stride; out++)
+            if (y[out] != 0.25f)
+                return false;
+    }
+    return true;
+}
+
+static void report(const struct problem *p, const char *what)
+{
+    printf("# %s: %zu x %zu x %zu, %s%s\n", what, p->n_rows, p->n_out, p->n_in,
+           dtype_info(p->w.dtype)->name, p->w.is_transposed ? ", transposed" : "");
+}
+
+static void check_kernels(struct problem *p)
+{
+    for (size_t v = 0; gemm_version(v); v++)
+        for (int adds = 0; adds <= 1; adds++) {
+            bool right;
+
+            clear(p);
+            gemm_version(v)->multiply(p->w.dtype, p->w.is_transposed, p->n_rows, p->x, p->x_stride,
+                                      p->w.data, p->w.stride, p->n_out, p->n_in, -1.5f, adds, p->y,
+                                      p->y_stride);
+            right = is_right(p, NULL, -1.5, adds ? 0.25 : 0);
+            if (!right)
+                report(p, gemm_version(v)->name);
+            CHECK(right);
+        }
+}
+
+static void multiply(struct gemm *gemm, struct problem *p, const float *bias)
+{
+    clear(p);
+    gemm_multiply(gemm, p->n_rows, p->x, p->x_stride, &p->w, bias, p->y, p->y_stride);
+}
+
+static void check_products(struct gemm *gemm, struct problem *p)
+{
+    bool right;
+
+    multiply(gemm, p, NULL);
+    right = is_right(p, NULL, 1, 0);
+    multiply(gemm, p, p->bias);
+    right &= is_right(p, p->bias, 1, 0);
+    if (!right)
+        report(p, "gemm_multiply");
+    CHECK(right);
+    clear(p);
+    gemm_block(gemm, 1, p->n_rows, p->x, p->x_stride, &p->w, 0.125f, false, p->y, p->y_stride);
+    right = is_right(p, NULL, 0.125, 0);
+    clear(p);
+    gemm_block(gemm, 0, p->n_rows, p->x, p->x_stride, &p->w, -3, true, p->y, p->y_stride);
+    right &= is_right(p, NULL, -3, 0.25);
+    if (!right)
+        report(p, "gemm_block");
+    CHECK(right);
+}
+
+static void products_are_right(void)
+{
+    static const size_t rows[] = {0, 1, 2, 3, 4, 5, 8, 9, 17, 64, N_ROWS_MAX};
+    static const size_t ins[] = {0, 1, 3, 31, 64, 257, 1000, N_IN_MAX};
+    static const size_t outs[] = {1, 5, 64, N_OUT_MAX};
+    struct error err = {0};
+    struct threads *threads = threads_new(2, &err);
+    struct gemm *gemm = gemm_new(threads, &err);
+
+    CHECK(gemm);
+    for (size_t r = 0; gemm && r < sizeof rows / sizeof *rows; r++)
+        for (size_t i = 0; i < sizeof ins / sizeof *ins; i++)
+            for (size_t o = 0; o < sizeof outs / sizeof *outs; o++) {
+                /* The largest would take long in all variants. */
+                bool is_large = rows[r] * ins[i] * outs[o] > 1000000;
+
+                for (size_t k = is_large ? (r + i + o) % 6 : 0; k < 6; k += is_large ? 6 : 1) {
+                    struct problem p = problem_new(rows[r], outs[o], ins[i], dtypes[k / 2], k % 2,
+                                                   (r + i + o) % 4);
+
+                    check_kernels(&p);
+                    check_products(gemm, &p);
+                    problem_release(&p);
+                }
+            }
+    gemm_free(gemm);
+    gemm_free(NULL);
+    threads_free(threads);
+}
+
+/* Large enough for tiles in both directions and for blocks of W that are widened. */
+static void bits_do_not_depend_on_the_number_of_threads(void)
+{
+    static const size_t shapes[][3] = {
+        {1, 1030, 700}, {3, 2000, 257}, {8, 600, 600}, {12, 384, 384}, {129, 500, 300},
+        {300, 530, 520}, {600, 130, 64}};
+    static const size_t n_threads[] = {1, 2, 3, 8};
+
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (size_t k = 0; k < 6; k++) {
+            struct problem p = problem_new(shapes[s][0], shapes[s][1], shapes[s][2], dtypes[k / 2],
+                                           k % 2, 0);
+            size_t n_bytes = p.n_rows * p.y_stride * sizeof *p.y;
+            float *first = malloc(n_bytes);
+
+            for (size_t t = 0; t < sizeof n_threads / sizeof *n_threads; t++) {
+                struct error err = {0};
+                struct threads *threads = threads_new(n_threads[t], &err);
+                struct gemm *gemm = gemm_new(threads, &err);
+                bool is_same = true;
+
+                for (size_t run = 0; gemm && run < 3; run++) {
+                    multiply(gemm, &p, p.bias);
+                    if (t == 0 && run == 0)
+                        memcpy(first, p.y, n_bytes);
+                    is_same &= memcmp(first, p.y, n_bytes) == 0;
+                }
+                if (!is_same)
+                    report(&p, "not the same bits");
+                CHECK(gemm && is_same && is_right(&p, p.bias, 1, 0));
+                gemm_free(gemm);
+                threads_free(threads);
+            }
+            free(first);
+            problem_release(&p);
+        }
+}
+
+struct blas_job {
+    const struct problem *p;
+    float *y; /* n_out * n_rows for each task */
+};
+
+static int run_blas(void *context, size_t task, size_t worker, struct error *err)
+{
+    const struct blas_job *job = context;
+    const struct problem *p = job->p;
+
+    (void)worker;
+    (void)err;
+    blas_sgemm(false, !p->w.is_transposed, p->n_rows, p->n_out, p->n_in, 1, p->x, p->x_stride,
+               p->w.data, p->w.stride, 0, job->y + task * p->n_rows * p->n_out, p->n_out);
+    return 0;
+}
+
+/* OpenBLAS shares its buffers between threads; several products at once must not disturb one
+ * another, nor may a sum depend on which buffer it met. */
+static void openblas_gives_the_same_bits_in_8_threads_at_once(void)
+{
+    enum { N_TASKS = 400 };
+    struct error err = {0};
+    struct threads *threads = threads_new(8, &err);
+
+    CHECK(threads && blas_load(&err) == 0);
+    for (size_t k = 0; threads && err.code == ERROR_NONE && k < 4; k++) {
+        struct problem p = problem_new(k < 2 ? 9 : 40, k < 2 ? 33 : 70, 515, DTYPE_F32, k % 2, 0);
+        size_t n = p.n_rows * p.n_out;
+        struct blas_job job = {&p, malloc(N_TASKS * n * sizeof(float))};
+        bool is_same = true;
+
+        CHECK(threads_run(threads, N_TASKS, run_blas, &job, &err) == 0);
+        for (size_t i = 0; i < N_TASKS; i++)
+            is_same &= memcmp(job.y, job.y + i * n, n * sizeof *job.y) == 0;
+        CHECK(is_same);
+        for (size_t i = 0; i < n; i++)
+            CHECK(fabs(job.y[i] - p.exact[i]) <= 1e-6 * p.sizes[i]);
+        free(job.y);
+        problem_release(&p);
+    }
+    threads_free(threads);
+}
+
+/* What is not a number reaches the rows and outputs that it belongs to, and no others. */
+static void nan_and_infinity_stay_where_they_belong(void)
+{
+    static const size_t rows[] = {2, 30, 200};
+    struct error err = {0};
+    struct threads *threads = threads_new(2, &err);
+    struct gemm *gemm = gemm_new(threads, &err);
+
+    CHECK(gemm);
+    for (size_t r = 0; gemm && r < 3; r++)
+        for (size_t k = 0; k < 6; k++) {
+            struct problem p = problem_new(rows[r], 50, 70, dtypes[k / 2], k % 2, 0);
+            size_t n_wrong = 0;
+
+            p.x[p.x_stride + 69] = NAN;
+            for (size_t i = 0; i < p.n_rows * p.y_stride; i++)
+                p.y[i] = NAN; /* what y held before is not read */
+            gemm_multiply(gemm, p.n_rows, p.x, p.x_stride, &p.w, NULL, p.y, p.y_stride);
+            for (size_t i = 0; i < p.n_rows; i++)
+                for (size_t out = 0; out < p.n_out; out++)
+                    n_wrong += !isnan(p.y[i * p.y_stride + out]) != (i != 1);
+            CHECK(n_wrong == 0);
+            problem_release(&p);
+        }
+    gemm_free(gemm);
+    threads_free(threads);
+}
+
+/* One row is as good as the same row among many. */
+static void a_row_hardly_depends_on_the_others(void)
+{
+    struct error err = {0};
+    struct threads *threads = threads_new(1, &err);
+    struct gemm *gemm = gemm_new(threads, &err);
+
+    CHECK(gemm);
+    for (size_t k = 0; gemm && k < 6; k++) {
+        struct problem p = problem_new(200, 90, 768, dtypes[k / 2], k % 2, 0);
+        float alone[90];
+        double worst = 0;
+
+        multiply(gemm, &p, NULL);
+        for (size_t i = 0; i < p.n_rows; i++) {
+            gemm_multiply(gemm, 1, p.x + i * p.x_stride, p.x_stride, &p.w, NULL, alone,
+                          90);
+            for (size_t out = 0; out < 90; out++)
+                worst = fmax(worst, fabs(alone[out] - p.y[i * p.y_stride + out]) /
+                                        p.sizes[i * p.n_out + out]);
+        }
+        CHECK(worst < 1e-6);
+        problem_release(&p);
+    }
+    gemm_free(gemm);
+    threads_free(threads);
+}
+
+TESTS(TEST(products_are_right), TEST(bits_do_not_depend_on_the_number_of_threads),
+      TEST(openblas_gives_the_same_bits_in_8_threads_at_once),
+      TEST(nan_and_infinity_stay_where_they_belong), TEST(a_row_hardly_depends_on_the_others))

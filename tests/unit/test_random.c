@@ -1,0 +1,91 @@
+#include "math/random.h"
+
+#include "test.h"
+
+/* The first outputs of splitmix64 from seed 0, published with the algorithm's ports (Java's
+ * SplittableRandom, Rosetta Code): they become the state. */
+static void the_seed_passes_through_splitmix64(void)
+{
+    struct random random;
+
+    random_init(&random, 0);
+    CHECK(random.state[0] == 0xE220A8397B1DCDAF);
+    CHECK(random.state[1] == 0x6E789E6AA1B965F4);
+    CHECK(random.state[2] == 0x06C45D188009454F);
+    CHECK(random.state[3] == 0xF88BB8A8724C81EC);
+}
+
+/* From the state {1, 2, 3, 4}: the values with which ports of xoshiro256** are tested (Rust's
+ * rand_xoshiro, from the authors' C). */
+static void numbers_are_those_of_xoshiro256_starstar(void)
+{
+    static const uint64_t expected[] = {
+        11520,
+        0,
+        1509978240,
+        1215971899390074240,
+        1216172134540287360,
+        607988272756665600,
+        16172922978634559625u,
+        8476171486693032832,
+        10595114339597558777u,
+        2904607092377533576,
+    };
+    struct random random = {{1, 2, 3, 4}};
+
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        CHECK(random_next(&random) == expected[i]);
+}
+
+static void uniform_numbers_fill_the_interval_evenly(void)
+{
+    enum { N = 100000, N_BINS = 10 };
+    size_t counts[N_BINS] = {0};
+    struct random random;
+    bool is_inside = true;
+
+    random_init(&random, 7);
+    for (size_t i = 0; i < N; i++) {
+        double x = random_uniform(&random);
+
+        if (x >= 0 && x < 1)
+            counts[(size_t)(x * N_BINS)]++;
+        else
+            is_inside = false;
+    }
+    CHECK(is_inside);
+    /* Five standard deviations of a count: sqrt(N * 0.1 * 0.9) = 95. */
+    for (size_t i = 0; i < N_BINS; i++)
+        CHECK(counts[i] > N / N_BINS - 475 && counts[i] < N / N_BINS + 475);
+}
+
+static void numbers_below_n_are_equally_likely(void)
+{
+    static const size_t limits[] = {1, 2, 3, 7, 10};
+    enum { N = 70000 };
+    struct random random;
+
+    random_init(&random, 3);
+    for (size_t l = 0; l < sizeof limits / sizeof *limits; l++) {
+        size_t counts[10] = {0}, mean = N / limits[l];
+
+        for (size_t i = 0; i < N; i++) {
+            size_t x = random_below(&random, limits[l]);
+
+            CHECK(x < limits[l]);
+            counts[x % 10]++;
+        }
+        /* More than five standard deviations: sqrt(N) is above each. */
+        for (size_t i = 0; i < limits[l]; i++)
+            CHECK(counts[i] + 1323 > mean && counts[i] < mean + 1323);
+    }
+    /* Two thirds of 2^64: without drawing again, the lower half would come twice as often. */
+    size_t n_low = 0, limit = SIZE_MAX / 3 * 2;
+
+    for (size_t i = 0; i < N; i++)
+        n_low += random_below(&random, limit) < limit / 2;
+    CHECK(n_low > N / 2 - 1323 && n_low < N / 2 + 1323);
+}
+
+TESTS(TEST(the_seed_passes_through_splitmix64), TEST(numbers_are_those_of_xoshiro256_starstar),
+      TEST(uniform_numbers_fill_the_interval_evenly), TEST(numbers_below_n_are_equally_likely))
