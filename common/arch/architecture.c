@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "arch/families.h"
+
 enum {
     DECODER = 1 << MODEL_DECODER,
     ENCODER = 1 << MODEL_ENCODER,
@@ -16,51 +18,54 @@ static const char *const type_names[N_MODEL_TYPES] = {
     [MODEL_ENCODER_DECODER] = "encoder-decoder",
 };
 
-/* `natural` is what the bare model (BertModel, LlamaModel) is used as. */
-static const struct family {
+/* `natural` is what the bare model (BertModel, LlamaModel) is used as, `family` how it is run (NULL:
+ * it cannot be). Rows of one family stand together. */
+static const struct row {
     const char *class_prefix, *model_type;
     unsigned natural;
     int tied_by_default;
-} families[] = {
-    {"Bert", "bert", ENCODER, 1},
-    {"Roberta", "roberta", ENCODER, 1},
-    {"XLMRoberta", "xlm-roberta", ENCODER, 1},
-    {"DistilBert", "distilbert", ENCODER, 1},
-    {"Camembert", "camembert", ENCODER, 1},
-    {"MPNet", "mpnet", ENCODER, 1},
-    {"Electra", "electra", ENCODER, 1},
-    {"Albert", "albert", ENCODER, 1},
-    {"DebertaV2", "deberta-v2", ENCODER, 1},
-    {"ModernBert", "modernbert", ENCODER, 1},
-    {"NomicBert", "nomic_bert", ENCODER, 1},
-    {"Llama", "llama", DECODER, 0},
-    {"Mistral", "mistral", DECODER, 0},
-    {"Qwen2", "qwen2", DECODER, 0},
-    {"Qwen3", "qwen3", DECODER, 0},
-    {"Gemma", "gemma", DECODER, 1},
-    {"Gemma2", "gemma2", DECODER, 1},
-    {"Gemma3", "gemma3_text", DECODER, 1},
-    {"Gemma3", "gemma3", DECODER, 1},
-    {"GPT2", "gpt2", DECODER, 1},
-    {"GPTNeoX", "gpt_neox", DECODER, 0},
-    {"Phi", "phi", DECODER, 0},
-    {"Phi3", "phi3", DECODER, 0},
-    {"Mixtral", "mixtral", DECODER, 0},
-    {"Qwen2Moe", "qwen2_moe", DECODER, 0},
-    {"Qwen3Moe", "qwen3_moe", DECODER, 0},
-    {"Olmoe", "olmoe", DECODER, 0},
-    {"DeepseekV2", "deepseek_v2", DECODER, 0},
-    {"DeepseekV3", "deepseek_v3", DECODER, 0},
-    {"GptOss", "gpt_oss", DECODER, 0},
-    {"PhiMoE", "phimoe", DECODER, 0},
-    {"GraniteMoe", "granitemoe", DECODER, 0},
-    {"JetMoe", "jetmoe", DECODER, 1},
-    {"Moduleformer", "moduleformer", DECODER, 0},
-    {"OpenMoe", "openmoe", DECODER, 0},
-    {"T5", "t5", ENCODER_DECODER, 1},
-    {"MT5", "mt5", ENCODER_DECODER, 1},
-    {"UMT5", "umt5", ENCODER_DECODER, 1},
-    {"SwitchTransformers", "switch_transformers", ENCODER_DECODER, 1},
+    const struct family *family;
+} rows[] = {
+    {"Bert", "bert", ENCODER, 1, &family_bert},
+    {"Roberta", "roberta", ENCODER, 1, &family_roberta},
+    {"XLMRoberta", "xlm-roberta", ENCODER, 1, &family_roberta},
+    {"Camembert", "camembert", ENCODER, 1, &family_roberta},
+    {"DistilBert", "distilbert", ENCODER, 1, &family_distilbert},
+    {"MPNet", "mpnet", ENCODER, 1, NULL},
+    {"Electra", "electra", ENCODER, 1, NULL},
+    {"Albert", "albert", ENCODER, 1, NULL},
+    {"DebertaV2", "deberta-v2", ENCODER, 1, NULL},
+    {"ModernBert", "modernbert", ENCODER, 1, NULL},
+    {"NomicBert", "nomic_bert", ENCODER, 1, NULL},
+    {"Llama", "llama", DECODER, 0, &family_llama},
+    {"Mistral", "mistral", DECODER, 0, &family_mistral},
+    {"Qwen2", "qwen2", DECODER, 0, &family_qwen2},
+    {"Qwen3", "qwen3", DECODER, 0, &family_qwen3},
+    {"Gemma", "gemma", DECODER, 1, &family_gemma},
+    {"Gemma2", "gemma2", DECODER, 1, &family_gemma2},
+    {"Gemma3", "gemma3_text", DECODER, 1, &family_gemma3},
+    {"Gemma3", "gemma3", DECODER, 1, &family_gemma3},
+    {"Gemma3Text", "gemma3_text", DECODER, 1, &family_gemma3},
+    {"GPT2", "gpt2", DECODER, 1, &family_gpt2},
+    {"GPTNeoX", "gpt_neox", DECODER, 0, &family_gpt_neox},
+    {"Phi", "phi", DECODER, 0, NULL},
+    {"Phi3", "phi3", DECODER, 0, &family_phi3},
+    {"Mixtral", "mixtral", DECODER, 0, NULL},
+    {"Qwen2Moe", "qwen2_moe", DECODER, 0, NULL},
+    {"Qwen3Moe", "qwen3_moe", DECODER, 0, NULL},
+    {"Olmoe", "olmoe", DECODER, 0, NULL},
+    {"DeepseekV2", "deepseek_v2", DECODER, 0, NULL},
+    {"DeepseekV3", "deepseek_v3", DECODER, 0, NULL},
+    {"GptOss", "gpt_oss", DECODER, 0, NULL},
+    {"PhiMoE", "phimoe", DECODER, 0, NULL},
+    {"GraniteMoe", "granitemoe", DECODER, 0, NULL},
+    {"JetMoe", "jetmoe", DECODER, 1, NULL},
+    {"Moduleformer", "moduleformer", DECODER, 0, NULL},
+    {"OpenMoe", "openmoe", DECODER, 0, NULL},
+    {"T5", "t5", ENCODER_DECODER, 1, &family_t5},
+    {"MT5", "mt5", ENCODER_DECODER, 1, &family_mt5},
+    {"UMT5", "umt5", ENCODER_DECODER, 1, &family_umt5},
+    {"SwitchTransformers", "switch_transformers", ENCODER_DECODER, 1, NULL},
 };
 
 /* The ending of a class name: what the checkpoint can be used as, and which of these it is when
@@ -111,20 +116,20 @@ static const struct ending *find_ending(const char *class_name)
     return NULL;
 }
 
-static const struct family *find_family(const struct config *config)
+static const struct row *find_row(const struct config *config)
 {
     const char *class_name = config->architecture;
     const struct ending *ending = class_name ? find_ending(class_name) : NULL;
 
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        const struct family *family = &families[i];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct row *row = &rows[i];
 
-        if (ending ? strncmp(class_name, family->class_prefix,
+        if (ending ? strncmp(class_name, row->class_prefix,
                              strlen(class_name) - strlen(ending->text)) == 0 &&
-                         strlen(family->class_prefix) == strlen(class_name) - strlen(ending->text)
+                         strlen(row->class_prefix) == strlen(class_name) - strlen(ending->text)
                    : !class_name && config->model_type &&
-                         strcmp(config->model_type, family->model_type) == 0)
-            return family;
+                         strcmp(config->model_type, row->model_type) == 0)
+            return row;
     }
     return NULL;
 }
@@ -133,10 +138,10 @@ static const struct family *find_family(const struct config *config)
 static void find_types(const struct config *config, unsigned *usual, unsigned *possible)
 {
     static const struct ending bare = {"", NATURAL, NATURAL | ENCODER | RERANKER};
-    const struct family *family = find_family(config);
+    const struct row *row = find_row(config);
     const struct ending *ending =
         config->architecture ? find_ending(config->architecture) : &bare;
-    unsigned natural = family ? family->natural : 0;
+    unsigned natural = row ? row->natural : 0;
 
     *usual = *possible = 0;
     if (!ending)
@@ -181,9 +186,9 @@ int architecture_type(const struct config *config, const char *wanted, const cha
 
 int architecture_tied_by_default(const struct config *config)
 {
-    const struct family *family = find_family(config);
+    const struct row *row = find_row(config);
 
-    return family ? family->tied_by_default : -1;
+    return row ? row->tied_by_default : -1;
 }
 
 bool architecture_has_experts(const struct config *config)
@@ -192,4 +197,28 @@ bool architecture_has_experts(const struct config *config)
                                         "moe_num_experts",   "num_experts_per_tok", NULL};
 
     return config_number(config, names) > 0;
+}
+
+const struct family *architecture_family(const struct config *config)
+{
+    const struct row *row = find_row(config);
+
+    return row ? row->family : NULL;
+}
+
+void architecture_list_families(struct buffer *out)
+{
+    const struct family *last = NULL;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].family && rows[i].family != last) {
+            buffer_add_text(out, last ? ", " : "");
+            last = rows[i].family;
+            buffer_add_text(out, last->name);
+        }
+}
+
+bool architecture_is_classifier(const struct config *config)
+{
+    return config->architecture && strstr(config->architecture, "ForSequenceClassification");
 }

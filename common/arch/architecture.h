@@ -9,7 +9,10 @@
 #include <stdbool.h>
 
 #include "arch/config.h"
+#include "base/buffer.h"
 #include "base/error.h"
+
+struct family;
 
 enum model_type {
     MODEL_DECODER,
@@ -35,5 +38,11 @@ int architecture_type(const struct config *config, const char *wanted, const cha
 int architecture_tied_by_default(const struct config *config);
 /* Whether it is a mixture of experts, by its config. */
 bool architecture_has_experts(const struct config *config);
+
+/* How models of this architecture are run (families.h), or NULL when we cannot. */
+const struct family *architecture_family(const struct config *config);
+void architecture_list_families(struct buffer *out); /* "BERT, RoBERTa, …" */
+/* Whether it has a classification head (…ForSequenceClassification). */
+bool architecture_is_classifier(const struct config *config);
 
 #endif

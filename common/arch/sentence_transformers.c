@@ -80,15 +80,19 @@ done:
     return rc;
 }
 
-/* Old files have one boolean per mode, sentence-transformers 6 a name. */
+/* Old files have one boolean per mode, sentence-transformers 6 a name or a list of names. */
 static char *pooling_name(const cJSON *json)
 {
-    const char *mode = json_find_string(json, "pooling_mode");
+    const cJSON *modes = json_find(json, "pooling_mode"), *mode;
     struct buffer name = {0};
 
-    if (mode)
-        return memory_copy(mode);
-    for (size_t i = 0; i < sizeof pooling_modes / sizeof *pooling_modes; i++)
+    if (cJSON_IsString(modes))
+        return memory_copy(modes->valuestring);
+    if (cJSON_IsArray(modes))
+        cJSON_ArrayForEach(mode, modes)
+            buffer_format(&name, "%s%s", name.size ? "+" : "",
+                          cJSON_IsString(mode) ? mode->valuestring : "?");
+    for (size_t i = 0; i < sizeof pooling_modes / sizeof *pooling_modes && !modes; i++)
         if (json_find_bool(json, pooling_modes[i].key) == 1)
             buffer_format(&name, "%s%s", name.size ? "+" : "", pooling_modes[i].name);
     if (!name.size)
@@ -107,6 +111,7 @@ static int load_pooling(struct sentence_folder *sentence, const struct folder *f
         return -1;
     free(sentence->pooling);
     sentence->pooling = pooling_name(json);
+    sentence->skips_prompt = json_find_bool(json, "include_prompt") == 0;
     cJSON_Delete(json);
     return 0;
 }
@@ -150,6 +155,218 @@ void sentence_folder_release(struct sentence_folder *sentence)
     free(sentence->pooling);
     *sentence = (struct sentence_folder){.transformer = ""};
 }
+
+/* ---- settings ---- */
+
+/* NULL without an error when the file is absent. */
+static cJSON *find_json(const struct folder *folder, const char *directory, const char *name,
+                        struct error *err)
+{
+    char *path = folder_join(directory, name);
+    cJSON *json = NULL;
+
+    if (folder_look(folder, path) != FOLDER_ABSENT) {
+        json = load_json(folder, path, err);
+        if (json && !cJSON_IsObject(json)) {
+            error_set(err, ERROR_FORMAT, "'%s/%s': is not an object", folder->path, path);
+            cJSON_Delete(json);
+            json = NULL;
+        }
+    }
+    free(path);
+    return json;
+}
+
+/* A whole number from 1 to below `end`, else 0. */
+static size_t find_count(const cJSON *json, const char *name, double end)
+{
+    const cJSON *number = json_find(json, name);
+    double value = cJSON_IsNumber(number) ? number->valuedouble : 0;
+
+    return value >= 1 && value < end ? (size_t)value : 0;
+}
+
+/* Beside config.json, under a name that says which class of transformers was wrapped. */
+static int load_transformer_settings(struct sentence_settings *settings,
+                                     const struct folder *folder, const char *directory,
+                                     struct error *err)
+{
+    static const char *const names[] = {
+        "sentence_bert_config.json",       "sentence_roberta_config.json",
+        "sentence_distilbert_config.json", "sentence_camembert_config.json",
+        "sentence_albert_config.json",     "sentence_xlm-roberta_config.json",
+        "sentence_xlnet_config.json",
+    };
+    cJSON *json = NULL;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names && !json && !err->code; i++)
+        json = find_json(folder, directory, names[i], err);
+    if (json) {
+        settings->max_tokens = find_count(json, "max_seq_length", 1e9);
+        settings->lowers_case = json_find_bool(json, "do_lower_case") == 1;
+    }
+    cJSON_Delete(json);
+    return err->code ? -1 : 0;
+}
+
+/* transformers writes 1e30 where there is no limit. */
+static int load_tokenizer_limit(struct sentence_settings *settings, const struct folder *folder,
+                                const char *directory, struct error *err)
+{
+    cJSON *json = find_json(folder, directory, "tokenizer_config.json", err);
+
+    if (!json && *directory && !err->code)
+        json = find_json(folder, "", "tokenizer_config.json", err);
+    if (json)
+        settings->max_tokens = find_count(json, "model_max_length", 1e9);
+    cJSON_Delete(json);
+    return err->code ? -1 : 0;
+}
+
+static int add_prompts(struct sentence_settings *settings, const cJSON *json, struct error *err)
+{
+    const cJSON *prompts = json_find(json, "prompts"), *prompt;
+    const char *chosen = json_find_string(json, "default_prompt_name");
+
+    cJSON_ArrayForEach(prompt, prompts)
+        if (prompt->string && cJSON_IsString(prompt)) {
+            settings->prompts = memory_resize(settings->prompts, settings->n_prompts + 1,
+                                              sizeof *settings->prompts);
+            settings->prompts[settings->n_prompts++] = (struct sentence_prompt){
+                memory_copy(prompt->string), memory_copy(prompt->valuestring)};
+        }
+    for (size_t i = 0; i < settings->n_prompts && chosen; i++)
+        if (strcmp(settings->prompts[i].name, chosen) == 0)
+            settings->default_prompt = &settings->prompts[i];
+    if (chosen && !settings->default_prompt)
+        return error_set(err, ERROR_FORMAT, "default_prompt_name '" ERROR_NAME "' is none of the "
+                         "prompts", chosen);
+    return 0;
+}
+
+int sentence_settings_load(struct sentence_settings *settings,
+                           const struct sentence_folder *sentence, const struct folder *folder,
+                           struct error *err)
+{
+    static const char name[] = "config_sentence_transformers.json";
+    const char *directory = sentence->transformer;
+    cJSON *json;
+    int rc;
+
+    *settings = (struct sentence_settings){0};
+    if (load_transformer_settings(settings, folder, directory, err) ||
+        (!settings->max_tokens && load_tokenizer_limit(settings, folder, directory, err)))
+        return -1;
+    json = find_json(folder, "", name, err);
+    if (!json)
+        return err->code ? -1 : 0;
+    rc = add_prompts(settings, json, err);
+    if (rc) {
+        error_context(err, "'%s/%s'", folder->path, name);
+        sentence_settings_release(settings);
+    }
+    cJSON_Delete(json);
+    return rc;
+}
+
+void sentence_settings_release(struct sentence_settings *settings)
+{
+    for (size_t i = 0; i < settings->n_prompts; i++) {
+        free(settings->prompts[i].name);
+        free(settings->prompts[i].text);
+    }
+    free(settings->prompts);
+    *settings = (struct sentence_settings){0};
+}
+
+const struct sentence_prompt *sentence_settings_prompt(const struct sentence_settings *settings,
+                                                       const char *name, struct error *err)
+{
+    struct buffer names = {0};
+
+    for (size_t i = 0; i < settings->n_prompts; i++)
+        if (strcmp(settings->prompts[i].name, name) == 0)
+            return &settings->prompts[i];
+    for (size_t i = 0; i < settings->n_prompts; i++)
+        buffer_format(&names, "%s'" ERROR_NAME "'", i ? ", " : "", settings->prompts[i].name);
+    if (names.size)
+        error_set(err, ERROR_USAGE, "no prompt '" ERROR_NAME "'; the model has %.600s", name,
+                  names.data);
+    else
+        error_set(err, ERROR_USAGE, "no prompt '" ERROR_NAME "': the model has none", name);
+    buffer_release(&names);
+    return NULL;
+}
+
+/* ---- dense modules ---- */
+
+/* "torch.nn.modules.activation.Tanh": the last component counts. */
+static int find_activation(const cJSON *json, enum activation *out, struct error *err)
+{
+    static const struct {
+        const char *name;
+        enum activation activation;
+    } activations[] = {
+        {"Tanh", ACTIVATION_TANH}, {"Identity", ACTIVATION_IDENTITY}, {"ReLU", ACTIVATION_RELU},
+        {"GELU", ACTIVATION_GELU}, {"Sigmoid", ACTIVATION_SIGMOID},   {"SiLU", ACTIVATION_SILU},
+    };
+    const char *name = json_find_string(json, "activation_function"), *dot;
+
+    if (!name)
+        name = "Tanh";
+    dot = strrchr(name, '.');
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+        if (strcmp(activations[i].name, dot ? dot + 1 : name) == 0) {
+            *out = activations[i].activation;
+            return 0;
+        }
+    return error_set(err, ERROR_UNSUPPORTED, "activation_function '" ERROR_NAME "' is not known",
+                     name);
+}
+
+/* It may be told to read or write other vectors than the embedding. */
+static int check_wiring(const cJSON *json, struct error *err)
+{
+    static const char *const keys[] = {"module_input_name", "module_output_name"};
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *name = json_find_string(json, keys[i]);
+
+        if (name && strcmp(name, "sentence_embedding") != 0)
+            return error_set(err, ERROR_UNSUPPORTED, "%s '" ERROR_NAME "' is not supported",
+                             keys[i], name);
+    }
+    if (json_find_bool(json, "use_residual") == 1)
+        return error_set(err, ERROR_UNSUPPORTED, "use_residual is not supported");
+    return 0;
+}
+
+int sentence_dense_load(struct sentence_dense *dense, const struct folder *folder,
+                        const char *path, struct error *err)
+{
+    const double end = 1 << 24;
+    cJSON *json = find_json(folder, path, "config.json", err);
+    int rc = -1;
+
+    if (!json)
+        return err->code ? -1 : error_set(err, ERROR_FORMAT, "'%s/%s/config.json': is missing",
+                                          folder->path, path);
+    *dense = (struct sentence_dense){
+        .n_in = find_count(json, "in_features", end),
+        .n_out = find_count(json, "out_features", end),
+        .has_bias = json_find_bool(json, "bias") != 0,
+    };
+    if (!dense->n_in || !dense->n_out)
+        error_set(err, ERROR_FORMAT, "in_features or out_features is missing or out of range");
+    else
+        rc = find_activation(json, &dense->activation, err) || check_wiring(json, err) ? -1 : 0;
+    if (rc)
+        error_context(err, "'%s/%s/config.json'", folder->path, path);
+    cJSON_Delete(json);
+    return rc;
+}
+
+/* ---- making the layout ---- */
 
 int sentence_folder_make(const struct config *config, const char *transformer, const char *pooling,
                          struct sentence_file files[SENTENCE_FILES], struct error *err)

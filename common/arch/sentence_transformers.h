@@ -9,6 +9,7 @@
 #include "arch/config.h"
 #include "base/error.h"
 #include "base/folder.h"
+#include "math/vector.h"
 
 struct sentence_module {
     char *path; /* of its folder, "" for the model folder itself */
@@ -19,6 +20,7 @@ struct sentence_folder {
     struct sentence_module *modules;
     size_t n_modules; /* 0: no modules.json */
     char *pooling;    /* "cls", "mean", "cls+mean", …; NULL when no module pools */
+    bool skips_prompt; /* the tokens of a prompt are not pooled */
     const char *transformer; /* path of the folder with config.json and weights; never NULL */
 };
 
@@ -28,6 +30,41 @@ struct sentence_folder {
 int sentence_folder_load(struct sentence_folder *sentence, const struct folder *folder,
                          struct error *err);
 void sentence_folder_release(struct sentence_folder *sentence);
+
+struct sentence_prompt { /* text to put in front of what is embedded */
+    char *name, *text;
+};
+
+/* What running the model needs besides the modules. */
+struct sentence_settings {
+    size_t max_tokens;   /* of a text, special ones included; 0: not said */
+    bool lowers_case;    /* of texts, before they are tokenized */
+    struct sentence_prompt *prompts;
+    size_t n_prompts;
+    const struct sentence_prompt *default_prompt; /* one of them, or NULL */
+};
+
+/* Reads sentence_bert_config.json, tokenizer_config.json and config_sentence_transformers.json, as
+ * far as they are there. ERROR_FORMAT for a malformed one. Released with
+ * sentence_settings_release. */
+int sentence_settings_load(struct sentence_settings *settings,
+                           const struct sentence_folder *sentence, const struct folder *folder,
+                           struct error *err);
+void sentence_settings_release(struct sentence_settings *settings);
+/* The prompt of that name, or NULL with ERROR_USAGE that lists the names. */
+const struct sentence_prompt *sentence_settings_prompt(const struct sentence_settings *settings,
+                                                       const char *name, struct error *err);
+
+struct sentence_dense { /* y = activation(x W^T + bias) */
+    size_t n_in, n_out;
+    bool has_bias;
+    enum activation activation;
+};
+
+/* Reads the config.json of the Dense module at `path`. ERROR_FORMAT when it is malformed,
+ * ERROR_UNSUPPORTED for an activation or a wiring that is not known. */
+int sentence_dense_load(struct sentence_dense *dense, const struct folder *folder,
+                        const char *path, struct error *err);
 
 /* One file of the layout that an encoder without modules.json gets: its text, to be freed. */
 struct sentence_file {

@@ -2,7 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,7 +45,8 @@ struct file *file_open(const char *path, const char *shown, struct error *err)
         error_errno(err, "cannot open '%s'", shown);
     } else if (!refuse_special(shown, &info, err)) {
         file = memory_zalloc(1, sizeof *file);
-        *file = (struct file){fd, (size_t)info.st_size, memory_copy(shown)};
+        *file = (struct file){.fd = fd, .size_bytes = (size_t)info.st_size,
+                              .path = memory_copy(shown)};
         return file;
     }
     if (fd >= 0)
@@ -50,10 +54,71 @@ struct file *file_open(const char *path, const char *shown, struct error *err)
     return NULL;
 }
 
+/* ---- maps ---- */
+
+static struct file *mapped; /* all files that are mapped, for the handler */
+
+static void put(const char *text)
+{
+    if (write(STDERR_FILENO, text, strlen(text)) < 0)
+        return; /* nobody is left to be told */
+}
+
+/* The kernel sends SIGBUS for a page that the file no longer has. */
+static void end_program(int signal_number, siginfo_t *info, void *context)
+{
+    const char *at = info->si_addr;
+
+    (void)signal_number;
+    (void)context;
+    for (const struct file *file = mapped; file; file = file->next_mapped) {
+        const char *start = file->map;
+
+        if (at < start || at >= start + file->size_bytes)
+            continue;
+        put("cocktail: '");
+        put(file->path);
+        put("': cannot be read where it was longer before; is something writing to it?\n");
+        _exit(ERROR_IO);
+    }
+    signal(SIGBUS, SIG_DFL); /* the access is tried again, and ends the program */
+}
+
+const void *file_map(struct file *file, struct error *err)
+{
+    struct sigaction action = {.sa_sigaction = end_program, .sa_flags = SA_SIGINFO};
+    void *map;
+
+    if (file->map)
+        return file->map;
+    map = mmap(NULL, file->size_bytes, PROT_READ, MAP_PRIVATE, file->fd, 0);
+    if (map == MAP_FAILED) {
+        error_errno(err, "cannot map the %zu bytes of '%s'", file->size_bytes, file->path);
+        return NULL;
+    }
+    file->map = map;
+    file->next_mapped = mapped;
+    mapped = file;
+    sigaction(SIGBUS, &action, NULL);
+    return map;
+}
+
+static void unmap(struct file *file)
+{
+    struct file **link = &mapped;
+
+    while (*link != file)
+        link = &(*link)->next_mapped;
+    *link = file->next_mapped;
+    munmap((void *)file->map, file->size_bytes);
+}
+
 void file_close(struct file *file)
 {
     if (!file)
         return;
+    if (file->map)
+        unmap(file);
     close(file->fd);
     free(file->path);
     free(file);

@@ -1,8 +1,8 @@
 /* file.h - files from strangers, opened for reading.
  *
- * Only regular files are opened; a FIFO or a device is refused without waiting for it. Reads go
- * through pread and not through a map, because a mapped file that shrinks ends the program with
- * SIGBUS, and a short pread is an ordinary error. */
+ * Only regular files are opened; a FIFO or a device is refused without waiting for it. What is read
+ * once goes through pread, where a file that has shrunk is an ordinary error; a map is for weights
+ * that are used where they lie. */
 #ifndef COCKTAIL_FILE_H
 #define COCKTAIL_FILE_H
 
@@ -14,6 +14,8 @@ struct file { /* opened by file_open; safe to share between threads that read */
     int fd;
     size_t size_bytes; /* when it was opened */
     char *path;        /* as shown in messages; owned */
+    const void *map;   /* all of it, once file_map was called; else NULL */
+    struct file *next_mapped;
 };
 
 /* Opens the regular file at `path`, its last component not followed if it is a symbolic link.
@@ -25,6 +27,11 @@ void file_close(struct file *file);
 
 /* Reads exactly n bytes at `offset`; fewer than that is an error (the file has shrunk). */
 int file_read(const struct file *file, size_t offset, void *out, size_t n, struct error *err);
+
+/* The whole file in memory, read-only, until file_close; NULL with ERROR_RESOURCES or ERROR_IO. Not
+ * for several threads at once. Should the file shrink while its map is read, the program ends with
+ * exit status 5 and one line that names it: nothing else can be done then. */
+const void *file_map(struct file *file, struct error *err);
 
 /* All of the file with a NUL behind it, freed by the caller. More than `limit` bytes are refused
  * with ERROR_FORMAT. *size (may be NULL) is the length without the NUL. */

@@ -477,3 +477,11 @@ int checkpoint_read(const struct checkpoint *checkpoint, const struct tensor *te
         error_context(err, "tensor '" ERROR_NAME "'", tensor->name);
     return rc;
 }
+
+const void *checkpoint_view(const struct checkpoint *checkpoint, const struct tensor *tensor,
+                            struct error *err)
+{
+    const char *map = tensor->strides ? NULL : file_map(checkpoint->files[tensor->file].file, err);
+
+    return map ? map + tensor->offset : NULL;
+}

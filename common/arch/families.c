@@ -1,0 +1,605 @@
+#include "families.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+
+/* ---- names ---- */
+
+static const struct family_names bert_names = {
+    .embedding = "embeddings.word_embeddings",
+    .positions = "embeddings.position_embeddings",
+    .token_types = "embeddings.token_type_embeddings",
+    .embedding_norm = "embeddings.LayerNorm",
+    .layers = &(const struct layer_names){
+        .prefix = "encoder.layer.#.",
+        .q = "attention.self.query",
+        .k = "attention.self.key",
+        .v = "attention.self.value",
+        .o = "attention.output.dense",
+        .norm1 = "attention.output.LayerNorm",
+        .up = "intermediate.dense",
+        .down = "output.dense",
+        .norm2 = "output.LayerNorm",
+    },
+};
+
+static const struct family_names distilbert_names = {
+    .embedding = "embeddings.word_embeddings",
+    .positions = "embeddings.position_embeddings",
+    .embedding_norm = "embeddings.LayerNorm",
+    .layers = &(const struct layer_names){
+        .prefix = "layer.#.",
+        .q = "attention.q_lin",
+        .k = "attention.k_lin",
+        .v = "attention.v_lin",
+        .o = "attention.out_lin",
+        .norm1 = "sa_layer_norm",
+        .up = "ffn.lin1",
+        .down = "ffn.lin2",
+        .norm2 = "output_layer_norm",
+    },
+};
+
+static const struct family_names llama_names = {
+    .embedding = "embed_tokens",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "layers.#.",
+        .norm1 = "input_layernorm",
+        .q = "self_attn.q_proj",
+        .k = "self_attn.k_proj",
+        .v = "self_attn.v_proj",
+        .o = "self_attn.o_proj",
+        .q_norm = "self_attn.q_norm",
+        .k_norm = "self_attn.k_norm",
+        .norm2 = "post_attention_layernorm",
+        .gate = "mlp.gate_proj",
+        .up = "mlp.up_proj",
+        .down = "mlp.down_proj",
+        .final_norm = "norm",
+    },
+};
+
+/* The norm after attention is called what elsewhere is the norm before the MLP. */
+static const struct family_names gemma2_names = {
+    .embedding = "embed_tokens",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "layers.#.",
+        .norm1 = "input_layernorm",
+        .q = "self_attn.q_proj",
+        .k = "self_attn.k_proj",
+        .v = "self_attn.v_proj",
+        .o = "self_attn.o_proj",
+        .q_norm = "self_attn.q_norm",
+        .k_norm = "self_attn.k_norm",
+        .post_attention_norm = "post_attention_layernorm",
+        .norm2 = "pre_feedforward_layernorm",
+        .gate = "mlp.gate_proj",
+        .up = "mlp.up_proj",
+        .down = "mlp.down_proj",
+        .post_mlp_norm = "post_feedforward_layernorm",
+        .final_norm = "norm",
+    },
+};
+
+static const struct family_names phi3_names = {
+    .embedding = "embed_tokens",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "layers.#.",
+        .norm1 = "input_layernorm",
+        .qkv = "self_attn.qkv_proj",
+        .o = "self_attn.o_proj",
+        .norm2 = "post_attention_layernorm",
+        .gate_up = "mlp.gate_up_proj",
+        .down = "mlp.down_proj",
+        .final_norm = "norm",
+    },
+};
+
+static const struct family_names gpt2_names = {
+    .embedding = "wte",
+    .positions = "wpe",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "h.#.",
+        .norm1 = "ln_1",
+        .qkv = "attn.c_attn",
+        .o = "attn.c_proj",
+        .norm2 = "ln_2",
+        .up = "mlp.c_fc",
+        .down = "mlp.c_proj",
+        .final_norm = "ln_f",
+    },
+};
+
+static const struct family_names gpt_neox_names = {
+    .embedding = "embed_in",
+    .head = "embed_out",
+    .layers = &(const struct layer_names){
+        .prefix = "layers.#.",
+        .norm1 = "input_layernorm",
+        .qkv = "attention.query_key_value",
+        .o = "attention.dense",
+        .norm2 = "post_attention_layernorm",
+        .up = "mlp.dense_h_to_4h",
+        .down = "mlp.dense_4h_to_h",
+        .final_norm = "final_layer_norm",
+    },
+};
+
+static const struct family_names t5_names = {
+    .embedding = "shared",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "decoder.block.#.layer.",
+        .norm1 = "0.layer_norm",
+        .q = "0.SelfAttention.q",
+        .k = "0.SelfAttention.k",
+        .v = "0.SelfAttention.v",
+        .o = "0.SelfAttention.o",
+        .relative_bias = "0.SelfAttention.relative_attention_bias",
+        .cross_norm = "1.layer_norm",
+        .cross_q = "1.EncDecAttention.q",
+        .cross_k = "1.EncDecAttention.k",
+        .cross_v = "1.EncDecAttention.v",
+        .cross_o = "1.EncDecAttention.o",
+        .norm2 = "2.layer_norm",
+        .gate = "2.DenseReluDense.wi_0",
+        .up = "2.DenseReluDense.wi",
+        .gated_up = "2.DenseReluDense.wi_1",
+        .down = "2.DenseReluDense.wo",
+        .final_norm = "decoder.final_layer_norm",
+    },
+    .encoder_layers = &(const struct layer_names){
+        .prefix = "encoder.block.#.layer.",
+        .norm1 = "0.layer_norm",
+        .q = "0.SelfAttention.q",
+        .k = "0.SelfAttention.k",
+        .v = "0.SelfAttention.v",
+        .o = "0.SelfAttention.o",
+        .relative_bias = "0.SelfAttention.relative_attention_bias",
+        .norm2 = "1.layer_norm",
+        .gate = "1.DenseReluDense.wi_0",
+        .up = "1.DenseReluDense.wi",
+        .gated_up = "1.DenseReluDense.wi_1",
+        .down = "1.DenseReluDense.wo",
+        .final_norm = "encoder.final_layer_norm",
+    },
+};
+
+/* ---- what config.json may change ---- */
+
+static int bad(struct error *err, const char *key, double value)
+{
+    return error_set(err, ERROR_FORMAT, "%s is %g", key, value);
+}
+
+/* A number of at least `min`, or `fallback` when it is absent or null. */
+static int number(const cJSON *config, const char *key, double fallback, double min, double *out,
+                  struct error *err)
+{
+    const cJSON *member = json_find(config, key);
+
+    *out = fallback;
+    if (!member)
+        return 0;
+    if (!cJSON_IsNumber(member))
+        return error_set(err, ERROR_FORMAT, "%s is not a number", key);
+    *out = member->valuedouble;
+    return *out >= min && *out <= 1e15 ? 0 : bad(err, key, *out);
+}
+
+static int adjust_bert(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    const char *kind = json_find_string(config, "position_embedding_type");
+
+    (void)spec;
+    if (kind && strcmp(kind, "absolute") != 0)
+        return error_set(err, ERROR_UNSUPPORTED, "position_embedding_type '" ERROR_NAME "'; only "
+                         "'absolute' is supported", kind);
+    return 0;
+}
+
+static int adjust_roberta(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    if (spec->pad_id < 0 || (size_t)spec->pad_id + 1 >= spec->n_positions)
+        return error_set(err, ERROR_FORMAT, "pad_token_id is %lld, with %zu positions",
+                         (long long)spec->pad_id, spec->n_positions);
+    spec->position_offset = (size_t)spec->pad_id + 1;
+    spec->max_tokens = spec->n_positions - spec->position_offset;
+    return adjust_bert(spec, config, err);
+}
+
+static int adjust_distilbert(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    (void)config;
+    (void)err;
+    spec->stack.norm_eps = 1e-12f; /* fixed, whatever config.json says */
+    return 0;
+}
+
+static int adjust_llama(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    (void)err;
+    spec->stack.has_qkv_bias = spec->stack.has_o_bias = json_find_bool(config, "attention_bias") == 1;
+    spec->stack.has_mlp_bias = json_find_bool(config, "mlp_bias") == 1;
+    return 0;
+}
+
+/* Layers from max_window_layers on slide, when windows are used at all. */
+static int adjust_qwen2(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    struct stack_spec *stack = &spec->stack;
+    double first;
+
+    if (number(config, "max_window_layers", 28, 0, &first, err))
+        return -1;
+    if (json_find_bool(config, "use_sliding_window") != 1)
+        stack->window = 0;
+    for (size_t i = 0; i < stack->n_layers; i++)
+        stack->slides[i] = stack->window && (double)i >= first;
+    return 0;
+}
+
+static int adjust_qwen3(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    spec->stack.has_qkv_bias = spec->stack.has_o_bias = json_find_bool(config, "attention_bias") == 1;
+    return adjust_qwen2(spec, config, err);
+}
+
+static int adjust_gemma(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    const char *activation = json_find_string(config, "hidden_act");
+
+    (void)err;
+    spec->embedding_scale = (float)sqrt((double)spec->hidden_size);
+    spec->stack.has_qkv_bias = spec->stack.has_o_bias = json_find_bool(config, "attention_bias") == 1;
+    /* The files of the first release say "gelu" and mean the approximation. */
+    if (activation && strcmp(activation, "gelu") == 0)
+        spec->stack.activation = ACTIVATION_GELU_TANH;
+    return 0;
+}
+
+static int adjust_gemma2(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    struct stack_spec *stack = &spec->stack;
+    bool is_third = spec->family == &family_gemma3;
+    double scalar, score_cap, logit_cap, pattern;
+
+    if (number(config, "query_pre_attn_scalar", 256, 1e-6, &scalar, err) ||
+        number(config, "attn_logit_softcapping", 0, 1e-6, &score_cap, err) ||
+        number(config, "final_logit_softcapping", 0, 1e-6, &logit_cap, err) ||
+        number(config, "sliding_window_pattern", is_third ? 6 : 2, 1, &pattern, err))
+        return -1;
+    /* Absent, the second Gemma has its class's caps; null means none. */
+    if (!is_third && !cJSON_HasObjectItem(config, "attn_logit_softcapping"))
+        score_cap = 50;
+    if (!is_third && !cJSON_HasObjectItem(config, "final_logit_softcapping"))
+        logit_cap = 30;
+    spec->embedding_scale = (float)sqrt((double)spec->hidden_size);
+    spec->logit_cap = (float)logit_cap;
+    stack->score_cap = (float)score_cap;
+    stack->score_scale = (float)(1 / sqrt(scalar));
+    stack->has_qkv_bias = stack->has_o_bias = json_find_bool(config, "attention_bias") == 1;
+    for (size_t i = 0; i < stack->n_layers; i++)
+        stack->slides[i] = stack->window && (i + 1) % (size_t)pattern != 0;
+    if (is_third && json_find_bool(config, "use_bidirectional_attention") == 1) {
+        stack->is_causal = false;
+        stack->window = stack->window ? stack->window / 2 + 1 : 0;
+    }
+    return 0;
+}
+
+static int adjust_gpt2(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    (void)err;
+    if (json_find_bool(config, "scale_attn_weights") == 0)
+        spec->stack.score_scale = 1;
+    spec->stack.scales_by_layer = json_find_bool(config, "scale_attn_by_inverse_layer_idx") == 1;
+    return 0;
+}
+
+static int adjust_gpt_neox(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    (void)err;
+    if (json_find_bool(config, "use_parallel_residual") == 0)
+        spec->stack.block = BLOCK_PRE_NORM;
+    if (json_find_bool(config, "attention_bias") == 0)
+        spec->stack.has_qkv_bias = spec->stack.has_o_bias = false;
+    return 0;
+}
+
+/* "relu", or "gated-" and a name, where "gelu" means the approximation. */
+static int read_projection(struct stack_spec *stack, const char *text, struct error *err)
+{
+    static const struct {
+        const char *name;
+        enum activation activation;
+        bool is_gated;
+    } kinds[] = {
+        {"relu", ACTIVATION_RELU, false},       {"gelu", ACTIVATION_GELU, false},
+        {"silu", ACTIVATION_SILU, false},       {"gelu_new", ACTIVATION_GELU_TANH, false},
+        {"gated-gelu", ACTIVATION_GELU_TANH, true}, {"gated-silu", ACTIVATION_SILU, true},
+        {"gated-relu", ACTIVATION_RELU, true},  {"gated-gelu_new", ACTIVATION_GELU_TANH, true},
+    };
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(text, kinds[i].name) == 0) {
+            stack->activation = kinds[i].activation;
+            stack->is_gated = kinds[i].is_gated;
+            return 0;
+        }
+    return error_set(err, ERROR_UNSUPPORTED, "unknown feed_forward_proj '" ERROR_NAME "'", text);
+}
+
+static int adjust_t5(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    struct stack_spec *stack = &spec->stack;
+    const char *projection = json_find_string(config, "feed_forward_proj");
+    double buckets, distance, n_layers, start;
+    int scales = json_find_bool(config, "scale_decoder_outputs");
+
+    if (number(config, "relative_attention_num_buckets", 32, 4, &buckets, err) ||
+        number(config, "relative_attention_max_distance", 128, 1, &distance, err) ||
+        number(config, "num_decoder_layers", (double)stack->n_layers, 1, &n_layers, err) ||
+        number(config, "decoder_start_token_id", spec->pad_id < 0 ? 0 : (double)spec->pad_id, 0,
+               &start, err) ||
+        read_projection(stack, projection ? projection : spec->family->defaults.activation, err))
+        return -1;
+    if (buckets > 1e6 || distance > 1e9 || distance <= buckets / 2)
+        return error_set(err, ERROR_FORMAT, "relative_attention_max_distance is %g, with %g "
+                         "buckets", distance, buckets);
+    if (n_layers > 10000 || start >= (double)spec->vocab_size)
+        return n_layers > 10000 ? bad(err, "num_decoder_layers", n_layers)
+                                : bad(err, "decoder_start_token_id", start);
+    /* One array for both stacks; nothing slides. */
+    stack->slides = memory_resize(stack->slides, stack->n_layers + (size_t)n_layers, 1);
+    memset(stack->slides, 0, stack->n_layers + (size_t)n_layers);
+    stack->n_buckets = (size_t)buckets;
+    stack->max_distance = (size_t)distance;
+    stack->score_scale = 1;
+    stack->has_bias_per_layer = spec->family == &family_umt5;
+    spec->decoder_start_id = (uint32_t)start;
+    /* The flag is older than the key: it said whether the head's input is scaled. mT5 has never had
+     * a tied head. */
+    if (scales < 0)
+        scales = spec->family != &family_mt5 && json_find_bool(config, "tie_word_embeddings") != 0;
+    spec->logit_scale = scales ? (float)(1 / sqrt((double)spec->hidden_size)) : 1;
+    spec->encoder = *stack;
+    spec->encoder.names = spec->family->names->encoder_layers;
+    spec->encoder.is_causal = false;
+    stack->n_layers = (size_t)n_layers;
+    stack->has_cross_attention = true;
+    return 0;
+}
+
+/* ---- families ---- */
+
+const struct family family_bert = {
+    .name = "BERT",
+    .names = &bert_names,
+    .defaults = {.vocab_size = 30522, .hidden_size = 768, .n_layers = 12, .n_heads = 12,
+                 .intermediate_size = 3072, .max_positions = 512, .n_token_types = 2, .norm_eps = 1e-12,
+                 .activation = "gelu", .pad_id = 0},
+    .norm = NORM_LAYER,
+    .block = BLOCK_POST_NORM,
+    .position = POSITION_LEARNED,
+    .classifier = CLASSIFIER_POOLER,
+    .has_qkv_bias = true, .has_o_bias = true, .has_mlp_bias = true,
+    .lacks_final_norm = true,
+    .adjust = adjust_bert,
+};
+
+const struct family family_roberta = {
+    .name = "RoBERTa, XLM-RoBERTa",
+    .names = &bert_names,
+    .defaults = {.vocab_size = 50265, .hidden_size = 768, .n_layers = 12, .n_heads = 12,
+                 .intermediate_size = 3072, .max_positions = 512, .n_token_types = 2, .norm_eps = 1e-12,
+                 .activation = "gelu", .pad_id = 1},
+    .norm = NORM_LAYER,
+    .block = BLOCK_POST_NORM,
+    .position = POSITION_LEARNED,
+    .classifier = CLASSIFIER_DENSE,
+    .has_qkv_bias = true, .has_o_bias = true, .has_mlp_bias = true,
+    .lacks_final_norm = true,
+    .adjust = adjust_roberta,
+};
+
+const struct family family_distilbert = {
+    .name = "DistilBERT",
+    .names = &distilbert_names,
+    .defaults = {.vocab_size = 30522, .hidden_size = 768, .n_layers = 6, .n_heads = 12,
+                 .intermediate_size = 3072, .max_positions = 512, .norm_eps = 1e-12, .activation = "gelu", .pad_id = 0},
+    .norm = NORM_LAYER,
+    .block = BLOCK_POST_NORM,
+    .position = POSITION_LEARNED,
+    .classifier = CLASSIFIER_RELU,
+    .has_qkv_bias = true, .has_o_bias = true, .has_mlp_bias = true,
+    .lacks_final_norm = true,
+    .adjust = adjust_distilbert,
+};
+
+const struct family family_llama = {
+    .name = "Llama",
+    .names = &llama_names,
+    .defaults = {.vocab_size = 32000, .hidden_size = 4096, .n_layers = 32, .n_heads = 32,
+                 .intermediate_size = 11008, .max_positions = 2048, .norm_eps = 1e-6,
+                 .theta = 1e4, .activation = "silu", .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .adjust = adjust_llama,
+};
+
+const struct family family_mistral = {
+    .name = "Mistral",
+    .names = &llama_names,
+    .defaults = {.vocab_size = 32000, .hidden_size = 4096, .n_layers = 32, .n_heads = 32,
+                 .n_kv_heads = 8, .intermediate_size = 14336, .max_positions = 131072,
+                 .window = 4096, .norm_eps = 1e-6, .theta = 1e4, .activation = "silu",
+                 .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+};
+
+const struct family family_qwen2 = {
+    .name = "Qwen2",
+    .names = &llama_names,
+    .defaults = {.vocab_size = 151936, .hidden_size = 4096, .n_layers = 32, .n_heads = 32,
+                 .intermediate_size = 22016, .max_positions = 32768, .window = 4096,
+                 .norm_eps = 1e-6, .theta = 1e4, .activation = "silu", .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .has_qkv_bias = true,
+    .adjust = adjust_qwen2,
+};
+
+const struct family family_qwen3 = {
+    .name = "Qwen3",
+    .names = &llama_names,
+    .defaults = {.vocab_size = 151936, .hidden_size = 4096, .n_layers = 32, .n_heads = 32,
+                 .head_dim = 128, .intermediate_size = 22016, .max_positions = 32768,
+                 .window = 4096, .norm_eps = 1e-6, .theta = 1e4, .activation = "silu",
+                 .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .has_qk_norm = true,
+    .adjust = adjust_qwen3,
+};
+
+const struct family family_gemma = {
+    .name = "Gemma",
+    .names = &llama_names,
+    .defaults = {.vocab_size = 256000, .hidden_size = 3072, .n_layers = 28, .n_heads = 16,
+                 .head_dim = 256, .intermediate_size = 24576, .max_positions = 8192,
+                 .norm_eps = 1e-6, .theta = 1e4, .activation = "gelu_pytorch_tanh",
+                 .pad_id = 0},
+    .norm = NORM_RMS_OFFSET,
+    .position = POSITION_ROTARY,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .adjust = adjust_gemma,
+};
+
+const struct family family_gemma2 = {
+    .name = "Gemma 2",
+    .names = &gemma2_names,
+    .defaults = {.vocab_size = 256000, .hidden_size = 2304, .n_layers = 26, .n_heads = 8,
+                 .n_kv_heads = 4, .head_dim = 256, .intermediate_size = 9216,
+                 .max_positions = 8192, .window = 4096, .norm_eps = 1e-6, .theta = 1e4,
+                 .activation = "gelu_pytorch_tanh", .pad_id = 0},
+    .norm = NORM_RMS_OFFSET,
+    .position = POSITION_ROTARY,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .has_post_norms = true,
+    .adjust = adjust_gemma2,
+};
+
+const struct family family_gemma3 = {
+    .name = "Gemma 3",
+    .names = &gemma2_names,
+    .defaults = {.vocab_size = 262208, .hidden_size = 2304, .n_layers = 26, .n_heads = 8,
+                 .n_kv_heads = 4, .head_dim = 256, .intermediate_size = 9216,
+                 .max_positions = 131072, .window = 4096, .norm_eps = 1e-6, .theta = 1e6,
+                 .activation = "gelu_pytorch_tanh", .pad_id = 0},
+    .norm = NORM_RMS_OFFSET,
+    .position = POSITION_ROTARY,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .has_qk_norm = true, .has_post_norms = true,
+    .adjust = adjust_gemma2,
+};
+
+const struct family family_gpt2 = {
+    .name = "GPT-2",
+    .names = &gpt2_names,
+    .defaults = {.vocab_size = 50257, .hidden_size = 768, .n_layers = 12, .n_heads = 12,
+                 .max_positions = 1024, .norm_eps = 1e-5, .activation = "gelu_new",
+                 .pad_id = -1},
+    .norm = NORM_LAYER,
+    .position = POSITION_LEARNED,
+    .qkv = QKV_FUSED,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_conv1d = true,
+    .has_qkv_bias = true, .has_o_bias = true, .has_mlp_bias = true,
+    .adjust = adjust_gpt2,
+};
+
+const struct family family_gpt_neox = {
+    .name = "GPT-NeoX",
+    .names = &gpt_neox_names,
+    .defaults = {.vocab_size = 50432, .hidden_size = 6144, .n_layers = 44, .n_heads = 64,
+                 .intermediate_size = 24576, .max_positions = 2048, .norm_eps = 1e-5,
+                 .theta = 1e4, .activation = "gelu",
+                 .pad_id = -1},
+    .norm = NORM_LAYER,
+    .block = BLOCK_PARALLEL,
+    .position = POSITION_ROTARY,
+    .qkv = QKV_PER_HEAD,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true,
+    .has_qkv_bias = true, .has_o_bias = true, .has_mlp_bias = true,
+    .adjust = adjust_gpt_neox,
+};
+
+const struct family family_phi3 = {
+    .name = "Phi-3",
+    .names = &phi3_names,
+    .defaults = {.vocab_size = 32064, .hidden_size = 3072, .n_layers = 32, .n_heads = 32,
+                 .intermediate_size = 8192, .max_positions = 4096, .norm_eps = 1e-5,
+                 .theta = 1e4, .activation = "silu", .pad_id = 32000},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .qkv = QKV_FUSED,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+};
+
+const struct family family_t5 = {
+    .name = "T5",
+    .names = &t5_names,
+    .defaults = {.vocab_size = 32128, .hidden_size = 512, .n_layers = 6, .n_heads = 8,
+                 .head_dim = 64, .intermediate_size = 2048, .norm_eps = 1e-6,
+                 .activation = "relu", .pad_id = 0},
+    .norm = NORM_RMS,
+    .position = POSITION_RELATIVE,
+    .is_causal = true, .is_encoder_decoder = true,
+    .adjust = adjust_t5,
+};
+
+const struct family family_mt5 = {
+    .name = "mT5",
+    .names = &t5_names,
+    .defaults = {.vocab_size = 250112, .hidden_size = 512, .n_layers = 8, .n_heads = 6,
+                 .head_dim = 64, .intermediate_size = 1024, .norm_eps = 1e-6,
+                 .activation = "gated-gelu", .pad_id = 0},
+    .norm = NORM_RMS,
+    .position = POSITION_RELATIVE,
+    .is_causal = true, .is_encoder_decoder = true,
+    .adjust = adjust_t5,
+};
+
+const struct family family_umt5 = {
+    .name = "umT5",
+    .names = &t5_names,
+    .defaults = {.vocab_size = 250112, .hidden_size = 512, .n_layers = 8, .n_heads = 6,
+                 .head_dim = 64, .intermediate_size = 1024, .norm_eps = 1e-6,
+                 .activation = "gated-gelu", .pad_id = 0},
+    .norm = NORM_RMS,
+    .position = POSITION_RELATIVE,
+    .is_causal = true, .is_encoder_decoder = true,
+    .adjust = adjust_t5,
+};

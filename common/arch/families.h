@@ -1,0 +1,57 @@
+/* families.h - how the models of each family are built, and what their tensors are called.
+ *
+ * A family is a row of switches, names and defaults over the same layers; what config.json may
+ * change besides sizes is in its `adjust`. */
+#ifndef COCKTAIL_FAMILIES_H
+#define COCKTAIL_FAMILIES_H
+
+#include "arch/model_spec.h"
+
+struct layer_names { /* plain names (tensor_names.h); NULL: the family has none */
+    const char *prefix;  /* '#' stands for the number of the layer */
+    const char *norm1, *qkv, *q, *k, *v, *o, *q_norm, *k_norm, *post_attention_norm;
+    const char *relative_bias;
+    const char *cross_norm, *cross_q, *cross_k, *cross_v, *cross_o;
+    const char *norm2, *gate_up, *gate, *up, *down, *post_mlp_norm;
+    const char *gated_up;   /* instead of `up` where there is a gate */
+    const char *final_norm; /* of the stack */
+};
+
+struct family_names {
+    const char *embedding, *positions, *token_types, *embedding_norm, *head;
+    const struct layer_names *layers, *encoder_layers;
+};
+
+struct family_defaults { /* of the class in transformers; 0: as the comment says */
+    size_t vocab_size, hidden_size, n_layers, n_heads;
+    size_t n_kv_heads;        /* n_heads */
+    size_t head_dim;          /* hidden_size / n_heads */
+    size_t intermediate_size; /* 4 hidden_size */
+    size_t max_positions, n_token_types;
+    size_t window;
+    double norm_eps, theta;
+    const char *activation;
+    long pad_id;              /* -1: none */
+};
+
+struct family {
+    const char *name; /* as the list of supported architectures shows it */
+    const struct family_names *names;
+    struct family_defaults defaults;
+    enum norm_kind norm;
+    enum block_kind block;
+    enum position_kind position;
+    enum qkv_kind qkv;
+    enum classifier_kind classifier; /* of its …ForSequenceClassification */
+    bool is_causal, is_gated, is_conv1d, is_encoder_decoder;
+    bool has_qkv_bias, has_o_bias, has_mlp_bias, has_qk_norm, has_post_norms;
+    bool lacks_final_norm;
+    /* May be NULL. Sees the config (the part that describes the text model). */
+    int (*adjust)(struct model_spec *spec, const cJSON *config, struct error *err);
+};
+
+extern const struct family family_bert, family_roberta, family_distilbert, family_llama,
+    family_mistral, family_qwen2, family_qwen3, family_gemma, family_gemma2, family_gemma3,
+    family_gpt2, family_gpt_neox, family_phi3, family_t5, family_mt5, family_umt5;
+
+#endif

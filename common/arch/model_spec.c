@@ -1,0 +1,396 @@
+/* model_spec.c - from config.json to struct model_spec.
+ *
+ * First the sizes, by a table of their spellings; then what the family says; then what the family
+ * lets config.json change. Every size is bounded here; that the tensors have these shapes is
+ * checked when they are loaded. */
+#include "model_spec.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/families.h"
+#include "base/json.h"
+#include "base/memory.h"
+
+enum { NAMES_MAX = 6 };
+
+static const size_t positions_max = (size_t)1 << 40;
+
+struct sizes {
+    size_t vocab_size, hidden_size, n_layers, n_heads, n_kv_heads, head_dim, intermediate_size,
+        max_positions, n_token_types, window;
+};
+
+static const struct size_row { /* architectures.md 0.1 */
+    size_t offset;
+    size_t max;
+    const char *names[NAMES_MAX];
+} size_rows[] = {
+#define SIZE(field) offsetof(struct sizes, field)
+    {SIZE(vocab_size), 100000000, {"vocab_size"}},
+    {SIZE(hidden_size), 10000000, {"hidden_size", "d_model", "n_embd", "dim"}},
+    {SIZE(n_layers), 10000, {"num_hidden_layers", "num_layers", "n_layer", "n_layers"}},
+    {SIZE(n_heads), 100000, {"num_attention_heads", "num_heads", "n_head", "n_heads"}},
+    {SIZE(n_kv_heads), 100000, {"num_key_value_heads", "n_kv_heads"}},
+    {SIZE(head_dim), 100000, {"head_dim", "d_kv", "kv_channels"}},
+    {SIZE(intermediate_size), 100000000, {"intermediate_size", "d_ff", "n_inner", "hidden_dim"}},
+    {SIZE(max_positions), (size_t)1 << 40, {"max_position_embeddings", "n_positions", "n_ctx"}},
+    {SIZE(n_token_types), 1000000, {"type_vocab_size"}},
+    {SIZE(window), (size_t)1 << 40, {"sliding_window"}},
+#undef SIZE
+};
+
+static const struct {
+    const char *name;
+    enum activation activation;
+} activations[] = {
+    {"silu", ACTIVATION_SILU},
+    {"swish", ACTIVATION_SILU},
+    {"gelu", ACTIVATION_GELU},
+    {"gelu_python", ACTIVATION_GELU},
+    {"gelu_new", ACTIVATION_GELU_TANH},
+    {"gelu_pytorch_tanh", ACTIVATION_GELU_TANH},
+    {"gelu_fast", ACTIVATION_GELU_TANH},
+    {"quick_gelu", ACTIVATION_GELU_QUICK},
+    {"relu", ACTIVATION_RELU},
+    {"tanh", ACTIVATION_TANH},
+    {"linear", ACTIVATION_IDENTITY},
+};
+
+/* ---- values ---- */
+
+/* A whole number from 1 to max; 0 when it is absent or null. */
+static int read_size(const cJSON *config, const char *name, size_t max, size_t *out,
+                     struct error *err)
+{
+    const cJSON *member = json_find(config, name);
+    double value;
+
+    *out = 0;
+    if (!member)
+        return 0;
+    value = cJSON_IsNumber(member) ? member->valuedouble : 0;
+    if (!(value >= 1 && value <= (double)max) || value != floor(value))
+        return error_set(err, ERROR_FORMAT, "%s must be a whole number from 1 to %zu", name, max);
+    *out = (size_t)value;
+    return 0;
+}
+
+static int read_sizes(const cJSON *config, struct sizes *sizes, struct error *err)
+{
+    for (size_t r = 0; r < sizeof size_rows / sizeof *size_rows; r++) {
+        const struct size_row *row = &size_rows[r];
+        size_t *out = (size_t *)(void *)((char *)sizes + row->offset);
+
+        *out = 0;
+        for (size_t i = 0; i < NAMES_MAX && row->names[i] && *out == 0; i++)
+            if (read_size(config, row->names[i], row->max, out, err))
+                return -1;
+    }
+    return 0;
+}
+
+static size_t either(size_t value, size_t fallback)
+{
+    return value ? value : fallback;
+}
+
+static int complete_sizes(struct sizes *sizes, const cJSON *config,
+                          const struct family_defaults *defaults, struct error *err)
+{
+    sizes->vocab_size = either(sizes->vocab_size, defaults->vocab_size);
+    sizes->hidden_size = either(sizes->hidden_size, defaults->hidden_size);
+    sizes->n_layers = either(sizes->n_layers, defaults->n_layers);
+    sizes->n_heads = either(sizes->n_heads, defaults->n_heads);
+    /* null means as many as there are heads; absent, the default of the class. */
+    if (!sizes->n_kv_heads && !cJSON_HasObjectItem(config, "num_key_value_heads"))
+        sizes->n_kv_heads = defaults->n_kv_heads;
+    sizes->n_kv_heads = either(sizes->n_kv_heads, sizes->n_heads);
+    sizes->head_dim = either(sizes->head_dim, defaults->head_dim);
+    if (!sizes->head_dim && sizes->hidden_size % sizes->n_heads)
+        return error_set(err, ERROR_FORMAT, "hidden size %zu is no multiple of %zu heads",
+                         sizes->hidden_size, sizes->n_heads);
+    sizes->head_dim = either(sizes->head_dim, sizes->hidden_size / sizes->n_heads);
+    sizes->intermediate_size = either(sizes->intermediate_size, defaults->intermediate_size);
+    sizes->intermediate_size = either(sizes->intermediate_size, 4 * sizes->hidden_size);
+    sizes->max_positions = either(sizes->max_positions, defaults->max_positions);
+    if (!sizes->n_token_types)
+        sizes->n_token_types = defaults->n_token_types;
+    if (!sizes->window && !cJSON_HasObjectItem(config, "sliding_window"))
+        sizes->window = defaults->window;
+    if (sizes->n_heads % sizes->n_kv_heads)
+        return error_set(err, ERROR_FORMAT, "%zu heads are no multiple of %zu key-value heads",
+                         sizes->n_heads, sizes->n_kv_heads);
+    if (sizes->n_heads * sizes->head_dim > 100000000)
+        return error_set(err, ERROR_FORMAT, "%zu heads of %zu dimensions", sizes->n_heads,
+                         sizes->head_dim);
+    return 0;
+}
+
+static int read_eps(const cJSON *config, double fallback, float *eps, struct error *err)
+{
+    static const char *const names[] = {"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon",
+                                        "norm_eps"};
+
+    *eps = (float)fallback;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const cJSON *member = json_find(config, names[i]);
+
+        if (!member)
+            continue;
+        if (!cJSON_IsNumber(member) || !(member->valuedouble >= 0 && member->valuedouble <= 1))
+            return error_set(err, ERROR_FORMAT, "%s must be a number from 0 to 1", names[i]);
+        *eps = (float)member->valuedouble;
+        break;
+    }
+    return 0;
+}
+
+static int read_activation(const cJSON *config, const char *fallback, enum activation *activation,
+                           struct error *err)
+{
+    static const char *const names[] = {"hidden_activation", "hidden_act", "activation_function",
+                                        "activation"};
+    const char *name = NULL;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names && !name; i++)
+        name = json_find_string(config, names[i]);
+    name = name ? name : fallback;
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+        if (strcmp(name, activations[i].name) == 0) {
+            *activation = activations[i].activation;
+            return 0;
+        }
+    return error_set(err, ERROR_UNSUPPORTED, "unknown activation '" ERROR_NAME "'", name);
+}
+
+static int read_pad(const cJSON *config, long fallback, size_t vocab_size, int64_t *pad,
+                    struct error *err)
+{
+    const cJSON *member = json_find(config, "pad_token_id");
+
+    *pad = cJSON_HasObjectItem(config, "pad_token_id") ? -1 : fallback;
+    if (!member)
+        return 0;
+    if (!cJSON_IsNumber(member) || member->valuedouble != floor(member->valuedouble) ||
+        fabs(member->valuedouble) > 1e9)
+        return error_set(err, ERROR_FORMAT, "pad_token_id is no token id");
+    /* -1, or a token that the table lacks, has been used for "none". */
+    if (member->valuedouble >= 0 && member->valuedouble < (double)vocab_size)
+        *pad = (int64_t)member->valuedouble;
+    return 0;
+}
+
+/* ---- rotary embeddings ---- */
+
+static double find_number(const cJSON *config, const char *name, double fallback)
+{
+    const cJSON *member = json_find(config, name);
+
+    return cJSON_IsNumber(member) ? member->valuedouble : fallback;
+}
+
+/* The parameters of one kind of layer: rope_parameters may hold an object for each. Old files have
+ * rope_scaling, which Gemma 3 does not apply to its sliding layers. */
+static const cJSON *rope_parameters(const cJSON *config, bool is_gemma3, bool is_local)
+{
+    const char *layer_type = is_local ? "sliding_attention" : "full_attention";
+    const cJSON *parameters = json_find(config, "rope_parameters");
+    const cJSON *nested = json_find(parameters, layer_type);
+
+    if (cJSON_IsObject(nested))
+        return nested;
+    if (cJSON_IsObject(json_find(parameters, "full_attention")))
+        return NULL;
+    if (!parameters)
+        parameters = json_find(config, "rope_scaling");
+    /* What transformers puts rope_scaling into has a rope_type already: "type" is not looked at. */
+    if (is_gemma3 && !json_find(parameters, "rope_type"))
+        return NULL;
+    return is_gemma3 && is_local ? NULL : parameters;
+}
+
+static int read_rope(struct model_spec *spec, const cJSON *config, const struct sizes *sizes,
+                     struct error *err)
+{
+    const struct family *family = spec->family;
+    bool is_gemma3 = family == &family_gemma3, is_neox = family == &family_gpt_neox;
+    double theta = find_number(config, "rope_theta", family->defaults.theta);
+    double partial = find_number(config, "partial_rotary_factor", 1);
+
+    if (is_neox) {
+        theta = find_number(config, "rotary_emb_base", theta);
+        partial = find_number(config, "rotary_pct",
+                              find_number(config, "partial_rotary_factor", 0.25));
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct rope_source source = {
+            .parameters = rope_parameters(config, is_gemma3, i == 1),
+            .theta = is_gemma3 && i == 1 ? find_number(config, "rope_local_base_freq", 1e4) : theta,
+            .partial = partial,
+            .head_dim = sizes->head_dim,
+            .max_positions = sizes->max_positions,
+        };
+
+        if (read_size(config, "original_max_position_embeddings", positions_max,
+                      &source.original_positions, err))
+            return -1;
+        if (!source.original_positions && family == &family_phi3)
+            source.original_positions = 4096;
+        if (rope_spec_load(&spec->stack.rope[i], &source, err))
+            return -1;
+        if (rope_spec_switch(&spec->stack.rope[i]))
+            spec->cache_limit = rope_spec_switch(&spec->stack.rope[i]);
+    }
+    /* Dynamic scaling has no end. */
+    spec->max_tokens = spec->stack.rope[0].kind == ROPE_DYNAMIC ? 0 : sizes->max_positions;
+    return 0;
+}
+
+/* ---- layers ---- */
+
+/* layer_types, where config.json has it, overrides the pattern of the family. */
+static int read_layer_types(struct stack_spec *stack, const cJSON *config, struct error *err)
+{
+    const cJSON *list = json_find(config, "layer_types"), *item;
+    size_t i = 0;
+
+    if (!list)
+        return 0;
+    if (!cJSON_IsArray(list) || (size_t)cJSON_GetArraySize(list) != stack->n_layers)
+        return error_set(err, ERROR_FORMAT, "layer_types must be a list of %zu names, one for each "
+                         "layer", stack->n_layers);
+    cJSON_ArrayForEach(item, list) {
+        const char *name = cJSON_IsString(item) ? item->valuestring : "";
+
+        if (strcmp(name, "full_attention") != 0 && strcmp(name, "sliding_attention") != 0)
+            return error_set(err, ERROR_UNSUPPORTED, "layer_types[%zu]: unknown '" ERROR_NAME "'",
+                             i, name);
+        stack->slides[i++] = *name == 's';
+    }
+    return 0;
+}
+
+static void fill_stack(struct model_spec *spec, const struct sizes *sizes)
+{
+    const struct family *family = spec->family;
+    struct stack_spec *stack = &spec->stack;
+
+    stack->names = family->names->layers;
+    stack->n_layers = sizes->n_layers;
+    stack->hidden_size = sizes->hidden_size;
+    stack->n_heads = sizes->n_heads;
+    stack->n_kv_heads = sizes->n_kv_heads;
+    stack->head_dim = sizes->head_dim;
+    stack->intermediate_size = sizes->intermediate_size;
+    stack->norm = family->norm;
+    stack->block = family->block;
+    stack->position = family->position;
+    stack->qkv = family->qkv;
+    stack->is_gated = family->is_gated;
+    stack->is_conv1d = family->is_conv1d;
+    stack->is_causal = family->is_causal;
+    stack->has_final_norm = !family->lacks_final_norm;
+    stack->has_qkv_bias = family->has_qkv_bias;
+    stack->has_o_bias = family->has_o_bias;
+    stack->has_mlp_bias = family->has_mlp_bias;
+    stack->has_qk_norm = family->has_qk_norm;
+    stack->has_post_norms = family->has_post_norms;
+    stack->score_scale = (float)(1 / sqrt((double)sizes->head_dim));
+    stack->window = sizes->window;
+    stack->slides = memory_zalloc(sizes->n_layers, 1);
+    memset(stack->slides, sizes->window > 0, sizes->n_layers);
+}
+
+static int fill(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    const struct family *family = spec->family;
+    struct sizes sizes;
+
+    if (read_sizes(config, &sizes, err) ||
+        complete_sizes(&sizes, config, &family->defaults, err))
+        return -1;
+    spec->vocab_size = sizes.vocab_size;
+    spec->hidden_size = sizes.hidden_size;
+    spec->embedding_scale = spec->logit_scale = 1;
+    spec->has_embedding_norm = family->names->embedding_norm != NULL;
+    spec->n_token_types = family->names->token_types ? sizes.n_token_types : 0;
+    fill_stack(spec, &sizes);
+    if (read_eps(config, family->defaults.norm_eps, &spec->stack.norm_eps, err) ||
+        read_pad(config, family->defaults.pad_id, sizes.vocab_size, &spec->pad_id, err))
+        return -1;
+    if (family->position != POSITION_RELATIVE &&
+        read_activation(config, family->defaults.activation, &spec->stack.activation, err))
+        return -1;
+    if (family->position == POSITION_LEARNED)
+        spec->n_positions = spec->max_tokens = sizes.max_positions;
+    if (family->position == POSITION_ROTARY && read_rope(spec, config, &sizes, err))
+        return -1;
+    if (family->adjust && family->adjust(spec, config, err))
+        return -1;
+    return read_layer_types(&spec->stack, config, err);
+}
+
+/* T5's encoder alone, as an encoder. */
+static void keep_encoder(struct model_spec *spec)
+{
+    uint8_t *slides = spec->stack.slides;
+
+    spec->stack = spec->encoder;
+    spec->stack.slides = slides;
+    spec->encoder = (struct stack_spec){0};
+    spec->is_encoder_decoder = false;
+}
+
+static int unknown(const struct config *config, struct error *err)
+{
+    const char *name = config->architecture ? config->architecture : config->model_type;
+    struct buffer known = {0};
+
+    architecture_list_families(&known);
+    error_set(err, ERROR_UNSUPPORTED, "cannot run the architecture '" ERROR_NAME "'; supported are "
+              "%s", name ? name : "", known.data);
+    buffer_release(&known);
+    return -1;
+}
+
+int model_spec_load(struct model_spec *spec, const struct config *config, enum model_type type,
+                    const char *where, struct error *err)
+{
+    const cJSON *text = json_find(config->json, "text_config");
+    struct model_spec loaded = {.family = architecture_family(config)};
+    int tied = config_tied(config);
+    int rc;
+
+    if (!loaded.family) {
+        unknown(config, err);
+        return error_context(err, "'%s'", where);
+    }
+    if (config->quantization) {
+        error_set(err, ERROR_UNSUPPORTED, "'%s': is quantised (" ERROR_NAME "); cannot run that",
+                  where, config->quantization);
+        return -1;
+    }
+    loaded.is_encoder_decoder = loaded.family->is_encoder_decoder;
+    loaded.has_tied_head = (tied >= 0 ? tied : architecture_tied_by_default(config)) != 0;
+    if (type == MODEL_RERANKER || architecture_is_classifier(config))
+        loaded.classifier = loaded.family->classifier;
+    rc = fill(&loaded, cJSON_IsObject(text) ? text : config->json, err);
+    if (rc == 0 && loaded.is_encoder_decoder && type == MODEL_ENCODER)
+        keep_encoder(&loaded);
+    if (rc) {
+        model_spec_release(&loaded);
+        return error_context(err, "'%s/config.json'", where);
+    }
+    *spec = loaded;
+    return 0;
+}
+
+void model_spec_release(struct model_spec *spec)
+{
+    free(spec->stack.slides); /* the encoder's is the same */
+    rope_spec_release(&spec->stack.rope[0]);
+    rope_spec_release(&spec->stack.rope[1]);
+    *spec = (struct model_spec){0};
+}

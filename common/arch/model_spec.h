@@ -1,0 +1,94 @@
+/* model_spec.h - what a model computes: the numbers and switches of config.json, read and checked.
+ *
+ * A family (a row in families.c) says how its models are built, config.json how large this one is.
+ * Both end up in a struct model_spec, and nothing above reads config.json any more. Source:
+ * architectures.md 0, A, B and D; defaults of transformers 5.23. */
+#ifndef COCKTAIL_MODEL_SPEC_H
+#define COCKTAIL_MODEL_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/architecture.h"
+#include "arch/config.h"
+#include "arch/rope_spec.h"
+#include "base/error.h"
+#include "math/vector.h"
+
+enum norm_kind { NORM_LAYER, NORM_RMS, NORM_RMS_OFFSET /* weight + 1: Gemma */ };
+enum block_kind {
+    BLOCK_PRE_NORM,  /* x += f(norm(x)); with post norms: x += post(f(norm(x))) */
+    BLOCK_POST_NORM, /* x = norm(x + f(x)): BERT */
+    BLOCK_PARALLEL,  /* x += attention(norm1(x)) + mlp(norm2(x)): GPT-NeoX */
+};
+enum position_kind { POSITION_LEARNED, POSITION_ROTARY, POSITION_RELATIVE /* T5's buckets */ };
+enum qkv_kind {
+    QKV_SEPARATE,
+    QKV_FUSED,    /* one matrix, rows q | k | v */
+    QKV_PER_HEAD, /* one matrix, rows q, k, v of the first head, of the second, …: GPT-NeoX */
+};
+
+struct layer_names;
+
+struct stack_spec { /* of layers */
+    const struct layer_names *names;
+    size_t n_layers, hidden_size, n_heads, n_kv_heads, head_dim, intermediate_size;
+    enum norm_kind norm;
+    enum block_kind block;
+    enum position_kind position;
+    enum qkv_kind qkv;
+    enum activation activation;
+    float norm_eps;
+    bool is_gated;      /* f(gate(x)) * up(x) */
+    bool is_conv1d;     /* matrices are stored as [n_in, n_out]: GPT-2 */
+    bool is_causal, has_cross_attention, has_final_norm;
+    bool has_qkv_bias, has_o_bias, has_mlp_bias, has_qk_norm, has_post_norms;
+    bool scales_by_layer;    /* scores of layer i divided by i + 1 as well: GPT-2 */
+    bool has_bias_per_layer; /* POSITION_RELATIVE: a table in each layer, not only in the first */
+    float score_scale, score_cap; /* cap 0: none */
+    size_t window;           /* keys that a token of a sliding layer sees, itself included; 0: all */
+    uint8_t *slides;         /* [n_layers], 1 for a sliding layer */
+    struct rope_spec rope[2]; /* of full and of sliding layers */
+    size_t n_buckets, max_distance; /* POSITION_RELATIVE */
+};
+
+/* What turns the hidden state of one token into scores: dense (may be absent), then out. */
+enum classifier_kind {
+    CLASSIFIER_NONE,
+    CLASSIFIER_POOLER, /* BERT: pooler, tanh, classifier, on the first token */
+    CLASSIFIER_DENSE,  /* RoBERTa: classifier.dense, tanh, classifier.out_proj, on the first token */
+    CLASSIFIER_RELU,   /* DistilBERT: pre_classifier, relu, classifier, on the first token */
+    CLASSIFIER_SCORE,  /* decoders: score, on the last token that is not padding */
+};
+
+struct model_spec {
+    const struct family *family;
+    bool is_encoder_decoder;
+    struct stack_spec stack;   /* the only one, or the decoder */
+    struct stack_spec encoder; /* of an encoder-decoder */
+    size_t vocab_size, hidden_size;
+    size_t n_positions;     /* rows of the position table; 0 without one */
+    size_t position_offset; /* of the first token: pad + 1 in RoBERTa */
+    size_t n_token_types;   /* 0: no such table */
+    bool has_embedding_norm;
+    float embedding_scale;  /* 1: none */
+    float logit_scale;      /* of what goes into the head; 1: none */
+    float logit_cap;        /* 0: none */
+    bool has_tied_head;     /* by config.json; a head that is stored all the same is used */
+    enum classifier_kind classifier;
+    int64_t pad_id;         /* -1: none */
+    uint32_t decoder_start_id;
+    size_t max_tokens;      /* of a sequence; 0: no limit */
+    size_t cache_limit;     /* see rope_spec_switch: positions from which on keys differ; 0: never */
+};
+
+/* Reads and checks. `where` names the model in messages. ERROR_FORMAT for a value that is missing,
+ * out of range or contradicts another; ERROR_UNSUPPORTED for an unknown architecture (the message
+ * names it and those that are known) or a value that we cannot run. Released with
+ * model_spec_release. */
+int model_spec_load(struct model_spec *spec, const struct config *config, enum model_type type,
+                    const char *where, struct error *err);
+void model_spec_release(struct model_spec *spec);
+
+#endif
