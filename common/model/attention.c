@@ -1,0 +1,269 @@
+#include "attention.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "math/vector.h"
+
+/* A block of scores should stay in the first-level cache, with its keys in the second. */
+enum { QUERIES = 64, KEYS = 256 };
+
+struct scratch {
+    float *scores; /* [QUERIES or heads of a group][KEYS] */
+    float *max, *sum; /* [QUERIES or heads of a group] */
+};
+
+struct attention {
+    struct scratch *workers;
+    float *memory;
+};
+
+struct attention *attention_new(size_t n_workers, size_t n_heads, struct error *err)
+{
+    struct attention *attention = memory_zalloc(1, sizeof *attention);
+    size_t n_rows = n_heads > QUERIES ? n_heads : QUERIES, n_each = n_rows * (KEYS + 2);
+
+    attention->workers = memory_zalloc(n_workers, sizeof *attention->workers);
+    attention->memory = memory_try(n_workers * n_each, sizeof(float), "attention", err);
+    if (!attention->memory) {
+        attention_free(attention);
+        return NULL;
+    }
+    for (size_t w = 0; w < n_workers; w++) {
+        float *memory = attention->memory + w * n_each;
+
+        attention->workers[w] = (struct scratch){memory, memory + n_rows * KEYS,
+                                                 memory + n_rows * (KEYS + 1)};
+    }
+    return attention;
+}
+
+void attention_free(struct attention *attention)
+{
+    if (!attention)
+        return;
+    free(attention->memory);
+    free(attention->workers);
+    free(attention);
+}
+
+/* ---- one block of rows ---- */
+
+/* Rows of one task: the queries of one head one behind the other, or, when there is a single query,
+ * those of all heads that share their keys. */
+struct block {
+    const struct attention_spec *spec;
+    const struct attention_sequence *sequence;
+    size_t n_rows, kv_head, head, query; /* of the first row */
+    bool is_group;
+    const float *queries;
+    size_t query_stride;
+    float *out;
+    size_t out_stride;
+};
+
+struct range { /* of keys */
+    size_t first, end;
+};
+
+static size_t position_of(const struct block *block, size_t row)
+{
+    return block->sequence->first + block->query + (block->is_group ? 0 : row);
+}
+
+static struct range visible_keys(const struct block *block, size_t row)
+{
+    const struct attention_spec *spec = block->spec;
+    size_t position = position_of(block, row), n_keys = block->sequence->n_keys;
+    struct range range = {0, n_keys};
+
+    if (spec->is_causal && position + 1 < n_keys)
+        range.end = position + 1;
+    if (spec->window && position + 1 > spec->window)
+        range.first = position + 1 - spec->window;
+    if (spec->window && position + spec->window < range.end)
+        range.end = position + spec->window;
+    if (range.first > range.end)
+        range.first = range.end;
+    return range;
+}
+
+static void shape_scores(const struct block *block, size_t row, size_t key, size_t n, float *scores)
+{
+    const struct attention_spec *spec = block->spec;
+
+    if (spec->cap > 0)
+        vector_soft_cap(scores, spec->cap, n, scores);
+    if (spec->bias) {
+        size_t head = block->head + (block->is_group ? row : 0);
+        const float *bias = spec->bias + head * (2 * spec->bias_span + 1);
+
+        vector_add(bias + (spec->bias_span + key - position_of(block, row)), n, scores);
+    }
+}
+
+/* Turns a row of scores of the keys from `first` on into weights, relative to the largest score so
+ * far, and puts what has been summed before on the same footing. Keys that are not seen weigh 0. */
+static void weigh_row(const struct block *block, size_t row, size_t first, size_t n_keys,
+                      struct scratch *scratch)
+{
+    float *scores = scratch->scores + row * KEYS, *out = block->out + row * block->out_stride;
+    size_t head_dim = block->spec->head_dim;
+    struct range seen = visible_keys(block, row);
+    size_t begin = seen.first > first ? seen.first - first : 0;
+    size_t end = seen.end < first + n_keys ? (seen.end > first ? seen.end - first : 0) : n_keys;
+    float max = scratch->max[row], block_max;
+
+    if (begin >= end) {
+        memset(scores, 0, n_keys * sizeof *scores);
+        return;
+    }
+    shape_scores(block, row, first + begin, end - begin, scores + begin);
+    block_max = vector_max(scores + begin, end - begin);
+    if (!(block_max <= max)) { /* NaN goes on, to be found in the result */
+        float factor = max == -INFINITY ? 0 : expf(max - block_max);
+
+        vector_scale(out, factor, head_dim, out);
+        scratch->sum[row] *= factor;
+        scratch->max[row] = max = block_max;
+    }
+    memset(scores, 0, begin * sizeof *scores);
+    scratch->sum[row] += vector_exp(scores + begin, max, end - begin, scores + begin);
+    memset(scores + end, 0, (n_keys - end) * sizeof *scores);
+}
+
+static void run_block(const struct block *block, struct gemm *gemm, size_t worker,
+                      struct scratch *scratch)
+{
+    const struct attention_spec *spec = block->spec;
+    const struct attention_sequence *sequence = block->sequence;
+    const struct attention_rows *keys = &sequence->keys, *values = &sequence->values;
+    size_t first = visible_keys(block, 0).first / KEYS * KEYS;
+    size_t end = visible_keys(block, block->n_rows - 1).end;
+
+    for (size_t row = 0; row < block->n_rows; row++) {
+        scratch->max[row] = -INFINITY;
+        scratch->sum[row] = 0;
+        memset(block->out + row * block->out_stride, 0, spec->head_dim * sizeof(float));
+    }
+    for (size_t key = first; key < end; key += KEYS) {
+        size_t n = end - key < KEYS ? end - key : KEYS;
+        struct gemm_matrix matrix = {
+            .data = keys->data + block->kv_head * keys->head_stride + key * keys->stride,
+            .dtype = DTYPE_F32,
+            .n_out = n,
+            .n_in = spec->head_dim,
+            .stride = keys->stride,
+        };
+
+        gemm_block(gemm, worker, block->n_rows, block->queries, block->query_stride, &matrix,
+                   spec->scale, false, scratch->scores, KEYS);
+        for (size_t row = 0; row < block->n_rows; row++)
+            weigh_row(block, row, key, n, scratch);
+        matrix.data = values->data + block->kv_head * values->head_stride + key * values->stride;
+        matrix.n_out = spec->head_dim;
+        matrix.n_in = n;
+        matrix.stride = values->stride;
+        matrix.is_transposed = true;
+        gemm_block(gemm, worker, block->n_rows, scratch->scores, KEYS, &matrix, 1, true,
+                   block->out, block->out_stride);
+    }
+    for (size_t row = 0; row < block->n_rows; row++) {
+        float *out = block->out + row * block->out_stride;
+
+        if (scratch->sum[row] != 0)
+            vector_scale(out, 1 / scratch->sum[row], spec->head_dim, out);
+    }
+}
+
+/* ---- all of them ---- */
+
+struct job {
+    struct attention *attention;
+    const struct attention_spec *spec;
+    const struct attention_sequence *sequences;
+    size_t *ends; /* [n_sequences], in tasks */
+    size_t n_sequences;
+    struct gemm *gemm;
+};
+
+static size_t blocks_of(const struct attention_sequence *sequence)
+{
+    return (sequence->n_queries + QUERIES - 1) / QUERIES;
+}
+
+static size_t tasks_of(const struct attention_spec *spec,
+                       const struct attention_sequence *sequence)
+{
+    return sequence->n_queries == 1 ? spec->n_kv_heads : spec->n_heads * blocks_of(sequence);
+}
+
+static size_t find_sequence(const struct job *job, size_t task)
+{
+    size_t low = 0, high = job->n_sequences - 1;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (job->ends[middle] > task)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static int run_task(void *context, size_t task, size_t worker, struct error *err)
+{
+    const struct job *job = context;
+    const struct attention_spec *spec = job->spec;
+    size_t s = find_sequence(job, task), group = spec->n_heads / spec->n_kv_heads;
+    const struct attention_sequence *sequence = &job->sequences[s];
+    struct block block = {.spec = spec, .sequence = sequence};
+
+    (void)err;
+    task -= s ? job->ends[s - 1] : 0;
+    if (sequence->n_queries == 1) {
+        block.is_group = true;
+        block.kv_head = task;
+        block.head = task * group;
+        block.n_rows = group;
+        block.query_stride = sequence->queries.head_stride;
+        block.out_stride = spec->head_dim;
+    } else {
+        block.head = task / blocks_of(sequence);
+        block.kv_head = block.head / group;
+        /* The last queries of a causal sequence see the most: they begin. */
+        block.query = (blocks_of(sequence) - 1 - task % blocks_of(sequence)) * QUERIES;
+        block.n_rows = sequence->n_queries - block.query < QUERIES
+                           ? sequence->n_queries - block.query
+                           : QUERIES;
+        block.query_stride = sequence->queries.stride;
+        block.out_stride = sequence->out_stride;
+    }
+    block.queries = sequence->queries.data + block.query * sequence->queries.stride +
+                    block.head * sequence->queries.head_stride;
+    block.out = sequence->out + block.query * sequence->out_stride + block.head * spec->head_dim;
+    run_block(&block, job->gemm, worker, &job->attention->workers[worker]);
+    return 0;
+}
+
+int attention_run(struct attention *attention, const struct attention_spec *spec,
+                  const struct attention_sequence *sequences, size_t n_sequences,
+                  struct gemm *gemm, struct threads *threads, struct error *err)
+{
+    struct job job = {.attention = attention, .spec = spec, .sequences = sequences,
+                      .n_sequences = n_sequences, .gemm = gemm};
+    size_t n_tasks = 0;
+    int rc;
+
+    job.ends = memory_zalloc(n_sequences, sizeof *job.ends);
+    for (size_t s = 0; s < n_sequences; s++)
+        job.ends[s] = n_tasks += tasks_of(spec, &sequences[s]);
+    rc = threads_run(threads, n_tasks, run_task, &job, err);
+    free(job.ends);
+    return rc;
+}

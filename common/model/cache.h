@@ -1,0 +1,32 @@
+/* cache.h - keys and values of the tokens that a sequence has so far, for generation. */
+#ifndef COCKTAIL_CACHE_H
+#define COCKTAIL_CACHE_H
+
+#include <stddef.h>
+
+#include "arch/model_spec.h"
+#include "base/error.h"
+
+struct cache_layer {
+    float *keys, *values;             /* [capacity, n_kv_heads * head_dim] */
+    float *cross_keys, *cross_values; /* [n_cross, n_kv_heads * head_dim] */
+};
+
+struct cache {
+    size_t n_layers, width; /* width = n_kv_heads * head_dim */
+    size_t n_tokens, capacity;
+    size_t n_cross;         /* tokens of the encoder; 0: not there yet */
+    struct cache_layer *layers;
+};
+
+/* For one sequence of this stack, empty; grows as it is used. Freed with cache_free. */
+struct cache *cache_new(const struct stack_spec *stack);
+void cache_free(struct cache *cache);
+/* Forgets all tokens. */
+void cache_clear(struct cache *cache);
+
+/* Room for n_tokens in all. ERROR_RESOURCES names the size. */
+int cache_reserve(struct cache *cache, size_t n_tokens, struct error *err);
+int cache_reserve_cross(struct cache *cache, size_t n_tokens, struct error *err);
+
+#endif

@@ -1,0 +1,259 @@
+#include "model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/families.h"
+#include "base/memory.h"
+#include "math/gemm.h"
+#include "math/vector.h"
+#include "model/forward.h"
+
+/* ---- loading ---- */
+
+static bool has_head(const struct model_spec *spec, enum model_type type)
+{
+    return type == MODEL_DECODER || (type == MODEL_ENCODER_DECODER && spec->is_encoder_decoder);
+}
+
+static int check_type(const struct model *model, enum model_type type, const char *name,
+                      struct error *err)
+{
+    const struct model_spec *spec = &model->spec;
+
+    if (type == MODEL_DECODER && (!spec->family->names->head || spec->is_encoder_decoder))
+        return error_set(err, ERROR_INCOMPATIBLE, "'%s': a %s cannot run as a decoder", name,
+                         spec->family->name);
+    if (type == MODEL_ENCODER_DECODER && !spec->is_encoder_decoder)
+        return error_set(err, ERROR_INCOMPATIBLE, "'%s': a %s cannot run as an encoder-decoder",
+                         name, spec->family->name);
+    if (type == MODEL_RERANKER && !spec->classifier)
+        return error_set(err, ERROR_UNSUPPORTED, "'%s': a %s cannot run as a reranker", name,
+                         spec->family->name);
+    return 0;
+}
+
+struct model *model_load(const struct model_folder *folder, enum model_type type,
+                         struct threads *threads, struct notices *notices, struct error *err)
+{
+    struct model *model = memory_zalloc(1, sizeof *model);
+    size_t n_workers = threads_count(threads);
+
+    model->threads = threads;
+    if (model_spec_load(&model->spec, &folder->config, type, folder->name, err) ||
+        check_type(model, type, folder->name, err))
+        goto failed;
+    model->checkpoint = model_folder_weights(folder, notices, err);
+    if (!model->checkpoint)
+        goto failed;
+    if (parameters_load(&model->parameters, &model->spec, has_head(&model->spec, type),
+                     model->checkpoint, notices, err)) {
+        error_context(err, "'%s'", folder->name);
+        goto failed;
+    }
+    model->gemm = gemm_new(threads, err);
+    if (model->gemm)
+        model->attention = attention_new(n_workers, model->spec.stack.n_heads, err);
+    if (model->attention)
+        return model;
+failed:
+    model_free(model);
+    return NULL;
+}
+
+void model_free(struct model *model)
+{
+    if (!model)
+        return;
+    attention_free(model->attention);
+    gemm_free(model->gemm);
+    parameters_release(&model->parameters);
+    checkpoint_close(model->checkpoint);
+    model_spec_release(&model->spec);
+    free(model);
+}
+
+/* ---- embeddings ---- */
+
+static int check_ids(const struct model_spec *spec, const struct batch *batch, struct error *err)
+{
+    size_t start = 0;
+
+    for (size_t s = 0; s < batch->n_sequences; s++) {
+        size_t n = batch->ends[s] - start;
+        size_t n_before = batch->caches ? batch->caches[s]->n_tokens : 0;
+
+        if (spec->n_positions && n_before + n + spec->position_offset > spec->n_positions)
+            return error_set(err, ERROR_FORMAT, "a text of %zu tokens; the model has %zu positions",
+                             n_before + n, spec->n_positions - spec->position_offset);
+        for (size_t t = start; t < batch->ends[s]; t++) {
+            if (batch->ids[t] >= spec->vocab_size)
+                return error_set(err, ERROR_FORMAT, "token id %u; the model has embeddings for 0 "
+                                 "to %zu", (unsigned)batch->ids[t], spec->vocab_size - 1);
+            if (batch->type_ids && spec->n_token_types &&
+                batch->type_ids[t] >= spec->n_token_types)
+                return error_set(err, ERROR_FORMAT, "token type %u; the model has embeddings for "
+                                 "%zu types", (unsigned)batch->type_ids[t], spec->n_token_types);
+        }
+        start = batch->ends[s];
+    }
+    return 0;
+}
+
+static void add_row(const struct gemm_matrix *table, size_t row, float *scratch, float *x)
+{
+    const char *data = table->data;
+    size_t item_bytes = dtype_info(table->dtype)->n_bits / 8;
+
+    vector_widen(table->dtype, data + row * table->stride * item_bytes, table->n_in, scratch);
+    vector_add(scratch, table->n_in, x);
+}
+
+/* x = embedding of the word, the position and the token type, added up */
+static void embed_token(const struct model *model, uint32_t id, size_t position, uint8_t type,
+                        float *scratch, float *x)
+{
+    const struct model_spec *spec = &model->spec;
+    const struct parameters *parameters = &model->parameters;
+    size_t n = spec->hidden_size;
+
+    memset(x, 0, n * sizeof *x);
+    add_row(&parameters->embedding, id, scratch, x);
+    if (spec->embedding_scale != 1)
+        vector_scale(x, spec->embedding_scale, n, x);
+    if (spec->n_token_types)
+        add_row(&parameters->token_types, type, scratch, x);
+    if (spec->n_positions)
+        add_row(&parameters->positions, position, scratch, x);
+    if (spec->has_embedding_norm)
+        forward_norm(&parameters->embedding_norm, spec->stack.norm, spec->stack.norm_eps, x, n, x);
+}
+
+/* RoBERTa counts only what is not padding, from pad + 1 on, and padding stands at pad. */
+static void embed(const struct model *model, const struct batch *batch, float *x)
+{
+    const struct model_spec *spec = &model->spec;
+    float *scratch = memory_zalloc(spec->hidden_size, sizeof *scratch);
+    bool skips_pads = spec->position_offset > 0;
+    size_t t = 0;
+
+    for (size_t s = 0; s < batch->n_sequences; s++) {
+        size_t position = spec->position_offset +
+                          (batch->caches ? batch->caches[s]->n_tokens : 0);
+
+        for (; t < batch->ends[s]; t++) {
+            bool is_pad = skips_pads && batch->ids[t] == (uint64_t)spec->pad_id;
+
+            embed_token(model, batch->ids[t], is_pad ? (size_t)spec->pad_id : position,
+                        batch->type_ids ? batch->type_ids[t] : 0, scratch,
+                        x + t * spec->hidden_size);
+            position += !is_pad;
+        }
+    }
+    free(scratch);
+}
+
+/* ---- running ---- */
+
+int model_run(struct model *model, const struct batch *batch, float *hidden, struct error *err)
+{
+    if (check_ids(&model->spec, batch, err))
+        return -1;
+    embed(model, batch, hidden);
+    return forward_run(model, &model->spec.stack, &model->parameters.stack, batch, hidden, err);
+}
+
+int model_encode(struct model *model, const struct batch *batch, float *hidden, struct error *err)
+{
+    if (check_ids(&model->spec, batch, err))
+        return -1;
+    embed(model, batch, hidden);
+    return forward_run(model, &model->spec.encoder, &model->parameters.encoder, batch, hidden, err);
+}
+
+/* ---- heads ---- */
+
+struct logit_rows {
+    const struct model_spec *spec;
+    float *logits;
+};
+
+static void finish_logits(void *context, size_t begin, size_t end)
+{
+    const struct logit_rows *rows = context;
+    size_t n = rows->spec->vocab_size;
+
+    for (size_t r = begin; r < end; r++) {
+        float *logits = rows->logits + r * n;
+
+        if (rows->spec->logit_scale != 1)
+            vector_scale(logits, rows->spec->logit_scale, n, logits);
+        if (rows->spec->logit_cap > 0)
+            vector_soft_cap(logits, rows->spec->logit_cap, n, logits);
+    }
+}
+
+void model_logits(struct model *model, const float *hidden, size_t n_rows, float *logits)
+{
+    const struct model_spec *spec = &model->spec;
+    const struct linear *head = &model->parameters.head;
+    struct logit_rows rows = {spec, logits};
+
+    gemm_multiply(model->gemm, n_rows, hidden, spec->hidden_size, &head->matrix, head->bias, logits,
+                  spec->vocab_size);
+    if (spec->logit_scale != 1 || spec->logit_cap > 0)
+        forward_each(model->threads, n_rows, spec->vocab_size, finish_logits, &rows);
+}
+
+size_t model_n_labels(const struct model *model)
+{
+    return model->parameters.classifier.matrix.n_out;
+}
+
+/* The token of a sequence that the classifier looks at. */
+static size_t find_summary(const struct model_spec *spec, const struct batch *batch, size_t begin,
+                           size_t end)
+{
+    if (spec->classifier != CLASSIFIER_SCORE)
+        return begin;
+    for (size_t t = end; t > begin; t--)
+        if (spec->pad_id < 0 || batch->ids[t - 1] != (uint64_t)spec->pad_id)
+            return t - 1;
+    return begin;
+}
+
+int model_scores(struct model *model, const struct batch *batch, const float *hidden,
+                 float *scores, struct error *err)
+{
+    const struct model_spec *spec = &model->spec;
+    const struct linear *dense = &model->parameters.classifier_dense;
+    const struct linear *out = &model->parameters.classifier;
+    size_t n = spec->hidden_size, begin = 0;
+    float *rows = memory_try(2 * batch->n_sequences, n * sizeof *rows, "scores", err);
+    float *inner = rows + batch->n_sequences * n;
+
+    if (!rows)
+        return -1;
+    for (size_t s = 0; s < batch->n_sequences; s++) {
+        size_t token = find_summary(spec, batch, begin, batch->ends[s]);
+
+        if (begin == batch->ends[s]) {
+            free(rows);
+            return error_set(err, ERROR_FORMAT, "a text without tokens");
+        }
+        memcpy(rows + s * n, hidden + token * n, n * sizeof *rows);
+        begin = batch->ends[s];
+    }
+    if (dense->matrix.data) {
+        gemm_multiply(model->gemm, batch->n_sequences, rows, n, &dense->matrix, dense->bias, inner,
+                      n);
+        vector_activate(spec->classifier == CLASSIFIER_RELU ? ACTIVATION_RELU : ACTIVATION_TANH,
+                        inner, batch->n_sequences * n, inner);
+    } else {
+        inner = rows;
+    }
+    gemm_multiply(model->gemm, batch->n_sequences, inner, n, &out->matrix, out->bias, scores,
+                  out->matrix.n_out);
+    free(rows);
+    return 0;
+}

@@ -1,0 +1,463 @@
+#include "parameters.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/checkpoint_names.h"
+#include "arch/families.h"
+#include "base/memory.h"
+
+struct loader {
+    struct parameters *parameters;
+    const struct model_spec *spec;
+    const struct checkpoint *checkpoint;
+    struct checkpoint_names names;
+    struct notices *notices;
+    struct buffer name; /* plain, of the tensor that is looked for */
+    struct error *err;
+};
+
+/* ---- finding ---- */
+
+/* "layers.#." and "mlp.up_proj" and ".weight" -> "layers.3.mlp.up_proj.weight". */
+static void set_name(struct loader *loader, const char *prefix, size_t number, const char *name,
+                     const char *ending)
+{
+    struct buffer *out = &loader->name;
+
+    buffer_clear(out);
+    for (; *prefix; prefix++)
+        if (*prefix == '#')
+            buffer_format(out, "%zu", number);
+        else
+            buffer_add_char(out, *prefix);
+    buffer_add_text(out, name);
+    buffer_add_text(out, ending);
+}
+
+static const struct tensor *find(const struct loader *loader)
+{
+    return checkpoint_names_find_plain(&loader->names, loader->name.data);
+}
+
+static const struct tensor *need(const struct loader *loader)
+{
+    const struct tensor *tensor = find(loader);
+
+    if (!tensor)
+        error_set(loader->err, ERROR_FORMAT, "no tensor '" ERROR_NAME "' (with any prefix), which "
+                  "a %s needs", loader->name.data, loader->spec->family->name);
+    return tensor;
+}
+
+static int check_shape(const struct loader *loader, const struct tensor *tensor, size_t n_dims,
+                       size_t first, size_t second)
+{
+    struct buffer shape = {0};
+
+    if (tensor->n_dims == n_dims && tensor->shape[0] == first &&
+        (n_dims == 1 || tensor->shape[1] == second))
+        return 0;
+    tensor_add_shape(&shape, tensor);
+    if (n_dims == 1)
+        error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': has the shape %s; by "
+                  "config.json it is [%zu]", tensor->name, shape.data, first);
+    else
+        error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': has the shape %s; by "
+                  "config.json it is [%zu, %zu]", tensor->name, shape.data, first, second);
+    buffer_release(&shape);
+    return -1;
+}
+
+static int check_dtype(const struct loader *loader, const struct tensor *tensor)
+{
+    const struct dtype_info *info = dtype_info(tensor->dtype);
+
+    if (info->kind == DTYPE_FLOAT && info->n_bits >= 8)
+        return 0;
+    return error_set(loader->err, ERROR_UNSUPPORTED, "tensor '" ERROR_NAME "': cannot run weights "
+                     "stored as %s", tensor->name, info->name);
+}
+
+/* ---- reading ---- */
+
+/* All items as float. */
+static int read_floats(const struct loader *loader, const struct tensor *tensor, float *out)
+{
+    enum { STEP = 4096 };
+    double values[STEP];
+    _Alignas(double) char stored[STEP * sizeof(double)];
+
+    for (size_t first = 0; first < tensor->n_items; first += STEP) {
+        size_t n = tensor->n_items - first < STEP ? tensor->n_items - first : STEP;
+
+        if (checkpoint_read(loader->checkpoint, tensor, first, n, stored, loader->err))
+            return -1;
+        dtype_to_double(tensor->dtype, stored, values, n);
+        for (size_t i = 0; i < n; i++)
+            out[first + i] = (float)values[i];
+    }
+    return 0;
+}
+
+static int load_vector(struct loader *loader, size_t n, const float **out)
+{
+    const struct tensor *tensor = need(loader);
+    float *values;
+
+    if (!tensor || check_shape(loader, tensor, 1, n, 0) || check_dtype(loader, tensor))
+        return -1;
+    values = arena_alloc(&loader->parameters->arena, n * sizeof *values);
+    *out = values;
+    return read_floats(loader, tensor, values);
+}
+
+/* Of what cannot be used where it lies: gaps, or a dtype that products do not take. */
+static int copy_matrix(struct loader *loader, const struct tensor *tensor,
+                       struct gemm_matrix *matrix)
+{
+    struct parameters *parameters = loader->parameters;
+    bool is_plain = matrix->dtype == tensor->dtype;
+    void *copy = memory_try(tensor->n_items, is_plain ? dtype_info(tensor->dtype)->n_bits / 8
+                                                      : sizeof(float), "weights", loader->err);
+
+    if (!copy)
+        return error_context(loader->err, "tensor '" ERROR_NAME "'", tensor->name);
+    parameters->copies = memory_resize(parameters->copies, parameters->n_copies + 1,
+                                    sizeof *parameters->copies);
+    parameters->copies[parameters->n_copies++] = copy;
+    matrix->data = copy;
+    return is_plain ? checkpoint_read(loader->checkpoint, tensor, 0, tensor->n_items, copy,
+                                      loader->err)
+                    : read_floats(loader, tensor, copy);
+}
+
+/* W [n_out, n_in], or stored as [n_in, n_out]. */
+static int use_matrix(struct loader *loader, const struct tensor *tensor, size_t n_out,
+                      size_t n_in, bool is_transposed, struct gemm_matrix *out)
+{
+    bool is_usable = tensor->dtype == DTYPE_F32 || tensor->dtype == DTYPE_F16 ||
+                     tensor->dtype == DTYPE_BF16;
+    struct gemm_matrix matrix = {
+        .dtype = is_usable ? tensor->dtype : DTYPE_F32,
+        .n_out = n_out,
+        .n_in = n_in,
+        .stride = is_transposed ? n_out : n_in,
+        .is_transposed = is_transposed,
+    };
+
+    if (check_dtype(loader, tensor) ||
+        check_shape(loader, tensor, 2, is_transposed ? n_in : n_out,
+                    is_transposed ? n_out : n_in))
+        return -1;
+    if (is_usable)
+        matrix.data = checkpoint_view(loader->checkpoint, tensor, loader->err);
+    if (!matrix.data && (loader->err->code || copy_matrix(loader, tensor, &matrix)))
+        return -1;
+    *out = matrix;
+    return 0;
+}
+
+static int load_matrix(struct loader *loader, size_t n_out, size_t n_in, bool is_transposed,
+                       struct gemm_matrix *out)
+{
+    const struct tensor *tensor = need(loader);
+
+    return tensor ? use_matrix(loader, tensor, n_out, n_in, is_transposed, out) : -1;
+}
+
+/* ---- parts of a layer ---- */
+
+struct place { /* where names begin */
+    const char *prefix;
+    size_t number;
+};
+
+static int load_linear(struct loader *loader, struct place place, const char *name, size_t n_out,
+                       size_t n_in, bool is_transposed, bool has_bias, struct linear *out)
+{
+    set_name(loader, place.prefix, place.number, name, ".weight");
+    if (load_matrix(loader, n_out, n_in, is_transposed, &out->matrix))
+        return -1;
+    set_name(loader, place.prefix, place.number, name, ".bias");
+    return has_bias ? load_vector(loader, n_out, &out->bias) : 0;
+}
+
+static int load_norm(struct loader *loader, struct place place, const char *name,
+                     enum norm_kind kind, size_t n, struct norm *out)
+{
+    set_name(loader, place.prefix, place.number, name, ".weight");
+    if (load_vector(loader, n, &out->weight))
+        return -1;
+    set_name(loader, place.prefix, place.number, name, ".bias");
+    return kind == NORM_LAYER ? load_vector(loader, n, &out->bias) : 0;
+}
+
+static int load_attention(struct loader *loader, const struct stack_spec *stack,
+                          struct place place, struct attention_weights *out)
+{
+    const struct layer_names *names = stack->names;
+    size_t n = stack->hidden_size, n_q = stack->n_heads * stack->head_dim;
+    size_t n_kv = stack->n_kv_heads * stack->head_dim;
+    bool bias = stack->has_qkv_bias, turned = stack->is_conv1d;
+
+    if (stack->qkv == QKV_SEPARATE) {
+        if (load_linear(loader, place, names->q, n_q, n, turned, bias, &out->q) ||
+            load_linear(loader, place, names->k, n_kv, n, turned, bias, &out->k) ||
+            load_linear(loader, place, names->v, n_kv, n, turned, bias, &out->v))
+            return -1;
+    } else if (load_linear(loader, place, names->qkv, n_q + 2 * n_kv, n, turned, bias, &out->q)) {
+        return -1;
+    }
+    if (load_linear(loader, place, names->o, n, n_q, turned, stack->has_o_bias, &out->o))
+        return -1;
+    if (stack->position == POSITION_RELATIVE &&
+        (place.number == 0 || stack->has_bias_per_layer)) {
+        const struct tensor *tensor;
+        float *values;
+
+        set_name(loader, place.prefix, place.number, names->relative_bias, ".weight");
+        tensor = need(loader);
+        if (!tensor || check_dtype(loader, tensor) ||
+            check_shape(loader, tensor, 2, stack->n_buckets, stack->n_heads))
+            return -1;
+        values = arena_alloc(&loader->parameters->arena, tensor->n_items * sizeof *values);
+        out->relative_bias = values;
+        return read_floats(loader, tensor, values);
+    }
+    return 0;
+}
+
+static int load_cross_attention(struct loader *loader, const struct stack_spec *stack,
+                                struct place place, struct layer *layer)
+{
+    const struct layer_names *names = stack->names;
+    size_t n = stack->hidden_size, n_q = stack->n_heads * stack->head_dim;
+    size_t n_kv = stack->n_kv_heads * stack->head_dim;
+    bool bias = stack->has_qkv_bias;
+
+    if (load_norm(loader, place, names->cross_norm, stack->norm, n, &layer->cross_norm) ||
+        load_linear(loader, place, names->cross_q, n_q, n, false, bias, &layer->cross.q) ||
+        load_linear(loader, place, names->cross_k, n_kv, n, false, bias, &layer->cross.k) ||
+        load_linear(loader, place, names->cross_v, n_kv, n, false, bias, &layer->cross.v))
+        return -1;
+    return load_linear(loader, place, names->cross_o, n, n_q, false, stack->has_o_bias,
+                       &layer->cross.o);
+}
+
+/* Rows `first` to `first + n_out` of a fused matrix. */
+static struct linear part_of(const struct linear *fused, size_t first, size_t n_out)
+{
+    struct linear part = *fused;
+    size_t item_bytes = dtype_info(fused->matrix.dtype)->n_bits / 8;
+    size_t step = fused->matrix.is_transposed ? 1 : fused->matrix.stride;
+
+    part.matrix.data = (const char *)fused->matrix.data + first * step * item_bytes;
+    part.matrix.n_out = n_out;
+    if (part.bias)
+        part.bias += first;
+    return part;
+}
+
+static int load_mlp(struct loader *loader, const struct stack_spec *stack, struct place place,
+                    struct layer *layer)
+{
+    const struct layer_names *names = stack->names;
+    size_t n = stack->hidden_size, m = stack->intermediate_size;
+    bool bias = stack->has_mlp_bias, turned = stack->is_conv1d;
+    struct linear fused;
+
+    if (stack->is_gated && names->gate_up) {
+        fused = (struct linear){0};
+        if (load_linear(loader, place, names->gate_up, 2 * m, n, turned, bias, &fused))
+            return -1;
+        layer->gate = part_of(&fused, 0, m);
+        layer->up = part_of(&fused, m, m);
+    } else {
+        const char *up = stack->is_gated && names->gated_up ? names->gated_up : names->up;
+
+        if (load_linear(loader, place, up, m, n, turned, bias, &layer->up) ||
+            (stack->is_gated &&
+             load_linear(loader, place, names->gate, m, n, turned, bias, &layer->gate)))
+            return -1;
+    }
+    return load_linear(loader, place, names->down, n, m, turned, bias, &layer->down);
+}
+
+static int load_layer(struct loader *loader, const struct stack_spec *stack, size_t number,
+                      struct layer *layer)
+{
+    const struct layer_names *names = stack->names;
+    struct place place = {names->prefix, number};
+    size_t n = stack->hidden_size;
+
+    if (load_norm(loader, place, names->norm1, stack->norm, n, &layer->norm1) ||
+        load_attention(loader, stack, place, &layer->self) ||
+        load_norm(loader, place, names->norm2, stack->norm, n, &layer->norm2) ||
+        load_mlp(loader, stack, place, layer))
+        return -1;
+    if (stack->has_qk_norm &&
+        (load_norm(loader, place, names->q_norm, stack->norm, stack->head_dim, &layer->q_norm) ||
+         load_norm(loader, place, names->k_norm, stack->norm, stack->head_dim, &layer->k_norm)))
+        return -1;
+    if (stack->has_post_norms &&
+        (load_norm(loader, place, names->post_attention_norm, stack->norm, n,
+                   &layer->post_attention_norm) ||
+         load_norm(loader, place, names->post_mlp_norm, stack->norm, n, &layer->post_mlp_norm)))
+        return -1;
+    return stack->has_cross_attention ? load_cross_attention(loader, stack, place, layer) : 0;
+}
+
+static int load_stack(struct loader *loader, const struct stack_spec *spec, struct stack *stack)
+{
+    stack->layers = arena_alloc(&loader->parameters->arena, spec->n_layers * sizeof *stack->layers);
+    for (size_t i = 0; i < spec->n_layers; i++)
+        if (load_layer(loader, spec, i, &stack->layers[i]))
+            return -1;
+    return spec->has_final_norm ? load_norm(loader, (struct place){"", 0}, spec->names->final_norm,
+                                            spec->norm, spec->hidden_size, &stack->final_norm)
+                                : 0;
+}
+
+/* ---- what stands before and behind the layers ---- */
+
+static int load_table(struct loader *loader, const char *name, size_t n_rows,
+                      struct gemm_matrix *out)
+{
+    set_name(loader, "", 0, name, ".weight");
+    return load_matrix(loader, n_rows, loader->spec->hidden_size, false, out);
+}
+
+/* T5 stores its one embedding under any of three names. */
+static int load_embedding(struct loader *loader)
+{
+    static const char *const aliases[] = {"encoder.embed_tokens", "decoder.embed_tokens"};
+    const struct model_spec *spec = loader->spec;
+    const char *name = spec->family->names->embedding;
+
+    set_name(loader, "", 0, name, ".weight");
+    for (size_t i = 0; spec->family->is_encoder_decoder && !find(loader) && i < 2; i++) {
+        set_name(loader, "", 0, aliases[i], ".weight");
+        if (find(loader))
+            name = aliases[i];
+    }
+    return load_table(loader, name, spec->vocab_size, &loader->parameters->embedding);
+}
+
+static int load_embeddings(struct loader *loader)
+{
+    const struct model_spec *spec = loader->spec;
+    const struct family_names *names = spec->family->names;
+    struct parameters *parameters = loader->parameters;
+
+    if (load_embedding(loader) ||
+        (spec->n_positions &&
+         load_table(loader, names->positions, spec->n_positions, &parameters->positions)) ||
+        (spec->n_token_types &&
+         load_table(loader, names->token_types, spec->n_token_types, &parameters->token_types)))
+        return -1;
+    return spec->has_embedding_norm
+               ? load_norm(loader, (struct place){"", 0}, names->embedding_norm, spec->stack.norm,
+                           spec->hidden_size, &parameters->embedding_norm)
+               : 0;
+}
+
+/* A head that is stored is used, tied or not: where it differs, transformers 5 does so too. */
+static int load_head(struct loader *loader)
+{
+    const struct model_spec *spec = loader->spec;
+    struct parameters *parameters = loader->parameters;
+    const struct tensor *tensor;
+
+    set_name(loader, "", 0, spec->family->names->head, ".weight");
+    tensor = find(loader);
+    if (!tensor) {
+        parameters->head.matrix = parameters->embedding;
+        if (!spec->has_tied_head)
+            notices_add(loader->notices, "no tensor '" ERROR_NAME "', though config.json says that "
+                        "it is not tied: the embedding takes its place", loader->name.data);
+        return 0;
+    }
+    if (use_matrix(loader, tensor, spec->vocab_size, spec->hidden_size, false,
+                   &parameters->head.matrix))
+        return -1;
+    if (spec->has_tied_head) {
+        int is_copy = checkpoint_names_is_copy(
+            &loader->names, (size_t)(tensor - loader->checkpoint->tensors), loader->err);
+
+        if (is_copy < 0)
+            return -1;
+        if (!is_copy)
+            notices_add(loader->notices, "tie_word_embeddings is true, but '" ERROR_NAME "' "
+                        "differs from the embedding: it is used", tensor->name);
+    }
+    return 0;
+}
+
+static int load_classifier(struct loader *loader)
+{
+    static const struct {
+        const char *dense, *out;
+        bool has_bias;
+    } rows[] = {
+        [CLASSIFIER_POOLER] = {"pooler.dense", "classifier", true},
+        [CLASSIFIER_DENSE] = {"classifier.dense", "classifier.out_proj", true},
+        [CLASSIFIER_RELU] = {"pre_classifier", "classifier", true},
+        [CLASSIFIER_SCORE] = {NULL, "score", false},
+    };
+    const struct model_spec *spec = loader->spec;
+    enum classifier_kind kind = spec->classifier;
+    struct place top = {"", 0};
+    size_t n = spec->hidden_size;
+    const struct tensor *tensor;
+
+    if (rows[kind].dense && load_linear(loader, top, rows[kind].dense, n, n, false, true,
+                                        &loader->parameters->classifier_dense))
+        return -1;
+    set_name(loader, "", 0, rows[kind].out, ".weight");
+    tensor = need(loader);
+    if (!tensor)
+        return -1;
+    return load_linear(loader, top, rows[kind].out, tensor->n_dims ? tensor->shape[0] : 0, n,
+                       false, rows[kind].has_bias, &loader->parameters->classifier);
+}
+
+static int load_all(struct loader *loader, bool has_head)
+{
+    const struct model_spec *spec = loader->spec;
+    struct parameters *parameters = loader->parameters;
+
+    if (load_embeddings(loader) || load_stack(loader, &spec->stack, &parameters->stack) ||
+        (spec->is_encoder_decoder && load_stack(loader, &spec->encoder, &parameters->encoder)) ||
+        (has_head && load_head(loader)))
+        return -1;
+    return spec->classifier ? load_classifier(loader) : 0;
+}
+
+int parameters_load(struct parameters *parameters, const struct model_spec *spec, bool has_head,
+                 const struct checkpoint *checkpoint, struct notices *notices, struct error *err)
+{
+    struct parameters loaded = {0};
+    struct loader loader = {.parameters = &loaded, .spec = spec, .checkpoint = checkpoint,
+                            .notices = notices, .err = err};
+    int rc;
+
+    checkpoint_names_init(&loader.names, checkpoint);
+    rc = load_all(&loader, has_head);
+    checkpoint_names_release(&loader.names);
+    buffer_release(&loader.name);
+    if (rc)
+        parameters_release(&loaded);
+    else
+        *parameters = loaded;
+    return rc;
+}
+
+void parameters_release(struct parameters *parameters)
+{
+    for (size_t i = 0; i < parameters->n_copies; i++)
+        free(parameters->copies[i]);
+    free(parameters->copies);
+    arena_release(&parameters->arena);
+    *parameters = (struct parameters){0};
+}

@@ -1,0 +1,60 @@
+/* parameters.h - the tensors of a checkpoint by the part they play, in the shapes that config.json
+ * says. Matrices stay in the mapped file as they are stored; vectors are small and become float. */
+#ifndef COCKTAIL_PARAMETERS_H
+#define COCKTAIL_PARAMETERS_H
+
+#include <stddef.h>
+
+#include "arch/model_spec.h"
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/notices.h"
+#include "format/checkpoint.h"
+#include "math/gemm.h"
+
+struct linear { /* y = x W^T + bias */
+    struct gemm_matrix matrix; /* data NULL: there is none */
+    const float *bias;         /* [n_out], or NULL */
+};
+
+struct norm {
+    const float *weight; /* [n]; NULL: there is none */
+    const float *bias;
+};
+
+struct attention_weights {
+    struct linear q, k, v; /* fused: all in q */
+    struct linear o;
+    const float *relative_bias; /* [n_buckets, n_heads], or NULL */
+};
+
+struct layer {
+    struct norm norm1, q_norm, k_norm, post_attention_norm, cross_norm, norm2, post_mlp_norm;
+    struct attention_weights self, cross;
+    struct linear gate, up, down;
+};
+
+struct stack {
+    struct layer *layers; /* [n_layers] */
+    struct norm final_norm;
+};
+
+struct parameters {
+    struct gemm_matrix embedding, positions, token_types; /* rows are looked up */
+    struct norm embedding_norm;
+    struct linear head;                /* to the vocabulary; a decoder's or an encoder-decoder's */
+    struct linear classifier_dense, classifier;
+    struct stack stack, encoder;
+    struct arena arena;                /* vectors and layers */
+    void **copies;                     /* matrices that could not stay where they are */
+    size_t n_copies;
+};
+
+/* Finds and checks what the spec asks for; `has_head`: with the output head. ERROR_FORMAT for a
+ * tensor that is missing, of another shape, or not of numbers; ERROR_UNSUPPORTED for a quantised
+ * one. The checkpoint must outlive the weights. Released with parameters_release. */
+int parameters_load(struct parameters *parameters, const struct model_spec *spec, bool has_head,
+                 const struct checkpoint *checkpoint, struct notices *notices, struct error *err);
+void parameters_release(struct parameters *parameters);
+
+#endif

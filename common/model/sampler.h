@@ -1,0 +1,33 @@
+/* sampler.h - the next token from its logits, as transformers draws it: temperature, then top-k,
+ * then top-p, and softmax over what is left. */
+#ifndef COCKTAIL_SAMPLER_H
+#define COCKTAIL_SAMPLER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "math/random.h"
+
+struct sampling {
+    double temperature; /* 0: the largest logit, of equal ones that with the lowest id */
+    size_t top_k;       /* that many of the largest, and those equal to the last; 0: all */
+    double top_p;       /* the fewest of the largest that have this probability together; 1: all */
+    uint64_t seed;
+};
+
+struct sampler {
+    struct sampling sampling;
+    struct random random;
+    size_t n_logits, n_candidates;
+    struct candidate *candidates; /* [n_logits], scratch */
+};
+
+/* Released with sampler_release. */
+void sampler_init(struct sampler *sampler, const struct sampling *sampling, size_t n_logits);
+void sampler_release(struct sampler *sampler);
+
+/* ERROR_INCOMPATIBLE when the largest logit is not a finite number. */
+int sampler_pick(struct sampler *sampler, const float *logits, uint32_t *id, struct error *err);
+
+#endif

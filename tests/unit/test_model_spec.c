@@ -1,0 +1,239 @@
+#include "arch/model_spec.h"
+
+#include <math.h>
+
+#include "arch/families.h"
+#include "arch/model_folder.h"
+#include "model/model.h"
+#include "model/position.h"
+#include "scratch.h"
+
+static int load(struct model_spec *spec, const char *text, enum model_type type,
+                struct error *err)
+{
+    struct config config = {0};
+    struct folder *folder;
+    int rc;
+
+    *spec = (struct model_spec){0};
+    *err = (struct error){0};
+    scratch_text("model/config.json", text);
+    folder = folder_open(scratch_path("model"), false, err);
+    rc = config_load(&config, folder, "", err);
+    if (rc == 0)
+        rc = model_spec_load(spec, &config, type, "model", err);
+    config_release(&config);
+    folder_close(folder);
+    return rc;
+}
+
+static void what_config_json_leaves_out_is_the_default_of_the_class(void)
+{
+    struct model_spec spec;
+    struct error err;
+
+    CHECK(load(&spec, "{\"architectures\":[\"MistralForCausalLM\"]}", MODEL_DECODER, &err) == 0);
+    CHECK(spec.hidden_size == 4096 && spec.stack.n_layers == 32 && spec.stack.n_heads == 32);
+    CHECK(spec.stack.n_kv_heads == 8 && spec.stack.head_dim == 128);
+    CHECK(spec.stack.window == 4096 && spec.stack.slides[0] && spec.stack.slides[31]);
+    CHECK(spec.stack.norm_eps == 1e-6f && spec.stack.rope[0].theta == 1e4);
+    model_spec_release(&spec);
+    CHECK(load(&spec, "{\"model_type\":\"t5\"}", MODEL_ENCODER_DECODER, &err) == 0);
+    CHECK(spec.stack.n_layers == 6 && spec.encoder.n_layers == 6 && spec.stack.head_dim == 64);
+    CHECK(spec.logit_scale == (float)(1 / sqrt(512)) && spec.max_tokens == 0);
+    model_spec_release(&spec);
+}
+
+static void null_is_absent_but_for_what_it_switches_off(void)
+{
+    struct model_spec spec;
+    struct error err;
+
+    CHECK(load(&spec, "{\"architectures\":[\"MistralForCausalLM\"],\"head_dim\":null,"
+                      "\"num_key_value_heads\":null,\"sliding_window\":null}", MODEL_DECODER,
+               &err) == 0);
+    CHECK(spec.stack.n_kv_heads == 32 && spec.stack.head_dim == 128);
+    CHECK(spec.stack.window == 0 && !spec.stack.slides[0]);
+    model_spec_release(&spec);
+    CHECK(load(&spec, "{\"architectures\":[\"Gemma2ForCausalLM\"],\"final_logit_softcapping\":null}",
+               MODEL_DECODER, &err) == 0);
+    CHECK(spec.logit_cap == 0 && spec.stack.score_cap == 50);
+    model_spec_release(&spec);
+}
+
+static void the_part_about_the_text_model_counts(void)
+{
+    struct model_spec spec;
+    struct error err;
+
+    CHECK(load(&spec, "{\"architectures\":[\"Gemma3ForConditionalGeneration\"],\"text_config\":"
+                      "{\"hidden_size\":2560,\"num_hidden_layers\":34,\"sliding_window\":1024,"
+                      "\"rope_scaling\":{\"factor\":8.0,\"rope_type\":\"linear\"}}}",
+               MODEL_DECODER, &err) == 0);
+    CHECK(spec.hidden_size == 2560 && spec.stack.n_heads == 8 && spec.stack.head_dim == 256);
+    CHECK(spec.stack.slides[0] && !spec.stack.slides[5] && spec.stack.slides[33]);
+    CHECK(spec.stack.rope[0].kind == ROPE_LINEAR && spec.stack.rope[0].factor == 8);
+    CHECK(spec.stack.rope[1].kind == ROPE_DEFAULT && spec.stack.rope[1].theta == 1e4);
+    CHECK(spec.embedding_scale == sqrtf(2560));
+    model_spec_release(&spec);
+}
+
+static void a_yarn_factor_follows_from_the_lengths(void)
+{
+    struct model_spec spec;
+    struct error err;
+
+    CHECK(load(&spec, "{\"architectures\":[\"LlamaForCausalLM\"],\"max_position_embeddings\":8192,"
+                      "\"rope_scaling\":{\"type\":\"yarn\",\"factor\":null,"
+                      "\"original_max_position_embeddings\":2048}}", MODEL_DECODER, &err) == 0);
+    CHECK(spec.stack.rope[0].factor == 4);
+    CHECK(spec.stack.rope[0].attention_factor == 0.1 * log(4) + 1);
+    model_spec_release(&spec);
+}
+
+static void bad_values_are_named(void)
+{
+    static const struct {
+        const char *members, *text;
+        enum error_code code;
+    } cases[] = {
+        {"\"hidden_size\":0", "hidden_size must be a whole number from 1 to", ERROR_FORMAT},
+        {"\"hidden_size\":1e30", "hidden_size must be a whole number", ERROR_FORMAT},
+        {"\"hidden_size\":12.5", "hidden_size must be a whole number", ERROR_FORMAT},
+        {"\"hidden_size\":\"12\"", "hidden_size must be a whole number", ERROR_FORMAT},
+        {"\"hidden_size\":100,\"num_attention_heads\":3", "is no multiple of 3 heads",
+         ERROR_FORMAT},
+        {"\"num_attention_heads\":8,\"num_key_value_heads\":3",
+         "8 heads are no multiple of 3 key-value heads", ERROR_FORMAT},
+        {"\"num_hidden_layers\":1000000", "num_hidden_layers must be", ERROR_FORMAT},
+        {"\"rms_norm_eps\":-1", "rms_norm_eps must be a number from 0 to 1", ERROR_FORMAT},
+        {"\"hidden_act\":\"mish\"", "unknown activation 'mish'", ERROR_UNSUPPORTED},
+        {"\"pad_token_id\":\"x\"", "pad_token_id is no token id", ERROR_FORMAT},
+        {"\"rope_theta\":0", "rope_theta is 0", ERROR_FORMAT},
+        {"\"rope_scaling\":{\"type\":\"spiral\",\"factor\":2}", "unknown rope_type 'spiral'",
+         ERROR_UNSUPPORTED},
+        {"\"rope_scaling\":{\"type\":\"linear\"}", "factor is missing", ERROR_FORMAT},
+        {"\"rope_scaling\":{\"type\":\"linear\",\"factor\":-2}", "factor is -2; it must be from",
+         ERROR_FORMAT},
+        {"\"rope_scaling\":{\"type\":\"longrope\",\"factor\":2,\"short_factor\":[1],"
+         "\"long_factor\":[1]}", "short_factor must be a list of 64 numbers", ERROR_FORMAT},
+        {"\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,"
+         "\"high_freq_factor\":1}", "high_freq_factor must be above low_freq_factor",
+         ERROR_FORMAT},
+        {"\"head_dim\":5", "5 of 5 dimensions of a head would rotate", ERROR_FORMAT},
+        {"\"layer_types\":[\"full_attention\"]", "layer_types must be a list of 32 names",
+         ERROR_FORMAT},
+        {"\"quantization_config\":{\"quant_method\":\"gptq\"}", "is quantised (gptq)",
+         ERROR_UNSUPPORTED},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct model_spec spec;
+        struct error err;
+        char text[512];
+
+        snprintf(text, sizeof text, "{\"architectures\":[\"LlamaForCausalLM\"],%s}",
+                 cases[i].members);
+        CHECK(load(&spec, text, MODEL_DECODER, &err) == -1);
+        CHECK(err.code == cases[i].code);
+        CHECK_CONTAINS(err.text, cases[i].text);
+        CHECK_CONTAINS(err.text, "'model");
+        CHECK(!spec.stack.slides);
+    }
+}
+
+static void an_unknown_architecture_is_named_with_those_that_are_known(void)
+{
+    struct model_spec spec;
+    struct error err;
+
+    CHECK(load(&spec, "{\"architectures\":[\"FalconForCausalLM\"]}", MODEL_DECODER, &err) == -1);
+    CHECK(err.code == ERROR_UNSUPPORTED);
+    CHECK_CONTAINS(err.text, "cannot run the architecture 'FalconForCausalLM'; supported are BERT, "
+                             "RoBERTa, XLM-RoBERTa, DistilBERT, Llama, Mistral, Qwen2, Qwen3, Gemma, "
+                             "Gemma 2, Gemma 3, GPT-2, GPT-NeoX, Phi-3, T5, mT5, umT5");
+}
+
+static void relative_positions_of_bert_are_refused(void)
+{
+    struct model_spec spec;
+    struct error err;
+
+    CHECK(load(&spec, "{\"architectures\":[\"BertModel\"],\"position_embedding_type\":"
+                      "\"relative_key\"}", MODEL_ENCODER, &err) == -1);
+    CHECK(err.code == ERROR_UNSUPPORTED);
+    CHECK_CONTAINS(err.text, "position_embedding_type 'relative_key'");
+}
+
+/* Of the table in the original, transformers' T5Attention._relative_position_bucket. */
+static void distances_fall_into_the_buckets_of_the_original(void)
+{
+    static const struct {
+        long distance;
+        size_t bucket;
+    } encoder[] = {{0, 0}, {-1, 1}, {1, 17}, {-8, 8}, {8, 24}, {-16, 10}, {16, 26}, {128, 31}},
+      decoder[] = {{-15, 15}, {-16, 16}, {-31, 21}, {-64, 26}, {-127, 31}, {3, 0}};
+    struct stack_spec stack = {.n_buckets = 32, .max_distance = 128};
+
+    for (size_t i = 0; i < sizeof encoder / sizeof *encoder; i++)
+        CHECK(position_bucket(encoder[i].distance, &stack) == encoder[i].bucket);
+    stack.is_causal = true;
+    for (size_t i = 0; i < sizeof decoder / sizeof *decoder; i++)
+        CHECK(position_bucket(decoder[i].distance, &stack) == decoder[i].bucket);
+}
+
+/* ---- tensors that contradict config.json ---- */
+
+static void a_tensor_of_another_shape_is_named(void)
+{
+    static const struct {
+        const char *old, *new, *text;
+    } cases[] = {
+        {"\"vocab_size\": 61", "\"vocab_size\": 62",
+         "embed_tokens.weight': has the shape [61, 28]; by config.json it is [62, 28]"},
+        {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3",
+         "no tensor 'layers.2.input_layernorm.weight' (with any prefix), which a Llama needs"},
+        {"\"intermediate_size\": ", "\"intermediate_size\": 1",
+         "mlp.up_proj.weight': has the shape ["},
+    };
+    struct error err = {0};
+    struct threads *threads = threads_new(1, &err);
+    struct folder *fixture = folder_open("fixtures/models/llama-gqa", false, &err);
+    char *config = folder_read_text(fixture, "config.json", 100000, NULL, &err);
+    struct file *file = folder_open_file(fixture, "model.safetensors", &err);
+    char *weights = memory_alloc(file->size_bytes);
+
+    CHECK(file_read(file, 0, weights, file->size_bytes, &err) == 0);
+    scratch_write("other/model.safetensors", weights, file->size_bytes);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct notices notices = {0};
+        struct model_folder folder;
+        char *at = strstr(config, cases[i].old);
+        char *text = memory_format("%.*s%s%s", (int)(at ? at - config : 0), config, cases[i].new,
+                                   at ? at + strlen(cases[i].old) : "");
+
+        CHECK(at != NULL);
+        err = (struct error){0};
+        scratch_text("other/config.json", text);
+        CHECK(model_folder_open(&folder, scratch_path("other"), false, &err) == 0);
+        CHECK(!model_load(&folder, MODEL_DECODER, threads, &notices, &err));
+        CHECK(err.code == ERROR_FORMAT);
+        CHECK_CONTAINS(err.text, cases[i].text);
+        model_folder_release(&folder);
+        notices_release(&notices);
+        free(text);
+    }
+    free(weights);
+    free(config);
+    file_close(file);
+    folder_close(fixture);
+    threads_free(threads);
+}
+
+TESTS(TEST(what_config_json_leaves_out_is_the_default_of_the_class),
+      TEST(null_is_absent_but_for_what_it_switches_off), TEST(the_part_about_the_text_model_counts),
+      TEST(a_yarn_factor_follows_from_the_lengths), TEST(bad_values_are_named),
+      TEST(an_unknown_architecture_is_named_with_those_that_are_known),
+      TEST(relative_positions_of_bert_are_refused),
+      TEST(distances_fall_into_the_buckets_of_the_original),
+      TEST(a_tensor_of_another_shape_is_named))
