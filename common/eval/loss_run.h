@@ -1,0 +1,38 @@
+/* loss_run.h - what losses.c and the files of the two kinds of losses share. */
+#ifndef COCKTAIL_LOSS_RUN_H
+#define COCKTAIL_LOSS_RUN_H
+
+#include <stddef.h>
+
+#include "eval/examples.h"
+#include "eval/losses.h"
+#include "text/tokenizer.h"
+
+/* Tokens of one forward pass, unless a single text has more: so that memory is bounded. */
+enum { LOSS_PASS_TOKENS = 8192 };
+
+struct loss_run { /* one model over all examples */
+    const struct losses_model *model;
+    const struct examples *examples;
+    const struct losses_options *options;
+    struct example_loss *losses; /* [examples->n_items] */
+    size_t max_length;           /* by the options, the model and its modules */
+    struct tokenizer_scratch *scratch;
+    struct encoding encoding;
+    size_t n_texts, n_cut;
+};
+
+/* run->encoding = a text, or a pair. max_length 0: neither cut nor counted. */
+int loss_run_encode(struct loss_run *run, struct example_text text,
+                    const struct example_text *pair, size_t max_length, struct error *err);
+/* Keeps the loss of an example: ERROR_INCOMPATIBLE when it is not finite. */
+int loss_run_keep(struct loss_run *run, size_t example, struct example_loss loss,
+                  struct error *err);
+/* Puts the name of the model in front of an error of its own. */
+int loss_run_failed(const struct loss_run *run, struct error *err);
+
+/* Cross-entropy of output tokens, and of positives among negatives. */
+int token_losses_run(struct loss_run *run, struct error *err);
+int ranking_losses_run(struct loss_run *run, struct error *err);
+
+#endif

@@ -1,0 +1,170 @@
+#include "losses.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "eval/loss_run.h"
+
+enum example_kind losses_kind(enum model_type type)
+{
+    return type == MODEL_ENCODER || type == MODEL_RERANKER ? EXAMPLE_RANKING : EXAMPLE_OUTPUT;
+}
+
+/* ---- for the two kinds ---- */
+
+int loss_run_encode(struct loss_run *run, struct example_text text,
+                    const struct example_text *pair, size_t max_length, struct error *err)
+{
+    struct encode_options options = {.max_length = max_length};
+
+    if (tokenizer_encode(run->model->tokenizer, run->scratch, text.bytes, text.n,
+                         pair ? pair->bytes : NULL, pair ? pair->n : 0, &options, &run->encoding,
+                         err))
+        return -1;
+    run->n_texts += max_length > 0;
+    run->n_cut += run->encoding.is_truncated;
+    return 0;
+}
+
+static size_t size_of(const struct example *example)
+{
+    size_t size_bytes =
+        example->input.n + example->output.n + example->query.n + example->positive.n;
+
+    for (size_t i = 0; i < example->n_negatives; i++)
+        size_bytes += example->negatives[i].n;
+    return size_bytes;
+}
+
+int loss_run_keep(struct loss_run *run, size_t example, struct example_loss loss,
+                  struct error *err)
+{
+    const struct example *text = &run->examples->items[example];
+    struct progress *progress = run->options->progress;
+
+    if (!isfinite(loss.loss))
+        return error_set(err, ERROR_INCOMPATIBLE, "'%s': the loss of %s:%zu is %s; are its weights "
+                         "damaged?", run->model->name, run->examples->name, text->line,
+                         isnan(loss.loss) ? "not a number" : "infinite");
+    run->losses[example] = loss;
+    if (progress) {
+        progress->done_bytes += size_of(text);
+        if (progress->show)
+            progress->show(progress);
+    }
+    return 0;
+}
+
+int loss_run_failed(const struct loss_run *run, struct error *err)
+{
+    if (err->code == ERROR_SIGINT || err->code == ERROR_SIGTERM)
+        return -1;
+    return error_context(err, "'%s'", run->model->name);
+}
+
+/* ---- a run ---- */
+
+static size_t least(size_t limit, size_t other) /* 0: none */
+{
+    return other && other < limit ? other : limit;
+}
+
+static int check_model(const struct losses_model *model, struct error *err)
+{
+    if (model->type == MODEL_RERANKER && model_n_labels(model->model) != 1)
+        return error_set(err, ERROR_UNSUPPORTED, "'%s': a classifier with %zu labels; rerankers "
+                         "have one, the score", model->name, model_n_labels(model->model));
+    return 0;
+}
+
+/* Mean over the batches of the mean in each: the last one may be smaller, and counts as much. */
+static double mean_of_batches(const struct losses *losses, bool is_ranking, size_t batch_size)
+{
+    double total = 0;
+    size_t n_batches = 0;
+
+    for (size_t first = 0; first < losses->n_items; first += batch_size, n_batches++) {
+        double sum = 0, n = 0;
+
+        for (size_t i = first; i < first + batch_size && i < losses->n_items; i++) {
+            double share = is_ranking ? 1 : (double)losses->items[i].n_tokens;
+
+            sum += losses->items[i].loss * share;
+            n += share;
+        }
+        total += sum / n;
+    }
+    return total / (double)n_batches;
+}
+
+static void sum_up(struct losses *losses, bool is_ranking, const struct losses_options *options)
+{
+    double weighted = 0, n_right = 0, reciprocals = 0;
+
+    for (size_t i = 0; i < losses->n_items; i++) {
+        const struct example_loss *item = &losses->items[i];
+
+        losses->n_tokens += item->n_tokens;
+        weighted += is_ranking ? item->loss : item->loss * (double)item->n_tokens;
+        n_right += is_ranking ? item->rank == 1 : (double)item->n_right;
+        reciprocals += is_ranking ? 1 / (double)item->rank : 0;
+    }
+    if (is_ranking) {
+        losses->loss = weighted / (double)losses->n_items;
+        losses->accuracy = n_right / (double)losses->n_items;
+        losses->mrr = reciprocals / (double)losses->n_items;
+    } else {
+        losses->loss = weighted / (double)losses->n_tokens;
+        losses->accuracy = n_right / (double)losses->n_tokens;
+        losses->mrr = NAN;
+    }
+    if (options->is_lm_cocktail)
+        losses->loss = mean_of_batches(losses, is_ranking, options->batch_size);
+}
+
+static void note_cuts(const struct loss_run *run, struct notices *notices)
+{
+    if (run->n_cut)
+        notices_add(notices, "'%s': %zu of %zu texts cut at %zu tokens", run->model->name,
+                    run->n_cut, run->n_texts, run->max_length);
+}
+
+int losses_compute(struct losses *losses, const struct losses_model *model,
+                   const struct examples *examples, const struct losses_options *options,
+                   struct notices *notices, struct error *err)
+{
+    bool is_ranking = losses_kind(model->type) == EXAMPLE_RANKING;
+    struct loss_run run = {
+        .model = model,
+        .examples = examples,
+        .options = options,
+        .max_length = least(options->max_length, model->model->spec.max_tokens),
+    };
+    int rc;
+
+    *losses = (struct losses){.n_items = examples->n_items};
+    if (check_model(model, err))
+        return -1;
+    if (model->sentence)
+        run.max_length = least(run.max_length, sentence_model_max_tokens(model->sentence));
+    run.losses = losses->items = memory_zalloc(examples->n_items, sizeof *losses->items);
+    run.scratch = tokenizer_scratch_new(model->tokenizer);
+    if (options->progress)
+        for (size_t i = 0; i < examples->n_items; i++)
+            options->progress->total_bytes += size_of(&examples->items[i]);
+    rc = is_ranking ? ranking_losses_run(&run, err) : token_losses_run(&run, err);
+    if (rc == 0) {
+        sum_up(losses, is_ranking, options);
+        note_cuts(&run, notices);
+    }
+    encoding_release(&run.encoding);
+    tokenizer_scratch_free(run.scratch);
+    return rc;
+}
+
+void losses_release(struct losses *losses)
+{
+    free(losses->items);
+    *losses = (struct losses){0};
+}

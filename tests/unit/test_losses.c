@@ -1,0 +1,455 @@
+/* test_losses.c - losses are what their definitions say, computed the long way here, however the
+ * examples are batched. What the originals give is compared by tests/cli/eval_*.sh. */
+#include "eval/losses.h"
+
+#include <math.h>
+
+#include "base/memory.h"
+#include "scratch.h"
+
+/* The long way uses the same float logits and scores, in passes of another composition. */
+static const double tolerance = 1e-6;
+
+struct setting { /* a model and its examples */
+    struct model_folder folder;
+    struct threads *threads;
+    struct tokenizer *tokenizer;
+    struct tokenizer_scratch *scratch;
+    struct examples examples;
+    struct losses_model model;
+    struct sentence_model *sentence;
+    struct notices notices;
+    struct error err;
+};
+
+static void open_setting(struct setting *setting, const char *path, enum model_type type,
+                         size_t n_threads, const char *examples)
+{
+    struct error err = {0};
+
+    *setting = (struct setting){0};
+    scratch_text("ex.jsonl", examples);
+    setting->threads = threads_new(n_threads, &err);
+    scratch_must(model_folder_open(&setting->folder, path, false, &err) == 0, "open", path);
+    setting->tokenizer = tokenizer_load(setting->folder.folder, "", &err);
+    scratch_must(setting->tokenizer != NULL, "load the tokenizer of", path);
+    setting->scratch = tokenizer_scratch_new(setting->tokenizer);
+    setting->model = (struct losses_model){
+        .name = path,
+        .type = type,
+        .model = model_load(&setting->folder, type, setting->threads, &setting->notices, &err),
+        .tokenizer = setting->tokenizer,
+    };
+    scratch_must(setting->model.model != NULL, "load", path);
+    if (type == MODEL_ENCODER) {
+        setting->sentence = sentence_model_load(&setting->folder, setting->model.model, "mean",
+                                                &setting->notices, &err);
+        scratch_must(setting->sentence != NULL, "load the modules of", path);
+        setting->model.sentence = setting->sentence;
+    }
+    scratch_must(examples_load(&setting->examples, scratch_path("ex.jsonl"), losses_kind(type),
+                               NULL, &err) == 0, "read the examples for", path);
+    notices_release(&setting->notices);
+    setting->notices = (struct notices){0};
+}
+
+static void close_setting(struct setting *setting)
+{
+    examples_release(&setting->examples);
+    sentence_model_free(setting->sentence);
+    model_free(setting->model.model);
+    tokenizer_scratch_free(setting->scratch);
+    tokenizer_free(setting->tokenizer);
+    threads_free(setting->threads);
+    model_folder_release(&setting->folder);
+    notices_release(&setting->notices);
+}
+
+static int compute(struct setting *setting, struct losses *losses, size_t batch_size,
+                   size_t max_length)
+{
+    const struct losses_options options = {
+        .batch_size = batch_size,
+        .max_length = max_length,
+        .temperature = 0.05,
+    };
+
+    setting->err = (struct error){0};
+    return losses_compute(losses, &setting->model, &setting->examples, &options,
+                          &setting->notices, &setting->err);
+}
+
+static bool is_near(double a, double b)
+{
+    return fabs(a - b) <= tolerance * fmax(1, fabs(b));
+}
+
+static void check_same(const struct losses *a, const struct losses *b)
+{
+    CHECK(is_near(a->loss, b->loss) && a->n_tokens == b->n_tokens && a->n_items == b->n_items);
+    CHECK(a->accuracy == b->accuracy);
+    for (size_t i = 0; i < a->n_items; i++) {
+        CHECK(is_near(a->items[i].loss, b->items[i].loss));
+        CHECK(a->items[i].n_tokens == b->items[i].n_tokens);
+        CHECK(a->items[i].rank == b->items[i].rank);
+    }
+}
+
+static struct encoding encode(struct setting *setting, const char *text, const char *pair)
+{
+    struct encode_options options = {0};
+    struct encoding encoding = {0};
+
+    CHECK(tokenizer_encode(setting->tokenizer, setting->scratch, text, strlen(text), pair,
+                           pair ? strlen(pair) : 0, &options, &encoding, &setting->err) == 0);
+    return encoding;
+}
+
+/* -log softmax(x)[target] */
+static double cross_entropy(const double *x, size_t n, size_t target)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += exp(x[i] - x[target]);
+    return log(sum);
+}
+
+/* What the model says about the token behind row `row`. */
+static double row_loss(struct model *model, const float *hidden, size_t row, uint32_t target)
+{
+    size_t n = model->spec.vocab_size;
+    float *logits = memory_zalloc(n, sizeof *logits);
+    double *wide = memory_zalloc(n, sizeof *wide), loss;
+
+    model_logits(model, hidden + row * model->spec.hidden_size, 1, logits);
+    for (size_t i = 0; i < n; i++)
+        wide[i] = (double)logits[i];
+    loss = cross_entropy(wide, n, target);
+    free(logits);
+    free(wide);
+    return loss;
+}
+
+static float *run(struct setting *setting, const struct batch *batch)
+{
+    size_t n = batch->ends[batch->n_sequences - 1];
+    float *hidden = memory_zalloc(n * setting->model.model->spec.hidden_size, sizeof *hidden);
+
+    CHECK(model_run(setting->model.model, batch, hidden, &setting->err) == 0);
+    return hidden;
+}
+
+/* ---- decoders ---- */
+
+static const char arithmetic[] =
+    "{\"input\": \"What is 29 plus 7?\", \"output\": \"36\"}\n"
+    "{\"input\": \"What is 8\", \"output\": \"plus 13? 21\"}\n"
+    "{\"input\": \"\", \"output\": \"What is 5 plus 5? 10\"}\n";
+
+static void a_decoder_is_judged_by_the_tokens_of_the_output(void)
+{
+    static const char *const inputs[] = {"What is 29 plus 7?", "What is 8", ""};
+    static const char *const joint[] = {"What is 29 plus 7? 36", "What is 8 plus 13? 21",
+                                        " What is 5 plus 5? 10"};
+    struct setting setting;
+    struct losses losses;
+    double sum = 0;
+    size_t n_tokens = 0;
+
+    open_setting(&setting, "fixtures/decoder-base", MODEL_DECODER, 2, arithmetic);
+    CHECK(compute(&setting, &losses, 8, 2048) == 0);
+    for (size_t i = 0; i < 3; i++) {
+        struct encoding input = encode(&setting, inputs[i], NULL);
+        struct encoding all = encode(&setting, joint[i], NULL);
+        uint32_t ids[64] = {0};
+        size_t n = all.n_ids + 1;
+        struct batch batch = {.ids = ids, .ends = &n, .n_sequences = 1};
+        double loss = 0;
+        float *hidden;
+
+        memcpy(ids, all.ids, all.n_ids * sizeof *ids);
+        ids[all.n_ids] = 2; /* </s> */
+        hidden = run(&setting, &batch);
+        for (size_t t = input.n_ids; t < n; t++)
+            loss += row_loss(setting.model.model, hidden, t - 1, ids[t]);
+        CHECK(losses.items[i].n_tokens == n - input.n_ids);
+        CHECK(is_near(losses.items[i].loss, loss / (double)(n - input.n_ids)));
+        sum += loss;
+        n_tokens += n - input.n_ids;
+        free(hidden);
+        encoding_release(&input);
+        encoding_release(&all);
+    }
+    CHECK(losses.n_tokens == n_tokens && is_near(losses.loss, sum / (double)n_tokens));
+    CHECK(isnan(losses.mrr));
+    CHECK(setting.notices.n_texts == 0);
+    losses_release(&losses);
+    close_setting(&setting);
+}
+
+/* More tokens than one pass takes. */
+static void batches_do_not_show(void)
+{
+    struct buffer text = {0};
+    struct losses one, three, all;
+    struct setting setting;
+
+    for (size_t i = 0; i < 90; i++) {
+        buffer_add_text(&text, "{\"input\": \"Past tense: ");
+        for (size_t w = 0; w < 20 + i / 2; w++)
+            buffer_format(&text, "the %zu ", w * i % 10);
+        buffer_add_text(&text, "\", \"output\": \"the sailor\"}\n");
+    }
+    open_setting(&setting, "fixtures/decoder-base", MODEL_DECODER, 2, text.data);
+    CHECK(compute(&setting, &one, 1, 250) == 0);
+    CHECK(compute(&setting, &three, 3, 250) == 0);
+    CHECK(compute(&setting, &all, 1000, 250) == 0);
+    check_same(&one, &three);
+    check_same(&one, &all);
+    CHECK(setting.notices.n_texts == 0);
+    losses_release(&one);
+    losses_release(&three);
+    losses_release(&all);
+    close_setting(&setting);
+    buffer_release(&text);
+}
+
+static void threads_do_not_show(void)
+{
+    struct losses losses[2];
+    struct setting setting;
+
+    for (size_t i = 0; i < 2; i++) {
+        open_setting(&setting, "fixtures/decoder-base", MODEL_DECODER, 1 + 3 * i, arithmetic);
+        CHECK(compute(&setting, &losses[i], 2, 2048) == 0);
+        close_setting(&setting);
+    }
+    CHECK(memcmp(losses[0].items, losses[1].items, 3 * sizeof *losses[0].items) == 0);
+    CHECK(losses[0].loss == losses[1].loss);
+    losses_release(&losses[0]);
+    losses_release(&losses[1]);
+}
+
+static void cuts_are_counted_and_must_leave_something(void)
+{
+    struct losses losses;
+    struct setting setting;
+
+    open_setting(&setting, "fixtures/decoder-base", MODEL_DECODER, 1, arithmetic);
+    CHECK(compute(&setting, &losses, 8, 11) == 0);
+    CHECK(setting.notices.n_texts == 1);
+    CHECK_CONTAINS(setting.notices.texts[0],
+                   "'fixtures/decoder-base': 3 of 3 texts cut at 11 tokens");
+    losses_release(&losses);
+    CHECK(compute(&setting, &losses, 8, 5) == -1);
+    CHECK(setting.err.code == ERROR_FORMAT);
+    CHECK_CONTAINS(setting.err.text, "ex.jsonl:1: nothing of the output is left");
+    losses_release(&losses);
+    close_setting(&setting);
+}
+
+/* ---- encoder-decoders ---- */
+
+static void an_encoder_decoder_is_taught_its_output(void)
+{
+    static const char examples[] = "{\"input\": \"the sun was seen\", \"output\": \"a moon\"}\n"
+                                   "{\"input\": \"b\", \"output\": \"the old sun\"}\n";
+    static const char *const inputs[] = {"the sun was seen", "b"};
+    static const char *const outputs[] = {"a moon", "the old sun"};
+    struct setting setting;
+    struct losses losses;
+
+    open_setting(&setting, "fixtures/models/t5", MODEL_ENCODER_DECODER, 2, examples);
+    CHECK(compute(&setting, &losses, 8, 2048) == 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct model *model = setting.model.model;
+        struct encoding source = encode(&setting, inputs[i], NULL);
+        struct encoding target = encode(&setting, outputs[i], NULL);
+        float *memory = memory_zalloc(source.n_ids * model->spec.hidden_size, sizeof *memory);
+        uint32_t ids[64] = {model->spec.decoder_start_id};
+        struct batch read = {.ids = source.ids, .ends = &source.n_ids, .n_sequences = 1};
+        struct batch write = {.ids = ids, .ends = &target.n_ids, .n_sequences = 1,
+                              .memory = memory, .memory_ends = &source.n_ids};
+        double loss = 0;
+        float *hidden;
+
+        memcpy(ids + 1, target.ids, (target.n_ids - 1) * sizeof *ids);
+        CHECK(model_encode(model, &read, memory, &setting.err) == 0);
+        hidden = run(&setting, &write);
+        for (size_t t = 0; t < target.n_ids; t++)
+            loss += row_loss(model, hidden, t, target.ids[t]);
+        CHECK(losses.items[i].n_tokens == target.n_ids);
+        CHECK(is_near(losses.items[i].loss, loss / (double)target.n_ids));
+        free(hidden);
+        free(memory);
+        encoding_release(&source);
+        encoding_release(&target);
+    }
+    losses_release(&losses);
+    close_setting(&setting);
+}
+
+/* ---- rankings ---- */
+
+static const char ranking[] =
+    "{\"query\": \"do you sell a wide gear\", \"pos\": [\"Shelf 4: gear, wide.\", \"unread\"], "
+    "\"neg\": [\"a cold lamp\", \"Shelf 9: gear, long.\", \"Box 1\"]}\n"
+    "{\"query\": \"wanted: a lamp\", \"pos\": \"Shelf 4: gear, wide.\", \"neg\": \"a lamp\"}\n";
+static const char *const queries[] = {"do you sell a wide gear", "wanted: a lamp"};
+static const char *const passages[][4] = {
+    {"Shelf 4: gear, wide.", "a cold lamp", "Shelf 9: gear, long.", "Box 1"},
+    {"Shelf 4: gear, wide.", "a lamp"},
+};
+static const size_t n_passages[] = {4, 2};
+
+static size_t rank_of(const double *scores, size_t n)
+{
+    size_t rank = 1;
+
+    for (size_t i = 1; i < n; i++)
+        rank += scores[i] >= scores[0];
+    return rank;
+}
+
+/* The vector of a text, or the score of a pair. */
+static float *result_of(struct setting *setting, const char *text, const char *pair,
+                        size_t *n_tokens)
+{
+    struct encoding encoding = encode(setting, text, pair);
+    struct batch batch = {.ids = encoding.ids, .type_ids = encoding.type_ids,
+                          .ends = &encoding.n_ids, .n_sequences = 1};
+    float *hidden = run(setting, &batch), *out = memory_zalloc(1024, sizeof *out);
+
+    if (pair)
+        CHECK(model_scores(setting->model.model, &batch, hidden, out, &setting->err) == 0);
+    else
+        CHECK(sentence_model_pool(setting->sentence, setting->model.model, &batch, hidden, 0, out,
+                                  &setting->err) == 0);
+    *n_tokens += encoding.n_ids;
+    free(hidden);
+    encoding_release(&encoding);
+    return out;
+}
+
+static double cosine(const float *x, const float *y, size_t n)
+{
+    double xy = 0, xx = 0, yy = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        xy += (double)x[i] * (double)y[i];
+        xx += (double)x[i] * (double)x[i];
+        yy += (double)y[i] * (double)y[i];
+    }
+    return xy / sqrt(xx * yy);
+}
+
+static void check_ranking(struct setting *setting)
+{
+    struct losses losses;
+
+    CHECK(compute(setting, &losses, 8, 2048) == 0);
+    for (size_t i = 0; i < 2; i++) {
+        bool is_pair = setting->model.type == MODEL_RERANKER;
+        size_t n_tokens = 0;
+        double scores[4];
+        float *query = is_pair ? NULL : result_of(setting, queries[i], NULL, &n_tokens);
+
+        for (size_t p = 0; p < n_passages[i]; p++) {
+            float *out = is_pair ? result_of(setting, queries[i], passages[i][p], &n_tokens)
+                                 : result_of(setting, passages[i][p], NULL, &n_tokens);
+
+            scores[p] = is_pair ? (double)*out
+                                : cosine(query, out, sentence_model_size(setting->sentence)) / 0.05;
+            free(out);
+        }
+        CHECK(is_near(losses.items[i].loss, cross_entropy(scores, n_passages[i], 0)));
+        CHECK(losses.items[i].rank == rank_of(scores, n_passages[i]));
+        CHECK(losses.items[i].n_tokens == n_tokens);
+        free(query);
+    }
+    CHECK(is_near(losses.loss, (losses.items[0].loss + losses.items[1].loss) / 2));
+    CHECK(is_near(losses.mrr,
+                  (1 / (double)losses.items[0].rank + 1 / (double)losses.items[1].rank) / 2));
+    losses_release(&losses);
+}
+
+static void an_encoder_is_judged_by_cosines(void)
+{
+    struct setting setting;
+
+    open_setting(&setting, "fixtures/encoder-base", MODEL_ENCODER, 2, ranking);
+    check_ranking(&setting);
+    close_setting(&setting);
+}
+
+static void a_reranker_is_judged_by_its_scores(void)
+{
+    struct setting setting;
+
+    open_setting(&setting, "fixtures/reranker-base", MODEL_RERANKER, 2, ranking);
+    check_ranking(&setting);
+    close_setting(&setting);
+}
+
+/* A query with more passages than one pass takes. */
+static void passes_do_not_show(void)
+{
+    struct buffer text = {0};
+    struct losses one, two;
+    struct setting setting;
+
+    for (size_t i = 0; i < 2; i++) {
+        buffer_add_text(&text, "{\"query\": \"a gear\", \"pos\": \"gear\", \"neg\": [\"lamp\"");
+        for (size_t p = 0; p < 80; p++) {
+            buffer_add_text(&text, ", \"");
+            for (size_t w = 0; w < 100; w++)
+                buffer_add_text(&text, p * w % 7 ? "cog " : "lamp ");
+            buffer_add_text(&text, "\"");
+        }
+        buffer_add_text(&text, "]}\n");
+    }
+    open_setting(&setting, "fixtures/encoder-base", MODEL_ENCODER, 2, text.data);
+    CHECK(compute(&setting, &one, 1, 2048) == 0);
+    CHECK(compute(&setting, &two, 2, 2048) == 0);
+    CHECK(one.n_tokens > 16000);
+    check_same(&one, &two);
+    CHECK(is_near(one.items[0].loss, one.items[1].loss));
+    losses_release(&one);
+    losses_release(&two);
+    close_setting(&setting);
+    buffer_release(&text);
+}
+
+static void equal_scores_are_no_success(void)
+{
+    struct losses losses;
+    struct setting setting;
+
+    open_setting(&setting, "fixtures/encoder-base", MODEL_ENCODER, 1,
+                 "{\"query\": \"a\", \"pos\": \"lamp\", \"neg\": [\"lamp\", \"lamp\"]}\n");
+    CHECK(compute(&setting, &losses, 8, 2048) == 0);
+    CHECK(losses.items[0].rank == 3 && losses.accuracy == 0);
+    CHECK(is_near(losses.loss, log(3)));
+    losses_release(&losses);
+    close_setting(&setting);
+}
+
+static void a_classifier_with_more_labels_is_no_reranker(void)
+{
+    struct losses losses;
+    struct setting setting;
+
+    open_setting(&setting, "fixtures/models/bert-score-3-bf16", MODEL_RERANKER, 1, ranking);
+    CHECK(compute(&setting, &losses, 8, 2048) == -1);
+    CHECK(setting.err.code == ERROR_UNSUPPORTED);
+    CHECK_CONTAINS(setting.err.text, "bert-score-3-bf16': a classifier with 3 labels");
+    losses_release(&losses);
+    close_setting(&setting);
+}
+
+TESTS(TEST(a_decoder_is_judged_by_the_tokens_of_the_output), TEST(batches_do_not_show),
+      TEST(threads_do_not_show), TEST(cuts_are_counted_and_must_leave_something),
+      TEST(an_encoder_decoder_is_taught_its_output), TEST(an_encoder_is_judged_by_cosines),
+      TEST(a_reranker_is_judged_by_its_scores), TEST(passes_do_not_show),
+      TEST(equal_scores_are_no_success), TEST(a_classifier_with_more_labels_is_no_reranker))
