@@ -41,7 +41,8 @@ static struct file *make_file(const uint8_t *bytes, size_t size)
     if (size)
         memcpy(copy, bytes, size);
     clear_crcs(copy, size);
-    *file = (struct file){memfd_create("fuzz", MFD_CLOEXEC), size, memory_copy("fuzz.bin")};
+    *file = (struct file){.fd = memfd_create("fuzz", MFD_CLOEXEC), .size_bytes = size,
+                          .path = memory_copy("fuzz.bin")};
     if (file->fd < 0 || write(file->fd, copy, size) != (ssize_t)size)
         abort();
     free(copy);
