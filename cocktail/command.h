@@ -44,9 +44,15 @@ extern const struct command *const commands[];
 const struct command *command_find(const char *name, struct error *err);
 
 extern const struct command command_mix;
+extern const struct command command_mix_data;
 extern const struct command command_inspect;
 extern const struct command command_diff;
 extern const struct command command_tokenize;
+extern const struct command command_eval;
+extern const struct command command_embed;
+extern const struct command command_rerank;
+extern const struct command command_generate;
+extern const struct command command_logits;
 extern const struct command command_completion;
 extern const struct command command_help;
 

@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 
 #include "command.h"
+#include "output.h"
 
 static const struct option_row rows[] = {OPTIONS_HELP};
 
@@ -250,13 +251,14 @@ static int completion(const struct common_options *options, struct error *err)
 
     for (size_t i = 0; i < sizeof shells / sizeof *shells; i++) {
         struct buffer out = {0};
+        int rc;
 
         if (strcmp(shells[i].shell, shell) != 0)
             continue;
         shells[i].add(&out);
-        fwrite(out.data, 1, out.size, stdout);
+        rc = output_write(out.data, out.size, err);
         buffer_release(&out);
-        return 0;
+        return rc;
     }
     return error_set(err, ERROR_USAGE, "no completion for '" ERROR_NAME "', only for %s", shell,
                      command_completion.operand_words);

@@ -22,9 +22,15 @@
 
 const struct command *const commands[] = {
     &command_mix,
+    &command_mix_data,
     &command_inspect,
     &command_diff,
     &command_tokenize,
+    &command_eval,
+    &command_embed,
+    &command_rerank,
+    &command_generate,
+    &command_logits,
     &command_completion,
     &command_help,
     NULL,

@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,17 @@ static bool read_count(const char *text, size_t *value)
     const char *end = read_digits(text, value);
 
     return end && *end == '\0' && *value > 0;
+}
+
+/* Without the hexadecimal numbers, names and leading blanks that strtod takes too. */
+static bool read_number(const char *text, double *value)
+{
+    char *end;
+
+    if (!*text || text[strspn(text, "0123456789+-.eE")])
+        return false;
+    *value = strtod(text, &end);
+    return *end == '\0' && isfinite(*value);
 }
 
 static bool read_size(const char *text, size_t *value)
@@ -112,6 +124,11 @@ static int set_value(struct parser *parser, const struct option_row *row, const 
         if (read_count(value, (size_t *)field))
             return 0;
         takes = "a whole number of at least 1";
+        break;
+    case OPTION_NUMBER:
+        if (read_number(value, (double *)field))
+            return 0;
+        takes = "a number";
         break;
     case OPTION_SIZE:
         if (read_size(value, (size_t *)field))

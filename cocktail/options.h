@@ -17,6 +17,7 @@ enum option_type { /* and the type of the field that `offset` leads to */
     OPTION_END = 0,
     OPTION_FLAG,   /* bool */
     OPTION_COUNT,  /* size_t, a whole number of at least 1 */
+    OPTION_NUMBER, /* double, a finite decimal number */
     OPTION_SIZE,   /* size_t, bytes: 300MB, 5GB (decimal), 2GiB, plain bytes; at least 1 */
     OPTION_TEXT,   /* const char *, borrowed from argv */
     OPTION_PATH,   /* as text, not empty; the shell completes files */

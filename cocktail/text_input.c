@@ -117,7 +117,7 @@ static int next_line(struct text_input *input, struct text_item *item, struct er
     item->text = line;
     item->n = n;
     if (input->form == TEXT_JSONL && read_json(input, line, n, item, err))
-        return error_context(err, "%s:%zu", item->file, item->line);
+        return text_item_context(item, err);
     return 1;
 }
 
@@ -147,4 +147,10 @@ int text_input_next(struct text_input *input, struct text_item *item, struct err
         line_reader_close(input->reader);
         input->reader = NULL;
     }
+}
+
+int text_item_context(const struct text_item *item, struct error *err)
+{
+    return item->line ? error_context(err, "%s:%zu", item->file, item->line)
+                      : error_context(err, "%s", item->file);
 }

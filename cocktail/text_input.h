@@ -27,4 +27,7 @@ void text_input_close(struct text_input *input);
  * empty text. */
 int text_input_next(struct text_input *input, struct text_item *item, struct error *err);
 
+/* Puts FILE:LINE, or FILE for a whole file, in front of the error. Returns -1. */
+int text_item_context(const struct text_item *item, struct error *err);
+
 #endif

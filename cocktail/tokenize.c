@@ -10,6 +10,7 @@
 #include "text/tokenizer.h"
 
 #include "command.h"
+#include "id_line.h"
 #include "model_argument.h"
 #include "text_input.h"
 
@@ -122,8 +123,7 @@ static int encode_all(const struct tokenize_options *options, const struct token
     while ((more = text_input_next(input, &item, err)) > 0) {
         if (tokenizer_encode(tokenizer, scratch, item.text, item.n, item.pair, item.n_pair, &how,
                              &encoding, err)) {
-            more = item.line ? error_context(err, "%s:%zu", item.file, item.line)
-                             : error_context(err, "%s", item.file);
+            more = text_item_context(&item, err);
             break;
         }
         print_encoding(options, tokenizer, &encoding, &out);
@@ -136,29 +136,6 @@ static int encode_all(const struct tokenize_options *options, const struct token
 }
 
 /* ---- decoding ---- */
-
-/* Ids separated by white space. */
-static int read_ids(const char *line, size_t n, struct ids *ids, struct error *err)
-{
-    ids_clear(ids);
-    for (size_t at = 0; at < n;) {
-        size_t start;
-        uint32_t id = 0;
-
-        if (line[at] == ' ' || line[at] == '\t') {
-            at++;
-            continue;
-        }
-        for (start = at; at < n && line[at] >= '0' && line[at] <= '9'; at++)
-            if (__builtin_mul_overflow(id, 10u, &id) ||
-                __builtin_add_overflow(id, (uint32_t)(line[at] - '0'), &id))
-                return error_set(err, ERROR_FORMAT, "an id above 2^32-1");
-        if (at == start || (at < n && line[at] != ' ' && line[at] != '\t'))
-            return error_set(err, ERROR_FORMAT, "at byte %zu: not a list of ids", at);
-        ids_add(ids, id);
-    }
-    return 0;
-}
 
 static void print_text(const struct tokenize_options *options, struct buffer *text)
 {
@@ -188,8 +165,8 @@ static int decode_all(const struct tokenize_options *options, const struct token
     int more;
 
     while ((more = text_input_next(input, &item, err)) > 0) {
-        if (read_ids(item.text, item.n, &ids, err)) {
-            more = error_context(err, "%s:%zu", item.file, item.line);
+        if (id_line_read(item.text, item.n, &ids, err)) {
+            more = text_item_context(&item, err);
             break;
         }
         buffer_clear(&text);

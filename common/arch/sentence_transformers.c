@@ -88,10 +88,10 @@ static char *pooling_name(const cJSON *json)
 
     if (cJSON_IsString(modes))
         return memory_copy(modes->valuestring);
-    if (cJSON_IsArray(modes))
-        cJSON_ArrayForEach(mode, modes)
-            buffer_format(&name, "%s%s", name.size ? "+" : "",
-                          cJSON_IsString(mode) ? mode->valuestring : "?");
+    cJSON_ArrayForEach(mode, modes) {
+        buffer_format(&name, "%s%s", name.size ? "+" : "",
+                      cJSON_IsString(mode) ? mode->valuestring : "?");
+    }
     for (size_t i = 0; i < sizeof pooling_modes / sizeof *pooling_modes && !modes; i++)
         if (json_find_bool(json, pooling_modes[i].key) == 1)
             buffer_format(&name, "%s%s", name.size ? "+" : "", pooling_modes[i].name);

@@ -47,7 +47,8 @@ static void add_path(char ***list, size_t *n, char *path)
 /* The target of the merge, or what it is written into, standing in the base's folder. */
 static bool is_output(const struct lister *lister, const char *path)
 {
-    char *real = folder_join(lister->folder->real, path), *output = memory_realpath(lister->output);
+    char *real = folder_join(lister->folder->real, path);
+    char *output = lister->output ? memory_realpath(lister->output) : NULL;
     bool result = (output && strcmp(real, output) == 0) ||
                   fnmatch("*.cocktail-partial", path, 0) == 0;
 

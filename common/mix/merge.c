@@ -292,7 +292,8 @@ static bool holds_checkpoint(const char *path)
 /* --force removes the target: it must not take an input along that lies deeper in it. */
 static int check_output(const struct merge *merge, struct error *err)
 {
-    char *output = memory_realpath(merge->options.output);
+    const struct merge_options *options = &merge->options;
+    char *output = memory_realpath(options->output);
     size_t length = output ? strlen(output) : 0;
     int rc = 0;
 
@@ -301,10 +302,10 @@ static int check_output(const struct merge *merge, struct error *err)
 
         if (strncmp(input, output, length) == 0 && input[length] == '/')
             rc = error_set(err, ERROR_EXISTS, "'%s' lies in the output directory '%s', which would "
-                           "be replaced", merge->models[i].name, merge->options.output);
+                           "be replaced", merge->models[i].name, options->output);
     }
     free(output);
-    return rc;
+    return rc ? rc : outdir_check(options->output, options->force, holds_checkpoint, err);
 }
 
 int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
@@ -312,8 +313,7 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
 {
     *merge = (struct merge){.options = *options, .n_models = n_models};
     merge->models = memory_zalloc(n_models, sizeof *merge->models);
-    if (open_models(merge, paths, err) || check_output(merge, err) ||
-        outdir_check(options->output, options->force, holds_checkpoint, err) ||
+    if (open_models(merge, paths, err) || (options->output && check_output(merge, err)) ||
         open_transformer(merge, err) || open_modules(merge, err) || list_base_files(merge, err))
         return -1;
     choose_pooling(merge);
@@ -424,7 +424,7 @@ static int write_sentence_folder(const struct merge *merge, struct outdir *outdi
     return rc;
 }
 
-static int write_card(const struct merge *merge, const double *weights, const char *command,
+static int write_card(const struct merge *merge, const struct merge_recipe *recipe,
                       struct outdir *outdir, struct error *err)
 {
     const struct dtype_info *dtype = stored_dtype(merge);
@@ -440,10 +440,11 @@ static int write_card(const struct merge *merge, const double *weights, const ch
         output = memory_copy(merge->options.output);
     title = basename(output);
     model_card_add(&text, &(struct model_card){
-        .title = title, .names = names, .weights = weights, .n_models = merge->n_models,
+        .title = title, .names = names, .weights = recipe->weights, .losses = recipe->losses,
+        .n_models = merge->n_models,
         .library = is_encoder ? "sentence-transformers" : "transformers",
         .method = merge->options.method->name, .dtype = dtype ? dtype->name : "as the base",
-        .command = command});
+        .command = recipe->command});
     rc = outdir_write(outdir, "README.md", text.data, text.size, err);
     buffer_release(&text);
     free(output);
@@ -477,17 +478,17 @@ static int write_component(const struct merge *merge, struct merge_component *co
     return rc;
 }
 
-static int write_all(struct merge *merge, const double *weights, const char *command,
-                     struct outdir *outdir, struct threads *threads, struct progress *progress,
+static int write_all(struct merge *merge, const struct merge_recipe *recipe, struct outdir *outdir,
+                     struct threads *threads, struct progress *progress,
                      struct merge_result *result, struct error *err)
 {
     for (size_t c = 0; c < merge->n_components; c++)
-        if (write_component(merge, &merge->components[c], weights, outdir, threads, progress,
+        if (write_component(merge, &merge->components[c], recipe->weights, outdir, threads, progress,
                             result, err))
             return -1;
     return base_files_copy(&merge->base_files, merge->models[0].folder, outdir, err) ||
            write_config(merge, outdir, err) || write_sentence_folder(merge, outdir, err) ||
-           write_card(merge, weights, command, outdir, err) ? -1 : 0;
+           write_card(merge, recipe, outdir, err) ? -1 : 0;
 }
 
 static int check_space(const struct merge *merge, struct error *err)
@@ -502,9 +503,8 @@ static int check_space(const struct merge *merge, struct error *err)
                      "bytes, %zu are left", merge->options.output, merge->disk_bytes, free_bytes);
 }
 
-int merge_write(struct merge *merge, const double *weights, const char *command,
-                struct threads *threads, struct progress *progress, struct merge_result *result,
-                struct error *err)
+int merge_write(struct merge *merge, const struct merge_recipe *recipe, struct threads *threads,
+                struct progress *progress, struct merge_result *result, struct error *err)
 {
     struct outdir *outdir;
     int rc;
@@ -516,7 +516,7 @@ int merge_write(struct merge *merge, const double *weights, const char *command,
     if (!outdir)
         return -1;
     progress->total_bytes = merge->weights_bytes;
-    rc = write_all(merge, weights, command, outdir, threads, progress, result, err);
+    rc = write_all(merge, recipe, outdir, threads, progress, result, err);
     if (rc == 0) {
         double start = clock_now_s();
 

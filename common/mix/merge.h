@@ -22,7 +22,7 @@
 #include "mix/plan.h"
 
 struct merge_options {
-    const char *output;        /* path of the target */
+    const char *output;        /* path of the target; NULL: merge_write is not going to be called */
     const char *type;          /* as --type, or NULL: from the base's config.json */
     const char *dtype;         /* "f32", "f16", "bf16", or NULL: as the base has it */
     const char *pooling;       /* "cls", "mean", or NULL: cls with a notice, where it is needed */
@@ -68,9 +68,14 @@ struct merge_result {
     size_t n_files;
 };
 
-/* weights[n_models]; `command` is the command line for the model card. */
-int merge_write(struct merge *merge, const double *weights, const char *command,
-                struct threads *threads, struct progress *progress, struct merge_result *result,
+struct merge_recipe { /* all borrowed */
+    const double *weights; /* [n_models] */
+    const double *losses;  /* [n_models], for the model card, NAN: has none; NULL: there are none */
+    const char *command;   /* the command line, likewise */
+};
+
+int merge_write(struct merge *merge, const struct merge_recipe *recipe, struct threads *threads,
+                struct progress *progress, struct merge_result *result,
                 struct error *err);
 
 #endif

@@ -1,5 +1,6 @@
 #include "model_card.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -31,10 +32,16 @@ void model_card_add(struct buffer *out, const struct model_card *card)
                   "---\n\n# ", card->library);
     add_cell(out, card->title);
     buffer_add_text(out, "\n\nA weighted average of the models below, made with `cocktail`.\n\n"
-                    "| model | weight |\n| --- | ---: |\n");
+                    "| model | ");
+    buffer_add_text(out, card->losses ? "loss | weight |\n| --- | ---: | ---: |\n"
+                                      : "weight |\n| --- | ---: |\n");
     for (size_t i = 0; i < card->n_models; i++) {
         buffer_add_text(out, "| ");
         add_cell(out, card->names[i]);
+        if (card->losses && isnan(card->losses[i]))
+            buffer_add_text(out, " | -");
+        else if (card->losses)
+            buffer_format(out, " | %.6f", card->losses[i]);
         buffer_format(out, " | %#.10g |\n", card->weights[i]);
     }
     buffer_format(out, "\nMethod: %s. Stored as: %s. Config and tokenizer: those of the first "

@@ -12,6 +12,7 @@ struct model_card {
     const char *title;
     const char *const *names; /* [n_models] */
     const double *weights;    /* [n_models] */
+    const double *losses;     /* [n_models], NAN: has none; NULL: no such column */
     size_t n_models;
     const char *library;      /* "transformers" or "sentence-transformers" */
     const char *method, *dtype, *command;

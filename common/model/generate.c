@@ -171,9 +171,9 @@ static void add_eos_ids(const cJSON *json, struct ids *eos)
     const cJSON *ids = json_find(json, "eos_token_id"), *id;
 
     add_eos(ids, eos);
-    if (cJSON_IsArray(ids))
-        cJSON_ArrayForEach(id, ids)
-            add_eos(id, eos);
+    cJSON_ArrayForEach(id, ids) {
+        add_eos(id, eos);
+    }
 }
 
 static int read_generation_config(const struct model_folder *folder, struct ids *eos,

@@ -49,6 +49,7 @@ static void pooling_is_named_as_the_config_says(void)
          "\"pooling_mode_cls_token\":true}", "cls+max+mean"},
         {"{\"pooling_mode\":\"mean\",\"embedding_dimension\":96,\"include_prompt\":true}", "mean"},
         {"{\"pooling_mode\":\"lasttoken\"}", "lasttoken"},
+        {"{\"pooling_mode\":[\"mean\",\"cls\"]}", "mean+cls"},
         {"{}", "mean"},
         {"{\"word_embedding_dimension\":384}", "mean"},
     };
@@ -136,6 +137,143 @@ static void malformed_lists_are_refused(void)
         CHECK(load(&sentence, "bad", &err) == -1 && err.code == ERROR_FORMAT);
         CHECK_CONTAINS(err.text, table[i][1]);
         sentence_folder_release(&sentence);
+    }
+}
+
+static int load_settings(struct sentence_settings *settings, const char *name, struct error *err)
+{
+    struct folder *folder = folder_open(scratch_path(name), false, err);
+    struct sentence_folder sentence = {0};
+    int rc = -1;
+
+    if (folder && sentence_folder_load(&sentence, folder, err) == 0)
+        rc = sentence_settings_load(settings, &sentence, folder, err);
+    sentence_folder_release(&sentence);
+    folder_close(folder);
+    return rc;
+}
+
+static void limits_come_from_the_wrapper_or_else_from_the_tokenizer(void)
+{
+    static const struct {
+        const char *wrapper, *tokenizer;
+        size_t max_tokens;
+        bool lowers_case;
+    } table[] = {
+        {"{\"max_seq_length\":256,\"do_lower_case\":true}", "{\"model_max_length\":512}", 256,
+         true},
+        {"{\"max_seq_length\":null}", "{\"model_max_length\":512}", 512, false},
+        {"{}", "{\"model_max_length\":1000000000000000019884624838656}", 0, false},
+        {"{\"max_seq_length\":-1}", "{}", 0, false},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct sentence_settings settings;
+        struct error err = {0};
+
+        scratch_text("limits/sentence_bert_config.json", table[i].wrapper);
+        scratch_text("limits/tokenizer_config.json", table[i].tokenizer);
+        CHECK(load_settings(&settings, "limits", &err) == 0);
+        CHECK(settings.max_tokens == table[i].max_tokens);
+        CHECK(settings.lowers_case == table[i].lowers_case);
+        CHECK(settings.n_prompts == 0 && !settings.default_prompt);
+        sentence_settings_release(&settings);
+    }
+}
+
+static void settings_lie_beside_the_transformer(void)
+{
+    struct sentence_settings settings;
+    struct error err = {0};
+
+    scratch_text("below/modules.json",
+                 "[{\"path\":\"0_Transformer\",\"type\":\"x.Transformer\"}]");
+    scratch_text("below/0_Transformer/sentence_roberta_config.json", "{\"max_seq_length\":75}");
+    CHECK(load_settings(&settings, "below", &err) == 0 && settings.max_tokens == 75);
+    sentence_settings_release(&settings);
+}
+
+static void prompts_are_found_by_name(void)
+{
+    struct sentence_settings settings;
+    const struct sentence_prompt *prompt;
+    struct error err = {0};
+
+    scratch_text("prompts/config_sentence_transformers.json",
+                 "{\"prompts\":{\"query\":\"search: \",\"document\":\"\"},"
+                 "\"default_prompt_name\":\"query\"}");
+    CHECK(load_settings(&settings, "prompts", &err) == 0 && settings.n_prompts == 2);
+    prompt = sentence_settings_prompt(&settings, "query", &err);
+    CHECK(prompt && strcmp(prompt->text, "search: ") == 0 && prompt == settings.default_prompt);
+    prompt = sentence_settings_prompt(&settings, "document", &err);
+    CHECK(prompt && !*prompt->text);
+    CHECK(!sentence_settings_prompt(&settings, "passage", &err) && err.code == ERROR_USAGE);
+    CHECK_CONTAINS(err.text, "no prompt 'passage'; the model has 'query', 'document'");
+    sentence_settings_release(&settings);
+}
+
+static void malformed_settings_are_refused(void)
+{
+    static const char *const table[][3] = {
+        {"sentence_bert_config.json", "[]", "is not an object"},
+        {"tokenizer_config.json", "{", "ends too early"},
+        {"config_sentence_transformers.json", "{\"default_prompt_name\":\"query\"}",
+         "is none of the prompts"},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct sentence_settings settings;
+        struct error err = {0};
+        char name[100];
+
+        snprintf(name, sizeof name, "malformed%zu/%s", i, table[i][0]);
+        scratch_text(name, table[i][1]);
+        snprintf(name, sizeof name, "malformed%zu", i);
+        CHECK(load_settings(&settings, name, &err) == -1 && err.code == ERROR_FORMAT);
+        CHECK_CONTAINS(err.text, table[i][0]);
+        CHECK_CONTAINS(err.text, table[i][2]);
+    }
+}
+
+static void dense_modules_say_what_they_compute(void)
+{
+    static const struct {
+        const char *config;
+        bool has_bias;
+        enum activation activation;
+        const char *wrong; /* part of the message, or NULL */
+    } table[] = {
+        {"\"activation_function\":\"torch.nn.modules.linear.Identity\"", true, ACTIVATION_IDENTITY,
+         NULL},
+        {"\"bias\":false,\"activation_function\":\"torch.nn.modules.activation.GELU\"", false,
+         ACTIVATION_GELU, NULL},
+        {"\"module_input_name\":\"sentence_embedding\",\"module_output_name\":null", true,
+         ACTIVATION_TANH, NULL},
+        {"\"activation_function\":\"a.Softplus\"", true, ACTIVATION_TANH, "a.Softplus"},
+        {"\"module_input_name\":\"token_embeddings\"", true, ACTIVATION_TANH, "token_embeddings"},
+        {"\"use_residual\":true", true, ACTIVATION_TANH, "use_residual"},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct folder *folder;
+        struct sentence_dense dense;
+        struct error err = {0};
+        char text[200];
+        int rc;
+
+        snprintf(text, sizeof text, "{\"in_features\":24,\"out_features\":10,%s}", table[i].config);
+        scratch_text("dense/2_Dense/config.json", text);
+        folder = folder_open(scratch_path("dense"), false, &err);
+        rc = sentence_dense_load(&dense, folder, "2_Dense", &err);
+        folder_close(folder);
+        CHECK(rc == (table[i].wrong ? -1 : 0));
+        if (table[i].wrong) {
+            CHECK(err.code == ERROR_UNSUPPORTED);
+            CHECK_CONTAINS(err.text, table[i].wrong);
+            continue;
+        }
+        CHECK(dense.n_in == 24 && dense.n_out == 10);
+        CHECK(dense.has_bias == table[i].has_bias && dense.activation == table[i].activation);
     }
 }
 
@@ -240,5 +378,8 @@ TESTS(TEST(modules_are_known_by_the_last_part_of_their_type),
       TEST(pooling_is_named_as_the_config_says),
       TEST(the_transformer_may_lie_in_a_folder_of_its_own), TEST(a_plain_folder_has_no_modules),
       TEST(pooling_without_a_list_of_modules_counts), TEST(malformed_lists_are_refused),
+      TEST(limits_come_from_the_wrapper_or_else_from_the_tokenizer),
+      TEST(settings_lie_beside_the_transformer), TEST(prompts_are_found_by_name),
+      TEST(malformed_settings_are_refused), TEST(dense_modules_say_what_they_compute),
       TEST(what_is_made_is_read_back), TEST(positions_of_roberta_begin_behind_the_padding),
       TEST(the_list_names_the_folder_of_the_transformer), TEST(without_a_width_nothing_is_made))

@@ -1,0 +1,248 @@
+/* embed.c - texts to vectors. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "model/sentence.h"
+
+#include "command.h"
+#include "float_rows.h"
+#include "loaded_model.h"
+#include "terminal.h"
+#include "text_batches.h"
+
+struct embed_options {
+    struct common_options common;
+    const char *type, *format, *prompt, *pooling;
+    size_t max_input_length, batch_size;
+    bool lines, whole, jsonl, follow_symlinks;
+};
+
+static const struct option_row rows[] = {
+    {0, "format", OPTION_CHOICE, offsetof(struct embed_options, format), "json|npy",
+     "one JSON array a text, or one numpy array of all (json)"},
+    {0, "prompt", OPTION_TEXT, offsetof(struct embed_options, prompt), "NAME",
+     "the prompt of the model to put in front of every text"},
+    {0, "pooling", OPTION_CHOICE, offsetof(struct embed_options, pooling),
+     "cls|max|mean|mean_sqrt_len_tokens|weightedmean|lasttoken",
+     "how to pool where the model does not say (cls)"},
+    {0, "type", OPTION_CHOICE, offsetof(struct embed_options, type), "encoder",
+     "use as an encoder what config.json calls something else"},
+    {0, "lines", OPTION_FLAG, offsetof(struct embed_options, lines), NULL,
+     "every line is a text (the default)"},
+    {0, "whole", OPTION_FLAG, offsetof(struct embed_options, whole), NULL,
+     "the whole file is one text"},
+    {0, "jsonl", OPTION_FLAG, offsetof(struct embed_options, jsonl), NULL,
+     "every line is a JSON string or {\"text\"}"},
+    {0, "max-input-length", OPTION_COUNT, offsetof(struct embed_options, max_input_length), "N",
+     "cut texts after N tokens (what the model takes)"},
+    {0, "batch-size", OPTION_COUNT, offsetof(struct embed_options, batch_size), "N",
+     "at most N texts at once (as many as 4096 tokens hold)"},
+    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct embed_options, follow_symlinks), NULL,
+     "follow symbolic links out of the model directory"},
+    OPTIONS_COMMON,
+};
+
+struct embedder {
+    const struct embed_options *options;
+    struct loaded_model loaded;
+    struct sentence_model *sentence;
+    struct sentence_settings settings;
+    const struct sentence_prompt *prompt;
+    size_t max_length, n_prompt_tokens;
+    bool is_npy;
+    float *kept;               /* for npy: the number of texts stands in front of them */
+    size_t n_kept, capacity;
+};
+
+/* ---- loading ---- */
+
+/* Tokens that the prompt begins a text with. A token that the tokenizer puts behind every text
+ * follows the text, not the prompt. */
+static int count_prompt_tokens(struct embedder *embedder, struct error *err)
+{
+    const char *text = embedder->prompt->text;
+    const struct tokenizer *tokenizer = embedder->loaded.tokenizer;
+    struct tokenizer_scratch *scratch = tokenizer_scratch_new(tokenizer);
+    struct encode_options how = {.max_length = embedder->max_length};
+    struct encoding encoding = {0};
+    int rc = tokenizer_encode(tokenizer, scratch, text, strlen(text), NULL, 0, &how, &encoding,
+                              err);
+
+    if (rc == 0 && encoding.n_ids)
+        embedder->n_prompt_tokens =
+            encoding.n_ids - (encoding.is_special[encoding.n_ids - 1] != 0);
+    encoding_release(&encoding);
+    tokenizer_scratch_free(scratch);
+    return rc;
+}
+
+static int choose_prompt(struct embedder *embedder, struct error *err)
+{
+    const char *name = embedder->options->prompt;
+
+    embedder->prompt = embedder->settings.default_prompt;
+    if (name) {
+        embedder->prompt = sentence_settings_prompt(&embedder->settings, name, err);
+        if (!embedder->prompt)
+            return -1;
+    }
+    return embedder->prompt && *embedder->prompt->text ? count_prompt_tokens(embedder, err) : 0;
+}
+
+static int load(struct embedder *embedder, struct error *err)
+{
+    const struct embed_options *options = embedder->options;
+    const struct loaded_model_options how = {.type = options->type, .types = 1u << MODEL_ENCODER,
+                                             .follow_symlinks = options->follow_symlinks};
+    struct loaded_model *loaded = &embedder->loaded;
+    struct notices notices = {0};
+
+    if (loaded_model_open(loaded, options->common.operands[0], &how, &options->common, err) ||
+        sentence_settings_load(&embedder->settings, &loaded->folder.sentence,
+                               loaded->folder.folder, err))
+        return -1;
+    embedder->sentence = sentence_model_load(&loaded->folder, loaded->model, options->pooling,
+                                             &notices, err);
+    terminal_notices(&notices, &options->common);
+    notices_release(&notices);
+    if (!embedder->sentence)
+        return -1;
+    embedder->max_length = text_limit(
+        options->max_input_length,
+        text_limit(sentence_model_max_tokens(embedder->sentence), loaded->model->spec.max_tokens));
+    return choose_prompt(embedder, err);
+}
+
+/* ---- running ---- */
+
+static int keep(struct embedder *embedder, const float *rows, size_t n_rows, size_t width,
+                struct error *err)
+{
+    if (embedder->n_kept + n_rows > embedder->capacity) {
+        size_t capacity = 2 * embedder->capacity + n_rows;
+        float *larger = memory_try(capacity, width * sizeof *larger, "embeddings", err);
+
+        if (!larger)
+            return -1;
+        if (embedder->n_kept)
+            memcpy(larger, embedder->kept, embedder->n_kept * width * sizeof *larger);
+        free(embedder->kept);
+        embedder->kept = larger;
+        embedder->capacity = capacity;
+    }
+    memcpy(embedder->kept + embedder->n_kept * width, rows, n_rows * width * sizeof *rows);
+    embedder->n_kept += n_rows;
+    return 0;
+}
+
+static int print_npy(const struct embedder *embedder, struct error *err)
+{
+    size_t width = sentence_model_size(embedder->sentence);
+
+    if (float_rows_print_npy_header(embedder->n_kept, width, err))
+        return -1;
+    return float_rows_print_npy(embedder->kept, embedder->n_kept, width, err);
+}
+
+static int embed_batch(struct embedder *embedder, const struct text_batch *batch,
+                       struct error *err)
+{
+    struct model *model = embedder->loaded.model;
+    size_t width = sentence_model_size(embedder->sentence), n = batch->batch.n_sequences;
+    float *hidden = memory_try(batch->n_tokens, model->spec.hidden_size * sizeof *hidden,
+                               "hidden states", err);
+    float *vectors = hidden ? memory_try(n, width * sizeof *vectors, "embeddings", err) : NULL;
+    int rc = -1;
+
+    if (vectors && model_run(model, &batch->batch, hidden, err) == 0 &&
+        sentence_model_pool(embedder->sentence, model, &batch->batch, hidden,
+                            embedder->n_prompt_tokens, vectors, err) == 0)
+        rc = embedder->is_npy ? keep(embedder, vectors, n, width, err)
+                              : float_rows_print_json(vectors, n, width, err);
+    free(hidden);
+    free(vectors);
+    return rc;
+}
+
+static int embed_all(struct embedder *embedder, struct error *err)
+{
+    const struct embed_options *options = embedder->options;
+    const struct common_options *common = &options->common;
+    enum text_form form = options->jsonl   ? TEXT_JSONL
+                          : options->whole ? TEXT_WHOLE
+                                           : TEXT_LINES;
+    const struct text_batches_options how = {
+        .prompt = embedder->prompt ? embedder->prompt->text : NULL,
+        .lowers_case = embedder->settings.lowers_case,
+        .has_types = embedder->loaded.model->spec.n_token_types > 1,
+        .max_length = embedder->max_length,
+        .max_texts = options->batch_size,
+    };
+    struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
+    struct text_batches *batches = text_batches_open(input, embedder->loaded.tokenizer, &how);
+    struct text_batch batch;
+    int more;
+
+    while ((more = text_batches_next(batches, &batch, err)) > 0)
+        if (embed_batch(embedder, &batch, err)) {
+            more = -1;
+            break;
+        }
+    text_tell_cut(text_batches_n_cut(batches), embedder->max_length, common);
+    text_batches_close(batches);
+    text_input_close(input);
+    return more;
+}
+
+/* ---- the command ---- */
+
+static int check_options(const struct embed_options *options, struct error *err)
+{
+    if (options->lines + options->whole + options->jsonl > 1)
+        return error_set(err, ERROR_USAGE, "--lines, --whole and --jsonl exclude each other");
+    if (options->common.json && options->format && strcmp(options->format, "json") != 0)
+        return error_set(err, ERROR_USAGE, "--json and --format %s exclude each other",
+                         options->format);
+    return 0;
+}
+
+static int embed(const struct embed_options *options, struct error *err)
+{
+    struct embedder embedder = {
+        .options = options,
+        .is_npy = options->format && strcmp(options->format, "npy") == 0,
+    };
+    int rc = -1;
+
+    if (check_options(options, err) == 0 && load(&embedder, err) == 0)
+        rc = embed_all(&embedder, err);
+    if (rc == 0 && embedder.is_npy)
+        rc = print_npy(&embedder, err);
+    free(embedder.kept);
+    sentence_settings_release(&embedder.settings);
+    sentence_model_free(embedder.sentence);
+    loaded_model_release(&embedder.loaded);
+    return rc;
+}
+
+static int run(int argc, char **argv, struct error *err)
+{
+    struct embed_options options = {0};
+    int rc = command_parse(&command_embed, argc, argv, &options, err);
+
+    if (rc == 0)
+        rc = embed(&options, err);
+    options_release(&options.common);
+    return rc;
+}
+
+const struct command command_embed = {
+    .name = "embed",
+    .summary = "turn texts into vectors",
+    .usage = "MODEL [FILE]",
+    .min_operands = 1,
+    .max_operands = 2,
+    .rows = rows,
+    .run = run,
+};

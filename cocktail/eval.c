@@ -1,0 +1,277 @@
+/* eval.c - the loss of a model on examples. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "base/json.h"
+#include "eval/examples.h"
+#include "eval/losses.h"
+#include "model/sentence.h"
+
+#include "command.h"
+#include "loaded_model.h"
+#include "terminal.h"
+
+struct eval_options {
+    struct common_options common;
+    const char *examples, *task, *type, *pooling;
+    size_t batch_size, max_length, n_negatives, seed;
+    double temperature;
+    bool each, follow_symlinks;
+};
+
+static const struct option_row rows[] = {
+    {0, "examples", OPTION_PATH, offsetof(struct eval_options, examples), "FILE",
+     "JSON Lines, or a JSON list; - is stdin"},
+    {0, "task", OPTION_TEXT, offsetof(struct eval_options, task), "NAME",
+     "which list of a FILE that is an object of lists"},
+    {0, "each", OPTION_FLAG, offsetof(struct eval_options, each), NULL,
+     "print the loss of each example too"},
+    {0, "batch-size", OPTION_COUNT, offsetof(struct eval_options, batch_size), "N",
+     "examples at once (8)"},
+    {0, "max-input-length", OPTION_COUNT, offsetof(struct eval_options, max_length), "N",
+     "cut texts at N tokens (2048)"},
+    {0, "neg-number", OPTION_COUNT, offsetof(struct eval_options, n_negatives), "N",
+     "negatives of a query; more are thinned (7)"},
+    {0, "seed", OPTION_COUNT, offsetof(struct eval_options, seed), "N",
+     "which negatives are left (1)"},
+    {0, "similarity-temperature", OPTION_NUMBER, offsetof(struct eval_options, temperature), "T",
+     "what cosines are divided by (0.05)"},
+    {0, "pooling", OPTION_CHOICE, offsetof(struct eval_options, pooling),
+     "cls|max|mean|mean_sqrt_len_tokens|weightedmean|lasttoken",
+     "of an encoder that does not say (cls)"},
+    {0, "type", OPTION_CHOICE, offsetof(struct eval_options, type),
+     "decoder|encoder|reranker|encoder-decoder", "what the model is (from config.json)"},
+    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct eval_options, follow_symlinks), NULL,
+     "follow symbolic links out of the model directory"},
+    OPTIONS_COMMON,
+};
+
+struct evaluation {
+    struct loaded_model loaded;
+    struct sentence_model *sentence; /* of an encoder */
+    struct examples examples;
+    struct losses losses;
+};
+
+static bool has_perplexity(enum model_type type)
+{
+    return losses_kind(type) == EXAMPLE_OUTPUT;
+}
+
+/* ---- printing ---- */
+
+static void add_member(struct buffer *out, const char *name, double value)
+{
+    buffer_format(out, ",\"%s\":", name);
+    json_add_number(out, value);
+}
+
+static void add_examples(struct buffer *out, const struct evaluation *evaluation)
+{
+    buffer_add_text(out, ",\"examples\":[");
+    for (size_t i = 0; i < evaluation->losses.n_items; i++) {
+        const struct example_loss *item = &evaluation->losses.items[i];
+
+        buffer_format(out, "%s{\"line\":%zu", i ? "," : "", evaluation->examples.items[i].number);
+        add_member(out, "loss", item->loss);
+        buffer_format(out, ",\"n_tokens\":%zu}", item->n_tokens);
+    }
+    buffer_add_char(out, ']');
+}
+
+static void print_json(const struct eval_options *options, const struct evaluation *evaluation)
+{
+    const struct losses *losses = &evaluation->losses;
+    enum model_type type = evaluation->loaded.type;
+    struct buffer out = {0};
+
+    buffer_add_text(&out, "{\"model\":");
+    json_add_string(&out, options->common.operands[0]);
+    buffer_format(&out, ",\"type\":\"%s\"", model_type_name(type));
+    add_member(&out, "loss", losses->loss);
+    add_member(&out, "perplexity", has_perplexity(type) ? exp(losses->loss) : NAN);
+    buffer_format(&out, ",\"n_examples\":%zu,\"n_tokens\":%zu,\"metrics\":{\"accuracy\":",
+                  losses->n_items, losses->n_tokens);
+    json_add_number(&out, losses->accuracy);
+    if (!isnan(losses->mrr))
+        add_member(&out, "mrr", losses->mrr);
+    buffer_add_char(&out, '}');
+    if (options->each)
+        add_examples(&out, evaluation);
+    buffer_add_char(&out, '}');
+    puts(out.data);
+    buffer_release(&out);
+}
+
+static void add_count(struct table *table, size_t n)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%zu", n);
+    table_add(table, text);
+}
+
+static void add_number(struct table *table, double value)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, value < 1e9 ? "%.4f" : "%.5g", value);
+    table_add(table, text);
+}
+
+static void print_each(const struct evaluation *evaluation)
+{
+    struct table table = {.columns = "rrr"};
+
+    table_add(&table, evaluation->examples.is_list ? "example" : "line");
+    table_add(&table, "tokens");
+    table_add(&table, "loss");
+    for (size_t i = 0; i < evaluation->losses.n_items; i++) {
+        const struct example_loss *item = &evaluation->losses.items[i];
+
+        add_count(&table, evaluation->examples.items[i].number);
+        add_count(&table, item->n_tokens);
+        add_number(&table, item->loss);
+    }
+    table_print(&table, stdout);
+    table_release(&table);
+    putchar('\n');
+}
+
+static void print_text(const struct eval_options *options, const struct evaluation *evaluation)
+{
+    const struct losses *losses = &evaluation->losses;
+    enum model_type type = evaluation->loaded.type;
+    struct table table = {.columns = "ll"};
+
+    if (options->each)
+        print_each(evaluation);
+    table_add(&table, "model");
+    table_add(&table, options->common.operands[0]);
+    table_add(&table, "type");
+    table_add(&table, model_type_name(type));
+    table_add(&table, "examples");
+    add_count(&table, losses->n_items);
+    table_add(&table, "tokens");
+    add_count(&table, losses->n_tokens);
+    table_add(&table, "loss");
+    add_number(&table, losses->loss);
+    if (has_perplexity(type)) {
+        table_add(&table, "perplexity");
+        add_number(&table, exp(losses->loss));
+    }
+    table_add(&table, "accuracy");
+    add_number(&table, losses->accuracy);
+    if (!isnan(losses->mrr)) {
+        table_add(&table, "MRR");
+        add_number(&table, losses->mrr);
+    }
+    table_print(&table, stdout);
+    table_release(&table);
+}
+
+/* ---- the command ---- */
+
+static int check_options(const struct eval_options *options, struct error *err)
+{
+    if (!options->examples)
+        return error_set(err, ERROR_USAGE, "say on what: --examples FILE");
+    if (options->temperature < 1e-9)
+        return error_set(err, ERROR_USAGE, "--similarity-temperature must be at least 1e-9");
+    return 0;
+}
+
+static int load(struct evaluation *evaluation, const struct eval_options *options,
+                struct notices *notices, struct error *err)
+{
+    struct loaded_model *loaded = &evaluation->loaded;
+    const struct loaded_model_options how = {
+        .type = options->type,
+        .follow_symlinks = options->follow_symlinks,
+    };
+
+    if (loaded_model_open(loaded, options->common.operands[0], &how, &options->common, err) ||
+        examples_load(&evaluation->examples, options->examples, losses_kind(loaded->type),
+                      options->task, err))
+        return -1;
+    examples_thin(&evaluation->examples, options->n_negatives, options->seed);
+    if (loaded->type != MODEL_ENCODER)
+        return 0;
+    evaluation->sentence = sentence_model_load(&loaded->folder, loaded->model, options->pooling,
+                                               notices, err);
+    return evaluation->sentence ? 0 : -1;
+}
+
+static int compute(struct evaluation *evaluation, const struct eval_options *options,
+                   struct notices *notices, struct error *err)
+{
+    const struct losses_model model = {
+        .name = options->common.operands[0],
+        .type = evaluation->loaded.type,
+        .model = evaluation->loaded.model,
+        .tokenizer = evaluation->loaded.tokenizer,
+        .sentence = evaluation->sentence,
+    };
+    struct terminal_progress shown;
+    const struct losses_options how = {
+        .batch_size = options->batch_size,
+        .max_length = options->max_length,
+        .temperature = options->temperature,
+        .progress = &shown.progress,
+    };
+    int rc;
+
+    terminal_progress_start(&shown, "evaluating", &options->common);
+    rc = losses_compute(&evaluation->losses, &model, &evaluation->examples, &how, notices, err);
+    terminal_progress_end(&shown);
+    return rc;
+}
+
+static int evaluate(const struct eval_options *options, struct error *err)
+{
+    struct evaluation evaluation = {0};
+    struct notices notices = {0};
+    int rc = check_options(options, err);
+
+    if (rc == 0)
+        rc = load(&evaluation, options, &notices, err);
+    if (rc == 0)
+        rc = compute(&evaluation, options, &notices, err);
+    if (rc == 0) {
+        terminal_notices(&notices, &options->common);
+        if (options->common.json)
+            print_json(options, &evaluation);
+        else
+            print_text(options, &evaluation);
+    }
+    losses_release(&evaluation.losses);
+    examples_release(&evaluation.examples);
+    sentence_model_free(evaluation.sentence);
+    loaded_model_release(&evaluation.loaded);
+    notices_release(&notices);
+    return rc;
+}
+
+static int run(int argc, char **argv, struct error *err)
+{
+    struct eval_options options = {
+        .batch_size = 8, .max_length = 2048, .n_negatives = 7, .seed = 1, .temperature = 0.05,
+    };
+    int rc = command_parse(&command_eval, argc, argv, &options, err);
+
+    if (rc == 0)
+        rc = evaluate(&options, err);
+    options_release(&options.common);
+    return rc;
+}
+
+const struct command command_eval = {
+    .name = "eval",
+    .summary = "measure the loss of a model on examples",
+    .usage = "MODEL --examples FILE",
+    .min_operands = 1,
+    .max_operands = 1,
+    .rows = rows,
+    .run = run,
+};

@@ -1,0 +1,39 @@
+/* loaded_model.h - what a command that runs a model begins with: directory, type, tokenizer,
+ * threads, weights. */
+#ifndef COCKTAIL_LOADED_MODEL_H
+#define COCKTAIL_LOADED_MODEL_H
+
+#include <stdbool.h>
+
+#include "arch/architecture.h"
+#include "arch/model_folder.h"
+#include "base/error.h"
+#include "base/threads.h"
+#include "model/model.h"
+#include "text/tokenizer.h"
+
+#include "options.h"
+
+struct loaded_model {
+    struct model_folder folder;
+    enum model_type type;
+    struct threads *threads;
+    struct tokenizer *tokenizer; /* NULL when it was not asked for */
+    struct model *model;
+};
+
+struct loaded_model_options {
+    const char *type;       /* as --type takes it; NULL: what config.json says */
+    unsigned types;         /* those that the command can use: 1 << MODEL_DECODER | …; 0: all */
+    bool follow_symlinks, no_tokenizer;
+};
+
+/* Opens the model at `path` as the user typed it and prints its notices. Errors: ERROR_USAGE,
+ * ERROR_FORMAT, ERROR_INCOMPATIBLE for a type that the command cannot use, ERROR_UNSUPPORTED. Released
+ * with loaded_model_release, also after an error. */
+int loaded_model_open(struct loaded_model *loaded, const char *path,
+                      const struct loaded_model_options *options,
+                      const struct common_options *common, struct error *err);
+void loaded_model_release(struct loaded_model *loaded);
+
+#endif

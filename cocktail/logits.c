@@ -1,0 +1,245 @@
+/* logits.c - what a decoder expects next, at every position of a text. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/interrupt.h"
+#include "base/memory.h"
+#include "text/ids.h"
+
+#include "command.h"
+#include "float_rows.h"
+#include "id_line.h"
+#include "loaded_model.h"
+#include "text_batches.h"
+
+struct logits_options {
+    struct common_options common;
+    const char *format, *type;
+    size_t max_input_length;
+    bool from_ids, lines, whole, jsonl, follow_symlinks;
+};
+
+static const struct option_row rows[] = {
+    {0, "format", OPTION_CHOICE, offsetof(struct logits_options, format), "json|npy",
+     "one JSON array a token, or one numpy array of all (json)"},
+    {0, "from-ids", OPTION_FLAG, offsetof(struct logits_options, from_ids), NULL,
+     "read lines of token ids, without a tokenizer"},
+    {0, "type", OPTION_CHOICE, offsetof(struct logits_options, type), "decoder",
+     "use as a decoder what config.json calls something else"},
+    {0, "lines", OPTION_FLAG, offsetof(struct logits_options, lines), NULL,
+     "every line is a text"},
+    {0, "whole", OPTION_FLAG, offsetof(struct logits_options, whole), NULL,
+     "the whole file is one text (the default)"},
+    {0, "jsonl", OPTION_FLAG, offsetof(struct logits_options, jsonl), NULL,
+     "every line is a JSON string or {\"text\", \"pair\"}"},
+    {0, "max-input-length", OPTION_COUNT, offsetof(struct logits_options, max_input_length), "N",
+     "cut texts after N tokens (what the model takes)"},
+    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct logits_options, follow_symlinks), NULL,
+     "follow symbolic links out of the model directory"},
+    OPTIONS_COMMON,
+};
+
+enum { BLOCK_ROWS = 16 }; /* logits of so many tokens are held at once */
+
+struct texts { /* all that is read, as ids: an array begins with the number of its rows */
+    struct ids ids;
+    size_t *ends, n_texts, capacity, n_cut;
+    size_t max_length, vocab_size; /* of the model */
+};
+
+/* ---- reading ---- */
+
+static int add_text(struct texts *texts, const uint32_t *ids, size_t n, struct error *err)
+{
+    if (n == 0)
+        return error_set(err, ERROR_FORMAT, "the text has no tokens");
+    if (texts->n_texts == texts->capacity) {
+        texts->capacity = texts->capacity ? 2 * texts->capacity : 16;
+        texts->ends = memory_resize(texts->ends, texts->capacity, sizeof *texts->ends);
+    }
+    for (size_t i = 0; i < n; i++)
+        ids_add(&texts->ids, ids[i]);
+    texts->ends[texts->n_texts++] = texts->ids.n_items;
+    return 0;
+}
+
+static int add_id_line(struct texts *texts, const struct text_item *item, struct error *err)
+{
+    struct ids ids = {0};
+    int rc = id_line_read(item->text, item->n, &ids, err);
+
+    for (size_t i = 0; i < ids.n_items && rc == 0; i++)
+        if (ids.items[i] >= texts->vocab_size)
+            rc = error_set(err, ERROR_FORMAT, "token id %u; the model has 0 to %zu",
+                           (unsigned)ids.items[i], texts->vocab_size - 1);
+    if (rc == 0 && texts->max_length && ids.n_items > texts->max_length) {
+        ids.n_items = texts->max_length;
+        texts->n_cut++;
+    }
+    if (rc == 0)
+        rc = add_text(texts, ids.items, ids.n_items, err);
+    ids_release(&ids);
+    return rc;
+}
+
+static int read_ids(struct texts *texts, struct text_input *input, struct error *err)
+{
+    struct text_item item;
+    int more;
+
+    while ((more = text_input_next(input, &item, err)) > 0)
+        if (add_id_line(texts, &item, err))
+            return text_item_context(&item, err);
+    return more;
+}
+
+static int read_texts(struct texts *texts, struct text_input *input,
+                      const struct tokenizer *tokenizer, struct error *err)
+{
+    const struct encode_options how = {.max_length = texts->max_length};
+    struct tokenizer_scratch *scratch = tokenizer_scratch_new(tokenizer);
+    struct encoding encoding = {0};
+    struct text_item item;
+    int more;
+
+    while ((more = text_input_next(input, &item, err)) > 0) {
+        if (tokenizer_encode(tokenizer, scratch, item.text, item.n, item.pair, item.n_pair, &how,
+                             &encoding, err) ||
+            add_text(texts, encoding.ids, encoding.n_ids, err)) {
+            more = text_item_context(&item, err);
+            break;
+        }
+        texts->n_cut += encoding.is_truncated;
+    }
+    encoding_release(&encoding);
+    tokenizer_scratch_free(scratch);
+    return more;
+}
+
+static int read_input(const struct logits_options *options, const struct loaded_model *loaded,
+                      struct texts *texts, struct error *err)
+{
+    const struct common_options *common = &options->common;
+    enum text_form form = options->jsonl                      ? TEXT_JSONL
+                          : options->lines || options->from_ids ? TEXT_LINES
+                                                              : TEXT_WHOLE;
+    struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
+    int rc = options->from_ids ? read_ids(texts, input, err)
+                               : read_texts(texts, input, loaded->tokenizer, err);
+
+    text_input_close(input);
+    text_tell_cut(texts->n_cut, texts->max_length, common);
+    return rc;
+}
+
+/* ---- running and printing ---- */
+
+static int print_logits(struct model *model, const float *hidden, size_t n_tokens, bool is_npy,
+                        float *logits, struct error *err)
+{
+    size_t width = model->spec.vocab_size;
+
+    for (size_t row = 0; row < n_tokens; row += BLOCK_ROWS) {
+        size_t n = n_tokens - row < BLOCK_ROWS ? n_tokens - row : BLOCK_ROWS;
+
+        if (interrupt_check(err))
+            return -1;
+        model_logits(model, hidden + row * model->spec.hidden_size, n, logits);
+        if (is_npy ? float_rows_print_npy(logits, n, width, err)
+                   : float_rows_print_json(logits, n, width, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int run_text(struct model *model, const uint32_t *ids, size_t n, bool is_npy, float *logits,
+                    struct error *err)
+{
+    struct batch batch = {.ids = ids, .ends = &n, .n_sequences = 1};
+    float *hidden = memory_try(n, model->spec.hidden_size * sizeof *hidden, "hidden states", err);
+    int rc = -1;
+
+    if (hidden && model_run(model, &batch, hidden, err) == 0)
+        rc = print_logits(model, hidden, n, is_npy, logits, err);
+    free(hidden);
+    return rc;
+}
+
+static int run_texts(struct model *model, const struct texts *texts, bool is_npy,
+                     struct error *err)
+{
+    size_t width = model->spec.vocab_size, start = 0;
+    float *logits = memory_try(BLOCK_ROWS, width * sizeof *logits, "logits", err);
+    int rc = logits ? 0 : -1;
+
+    if (logits && is_npy)
+        rc = float_rows_print_npy_header(texts->ids.n_items, width, err);
+    for (size_t i = 0; i < texts->n_texts && rc == 0; i++) {
+        rc = run_text(model, texts->ids.items + start, texts->ends[i] - start, is_npy, logits, err);
+        start = texts->ends[i];
+    }
+    free(logits);
+    return rc;
+}
+
+/* ---- the command ---- */
+
+static int check_options(const struct logits_options *options, struct error *err)
+{
+    if (options->lines + options->whole + options->jsonl > 1)
+        return error_set(err, ERROR_USAGE, "--lines, --whole and --jsonl exclude each other");
+    if (options->from_ids && (options->whole || options->jsonl))
+        return error_set(err, ERROR_USAGE, "--from-ids reads lines: without --whole and --jsonl");
+    if (options->common.json && options->format && strcmp(options->format, "json") != 0)
+        return error_set(err, ERROR_USAGE, "--json and --format %s exclude each other",
+                         options->format);
+    return 0;
+}
+
+static int logits(const struct logits_options *options, struct error *err)
+{
+    const struct loaded_model_options how = {
+        .type = options->type,
+        .types = 1u << MODEL_DECODER,
+        .follow_symlinks = options->follow_symlinks,
+        .no_tokenizer = options->from_ids,
+    };
+    bool is_npy = options->format && strcmp(options->format, "npy") == 0;
+    struct loaded_model loaded = {0};
+    struct texts texts = {0};
+    int rc = -1;
+
+    if (check_options(options, err) == 0 &&
+        loaded_model_open(&loaded, options->common.operands[0], &how, &options->common, err) == 0) {
+        texts.max_length =
+            text_limit(options->max_input_length, loaded.model->spec.max_tokens);
+        texts.vocab_size = loaded.model->spec.vocab_size;
+        if (read_input(options, &loaded, &texts, err) == 0)
+            rc = run_texts(loaded.model, &texts, is_npy, err);
+    }
+    ids_release(&texts.ids);
+    free(texts.ends);
+    loaded_model_release(&loaded);
+    return rc;
+}
+
+static int run(int argc, char **argv, struct error *err)
+{
+    struct logits_options options = {0};
+    int rc = command_parse(&command_logits, argc, argv, &options, err);
+
+    if (rc == 0)
+        rc = logits(&options, err);
+    options_release(&options.common);
+    return rc;
+}
+
+const struct command command_logits = {
+    .name = "logits",
+    .summary = "print what a decoder expects next, at every token",
+    .usage = "MODEL [FILE]",
+    .min_operands = 1,
+    .max_operands = 2,
+    .rows = rows,
+    .run = run,
+};

@@ -1,0 +1,370 @@
+/* mix_data.c - a mix whose weights follow from what the models lose on a few examples.
+ *
+ * The method of LM-Cocktail (arXiv 2311.13534): w = softmax(-loss / T), and with --target
+ * alpha * target + (1 - alpha) * sum of w_i * model_i. One model after another is run and put away;
+ * the mixing is that of `mix`. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "eval/examples.h"
+#include "eval/loss_weights.h"
+#include "eval/losses.h"
+#include "model/sentence.h"
+
+#include "command.h"
+#include "mixing.h"
+#include "model_argument.h"
+#include "terminal.h"
+
+struct mix_data_options {
+    struct common_options common;
+    struct mixing_options mixing;
+    const char *examples, *task, *target;
+    size_t batch_size, max_length, n_negatives, seed;
+    double temperature, similarity_temperature, alpha;
+    bool each, weights_only;
+};
+
+static const struct option_row rows[] = {
+    {0, "examples", OPTION_PATH, offsetof(struct mix_data_options, examples), "FILE",
+     "JSON Lines, or a JSON list; - is stdin"},
+    {0, "task", OPTION_TEXT, offsetof(struct mix_data_options, task), "NAME",
+     "which list of a FILE that is an object of lists"},
+    {'T', "temperature", OPTION_NUMBER, offsetof(struct mix_data_options, temperature), "T",
+     "weight = softmax(-loss / T) (5)"},
+    {0, "target", OPTION_PATH, offsetof(struct mix_data_options, target), "MODEL",
+     "the model to keep strong; it becomes the base"},
+    {0, "alpha", OPTION_NUMBER, offsetof(struct mix_data_options, alpha), "A",
+     "share of the target, from 0 to 1 (0.5)"},
+    {0, "weights-only", OPTION_FLAG, offsetof(struct mix_data_options, weights_only), NULL,
+     "compute the weights and write nothing"},
+    {0, "each", OPTION_FLAG, offsetof(struct mix_data_options, each), NULL,
+     "with --json: the losses of each example too"},
+    {0, "batch-size", OPTION_COUNT, offsetof(struct mix_data_options, batch_size), "N",
+     "examples at once (2)"},
+    {0, "max-input-length", OPTION_COUNT, offsetof(struct mix_data_options, max_length), "N",
+     "cut texts at N tokens (2048)"},
+    {0, "neg-number", OPTION_COUNT, offsetof(struct mix_data_options, n_negatives), "N",
+     "negatives of a query; more are thinned (7)"},
+    {0, "seed", OPTION_COUNT, offsetof(struct mix_data_options, seed), "N",
+     "which negatives are left (1)"},
+    {0, "similarity-temperature", OPTION_NUMBER,
+     offsetof(struct mix_data_options, similarity_temperature), "T",
+     "what cosines are divided by (0.05)"},
+    {0, "compat", OPTION_CHOICE, offsetof(struct mix_data_options, mixing.compat), "lm-cocktail",
+     "losses and rounding as LM_Cocktail has them"},
+    OPTIONS_MIXING(struct mix_data_options),
+    OPTIONS_COMMON,
+};
+
+struct judging { /* of models by examples */
+    const struct mix_data_options *options;
+    struct merge *merge;
+    size_t first;              /* model that is judged: 1 behind a target, else 0 */
+    struct examples examples;
+    struct tokenizer *tokenizer; /* the base's, for all */
+    struct threads *threads;
+    struct losses *losses;     /* [merge->n_models]; a target has none */
+};
+
+static double alpha_of(const struct mix_data_options *options)
+{
+    return isnan(options->alpha) ? 0.5 : options->alpha;
+}
+
+/* ---- losses ---- */
+
+static int load_base_tokenizer(struct judging *judging, struct error *err)
+{
+    const struct model_folder *base = &judging->merge->models[0];
+    const char *below = base->sentence.transformer;
+    bool is_below =
+        *below && folder_look(base->folder, "tokenizer_config.json") == FOLDER_ABSENT;
+
+    judging->tokenizer = tokenizer_load(base->folder, is_below ? below : "", err);
+    return judging->tokenizer ? 0 : -1;
+}
+
+static struct sentence_model *load_sentence(const struct judging *judging,
+                                            const struct model_folder *folder,
+                                            const struct model *model, struct notices *notices,
+                                            struct error *err)
+{
+    const struct mixing_options *mixing = &judging->options->mixing;
+
+    return mixing->compat
+               ? sentence_model_first_token(model)
+               : sentence_model_load(folder, model, mixing->pooling, notices, err);
+}
+
+static int judge_loaded(const struct judging *judging, const struct model_folder *folder,
+                        struct model *model, struct losses *losses, struct notices *notices,
+                        struct error *err)
+{
+    const struct mix_data_options *options = judging->options;
+    struct losses_model judged = {
+        .name = folder->name,
+        .type = judging->merge->type,
+        .model = model,
+        .tokenizer = judging->tokenizer,
+    };
+    struct sentence_model *sentence = NULL;
+    struct terminal_progress shown;
+    const struct losses_options how = {
+        .batch_size = options->batch_size,
+        .max_length = options->max_length,
+        .temperature = options->similarity_temperature,
+        .is_lm_cocktail = options->mixing.compat != NULL,
+        .progress = &shown.progress,
+    };
+    int rc;
+
+    if (judged.type == MODEL_ENCODER) {
+        judged.sentence = sentence = load_sentence(judging, folder, model, notices, err);
+        if (!sentence)
+            return -1;
+    }
+    terminal_progress_start(&shown, "evaluating", &options->common);
+    rc = losses_compute(losses, &judged, &judging->examples, &how, notices, err);
+    terminal_progress_end(&shown);
+    sentence_model_free(sentence);
+    return rc;
+}
+
+/* Loads a model, judges it, and puts it away. */
+static int judge(const struct judging *judging, size_t number, struct error *err)
+{
+    const struct model_folder *folder = &judging->merge->models[number];
+    struct notices notices = {0};
+    struct model *model =
+        model_load(folder, judging->merge->type, judging->threads, &notices, err);
+    int rc = model ? judge_loaded(judging, folder, model, &judging->losses[number], &notices, err)
+                   : -1;
+
+    if (rc == 0)
+        terminal_notices(&notices, &judging->options->common);
+    notices_release(&notices);
+    model_free(model);
+    return rc;
+}
+
+/* The original draws exactly so many, and fails where there are fewer. */
+static int check_negatives(const struct judging *judging, struct error *err)
+{
+    const struct examples *examples = &judging->examples;
+
+    for (size_t i = 0; i < examples->n_items; i++)
+        if (examples->items[i].n_negatives < judging->options->n_negatives) {
+            error_set(err, ERROR_FORMAT, "%zu negatives; --compat lm-cocktail needs %zu of them, "
+                      "as --neg-number says", examples->items[i].n_negatives,
+                      judging->options->n_negatives);
+            return examples_context(examples, &examples->items[i], err);
+        }
+    return 0;
+}
+
+static int judge_all(struct judging *judging, struct error *err)
+{
+    const struct mix_data_options *options = judging->options;
+    enum model_type type = judging->merge->type;
+
+    if (examples_load(&judging->examples, options->examples, losses_kind(type), options->task,
+                      err))
+        return -1;
+    if (options->mixing.compat && type == MODEL_ENCODER && check_negatives(judging, err))
+        return -1;
+    examples_thin(&judging->examples, options->n_negatives, options->seed);
+    judging->threads = threads_new(options->common.n_threads, err);
+    if (!judging->threads || load_base_tokenizer(judging, err))
+        return -1;
+    for (size_t i = judging->first; i < judging->merge->n_models; i++)
+        if (judge(judging, i, err))
+            return -1;
+    return 0;
+}
+
+static void judging_release(struct judging *judging)
+{
+    for (size_t i = 0; judging->losses && i < judging->merge->n_models; i++)
+        losses_release(&judging->losses[i]);
+    free(judging->losses);
+    examples_release(&judging->examples);
+    tokenizer_free(judging->tokenizer);
+    threads_free(judging->threads);
+}
+
+/* ---- weights ---- */
+
+/* losses and weights [n_models]: a target has no loss, and alpha for its weight. */
+static void find_weights(const struct judging *judging, double *losses, double *weights)
+{
+    const struct mix_data_options *options = judging->options;
+    size_t first = judging->first, n = judging->merge->n_models;
+
+    for (size_t i = 0; i < n; i++)
+        losses[i] = i < first ? NAN : judging->losses[i].loss;
+    loss_weights(losses + first, n - first, options->temperature, weights + first);
+    if (!options->target)
+        return;
+    weights[0] = alpha_of(options);
+    for (size_t i = 1; i < n; i++)
+        weights[i] *= 1 - alpha_of(options);
+}
+
+static void add_examples(const struct judging *judging, struct buffer *out)
+{
+    buffer_add_text(out, ",\"examples\":[");
+    for (size_t e = 0; e < judging->examples.n_items; e++) {
+        buffer_format(out, "%s{\"line\":%zu,\"losses\":[", e ? "," : "",
+                      judging->examples.items[e].number);
+        for (size_t i = judging->first; i < judging->merge->n_models; i++) {
+            buffer_add_text(out, i > judging->first ? "," : "");
+            json_add_number(out, judging->losses[i].items[e].loss);
+        }
+        buffer_add_text(out, "]}");
+    }
+    buffer_add_char(out, ']');
+}
+
+/* What the JSON object has besides that of `mix`. */
+static void add_members(const struct judging *judging, struct buffer *out)
+{
+    const struct mix_data_options *options = judging->options;
+
+    buffer_add_text(out, ",\"temperature\":");
+    json_add_number(out, options->temperature);
+    if (options->target) {
+        buffer_add_text(out, ",\"target\":");
+        json_add_string(out, options->target);
+        buffer_add_text(out, ",\"alpha\":");
+        json_add_number(out, alpha_of(options));
+    }
+    buffer_format(out, ",\"n_examples\":%zu", judging->examples.n_items);
+    if (options->each)
+        add_examples(judging, out);
+}
+
+/* ---- the command ---- */
+
+static int check_options(const struct mix_data_options *options, struct error *err)
+{
+    if (!options->examples)
+        return error_set(err, ERROR_USAGE, "say by what the models are judged: --examples FILE");
+    if (!options->mixing.output && !options->weights_only)
+        return error_set(err, ERROR_USAGE, "--output is missing: where to put the mixed model; or "
+                         "--weights-only");
+    if (options->weights_only && (options->mixing.output || options->mixing.dry_run))
+        return error_set(err, ERROR_USAGE, "--weights-only writes nothing: leave out %s",
+                         options->mixing.output ? "--output" : "--dry-run");
+    if (!(options->temperature > 0))
+        return error_set(err, ERROR_USAGE, "--temperature must be above 0");
+    if (options->similarity_temperature < 1e-9)
+        return error_set(err, ERROR_USAGE, "--similarity-temperature must be at least 1e-9");
+    if (!isnan(options->alpha) && !options->target)
+        return error_set(err, ERROR_USAGE, "--alpha is the share of a --target, which is missing");
+    if (options->alpha < 0 || options->alpha > 1)
+        return error_set(err, ERROR_USAGE, "--alpha must be from 0 to 1");
+    return 0;
+}
+
+static int check_type(const struct judging *judging, struct error *err)
+{
+    const struct merge *merge = judging->merge;
+
+    if (!merge->has_type || !merge->models[0].has_config)
+        return error_set(err, ERROR_FORMAT, "'%s': is a weights file; to run it, name the "
+                         "directory that holds it with its config.json", merge->models[0].name);
+    if (judging->options->mixing.compat && merge->type != MODEL_DECODER &&
+        merge->type != MODEL_ENCODER)
+        return error_set(err, ERROR_UNSUPPORTED, "LM_Cocktail judges decoders and encoders; there "
+                         "is no --compat lm-cocktail for %s", model_type_name(merge->type));
+    return 0;
+}
+
+static int run_judging(struct judging *judging, const char *command, struct error *err)
+{
+    const struct mix_data_options *options = judging->options;
+    size_t n = judging->merge->n_models;
+    double *losses = memory_zalloc(n, sizeof *losses), *weights = memory_zalloc(n, sizeof *weights);
+    struct buffer members = {0};
+    int rc = -1;
+
+    judging->losses = memory_zalloc(n, sizeof *judging->losses);
+    if (check_type(judging, err) == 0 && judge_all(judging, err) == 0) {
+        struct mixing mixing = {.options = &options->mixing, .common = &options->common,
+                                .merge = judging->merge, .weights = weights, .losses = losses,
+                                .command = command};
+
+        find_weights(judging, losses, weights);
+        add_members(judging, &members);
+        mixing.json_members = members.data;
+        rc = 0;
+        if (options->weights_only)
+            mixing_show_weights(&mixing);
+        else
+            rc = mixing_run(&mixing, err);
+    }
+    buffer_release(&members);
+    free(losses);
+    free(weights);
+    return rc;
+}
+
+static int mix_data(const struct mix_data_options *options, const char *command,
+                    struct error *err)
+{
+    const struct common_options *common = &options->common;
+    struct merge_options merge_options = mixing_merge_options(&options->mixing);
+    struct merge merge = {0};
+    struct judging judging = {.options = options, .merge = &merge};
+    const char **paths = memory_zalloc(common->n_operands + 1, sizeof *paths);
+    size_t n = 0;
+    int rc = check_options(options, err);
+
+    if (options->target)
+        paths[n++] = options->target;
+    judging.first = n;
+    for (size_t i = 0; i < common->n_operands; i++)
+        paths[n++] = common->operands[i];
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = model_argument_check(paths[i], err);
+    if (rc == 0)
+        rc = merge_open(&merge, paths, n, &merge_options, err);
+    if (rc == 0)
+        rc = run_judging(&judging, command, err);
+    judging_release(&judging);
+    merge_release(&merge);
+    free(paths);
+    return rc;
+}
+
+static int run(int argc, char **argv, struct error *err)
+{
+    struct mix_data_options options = {
+        .mixing = MIXING_DEFAULTS, .batch_size = 2, .max_length = 2048, .n_negatives = 7,
+        .seed = 1, .temperature = 5, .similarity_temperature = 0.05, .alpha = NAN,
+    };
+    int rc = command_parse(&command_mix_data, argc, argv, &options, err);
+
+    if (rc == 0) {
+        char *command = mixing_command_line(argc, argv);
+
+        rc = mix_data(&options, command, err);
+        free(command);
+    }
+    options_release(&options.common);
+    return rc;
+}
+
+const struct command command_mix_data = {
+    .name = "mix-data",
+    .summary = "mix with weights from few-shot examples",
+    .usage = "--examples FILE MODEL... -o DIR",
+    .min_operands = 1,
+    .max_operands = SIZE_MAX,
+    .rows = rows,
+    .run = run,
+};

@@ -1,0 +1,63 @@
+/* mixing.h - what the commands that write a mixed model share: options, the plan, the result. */
+#ifndef COCKTAIL_MIXING_H
+#define COCKTAIL_MIXING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "mix/merge.h"
+
+#include "options.h"
+
+struct mixing_options {
+    const char *output, *type, *dtype, *compat, *pooling;
+    size_t shard_bytes;
+    bool ignore_tokenizer, force, dry_run, follow_symlinks;
+};
+
+#define MIXING_DEFAULTS {.shard_bytes = 5000000000}
+
+/* The rows of these options, for a struct that has them as `mixing`. */
+#define OPTIONS_MIXING(type_name)                                                                 \
+    {'o', "output", OPTION_PATH, offsetof(type_name, mixing.output), "DIR",                       \
+     "where to put the mixed model"},                                                             \
+    {0, "type", OPTION_CHOICE, offsetof(type_name, mixing.type),                                  \
+     "decoder|encoder|reranker|encoder-decoder", "what the models are (from config.json)"},       \
+    {0, "dtype", OPTION_CHOICE, offsetof(type_name, mixing.dtype), "f32|f16|bf16",                \
+     "store every floating tensor so (as the first model has it)"},                               \
+    {0, "shard-size", OPTION_SIZE, offsetof(type_name, mixing.shard_bytes), "SIZE",               \
+     "start a new weights file beyond this (5GB)"},                                               \
+    {0, "ignore-tokenizer", OPTION_FLAG, offsetof(type_name, mixing.ignore_tokenizer), NULL,      \
+     "mix although the tokenizers differ"},                                                       \
+    {0, "pooling", OPTION_CHOICE, offsetof(type_name, mixing.pooling), "cls|mean",                \
+     "pooling of an encoder that does not say (cls)"},                                            \
+    {'f', "force", OPTION_FLAG, offsetof(type_name, mixing.force), NULL,                          \
+     "replace the checkpoint at DIR"},                                                            \
+    {0, "dry-run", OPTION_FLAG, offsetof(type_name, mixing.dry_run), NULL,                        \
+     "check everything and show the plan, write nothing"},                                        \
+    {0, "follow-symlinks", OPTION_FLAG, offsetof(type_name, mixing.follow_symlinks), NULL,        \
+     "follow symbolic links out of the model directories"}
+
+/* For merge_open. */
+struct merge_options mixing_merge_options(const struct mixing_options *options);
+
+struct mixing { /* all borrowed */
+    const struct mixing_options *options;
+    const struct common_options *common;
+    struct merge *merge;
+    const double *weights;    /* [merge->n_models] */
+    const double *losses;     /* [merge->n_models], NAN: has none; NULL: there are none */
+    const char *json_members; /* more of the JSON object, ",\"temperature\":5"; or NULL */
+    const char *command;      /* the command line, for the model card */
+};
+
+/* Writes the mix and shows the result, or, with --dry-run, shows the plan. */
+int mixing_run(const struct mixing *mixing, struct error *err);
+/* Shows models and weights, and writes nothing. */
+void mixing_show_weights(const struct mixing *mixing);
+
+/* The command line as a shell reads it, "cocktail mix …"; to be freed. */
+char *mixing_command_line(int argc, char **argv);
+
+#endif

@@ -1,0 +1,249 @@
+/* rerank.c - passages in the order in which they answer a query. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+
+#include "command.h"
+#include "loaded_model.h"
+#include "text_batches.h"
+
+struct rerank_options {
+    struct common_options common;
+    const char *query, *type;
+    size_t top, max_input_length, batch_size;
+    bool normalize, lines, whole, jsonl, follow_symlinks;
+};
+
+static const struct option_row rows[] = {
+    {0, "query", OPTION_TEXT, offsetof(struct rerank_options, query), "TEXT",
+     "what the passages are to answer"},
+    {0, "top", OPTION_COUNT, offsetof(struct rerank_options, top), "K",
+     "print the best K only (all)"},
+    {0, "normalize", OPTION_FLAG, offsetof(struct rerank_options, normalize), NULL,
+     "scores from 0 to 1: sigmoid of what the model gives"},
+    {0, "type", OPTION_CHOICE, offsetof(struct rerank_options, type), "reranker",
+     "use as a reranker what config.json calls something else"},
+    {0, "lines", OPTION_FLAG, offsetof(struct rerank_options, lines), NULL,
+     "every line is a passage (the default)"},
+    {0, "whole", OPTION_FLAG, offsetof(struct rerank_options, whole), NULL,
+     "the whole file is one passage"},
+    {0, "jsonl", OPTION_FLAG, offsetof(struct rerank_options, jsonl), NULL,
+     "every line is a JSON string or {\"text\"}"},
+    {0, "max-input-length", OPTION_COUNT, offsetof(struct rerank_options, max_input_length), "N",
+     "cut pairs after N tokens (what the model takes)"},
+    {0, "batch-size", OPTION_COUNT, offsetof(struct rerank_options, batch_size), "N",
+     "at most N passages at once (as many as 4096 tokens hold)"},
+    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct rerank_options, follow_symlinks), NULL,
+     "follow symbolic links out of the model directory"},
+    OPTIONS_COMMON,
+};
+
+struct passage {
+    float score;
+    size_t line, n; /* n bytes of text */
+    char *text;
+};
+
+struct ranking {
+    struct passage *passages;
+    size_t n_passages, capacity;
+};
+
+/* ---- the ranking ---- */
+
+/* Best first; equal ones as they came, and what is no number last. */
+static int compare(const void *a, const void *b)
+{
+    const struct passage *x = a, *y = b;
+
+    if (isnan(x->score) != isnan(y->score))
+        return isnan(x->score) ? 1 : -1;
+    if (x->score > y->score || x->score < y->score)
+        return x->score > y->score ? -1 : 1;
+    return x->line < y->line ? -1 : x->line > y->line;
+}
+
+static void add_passage(struct ranking *ranking, float score, size_t line, const char *text,
+                        size_t n)
+{
+    struct passage passage = {score, line, n, memory_alloc(n + 1)};
+
+    memcpy(passage.text, text, n + 1);
+    if (ranking->n_passages == ranking->capacity) {
+        ranking->capacity = ranking->capacity ? 2 * ranking->capacity : 64;
+        ranking->passages = memory_resize(ranking->passages, ranking->capacity,
+                                          sizeof *ranking->passages);
+    }
+    ranking->passages[ranking->n_passages++] = passage;
+}
+
+/* Sorts, and keeps the best `top`; 0: all. */
+static void keep_best(struct ranking *ranking, size_t top)
+{
+    if (ranking->n_passages)
+        qsort(ranking->passages, ranking->n_passages, sizeof *ranking->passages, compare);
+    while (top && ranking->n_passages > top)
+        free(ranking->passages[--ranking->n_passages].text);
+}
+
+static void release_ranking(struct ranking *ranking)
+{
+    for (size_t i = 0; i < ranking->n_passages; i++)
+        free(ranking->passages[i].text);
+    free(ranking->passages);
+}
+
+/* ---- running ---- */
+
+static int score_batch(struct model *model, const struct text_batch *batch, float *scores,
+                       struct error *err)
+{
+    float *hidden = memory_try(batch->n_tokens, model->spec.hidden_size * sizeof *hidden,
+                               "hidden states", err);
+    int rc = -1;
+
+    if (hidden && model_run(model, &batch->batch, hidden, err) == 0)
+        rc = model_scores(model, &batch->batch, hidden, scores, err);
+    free(hidden);
+    return rc;
+}
+
+static int rank_batch(const struct rerank_options *options, struct model *model,
+                      const struct text_batch *batch, struct ranking *ranking, struct error *err)
+{
+    size_t n = batch->batch.n_sequences;
+    float *scores = memory_zalloc(n, sizeof *scores);
+    int rc = score_batch(model, batch, scores, err);
+
+    for (size_t i = 0; i < n && rc == 0; i++)
+        add_passage(ranking,
+                    options->normalize ? (float)(1 / (1 + exp(-(double)scores[i]))) : scores[i],
+                    batch->lines[i], batch->texts[i], batch->text_bytes[i]);
+    if (options->top)
+        keep_best(ranking, options->top);
+    free(scores);
+    return rc;
+}
+
+static int rank_all(const struct rerank_options *options, struct loaded_model *loaded,
+                    struct ranking *ranking, struct error *err)
+{
+    const struct common_options *common = &options->common;
+    enum text_form form = options->jsonl   ? TEXT_JSONL
+                          : options->whole ? TEXT_WHOLE
+                                           : TEXT_LINES;
+    const struct text_batches_options how = {
+        .query = options->query,
+        .keeps_texts = true,
+        .has_types = loaded->model->spec.n_token_types > 1,
+        .max_length = text_limit(options->max_input_length, loaded->model->spec.max_tokens),
+        .max_texts = options->batch_size,
+    };
+    struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
+    struct text_batches *batches = text_batches_open(input, loaded->tokenizer, &how);
+    struct text_batch batch;
+    int more;
+
+    while ((more = text_batches_next(batches, &batch, err)) > 0)
+        if (rank_batch(options, loaded->model, &batch, ranking, err)) {
+            more = -1;
+            break;
+        }
+    text_tell_cut(text_batches_n_cut(batches), how.max_length, common);
+    text_batches_close(batches);
+    text_input_close(input);
+    return more;
+}
+
+/* ---- printing ---- */
+
+static void print_ranking(const struct ranking *ranking, bool as_json)
+{
+    struct buffer line = {0};
+
+    for (size_t i = 0; i < ranking->n_passages; i++) {
+        const struct passage *passage = &ranking->passages[i];
+
+        buffer_clear(&line);
+        if (as_json) {
+            buffer_format(&line, "{\"line\":%zu,\"score\":", passage->line);
+            json_add_number(&line, passage->score);
+            buffer_add_text(&line, ",\"text\":");
+            json_add_bytes(&line, passage->text, passage->n);
+            buffer_add_char(&line, '}');
+        } else {
+            buffer_format(&line, "%.4f\t", (double)passage->score);
+            utf8_add_printable(&line, passage->text, passage->n);
+        }
+        buffer_add_char(&line, '\n');
+        fwrite(line.data, 1, line.size, stdout);
+    }
+    buffer_release(&line);
+}
+
+/* ---- the command ---- */
+
+static int check_options(const struct rerank_options *options, struct error *err)
+{
+    if (!options->query)
+        return error_set(err, ERROR_USAGE, "'rerank' needs --query TEXT");
+    if (options->lines + options->whole + options->jsonl > 1)
+        return error_set(err, ERROR_USAGE, "--lines, --whole and --jsonl exclude each other");
+    return 0;
+}
+
+static int check_model(const struct loaded_model *loaded, struct error *err)
+{
+    size_t n_labels = model_n_labels(loaded->model);
+
+    if (n_labels == 1)
+        return 0;
+    return error_set(err, ERROR_UNSUPPORTED, "'%s': scores %zu labels; a reranker has one",
+                     loaded->folder.name, n_labels);
+}
+
+static int rerank(const struct rerank_options *options, struct error *err)
+{
+    const struct loaded_model_options how = {.type = options->type, .types = 1u << MODEL_RERANKER,
+                                             .follow_symlinks = options->follow_symlinks};
+    struct loaded_model loaded = {0};
+    struct ranking ranking = {0};
+    int rc = -1;
+
+    if (check_options(options, err) == 0 &&
+        loaded_model_open(&loaded, options->common.operands[0], &how, &options->common, err) == 0 &&
+        check_model(&loaded, err) == 0)
+        rc = rank_all(options, &loaded, &ranking, err);
+    if (rc == 0) {
+        keep_best(&ranking, options->top);
+        print_ranking(&ranking, options->common.json);
+    }
+    release_ranking(&ranking);
+    loaded_model_release(&loaded);
+    return rc;
+}
+
+static int run(int argc, char **argv, struct error *err)
+{
+    struct rerank_options options = {0};
+    int rc = command_parse(&command_rerank, argc, argv, &options, err);
+
+    if (rc == 0)
+        rc = rerank(&options, err);
+    options_release(&options.common);
+    return rc;
+}
+
+const struct command command_rerank = {
+    .name = "rerank",
+    .summary = "sort passages by how well they answer a query",
+    .usage = "MODEL --query TEXT [FILE]",
+    .min_operands = 1,
+    .max_operands = 2,
+    .rows = rows,
+    .run = run,
+};
