@@ -120,7 +120,8 @@ static int run_replace(const struct step *step, const struct token_list *in,
 
         if (!step->regex)
             replace_string(step, token, length, limit, &out->bytes);
-        else if (replace_regex(step, token, length, limit, &out->bytes, err))
+        else if (length > 0 && /* nothing matches in an empty token, not even an empty pattern */
+                 replace_regex(step, token, length, limit, &out->bytes, err))
             return -1;
         end_token(out);
     }

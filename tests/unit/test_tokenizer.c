@@ -367,6 +367,23 @@ static void says_which_decoder_takes_too_long(void)
     tokenizer_free(tokenizer);
 }
 
+/* The text is what tokenizers 0.23.3 gives. */
+static void finds_nothing_in_an_empty_token(void)
+{
+    struct tokenizer *tokenizer = load("{\"decoder\":{\"type\":\"Sequence\",\"decoders\":["
+                                       REPLACE("{\"String\":\"c\"}", "") ","
+                                       REPLACE("{\"Regex\":\"a*\"}", "x") "," REPLACE("{\"Regex\":\"$\"}", "y")
+                                       "]}," LETTERS "}", NULL);
+    struct buffer out = {0};
+    struct error err = {0};
+
+    CHECK(tokenizer_decode(tokenizer, (uint32_t[]){2, 0, 1}, 3, false, &out, &err) == 0);
+    buffer_add_text(&out, "");
+    CHECK(strcmp(out.data, "xyxbxy") == 0);
+    buffer_release(&out);
+    tokenizer_free(tokenizer);
+}
+
 static void cleans_up_every_place(void)
 {
     struct tokenizer *tokenizer =
@@ -498,6 +515,6 @@ TESTS(TEST(finds_the_leftmost_then_the_longest), TEST(takes_white_space_along),
       TEST(marks_types_and_special_tokens), TEST(replaces_the_template_by_flags_for_llama),
       TEST(reads_each_ill_formed_part_as_one_character), TEST(leaves_out_special_and_unknown_ids),
       TEST(refuses_decoders_that_let_a_text_grow), TEST(says_which_decoder_takes_too_long),
-      TEST(cleans_up_every_place),
+      TEST(finds_nothing_in_an_empty_token), TEST(cleans_up_every_place),
       TEST(streams_the_same_text), TEST(holds_back_half_a_character),
       TEST(names_what_it_does_not_know))
