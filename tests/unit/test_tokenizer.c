@@ -162,6 +162,26 @@ static void searches_normalized_tokens_in_normalized_text(void)
     tokenizer_free(tokenizer);
 }
 
+/* Which one the reference finds changes from run to run. */
+static void finds_the_first_of_tokens_that_become_the_same(void)
+{
+    static const char replace[] = "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":"
+                                  "\"[^a ]\"},\"content\":\"z\"},\"added_tokens\":[";
+    static const char flags[] = FLAGS(false, false, false, true, false);
+    static const char names[] = "klmnopqrstuv";
+    char json[4000];
+    int n = snprintf(json, sizeof json, "%s", replace);
+    struct tokenizer *tokenizer;
+
+    for (size_t i = 0; names[i]; i++)
+        n += snprintf(json + n, sizeof json - (size_t)n, "%s{\"id\":0,\"content\":\"%c\",%s}",
+                      i ? "," : "", names[i], flags);
+    snprintf(json + n, sizeof json - (size_t)n, "]," LETTERS "}");
+    tokenizer = load(json, NULL);
+    CHECK(encodes(tokenizer, "axav", "0 12 0 12"));
+    tokenizer_free(tokenizer);
+}
+
 static void puts_the_prefix_before_every_segment(void)
 {
     struct tokenizer *tokenizer =
@@ -509,7 +529,8 @@ static void names_what_it_does_not_know(void)
 
 TESTS(TEST(finds_the_leftmost_then_the_longest), TEST(takes_white_space_along),
       TEST(leaves_out_a_token_of_white_space_that_is_taken), TEST(asks_for_single_words),
-      TEST(searches_normalized_tokens_in_normalized_text), TEST(puts_the_prefix_before_every_segment),
+      TEST(searches_normalized_tokens_in_normalized_text),
+      TEST(finds_the_first_of_tokens_that_become_the_same), TEST(puts_the_prefix_before_every_segment),
       TEST(knows_where_a_text_begins), TEST(numbers_new_tokens_after_the_vocabulary),
       TEST(shortens_the_longest_of_a_pair_first), TEST(cuts_on_the_side_that_the_config_says),
       TEST(marks_types_and_special_tokens), TEST(replaces_the_template_by_flags_for_llama),
