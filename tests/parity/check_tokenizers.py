@@ -65,8 +65,8 @@ def shortened(text, differs):
 
 
 def in_parts(items):
-    """Lists of at most N_PART items and CHARACTERS_PART characters: the encodings of the reference
-    take hundreds of bytes a character. A longer text stands alone."""
+    """Lists of at most N_PART items and CHARACTERS_PART characters. A longer text stands alone: the
+    encodings of the reference take hundreds of bytes a character."""
     part, size = [], 0
     for item in items:
         n = sum(map(len, item)) if isinstance(item, tuple) else len(item)
@@ -103,7 +103,8 @@ def or_none(function, *arguments, **options):
 
 
 def reference_ids(tokenizer, items, special):
-    return [e.ids for e in tokenizer.encode_batch(items, add_special_tokens=special)]
+    """Few at once: what is cut off comes along, for a pair each rest of one with each rest of the other."""
+    return [e.ids for i in range(0, len(items), 25) for e in tokenizer.encode_batch(items[i:i + 25], add_special_tokens=special)]
 
 
 def reference_texts(tokenizer, lists, skip):

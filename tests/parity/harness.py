@@ -30,6 +30,8 @@ FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 DTYPES = {"f64": torch.float64, "f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 TORCH_NAMES = {"f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 
+MEMORY_MAX_KB = 2500000  # of a case that is apart
+
 _cases = []
 _scratch = None
 
@@ -101,10 +103,13 @@ def _run_case_apart(function, arguments):
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    _, status, usage = os.wait4(child, 0)
+    status = os.waitstatus_to_exitcode(status)
     if status not in (0, 1):
         print(f"not ok {_name_of(function, arguments)}: exit status {status}", flush=True)
-    return status == 0
+    if usage.ru_maxrss > MEMORY_MAX_KB:
+        print(f"not ok {_name_of(function, arguments)}: {usage.ru_maxrss} kB of memory", flush=True)
+    return status == 0 and usage.ru_maxrss <= MEMORY_MAX_KB
 
 
 def run(apart=False):
