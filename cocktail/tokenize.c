@@ -190,7 +190,8 @@ static int decode_all(const struct tokenize_options *options, const struct token
     while ((more = text_input_next(input, &item, err)) > 0) {
         buffer_clear(&text);
         if (read_ids(item.text, item.n, &ids, err) ||
-            tokenizer_decode(tokenizer, ids.items, ids.n_items, options->skip_special, &text, err)) {
+            tokenizer_decode(tokenizer, ids.items, ids.n_items, options->skip_special, &text,
+                             err)) {
             more = error_context(err, "%s:%zu", item.file, item.line);
             break;
         }

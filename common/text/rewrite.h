@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-/* Texts grow when they are rewritten, by strangers' rules, a hundredfold and again a hundredfold. So
- * many bytes are more than any honest rules make of n. */
+/* Texts grow when they are rewritten, by strangers' rules, a hundredfold and again a hundredfold.
+ * No honest rules make more bytes than these of n. */
 static inline size_t rewrite_limit(size_t n)
 {
     return n < SIZE_MAX / 32 - 256 * 1024 ? 32 * (n + 256 * 1024) : SIZE_MAX;

@@ -47,8 +47,8 @@ int tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch
                      const struct encode_options *options, struct encoding *out,
                      struct error *err);
 
-/* Adds the text of ids[n] to `out`; unknown ids are skipped. Fails, with nothing added, only for the
- * sake of strange decoders (decoder_run). */
+/* Adds the text of ids[n] to `out`; unknown ids are skipped. Fails, with nothing added, where
+ * decoder_run does. */
 int tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
                      bool skip_special, struct buffer *out, struct error *err);
 

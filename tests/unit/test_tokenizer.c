@@ -354,7 +354,8 @@ static void check_growing(const char *decoders, bool is_refused)
     CHECK(tokenizer_stream_add(tokenizer, &stream, 0, false, &out, &err_streamed) == -is_refused);
     if (is_refused) {
         CHECK(err.code == ERROR_FORMAT && err_streamed.code == ERROR_FORMAT);
-        CHECK_CONTAINS(err.text, "decoder Replace: makes more than 8388640 bytes of tokens that have 1");
+        CHECK_CONTAINS(err.text, "decoder Replace: makes more than 8388640 bytes of tokens that "
+                                 "have 1");
     }
     tokenizer_stream_release(&stream);
     buffer_release(&out);
@@ -372,9 +373,9 @@ static void refuses_decoders_that_let_a_text_grow(void)
 /* A pattern that gives up is no reason to print half of it. */
 static void says_which_decoder_takes_too_long(void)
 {
-    struct tokenizer *tokenizer = load("{\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":"
-                                       "\"Fuse\"}," REPLACE("{\"Regex\":\"(a|a|aa)+$\"}", "") "]},"
-                                       LETTERS "}", NULL);
+    struct tokenizer *tokenizer =
+        load("{\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},"
+             REPLACE("{\"Regex\":\"(a|a|aa)+$\"}", "") "]}," LETTERS "}", NULL);
     uint32_t ids[200] = {0};
     struct buffer out = {0};
     struct error err = {0};
@@ -390,10 +391,10 @@ static void says_which_decoder_takes_too_long(void)
 /* The text is what tokenizers 0.23.3 gives. */
 static void finds_nothing_in_an_empty_token(void)
 {
-    struct tokenizer *tokenizer = load("{\"decoder\":{\"type\":\"Sequence\",\"decoders\":["
-                                       REPLACE("{\"String\":\"c\"}", "") ","
-                                       REPLACE("{\"Regex\":\"a*\"}", "x") "," REPLACE("{\"Regex\":\"$\"}", "y")
-                                       "]}," LETTERS "}", NULL);
+    struct tokenizer *tokenizer =
+        load("{\"decoder\":{\"type\":\"Sequence\",\"decoders\":["
+             REPLACE("{\"String\":\"c\"}", "") "," REPLACE("{\"Regex\":\"a*\"}", "x") ","
+             REPLACE("{\"Regex\":\"$\"}", "y") "]}," LETTERS "}", NULL);
     struct buffer out = {0};
     struct error err = {0};
 
@@ -407,9 +408,9 @@ static void finds_nothing_in_an_empty_token(void)
 static void cleans_up_every_place(void)
 {
     struct tokenizer *tokenizer =
-        load("{\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"}," REPLACE(
-             "{\"String\":\"a\"}", " . , do not 's' 've' .") ",{\"type\":\"WordPiece\",\"prefix\":\"##\","
-             "\"cleanup\":true}]}," LETTERS "}", NULL);
+        load("{\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},"
+             REPLACE("{\"String\":\"a\"}", " . , do not 's' 've' .")
+             ",{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true}]}," LETTERS "}", NULL);
     struct buffer out = {0};
     struct error err = {0};
 
@@ -436,7 +437,8 @@ static void check_stream(const struct tokenizer *tokenizer, const char *text)
     for (size_t i = 0; i < encoding.n_ids; i++) {
         size_t before = streamed.size;
 
-        CHECK(tokenizer_stream_add(tokenizer, &stream, encoding.ids[i], false, &streamed, &err) == 0);
+        CHECK(tokenizer_stream_add(tokenizer, &stream, encoding.ids[i], false, &streamed,
+                                   &err) == 0);
         CHECK(streamed.size == before || ((unsigned char)streamed.data[before] & 0xc0) != 0x80);
         CHECK(!memmem(streamed.data, streamed.size, "\xef\xbf\xbd", 3));
     }
@@ -530,7 +532,8 @@ static void names_what_it_does_not_know(void)
 TESTS(TEST(finds_the_leftmost_then_the_longest), TEST(takes_white_space_along),
       TEST(leaves_out_a_token_of_white_space_that_is_taken), TEST(asks_for_single_words),
       TEST(searches_normalized_tokens_in_normalized_text),
-      TEST(finds_the_first_of_tokens_that_become_the_same), TEST(puts_the_prefix_before_every_segment),
+      TEST(finds_the_first_of_tokens_that_become_the_same),
+      TEST(puts_the_prefix_before_every_segment),
       TEST(knows_where_a_text_begins), TEST(numbers_new_tokens_after_the_vocabulary),
       TEST(shortens_the_longest_of_a_pair_first), TEST(cuts_on_the_side_that_the_config_says),
       TEST(marks_types_and_special_tokens), TEST(replaces_the_template_by_flags_for_llama),
