@@ -111,7 +111,8 @@ static int look(void *context, uint32_t id, struct error *err)
     ids_add(&writer->ids, id);
     if (is_eos(writer, id))
         return 0;
-    tokenizer_stream_add(writer->tokenizer, &writer->stream, id, true, &writer->held);
+    if (tokenizer_stream_add(writer->tokenizer, &writer->stream, id, true, &writer->held, err))
+        return -1;
     return show_certain(writer, err);
 }
 
@@ -120,18 +121,21 @@ static int show_rest(struct writer *writer, struct error *err)
 {
     const struct tokenizer_stream *stream = &writer->stream;
     struct buffer before = {0}, now = {0};
-    int has_stopped;
+    int has_stopped, rc;
 
     if (writer->stop == GENERATE_STOP)
         return 0;
-    tokenizer_decode(writer->tokenizer, stream->ids + stream->n_prefix,
-                     stream->n_read - stream->n_prefix, true, &before);
-    tokenizer_decode(writer->tokenizer, stream->ids + stream->n_prefix,
-                     stream->n_ids - stream->n_prefix, true, &now);
-    if (now.size > before.size)
+    rc = tokenizer_decode(writer->tokenizer, stream->ids + stream->n_prefix,
+                          stream->n_read - stream->n_prefix, true, &before, err);
+    if (rc == 0)
+        rc = tokenizer_decode(writer->tokenizer, stream->ids + stream->n_prefix,
+                              stream->n_ids - stream->n_prefix, true, &now, err);
+    if (rc == 0 && now.size > before.size)
         buffer_add(&writer->held, now.data + before.size, now.size - before.size);
     buffer_release(&before);
     buffer_release(&now);
+    if (rc)
+        return -1;
     has_stopped = show_certain(writer, err);
     if (has_stopped > 0)
         writer->stop = GENERATE_STOP;

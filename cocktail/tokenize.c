@@ -165,12 +165,13 @@ static int decode_all(const struct tokenize_options *options, const struct token
     int more;
 
     while ((more = text_input_next(input, &item, err)) > 0) {
-        if (id_line_read(item.text, item.n, &ids, err)) {
+        buffer_clear(&text);
+        if (id_line_read(item.text, item.n, &ids, err) ||
+            tokenizer_decode(tokenizer, ids.items, ids.n_items, options->skip_special, &text,
+                             err)) {
             more = text_item_context(&item, err);
             break;
         }
-        buffer_clear(&text);
-        tokenizer_decode(tokenizer, ids.items, ids.n_items, options->skip_special, &text);
         print_text(options, &text);
     }
     ids_release(&ids);

@@ -478,6 +478,25 @@ int checkpoint_read(const struct checkpoint *checkpoint, const struct tensor *te
     return rc;
 }
 
+int checkpoint_read_floats(const struct checkpoint *checkpoint, const struct tensor *tensor,
+                           float *out, struct error *err)
+{
+    enum { STEP = 4096 };
+    double values[STEP];
+    _Alignas(double) char stored[STEP * sizeof(double)];
+
+    for (size_t first = 0; first < tensor->n_items; first += STEP) {
+        size_t n = tensor->n_items - first < STEP ? tensor->n_items - first : STEP;
+
+        if (checkpoint_read(checkpoint, tensor, first, n, stored, err))
+            return -1;
+        dtype_to_double(tensor->dtype, stored, values, n);
+        for (size_t i = 0; i < n; i++)
+            out[first + i] = (float)values[i];
+    }
+    return 0;
+}
+
 const void *checkpoint_view(const struct checkpoint *checkpoint, const struct tensor *tensor,
                             struct error *err)
 {

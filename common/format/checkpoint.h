@@ -64,6 +64,10 @@ const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const 
 int checkpoint_read(const struct checkpoint *checkpoint, const struct tensor *tensor, size_t first,
                     size_t n_items, void *out, struct error *err);
 
+/* All items as float, of any dtype that is not complex. */
+int checkpoint_read_floats(const struct checkpoint *checkpoint, const struct tensor *tensor,
+                           float *out, struct error *err);
+
 /* The items of a tensor as they lie in its file, which is mapped for it: row-major, without gaps, not
  * aligned to anything. NULL without an error when the tensor is strided, with one when the file
  * cannot be mapped. Valid until checkpoint_close; not for several threads at once. */

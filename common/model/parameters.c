@@ -81,25 +81,6 @@ static int check_dtype(const struct loader *loader, const struct tensor *tensor)
 
 /* ---- reading ---- */
 
-/* All items as float. */
-static int read_floats(const struct loader *loader, const struct tensor *tensor, float *out)
-{
-    enum { STEP = 4096 };
-    double values[STEP];
-    _Alignas(double) char stored[STEP * sizeof(double)];
-
-    for (size_t first = 0; first < tensor->n_items; first += STEP) {
-        size_t n = tensor->n_items - first < STEP ? tensor->n_items - first : STEP;
-
-        if (checkpoint_read(loader->checkpoint, tensor, first, n, stored, loader->err))
-            return -1;
-        dtype_to_double(tensor->dtype, stored, values, n);
-        for (size_t i = 0; i < n; i++)
-            out[first + i] = (float)values[i];
-    }
-    return 0;
-}
-
 static int load_vector(struct loader *loader, size_t n, const float **out)
 {
     const struct tensor *tensor = need(loader);
@@ -109,7 +90,7 @@ static int load_vector(struct loader *loader, size_t n, const float **out)
         return -1;
     values = arena_alloc(&loader->parameters->arena, n * sizeof *values);
     *out = values;
-    return read_floats(loader, tensor, values);
+    return checkpoint_read_floats(loader->checkpoint, tensor, values, loader->err);
 }
 
 /* Of what cannot be used where it lies: gaps, or a dtype that products do not take. */
@@ -129,7 +110,7 @@ static int copy_matrix(struct loader *loader, const struct tensor *tensor,
     matrix->data = copy;
     return is_plain ? checkpoint_read(loader->checkpoint, tensor, 0, tensor->n_items, copy,
                                       loader->err)
-                    : read_floats(loader, tensor, copy);
+                    : checkpoint_read_floats(loader->checkpoint, tensor, copy, loader->err);
 }
 
 /* W [n_out, n_in], or stored as [n_in, n_out]. */
@@ -223,7 +204,7 @@ static int load_attention(struct loader *loader, const struct stack_spec *stack,
             return -1;
         values = arena_alloc(&loader->parameters->arena, tensor->n_items * sizeof *values);
         out->relative_bias = values;
-        return read_floats(loader, tensor, values);
+        return checkpoint_read_floats(loader->checkpoint, tensor, values, loader->err);
     }
     return 0;
 }

@@ -82,29 +82,6 @@ static int choose_pooling(struct sentence_model *sentence, const struct model_fo
     return set_pooling(sentence, pooling, err);
 }
 
-/* All items as float, to be freed. */
-static float *read_floats(const struct checkpoint *checkpoint, const struct tensor *tensor,
-                          struct error *err)
-{
-    enum { STEP = 4096 };
-    double values[STEP];
-    _Alignas(double) char stored[STEP * sizeof(double)];
-    float *out = memory_try(tensor->n_items, sizeof *out, "a dense module", err);
-
-    for (size_t first = 0; out && first < tensor->n_items; first += STEP) {
-        size_t n = tensor->n_items - first < STEP ? tensor->n_items - first : STEP;
-
-        if (checkpoint_read(checkpoint, tensor, first, n, stored, err)) {
-            free(out);
-            return NULL;
-        }
-        dtype_to_double(tensor->dtype, stored, values, n);
-        for (size_t i = 0; i < n; i++)
-            out[first + i] = (float)values[i];
-    }
-    return out;
-}
-
 static float *load_tensor(const struct checkpoint *checkpoint, const char *name, size_t n_dims,
                           size_t n_out, size_t n_in, struct error *err)
 {
@@ -123,9 +100,11 @@ static float *load_tensor(const struct checkpoint *checkpoint, const char *name,
                   info->name);
         return NULL;
     }
-    values = read_floats(checkpoint, tensor, err);
-    if (!values)
-        error_context(err, "tensor '%s'", name);
+    values = memory_try(tensor->n_items, sizeof *values, "a dense module", err);
+    if (values && checkpoint_read_floats(checkpoint, tensor, values, err)) {
+        free(values);
+        return NULL;
+    }
     return values;
 }
 

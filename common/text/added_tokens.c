@@ -23,14 +23,19 @@ static const char *pattern_of(const struct added_token *token, size_t *length)
     return token->normal ? token->normal : token->content;
 }
 
+/* Equal patterns (two tokens may be normalized to one) in the order of the file. */
 static int compare_tokens(const void *a, const void *b)
 {
+    const struct added_token *first = *(const struct added_token *const *)a;
+    const struct added_token *second = *(const struct added_token *const *)b;
     size_t n, m;
-    const char *x = pattern_of(*(const struct added_token *const *)a, &n);
-    const char *y = pattern_of(*(const struct added_token *const *)b, &m);
+    const char *x = pattern_of(first, &n);
+    const char *y = pattern_of(second, &m);
     int order = memcmp(x, y, n < m ? n : m);
 
-    return order ? order : (n > m) - (n < m);
+    if (order || n != m)
+        return order ? order : (n > m) - (n < m);
+    return (first > second) - (first < second);
 }
 
 struct added_matcher *added_matcher_new(const struct added_token *tokens, size_t n_tokens,
@@ -92,7 +97,7 @@ static const struct added_token *match_at(const struct added_matcher *matcher, c
 
     for (size_t depth = 1; low < high; depth++) {
         pattern_of(matcher->tokens[low], &length);
-        if (length == depth) { /* of equal patterns the last one added has won already */
+        if (length == depth) { /* of equal patterns the first; the reference leaves it to chance */
             longest = matcher->tokens[low];
             while (low < high && (pattern_of(matcher->tokens[low], &length), length == depth))
                 low++;

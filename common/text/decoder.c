@@ -10,9 +10,14 @@
 #include "base/utf8.h"
 #include "text/pretokenizer.h"
 #include "text/regex.h"
+#include "text/rewrite.h"
 #include "text/unicode.h"
 
+enum { STEPS_MAX = 1000 };
+
 struct step {
+    const char *type; /* its name in the file */
+    /* NULL: run_replace, the only one that can fail. */
     void (*run)(const struct step *step, const struct token_list *in, struct token_list *out);
     char *pattern, *content; /* strings of the step; what they mean depends on it */
     struct regex *regex;
@@ -67,13 +72,14 @@ static void end_token(struct token_list *list)
 
 /* ---- steps ---- */
 
-static void replace_string(const struct step *step, const char *token, size_t length,
+/* Both leave off where `out` holds more than `limit` bytes. */
+static void replace_string(const struct step *step, const char *token, size_t length, size_t limit,
                            struct buffer *out)
 {
     size_t n = strlen(step->pattern);
 
     assert(token || length == 0);
-    while (length > 0) {
+    while (length > 0 && out->size <= limit) {
         const char *found = n ? memmem(token, length, step->pattern, n) : NULL;
         size_t before = found ? (size_t)(found - token) : length;
 
@@ -86,37 +92,40 @@ static void replace_string(const struct step *step, const char *token, size_t le
     }
 }
 
-static void replace_regex(const struct step *step, const char *token, size_t length,
-                          struct buffer *out)
+static int replace_regex(const struct step *step, const char *token, size_t length, size_t limit,
+                         struct buffer *out, struct error *err)
 {
-    struct error ignored = {0}; /* a limit was hit: the rest stays as it is */
     struct regex_scan scan;
     size_t at = 0, start, end;
+    int more = 0;
 
     regex_scan_begin(&scan, step->regex);
     regex_scan_text(&scan, token, length);
-    while (regex_scan_next(&scan, &start, &end, &ignored) > 0) {
+    while (out->size <= limit && (more = regex_scan_next(&scan, &start, &end, err)) > 0) {
         buffer_add(out, token + at, start - at);
         buffer_add_text(out, step->content);
         at = end;
     }
     regex_scan_end(&scan);
     buffer_add(out, token + at, length - at);
+    return more < 0 ? -1 : 0;
 }
 
-static void run_replace(const struct step *step, const struct token_list *in,
-                        struct token_list *out)
+static int run_replace(const struct step *step, const struct token_list *in,
+                       struct token_list *out, size_t limit, struct error *err)
 {
-    for (size_t i = 0; i < in->n_tokens; i++) {
+    for (size_t i = 0; i < in->n_tokens && out->bytes.size <= limit; i++) {
         size_t length;
         const char *token = token_at(in, i, &length);
 
-        if (step->regex)
-            replace_regex(step, token, length, &out->bytes);
-        else
-            replace_string(step, token, length, &out->bytes);
+        if (!step->regex)
+            replace_string(step, token, length, limit, &out->bytes);
+        else if (length > 0 && /* nothing matches in an empty token, not even an empty pattern */
+                 replace_regex(step, token, length, limit, &out->bytes, err))
+            return -1;
         end_token(out);
     }
+    return 0;
 }
 
 static void run_fuse(const struct step *step, const struct token_list *in, struct token_list *out)
@@ -247,18 +256,29 @@ static void run_metaspace(const struct step *step, const struct token_list *in,
     }
 }
 
+/* In place, as `to` is not longer than `from`. */
 static void replace_all(struct buffer *text, size_t start, const char *from, const char *to)
 {
-    size_t n = strlen(from);
+    size_t n_from = strlen(from), n_to = strlen(to);
+    size_t read = start, write = start;
 
-    while (start < text->size) {
-        char *found = memmem(text->data + start, text->size - start, from, n);
+    assert(n_to <= n_from);
+    while (read < text->size) {
+        const char *found = memmem(text->data + read, text->size - read, from, n_from);
+        size_t before = (found ? (size_t)(found - text->data) : text->size) - read;
 
-        if (!found)
-            break;
-        start = (size_t)(found - text->data);
-        buffer_splice(text, start, n, to);
-        start += strlen(to);
+        memmove(text->data + write, text->data + read, before);
+        read += before;
+        write += before;
+        if (found) {
+            memcpy(text->data + write, to, n_to);
+            read += n_from;
+            write += n_to;
+        }
+    }
+    if (write < text->size) {
+        text->size = write;
+        text->data[write] = '\0';
     }
 }
 
@@ -306,7 +326,7 @@ static void run_bpe(const struct step *step, const struct token_list *in, struct
         const char *token = token_at(in, i, &length);
 
         replace.content = i + 1 < in->n_tokens ? " " : "";
-        replace_string(&replace, token, length, &out->bytes);
+        replace_string(&replace, token, length, SIZE_MAX, &out->bytes);
         end_token(out);
     }
 }
@@ -328,10 +348,10 @@ static void run_ctc(const struct step *step, const struct token_list *in, struct
         last = token;
         last_length = length;
         buffer_clear(&text);
-        replace_string(&drop, token, length, &text);
+        replace_string(&drop, token, length, SIZE_MAX, &text);
         if (step->is_on) {
             clean_up(&text, 0);
-            replace_string(&delimit, text.data, text.size, &out->bytes);
+            replace_string(&delimit, text.data, text.size, SIZE_MAX, &out->bytes);
         } else {
             buffer_add(&out->bytes, text.data, text.size);
         }
@@ -343,10 +363,10 @@ static void run_ctc(const struct step *step, const struct token_list *in, struct
 
 /* ---- loading ---- */
 
-static struct step *add_step(struct decoder *decoder)
+static struct step *add_step(struct decoder *decoder, const char *type)
 {
     decoder->steps = memory_resize(decoder->steps, decoder->n_steps + 1, sizeof *decoder->steps);
-    decoder->steps[decoder->n_steps] = (struct step){0};
+    decoder->steps[decoder->n_steps] = (struct step){.type = type};
     return &decoder->steps[decoder->n_steps++];
 }
 
@@ -375,7 +395,6 @@ static int load_replace(struct step *step, const cJSON *json, struct error *err)
     const cJSON *pattern = json_find(json, "pattern");
     const char *regex = json_find_string(pattern, "Regex");
 
-    step->run = run_replace;
     if (need_string(json, "content", &step->content, err))
         return -1;
     if (!regex)
@@ -488,6 +507,9 @@ static int load_any(struct decoder *decoder, const cJSON *json, struct error *er
 
     if (!type)
         return error_set(err, ERROR_FORMAT, "decoder without a type");
+    if (decoder->n_steps >= STEPS_MAX)
+        return error_set(err, ERROR_UNSUPPORTED, "more than %d decoders are not supported",
+                         STEPS_MAX);
     if (strcmp(type, "Sequence") == 0) {
         decoders = json_find(json, "decoders");
         if (!cJSON_IsArray(decoders))
@@ -499,7 +521,7 @@ static int load_any(struct decoder *decoder, const cJSON *json, struct error *er
     }
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(type, types[i].name) == 0) {
-            if (types[i].load(add_step(decoder), json, err))
+            if (types[i].load(add_step(decoder, types[i].name), json, err))
                 return error_context(err, "decoder %s", type);
             return 0;
         }
@@ -532,29 +554,47 @@ void decoder_free(struct decoder *decoder)
     free(decoder);
 }
 
-void decoder_run(const struct decoder *decoder, struct token_list *tokens, struct buffer *out)
+static int run_step(const struct step *step, const struct token_list *in, struct token_list *out,
+                    size_t n_first, struct error *err)
+{
+    size_t limit = rewrite_limit(n_first);
+
+    if (step->run)
+        step->run(step, in, out);
+    else if (run_replace(step, in, out, limit, err))
+        return error_context(err, "decoder %s", step->type);
+    if (out->bytes.size > limit)
+        return error_set(err, ERROR_FORMAT, "decoder %s: makes more than %zu bytes of tokens that "
+                         "have %zu", step->type, limit, n_first);
+    return 0;
+}
+
+int decoder_run(const struct decoder *decoder, struct token_list *tokens, struct buffer *out,
+                struct error *err)
 {
     struct token_list other = {0};
+    size_t n_first = tokens->bytes.size;
+    int rc = 0;
 
-    for (size_t i = 0; i < decoder->n_steps; i++) {
+    for (size_t i = 0; i < decoder->n_steps && rc == 0; i++) {
         struct token_list swap = *tokens;
 
         token_list_clear(&other);
-        decoder->steps[i].run(&decoder->steps[i], tokens, &other);
+        rc = run_step(&decoder->steps[i], tokens, &other, n_first, err);
         *tokens = other;
         other = swap;
     }
-    if (decoder->joins_with_space)
-        for (size_t i = 0; i < tokens->n_tokens; i++) {
-            size_t length;
-            const char *token = token_at(tokens, i, &length);
+    for (size_t i = 0; decoder->joins_with_space && i < tokens->n_tokens; i++) {
+        size_t length;
+        const char *token = token_at(tokens, i, &length);
 
-            if (i)
-                buffer_add_char(out, ' ');
-            buffer_add(out, token, length);
-        }
-    else
+        if (i)
+            buffer_add_char(out, ' ');
+        buffer_add(out, token, length);
+    }
+    if (rc == 0 && !decoder->joins_with_space)
         buffer_add(out, tokens->bytes.data, tokens->bytes.size);
     token_list_release(&other);
     token_list_clear(tokens);
+    return rc;
 }

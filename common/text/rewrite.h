@@ -11,11 +11,16 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-/* Texts grow when they are rewritten, by strangers' rules, a hundredfold and again a hundredfold. Fails
- * when `out` holds more than any honest rules make of n bytes. */
+/* Texts grow when they are rewritten, by strangers' rules, a hundredfold and again a hundredfold.
+ * No honest rules make more bytes than these of n. */
+static inline size_t rewrite_limit(size_t n)
+{
+    return n < SIZE_MAX / 32 - 256 * 1024 ? 32 * (n + 256 * 1024) : SIZE_MAX;
+}
+
 static inline int rewrite_check(const struct buffer *out, size_t n, struct error *err)
 {
-    if (out->size / 32 <= n + 256 * 1024)
+    if (out->size <= rewrite_limit(n))
         return 0;
     return error_set(err, ERROR_UNSUPPORTED, "more than %zu bytes made of a text of %zu are not "
                      "supported", out->size, n);

@@ -674,10 +674,11 @@ static bool is_special(const struct tokenizer *tokenizer, const char *token, siz
     return added && added->special;
 }
 
-void tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
-                      bool skip_special, struct buffer *out)
+int tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
+                     bool skip_special, struct buffer *out, struct error *err)
 {
     struct token_list tokens = {0};
+    int rc;
 
     for (size_t i = 0; i < n; i++) {
         const struct added_token *added = find_added_id(tokenizer, ids[i]);
@@ -692,15 +693,18 @@ void tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, si
             continue;
         token_list_add(&tokens, token, length);
     }
-    decoder_run(tokenizer->decoder, &tokens, out);
+    rc = decoder_run(tokenizer->decoder, &tokens, out, err);
     token_list_release(&tokens);
+    return rc;
 }
 
-void tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_stream *stream,
-                          uint32_t id, bool skip_special, struct buffer *out)
+int tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_stream *stream,
+                         uint32_t id, bool skip_special, struct buffer *out, struct error *err)
 {
     static const char replacement[] = "\xef\xbf\xbd";
     struct buffer before = {0}, now = {0};
+    const uint32_t *ids;
+    int rc;
 
     if (stream->n_ids == stream->capacity) {
         stream->capacity = stream->capacity ? 2 * stream->capacity : 64;
@@ -708,11 +712,13 @@ void tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_st
     }
     stream->ids[stream->n_ids++] = id;
     /* Decoders look at neighbours, so a few ids that are already out are decoded again. */
-    tokenizer_decode(tokenizer, stream->ids + stream->n_prefix, stream->n_read - stream->n_prefix,
-                     skip_special, &before);
-    tokenizer_decode(tokenizer, stream->ids + stream->n_prefix, stream->n_ids - stream->n_prefix,
-                     skip_special, &now);
-    if (now.size > before.size &&
+    ids = stream->ids + stream->n_prefix;
+    rc = tokenizer_decode(tokenizer, ids, stream->n_read - stream->n_prefix, skip_special, &before,
+                          err);
+    if (rc == 0)
+        rc = tokenizer_decode(tokenizer, ids, stream->n_ids - stream->n_prefix, skip_special, &now,
+                              err);
+    if (rc == 0 && now.size > before.size &&
         !(now.size >= 3 && memcmp(now.data + now.size - 3, replacement, 3) == 0)) {
         buffer_add(out, now.data + before.size, now.size - before.size);
         stream->n_prefix = stream->n_read;
@@ -720,6 +726,7 @@ void tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_st
     }
     buffer_release(&before);
     buffer_release(&now);
+    return rc;
 }
 
 void tokenizer_stream_release(struct tokenizer_stream *stream)

@@ -47,9 +47,10 @@ int tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch
                      const struct encode_options *options, struct encoding *out,
                      struct error *err);
 
-/* Adds the text of ids[n] to `out`; unknown ids are skipped. */
-void tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
-                      bool skip_special, struct buffer *out);
+/* Adds the text of ids[n] to `out`; unknown ids are skipped. Fails, with nothing added, where
+ * decoder_run does. */
+int tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
+                     bool skip_special, struct buffer *out, struct error *err);
 
 /* Streaming: text as soon as it is certain. */
 struct tokenizer_stream { /* zeroed to begin */
@@ -57,8 +58,8 @@ struct tokenizer_stream { /* zeroed to begin */
     size_t n_ids, capacity, n_read, n_prefix;
 };
 /* Adds to `out` what the new id makes certain, maybe nothing. */
-void tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_stream *stream,
-                          uint32_t id, bool skip_special, struct buffer *out);
+int tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_stream *stream,
+                         uint32_t id, bool skip_special, struct buffer *out, struct error *err);
 void tokenizer_stream_release(struct tokenizer_stream *stream);
 
 /* The token as the vocabulary spells it (borrowed), or NULL. */

@@ -48,6 +48,14 @@ for model in "$cases"/*/; do
     [[ -n ${is_listed[$name]-} ]] || echo "$name: not in EXPECTED.tsv"
 done
 
+# ---- back to text ----
+
+printf '0 1 2 3 4 5 6 1 1 4294967295\n' >ids
+for name in decoder-grows-without-end{,-regex}; do
+    try "$name, decoded" 3 'ids:1: decoder Replace: makes more than' "$cases/$name" --decode ids
+done
+try "90 times ByteLevel, decoded" 0 "" "$cases/decoder-90-steps" --decode ids
+
 # ---- special files ----
 
 for file in tokenizer.json tokenizer.model tekken.json vocab.txt tokenizer_config.json; do

@@ -23,15 +23,22 @@ static inline struct tokenizer *files_load(void)
     return tokenizer;
 }
 
-/* Decoded text is text. */
-static inline void files_check_decoding(const struct tokenizer *tokenizer, const uint32_t *ids,
+/* Decoded text is text; a file that makes too much of it is said to. Whether it was decoded. */
+static inline bool files_check_decoding(const struct tokenizer *tokenizer, const uint32_t *ids,
                                         size_t n, struct buffer *out)
 {
     for (int skip = 0; skip < 2; skip++) {
+        struct error err = {0};
+
         buffer_clear(out);
-        tokenizer_decode(tokenizer, ids, n, !skip, out);
+        if (tokenizer_decode(tokenizer, ids, n, !skip, out, &err)) {
+            MUST((err.code == ERROR_FORMAT || err.code == ERROR_UNSUPPORTED) && *err.text);
+            MUST(out->size == 0);
+            return false;
+        }
         MUST(out->size == 0 || utf8_valid_prefix(out->data, out->size) == out->size);
     }
+    return true;
 }
 
 /* Encodes fixed texts; a file that loads may still fail, and then says why. */

@@ -30,6 +30,8 @@ FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 DTYPES = {"f64": torch.float64, "f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 TORCH_NAMES = {"f64": "float64", "f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 
+MEMORY_MAX_KB = 2500000  # of a case that is apart
+
 _cases = []
 _scratch = None
 
@@ -66,12 +68,15 @@ def scratch():
     return _scratch
 
 
-def _run_case(function, arguments):
-    global _scratch
+def _name_of(function, arguments):
     subject = Path(sys.argv[0]).stem.removeprefix("check_")
     name = f"{subject}: {function.__name__.replace('_', ' ')}"
-    if arguments:
-        name += f" ({', '.join(str(a) for a in arguments)})"
+    return name + (f" ({', '.join(str(a) for a in arguments)})" if arguments else "")
+
+
+def _run_case(function, arguments):
+    global _scratch
+    name = _name_of(function, arguments)
     with tempfile.TemporaryDirectory(prefix="cocktail-parity-") as directory:
         _scratch = Path(directory)
         try:
@@ -87,12 +92,33 @@ def _run_case(function, arguments):
     return True
 
 
-def run():
-    """Runs all cases, or those that have one of the words of the command line in their name."""
+def _run_case_apart(function, arguments):
+    """In a process of its own: what it takes of memory goes with it."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = 0 if _run_case(function, arguments) else 1
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    _, status, usage = os.wait4(child, 0)
+    status = os.waitstatus_to_exitcode(status)
+    if status not in (0, 1):
+        print(f"not ok {_name_of(function, arguments)}: exit status {status}", flush=True)
+    if usage.ru_maxrss > MEMORY_MAX_KB:
+        print(f"not ok {_name_of(function, arguments)}: {usage.ru_maxrss} kB of memory", flush=True)
+    return status == 0 and usage.ru_maxrss <= MEMORY_MAX_KB
+
+
+def run(apart=False):
+    """Runs all cases, or those that have one of the words of the command line in their name; each in
+    a process of its own when they are to be apart."""
     torch.set_num_threads(2)
     words = sys.argv[1:] or [""]
     chosen = [c for c in _cases if any(word in f"{c[0].__name__} {c[1]}" for word in words)]
-    results = [_run_case(function, arguments) for function, arguments in chosen]
+    results = [(_run_case_apart if apart else _run_case)(function, arguments) for function, arguments in chosen]
     sys.exit(not all(results))
 
 

@@ -162,6 +162,26 @@ static void searches_normalized_tokens_in_normalized_text(void)
     tokenizer_free(tokenizer);
 }
 
+/* Which one the reference finds changes from run to run. */
+static void finds_the_first_of_tokens_that_become_the_same(void)
+{
+    static const char replace[] = "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":"
+                                  "\"[^a ]\"},\"content\":\"z\"},\"added_tokens\":[";
+    static const char flags[] = FLAGS(false, false, false, true, false);
+    static const char names[] = "klmnopqrstuv";
+    char json[4000];
+    int n = snprintf(json, sizeof json, "%s", replace);
+    struct tokenizer *tokenizer;
+
+    for (size_t i = 0; names[i]; i++)
+        n += snprintf(json + n, sizeof json - (size_t)n, "%s{\"id\":0,\"content\":\"%c\",%s}",
+                      i ? "," : "", names[i], flags);
+    snprintf(json + n, sizeof json - (size_t)n, "]," LETTERS "}");
+    tokenizer = load(json, NULL);
+    CHECK(encodes(tokenizer, "axav", "0 12 0 12"));
+    tokenizer_free(tokenizer);
+}
+
 static void puts_the_prefix_before_every_segment(void)
 {
     struct tokenizer *tokenizer =
@@ -297,13 +317,105 @@ static void leaves_out_special_and_unknown_ids(void)
     struct tokenizer *tokenizer = load("{\"decoder\":{\"type\":\"Fuse\"},\"added_tokens\":["
                                        ADDED("<a>", SPECIAL) "," ADDED("<b>", PLAIN) "]," LETTERS "}", NULL);
     const uint32_t ids[] = {12, 0, 13, 999, 1, 4294967295u};
+    struct error err = {0};
     struct buffer out = {0};
 
-    tokenizer_decode(tokenizer, ids, 6, false, &out);
+    CHECK(tokenizer_decode(tokenizer, ids, 6, false, &out, &err) == 0);
     CHECK(strcmp(out.data, "<a>a<b>b") == 0);
     buffer_clear(&out);
-    tokenizer_decode(tokenizer, ids, 6, true, &out);
+    CHECK(tokenizer_decode(tokenizer, ids, 6, true, &out, &err) == 0);
     CHECK(strcmp(out.data, "a<b>b") == 0);
+    buffer_release(&out);
+    tokenizer_free(tokenizer);
+}
+
+#define REPLACE(pattern, content)                                                                 \
+    "{\"type\":\"Replace\",\"pattern\":" pattern ",\"content\":\"" content "\"}"
+#define TEN_TIMES(pattern) REPLACE(pattern, "aaaaaaaaaa") ","
+#define MILLION_TIMES(pattern) TEN_TIMES(pattern) TEN_TIMES(pattern) TEN_TIMES(pattern)           \
+    TEN_TIMES(pattern) TEN_TIMES(pattern) TEN_TIMES(pattern)
+#define A_STRING "{\"String\":\"a\"}"
+#define A_REGEX "{\"Regex\":\"a\"}"
+
+static void check_growing(const char *decoders, bool is_refused)
+{
+    char json[4000];
+    struct tokenizer *tokenizer;
+    struct tokenizer_stream stream = {0};
+    struct buffer out = {0};
+    struct error err = {0}, err_streamed = {0};
+
+    snprintf(json, sizeof json, "{\"decoder\":{\"type\":\"Sequence\",\"decoders\":[%s"
+             "{\"type\":\"Fuse\"}]}," LETTERS "}", decoders);
+    tokenizer = load(json, NULL);
+    buffer_add_text(&out, "before");
+    CHECK(tokenizer_decode(tokenizer, &(uint32_t){0}, 1, false, &out, &err) == -is_refused);
+    CHECK(out.size == (is_refused ? 6 : 6 + 1000000));
+    CHECK(tokenizer_stream_add(tokenizer, &stream, 0, false, &out, &err_streamed) == -is_refused);
+    if (is_refused) {
+        CHECK(err.code == ERROR_FORMAT && err_streamed.code == ERROR_FORMAT);
+        CHECK_CONTAINS(err.text, "decoder Replace: makes more than 8388640 bytes of tokens that "
+                                 "have 1");
+    }
+    tokenizer_stream_release(&stream);
+    buffer_release(&out);
+    tokenizer_free(tokenizer);
+}
+
+static void refuses_decoders_that_let_a_text_grow(void)
+{
+    check_growing(MILLION_TIMES(A_STRING), false);
+    check_growing(MILLION_TIMES(A_REGEX), false);
+    check_growing(MILLION_TIMES(A_STRING) MILLION_TIMES(A_STRING), true);
+    check_growing(MILLION_TIMES(A_REGEX) MILLION_TIMES(A_REGEX), true);
+}
+
+/* A pattern that gives up is no reason to print half of it. */
+static void says_which_decoder_takes_too_long(void)
+{
+    struct tokenizer *tokenizer =
+        load("{\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},"
+             REPLACE("{\"Regex\":\"(a|a|aa)+$\"}", "") "]}," LETTERS "}", NULL);
+    uint32_t ids[200] = {0};
+    struct buffer out = {0};
+    struct error err = {0};
+
+    ids[199] = 1;
+    CHECK(tokenizer_decode(tokenizer, ids, 200, false, &out, &err) == -1);
+    CHECK(err.code == ERROR_UNSUPPORTED && out.size == 0);
+    CHECK_CONTAINS(err.text, "decoder Replace: ");
+    buffer_release(&out);
+    tokenizer_free(tokenizer);
+}
+
+/* The text is what tokenizers 0.23.3 gives. */
+static void finds_nothing_in_an_empty_token(void)
+{
+    struct tokenizer *tokenizer =
+        load("{\"decoder\":{\"type\":\"Sequence\",\"decoders\":["
+             REPLACE("{\"String\":\"c\"}", "") "," REPLACE("{\"Regex\":\"a*\"}", "x") ","
+             REPLACE("{\"Regex\":\"$\"}", "y") "]}," LETTERS "}", NULL);
+    struct buffer out = {0};
+    struct error err = {0};
+
+    CHECK(tokenizer_decode(tokenizer, (uint32_t[]){2, 0, 1}, 3, false, &out, &err) == 0);
+    buffer_add_text(&out, "");
+    CHECK(strcmp(out.data, "xyxbxy") == 0);
+    buffer_release(&out);
+    tokenizer_free(tokenizer);
+}
+
+static void cleans_up_every_place(void)
+{
+    struct tokenizer *tokenizer =
+        load("{\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},"
+             REPLACE("{\"String\":\"a\"}", " . , do not 's' 've' .")
+             ",{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true}]}," LETTERS "}", NULL);
+    struct buffer out = {0};
+    struct error err = {0};
+
+    CHECK(tokenizer_decode(tokenizer, (uint32_t[]){0, 4, 0}, 3, false, &out, &err) == 0);
+    CHECK(strcmp(out.data, "., don't's''ve'.x., don't's''ve'.") == 0);
     buffer_release(&out);
     tokenizer_free(tokenizer);
 }
@@ -325,11 +437,12 @@ static void check_stream(const struct tokenizer *tokenizer, const char *text)
     for (size_t i = 0; i < encoding.n_ids; i++) {
         size_t before = streamed.size;
 
-        tokenizer_stream_add(tokenizer, &stream, encoding.ids[i], false, &streamed);
+        CHECK(tokenizer_stream_add(tokenizer, &stream, encoding.ids[i], false, &streamed,
+                                   &err) == 0);
         CHECK(streamed.size == before || ((unsigned char)streamed.data[before] & 0xc0) != 0x80);
         CHECK(!memmem(streamed.data, streamed.size, "\xef\xbf\xbd", 3));
     }
-    tokenizer_decode(tokenizer, encoding.ids, encoding.n_ids, false, &whole);
+    CHECK(tokenizer_decode(tokenizer, encoding.ids, encoding.n_ids, false, &whole, &err) == 0);
     CHECK(streamed.size == whole.size && memcmp(streamed.data, whole.data, whole.size) == 0);
     if (streamed.size != whole.size)
         printf("# streamed '%.*s', whole '%.*s'\n", (int)streamed.size, streamed.data,
@@ -366,6 +479,7 @@ static void holds_back_half_a_character(void)
 {
     struct tokenizer *tokenizer = fixture("fixtures/tokenizers/byte-level-gpt2");
     struct tokenizer_stream stream = {0};
+    struct error err = {0};
     struct buffer out = {0};
     static const char *const bytes[] = {"\xc3\xb0", "\xc5\x81", "\xc4\xba", "\xc4\xa2"}; /* F0 9F 98 80 */
 
@@ -375,7 +489,7 @@ static void holds_back_half_a_character(void)
 
         CHECK(tokenizer_find(tokenizer, bytes[i], &id));
         CHECK(out.size == 0);
-        tokenizer_stream_add(tokenizer, &stream, id, false, &out);
+        CHECK(tokenizer_stream_add(tokenizer, &stream, id, false, &out, &err) == 0);
     }
     CHECK(strcmp(out.data, "\xf0\x9f\x98\x80") == 0);
     tokenizer_stream_release(&stream);
@@ -417,10 +531,14 @@ static void names_what_it_does_not_know(void)
 
 TESTS(TEST(finds_the_leftmost_then_the_longest), TEST(takes_white_space_along),
       TEST(leaves_out_a_token_of_white_space_that_is_taken), TEST(asks_for_single_words),
-      TEST(searches_normalized_tokens_in_normalized_text), TEST(puts_the_prefix_before_every_segment),
+      TEST(searches_normalized_tokens_in_normalized_text),
+      TEST(finds_the_first_of_tokens_that_become_the_same),
+      TEST(puts_the_prefix_before_every_segment),
       TEST(knows_where_a_text_begins), TEST(numbers_new_tokens_after_the_vocabulary),
       TEST(shortens_the_longest_of_a_pair_first), TEST(cuts_on_the_side_that_the_config_says),
       TEST(marks_types_and_special_tokens), TEST(replaces_the_template_by_flags_for_llama),
       TEST(reads_each_ill_formed_part_as_one_character), TEST(leaves_out_special_and_unknown_ids),
+      TEST(refuses_decoders_that_let_a_text_grow), TEST(says_which_decoder_takes_too_long),
+      TEST(finds_nothing_in_an_empty_token), TEST(cleans_up_every_place),
       TEST(streams_the_same_text), TEST(holds_back_half_a_character),
       TEST(names_what_it_does_not_know))
