@@ -412,5 +412,5 @@ def main():
 
 if sys.argv[1:2] == ["--generate"]:
     generate(Path(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:]))
-else:
+elif __name__ == "__main__":  # bench_mix_data.py measures with the same things
     main()
