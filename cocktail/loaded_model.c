@@ -9,15 +9,17 @@ static int find_type(struct loaded_model *loaded, const char *path,
                      const struct loaded_model_options *options, struct error *err)
 {
     if (loaded->folder.file)
-        return error_set(err, ERROR_FORMAT, "'%s': is a weights file; to run it, name the directory "
-                         "that holds it with its config.json", path);
+        return error_set(err, ERROR_FORMAT, "'%s': is a weights file; to run it, name the "
+                         "directory that holds it with its config.json", path);
     if (model_folder_need_config(&loaded->folder, err) ||
         architecture_type(&loaded->folder.config, options->type, path, &loaded->type, err))
         return -1;
     if (options->types && !(options->types & 1u << loaded->type))
-        return error_set(err, ERROR_INCOMPATIBLE, "'%s': is %s %s; this command cannot use that",
-                         path, loaded->type >= MODEL_ENCODER && loaded->type != MODEL_RERANKER
-                                   ? "an" : "a", model_type_name(loaded->type));
+        return error_set(err, ERROR_INCOMPATIBLE, "'%s': is %s %s; this command cannot use that "
+                         "(--type says so, where it is something else)", path,
+                         loaded->type >= MODEL_ENCODER && loaded->type != MODEL_RERANKER ? "an"
+                                                                                         : "a",
+                         model_type_name(loaded->type));
     return 0;
 }
 

@@ -29,8 +29,8 @@ struct loaded_model_options {
 };
 
 /* Opens the model at `path` as the user typed it and prints its notices. Errors: ERROR_USAGE,
- * ERROR_FORMAT, ERROR_INCOMPATIBLE for a type that the command cannot use, ERROR_UNSUPPORTED. Released
- * with loaded_model_release, also after an error. */
+ * ERROR_FORMAT, ERROR_INCOMPATIBLE for a type that the command cannot use, ERROR_UNSUPPORTED.
+ * Released with loaded_model_release, also after an error. */
 int loaded_model_open(struct loaded_model *loaded, const char *path,
                       const struct loaded_model_options *options,
                       const struct common_options *common, struct error *err);

@@ -270,17 +270,18 @@ static int check_options(const struct mix_data_options *options, struct error *e
     return 0;
 }
 
-static int check_type(const struct judging *judging, struct error *err)
+static int check_models(const struct judging *judging, struct error *err)
 {
     const struct merge *merge = judging->merge;
 
-    if (!merge->has_type || !merge->models[0].has_config)
-        return error_set(err, ERROR_FORMAT, "'%s': is a weights file; to run it, name the "
-                         "directory that holds it with its config.json", merge->models[0].name);
+    for (size_t i = 0; i < merge->n_models; i++)
+        if (!merge->models[i].has_config)
+            return error_set(err, ERROR_FORMAT, "'%s': is a weights file; to run it, name the "
+                             "directory that holds it with its config.json", merge->models[i].name);
     if (judging->options->mixing.compat && merge->type != MODEL_DECODER &&
         merge->type != MODEL_ENCODER)
-        return error_set(err, ERROR_UNSUPPORTED, "LM_Cocktail judges decoders and encoders; there "
-                         "is no --compat lm-cocktail for %s", model_type_name(merge->type));
+        return error_set(err, ERROR_UNSUPPORTED, "LM_Cocktail judges decoders and encoders; for "
+                         "type '%s' leave out --compat", model_type_name(merge->type));
     return 0;
 }
 
@@ -293,7 +294,7 @@ static int run_judging(struct judging *judging, const char *command, struct erro
     int rc = -1;
 
     judging->losses = memory_zalloc(n, sizeof *judging->losses);
-    if (check_type(judging, err) == 0 && judge_all(judging, err) == 0) {
+    if (check_models(judging, err) == 0 && judge_all(judging, err) == 0) {
         struct mixing mixing = {.options = &options->mixing, .common = &options->common,
                                 .merge = judging->merge, .weights = weights, .losses = losses,
                                 .command = command};

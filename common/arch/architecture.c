@@ -18,8 +18,8 @@ static const char *const type_names[N_MODEL_TYPES] = {
     [MODEL_ENCODER_DECODER] = "encoder-decoder",
 };
 
-/* `natural` is what the bare model (BertModel, LlamaModel) is used as, `family` how it is run (NULL:
- * it cannot be). Rows of one family stand together. */
+/* `natural` is what the bare model (BertModel, LlamaModel) is used as, `family` how it is run
+ * (NULL: it cannot be). Rows of one family stand together. */
 static const struct row {
     const char *class_prefix, *model_type;
     unsigned natural;

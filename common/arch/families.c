@@ -194,6 +194,13 @@ static int number(const cJSON *config, const char *key, double fallback, double 
     return *out >= min && *out <= 1e15 ? 0 : bad(err, key, *out);
 }
 
+static void read_attention_bias(struct model_spec *spec, const cJSON *config)
+{
+    bool has_bias = json_find_bool(config, "attention_bias") == 1;
+
+    spec->stack.has_qkv_bias = spec->stack.has_o_bias = has_bias;
+}
+
 static int adjust_bert(struct model_spec *spec, const cJSON *config, struct error *err)
 {
     const char *kind = json_find_string(config, "position_embedding_type");
@@ -226,7 +233,7 @@ static int adjust_distilbert(struct model_spec *spec, const cJSON *config, struc
 static int adjust_llama(struct model_spec *spec, const cJSON *config, struct error *err)
 {
     (void)err;
-    spec->stack.has_qkv_bias = spec->stack.has_o_bias = json_find_bool(config, "attention_bias") == 1;
+    read_attention_bias(spec, config);
     spec->stack.has_mlp_bias = json_find_bool(config, "mlp_bias") == 1;
     return 0;
 }
@@ -248,7 +255,7 @@ static int adjust_qwen2(struct model_spec *spec, const cJSON *config, struct err
 
 static int adjust_qwen3(struct model_spec *spec, const cJSON *config, struct error *err)
 {
-    spec->stack.has_qkv_bias = spec->stack.has_o_bias = json_find_bool(config, "attention_bias") == 1;
+    read_attention_bias(spec, config);
     return adjust_qwen2(spec, config, err);
 }
 
@@ -258,7 +265,7 @@ static int adjust_gemma(struct model_spec *spec, const cJSON *config, struct err
 
     (void)err;
     spec->embedding_scale = (float)sqrt((double)spec->hidden_size);
-    spec->stack.has_qkv_bias = spec->stack.has_o_bias = json_find_bool(config, "attention_bias") == 1;
+    read_attention_bias(spec, config);
     /* The files of the first release say "gelu" and mean the approximation. */
     if (activation && strcmp(activation, "gelu") == 0)
         spec->stack.activation = ACTIVATION_GELU_TANH;
@@ -285,7 +292,7 @@ static int adjust_gemma2(struct model_spec *spec, const cJSON *config, struct er
     spec->logit_cap = (float)logit_cap;
     stack->score_cap = (float)score_cap;
     stack->score_scale = (float)(1 / sqrt(scalar));
-    stack->has_qkv_bias = stack->has_o_bias = json_find_bool(config, "attention_bias") == 1;
+    read_attention_bias(spec, config);
     for (size_t i = 0; i < stack->n_layers; i++)
         stack->slides[i] = stack->window && (i + 1) % (size_t)pattern != 0;
     if (is_third && json_find_bool(config, "use_bidirectional_attention") == 1) {
@@ -384,8 +391,8 @@ const struct family family_bert = {
     .name = "BERT",
     .names = &bert_names,
     .defaults = {.vocab_size = 30522, .hidden_size = 768, .n_layers = 12, .n_heads = 12,
-                 .intermediate_size = 3072, .max_positions = 512, .n_token_types = 2, .norm_eps = 1e-12,
-                 .activation = "gelu", .pad_id = 0},
+                 .intermediate_size = 3072, .max_positions = 512, .n_token_types = 2,
+                 .norm_eps = 1e-12, .activation = "gelu", .pad_id = 0},
     .norm = NORM_LAYER,
     .block = BLOCK_POST_NORM,
     .position = POSITION_LEARNED,
@@ -399,8 +406,8 @@ const struct family family_roberta = {
     .name = "RoBERTa, XLM-RoBERTa",
     .names = &bert_names,
     .defaults = {.vocab_size = 50265, .hidden_size = 768, .n_layers = 12, .n_heads = 12,
-                 .intermediate_size = 3072, .max_positions = 512, .n_token_types = 2, .norm_eps = 1e-12,
-                 .activation = "gelu", .pad_id = 1},
+                 .intermediate_size = 3072, .max_positions = 512, .n_token_types = 2,
+                 .norm_eps = 1e-12, .activation = "gelu", .pad_id = 1},
     .norm = NORM_LAYER,
     .block = BLOCK_POST_NORM,
     .position = POSITION_LEARNED,
@@ -414,7 +421,8 @@ const struct family family_distilbert = {
     .name = "DistilBERT",
     .names = &distilbert_names,
     .defaults = {.vocab_size = 30522, .hidden_size = 768, .n_layers = 6, .n_heads = 12,
-                 .intermediate_size = 3072, .max_positions = 512, .norm_eps = 1e-12, .activation = "gelu", .pad_id = 0},
+                 .intermediate_size = 3072, .max_positions = 512, .norm_eps = 1e-12,
+                 .activation = "gelu", .pad_id = 0},
     .norm = NORM_LAYER,
     .block = BLOCK_POST_NORM,
     .position = POSITION_LEARNED,

@@ -34,8 +34,8 @@ int model_folder_need_config(const struct model_folder *model, struct error *err
 /* Its weights; closed with checkpoint_close. */
 struct checkpoint *model_folder_weights(const struct model_folder *model, struct notices *notices,
                                         struct error *err);
-/* Its tokens and their ids, from the files beside config.json or else at the top of the folder; zeroed
- * when there are none. ERROR_FORMAT for a malformed one. Released with vocabulary_release. */
+/* Its tokens and their ids, from the files beside config.json or else at the top of the folder;
+ * zeroed when there are none. ERROR_FORMAT for a malformed one. Released with vocabulary_release. */
 int model_folder_vocabulary(const struct model_folder *model, struct vocabulary *vocabulary,
                             struct error *err);
 /* Whether its output head is tied to the embedding, by config.json or else by its family. */

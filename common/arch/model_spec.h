@@ -47,7 +47,7 @@ struct stack_spec { /* of layers */
     bool scales_by_layer;    /* scores of layer i divided by i + 1 as well: GPT-2 */
     bool has_bias_per_layer; /* POSITION_RELATIVE: a table in each layer, not only in the first */
     float score_scale, score_cap; /* cap 0: none */
-    size_t window;           /* keys that a token of a sliding layer sees, itself included; 0: all */
+    size_t window;           /* keys that a token of a sliding layer sees, its own too; 0: all */
     uint8_t *slides;         /* [n_layers], 1 for a sliding layer */
     struct rope_spec rope[2]; /* of full and of sliding layers */
     size_t n_buckets, max_distance; /* POSITION_RELATIVE */
@@ -57,7 +57,7 @@ struct stack_spec { /* of layers */
 enum classifier_kind {
     CLASSIFIER_NONE,
     CLASSIFIER_POOLER, /* BERT: pooler, tanh, classifier, on the first token */
-    CLASSIFIER_DENSE,  /* RoBERTa: classifier.dense, tanh, classifier.out_proj, on the first token */
+    CLASSIFIER_DENSE,  /* RoBERTa: classifier.dense, tanh, classifier.out_proj, likewise */
     CLASSIFIER_RELU,   /* DistilBERT: pre_classifier, relu, classifier, on the first token */
     CLASSIFIER_SCORE,  /* decoders: score, on the last token that is not padding */
 };
@@ -80,7 +80,7 @@ struct model_spec {
     int64_t pad_id;         /* -1: none */
     uint32_t decoder_start_id;
     size_t max_tokens;      /* of a sequence; 0: no limit */
-    size_t cache_limit;     /* see rope_spec_switch: positions from which on keys differ; 0: never */
+    size_t cache_limit;     /* rope_spec_switch: positions from which on keys differ; 0: never */
 };
 
 /* Reads and checks. `where` names the model in messages. ERROR_FORMAT for a value that is missing,

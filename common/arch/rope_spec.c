@@ -224,7 +224,8 @@ static double yarn_dimension(const struct rope_spec *rope, double n_turns)
 
 static void yarn_frequencies(const struct rope_spec *rope, float *frequencies)
 {
-    double low = yarn_dimension(rope, rope->beta_fast), high = yarn_dimension(rope, rope->beta_slow);
+    double low = yarn_dimension(rope, rope->beta_fast);
+    double high = yarn_dimension(rope, rope->beta_slow);
 
     if (rope->truncates) {
         low = floor(low);

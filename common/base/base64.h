@@ -6,7 +6,8 @@
 
 #include "base/buffer.h"
 
-/* Adds the bytes that text[n] stands for, with or without padding at its end. -1 when it is not base64. */
+/* Adds the bytes that text[n] stands for, with or without padding at its end. -1 when it is not
+ * base64. */
 int base64_decode(const char *text, size_t n, struct buffer *out);
 void base64_encode(const void *bytes, size_t n, struct buffer *out);
 

@@ -68,8 +68,8 @@ int checkpoint_read(const struct checkpoint *checkpoint, const struct tensor *te
 int checkpoint_read_floats(const struct checkpoint *checkpoint, const struct tensor *tensor,
                            float *out, struct error *err);
 
-/* The items of a tensor as they lie in its file, which is mapped for it: row-major, without gaps, not
- * aligned to anything. NULL without an error when the tensor is strided, with one when the file
+/* The items of a tensor as they lie in its file, which is mapped for it: row-major, without gaps,
+ * not aligned to anything. NULL without an error when the tensor is strided, with one when the file
  * cannot be mapped. Valid until checkpoint_close; not for several threads at once. */
 const void *checkpoint_view(const struct checkpoint *checkpoint, const struct tensor *tensor,
                             struct error *err);

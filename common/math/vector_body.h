@@ -89,8 +89,8 @@ LANES_INLINE lanes hyperbolic_tangent(lanes x)
     return (lanes)((lanes_bits)size | ((lanes_bits)x & 0x80000000));
 }
 
-/* Normal distribution: the part below -a is exp(-a^2 / 2) p(q) / (1 + a), with
- * q = (a - 2.5) / (a + 2.5). So nothing cancels for negative x, as it does in 1 + erf(x / sqrt 2). */
+/* Normal distribution: the part below -a is exp(-a^2 / 2) p(q) / (1 + a), with q = (a - 2.5) / (a +
+ * 2.5). So nothing cancels for negative x, as it does in 1 + erf(x / sqrt 2). */
 LANES_INLINE lanes normal_distribution(lanes x)
 {
     lanes a = at_most(absolute(x), 15), q = (a - 2.5f) / (a + 2.5f), p, high, low;

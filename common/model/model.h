@@ -28,8 +28,8 @@ struct model { /* to be read by its users; run by one thread at a time, which us
     struct attention *attention;
 };
 
-/* The weights of the folder, ready to run as a model of `type`: a decoder or an encoder-decoder with
- * its output head, a reranker with its classifier. The folder and the pool must outlive it.
+/* The weights of the folder, ready to run as a model of `type`: a decoder or an encoder-decoder
+ * with its output head, a reranker with its classifier. The folder and the pool must outlive it.
  * ERROR_FORMAT when config.json or the tensors are malformed or contradict each other,
  * ERROR_UNSUPPORTED for an architecture that cannot be run. Freed with model_free. */
 struct model *model_load(const struct model_folder *folder, enum model_type type,
@@ -44,7 +44,7 @@ struct batch { /* all borrowed */
     struct cache *const *caches;  /* [n_sequences], or NULL: the ids continue what these hold, and
                                    * are added to it. Of the decoder */
     /* What the decoder of an encoder-decoder looks back at: rows of model_encode, [the last of
-     * memory_ends, hidden_size], one end for each sequence. Once a cache holds them NULL will do. */
+     * memory_ends, hidden_size], one end for each sequence. NULL once a cache holds them. */
     const float *memory;
     const size_t *memory_ends;
 };

@@ -70,8 +70,8 @@ void added_matcher_free(struct added_matcher *matcher)
     free(matcher);
 }
 
-/* The first token in [low, high) whose byte at `depth` is at least `byte`; all of the range share the
- * bytes before, and those that end at `depth` stand first. */
+/* The first token in [low, high) whose byte at `depth` is at least `byte`; all of the range share
+ * the bytes before, and those that end at `depth` stand first. */
 static size_t find_byte(const struct added_matcher *matcher, size_t low, size_t high, size_t depth,
                         int byte)
 {

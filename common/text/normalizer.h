@@ -26,9 +26,9 @@ void normalizer_set_bert(struct normalizer *normalizer, int lowercase, int strip
  * at the start of that form which the alignment that HF keeps leads back to offset 0 of the text:
  * what came of the first character, and what was prepended to it. It is 0 when the first character
  * was removed, except by Precompiled, which gives its place to the next one; and when a Replace
- * matched more than it. The text is exact; n_origin is not where BertNormalizer strips accents from a text
- * that begins with a combining mark. ERROR_FORMAT for a Precompiled map that leads out of itself.
- * May be called by several threads at once, each with its scratch. */
+ * matched more than it. The text is exact; n_origin is not where BertNormalizer strips accents from
+ * a text that begins with a combining mark. ERROR_FORMAT for a Precompiled map that leads out of
+ * itself. May be called by several threads at once, each with its scratch. */
 struct normalizer_scratch;
 struct normalizer_scratch *normalizer_scratch_new(void);
 void normalizer_scratch_free(struct normalizer_scratch *scratch);

@@ -16,8 +16,8 @@ struct subword;
 struct subword_scratch; /* per thread: work arrays and the cache of words */
 
 /* Reads the "model" object of tokenizer.json (the reader stands before it; the file may be 31 MB,
- * so no tree is made). An absent type is guessed as old files need (section 1). NULL with ERROR_FORMAT
- * or ERROR_UNSUPPORTED (unknown type, dropout > 0). Freed with subword_free. */
+ * so no tree is made). An absent type is guessed as old files need (section 1). NULL with
+ * ERROR_FORMAT or ERROR_UNSUPPORTED (unknown type, dropout > 0). Freed with subword_free. */
 struct subword *subword_load(struct json_reader *reader, struct error *err);
 
 /* The same from parts, for fallback files: see bpe.h, wordpiece.h, unigram.h, wordlevel.h. */

@@ -42,7 +42,8 @@ struct subword_scratch {
     size_t n_symbols, symbols_capacity;
 };
 
-/* Room for n * size bytes (n > 0), whose content is lost by the next call; NULL with ERROR_RESOURCES. */
+/* Room for n * size bytes (n > 0), whose content is lost by the next call; NULL with
+ * ERROR_RESOURCES. */
 void *subword_work(struct subword_scratch *scratch, size_t n, size_t size, struct error *err);
 
 /* "<0xE3>" and so on: ids[byte], TOKEN_NONE where the vocabulary has none. */

@@ -29,8 +29,8 @@ struct template { /* zeroed: nothing is added, types 0 and 1 */
     struct template_list single, pair;
 };
 
-/* From the "post_processor" member (NULL or null: none). ERROR_FORMAT or ERROR_UNSUPPORTED names the
- * component. Released with template_release. */
+/* From the "post_processor" member (NULL or null: none). ERROR_FORMAT or ERROR_UNSUPPORTED names
+ * the component. Released with template_release. */
 int template_load(struct template *template, const cJSON *json, struct error *err);
 void template_release(struct template *template);
 

@@ -562,7 +562,8 @@ static int encode_text(const struct tokenizer *tokenizer, struct tokenizer_scrat
 
 /* ---- truncation and template ---- */
 
-/* Lengths that a pair keeps of n[0] and n[1] so that they are at most `max` together: longest first. */
+/* Lengths that a pair keeps of n[0] and n[1] so that they are at most `max` together: longest
+ * first. */
 static void share_length(size_t n[2], size_t max)
 {
     bool is_swapped = n[0] > n[1];

@@ -1,8 +1,8 @@
 /* tokenizer.h - text to token ids and back, exactly as the Hugging Face tokenizers library does.
  *
- * What decides: tokenizer.json and the rules of tokenizers.md section 10 for what stands beside it; the
- * fallback files of section 10 when there is none. A truncation or padding stored in the file is
- * not applied. */
+ * What decides: tokenizer.json and the rules of tokenizers.md section 10 for what stands beside it;
+ * the fallback files of section 10 when there is none. A truncation or padding stored in the file
+ * is not applied. */
 #ifndef COCKTAIL_TOKENIZER_H
 #define COCKTAIL_TOKENIZER_H
 
@@ -17,8 +17,8 @@
 struct tokenizer;         /* read-only once loaded; threads share it */
 struct tokenizer_scratch; /* one per thread */
 
-/* Loads what lies in `directory` of the folder. ERROR_FORMAT when there is no tokenizer, or a malformed
- * one (the file and the component are named); ERROR_UNSUPPORTED for an unknown component. */
+/* Loads what lies in `directory` of the folder. ERROR_FORMAT when there is no tokenizer, or a
+ * malformed one (the file and the component are named); ERROR_UNSUPPORTED for an unknown component. */
 struct tokenizer *tokenizer_load(const struct folder *folder, const char *directory,
                                  struct error *err);
 void tokenizer_free(struct tokenizer *tokenizer);

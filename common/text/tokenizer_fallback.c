@@ -80,7 +80,8 @@ static void add_template_sequence(struct buffer *out, char name, unsigned type_i
     buffer_format(out, "{\"Sequence\":{\"id\":\"%c\",\"type_id\":%u}}", name, type_id);
 }
 
-/* FIRST A LAST; and, for a pair, then [LAST] B LAST, the second text of this type. FIRST NULL: none. */
+/* FIRST A LAST; and, for a pair, then [LAST] B LAST, the second text of this type. FIRST NULL:
+ * none. */
 static int add_template(struct buffer *out, const struct subword *subword, const char *first,
                         const char *last, bool is_last_doubled, unsigned second_type,
                         struct error *err)

@@ -20,8 +20,8 @@ struct tokenizer_fallback { /* zeroed to begin */
     const char *const *specials; /* tokens added last, if they are unknown; NULL-terminated or NULL */
 };
 
-/* ERROR_FORMAT when there is none of these files, or it is malformed; ERROR_UNSUPPORTED when the class
- * of the tokenizer is one that we do not know how to build. */
+/* ERROR_FORMAT when there is none of these files, or it is malformed; ERROR_UNSUPPORTED when the
+ * class of the tokenizer is one that we do not know how to build. */
 int tokenizer_fallback_make(struct tokenizer_fallback *fallback, const struct folder *folder,
                             const char *directory, const struct tokenizer_config *config,
                             struct error *err);
