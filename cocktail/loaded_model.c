@@ -15,8 +15,8 @@ static int find_type(struct loaded_model *loaded, const char *path,
         architecture_type(&loaded->folder.config, options->type, path, &loaded->type, err))
         return -1;
     if (options->types && !(options->types & 1u << loaded->type))
-        return error_set(err, ERROR_INCOMPATIBLE, "'%s': is %s %s; this command cannot use that "
-                         "(--type says so, where it is something else)", path,
+        return error_set(err, ERROR_INCOMPATIBLE, "'%s': is %s %s; this command cannot use that, "
+                         "unless --type says that it is something else", path,
                          loaded->type >= MODEL_ENCODER && loaded->type != MODEL_RERANKER ? "an"
                                                                                          : "a",
                          model_type_name(loaded->type));
