@@ -93,6 +93,9 @@ static int fill(struct line_reader *reader, struct error *err)
         text = gzerror(reader->file, &code);
         if (code == Z_ERRNO)
             return error_errno(err, "cannot read '%s'", reader->name);
+        if (code == Z_MEM_ERROR)
+            return error_set(err, ERROR_RESOURCES, "out of memory: cannot read '%s'",
+                             reader->name);
         return error_set(err, ERROR_FORMAT, "'%s': damaged gzip data (%s)", reader->name, text);
     }
     if (got == 0) {

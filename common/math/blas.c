@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LIBRARY "libopenblas.so.0"
 
@@ -36,9 +37,17 @@ static void load(void)
     sgemm = (__typeof__(cblas_sgemm) *)function;
 }
 
+/* The loader says why in words only. */
+static bool is_out_of_memory(void)
+{
+    return strstr(problem, "annot allocate") || strstr(problem, "cannot create shared object");
+}
+
 int blas_load(struct error *err)
 {
     pthread_once(&is_loaded, load);
+    if (!sgemm && is_out_of_memory())
+        return error_set(err, ERROR_RESOURCES, "out of memory: cannot load " LIBRARY);
     if (!sgemm)
         return error_set(err, ERROR_UNSUPPORTED, "cannot load " LIBRARY ": %s; on Debian: "
                          "apt-get install libopenblas0", problem);

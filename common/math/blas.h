@@ -11,7 +11,8 @@
 
 #include "base/error.h"
 
-/* Loads the library, once per process. ERROR_UNSUPPORTED when it is not there. */
+/* Loads the library, once per process. ERROR_UNSUPPORTED when it is not there, ERROR_RESOURCES without
+ * memory. */
 int blas_load(struct error *err);
 
 /* c [m, n] = factor * a b + keep * c, rows *_stride items apart; a is [m, k], or stored as [k, m]
