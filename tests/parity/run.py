@@ -26,6 +26,7 @@ QUIET = {
     "CUDA_VISIBLE_DEVICES": "",
     "RUST_BACKTRACE": "0",
     "PYTHONWARNINGS": "ignore",
+    "OMP_WAIT_POLICY": "passive",  # beside other work, threads that wait by spinning take minutes
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 

@@ -65,18 +65,19 @@ static void close_setting(struct setting *setting)
     notices_release(&setting->notices);
 }
 
+static int compute_with(struct setting *setting, struct losses *losses,
+                        const struct losses_options *options)
+{
+    setting->err = (struct error){0};
+    return losses_compute(losses, &setting->model, &setting->examples, options,
+                          &setting->notices, &setting->err);
+}
+
 static int compute(struct setting *setting, struct losses *losses, size_t batch_size,
                    size_t max_length)
 {
-    const struct losses_options options = {
-        .batch_size = batch_size,
-        .max_length = max_length,
-        .temperature = 0.05,
-    };
-
-    setting->err = (struct error){0};
-    return losses_compute(losses, &setting->model, &setting->examples, &options,
-                          &setting->notices, &setting->err);
+    return compute_with(setting, losses, &(struct losses_options){
+        .batch_size = batch_size, .max_length = max_length, .temperature = 0.05});
 }
 
 static bool is_near(double a, double b)
@@ -448,8 +449,83 @@ static void a_classifier_with_more_labels_is_no_reranker(void)
     close_setting(&setting);
 }
 
+/* ---- as LM_Cocktail has them ---- */
+
+static void compute_compat(struct setting *setting, struct losses *losses, size_t batch_size)
+{
+    CHECK(compute_with(setting, losses, &(struct losses_options){
+        .batch_size = batch_size, .max_length = 2048, .temperature = 0.05,
+        .is_lm_cocktail = true}) == 0);
+}
+
+/* Three examples in batches of two: the third counts as much as the other two together. */
+static void compat_takes_the_mean_of_the_means_of_batches(void)
+{
+    static const char examples[] =
+        "{\"input\": \"What is 29 plus 7?\", \"output\": \"36\"}\n"
+        "{\"input\": \"What is 8\", \"output\": \"plus 13? 21\"}\n"
+        "{\"input\": \"What is 5 plus\", \"output\": \"5? 10\"}\n";
+    struct losses plain, batches, singles;
+    const struct example_loss *items;
+    struct setting setting;
+    double n[2], first;
+
+    open_setting(&setting, "fixtures/decoder-base", MODEL_DECODER, 2, examples);
+    CHECK(compute(&setting, &plain, 2, 2048) == 0);
+    compute_compat(&setting, &batches, 2);
+    compute_compat(&setting, &singles, 1);
+    items = plain.items;
+    for (size_t i = 0; i < 2; i++)
+        n[i] = (double)items[i].n_tokens;
+    first = (items[0].loss * n[0] + items[1].loss * n[1]) / (n[0] + n[1]);
+    CHECK(is_near(batches.loss, (first + items[2].loss) / 2));
+    CHECK(is_near(singles.loss, (items[0].loss + items[1].loss + items[2].loss) / 3));
+    CHECK(!is_near(batches.loss, plain.loss) && !is_near(singles.loss, plain.loss));
+    for (size_t i = 0; i < 3; i++) /* those of the examples are the same */
+        CHECK(is_near(batches.items[i].loss, items[i].loss));
+    losses_release(&plain);
+    losses_release(&batches);
+    losses_release(&singles);
+    close_setting(&setting);
+}
+
+/* All passages of a batch are passages of each query in it. */
+static void compat_adds_the_passages_of_the_batch(void)
+{
+    struct setting setting;
+    struct losses alone, group;
+
+    open_setting(&setting, "fixtures/encoder-base", MODEL_ENCODER, 2, ranking);
+    compute_compat(&setting, &alone, 1);
+    compute_compat(&setting, &group, 2);
+    for (size_t i = 0; i < 2; i++) {
+        double scores[2][4], all[6];
+        size_t n_tokens = 0, n = 0;
+        float *query = result_of(&setting, queries[i], NULL, &n_tokens);
+
+        for (size_t e = 0; e < 2; e++)
+            for (size_t p = 0; p < n_passages[e]; p++) {
+                float *passage = result_of(&setting, passages[e][p], NULL, &n_tokens);
+
+                scores[e][p] =
+                    cosine(query, passage, sentence_model_size(setting.sentence)) / 0.05;
+                all[n++] = scores[e][p];
+                free(passage);
+            }
+        CHECK(is_near(alone.items[i].loss, cross_entropy(scores[i], n_passages[i], 0)));
+        CHECK(is_near(group.items[i].loss, cross_entropy(all, n, i ? n_passages[0] : 0)));
+        free(query);
+    }
+    CHECK(is_near(group.loss, (group.items[0].loss + group.items[1].loss) / 2));
+    losses_release(&alone);
+    losses_release(&group);
+    close_setting(&setting);
+}
+
 TESTS(TEST(a_decoder_is_judged_by_the_tokens_of_the_output), TEST(batches_do_not_show),
       TEST(threads_do_not_show), TEST(cuts_are_counted_and_must_leave_something),
       TEST(an_encoder_decoder_is_taught_its_output), TEST(an_encoder_is_judged_by_cosines),
       TEST(a_reranker_is_judged_by_its_scores), TEST(passes_do_not_show),
-      TEST(equal_scores_are_no_success), TEST(a_classifier_with_more_labels_is_no_reranker))
+      TEST(equal_scores_are_no_success), TEST(a_classifier_with_more_labels_is_no_reranker),
+      TEST(compat_takes_the_mean_of_the_means_of_batches),
+      TEST(compat_adds_the_passages_of_the_batch))
