@@ -63,6 +63,110 @@ static const struct family_names llama_names = {
     },
 };
 
+/* As hub files have it, and as transformers 5 holds it in memory. */
+static const struct moe_names mixtral_moe[] = {
+    {
+        .router = "block_sparse_moe.gate",
+        .gate = "block_sparse_moe.experts.@.w1",
+        .up = "block_sparse_moe.experts.@.w3",
+        .down = "block_sparse_moe.experts.@.w2",
+    },
+    {
+        .router = "mlp.gate",
+        .fused_gate_up = "mlp.experts.gate_up_proj",
+        .fused_down = "mlp.experts.down_proj",
+    },
+};
+
+static const struct moe_names qwen_moe[] = {
+    {
+        .router = "mlp.gate",
+        .gate = "mlp.experts.@.gate_proj",
+        .up = "mlp.experts.@.up_proj",
+        .down = "mlp.experts.@.down_proj",
+        .fused_gate_up = "mlp.experts.gate_up_proj",
+        .fused_down = "mlp.experts.down_proj",
+        .shared_gate = "mlp.shared_expert.gate_proj",
+        .shared_up = "mlp.shared_expert.up_proj",
+        .shared_down = "mlp.shared_expert.down_proj",
+        .shared_router = "mlp.shared_expert_gate",
+    },
+};
+
+static const struct moe_names granite_moe[] = {
+    {
+        .router = "block_sparse_moe.router.layer",
+        .fused_gate_up = "block_sparse_moe.input_linear.weight",
+        .fused_down = "block_sparse_moe.output_linear.weight",
+    },
+};
+
+static const struct family_names mixtral_names = {
+    .embedding = "embed_tokens",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "layers.#.",
+        .norm1 = "input_layernorm",
+        .q = "self_attn.q_proj",
+        .k = "self_attn.k_proj",
+        .v = "self_attn.v_proj",
+        .o = "self_attn.o_proj",
+        .q_norm = "self_attn.q_norm",
+        .k_norm = "self_attn.k_norm",
+        .norm2 = "post_attention_layernorm",
+        .gate = "mlp.gate_proj",
+        .up = "mlp.up_proj",
+        .down = "mlp.down_proj",
+        .final_norm = "norm",
+        .moe = mixtral_moe,
+        .n_moe = sizeof mixtral_moe / sizeof *mixtral_moe,
+    },
+};
+
+static const struct family_names qwen_moe_names = {
+    .embedding = "embed_tokens",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "layers.#.",
+        .norm1 = "input_layernorm",
+        .q = "self_attn.q_proj",
+        .k = "self_attn.k_proj",
+        .v = "self_attn.v_proj",
+        .o = "self_attn.o_proj",
+        .q_norm = "self_attn.q_norm",
+        .k_norm = "self_attn.k_norm",
+        .norm2 = "post_attention_layernorm",
+        .gate = "mlp.gate_proj",
+        .up = "mlp.up_proj",
+        .down = "mlp.down_proj",
+        .final_norm = "norm",
+        .moe = qwen_moe,
+        .n_moe = sizeof qwen_moe / sizeof *qwen_moe,
+    },
+};
+
+static const struct family_names granite_moe_names = {
+    .embedding = "embed_tokens",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "layers.#.",
+        .norm1 = "input_layernorm",
+        .q = "self_attn.q_proj",
+        .k = "self_attn.k_proj",
+        .v = "self_attn.v_proj",
+        .o = "self_attn.o_proj",
+        .q_norm = "self_attn.q_norm",
+        .k_norm = "self_attn.k_norm",
+        .norm2 = "post_attention_layernorm",
+        .gate = "mlp.gate_proj",
+        .up = "mlp.up_proj",
+        .down = "mlp.down_proj",
+        .final_norm = "norm",
+        .moe = granite_moe,
+        .n_moe = sizeof granite_moe / sizeof *granite_moe,
+    },
+};
+
 /* The norm after attention is called what elsewhere is the norm before the MLP. */
 static const struct family_names gemma2_names = {
     .embedding = "embed_tokens",
@@ -321,6 +425,163 @@ static int adjust_gpt_neox(struct model_spec *spec, const cJSON *config, struct 
     return 0;
 }
 
+/* ---- mixtures of experts ---- */
+
+static int read_count(const cJSON *config, const char *const *names, size_t fallback, size_t max,
+                      size_t *out, struct error *err)
+{
+    *out = fallback;
+    for (; *names; names++) {
+        const cJSON *member = json_find(config, *names);
+        double value = cJSON_IsNumber(member) ? member->valuedouble : 0;
+
+        if (!member)
+            continue;
+        if (!(value >= 1 && value <= (double)max) || value != floor(value))
+            return error_set(err, ERROR_FORMAT, "%s must be a whole number from 1 to %zu", *names,
+                             max);
+        *out = (size_t)value;
+        break;
+    }
+    return 0;
+}
+
+/* Experts in every layer, as wide as the MLP of a dense model. */
+static int read_moe(struct model_spec *spec, const cJSON *config, size_t n_experts,
+                    size_t n_chosen, struct error *err)
+{
+    static const char *const counts[] = {"num_local_experts", "num_experts", "n_routed_experts",
+                                         "moe_num_experts", NULL};
+    static const char *const chosen[] = {"num_experts_per_tok", "moe_top_k", "router_topk",
+                                         "experts_per_token", NULL};
+    struct stack_spec *stack = &spec->stack;
+    struct moe_spec *moe = &stack->moe;
+
+    if (read_count(config, counts, n_experts, 65536, &moe->n_experts, err) ||
+        read_count(config, chosen, n_chosen, 65536, &moe->n_chosen, err))
+        return -1;
+    if (moe->n_chosen > moe->n_experts)
+        return error_set(err, ERROR_FORMAT, "%zu experts for each token, of %zu", moe->n_chosen,
+                         moe->n_experts);
+    moe->intermediate_size = stack->intermediate_size;
+    moe->router = spec->family->router;
+    stack->is_sparse = memory_zalloc(stack->n_layers, 1);
+    memset(stack->is_sparse, 1, stack->n_layers);
+    return 0;
+}
+
+static int adjust_mixtral(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    return read_moe(spec, config, 8, 2, err);
+}
+
+/* Layers that mlp_only_layers lists, and those between the steps, have an MLP. */
+static int read_sparse_layers(struct stack_spec *stack, const cJSON *config, struct error *err)
+{
+    const cJSON *dense = json_find(config, "mlp_only_layers"), *item;
+    double step;
+
+    if (number(config, "decoder_sparse_step", 1, 1, &step, err))
+        return -1;
+    for (size_t i = 0; i < stack->n_layers; i++)
+        stack->is_sparse[i] = (i + 1) % (size_t)step == 0;
+    cJSON_ArrayForEach(item, dense)
+        if (cJSON_IsNumber(item) && item->valuedouble >= 0 &&
+            item->valuedouble < (double)stack->n_layers)
+            stack->is_sparse[(size_t)item->valuedouble] = 0;
+    return 0;
+}
+
+static int read_qwen_moe(struct model_spec *spec, const cJSON *config, size_t n_experts,
+                         size_t n_chosen, size_t size, struct error *err)
+{
+    static const char *const sizes[] = {"moe_intermediate_size", NULL};
+    struct moe_spec *moe = &spec->stack.moe;
+
+    if (read_moe(spec, config, n_experts, n_chosen, err) ||
+        read_count(config, sizes, size, 100000000, &moe->intermediate_size, err))
+        return -1;
+    if (json_find_bool(config, "norm_topk_prob") == 1)
+        moe->router = ROUTER_TOP_P_SUM_1;
+    return read_sparse_layers(&spec->stack, config, err);
+}
+
+/* Not as in Qwen2: of the layers below max_window_layers every other one slides. */
+static int read_qwen2_moe_windows(struct stack_spec *stack, const cJSON *config,
+                                  struct error *err)
+{
+    double end;
+
+    if (number(config, "max_window_layers", 28, 0, &end, err))
+        return -1;
+    if (json_find_bool(config, "use_sliding_window") != 1)
+        stack->window = 0;
+    for (size_t i = 0; i < stack->n_layers; i++)
+        stack->slides[i] = stack->window && i % 2 == 0 && (double)i < end;
+    return 0;
+}
+
+static int adjust_qwen2_moe(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    static const char *const sizes[] = {"shared_expert_intermediate_size", NULL};
+
+    if (read_qwen_moe(spec, config, 60, 4, 1408, err) ||
+        read_count(config, sizes, 5632, 100000000, &spec->stack.moe.shared_size, err))
+        return -1;
+    spec->stack.moe.has_shared_gate = true;
+    spec->stack.has_qkv_bias = json_find_bool(config, "qkv_bias") != 0;
+    return read_qwen2_moe_windows(&spec->stack, config, err);
+}
+
+static int adjust_qwen3_moe(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    if (read_qwen_moe(spec, config, 128, 8, 768, err))
+        return -1;
+    read_attention_bias(spec, config);
+    /* Its class has no max_window_layers: where windows are used, all layers slide. */
+    if (json_find_bool(config, "use_sliding_window") != 1) {
+        spec->stack.window = 0;
+        memset(spec->stack.slides, 0, spec->stack.n_layers);
+    }
+    return 0;
+}
+
+static int adjust_olmoe(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    double clip;
+
+    if (read_moe(spec, config, 64, 8, err) || number(config, "clip_qkv", 0, 0, &clip, err))
+        return -1;
+    read_attention_bias(spec, config);
+    if (json_find_bool(config, "norm_topk_prob") == 1)
+        spec->stack.moe.router = ROUTER_TOP_P_SUM_1;
+    spec->stack.qkv_clip = (float)clip;
+    spec->stack.has_flat_qk_norm = true;
+    return 0;
+}
+
+static int adjust_granite_moe(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    double attention, embedding, residual, logits;
+
+    if (read_moe(spec, config, 8, 2, err) ||
+        number(config, "attention_multiplier", 1, -1e6, &attention, err) ||
+        number(config, "embedding_multiplier", 1, -1e6, &embedding, err) ||
+        number(config, "residual_multiplier", 1, -1e6, &residual, err) ||
+        number(config, "logits_scaling", 1, -1e6, &logits, err))
+        return -1;
+    if (logits == 0)
+        return bad(err, "logits_scaling", logits);
+    read_attention_bias(spec, config);
+    spec->embedding_scale = (float)embedding;
+    spec->logit_scale = (float)(1 / logits);
+    spec->stack.score_scale = (float)attention;
+    spec->stack.residual_scale = (float)residual;
+    return 0;
+}
+
+/* ---- encoder-decoders ---- */
+
 /* "relu", or "gated-" and a name, where "gelu" means the approximation. */
 static int read_projection(struct stack_spec *stack, const char *text, struct error *err)
 {
@@ -574,6 +835,78 @@ const struct family family_phi3 = {
     .qkv = QKV_FUSED,
     .classifier = CLASSIFIER_SCORE,
     .is_causal = true, .is_gated = true,
+};
+
+const struct family family_mixtral = {
+    .name = "Mixtral",
+    .names = &mixtral_names,
+    .defaults = {.vocab_size = 32000, .hidden_size = 4096, .n_layers = 32, .n_heads = 32,
+                 .n_kv_heads = 8, .intermediate_size = 14336, .max_positions = 131072,
+                 .norm_eps = 1e-5, .theta = 1e6, .activation = "silu", .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .router = ROUTER_TOP_P_SUM_1,
+    .adjust = adjust_mixtral,
+};
+
+const struct family family_qwen2_moe = {
+    .name = "Qwen2-MoE",
+    .names = &qwen_moe_names,
+    .defaults = {.vocab_size = 151936, .hidden_size = 2048, .n_layers = 24, .n_heads = 16,
+                 .intermediate_size = 5632, .max_positions = 32768, .window = 4096,
+                 .norm_eps = 1e-6, .theta = 1e4, .activation = "silu", .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .has_qkv_bias = true,
+    .router = ROUTER_TOP_P,
+    .adjust = adjust_qwen2_moe,
+};
+
+const struct family family_qwen3_moe = {
+    .name = "Qwen3-MoE",
+    .names = &qwen_moe_names,
+    .defaults = {.vocab_size = 151936, .hidden_size = 2048, .n_layers = 24, .n_heads = 32,
+                 .n_kv_heads = 4, .intermediate_size = 6144, .max_positions = 32768,
+                 .window = 4096, .norm_eps = 1e-6, .theta = 1e4, .activation = "silu",
+                 .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .has_qk_norm = true,
+    .router = ROUTER_TOP_P,
+    .adjust = adjust_qwen3_moe,
+};
+
+const struct family family_olmoe = {
+    .name = "OLMoE",
+    .names = &qwen_moe_names,
+    .defaults = {.vocab_size = 50304, .hidden_size = 2048, .n_layers = 16, .n_heads = 16,
+                 .intermediate_size = 2048, .max_positions = 4096, .norm_eps = 1e-5,
+                 .theta = 1e4, .activation = "silu", .pad_id = 1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .is_causal = true, .is_gated = true,
+    .has_qk_norm = true,
+    .router = ROUTER_TOP_P,
+    .adjust = adjust_olmoe,
+};
+
+const struct family family_granite_moe = {
+    .name = "GraniteMoE",
+    .names = &granite_moe_names,
+    .defaults = {.vocab_size = 32000, .hidden_size = 4096, .n_layers = 32, .n_heads = 32,
+                 .intermediate_size = 11008, .max_positions = 2048, .norm_eps = 1e-6,
+                 .theta = 1e4, .activation = "silu", .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .is_causal = true, .is_gated = true,
+    .router = ROUTER_TOP_LOGITS,
+    .adjust = adjust_granite_moe,
 };
 
 const struct family family_t5 = {

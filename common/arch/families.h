@@ -7,6 +7,13 @@
 
 #include "arch/model_spec.h"
 
+struct moe_names { /* '@' stands for the number of an expert; with ".weight", but for the fused */
+    const char *router;
+    const char *gate, *up, *down;
+    const char *fused_gate_up, *fused_down; /* [E, 2I, H] gate rows first, and [E, H, I]; whole names */
+    const char *shared_gate, *shared_up, *shared_down, *shared_router;
+};
+
 struct layer_names { /* plain names (tensor_names.h); NULL: the family has none */
     const char *prefix;  /* '#' stands for the number of the layer */
     const char *norm1, *qkv, *q, *k, *v, *o, *q_norm, *k_norm, *post_attention_norm;
@@ -14,6 +21,8 @@ struct layer_names { /* plain names (tensor_names.h); NULL: the family has none 
     const char *cross_norm, *cross_q, *cross_k, *cross_v, *cross_o;
     const char *norm2, *gate_up, *gate, *up, *down, *post_mlp_norm;
     const char *gated_up;   /* instead of `up` where there is a gate */
+    const struct moe_names *moe; /* [n_moe] ways to store experts: the one whose router is there */
+    size_t n_moe;
     const char *final_norm; /* of the stack */
 };
 
@@ -46,12 +55,14 @@ struct family {
     bool is_causal, is_gated, is_conv1d, is_encoder_decoder;
     bool has_qkv_bias, has_o_bias, has_mlp_bias, has_qk_norm, has_post_norms;
     bool lacks_final_norm;
+    enum router_kind router;
     /* May be NULL. Sees the config (the part that describes the text model). */
     int (*adjust)(struct model_spec *spec, const cJSON *config, struct error *err);
 };
 
 extern const struct family family_bert, family_roberta, family_distilbert, family_llama,
     family_mistral, family_qwen2, family_qwen3, family_gemma, family_gemma2, family_gemma3,
-    family_gpt2, family_gpt_neox, family_phi3, family_t5, family_mt5, family_umt5;
+    family_gpt2, family_gpt_neox, family_phi3, family_mixtral, family_qwen2_moe, family_qwen3_moe,
+    family_olmoe, family_granite_moe, family_t5, family_mt5, family_umt5;
 
 #endif

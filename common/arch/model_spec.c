@@ -71,6 +71,8 @@ static int read_size(const cJSON *config, const char *name, size_t max, size_t *
     if (!member)
         return 0;
     value = cJSON_IsNumber(member) ? member->valuedouble : 0;
+    if (value == 0 && cJSON_IsNumber(member) && strcmp(name, "sliding_window") == 0)
+        return 0; /* Qwen2-MoE's way to say that there is none */
     if (!(value >= 1 && value <= (double)max) || value != floor(value))
         return error_set(err, ERROR_FORMAT, "%s must be a whole number from 1 to %zu", name, max);
     *out = (size_t)value;
@@ -313,7 +315,7 @@ static int fill(struct model_spec *spec, const cJSON *config, struct error *err)
         return -1;
     spec->vocab_size = sizes.vocab_size;
     spec->hidden_size = sizes.hidden_size;
-    spec->embedding_scale = spec->logit_scale = 1;
+    spec->embedding_scale = spec->logit_scale = spec->stack.residual_scale = 1;
     spec->has_embedding_norm = family->names->embedding_norm != NULL;
     spec->n_token_types = family->names->token_types ? sizes.n_token_types : 0;
     fill_stack(spec, &sizes);
@@ -390,6 +392,7 @@ int model_spec_load(struct model_spec *spec, const struct config *config, enum m
 void model_spec_release(struct model_spec *spec)
 {
     free(spec->stack.slides); /* the encoder's is the same */
+    free(spec->stack.is_sparse);
     rope_spec_release(&spec->stack.rope[0]);
     rope_spec_release(&spec->stack.rope[1]);
     *spec = (struct model_spec){0};

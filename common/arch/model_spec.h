@@ -29,6 +29,20 @@ enum qkv_kind {
     QKV_PER_HEAD, /* one matrix, rows q, k, v of the first head, of the second, …: GPT-NeoX */
 };
 
+enum router_kind { /* architectures.md 0.8; p = softmax of all logits */
+    ROUTER_TOP_P,       /* the K largest p */
+    ROUTER_TOP_P_SUM_1, /* the K largest p, divided by their sum */
+    ROUTER_TOP_LOGITS,  /* softmax of the K largest logits: the same in exact arithmetic */
+};
+
+struct moe_spec { /* mixture of experts, in place of the MLP */
+    size_t n_experts, n_chosen; /* 0: none */
+    size_t intermediate_size;   /* of an expert */
+    size_t shared_size;         /* of the expert that every token passes; 0: none */
+    bool has_shared_gate;       /* sigmoid(gate x) * shared(x) */
+    enum router_kind router;
+};
+
 struct layer_names;
 
 struct stack_spec { /* of layers */
@@ -51,6 +65,11 @@ struct stack_spec { /* of layers */
     uint8_t *slides;         /* [n_layers], 1 for a sliding layer */
     struct rope_spec rope[2]; /* of full and of sliding layers */
     size_t n_buckets, max_distance; /* POSITION_RELATIVE */
+    struct moe_spec moe;
+    uint8_t *is_sparse;      /* [n_layers], 1 where experts are; NULL: nowhere */
+    bool has_flat_qk_norm;   /* over all heads at once: OLMoE */
+    float qkv_clip;          /* q, k and v are kept within it; 0: no limit */
+    float residual_scale;    /* of what a part adds to x; 1: none */
 };
 
 /* What turns the hidden state of one token into scores: dense (may be absent), then out. */

@@ -12,10 +12,11 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "math/vector.h"
+#include "model/mlp.h"
+#include "model/moe.h"
 #include "model/position.h"
 
-/* Rows of the MLP that are worked on at a time: its inner vectors are the widest. */
-enum { MLP_ROWS = 1024, PIECE_FLOATS = 16384 };
+enum { PIECE_FLOATS = 16384 };
 
 struct forward {
     struct model *model;
@@ -35,6 +36,7 @@ struct forward {
     struct attention_sequence *sequences; /* [n_sequences] */
     struct position_angles angles[2];     /* of full and sliding layers */
     struct position_bias bias;
+    struct moe moe;                       /* of a stack with experts */
     const struct layer *layer;
     size_t number;       /* of the layer */
 };
@@ -96,8 +98,7 @@ static void norm_row(const struct forward *forward, const struct norm *norm, con
 static void multiply(const struct forward *forward, const struct linear *linear, const float *x,
                      size_t n_rows, float *y, size_t y_stride)
 {
-    gemm_multiply(forward->model->gemm, n_rows, x, linear->matrix.n_in, &linear->matrix,
-                  linear->bias, y, y_stride);
+    mlp_multiply(forward->model, linear, x, n_rows, y, y_stride);
 }
 
 /* ---- queries, keys, values ---- */
@@ -133,6 +134,28 @@ static struct attention_rows rows_of(const struct forward *forward, char which, 
     };
 }
 
+/* OLMoE's norms, over all heads at once, and its limit. */
+static void turn_flat_rows(void *context, size_t begin, size_t end)
+{
+    const struct forward *forward = context;
+    const struct stack_spec *spec = forward->spec;
+    const struct layer *layer = forward->layer;
+    size_t n_q = spec->n_heads * spec->head_dim, n_k = spec->n_kv_heads * spec->head_dim;
+
+    for (size_t t = begin; t < end; t++) {
+        float *row = forward->qkv + t * forward->qkv_width;
+
+        if (spec->has_flat_qk_norm) {
+            forward_norm(&layer->q_norm, spec->norm, spec->norm_eps, row, n_q, row);
+            forward_norm(&layer->k_norm, spec->norm, spec->norm_eps, row + n_q, n_k, row + n_q);
+        }
+        for (size_t i = 0; spec->qkv_clip > 0 && i < forward->qkv_width; i++)
+            row[i] = row[i] > spec->qkv_clip    ? spec->qkv_clip
+                     : row[i] < -spec->qkv_clip ? -spec->qkv_clip
+                                                : row[i];
+    }
+}
+
 /* Norms of each head's query and key, then their rotation. */
 static void turn_rows(void *context, size_t begin, size_t end)
 {
@@ -149,7 +172,7 @@ static void turn_rows(void *context, size_t begin, size_t end)
             float *head = (float *)rows.data +
                           (is_query ? h : h - spec->n_heads) * rows.head_stride;
 
-            if (norm->weight)
+            if (norm->weight && !spec->has_flat_qk_norm)
                 forward_norm(norm, spec->norm, spec->norm_eps, head, spec->head_dim, head);
             if (spec->position == POSITION_ROTARY)
                 position_rotate(angles, t, head);
@@ -234,6 +257,8 @@ static int run_attention(struct forward *forward, const float *normed, struct er
         multiply(forward, &weights->v, normed, forward->n_tokens, forward->qkv + n_q + n_kv,
                  forward->qkv_width);
     }
+    if (spec->has_flat_qk_norm || spec->qkv_clip > 0)
+        each_row(forward, turn_flat_rows);
     if (spec->position == POSITION_ROTARY || spec->has_qk_norm)
         each_row(forward, turn_rows);
     for (size_t s = 0; s < batch->n_sequences; s++) {
@@ -325,38 +350,23 @@ static int run_cross_attention(struct forward *forward, struct error *err)
 /* ---- MLP ---- */
 
 
-static void activate_rows(void *context, size_t begin, size_t end)
-{
-    const struct forward *forward = context;
-    const struct stack_spec *spec = forward->spec;
-    size_t n = spec->intermediate_size;
-
-    for (size_t r = begin; r < end; r++)
-        if (spec->is_gated)
-            vector_gate(spec->activation, forward->gate + r * n, forward->up + r * n, n,
-                        forward->up + r * n);
-        else
-            vector_activate(spec->activation, forward->up + r * n, n, forward->up + r * n);
-}
-
-/* delta = MLP of `normed` */
+/* delta = MLP, or experts, of `normed` */
 static void run_mlp(struct forward *forward, const float *normed)
 {
-    const struct stack_spec *spec = forward->spec;
     const struct layer *layer = forward->layer;
+    size_t n = forward->spec->hidden_size;
 
+    if (layer->moe) {
+        moe_run(&forward->moe, forward->model, layer->moe, normed, forward->delta);
+        return;
+    }
     for (size_t first = 0; first < forward->n_tokens; first += MLP_ROWS) {
         size_t n_rows = forward->n_tokens - first < MLP_ROWS ? forward->n_tokens - first
                                                              : MLP_ROWS;
-        const float *in = normed + first * spec->hidden_size;
 
-        multiply(forward, &layer->up, in, n_rows, forward->up, spec->intermediate_size);
-        if (spec->is_gated)
-            multiply(forward, &layer->gate, in, n_rows, forward->gate, spec->intermediate_size);
-        forward_each(forward->model->threads, n_rows, spec->intermediate_size, activate_rows,
-                     forward);
-        multiply(forward, &layer->down, forward->up, n_rows,
-                 forward->delta + first * spec->hidden_size, spec->hidden_size);
+        mlp_run(forward->model, forward->spec->activation, &layer->gate, &layer->up, &layer->down,
+                normed + first * n, n_rows, forward->gate, forward->up,
+                forward->delta + first * n);
     }
 }
 
@@ -383,6 +393,13 @@ static void add_cross_rows(void *context, size_t begin, size_t end)
     }
 }
 
+static void add_delta(const struct forward *forward, float *delta, float *x)
+{
+    if (forward->spec->residual_scale != 1)
+        vector_scale(delta, forward->spec->residual_scale, forward->spec->hidden_size, delta);
+    vector_add(delta, forward->spec->hidden_size, x);
+}
+
 /* What attention gave goes into x, and what the MLP gets into `normed` (x itself, when norms stand
  * behind). */
 static void between_rows(void *context, size_t begin, size_t end)
@@ -398,7 +415,7 @@ static void between_rows(void *context, size_t begin, size_t end)
             norm_row(forward, &layer->norm2, x, forward->normed + t * n);
         if (layer->post_attention_norm.weight)
             norm_row(forward, &layer->post_attention_norm, delta, delta);
-        vector_add(delta, n, x);
+        add_delta(forward, delta, x);
         if (forward->spec->block == BLOCK_POST_NORM)
             norm_row(forward, &layer->norm1, x, x);
         else if (forward->spec->block == BLOCK_PRE_NORM)
@@ -417,7 +434,7 @@ static void after_rows(void *context, size_t begin, size_t end)
 
         if (layer->post_mlp_norm.weight)
             norm_row(forward, &layer->post_mlp_norm, delta, delta);
-        vector_add(delta, n, x);
+        add_delta(forward, delta, x);
         if (forward->spec->block == BLOCK_POST_NORM)
             norm_row(forward, &layer->norm2, x, x);
     }
@@ -551,13 +568,15 @@ int forward_run(struct model *model, const struct stack_spec *spec, const struct
 
     forward.sequences = memory_zalloc(batch->n_sequences, sizeof *forward.sequences);
     if (reserve(&forward, err) == 0 && reserve_caches(&forward, err) == 0 &&
-        prepare_positions(&forward, err) == 0)
+        prepare_positions(&forward, err) == 0 &&
+        (!spec->is_sparse || moe_init(&forward.moe, spec, forward.n_tokens, err) == 0))
         rc = run_layers(&forward, err);
     for (size_t s = 0; rc == 0 && batch->caches && s < batch->n_sequences; s++)
         batch->caches[s]->n_tokens += length_of(batch->ends, s);
     position_angles_release(&forward.angles[0]);
     position_angles_release(&forward.angles[1]);
     position_bias_release(&forward.bias);
+    moe_release(&forward.moe);
     free(forward.sequences);
     free(forward.memory);
     return rc;

@@ -19,19 +19,31 @@ struct loader {
 
 /* ---- finding ---- */
 
+struct place { /* where names begin */
+    const char *prefix;
+    size_t layer, expert;
+};
+
+static const struct place top = {.prefix = ""};
+
+static void add_numbered(struct buffer *out, const char *text, char mark, size_t number)
+{
+    for (; *text; text++)
+        if (*text == mark)
+            buffer_format(out, "%zu", number);
+        else
+            buffer_add_char(out, *text);
+}
+
 /* "layers.#." and "mlp.up_proj" and ".weight" -> "layers.3.mlp.up_proj.weight". */
-static void set_name(struct loader *loader, const char *prefix, size_t number, const char *name,
+static void set_name(struct loader *loader, struct place place, const char *name,
                      const char *ending)
 {
     struct buffer *out = &loader->name;
 
     buffer_clear(out);
-    for (; *prefix; prefix++)
-        if (*prefix == '#')
-            buffer_format(out, "%zu", number);
-        else
-            buffer_add_char(out, *prefix);
-    buffer_add_text(out, name);
+    add_numbered(out, place.prefix, '#', place.layer);
+    add_numbered(out, name, '@', place.expert);
     buffer_add_text(out, ending);
 }
 
@@ -149,28 +161,23 @@ static int load_matrix(struct loader *loader, size_t n_out, size_t n_in, bool is
 
 /* ---- parts of a layer ---- */
 
-struct place { /* where names begin */
-    const char *prefix;
-    size_t number;
-};
-
 static int load_linear(struct loader *loader, struct place place, const char *name, size_t n_out,
                        size_t n_in, bool is_transposed, bool has_bias, struct linear *out)
 {
-    set_name(loader, place.prefix, place.number, name, ".weight");
+    set_name(loader, place, name, ".weight");
     if (load_matrix(loader, n_out, n_in, is_transposed, &out->matrix))
         return -1;
-    set_name(loader, place.prefix, place.number, name, ".bias");
+    set_name(loader, place, name, ".bias");
     return has_bias ? load_vector(loader, n_out, &out->bias) : 0;
 }
 
 static int load_norm(struct loader *loader, struct place place, const char *name,
                      enum norm_kind kind, size_t n, struct norm *out)
 {
-    set_name(loader, place.prefix, place.number, name, ".weight");
+    set_name(loader, place, name, ".weight");
     if (load_vector(loader, n, &out->weight))
         return -1;
-    set_name(loader, place.prefix, place.number, name, ".bias");
+    set_name(loader, place, name, ".bias");
     return kind == NORM_LAYER ? load_vector(loader, n, &out->bias) : 0;
 }
 
@@ -193,11 +200,11 @@ static int load_attention(struct loader *loader, const struct stack_spec *stack,
     if (load_linear(loader, place, names->o, n, n_q, turned, stack->has_o_bias, &out->o))
         return -1;
     if (stack->position == POSITION_RELATIVE &&
-        (place.number == 0 || stack->has_bias_per_layer)) {
+        (place.layer == 0 || stack->has_bias_per_layer)) {
         const struct tensor *tensor;
         float *values;
 
-        set_name(loader, place.prefix, place.number, names->relative_bias, ".weight");
+        set_name(loader, place, names->relative_bias, ".weight");
         tensor = need(loader);
         if (!tensor || check_dtype(loader, tensor) ||
             check_shape(loader, tensor, 2, stack->n_buckets, stack->n_heads))
@@ -265,21 +272,152 @@ static int load_mlp(struct loader *loader, const struct stack_spec *stack, struc
     return load_linear(loader, place, names->down, n, m, turned, bias, &layer->down);
 }
 
+/* ---- experts ---- */
+
+/* Expert number `expert` of a tensor [E, n_out, n_in]. */
+static int use_slice(struct loader *loader, const struct tensor *tensor, size_t n_experts,
+                     size_t expert, size_t first, size_t n_rows, size_t n_out, size_t n_in,
+                     struct linear *out)
+{
+    size_t shape[] = {n_out, n_in};
+    struct tensor slice = *tensor;
+
+    if (tensor->n_dims != 3 || tensor->shape[0] != n_experts || tensor->shape[1] != n_out ||
+        tensor->shape[2] != n_in)
+        return error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by config.json its "
+                         "shape is [%zu, %zu, %zu]", tensor->name, n_experts, n_out, n_in);
+    if (tensor->strides)
+        return error_set(loader->err, ERROR_UNSUPPORTED, "tensor '" ERROR_NAME "': experts that do "
+                         "not lie one behind the other", tensor->name);
+    slice.n_dims = 2;
+    slice.shape = shape;
+    if (tensor_measure(&slice, loader->err))
+        return -1;
+    slice.offset += expert * slice.size_bytes;
+    if (use_matrix(loader, &slice, n_out, n_in, false, &out->matrix))
+        return -1;
+    *out = part_of(out, first, n_rows);
+    return 0;
+}
+
+static int load_fused_expert(struct loader *loader, const struct stack_spec *stack,
+                             const struct moe_names *names, struct place place,
+                             struct moe_weights *moe)
+{
+    const struct moe_spec *spec = &stack->moe;
+    size_t n = stack->hidden_size, m = spec->intermediate_size, e = place.expert;
+    const struct tensor *tensor;
+
+    set_name(loader, place, names->fused_gate_up, "");
+    tensor = need(loader);
+    if (!tensor ||
+        use_slice(loader, tensor, spec->n_experts, e, 0, m, 2 * m, n, &moe->gate[e]) ||
+        use_slice(loader, tensor, spec->n_experts, e, m, m, 2 * m, n, &moe->up[e]))
+        return -1;
+    set_name(loader, place, names->fused_down, "");
+    tensor = need(loader);
+    return tensor ? use_slice(loader, tensor, spec->n_experts, e, 0, n, n, m, &moe->down[e]) : -1;
+}
+
+static int load_expert(struct loader *loader, const struct stack_spec *stack,
+                       const struct moe_names *names, struct place place,
+                       struct moe_weights *moe)
+{
+    size_t n = stack->hidden_size, m = stack->moe.intermediate_size, e = place.expert;
+
+    return load_linear(loader, place, names->gate, m, n, false, false, &moe->gate[e]) ||
+           load_linear(loader, place, names->up, m, n, false, false, &moe->up[e]) ||
+           load_linear(loader, place, names->down, n, m, false, false, &moe->down[e]) ? -1 : 0;
+}
+
+/* Of the ways to store experts the one whose tensors are there; the first, when none is. */
+static const struct moe_names *choose_names(struct loader *loader, const struct stack_spec *stack,
+                                            struct place place, bool *is_fused)
+{
+    const struct layer_names *names = stack->names;
+
+    for (size_t i = 0; i < names->n_moe; i++) {
+        const struct moe_names *moe = &names->moe[i];
+
+        *is_fused = false;
+        if (moe->gate) {
+            set_name(loader, place, moe->gate, ".weight");
+            if (find(loader))
+                return moe;
+        }
+        *is_fused = true;
+        if (moe->fused_gate_up) {
+            set_name(loader, place, moe->fused_gate_up, "");
+            if (find(loader))
+                return moe;
+        }
+    }
+    *is_fused = !names->moe->gate;
+    return names->moe;
+}
+
+static int load_shared_expert(struct loader *loader, const struct stack_spec *stack,
+                              const struct moe_names *names, struct place place,
+                              struct moe_weights *moe)
+{
+    size_t n = stack->hidden_size, m = stack->moe.shared_size;
+
+    if (load_linear(loader, place, names->shared_gate, m, n, false, false, &moe->shared_gate) ||
+        load_linear(loader, place, names->shared_up, m, n, false, false, &moe->shared_up) ||
+        load_linear(loader, place, names->shared_down, n, m, false, false, &moe->shared_down))
+        return -1;
+    return stack->moe.has_shared_gate ? load_linear(loader, place, names->shared_router, 1, n, false,
+                                                    false, &moe->shared_router)
+                                      : 0;
+}
+
+static int load_moe(struct loader *loader, const struct stack_spec *stack, struct place place,
+                    struct layer *layer)
+{
+    size_t n_experts = stack->moe.n_experts;
+    struct arena *arena = &loader->parameters->arena;
+    struct moe_weights *moe = layer->moe = arena_alloc(arena, sizeof *moe);
+    bool is_fused;
+    const struct moe_names *names = choose_names(loader, stack, place, &is_fused);
+
+    if (load_linear(loader, place, names->router, n_experts, stack->hidden_size, false, false,
+                    &moe->router))
+        return -1;
+    moe->gate = arena_alloc(arena, n_experts * sizeof *moe->gate);
+    moe->up = arena_alloc(arena, n_experts * sizeof *moe->up);
+    moe->down = arena_alloc(arena, n_experts * sizeof *moe->down);
+    for (place.expert = 0; place.expert < n_experts; place.expert++)
+        if (is_fused ? load_fused_expert(loader, stack, names, place, moe)
+                     : load_expert(loader, stack, names, place, moe))
+            return -1;
+    if (!is_fused) {
+        set_name(loader, place, names->gate, ".weight");
+        if (find(loader))
+            return error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by config.json "
+                             "there are %zu experts", loader->name.data, n_experts);
+    }
+    return stack->moe.shared_size ? load_shared_expert(loader, stack, names, place, moe) : 0;
+}
+
 static int load_layer(struct loader *loader, const struct stack_spec *stack, size_t number,
                       struct layer *layer)
 {
     const struct layer_names *names = stack->names;
-    struct place place = {names->prefix, number};
+    struct place place = {.prefix = names->prefix, .layer = number};
     size_t n = stack->hidden_size;
+    size_t n_q = stack->head_dim * (stack->has_flat_qk_norm ? stack->n_heads : 1);
+    size_t n_k = stack->head_dim * (stack->has_flat_qk_norm ? stack->n_kv_heads : 1);
+    bool is_sparse = stack->is_sparse && stack->is_sparse[number];
 
     if (load_norm(loader, place, names->norm1, stack->norm, n, &layer->norm1) ||
         load_attention(loader, stack, place, &layer->self) ||
         load_norm(loader, place, names->norm2, stack->norm, n, &layer->norm2) ||
-        load_mlp(loader, stack, place, layer))
+        (is_sparse ? load_moe(loader, stack, place, layer)
+                   : load_mlp(loader, stack, place, layer)))
         return -1;
     if (stack->has_qk_norm &&
-        (load_norm(loader, place, names->q_norm, stack->norm, stack->head_dim, &layer->q_norm) ||
-         load_norm(loader, place, names->k_norm, stack->norm, stack->head_dim, &layer->k_norm)))
+        (load_norm(loader, place, names->q_norm, stack->norm, n_q, &layer->q_norm) ||
+         load_norm(loader, place, names->k_norm, stack->norm, n_k, &layer->k_norm)))
         return -1;
     if (stack->has_post_norms &&
         (load_norm(loader, place, names->post_attention_norm, stack->norm, n,
@@ -295,7 +433,7 @@ static int load_stack(struct loader *loader, const struct stack_spec *spec, stru
     for (size_t i = 0; i < spec->n_layers; i++)
         if (load_layer(loader, spec, i, &stack->layers[i]))
             return -1;
-    return spec->has_final_norm ? load_norm(loader, (struct place){"", 0}, spec->names->final_norm,
+    return spec->has_final_norm ? load_norm(loader, top, spec->names->final_norm,
                                             spec->norm, spec->hidden_size, &stack->final_norm)
                                 : 0;
 }
@@ -305,7 +443,7 @@ static int load_stack(struct loader *loader, const struct stack_spec *spec, stru
 static int load_table(struct loader *loader, const char *name, size_t n_rows,
                       struct gemm_matrix *out)
 {
-    set_name(loader, "", 0, name, ".weight");
+    set_name(loader, top, name, ".weight");
     return load_matrix(loader, n_rows, loader->spec->hidden_size, false, out);
 }
 
@@ -316,9 +454,9 @@ static int load_embedding(struct loader *loader)
     const struct model_spec *spec = loader->spec;
     const char *name = spec->family->names->embedding;
 
-    set_name(loader, "", 0, name, ".weight");
+    set_name(loader, top, name, ".weight");
     for (size_t i = 0; spec->family->is_encoder_decoder && !find(loader) && i < 2; i++) {
-        set_name(loader, "", 0, aliases[i], ".weight");
+        set_name(loader, top, aliases[i], ".weight");
         if (find(loader))
             name = aliases[i];
     }
@@ -338,7 +476,7 @@ static int load_embeddings(struct loader *loader)
          load_table(loader, names->token_types, spec->n_token_types, &parameters->token_types)))
         return -1;
     return spec->has_embedding_norm
-               ? load_norm(loader, (struct place){"", 0}, names->embedding_norm, spec->stack.norm,
+               ? load_norm(loader, top, names->embedding_norm, spec->stack.norm,
                            spec->hidden_size, &parameters->embedding_norm)
                : 0;
 }
@@ -350,7 +488,7 @@ static int load_head(struct loader *loader)
     struct parameters *parameters = loader->parameters;
     const struct tensor *tensor;
 
-    set_name(loader, "", 0, spec->family->names->head, ".weight");
+    set_name(loader, top, spec->family->names->head, ".weight");
     tensor = find(loader);
     if (!tensor) {
         parameters->head.matrix = parameters->embedding;
@@ -388,14 +526,13 @@ static int load_classifier(struct loader *loader)
     };
     const struct model_spec *spec = loader->spec;
     enum classifier_kind kind = spec->classifier;
-    struct place top = {"", 0};
     size_t n = spec->hidden_size;
     const struct tensor *tensor;
 
     if (rows[kind].dense && load_linear(loader, top, rows[kind].dense, n, n, false, true,
                                         &loader->parameters->classifier_dense))
         return -1;
-    set_name(loader, "", 0, rows[kind].out, ".weight");
+    set_name(loader, top, rows[kind].out, ".weight");
     tensor = need(loader);
     if (!tensor)
         return -1;

@@ -28,10 +28,17 @@ struct attention_weights {
     const float *relative_bias; /* [n_buckets, n_heads], or NULL */
 };
 
+struct moe_weights {
+    struct linear router;
+    struct linear *gate, *up, *down; /* [n_experts] */
+    struct linear shared_router, shared_gate, shared_up, shared_down;
+};
+
 struct layer {
     struct norm norm1, q_norm, k_norm, post_attention_norm, cross_norm, norm2, post_mlp_norm;
     struct attention_weights self, cross;
     struct linear gate, up, down;
+    struct moe_weights *moe; /* in place of these; NULL: an MLP */
 };
 
 struct stack {

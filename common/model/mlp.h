@@ -1,0 +1,22 @@
+/* mlp.h - the feed-forward part of a layer, or one expert of it. */
+#ifndef COCKTAIL_MLP_H
+#define COCKTAIL_MLP_H
+
+#include "math/vector.h"
+#include "model/model.h"
+
+/* Rows that are worked on at a time: inner vectors are the widest. */
+enum { MLP_ROWS = 1024 };
+
+/* out [n_rows, n_out of down] = down(f(gate(x)) * up(x)), or down(f(up(x))) where gate has no
+ * matrix. gate_rows and up_rows [n_rows, n_out of up] are scratch; the first may be NULL without a
+ * gate. n_rows <= MLP_ROWS. */
+void mlp_run(const struct model *model, enum activation activation, const struct linear *gate,
+             const struct linear *up, const struct linear *down, const float *x, size_t n_rows,
+             float *gate_rows, float *up_rows, float *out);
+
+/* y = x W^T + bias, rows without gaps but for y. */
+void mlp_multiply(const struct model *model, const struct linear *linear, const float *x,
+                  size_t n_rows, float *y, size_t y_stride);
+
+#endif

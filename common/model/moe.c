@@ -1,0 +1,169 @@
+#include "moe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "math/vector.h"
+#include "model/forward.h"
+#include "model/mlp.h"
+#include "model/router.h"
+
+int moe_init(struct moe *moe, const struct stack_spec *spec, size_t n_tokens, struct error *err)
+{
+    size_t n_rows = n_tokens < MLP_ROWS ? n_tokens : MLP_ROWS;
+    size_t width = spec->moe.intermediate_size > spec->moe.shared_size
+                       ? spec->moe.intermediate_size
+                       : spec->moe.shared_size;
+
+    *moe = (struct moe){.spec = spec, .n_tokens = n_tokens};
+    moe->ends = memory_zalloc(spec->moe.n_experts, sizeof *moe->ends);
+    moe->logits = memory_try(n_tokens, spec->moe.n_experts * sizeof *moe->logits, "router", err);
+    moe->experts = memory_try(n_tokens, spec->moe.n_chosen * sizeof *moe->experts, "router", err);
+    moe->weights = memory_try(n_tokens, spec->moe.n_chosen * sizeof *moe->weights, "router", err);
+    moe->order = memory_try(n_tokens, spec->moe.n_chosen * sizeof *moe->order, "router", err);
+    moe->in = memory_try(n_rows, 2 * spec->hidden_size * sizeof *moe->in, "experts", err);
+    moe->gate = memory_try(n_rows, 2 * width * sizeof *moe->gate, "experts", err);
+    if (!moe->logits || !moe->experts || !moe->weights || !moe->order || !moe->in || !moe->gate)
+        return -1;
+    moe->out = moe->in + n_rows * spec->hidden_size;
+    moe->up = moe->gate + n_rows * width;
+    return 0;
+}
+
+void moe_release(struct moe *moe)
+{
+    free(moe->logits);
+    free(moe->experts);
+    free(moe->weights);
+    free(moe->ends);
+    free(moe->order);
+    free(moe->in);
+    free(moe->gate);
+    *moe = (struct moe){0};
+}
+
+/* ---- choosing ---- */
+
+static void choose_rows(void *context, size_t begin, size_t end)
+{
+    const struct moe *moe = context;
+    const struct moe_spec *spec = &moe->spec->moe;
+
+    for (size_t t = begin; t < end; t++)
+        router_choose(spec, moe->logits + t * spec->n_experts, moe->experts + t * spec->n_chosen,
+                      moe->weights + t * spec->n_chosen);
+}
+
+/* A counting sort. */
+static void group_by_expert(struct moe *moe)
+{
+    size_t n_experts = moe->spec->moe.n_experts, n = moe->n_tokens * moe->spec->moe.n_chosen;
+
+    memset(moe->ends, 0, n_experts * sizeof *moe->ends);
+    for (size_t i = 0; i < n; i++)
+        moe->ends[moe->experts[i]]++;
+    for (size_t e = 0, start = 0; e < n_experts; e++) {
+        size_t count = moe->ends[e];
+
+        moe->ends[e] = start; /* moves to the end of its group as that fills */
+        start += count;
+    }
+    for (size_t i = 0; i < n; i++)
+        moe->order[moe->ends[moe->experts[i]]++] = i;
+}
+
+/* ---- running ---- */
+
+struct group { /* rows of one expert */
+    const struct moe *moe;
+    const size_t *choices; /* [n_rows] */
+    const float *x;
+    float *delta;
+};
+
+static size_t token_of(const struct group *group, size_t row)
+{
+    return group->choices[row] / group->moe->spec->moe.n_chosen;
+}
+
+static void gather_rows(void *context, size_t begin, size_t end)
+{
+    const struct group *group = context;
+    size_t n = group->moe->spec->hidden_size;
+
+    for (size_t r = begin; r < end; r++)
+        memcpy(group->moe->in + r * n, group->x + token_of(group, r) * n, n * sizeof(float));
+}
+
+static void scatter_rows(void *context, size_t begin, size_t end)
+{
+    const struct group *group = context;
+    size_t n = group->moe->spec->hidden_size;
+
+    for (size_t r = begin; r < end; r++) {
+        float *out = group->moe->out + r * n;
+
+        vector_scale(out, group->moe->weights[group->choices[r]], n, out);
+        vector_add(out, n, group->delta + token_of(group, r) * n);
+    }
+}
+
+static void run_expert(const struct moe *moe, const struct model *model,
+                       const struct moe_weights *weights, size_t expert, const float *x,
+                       float *delta)
+{
+    size_t first = expert ? moe->ends[expert - 1] : 0, n = moe->spec->hidden_size;
+
+    for (; first < moe->ends[expert]; first += MLP_ROWS) {
+        struct group group = {moe, moe->order + first, x, delta};
+        size_t n_rows = moe->ends[expert] - first < MLP_ROWS ? moe->ends[expert] - first
+                                                             : MLP_ROWS;
+
+        forward_each(model->threads, n_rows, n, gather_rows, &group);
+        mlp_run(model, moe->spec->activation, &weights->gate[expert], &weights->up[expert],
+                &weights->down[expert], moe->in, n_rows, moe->gate, moe->up, moe->out);
+        forward_each(model->threads, n_rows, n, scatter_rows, &group);
+    }
+}
+
+/* The expert that every token passes. */
+static void run_shared(const struct moe *moe, const struct model *model,
+                       const struct moe_weights *weights, const float *x, float *delta)
+{
+    size_t n = moe->spec->hidden_size;
+
+    for (size_t first = 0; first < moe->n_tokens; first += MLP_ROWS) {
+        size_t n_rows = moe->n_tokens - first < MLP_ROWS ? moe->n_tokens - first : MLP_ROWS;
+        float *gates = moe->logits; /* the choices are made, its rows are free */
+
+        mlp_run(model, moe->spec->activation, &weights->shared_gate, &weights->shared_up,
+                &weights->shared_down, x + first * n, n_rows, moe->gate, moe->up, moe->out);
+        if (weights->shared_router.matrix.data) {
+            mlp_multiply(model, &weights->shared_router, x + first * n, n_rows, gates, 1);
+            vector_activate(ACTIVATION_SIGMOID, gates, n_rows, gates);
+        }
+        for (size_t r = 0; r < n_rows; r++) {
+            float *out = moe->out + r * n;
+
+            if (weights->shared_router.matrix.data)
+                vector_scale(out, gates[r], n, out);
+            vector_add(out, n, delta + (first + r) * n);
+        }
+    }
+}
+
+void moe_run(struct moe *moe, const struct model *model, const struct moe_weights *weights,
+             const float *x, float *delta)
+{
+    const struct moe_spec *spec = &moe->spec->moe;
+
+    mlp_multiply(model, &weights->router, x, moe->n_tokens, moe->logits, spec->n_experts);
+    forward_each(model->threads, moe->n_tokens, spec->n_experts * spec->n_chosen, choose_rows, moe);
+    group_by_expert(moe);
+    memset(delta, 0, moe->n_tokens * moe->spec->hidden_size * sizeof *delta);
+    for (size_t e = 0; e < spec->n_experts; e++)
+        run_expert(moe, model, weights, e, x, delta);
+    if (spec->shared_size)
+        run_shared(moe, model, weights, x, delta);
+}

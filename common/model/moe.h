@@ -1,0 +1,35 @@
+/* moe.h - the experts of a layer: tokens are grouped by expert, one product per expert and
+ * projection. What experts give is added in the order of their numbers, so that a sum does not
+ * depend on threads. Source: architectures.md C; Switch Transformers (arXiv 2101.03961), Mixtral
+ * (2401.04088). */
+#ifndef COCKTAIL_MOE_H
+#define COCKTAIL_MOE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "model/model.h"
+
+struct moe { /* of one forward pass, for all its layers; a zeroed struct: none */
+    const struct stack_spec *spec;
+    size_t n_tokens;
+    float *logits;     /* [n_tokens, n_experts] */
+    uint32_t *experts; /* [n_tokens, n_chosen] */
+    float *weights;    /* [n_tokens, n_chosen] */
+    size_t *ends;      /* [n_experts], in `order` */
+    size_t *order;     /* [n_tokens * n_chosen]: numbers of choices, by expert, then by token */
+    float *in, *out;   /* [MLP_ROWS, hidden_size] */
+    float *gate, *up;  /* [MLP_ROWS, the widest expert] */
+};
+
+/* ERROR_RESOURCES names the size. Released with moe_release. */
+int moe_init(struct moe *moe, const struct stack_spec *spec, size_t n_tokens, struct error *err);
+void moe_release(struct moe *moe);
+
+/* delta [n_tokens, hidden_size] = what the experts make of x. experts and weights of `moe` keep the
+ * choices until the next layer. */
+void moe_run(struct moe *moe, const struct model *model, const struct moe_weights *weights,
+             const float *x, float *delta);
+
+#endif

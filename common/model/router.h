@@ -1,0 +1,14 @@
+/* router.h - which experts a token goes to, and how much each of them counts. */
+#ifndef COCKTAIL_ROUTER_H
+#define COCKTAIL_ROUTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/model_spec.h"
+
+/* experts[n_chosen] and weights[n_chosen] of one token, the likeliest first, of equals the one with
+ * the lower number. logits [n_experts] are used up. Source: architectures.md 0.8. */
+void router_choose(const struct moe_spec *moe, float *logits, uint32_t *experts, float *weights);
+
+#endif
