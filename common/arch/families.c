@@ -93,6 +93,16 @@ static const struct moe_names qwen_moe[] = {
     },
 };
 
+static const struct moe_names gpt_oss_moe[] = {
+    {
+        .router = "mlp.router",
+        .turned_gate_up = "mlp.experts.gate_up_proj",
+        .turned_gate_up_bias = "mlp.experts.gate_up_proj_bias",
+        .turned_down = "mlp.experts.down_proj",
+        .turned_down_bias = "mlp.experts.down_proj_bias",
+    },
+};
+
 static const struct moe_names granite_moe[] = {
     {
         .router = "block_sparse_moe.router.layer",
@@ -164,6 +174,29 @@ static const struct family_names granite_moe_names = {
         .final_norm = "norm",
         .moe = granite_moe,
         .n_moe = sizeof granite_moe / sizeof *granite_moe,
+    },
+};
+
+static const struct family_names gpt_oss_names = {
+    .embedding = "embed_tokens",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "layers.#.",
+        .norm1 = "input_layernorm",
+        .q = "self_attn.q_proj",
+        .k = "self_attn.k_proj",
+        .v = "self_attn.v_proj",
+        .o = "self_attn.o_proj",
+        .q_norm = "self_attn.q_norm",
+        .k_norm = "self_attn.k_norm",
+        .sinks = "self_attn.sinks",
+        .norm2 = "post_attention_layernorm",
+        .gate = "mlp.gate_proj",
+        .up = "mlp.up_proj",
+        .down = "mlp.down_proj",
+        .final_norm = "norm",
+        .moe = gpt_oss_moe,
+        .n_moe = sizeof gpt_oss_moe / sizeof *gpt_oss_moe,
     },
 };
 
@@ -560,6 +593,38 @@ static int adjust_olmoe(struct model_spec *spec, const cJSON *config, struct err
     return 0;
 }
 
+static int adjust_phi_moe(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    double jitter;
+
+    if (read_moe(spec, config, 16, 2, err) ||
+        number(config, "router_jitter_noise", 0.01, 0, &jitter, err))
+        return -1;
+    if (spec->stack.moe.n_chosen != 2)
+        return error_set(err, ERROR_FORMAT, "%zu experts for each token; its router chooses 2",
+                         spec->stack.moe.n_chosen);
+    read_attention_bias(spec, config);
+    spec->has_head_bias = json_find_bool(config, "lm_head_bias") == 1;
+    spec->stack.moe.jitter = (float)jitter;
+    return 0;
+}
+
+static int adjust_gpt_oss(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    struct stack_spec *stack = &spec->stack;
+    double limit;
+
+    if (read_moe(spec, config, 128, 4, err) ||
+        number(config, "swiglu_limit", 7, 1e-6, &limit, err))
+        return -1;
+    stack->has_qkv_bias = stack->has_o_bias = json_find_bool(config, "attention_bias") != 0;
+    stack->has_sinks = stack->moe.has_router_bias = true;
+    stack->moe.clamp = (float)limit;
+    for (size_t i = 0; i < stack->n_layers; i++)
+        stack->slides[i] = stack->window && i % 2 == 0;
+    return 0;
+}
+
 static int adjust_granite_moe(struct model_spec *spec, const cJSON *config, struct error *err)
 {
     double attention, embedding, residual, logits;
@@ -894,6 +959,34 @@ const struct family family_olmoe = {
     .has_qk_norm = true,
     .router = ROUTER_TOP_P,
     .adjust = adjust_olmoe,
+};
+
+const struct family family_phi_moe = {
+    .name = "PhiMoE",
+    .names = &mixtral_names,
+    .defaults = {.vocab_size = 32064, .hidden_size = 4096, .n_layers = 32, .n_heads = 32,
+                 .n_kv_heads = 8, .intermediate_size = 6400, .max_positions = 131072,
+                 .norm_eps = 1e-5, .theta = 1e6, .activation = "silu", .pad_id = -1},
+    .norm = NORM_LAYER,
+    .position = POSITION_ROTARY,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .router = ROUTER_SPARSEMIXER,
+    .adjust = adjust_phi_moe,
+};
+
+const struct family family_gpt_oss = {
+    .name = "gpt-oss",
+    .names = &gpt_oss_names,
+    .defaults = {.vocab_size = 201088, .hidden_size = 2880, .n_layers = 36, .n_heads = 64,
+                 .n_kv_heads = 8, .head_dim = 64, .intermediate_size = 2880,
+                 .max_positions = 131072, .window = 128, .norm_eps = 1e-5, .theta = 150000,
+                 .activation = "silu", .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .is_causal = true, .is_gated = true,
+    .router = ROUTER_TOP_LOGITS,
+    .adjust = adjust_gpt_oss,
 };
 
 const struct family family_granite_moe = {

@@ -11,13 +11,15 @@ struct moe_names { /* '@' stands for the number of an expert; with ".weight", bu
     const char *router;
     const char *gate, *up, *down;
     const char *fused_gate_up, *fused_down; /* [E, 2I, H] gate rows first, and [E, H, I]; whole names */
+    const char *turned_gate_up, *turned_down; /* [E, H, 2I] gate and up in turn, and [E, I, H]; whole */
+    const char *turned_gate_up_bias, *turned_down_bias;
     const char *shared_gate, *shared_up, *shared_down, *shared_router;
 };
 
 struct layer_names { /* plain names (tensor_names.h); NULL: the family has none */
     const char *prefix;  /* '#' stands for the number of the layer */
     const char *norm1, *qkv, *q, *k, *v, *o, *q_norm, *k_norm, *post_attention_norm;
-    const char *relative_bias;
+    const char *relative_bias, *sinks; /* sinks: the whole name */
     const char *cross_norm, *cross_q, *cross_k, *cross_v, *cross_o;
     const char *norm2, *gate_up, *gate, *up, *down, *post_mlp_norm;
     const char *gated_up;   /* instead of `up` where there is a gate */
@@ -63,6 +65,7 @@ struct family {
 extern const struct family family_bert, family_roberta, family_distilbert, family_llama,
     family_mistral, family_qwen2, family_qwen3, family_gemma, family_gemma2, family_gemma3,
     family_gpt2, family_gpt_neox, family_phi3, family_mixtral, family_qwen2_moe, family_qwen3_moe,
-    family_olmoe, family_granite_moe, family_t5, family_mt5, family_umt5;
+    family_olmoe, family_phi_moe, family_granite_moe, family_gpt_oss, family_t5, family_mt5,
+    family_umt5;
 
 #endif

@@ -33,6 +33,7 @@ enum router_kind { /* architectures.md 0.8; p = softmax of all logits */
     ROUTER_TOP_P,       /* the K largest p */
     ROUTER_TOP_P_SUM_1, /* the K largest p, divided by their sum */
     ROUTER_TOP_LOGITS,  /* softmax of the K largest logits: the same in exact arithmetic */
+    ROUTER_SPARSEMIXER, /* PhiMoE: each of the two by its share among those near the largest */
 };
 
 struct moe_spec { /* mixture of experts, in place of the MLP */
@@ -41,6 +42,11 @@ struct moe_spec { /* mixture of experts, in place of the MLP */
     size_t shared_size;         /* of the expert that every token passes; 0: none */
     bool has_shared_gate;       /* sigmoid(gate x) * shared(x) */
     enum router_kind router;
+    float jitter;               /* ROUTER_SPARSEMIXER: how near is near */
+    bool has_router_bias;
+    /* gpt-oss: gate and up alternate in one matrix, stored as [n_in, n_out], all with biases, and
+     * what comes out of them is kept within this limit; 0: none of that. */
+    float clamp;
 };
 
 struct layer_names;
@@ -69,6 +75,7 @@ struct stack_spec { /* of layers */
     uint8_t *is_sparse;      /* [n_layers], 1 where experts are; NULL: nowhere */
     bool has_flat_qk_norm;   /* over all heads at once: OLMoE */
     float qkv_clip;          /* q, k and v are kept within it; 0: no limit */
+    bool has_sinks;          /* a score for each head that no key has: gpt-oss */
     float residual_scale;    /* of what a part adds to x; 1: none */
 };
 
@@ -94,6 +101,7 @@ struct model_spec {
     float embedding_scale;  /* 1: none */
     float logit_scale;      /* of what goes into the head; 1: none */
     float logit_cap;        /* 0: none */
+    bool has_head_bias;
     bool has_tied_head;     /* by config.json; a head that is stored all the same is used */
     enum classifier_kind classifier;
     int64_t pad_id;         /* -1: none */

@@ -105,7 +105,9 @@ static int read_longrope(struct rope_spec *rope, const cJSON *parameters, struct
     rope->short_factors = read_factors(parameters, "short_factor", rope->n_dims / 2, err);
     if (rope->short_factors)
         rope->long_factors = read_factors(parameters, "long_factor", rope->n_dims / 2, err);
-    if (!rope->long_factors)
+    if (!rope->long_factors ||
+        read_number(parameters, "short_mscale", 0, 1e-6, 1e6, &rope->short_mscale, err) ||
+        read_number(parameters, "long_mscale", 0, 1e-6, 1e6, &rope->long_mscale, err))
         return -1;
     if (rope->attention_factor == 0)
         rope->attention_factor =
@@ -268,6 +270,13 @@ void rope_spec_frequencies(const struct rope_spec *rope, size_t n_tokens, float 
                          : rope->kind == ROPE_LONGROPE ? (float)((double)f / factors[i])
                                                        : f;
     }
+}
+
+double rope_spec_attention_factor(const struct rope_spec *rope, size_t n_tokens)
+{
+    double mscale = n_tokens > rope->original_positions ? rope->long_mscale : rope->short_mscale;
+
+    return mscale > 0 ? mscale : rope->attention_factor;
 }
 
 size_t rope_spec_switch(const struct rope_spec *rope)

@@ -23,6 +23,7 @@ struct rope_spec { /* a zeroed struct: none */
     size_t max_positions, original_positions;
     double attention_factor;                  /* cosines and sines are multiplied by it */
     double *short_factors, *long_factors;     /* longrope, [n_dims / 2] */
+    double short_mscale, long_mscale;         /* PhiMoE's, instead of it; 0: none */
 };
 
 struct rope_source { /* where config.json says it; members may be NULL */
@@ -40,6 +41,8 @@ void rope_spec_release(struct rope_spec *rope);
 
 /* frequencies[n_dims / 2] for a sequence of n_tokens (dynamic and longrope depend on it). */
 void rope_spec_frequencies(const struct rope_spec *rope, size_t n_tokens, float *frequencies);
+/* What cosines and sines of such a sequence are multiplied by. */
+double rope_spec_attention_factor(const struct rope_spec *rope, size_t n_tokens);
 /* The number of tokens above which longrope takes other frequencies for all positions, so that
  * keys kept from before no longer fit; 0: never. */
 size_t rope_spec_switch(const struct rope_spec *rope);

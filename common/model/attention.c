@@ -145,8 +145,9 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
     size_t end = visible_keys(block, block->n_rows - 1).end;
 
     for (size_t row = 0; row < block->n_rows; row++) {
-        scratch->max[row] = -INFINITY;
-        scratch->sum[row] = 0;
+        scratch->max[row] =
+            spec->sinks ? spec->sinks[block->head + (block->is_group ? row : 0)] : -INFINITY;
+        scratch->sum[row] = spec->sinks ? 1 : 0;
         memset(block->out + row * block->out_stride, 0, spec->head_dim * sizeof(float));
     }
     for (size_t key = first; key < end; key += KEYS) {

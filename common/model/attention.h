@@ -19,6 +19,8 @@ struct attention_spec { /* what all sequences of a call share */
      * rows 2 bias_span + 1 long; NULL: none. bias_span is at least the largest distance. */
     const float *bias;
     size_t bias_span;
+    /* A score of each head that takes part in the softmax and has no value (gpt-oss); NULL: none. */
+    const float *sinks; /* [n_heads] */
 };
 
 struct attention_rows { /* one sequence of vectors, of all heads */

@@ -246,6 +246,7 @@ static int run_attention(struct forward *forward, const float *normed, struct er
         .window = spec->slides[forward->number] ? spec->window : 0,
         .bias = forward->bias.values,
         .bias_span = forward->bias.span,
+        .sinks = weights->sinks,
     };
 
     if (spec->scales_by_layer)

@@ -16,6 +16,8 @@ int moe_init(struct moe *moe, const struct stack_spec *spec, size_t n_tokens, st
                        ? spec->moe.intermediate_size
                        : spec->moe.shared_size;
 
+    if (spec->moe.clamp > 0)
+        width *= 2;
     *moe = (struct moe){.spec = spec, .n_tokens = n_tokens};
     moe->ends = memory_zalloc(spec->moe.n_experts, sizeof *moe->ends);
     moe->logits = memory_try(n_tokens, spec->moe.n_experts * sizeof *moe->logits, "router", err);
@@ -109,6 +111,41 @@ static void scatter_rows(void *context, size_t begin, size_t end)
     }
 }
 
+/* gpt-oss: rows of gate and up in turn -> (up + 1) gate sigmoid(1.702 gate), both kept within the
+ * limit (gate only from above). */
+static void clamp_rows(void *context, size_t begin, size_t end)
+{
+    const struct moe *moe = context;
+    size_t n = moe->spec->moe.intermediate_size;
+    float limit = moe->spec->moe.clamp;
+
+    for (size_t r = begin; r < end; r++) {
+        const float *pairs = moe->up + r * 2 * n;
+        float *out = moe->gate + r * n;
+
+        for (size_t i = 0; i < n; i++)
+            out[i] = pairs[2 * i] > limit ? limit : pairs[2 * i];
+        vector_activate(ACTIVATION_GELU_QUICK, out, n, out);
+        for (size_t i = 0; i < n; i++) {
+            float up = pairs[2 * i + 1];
+
+            up = up > limit ? limit : up < -limit ? -limit : up;
+            out[i] *= up + 1;
+        }
+    }
+}
+
+static void run_clamped(const struct moe *moe, const struct model *model,
+                        const struct moe_weights *weights, size_t expert, size_t n_rows)
+{
+    size_t n = moe->spec->moe.intermediate_size;
+
+    mlp_multiply(model, &weights->up[expert], moe->in, n_rows, moe->up, 2 * n);
+    forward_each(model->threads, n_rows, n, clamp_rows, (void *)moe);
+    mlp_multiply(model, &weights->down[expert], moe->gate, n_rows, moe->out,
+                 moe->spec->hidden_size);
+}
+
 static void run_expert(const struct moe *moe, const struct model *model,
                        const struct moe_weights *weights, size_t expert, const float *x,
                        float *delta)
@@ -121,8 +158,11 @@ static void run_expert(const struct moe *moe, const struct model *model,
                                                              : MLP_ROWS;
 
         forward_each(model->threads, n_rows, n, gather_rows, &group);
-        mlp_run(model, moe->spec->activation, &weights->gate[expert], &weights->up[expert],
-                &weights->down[expert], moe->in, n_rows, moe->gate, moe->up, moe->out);
+        if (moe->spec->moe.clamp > 0)
+            run_clamped(moe, model, weights, expert, n_rows);
+        else
+            mlp_run(model, moe->spec->activation, &weights->gate[expert], &weights->up[expert],
+                    &weights->down[expert], moe->in, n_rows, moe->gate, moe->up, moe->out);
         forward_each(model->threads, n_rows, n, scatter_rows, &group);
     }
 }

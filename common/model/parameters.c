@@ -199,6 +199,11 @@ static int load_attention(struct loader *loader, const struct stack_spec *stack,
     }
     if (load_linear(loader, place, names->o, n, n_q, turned, stack->has_o_bias, &out->o))
         return -1;
+    if (stack->has_sinks) {
+        set_name(loader, place, names->sinks, "");
+        if (load_vector(loader, stack->n_heads, &out->sinks))
+            return -1;
+    }
     if (stack->position == POSITION_RELATIVE &&
         (place.layer == 0 || stack->has_bias_per_layer)) {
         const struct tensor *tensor;
@@ -274,18 +279,18 @@ static int load_mlp(struct loader *loader, const struct stack_spec *stack, struc
 
 /* ---- experts ---- */
 
-/* Expert number `expert` of a tensor [E, n_out, n_in]. */
+/* Expert number `expert` of a tensor [E, n_out, n_in], or [E, n_in, n_out]. */
 static int use_slice(struct loader *loader, const struct tensor *tensor, size_t n_experts,
-                     size_t expert, size_t first, size_t n_rows, size_t n_out, size_t n_in,
+                     size_t expert, size_t n_out, size_t n_in, bool is_transposed,
                      struct linear *out)
 {
-    size_t shape[] = {n_out, n_in};
+    size_t shape[] = {is_transposed ? n_in : n_out, is_transposed ? n_out : n_in};
     struct tensor slice = *tensor;
 
-    if (tensor->n_dims != 3 || tensor->shape[0] != n_experts || tensor->shape[1] != n_out ||
-        tensor->shape[2] != n_in)
+    if (tensor->n_dims != 3 || tensor->shape[0] != n_experts || tensor->shape[1] != shape[0] ||
+        tensor->shape[2] != shape[1])
         return error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by config.json its "
-                         "shape is [%zu, %zu, %zu]", tensor->name, n_experts, n_out, n_in);
+                         "shape is [%zu, %zu, %zu]", tensor->name, n_experts, shape[0], shape[1]);
     if (tensor->strides)
         return error_set(loader->err, ERROR_UNSUPPORTED, "tensor '" ERROR_NAME "': experts that do "
                          "not lie one behind the other", tensor->name);
@@ -294,10 +299,7 @@ static int use_slice(struct loader *loader, const struct tensor *tensor, size_t 
     if (tensor_measure(&slice, loader->err))
         return -1;
     slice.offset += expert * slice.size_bytes;
-    if (use_matrix(loader, &slice, n_out, n_in, false, &out->matrix))
-        return -1;
-    *out = part_of(out, first, n_rows);
-    return 0;
+    return use_matrix(loader, &slice, n_out, n_in, is_transposed, &out->matrix);
 }
 
 static int load_fused_expert(struct loader *loader, const struct stack_spec *stack,
@@ -307,16 +309,64 @@ static int load_fused_expert(struct loader *loader, const struct stack_spec *sta
     const struct moe_spec *spec = &stack->moe;
     size_t n = stack->hidden_size, m = spec->intermediate_size, e = place.expert;
     const struct tensor *tensor;
+    struct linear fused = {0};
 
     set_name(loader, place, names->fused_gate_up, "");
     tensor = need(loader);
-    if (!tensor ||
-        use_slice(loader, tensor, spec->n_experts, e, 0, m, 2 * m, n, &moe->gate[e]) ||
-        use_slice(loader, tensor, spec->n_experts, e, m, m, 2 * m, n, &moe->up[e]))
+    if (!tensor || use_slice(loader, tensor, spec->n_experts, e, 2 * m, n, false, &fused))
         return -1;
+    moe->gate[e] = part_of(&fused, 0, m);
+    moe->up[e] = part_of(&fused, m, m);
     set_name(loader, place, names->fused_down, "");
     tensor = need(loader);
-    return tensor ? use_slice(loader, tensor, spec->n_experts, e, 0, n, n, m, &moe->down[e]) : -1;
+    return tensor ? use_slice(loader, tensor, spec->n_experts, e, n, m, false, &moe->down[e]) : -1;
+}
+
+/* Row number `expert` of biases [E, n]. */
+static int load_expert_bias(struct loader *loader, size_t n_experts, size_t expert, size_t n,
+                            struct linear *out)
+{
+    const struct tensor *tensor = need(loader);
+    struct tensor row;
+    float *values;
+
+    if (!tensor || check_shape(loader, tensor, 2, n_experts, n) || check_dtype(loader, tensor))
+        return -1;
+    if (tensor->strides)
+        return error_set(loader->err, ERROR_UNSUPPORTED, "tensor '" ERROR_NAME "': biases that do "
+                         "not lie one behind the other", tensor->name);
+    row = *tensor;
+    row.n_dims = 1;
+    row.shape = &n;
+    if (tensor_measure(&row, loader->err))
+        return -1;
+    row.offset += expert * row.size_bytes;
+    values = arena_alloc(&loader->parameters->arena, n * sizeof *values);
+    out->bias = values;
+    return checkpoint_read_floats(loader->checkpoint, &row, values, loader->err);
+}
+
+static int load_turned_expert(struct loader *loader, const struct stack_spec *stack,
+                              const struct moe_names *names, struct place place,
+                              struct moe_weights *moe)
+{
+    size_t n_experts = stack->moe.n_experts, e = place.expert;
+    size_t n = stack->hidden_size, m = stack->moe.intermediate_size;
+    const struct tensor *tensor;
+
+    set_name(loader, place, names->turned_gate_up, "");
+    tensor = need(loader);
+    if (!tensor || use_slice(loader, tensor, n_experts, e, 2 * m, n, true, &moe->up[e]))
+        return -1;
+    set_name(loader, place, names->turned_gate_up_bias, "");
+    if (load_expert_bias(loader, n_experts, e, 2 * m, &moe->up[e]))
+        return -1;
+    set_name(loader, place, names->turned_down, "");
+    tensor = need(loader);
+    if (!tensor || use_slice(loader, tensor, n_experts, e, n, m, true, &moe->down[e]))
+        return -1;
+    set_name(loader, place, names->turned_down_bias, "");
+    return load_expert_bias(loader, n_experts, e, n, &moe->down[e]);
 }
 
 static int load_expert(struct loader *loader, const struct stack_spec *stack,
@@ -330,30 +380,37 @@ static int load_expert(struct loader *loader, const struct stack_spec *stack,
            load_linear(loader, place, names->down, n, m, false, false, &moe->down[e]) ? -1 : 0;
 }
 
-/* Of the ways to store experts the one whose tensors are there; the first, when none is. */
+/* Of the ways to store experts the one whose tensors are there; any, when none is. */
+typedef int load_expert_function(struct loader *loader, const struct stack_spec *stack,
+                                 const struct moe_names *names, struct place place,
+                                 struct moe_weights *moe);
+
 static const struct moe_names *choose_names(struct loader *loader, const struct stack_spec *stack,
-                                            struct place place, bool *is_fused)
+                                            struct place place, load_expert_function **load)
 {
     const struct layer_names *names = stack->names;
 
     for (size_t i = 0; i < names->n_moe; i++) {
         const struct moe_names *moe = &names->moe[i];
+        const struct {
+            const char *name, *ending;
+            load_expert_function *load;
+        } ways[] = {
+            {moe->gate, ".weight", load_expert},
+            {moe->fused_gate_up, "", load_fused_expert},
+            {moe->turned_gate_up, "", load_turned_expert},
+        };
 
-        *is_fused = false;
-        if (moe->gate) {
-            set_name(loader, place, moe->gate, ".weight");
-            if (find(loader))
-                return moe;
-        }
-        *is_fused = true;
-        if (moe->fused_gate_up) {
-            set_name(loader, place, moe->fused_gate_up, "");
+        for (size_t w = sizeof ways / sizeof *ways; w > 0; w--) {
+            if (!ways[w - 1].name)
+                continue;
+            *load = ways[w - 1].load;
+            set_name(loader, place, ways[w - 1].name, ways[w - 1].ending);
             if (find(loader))
                 return moe;
         }
     }
-    *is_fused = !names->moe->gate;
-    return names->moe;
+    return &names->moe[names->n_moe - 1];
 }
 
 static int load_shared_expert(struct loader *loader, const struct stack_spec *stack,
@@ -377,20 +434,19 @@ static int load_moe(struct loader *loader, const struct stack_spec *stack, struc
     size_t n_experts = stack->moe.n_experts;
     struct arena *arena = &loader->parameters->arena;
     struct moe_weights *moe = layer->moe = arena_alloc(arena, sizeof *moe);
-    bool is_fused;
-    const struct moe_names *names = choose_names(loader, stack, place, &is_fused);
+    load_expert_function *load = load_expert;
+    const struct moe_names *names = choose_names(loader, stack, place, &load);
 
-    if (load_linear(loader, place, names->router, n_experts, stack->hidden_size, false, false,
-                    &moe->router))
+    if (load_linear(loader, place, names->router, n_experts, stack->hidden_size, false,
+                    stack->moe.has_router_bias, &moe->router))
         return -1;
     moe->gate = arena_alloc(arena, n_experts * sizeof *moe->gate);
     moe->up = arena_alloc(arena, n_experts * sizeof *moe->up);
     moe->down = arena_alloc(arena, n_experts * sizeof *moe->down);
     for (place.expert = 0; place.expert < n_experts; place.expert++)
-        if (is_fused ? load_fused_expert(loader, stack, names, place, moe)
-                     : load_expert(loader, stack, names, place, moe))
+        if (load(loader, stack, names, place, moe))
             return -1;
-    if (!is_fused) {
+    if (load == load_expert) {
         set_name(loader, place, names->gate, ".weight");
         if (find(loader))
             return error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by config.json "
@@ -488,6 +544,9 @@ static int load_head(struct loader *loader)
     struct parameters *parameters = loader->parameters;
     const struct tensor *tensor;
 
+    set_name(loader, top, spec->family->names->head, ".bias");
+    if (spec->has_head_bias && load_vector(loader, spec->vocab_size, &parameters->head.bias))
+        return -1;
     set_name(loader, top, spec->family->names->head, ".weight");
     tensor = find(loader);
     if (!tensor) {

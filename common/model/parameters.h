@@ -26,6 +26,7 @@ struct attention_weights {
     struct linear q, k, v; /* fused: all in q */
     struct linear o;
     const float *relative_bias; /* [n_buckets, n_heads], or NULL */
+    const float *sinks;         /* [n_heads], or NULL */
 };
 
 struct moe_weights {

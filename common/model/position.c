@@ -11,13 +11,15 @@
 static void fill_sequence(struct position_angles *angles, const struct rope_spec *rope,
                           size_t token, size_t n_tokens, size_t first, const float *frequencies)
 {
+    float factor = (float)rope_spec_attention_factor(rope, first + n_tokens);
+
     for (size_t t = 0; t < n_tokens; t++)
         for (size_t i = 0; i < angles->n_pairs; i++) {
             float angle = (float)(first + t) * frequencies[i];
             size_t at = (token + t) * angles->n_pairs + i;
 
-            angles->cosines[at] = cosf(angle) * (float)rope->attention_factor;
-            angles->sines[at] = sinf(angle) * (float)rope->attention_factor;
+            angles->cosines[at] = cosf(angle) * factor;
+            angles->sines[at] = sinf(angle) * factor;
         }
 }
 
