@@ -31,6 +31,7 @@ struct facts {
     struct vocabulary vocabulary;
     const char *type;          /* NULL: cannot be told */
     size_t n_parameters, size_bytes;
+    size_t n_in_experts; /* parameters */
     size_t n_by_dtype[N_DTYPES];
     bool is_tied;
     struct notices notices;
@@ -57,8 +58,11 @@ static int count_tensors(struct facts *facts, struct error *err)
         rc = tied && (ties || !tied->is_head) ? checkpoint_names_is_copy(&names, i, err) : 0;
         if (rc == 0 && tied && tied->is_head && checkpoint_names_find_owner(&names, tied))
             facts->is_tied = false; /* a head of its own, whatever config.json says */
-        if (rc == 0 && tensor_names_is_parameter(tensor))
+        if (rc == 0 && tensor_names_is_parameter(tensor)) {
             facts->n_parameters += tensor->n_items;
+            if (tensor_names_is_expert(names.plain[i]))
+                facts->n_in_experts += tensor->n_items;
+        }
     }
     checkpoint_names_release(&names);
     return rc < 0 ? -1 : 0;
@@ -89,6 +93,22 @@ static void facts_release(struct facts *facts)
     vocabulary_release(&facts->vocabulary);
     model_folder_release(&facts->model);
     notices_release(&facts->notices);
+}
+
+/* Parameters that a token meets. False when that cannot be told: the numbers of config.json do not
+ * fit what is stored. */
+static bool find_active(const struct facts *facts, size_t *n_active)
+{
+    size_t n_experts, n_chosen;
+
+    *n_active = facts->n_parameters;
+    if (!architecture_has_experts(&facts->model.config, &n_experts, &n_chosen))
+        return true;
+    if (n_chosen == 0 || n_chosen > n_experts || facts->n_in_experts % n_experts ||
+        facts->n_in_experts == 0)
+        return false;
+    *n_active -= facts->n_in_experts / n_experts * (n_experts - n_chosen);
+    return true;
 }
 
 /* ---- JSON ---- */
@@ -125,16 +145,17 @@ static void print_json(const struct inspect_options *options, const struct facts
     const struct config *config = &facts->model.config;
     struct buffer out = {0};
     bool is_first = true;
+    size_t n_active;
 
     buffer_add_text(&out, "{\"path\":");
     json_add_string(&out, options->common.operands[0]);
     add_text_member(&out, "architecture", config->architecture);
     add_text_member(&out, "type", facts->type);
     buffer_format(&out, ",\"parameters\":%zu", facts->n_parameters);
-    if (architecture_has_experts(config)) /* how many of them a token meets is not known here */
-        buffer_add_text(&out, ",\"active_parameters\":null");
+    if (find_active(facts, &n_active))
+        buffer_format(&out, ",\"active_parameters\":%zu", n_active);
     else
-        buffer_format(&out, ",\"active_parameters\":%zu", facts->n_parameters);
+        buffer_add_text(&out, ",\"active_parameters\":null");
     buffer_add_text(&out, ",\"dtypes\":{");
     for (size_t d = 0; d < N_DTYPES; d++)
         if (facts->n_by_dtype[d]) {
@@ -172,6 +193,20 @@ static void add_fact(struct table *table, const char *name, const char *value)
 {
     table_add(table, name);
     table_add(table, value ? value : "-");
+}
+
+static void add_experts(struct table *table, const struct facts *facts)
+{
+    size_t n_experts, n_chosen, n_active;
+    struct buffer text = {0};
+
+    if (!architecture_has_experts(&facts->model.config, &n_experts, &n_chosen))
+        return;
+    buffer_format(&text, "%zu in a layer, %zu for each token", n_experts, n_chosen);
+    if (find_active(facts, &n_active))
+        buffer_format(&text, "; %zu parameters active", n_active);
+    add_fact(table, "experts", text.data);
+    buffer_release(&text);
 }
 
 static void add_sizes(struct table *table, const struct facts *facts)
@@ -226,6 +261,7 @@ static void print_text(const struct inspect_options *options, const struct facts
     add_fact(&table, "architecture", config->architecture);
     add_fact(&table, "type", facts->type);
     add_sizes(&table, facts);
+    add_experts(&table, facts);
     add_fact(&table, "tied head", facts->is_tied ? "yes" : "no");
     if (facts->vocabulary.kind)
         buffer_format(&text, "%s, %zu tokens (%s)", facts->vocabulary.kind,

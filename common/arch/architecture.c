@@ -192,12 +192,19 @@ int architecture_tied_by_default(const struct config *config)
     return row ? row->tied_by_default : -1;
 }
 
-bool architecture_has_experts(const struct config *config)
+bool architecture_has_experts(const struct config *config, size_t *n_experts, size_t *n_chosen)
 {
-    static const char *const names[] = {"num_local_experts", "num_experts",     "n_routed_experts",
-                                        "moe_num_experts",   "num_experts_per_tok", NULL};
+    static const char *const counts[] = {"num_local_experts", "num_experts", "n_routed_experts",
+                                         "moe_num_experts", NULL};
+    static const char *const chosen[] = {"num_experts_per_tok", "moe_top_k", "router_topk",
+                                         "experts_per_token", NULL};
+    double n = config_number(config, counts), k = config_number(config, chosen);
 
-    return config_number(config, names) > 0;
+    if (n_experts)
+        *n_experts = n >= 1 && n <= 1e9 ? (size_t)n : 0;
+    if (n_chosen)
+        *n_chosen = k >= 1 && k <= 1e9 ? (size_t)k : 0;
+    return n > 0 || k > 0;
 }
 
 const struct family *architecture_family(const struct config *config)

@@ -36,8 +36,9 @@ int architecture_type(const struct config *config, const char *wanted, const cha
 /* Whether the head of this checkpoint is tied when config.json does not say: 1, 0, or -1 when
  * the family is unknown. */
 int architecture_tied_by_default(const struct config *config);
-/* Whether it is a mixture of experts, by its config. */
-bool architecture_has_experts(const struct config *config);
+/* Whether it is a mixture of experts, by its config; then how many there are, and how many of them
+ * a token meets (0: config.json does not say). The pointers may be NULL. */
+bool architecture_has_experts(const struct config *config, size_t *n_experts, size_t *n_chosen);
 
 /* How models of this architecture are run (families.h), or NULL when we cannot. */
 const struct family *architecture_family(const struct config *config);

@@ -116,6 +116,17 @@ bool tensor_names_is_encoder_head(const char *plain)
     return false;
 }
 
+bool tensor_names_is_expert(const char *plain)
+{
+    static const char *const parts[] = {".experts.", ".output_experts.", "moe.input_linear.",
+                                        "moe.output_linear."};
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strstr(plain, parts[i]))
+            return true;
+    return false;
+}
+
 bool tensor_names_is_packed(const char *name)
 {
     for (size_t i = 0; i < sizeof packed_endings / sizeof *packed_endings; i++)

@@ -169,13 +169,13 @@ static void experts_are_seen_in_the_config(void)
     for (size_t i = 0; i < 4; i++) {
         struct config config = {.json = json_parse(with[i], strlen(with[i]), &err)};
 
-        CHECK(architecture_has_experts(&config));
+        CHECK(architecture_has_experts(&config, NULL, NULL));
         cJSON_Delete(config.json);
     }
     for (size_t i = 0; i < 3; i++) {
         struct config config = {.json = json_parse(without[i], strlen(without[i]), &err)};
 
-        CHECK(!architecture_has_experts(&config));
+        CHECK(!architecture_has_experts(&config, NULL, NULL));
         cJSON_Delete(config.json);
     }
 }

@@ -142,6 +142,31 @@ static void bad_values_are_named(void)
     }
 }
 
+static void numbers_of_experts_are_checked(void)
+{
+    static const struct {
+        const char *members, *text;
+    } cases[] = {
+        {"\"num_local_experts\":0", "num_local_experts must be a whole number from 1 to 65536"},
+        {"\"num_local_experts\":1000000", "num_local_experts must be a whole number"},
+        {"\"num_local_experts\":1.5", "num_local_experts must be a whole number"},
+        {"\"num_experts_per_tok\":0", "num_experts_per_tok must be a whole number"},
+        {"\"num_local_experts\":4,\"num_experts_per_tok\":5", "5 experts for each token, of 4"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct model_spec spec;
+        struct error err;
+        char text[512];
+
+        snprintf(text, sizeof text, "{\"architectures\":[\"MixtralForCausalLM\"],%s}",
+                 cases[i].members);
+        CHECK(load(&spec, text, MODEL_DECODER, &err) == -1);
+        CHECK(err.code == ERROR_FORMAT);
+        CHECK_CONTAINS(err.text, cases[i].text);
+    }
+}
+
 static void an_unknown_architecture_is_named_with_those_that_are_known(void)
 {
     struct model_spec spec;
@@ -151,7 +176,8 @@ static void an_unknown_architecture_is_named_with_those_that_are_known(void)
     CHECK(err.code == ERROR_UNSUPPORTED);
     CHECK_CONTAINS(err.text, "cannot run the architecture 'FalconForCausalLM'; supported are BERT, "
                              "RoBERTa, XLM-RoBERTa, DistilBERT, Llama, Mistral, Qwen2, Qwen3, Gemma, "
-                             "Gemma 2, Gemma 3, GPT-2, GPT-NeoX, Phi-3, T5, mT5, umT5");
+                             "Gemma 2, Gemma 3, GPT-2, GPT-NeoX, Phi-3, Mixtral, ");
+    CHECK_CONTAINS(err.text, ", T5, mT5, umT5");
 }
 
 static void relative_positions_of_bert_are_refused(void)
@@ -184,55 +210,70 @@ static void distances_fall_into_the_buckets_of_the_original(void)
 
 /* ---- tensors that contradict config.json ---- */
 
+/* The weights of a fixture, with another config.json. */
+static void check_contradiction(struct threads *threads, const char *model, const char *old,
+                                const char *new, const char *expected)
+{
+    char *path = memory_format("fixtures/models/%s", model);
+    struct error err = {0};
+    struct notices notices = {0};
+    struct model_folder folder;
+    struct folder *fixture = folder_open(path, false, &err);
+    char *config = folder_read_text(fixture, "config.json", 100000, NULL, &err);
+    struct file *file = folder_open_file(fixture, "model.safetensors", &err);
+    char *weights = memory_alloc(file->size_bytes), *at = strstr(config, old);
+    char *text = memory_format("%.*s%s%s", (int)(at ? at - config : 0), config, new,
+                               at ? at + strlen(old) : "");
+
+    CHECK(at != NULL);
+    CHECK(file_read(file, 0, weights, file->size_bytes, &err) == 0);
+    scratch_write("other/model.safetensors", weights, file->size_bytes);
+    scratch_text("other/config.json", text);
+    CHECK(model_folder_open(&folder, scratch_path("other"), false, &err) == 0);
+    CHECK(!model_load(&folder, MODEL_DECODER, threads, &notices, &err));
+    CHECK(err.code == ERROR_FORMAT);
+    CHECK_CONTAINS(err.text, expected);
+    model_folder_release(&folder);
+    notices_release(&notices);
+    free(text);
+    free(weights);
+    free(config);
+    free(path);
+    file_close(file);
+    folder_close(fixture);
+}
+
 static void a_tensor_of_another_shape_is_named(void)
 {
     static const struct {
-        const char *old, *new, *text;
+        const char *model, *old, *new, *text;
     } cases[] = {
-        {"\"vocab_size\": 61", "\"vocab_size\": 62",
+        {"mixtral", "\"num_local_experts\": 5", "\"num_local_experts\": 4",
+         "block_sparse_moe.gate.weight': has the shape [5, 20]; by config.json it is [4, 20]"},
+        {"mixtral", "\"num_local_experts\": 5", "\"num_local_experts\": 6",
+         "block_sparse_moe.gate.weight': has the shape [5, 20]; by config.json it is [6, 20]"},
+        {"mixtral", "\"intermediate_size\": ", "\"intermediate_size\": 1",
+         "experts.0.w1.weight': has the shape ["},
+        {"mixtral-fused-bf16", "\"intermediate_size\": ", "\"intermediate_size\": 1",
+         "mlp.experts.gate_up_proj': by config.json its shape is ["},
+        {"llama-gqa", "\"vocab_size\": 61", "\"vocab_size\": 62",
          "embed_tokens.weight': has the shape [61, 28]; by config.json it is [62, 28]"},
-        {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3",
+        {"llama-gqa", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3",
          "no tensor 'layers.2.input_layernorm.weight' (with any prefix), which a Llama needs"},
-        {"\"intermediate_size\": ", "\"intermediate_size\": 1",
+        {"llama-gqa", "\"intermediate_size\": ", "\"intermediate_size\": 1",
          "mlp.up_proj.weight': has the shape ["},
     };
     struct error err = {0};
     struct threads *threads = threads_new(1, &err);
-    struct folder *fixture = folder_open("fixtures/models/llama-gqa", false, &err);
-    char *config = folder_read_text(fixture, "config.json", 100000, NULL, &err);
-    struct file *file = folder_open_file(fixture, "model.safetensors", &err);
-    char *weights = memory_alloc(file->size_bytes);
 
-    CHECK(file_read(file, 0, weights, file->size_bytes, &err) == 0);
-    scratch_write("other/model.safetensors", weights, file->size_bytes);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct notices notices = {0};
-        struct model_folder folder;
-        char *at = strstr(config, cases[i].old);
-        char *text = memory_format("%.*s%s%s", (int)(at ? at - config : 0), config, cases[i].new,
-                                   at ? at + strlen(cases[i].old) : "");
-
-        CHECK(at != NULL);
-        err = (struct error){0};
-        scratch_text("other/config.json", text);
-        CHECK(model_folder_open(&folder, scratch_path("other"), false, &err) == 0);
-        CHECK(!model_load(&folder, MODEL_DECODER, threads, &notices, &err));
-        CHECK(err.code == ERROR_FORMAT);
-        CHECK_CONTAINS(err.text, cases[i].text);
-        model_folder_release(&folder);
-        notices_release(&notices);
-        free(text);
-    }
-    free(weights);
-    free(config);
-    file_close(file);
-    folder_close(fixture);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_contradiction(threads, cases[i].model, cases[i].old, cases[i].new, cases[i].text);
     threads_free(threads);
 }
 
 TESTS(TEST(what_config_json_leaves_out_is_the_default_of_the_class),
       TEST(null_is_absent_but_for_what_it_switches_off), TEST(the_part_about_the_text_model_counts),
-      TEST(a_yarn_factor_follows_from_the_lengths), TEST(bad_values_are_named),
+      TEST(a_yarn_factor_follows_from_the_lengths), TEST(bad_values_are_named), TEST(numbers_of_experts_are_checked),
       TEST(an_unknown_architecture_is_named_with_those_that_are_known),
       TEST(relative_positions_of_bert_are_refused),
       TEST(distances_fall_into_the_buckets_of_the_original),

@@ -96,7 +96,7 @@ static void a_seed_is_a_sequence(void)
     sampling.seed = 4;
     sampler_init(&c, &sampling, N);
     for (size_t i = 0; i < 100; i++) {
-        uint32_t x, y, z;
+        uint32_t x = 0, y = 0, z = 0;
 
         CHECK(sampler_pick(&a, logits, &x, &err) == 0 && sampler_pick(&b, logits, &y, &err) == 0 &&
               sampler_pick(&c, logits, &z, &err) == 0);
