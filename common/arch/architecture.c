@@ -66,7 +66,7 @@ static const struct row {
     {"T5", "t5", ENCODER_DECODER, 1, &family_t5},
     {"MT5", "mt5", ENCODER_DECODER, 1, &family_mt5},
     {"UMT5", "umt5", ENCODER_DECODER, 1, &family_umt5},
-    {"SwitchTransformers", "switch_transformers", ENCODER_DECODER, 1, NULL},
+    {"SwitchTransformers", "switch_transformers", ENCODER_DECODER, 1, &family_switch},
 };
 
 /* The ending of a class name: what the checkpoint can be used as, and which of these it is when

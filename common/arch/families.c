@@ -309,6 +309,63 @@ static const struct family_names t5_names = {
     },
 };
 
+/* T5 with other names for the feed-forward part, and experts in some layers. */
+static const struct moe_names switch_decoder_moe[] = {
+    {
+        .router = "2.mlp.router.classifier",
+        .up = "2.mlp.experts.expert_@.wi",
+        .down = "2.mlp.experts.expert_@.wo",
+    },
+};
+
+static const struct moe_names switch_encoder_moe[] = {
+    {
+        .router = "1.mlp.router.classifier",
+        .up = "1.mlp.experts.expert_@.wi",
+        .down = "1.mlp.experts.expert_@.wo",
+    },
+};
+
+static const struct family_names switch_names = {
+    .embedding = "shared",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "decoder.block.#.layer.",
+        .norm1 = "0.layer_norm",
+        .q = "0.SelfAttention.q",
+        .k = "0.SelfAttention.k",
+        .v = "0.SelfAttention.v",
+        .o = "0.SelfAttention.o",
+        .relative_bias = "0.SelfAttention.relative_attention_bias",
+        .cross_norm = "1.layer_norm",
+        .cross_q = "1.EncDecAttention.q",
+        .cross_k = "1.EncDecAttention.k",
+        .cross_v = "1.EncDecAttention.v",
+        .cross_o = "1.EncDecAttention.o",
+        .norm2 = "2.layer_norm",
+        .up = "2.mlp.wi",
+        .down = "2.mlp.wo",
+        .final_norm = "decoder.final_layer_norm",
+        .moe = switch_decoder_moe,
+        .n_moe = 1,
+    },
+    .encoder_layers = &(const struct layer_names){
+        .prefix = "encoder.block.#.layer.",
+        .norm1 = "0.layer_norm",
+        .q = "0.SelfAttention.q",
+        .k = "0.SelfAttention.k",
+        .v = "0.SelfAttention.v",
+        .o = "0.SelfAttention.o",
+        .relative_bias = "0.SelfAttention.relative_attention_bias",
+        .norm2 = "1.layer_norm",
+        .up = "1.mlp.wi",
+        .down = "1.mlp.wo",
+        .final_norm = "encoder.final_layer_norm",
+        .moe = switch_encoder_moe,
+        .n_moe = 1,
+    },
+};
+
 /* ---- what config.json may change ---- */
 
 static int bad(struct error *err, const char *key, double value)
@@ -711,6 +768,51 @@ static int adjust_t5(struct model_spec *spec, const cJSON *config, struct error 
     return 0;
 }
 
+/* Of n layers so many have experts, at equal distances; the first of them is the second layer. */
+static int read_switch_layers(struct stack_spec *stack, const cJSON *config, const char *key,
+                              struct error *err)
+{
+    double n_sparse;
+    size_t step;
+
+    if (number(config, key, 3, 0, &n_sparse, err))
+        return -1;
+    stack->is_sparse = memory_zalloc(stack->n_layers, 1);
+    if (n_sparse < 1)
+        return 0;
+    if (n_sparse > (double)stack->n_layers)
+        return error_set(err, ERROR_FORMAT, "%s is %g, of %zu layers", key, n_sparse,
+                         stack->n_layers);
+    step = stack->n_layers / (size_t)n_sparse;
+    for (size_t i = 0; i < stack->n_layers; i++)
+        stack->is_sparse[i] = step == 1 || i % step == 1;
+    return 0;
+}
+
+static int adjust_switch(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    static const char *const counts[] = {"num_experts", NULL};
+    struct moe_spec *moe = &spec->stack.moe;
+    double capacity;
+
+    if (read_count(config, counts, 8, 65536, &moe->n_experts, err) ||
+        number(config, "expert_capacity", 64, 1, &capacity, err))
+        return -1;
+    moe->n_chosen = 1;
+    moe->capacity = (size_t)capacity;
+    moe->intermediate_size = spec->stack.intermediate_size;
+    moe->router = ROUTER_TOP_P;
+    moe->has_router_bias = json_find_bool(config, "router_bias") == 1;
+    if (adjust_t5(spec, config, err))
+        return -1;
+    if (spec->stack.is_gated)
+        return error_set(err, ERROR_UNSUPPORTED, "gated experts");
+    return read_switch_layers(&spec->stack, config, "num_sparse_decoder_layers", err) ||
+                   read_switch_layers(&spec->encoder, config, "num_sparse_encoder_layers", err)
+               ? -1
+               : 0;
+}
+
 /* ---- families ---- */
 
 const struct family family_bert = {
@@ -1036,4 +1138,16 @@ const struct family family_umt5 = {
     .position = POSITION_RELATIVE,
     .is_causal = true, .is_encoder_decoder = true,
     .adjust = adjust_t5,
+};
+
+const struct family family_switch = {
+    .name = "Switch Transformers",
+    .names = &switch_names,
+    .defaults = {.vocab_size = 32128, .hidden_size = 768, .n_layers = 12, .n_heads = 12,
+                 .head_dim = 64, .intermediate_size = 2048, .norm_eps = 1e-6,
+                 .activation = "relu", .pad_id = 0},
+    .norm = NORM_RMS,
+    .position = POSITION_RELATIVE,
+    .is_causal = true, .is_encoder_decoder = true,
+    .adjust = adjust_switch,
 };

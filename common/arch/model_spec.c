@@ -339,6 +339,7 @@ static void keep_encoder(struct model_spec *spec)
 {
     uint8_t *slides = spec->stack.slides;
 
+    free(spec->stack.is_sparse);
     spec->stack = spec->encoder;
     spec->stack.slides = slides;
     spec->encoder = (struct stack_spec){0};
@@ -393,6 +394,7 @@ void model_spec_release(struct model_spec *spec)
 {
     free(spec->stack.slides); /* the encoder's is the same */
     free(spec->stack.is_sparse);
+    free(spec->encoder.is_sparse);
     rope_spec_release(&spec->stack.rope[0]);
     rope_spec_release(&spec->stack.rope[1]);
     *spec = (struct model_spec){0};

@@ -41,6 +41,7 @@ struct moe_spec { /* mixture of experts, in place of the MLP */
     size_t intermediate_size;   /* of an expert */
     size_t shared_size;         /* of the expert that every token passes; 0: none */
     bool has_shared_gate;       /* sigmoid(gate x) * shared(x) */
+    size_t capacity;            /* tokens of a sequence that an expert takes; 0: all */
     enum router_kind router;
     float jitter;               /* ROUTER_SPARSEMIXER: how near is near */
     bool has_router_bias;

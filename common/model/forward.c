@@ -570,7 +570,7 @@ int forward_run(struct model *model, const struct stack_spec *spec, const struct
     forward.sequences = memory_zalloc(batch->n_sequences, sizeof *forward.sequences);
     if (reserve(&forward, err) == 0 && reserve_caches(&forward, err) == 0 &&
         prepare_positions(&forward, err) == 0 &&
-        (!spec->is_sparse || moe_init(&forward.moe, spec, forward.n_tokens, err) == 0))
+        (!spec->is_sparse || moe_init(&forward.moe, spec, batch, err) == 0))
         rc = run_layers(&forward, err);
     for (size_t s = 0; rc == 0 && batch->caches && s < batch->n_sequences; s++)
         batch->caches[s]->n_tokens += length_of(batch->ends, s);

@@ -9,8 +9,10 @@
 #include "model/mlp.h"
 #include "model/router.h"
 
-int moe_init(struct moe *moe, const struct stack_spec *spec, size_t n_tokens, struct error *err)
+int moe_init(struct moe *moe, const struct stack_spec *spec, const struct batch *batch,
+             struct error *err)
 {
+    size_t n_tokens = batch->n_sequences ? batch->ends[batch->n_sequences - 1] : 0;
     size_t n_rows = n_tokens < MLP_ROWS ? n_tokens : MLP_ROWS;
     size_t width = spec->moe.intermediate_size > spec->moe.shared_size
                        ? spec->moe.intermediate_size
@@ -18,7 +20,7 @@ int moe_init(struct moe *moe, const struct stack_spec *spec, size_t n_tokens, st
 
     if (spec->moe.clamp > 0)
         width *= 2;
-    *moe = (struct moe){.spec = spec, .n_tokens = n_tokens};
+    *moe = (struct moe){.spec = spec, .batch = batch, .n_tokens = n_tokens};
     moe->ends = memory_zalloc(spec->moe.n_experts, sizeof *moe->ends);
     moe->logits = memory_try(n_tokens, spec->moe.n_experts * sizeof *moe->logits, "router", err);
     moe->experts = memory_try(n_tokens, spec->moe.n_chosen * sizeof *moe->experts, "router", err);
@@ -57,14 +59,29 @@ static void choose_rows(void *context, size_t begin, size_t end)
                       moe->weights + t * spec->n_chosen);
 }
 
-/* A counting sort. */
+/* An expert takes the first tokens of each sequence that choose it, as many as it has room for.
+ * Source: Switch Transformers (arXiv 2101.03961), as transformers 5 has it. */
+static void drop_choices(struct moe *moe)
+{
+    const struct moe_spec *spec = &moe->spec->moe;
+    size_t n_chosen = spec->n_chosen, *counts = moe->ends;
+
+    for (size_t s = 0, i = 0; s < moe->batch->n_sequences; s++) {
+        memset(counts, 0, spec->n_experts * sizeof *counts);
+        for (; i < moe->batch->ends[s] * n_chosen; i++)
+            if (counts[moe->experts[i]]++ >= spec->capacity)
+                moe->weights[i] = 0;
+    }
+}
+
+/* A counting sort. What weighs nothing is left out. */
 static void group_by_expert(struct moe *moe)
 {
     size_t n_experts = moe->spec->moe.n_experts, n = moe->n_tokens * moe->spec->moe.n_chosen;
 
     memset(moe->ends, 0, n_experts * sizeof *moe->ends);
     for (size_t i = 0; i < n; i++)
-        moe->ends[moe->experts[i]]++;
+        moe->ends[moe->experts[i]] += moe->weights[i] != 0;
     for (size_t e = 0, start = 0; e < n_experts; e++) {
         size_t count = moe->ends[e];
 
@@ -72,7 +89,8 @@ static void group_by_expert(struct moe *moe)
         start += count;
     }
     for (size_t i = 0; i < n; i++)
-        moe->order[moe->ends[moe->experts[i]]++] = i;
+        if (moe->weights[i] != 0)
+            moe->order[moe->ends[moe->experts[i]]++] = i;
 }
 
 /* ---- running ---- */
@@ -200,6 +218,8 @@ void moe_run(struct moe *moe, const struct model *model, const struct moe_weight
 
     mlp_multiply(model, &weights->router, x, moe->n_tokens, moe->logits, spec->n_experts);
     forward_each(model->threads, moe->n_tokens, spec->n_experts * spec->n_chosen, choose_rows, moe);
+    if (spec->capacity)
+        drop_choices(moe);
     group_by_expert(moe);
     memset(delta, 0, moe->n_tokens * moe->spec->hidden_size * sizeof *delta);
     for (size_t e = 0; e < spec->n_experts; e++)

@@ -13,18 +13,20 @@
 
 struct moe { /* of one forward pass, for all its layers; a zeroed struct: none */
     const struct stack_spec *spec;
+    const struct batch *batch;
     size_t n_tokens;
     float *logits;     /* [n_tokens, n_experts] */
     uint32_t *experts; /* [n_tokens, n_chosen] */
-    float *weights;    /* [n_tokens, n_chosen] */
+    float *weights;    /* [n_tokens, n_chosen]; 0 for one that its expert had no room for */
     size_t *ends;      /* [n_experts], in `order` */
-    size_t *order;     /* [n_tokens * n_chosen]: numbers of choices, by expert, then by token */
+    size_t *order;     /* numbers of choices, at most n_tokens * n_chosen, by expert, then by token */
     float *in, *out;   /* [MLP_ROWS, hidden_size] */
     float *gate, *up;  /* [MLP_ROWS, the widest expert] */
 };
 
 /* ERROR_RESOURCES names the size. Released with moe_release. */
-int moe_init(struct moe *moe, const struct stack_spec *spec, size_t n_tokens, struct error *err);
+int moe_init(struct moe *moe, const struct stack_spec *spec, const struct batch *batch,
+             struct error *err);
 void moe_release(struct moe *moe);
 
 /* delta [n_tokens, hidden_size] = what the experts make of x. experts and weights of `moe` keep the

@@ -375,8 +375,9 @@ static int load_expert(struct loader *loader, const struct stack_spec *stack,
 {
     size_t n = stack->hidden_size, m = stack->moe.intermediate_size, e = place.expert;
 
-    return load_linear(loader, place, names->gate, m, n, false, false, &moe->gate[e]) ||
-           load_linear(loader, place, names->up, m, n, false, false, &moe->up[e]) ||
+    if (names->gate && load_linear(loader, place, names->gate, m, n, false, false, &moe->gate[e]))
+        return -1;
+    return load_linear(loader, place, names->up, m, n, false, false, &moe->up[e]) ||
            load_linear(loader, place, names->down, n, m, false, false, &moe->down[e]) ? -1 : 0;
 }
 
@@ -396,7 +397,7 @@ static const struct moe_names *choose_names(struct loader *loader, const struct 
             const char *name, *ending;
             load_expert_function *load;
         } ways[] = {
-            {moe->gate, ".weight", load_expert},
+            {moe->up, ".weight", load_expert},
             {moe->fused_gate_up, "", load_fused_expert},
             {moe->turned_gate_up, "", load_turned_expert},
         };
@@ -447,7 +448,7 @@ static int load_moe(struct loader *loader, const struct stack_spec *stack, struc
         if (load(loader, stack, names, place, moe))
             return -1;
     if (load == load_expert) {
-        set_name(loader, place, names->gate, ".weight");
+        set_name(loader, place, names->up, ".weight");
         if (find(loader))
             return error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by config.json "
                              "there are %zu experts", loader->name.data, n_experts);
