@@ -60,7 +60,7 @@ static const struct row {
     {"PhiMoE", "phimoe", DECODER, 0, &family_phi_moe},
     {"Phimoe", "phimoe", DECODER, 0, &family_phi_moe},
     {"GraniteMoe", "granitemoe", DECODER, 0, &family_granite_moe},
-    {"JetMoe", "jetmoe", DECODER, 1, NULL},
+    {"JetMoe", "jetmoe", DECODER, 1, &family_jetmoe},
     {"Moduleformer", "moduleformer", DECODER, 0, NULL},
     {"OpenMoe", "openmoe", DECODER, 0, NULL},
     {"T5", "t5", ENCODER_DECODER, 1, &family_t5},

@@ -309,6 +309,35 @@ static const struct family_names t5_names = {
     },
 };
 
+static const struct moe_names jetmoe_moe[] = {
+    {
+        .router = "mlp.router.layer",
+        .fused_gate_up = "mlp.input_linear.weight",
+        .fused_down = "mlp.output_linear.weight",
+        .bias = "mlp.bias",
+    },
+};
+
+static const struct family_names jetmoe_names = {
+    .embedding = "embed_tokens",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "layers.#.",
+        .norm1 = "input_layernorm",
+        .kv = "self_attention.kv_proj",
+        .attention_moe = &(const struct moe_names){
+            .router = "self_attention.experts.router.layer",
+            .fused_gate_up = "self_attention.experts.input_linear.weight",
+            .fused_down = "self_attention.experts.output_linear.weight",
+            .bias = "self_attention.experts.bias",
+        },
+        .norm2 = "post_attention_layernorm",
+        .final_norm = "norm",
+        .moe = jetmoe_moe,
+        .n_moe = 1,
+    },
+};
+
 /* T5 with other names for the feed-forward part, and experts in some layers. */
 static const struct moe_names switch_decoder_moe[] = {
     {
@@ -663,6 +692,24 @@ static int adjust_phi_moe(struct model_spec *spec, const cJSON *config, struct e
     read_attention_bias(spec, config);
     spec->has_head_bias = json_find_bool(config, "lm_head_bias") == 1;
     spec->stack.moe.jitter = (float)jitter;
+    return 0;
+}
+
+static int adjust_jetmoe(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    static const char *const sizes[] = {"intermediate_size", "ffn_hidden_size", NULL};
+    struct stack_spec *stack = &spec->stack;
+    size_t n_kv_heads = stack->n_kv_heads;
+
+    if (read_moe(spec, config, 8, 2, err) ||
+        read_count(config, sizes, 5632, 100000000, &stack->moe.intermediate_size, err))
+        return -1;
+    /* Each chosen expert has a query head for each key and value. */
+    stack->n_heads = n_kv_heads * stack->moe.n_chosen;
+    if (stack->n_heads > 1000000)
+        return bad(err, "num_key_value_heads", (double)n_kv_heads);
+    stack->norm_eps = 1e-6f; /* fixed, but for the last norm */
+    stack->has_moe_attention = stack->moe.has_bias = true;
     return 0;
 }
 
@@ -1089,6 +1136,21 @@ const struct family family_gpt_oss = {
     .is_causal = true, .is_gated = true,
     .router = ROUTER_TOP_LOGITS,
     .adjust = adjust_gpt_oss,
+};
+
+const struct family family_jetmoe = {
+    .name = "JetMoE",
+    .names = &jetmoe_names,
+    .defaults = {.vocab_size = 32000, .hidden_size = 2048, .n_layers = 12, .n_heads = 32,
+                 .n_kv_heads = 16, .head_dim = 128, .intermediate_size = 5632,
+                 .max_positions = 4096, .norm_eps = 1e-6, .theta = 1e4, .activation = "silu",
+                 .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .router = ROUTER_TOP_LOGITS,
+    .adjust = adjust_jetmoe,
 };
 
 const struct family family_granite_moe = {

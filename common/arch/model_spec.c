@@ -329,6 +329,7 @@ static int fill(struct model_spec *spec, const cJSON *config, struct error *err)
         spec->n_positions = spec->max_tokens = sizes.max_positions;
     if (family->position == POSITION_ROTARY && read_rope(spec, config, &sizes, err))
         return -1;
+    spec->stack.final_norm_eps = spec->stack.norm_eps;
     if (family->adjust && family->adjust(spec, config, err))
         return -1;
     return read_layer_types(&spec->stack, config, err);

@@ -45,6 +45,7 @@ struct moe_spec { /* mixture of experts, in place of the MLP */
     enum router_kind router;
     float jitter;               /* ROUTER_SPARSEMIXER: how near is near */
     bool has_router_bias;
+    bool has_bias;              /* added once, to what the experts gave together: JetMoE */
     /* gpt-oss: gate and up alternate in one matrix, stored as [n_in, n_out], all with biases, and
      * what comes out of them is kept within this limit; 0: none of that. */
     float clamp;
@@ -76,6 +77,8 @@ struct stack_spec { /* of layers */
     uint8_t *is_sparse;      /* [n_layers], 1 where experts are; NULL: nowhere */
     bool has_flat_qk_norm;   /* over all heads at once: OLMoE */
     float qkv_clip;          /* q, k and v are kept within it; 0: no limit */
+    bool has_moe_attention;  /* experts of query heads over shared keys and values: JetMoE */
+    float final_norm_eps;
     bool has_sinks;          /* a score for each head that no key has: gpt-oss */
     float residual_scale;    /* of what a part adds to x; 1: none */
 };

@@ -119,8 +119,11 @@ bool tensor_names_is_encoder_head(const char *plain)
 bool tensor_names_is_expert(const char *plain)
 {
     static const char *const parts[] = {".experts.", ".output_experts.", "moe.input_linear.",
-                                        "moe.output_linear."};
+                                        "moe.output_linear.", "mlp.input_linear.",
+                                        "mlp.output_linear."};
 
+    if (strstr(plain, ".router.") || has_ending(plain, ".experts.bias"))
+        return false;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(plain, parts[i]))
             return true;

@@ -14,6 +14,7 @@
 #include "math/vector.h"
 #include "model/mlp.h"
 #include "model/moe.h"
+#include "model/moe_attention.h"
 #include "model/position.h"
 
 enum { PIECE_FLOATS = 16384 };
@@ -251,7 +252,12 @@ static int run_attention(struct forward *forward, const float *normed, struct er
 
     if (spec->scales_by_layer)
         how.scale /= (float)(forward->number + 1);
-    multiply(forward, &weights->q, normed, forward->n_tokens, forward->qkv, forward->qkv_width);
+    if (weights->experts)
+        moe_attention_queries(&forward->moe, forward->model, weights->experts, normed,
+                              forward->qkv, forward->qkv_width);
+    else
+        multiply(forward, &weights->q, normed, forward->n_tokens, forward->qkv,
+                 forward->qkv_width);
     if (spec->qkv == QKV_SEPARATE) {
         multiply(forward, &weights->k, normed, forward->n_tokens, forward->qkv + n_q,
                  forward->qkv_width);
@@ -282,8 +288,12 @@ static int run_attention(struct forward *forward, const float *normed, struct er
     }
     if (attend(forward, &how, err))
         return -1;
-    multiply(forward, &weights->o, forward->heads, forward->n_tokens, forward->delta,
-             spec->hidden_size);
+    if (weights->experts)
+        moe_attention_outputs(&forward->moe, forward->model, weights->experts, forward->heads,
+                              forward->delta);
+    else
+        multiply(forward, &weights->o, forward->heads, forward->n_tokens, forward->delta,
+                 spec->hidden_size);
     return 0;
 }
 
@@ -470,7 +480,8 @@ static void final_rows(void *context, size_t begin, size_t end)
     size_t n = forward->spec->hidden_size;
 
     for (size_t t = begin; t < end; t++)
-        norm_row(forward, &forward->stack->final_norm, forward->x + t * n, forward->x + t * n);
+        forward_norm(&forward->stack->final_norm, forward->spec->norm,
+                     forward->spec->final_norm_eps, forward->x + t * n, n, forward->x + t * n);
 }
 
 /* ---- all ---- */

@@ -20,6 +20,8 @@ int moe_init(struct moe *moe, const struct stack_spec *spec, const struct batch 
 
     if (spec->moe.clamp > 0)
         width *= 2;
+    if (spec->has_moe_attention && spec->n_kv_heads * spec->head_dim > width)
+        width = spec->n_kv_heads * spec->head_dim;
     *moe = (struct moe){.spec = spec, .batch = batch, .n_tokens = n_tokens};
     moe->ends = memory_zalloc(spec->moe.n_experts, sizeof *moe->ends);
     moe->logits = memory_try(n_tokens, spec->moe.n_experts * sizeof *moe->logits, "router", err);
@@ -93,39 +95,77 @@ static void group_by_expert(struct moe *moe)
             moe->order[moe->ends[moe->experts[i]]++] = i;
 }
 
+void moe_choose(struct moe *moe, const struct model *model, const struct moe_weights *weights,
+                const float *x)
+{
+    const struct moe_spec *spec = &moe->spec->moe;
+
+    mlp_multiply(model, &weights->router, x, moe->n_tokens, moe->logits, spec->n_experts);
+    forward_each(model->threads, moe->n_tokens, spec->n_experts * spec->n_chosen, choose_rows,
+                 moe);
+    if (spec->capacity)
+        drop_choices(moe);
+    group_by_expert(moe);
+}
+
+/* The choices from number `first` on, of the expert that has them. */
+static struct moe_group group_at(const struct moe *moe, size_t expert, size_t first)
+{
+    struct moe_group group = {.expert = expert, .first = first};
+
+    while (group.expert < moe->spec->moe.n_experts && moe->ends[group.expert] <= first)
+        group.expert++;
+    if (group.expert == moe->spec->moe.n_experts)
+        return group;
+    group.n_rows = moe->ends[group.expert] - first;
+    group.n_rows = group.n_rows < MLP_ROWS ? group.n_rows : MLP_ROWS;
+    group.choices = moe->order + first;
+    return group;
+}
+
+struct moe_group moe_first(const struct moe *moe)
+{
+    return group_at(moe, 0, 0);
+}
+
+struct moe_group moe_next(const struct moe *moe, const struct moe_group *group)
+{
+    return group_at(moe, group->expert, group->first + group->n_rows);
+}
+
 /* ---- running ---- */
 
-struct group { /* rows of one expert */
+struct rows { /* of one expert */
     const struct moe *moe;
     const size_t *choices; /* [n_rows] */
     const float *x;
     float *delta;
 };
 
-static size_t token_of(const struct group *group, size_t row)
+static size_t token_of(const struct rows *rows, size_t row)
 {
-    return group->choices[row] / group->moe->spec->moe.n_chosen;
+    return rows->choices[row] / rows->moe->spec->moe.n_chosen;
 }
 
 static void gather_rows(void *context, size_t begin, size_t end)
 {
-    const struct group *group = context;
-    size_t n = group->moe->spec->hidden_size;
+    const struct rows *rows = context;
+    size_t n = rows->moe->spec->hidden_size;
 
     for (size_t r = begin; r < end; r++)
-        memcpy(group->moe->in + r * n, group->x + token_of(group, r) * n, n * sizeof(float));
+        memcpy(rows->moe->in + r * n, rows->x + token_of(rows, r) * n, n * sizeof(float));
 }
 
 static void scatter_rows(void *context, size_t begin, size_t end)
 {
-    const struct group *group = context;
-    size_t n = group->moe->spec->hidden_size;
+    const struct rows *rows = context;
+    size_t n = rows->moe->spec->hidden_size;
 
     for (size_t r = begin; r < end; r++) {
-        float *out = group->moe->out + r * n;
+        float *out = rows->moe->out + r * n;
 
-        vector_scale(out, group->moe->weights[group->choices[r]], n, out);
-        vector_add(out, n, group->delta + token_of(group, r) * n);
+        vector_scale(out, rows->moe->weights[rows->choices[r]], n, out);
+        vector_add(out, n, rows->delta + token_of(rows, r) * n);
     }
 }
 
@@ -164,25 +204,20 @@ static void run_clamped(const struct moe *moe, const struct model *model,
                  moe->spec->hidden_size);
 }
 
-static void run_expert(const struct moe *moe, const struct model *model,
-                       const struct moe_weights *weights, size_t expert, const float *x,
-                       float *delta)
+static void run_group(const struct moe *moe, const struct model *model,
+                      const struct moe_weights *weights, const struct moe_group *group,
+                      const float *x, float *delta)
 {
-    size_t first = expert ? moe->ends[expert - 1] : 0, n = moe->spec->hidden_size;
+    struct rows rows = {moe, group->choices, x, delta};
+    size_t e = group->expert, n = moe->spec->hidden_size;
 
-    for (; first < moe->ends[expert]; first += MLP_ROWS) {
-        struct group group = {moe, moe->order + first, x, delta};
-        size_t n_rows = moe->ends[expert] - first < MLP_ROWS ? moe->ends[expert] - first
-                                                             : MLP_ROWS;
-
-        forward_each(model->threads, n_rows, n, gather_rows, &group);
-        if (moe->spec->moe.clamp > 0)
-            run_clamped(moe, model, weights, expert, n_rows);
-        else
-            mlp_run(model, moe->spec->activation, &weights->gate[expert], &weights->up[expert],
-                    &weights->down[expert], moe->in, n_rows, moe->gate, moe->up, moe->out);
-        forward_each(model->threads, n_rows, n, scatter_rows, &group);
-    }
+    forward_each(model->threads, group->n_rows, n, gather_rows, &rows);
+    if (moe->spec->moe.clamp > 0)
+        run_clamped(moe, model, weights, e, group->n_rows);
+    else
+        mlp_run(model, moe->spec->activation, &weights->gate[e], &weights->up[e],
+                &weights->down[e], moe->in, group->n_rows, moe->gate, moe->up, moe->out);
+    forward_each(model->threads, group->n_rows, n, scatter_rows, &rows);
 }
 
 /* The expert that every token passes. */
@@ -214,16 +249,15 @@ static void run_shared(const struct moe *moe, const struct model *model,
 void moe_run(struct moe *moe, const struct model *model, const struct moe_weights *weights,
              const float *x, float *delta)
 {
-    const struct moe_spec *spec = &moe->spec->moe;
+    size_t n = moe->spec->hidden_size;
+    struct moe_group group;
 
-    mlp_multiply(model, &weights->router, x, moe->n_tokens, moe->logits, spec->n_experts);
-    forward_each(model->threads, moe->n_tokens, spec->n_experts * spec->n_chosen, choose_rows, moe);
-    if (spec->capacity)
-        drop_choices(moe);
-    group_by_expert(moe);
-    memset(delta, 0, moe->n_tokens * moe->spec->hidden_size * sizeof *delta);
-    for (size_t e = 0; e < spec->n_experts; e++)
-        run_expert(moe, model, weights, e, x, delta);
-    if (spec->shared_size)
+    moe_choose(moe, model, weights, x);
+    memset(delta, 0, moe->n_tokens * n * sizeof *delta);
+    for (group = moe_first(moe); group.n_rows; group = moe_next(moe, &group))
+        run_group(moe, model, weights, &group, x, delta);
+    if (moe->spec->moe.shared_size)
         run_shared(moe, model, weights, x, delta);
+    for (size_t t = 0; weights->bias && t < moe->n_tokens; t++)
+        vector_add(weights->bias, n, delta + t * n);
 }

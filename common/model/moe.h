@@ -29,6 +29,17 @@ int moe_init(struct moe *moe, const struct stack_spec *spec, const struct batch 
              struct error *err);
 void moe_release(struct moe *moe);
 
+/* Lets the router choose for the tokens of x, and groups the choices. */
+void moe_choose(struct moe *moe, const struct model *model, const struct moe_weights *weights,
+                const float *x);
+
+struct moe_group { /* of choices of one expert, at most MLP_ROWS; n_rows 0: there are no more */
+    size_t expert, first, n_rows;
+    const size_t *choices; /* [n_rows]: token * n_chosen + slot */
+};
+struct moe_group moe_first(const struct moe *moe);
+struct moe_group moe_next(const struct moe *moe, const struct moe_group *group);
+
 /* delta [n_tokens, hidden_size] = what the experts make of x. experts and weights of `moe` keep the
  * choices until the next layer. */
 void moe_run(struct moe *moe, const struct model *model, const struct moe_weights *weights,

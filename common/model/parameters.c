@@ -181,46 +181,6 @@ static int load_norm(struct loader *loader, struct place place, const char *name
     return kind == NORM_LAYER ? load_vector(loader, n, &out->bias) : 0;
 }
 
-static int load_attention(struct loader *loader, const struct stack_spec *stack,
-                          struct place place, struct attention_weights *out)
-{
-    const struct layer_names *names = stack->names;
-    size_t n = stack->hidden_size, n_q = stack->n_heads * stack->head_dim;
-    size_t n_kv = stack->n_kv_heads * stack->head_dim;
-    bool bias = stack->has_qkv_bias, turned = stack->is_conv1d;
-
-    if (stack->qkv == QKV_SEPARATE) {
-        if (load_linear(loader, place, names->q, n_q, n, turned, bias, &out->q) ||
-            load_linear(loader, place, names->k, n_kv, n, turned, bias, &out->k) ||
-            load_linear(loader, place, names->v, n_kv, n, turned, bias, &out->v))
-            return -1;
-    } else if (load_linear(loader, place, names->qkv, n_q + 2 * n_kv, n, turned, bias, &out->q)) {
-        return -1;
-    }
-    if (load_linear(loader, place, names->o, n, n_q, turned, stack->has_o_bias, &out->o))
-        return -1;
-    if (stack->has_sinks) {
-        set_name(loader, place, names->sinks, "");
-        if (load_vector(loader, stack->n_heads, &out->sinks))
-            return -1;
-    }
-    if (stack->position == POSITION_RELATIVE &&
-        (place.layer == 0 || stack->has_bias_per_layer)) {
-        const struct tensor *tensor;
-        float *values;
-
-        set_name(loader, place, names->relative_bias, ".weight");
-        tensor = need(loader);
-        if (!tensor || check_dtype(loader, tensor) ||
-            check_shape(loader, tensor, 2, stack->n_buckets, stack->n_heads))
-            return -1;
-        values = arena_alloc(&loader->parameters->arena, tensor->n_items * sizeof *values);
-        out->relative_bias = values;
-        return checkpoint_read_floats(loader->checkpoint, tensor, values, loader->err);
-    }
-    return 0;
-}
-
 static int load_cross_attention(struct loader *loader, const struct stack_spec *stack,
                                 struct place place, struct layer *layer)
 {
@@ -414,6 +374,13 @@ static const struct moe_names *choose_names(struct loader *loader, const struct 
     return &names->moe[names->n_moe - 1];
 }
 
+static int load_bias(struct loader *loader, struct place place, const char *name,
+                     const float **out)
+{
+    set_name(loader, place, name, "");
+    return load_vector(loader, loader->spec->hidden_size, out);
+}
+
 static int load_shared_expert(struct loader *loader, const struct stack_spec *stack,
                               const struct moe_names *names, struct place place,
                               struct moe_weights *moe)
@@ -453,8 +420,90 @@ static int load_moe(struct loader *loader, const struct stack_spec *stack, struc
             return error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by config.json "
                              "there are %zu experts", loader->name.data, n_experts);
     }
+    if (stack->moe.has_bias && load_bias(loader, place, names->bias, &moe->bias))
+        return -1;
     return stack->moe.shared_size ? load_shared_expert(loader, stack, names, place, moe) : 0;
 }
+
+/* ---- attention ---- */
+
+/* An expert gives one query head for each head of keys and values. */
+static int load_moe_attention(struct loader *loader, const struct stack_spec *stack,
+                              struct place place, struct attention_weights *out)
+{
+    const struct layer_names *names = stack->names;
+    const struct moe_names *moe_names = names->attention_moe;
+    size_t n = stack->hidden_size, n_kv = stack->n_kv_heads * stack->head_dim;
+    size_t n_experts = stack->moe.n_experts;
+    struct arena *arena = &loader->parameters->arena;
+    struct moe_weights *moe = out->experts = arena_alloc(arena, sizeof *moe);
+    const struct tensor *queries, *outputs;
+    struct linear fused = {0};
+
+    if (load_linear(loader, place, names->kv, 2 * n_kv, n, false, false, &fused) ||
+        load_linear(loader, place, moe_names->router, n_experts, n, false, false, &moe->router) ||
+        load_bias(loader, place, moe_names->bias, &moe->bias))
+        return -1;
+    out->k = part_of(&fused, 0, n_kv);
+    out->v = part_of(&fused, n_kv, n_kv);
+    set_name(loader, place, moe_names->fused_gate_up, "");
+    queries = need(loader);
+    set_name(loader, place, moe_names->fused_down, "");
+    outputs = queries ? need(loader) : NULL;
+    if (!outputs)
+        return -1;
+    moe->up = arena_alloc(arena, n_experts * sizeof *moe->up);
+    moe->down = arena_alloc(arena, n_experts * sizeof *moe->down);
+    for (size_t e = 0; e < n_experts; e++)
+        if (use_slice(loader, queries, n_experts, e, n_kv, n, false, &moe->up[e]) ||
+            use_slice(loader, outputs, n_experts, e, n, n_kv, false, &moe->down[e]))
+            return -1;
+    return 0;
+}
+
+static int load_attention(struct loader *loader, const struct stack_spec *stack,
+                          struct place place, struct attention_weights *out)
+{
+    const struct layer_names *names = stack->names;
+    size_t n = stack->hidden_size, n_q = stack->n_heads * stack->head_dim;
+    size_t n_kv = stack->n_kv_heads * stack->head_dim;
+    bool bias = stack->has_qkv_bias, turned = stack->is_conv1d;
+
+    if (stack->has_moe_attention)
+        return load_moe_attention(loader, stack, place, out);
+    if (stack->qkv == QKV_SEPARATE) {
+        if (load_linear(loader, place, names->q, n_q, n, turned, bias, &out->q) ||
+            load_linear(loader, place, names->k, n_kv, n, turned, bias, &out->k) ||
+            load_linear(loader, place, names->v, n_kv, n, turned, bias, &out->v))
+            return -1;
+    } else if (load_linear(loader, place, names->qkv, n_q + 2 * n_kv, n, turned, bias, &out->q)) {
+        return -1;
+    }
+    if (load_linear(loader, place, names->o, n, n_q, turned, stack->has_o_bias, &out->o))
+        return -1;
+    if (stack->has_sinks) {
+        set_name(loader, place, names->sinks, "");
+        if (load_vector(loader, stack->n_heads, &out->sinks))
+            return -1;
+    }
+    if (stack->position == POSITION_RELATIVE &&
+        (place.layer == 0 || stack->has_bias_per_layer)) {
+        const struct tensor *tensor;
+        float *values;
+
+        set_name(loader, place, names->relative_bias, ".weight");
+        tensor = need(loader);
+        if (!tensor || check_dtype(loader, tensor) ||
+            check_shape(loader, tensor, 2, stack->n_buckets, stack->n_heads))
+            return -1;
+        values = arena_alloc(&loader->parameters->arena, tensor->n_items * sizeof *values);
+        out->relative_bias = values;
+        return checkpoint_read_floats(loader->checkpoint, tensor, values, loader->err);
+    }
+    return 0;
+}
+
+/* ---- layers ---- */
 
 static int load_layer(struct loader *loader, const struct stack_spec *stack, size_t number,
                       struct layer *layer)

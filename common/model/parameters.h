@@ -22,17 +22,19 @@ struct norm {
     const float *bias;
 };
 
+struct moe_weights {
+    struct linear router;
+    struct linear *gate, *up, *down; /* [n_experts] */
+    const float *bias;               /* [hidden_size], or NULL */
+    struct linear shared_router, shared_gate, shared_up, shared_down;
+};
+
 struct attention_weights {
+    struct moe_weights *experts; /* in place of q and o: up gives queries, down takes heads */
     struct linear q, k, v; /* fused: all in q */
     struct linear o;
     const float *relative_bias; /* [n_buckets, n_heads], or NULL */
     const float *sinks;         /* [n_heads], or NULL */
-};
-
-struct moe_weights {
-    struct linear router;
-    struct linear *gate, *up, *down; /* [n_experts] */
-    struct linear shared_router, shared_gate, shared_up, shared_down;
 };
 
 struct layer {

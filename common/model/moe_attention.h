@@ -1,0 +1,18 @@
+/* moe_attention.h - experts of query heads: a token's queries come from the experts that it
+ * chooses, and each of these turns its own heads back into the hidden state. Keys and values are
+ * shared. Source: JetMoE (arXiv 2404.07413), architectures.md C.10. */
+#ifndef COCKTAIL_MOE_ATTENTION_H
+#define COCKTAIL_MOE_ATTENTION_H
+
+#include "model/moe.h"
+
+/* Chooses experts for the tokens of x and fills their queries, rows `stride` apart: of the heads
+ * that share keys one behind the other, one for each choice. */
+void moe_attention_queries(struct moe *moe, const struct model *model,
+                           const struct moe_weights *weights, const float *x, float *queries,
+                           size_t stride);
+/* delta = what the chosen experts make of heads [n_tokens, n_heads * head_dim], in that order. */
+void moe_attention_outputs(const struct moe *moe, const struct model *model,
+                           const struct moe_weights *weights, const float *heads, float *delta);
+
+#endif
