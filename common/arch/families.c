@@ -716,11 +716,14 @@ static int adjust_jetmoe(struct model_spec *spec, const cJSON *config, struct er
 static int adjust_gpt_oss(struct model_spec *spec, const cJSON *config, struct error *err)
 {
     struct stack_spec *stack = &spec->stack;
-    double limit;
+    double limit, alpha;
 
     if (read_moe(spec, config, 128, 4, err) ||
-        number(config, "swiglu_limit", 7, 1e-6, &limit, err))
+        number(config, "swiglu_limit", 7, 1e-6, &limit, err) ||
+        number(config, "swiglu_alpha", 1.702, -1e6, &alpha, err))
         return -1;
+    if (alpha != 1.702)
+        return error_set(err, ERROR_UNSUPPORTED, "swiglu_alpha %g; only 1.702 is supported", alpha);
     stack->has_qkv_bias = stack->has_o_bias = json_find_bool(config, "attention_bias") != 0;
     stack->has_sinks = stack->moe.has_router_bias = true;
     stack->moe.clamp = (float)limit;

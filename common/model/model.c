@@ -230,10 +230,11 @@ int model_scores(struct model *model, const struct batch *batch, const float *hi
     const struct linear *out = &model->parameters.classifier;
     size_t n = spec->hidden_size, begin = 0;
     float *rows = memory_try(2 * batch->n_sequences, n * sizeof *rows, "scores", err);
-    float *inner = rows + batch->n_sequences * n;
+    float *inner;
 
     if (!rows)
         return -1;
+    inner = rows + batch->n_sequences * n;
     for (size_t s = 0; s < batch->n_sequences; s++) {
         size_t token = find_summary(spec, batch, begin, batch->ends[s]);
 

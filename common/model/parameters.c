@@ -638,6 +638,8 @@ static int load_classifier(struct loader *loader)
     size_t n = spec->hidden_size;
     const struct tensor *tensor;
 
+    if (!rows[kind].out)
+        return 0;
     if (rows[kind].dense && load_linear(loader, top, rows[kind].dense, n, n, false, true,
                                         &loader->parameters->classifier_dense))
         return -1;
@@ -658,7 +660,7 @@ static int load_all(struct loader *loader, bool has_head)
         (spec->is_encoder_decoder && load_stack(loader, &spec->encoder, &parameters->encoder)) ||
         (has_head && load_head(loader)))
         return -1;
-    return spec->classifier ? load_classifier(loader) : 0;
+    return load_classifier(loader);
 }
 
 int parameters_load(struct parameters *parameters, const struct model_spec *spec, bool has_head,
