@@ -316,6 +316,7 @@ static int fill(struct model_spec *spec, const cJSON *config, struct error *err)
     spec->vocab_size = sizes.vocab_size;
     spec->hidden_size = sizes.hidden_size;
     spec->embedding_scale = spec->logit_scale = spec->stack.residual_scale = 1;
+    spec->stack.moe.weight_factor = 1;
     spec->has_embedding_norm = family->names->embedding_norm != NULL;
     spec->n_token_types = family->names->token_types ? sizes.n_token_types : 0;
     fill_stack(spec, &sizes);

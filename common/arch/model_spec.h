@@ -34,6 +34,8 @@ enum router_kind { /* architectures.md 0.8; p = softmax of all logits */
     ROUTER_TOP_P_SUM_1, /* the K largest p, divided by their sum */
     ROUTER_TOP_LOGITS,  /* softmax of the K largest logits: the same in exact arithmetic */
     ROUTER_SPARSEMIXER, /* PhiMoE: each of the two by its share among those near the largest */
+    ROUTER_SIGMOID,     /* s = sigmoid of each logit; the K largest s + bias, but they weigh s */
+    ROUTER_SIGMOID_SUM_1, /* likewise, divided by their sum */
 };
 
 struct moe_spec { /* mixture of experts, in place of the MLP */
@@ -49,6 +51,10 @@ struct moe_spec { /* mixture of experts, in place of the MLP */
     /* gpt-oss: gate and up alternate in one matrix, stored as [n_in, n_out], all with biases, and
      * what comes out of them is kept within this limit; 0: none of that. */
     float clamp;
+    /* Experts are chosen from the n_kept_groups best of n_groups equal groups. A group counts as
+     * much as its best expert, or with sigmoids its best two. 0: no groups. */
+    size_t n_groups, n_kept_groups;
+    float weight_factor;        /* of the experts' weights; 1: none */
 };
 
 struct layer_names;

@@ -25,12 +25,15 @@ int moe_init(struct moe *moe, const struct stack_spec *spec, const struct batch 
     *moe = (struct moe){.spec = spec, .batch = batch, .n_tokens = n_tokens};
     moe->ends = memory_zalloc(spec->moe.n_experts, sizeof *moe->ends);
     moe->logits = memory_try(n_tokens, spec->moe.n_experts * sizeof *moe->logits, "router", err);
+    moe->scratch =
+        memory_try(n_tokens, router_scratch(&spec->moe) * sizeof *moe->scratch, "router", err);
     moe->experts = memory_try(n_tokens, spec->moe.n_chosen * sizeof *moe->experts, "router", err);
     moe->weights = memory_try(n_tokens, spec->moe.n_chosen * sizeof *moe->weights, "router", err);
     moe->order = memory_try(n_tokens, spec->moe.n_chosen * sizeof *moe->order, "router", err);
     moe->in = memory_try(n_rows, 2 * spec->hidden_size * sizeof *moe->in, "experts", err);
     moe->gate = memory_try(n_rows, 2 * width * sizeof *moe->gate, "experts", err);
-    if (!moe->logits || !moe->experts || !moe->weights || !moe->order || !moe->in || !moe->gate)
+    if (!moe->logits || !moe->scratch || !moe->experts || !moe->weights || !moe->order ||
+        !moe->in || !moe->gate)
         return -1;
     moe->out = moe->in + n_rows * spec->hidden_size;
     moe->up = moe->gate + n_rows * width;
@@ -40,6 +43,7 @@ int moe_init(struct moe *moe, const struct stack_spec *spec, const struct batch 
 void moe_release(struct moe *moe)
 {
     free(moe->logits);
+    free(moe->scratch);
     free(moe->experts);
     free(moe->weights);
     free(moe->ends);
@@ -57,7 +61,8 @@ static void choose_rows(void *context, size_t begin, size_t end)
     const struct moe_spec *spec = &moe->spec->moe;
 
     for (size_t t = begin; t < end; t++)
-        router_choose(spec, moe->logits + t * spec->n_experts, moe->experts + t * spec->n_chosen,
+        router_choose(spec, moe->choice_bias, moe->logits + t * spec->n_experts,
+                      moe->scratch + t * router_scratch(spec), moe->experts + t * spec->n_chosen,
                       moe->weights + t * spec->n_chosen);
 }
 
@@ -100,6 +105,7 @@ void moe_choose(struct moe *moe, const struct model *model, const struct moe_wei
 {
     const struct moe_spec *spec = &moe->spec->moe;
 
+    moe->choice_bias = weights->choice_bias;
     mlp_multiply(model, &weights->router, x, moe->n_tokens, moe->logits, spec->n_experts);
     forward_each(model->threads, moe->n_tokens, spec->n_experts * spec->n_chosen, choose_rows,
                  moe);

@@ -15,7 +15,9 @@ struct moe { /* of one forward pass, for all its layers; a zeroed struct: none *
     const struct stack_spec *spec;
     const struct batch *batch;
     size_t n_tokens;
+    const float *choice_bias; /* of the layer that runs, or NULL */
     float *logits;     /* [n_tokens, n_experts] */
+    float *scratch;    /* [n_tokens, router_scratch()] */
     uint32_t *experts; /* [n_tokens, n_chosen] */
     float *weights;    /* [n_tokens, n_chosen]; 0 for one that its expert had no room for */
     size_t *ends;      /* [n_experts], in `order` */

@@ -24,6 +24,7 @@ struct norm {
 
 struct moe_weights {
     struct linear router;
+    const float *choice_bias; /* [n_experts], or NULL */
     struct linear *gate, *up, *down; /* [n_experts] */
     const float *bias;               /* [hidden_size], or NULL */
     struct linear shared_router, shared_gate, shared_up, shared_down;

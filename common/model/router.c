@@ -54,23 +54,83 @@ static void choose_sparsemixer(const struct moe_spec *moe, float *logits, uint32
     mix_one(logits, moe->n_experts, moe->jitter, &experts[1], &weights[1]);
 }
 
-void router_choose(const struct moe_spec *moe, float *logits, uint32_t *experts, float *weights)
+/* What a group counts: its best expert, or the sum of its best two. */
+static float judge_group(const struct moe_spec *moe, const float *scores, size_t n)
 {
-    float sum = 0;
+    float best = -INFINITY, second = -INFINITY;
+
+    for (size_t e = 0; e < n; e++) {
+        if (scores[e] > best) {
+            second = best;
+            best = scores[e];
+        } else if (scores[e] > second) {
+            second = scores[e];
+        }
+    }
+    return moe->router == ROUTER_TOP_P ? best : best + second;
+}
+
+/* No expert of the groups that are not among the best can be chosen. judged [n_groups]: scratch. */
+static void drop_groups(const struct moe_spec *moe, float *scores, float *judged)
+{
+    size_t size = moe->n_experts / moe->n_groups;
+
+    for (size_t g = 0; g < moe->n_groups; g++)
+        judged[g] = judge_group(moe, scores + g * size, size);
+    for (size_t g = 0; g < moe->n_groups; g++) {
+        size_t n_better = 0;
+
+        for (size_t other = 0; other < moe->n_groups; other++)
+            n_better += judged[other] > judged[g] || (other < g && judged[other] == judged[g]);
+        for (size_t e = 0; n_better >= moe->n_kept_groups && e < size; e++)
+            scores[g * size + e] = -INFINITY;
+    }
+}
+
+static void divide_by_sum(float *weights, size_t n, float least)
+{
+    float sum = least;
+
+    for (size_t i = 0; i < n; i++)
+        sum += weights[i];
+    for (size_t i = 0; i < n; i++)
+        weights[i] /= sum;
+}
+
+size_t router_scratch(const struct moe_spec *moe)
+{
+    return moe->n_experts + moe->n_groups;
+}
+
+void router_choose(const struct moe_spec *moe, const float *bias, float *logits, float *scratch,
+                   uint32_t *experts, float *weights)
+{
+    bool is_sigmoid = moe->router == ROUTER_SIGMOID || moe->router == ROUTER_SIGMOID_SUM_1;
+    size_t n = moe->n_experts, k = moe->n_chosen;
+    float *scores = logits;
 
     if (moe->router == ROUTER_SPARSEMIXER) {
         choose_sparsemixer(moe, logits, experts, weights);
         return;
     }
-    if (moe->router != ROUTER_TOP_LOGITS)
-        softmax(logits, moe->n_experts);
-    take_largest(logits, moe->n_experts, moe->n_chosen, experts, weights);
+    if (is_sigmoid)
+        vector_activate(ACTIVATION_SIGMOID, logits, n, logits);
+    else if (moe->router != ROUTER_TOP_LOGITS)
+        softmax(logits, n);
+    if (bias) {
+        scores = scratch;
+        for (size_t e = 0; e < n; e++)
+            scores[e] = logits[e] + bias[e];
+    }
+    if (moe->n_groups)
+        drop_groups(moe, scores, scratch + n);
+    take_largest(scores, n, k, experts, weights);
+    for (size_t i = 0; bias && i < k; i++)
+        weights[i] = logits[experts[i]];
     if (moe->router == ROUTER_TOP_LOGITS)
-        softmax(weights, moe->n_chosen);
-    if (moe->router != ROUTER_TOP_P_SUM_1)
-        return;
-    for (size_t i = 0; i < moe->n_chosen; i++)
-        sum += weights[i];
-    for (size_t i = 0; i < moe->n_chosen; i++)
-        weights[i] /= sum;
+        softmax(weights, k);
+    if (moe->router == ROUTER_TOP_P_SUM_1 || moe->router == ROUTER_SIGMOID_SUM_1)
+        divide_by_sum(weights, k, is_sigmoid ? 1e-20f : 0);
+    if (moe->weight_factor != 1)
+        vector_scale(weights, moe->weight_factor, k, weights);
 }

@@ -1,0 +1,84 @@
+#include "model/router.h"
+
+#include <math.h>
+
+#include "test.h"
+
+enum { E = 6, K = 2 };
+
+static bool is_near(float a, double b)
+{
+    return fabs((double)a - b) <= 1e-6 * fabs(b);
+}
+
+static float logit(double p)
+{
+    return (float)log(p / (1 - p));
+}
+
+/* Probabilities in groups of two: (.30 .05) (.28 .02) (.18 .17). */
+static void a_group_counts_as_much_as_its_best_expert(void)
+{
+    static const double p[E] = {.30, .05, .28, .02, .18, .17};
+    struct moe_spec moe = {.n_experts = E, .n_chosen = 3, .router = ROUTER_TOP_P, .n_groups = 3,
+                           .n_kept_groups = 2, .weight_factor = 4};
+    float logits[E], scratch[E + 3], weights[3];
+    uint32_t experts[3];
+
+    for (size_t e = 0; e < E; e++)
+        logits[e] = (float)log(p[e]);
+    CHECK(router_scratch(&moe) == E + 3);
+    router_choose(&moe, NULL, logits, scratch, experts, weights);
+    CHECK(experts[0] == 0 && experts[1] == 2 && experts[2] == 1);
+    CHECK(is_near(weights[0], 4 * .30) && is_near(weights[1], 4 * .28));
+    CHECK(is_near(weights[2], 4 * .05));
+}
+
+/* The sum decides, so the first group, with the best single expert, is left out; all scores are
+ * below 0, and what is left out does not count as 0. */
+static void with_sigmoids_a_group_counts_as_much_as_its_best_two(void)
+{
+    static const double s[E] = {.9, .1, .5, .6, .7, .2};
+    static const float bias[E] = {-1, -1, -1, -1, -1, -1};
+    struct moe_spec moe = {.n_experts = E, .n_chosen = K, .router = ROUTER_SIGMOID, .n_groups = 3,
+                           .n_kept_groups = 1, .weight_factor = 1};
+    float logits[E], scratch[E + 3], weights[K];
+    uint32_t experts[K];
+
+    for (size_t e = 0; e < E; e++)
+        logits[e] = logit(s[e]);
+    router_choose(&moe, bias, logits, scratch, experts, weights);
+    CHECK(experts[0] == 3 && experts[1] == 2);
+    CHECK(is_near(weights[0], .6) && is_near(weights[1], .5));
+}
+
+static void a_bias_changes_the_choice_but_not_the_weight(void)
+{
+    static const double s[E] = {.9, .1, .5, .6, .7, .2};
+    static const float bias[E] = {0, 1, 0, 0, 0, 0};
+    struct moe_spec moe = {.n_experts = E, .n_chosen = K, .router = ROUTER_SIGMOID_SUM_1,
+                           .weight_factor = 2.5};
+    float logits[E], scratch[E], weights[K];
+    uint32_t experts[K];
+
+    for (size_t e = 0; e < E; e++)
+        logits[e] = logit(s[e]);
+    router_choose(&moe, bias, logits, scratch, experts, weights);
+    CHECK(experts[0] == 1 && experts[1] == 0);
+    CHECK(is_near(weights[0], 2.5 * .1) && is_near(weights[1], 2.5 * .9));
+}
+
+static void of_equals_the_first_are_taken(void)
+{
+    struct moe_spec moe = {.n_experts = E, .n_chosen = K, .router = ROUTER_TOP_P, .n_groups = 3,
+                           .n_kept_groups = 1, .weight_factor = 1};
+    float logits[E] = {0}, scratch[E + 3], weights[K];
+    uint32_t experts[K];
+
+    router_choose(&moe, NULL, logits, scratch, experts, weights);
+    CHECK(experts[0] == 0 && experts[1] == 1);
+}
+
+TESTS(TEST(a_group_counts_as_much_as_its_best_expert),
+      TEST(with_sigmoids_a_group_counts_as_much_as_its_best_two),
+      TEST(a_bias_changes_the_choice_but_not_the_weight), TEST(of_equals_the_first_are_taken))
