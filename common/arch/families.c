@@ -103,6 +103,21 @@ static const struct moe_names gpt_oss_moe[] = {
     },
 };
 
+static const struct moe_names deepseek_moe[] = {
+    {
+        .router = "mlp.gate",
+        .choice_bias = "mlp.gate.e_score_correction_bias",
+        .gate = "mlp.experts.@.gate_proj",
+        .up = "mlp.experts.@.up_proj",
+        .down = "mlp.experts.@.down_proj",
+        .fused_gate_up = "mlp.experts.gate_up_proj",
+        .fused_down = "mlp.experts.down_proj",
+        .shared_gate = "mlp.shared_experts.gate_proj",
+        .shared_up = "mlp.shared_experts.up_proj",
+        .shared_down = "mlp.shared_experts.down_proj",
+    },
+};
+
 static const struct moe_names granite_moe[] = {
     {
         .router = "block_sparse_moe.router.layer",
@@ -152,6 +167,32 @@ static const struct family_names qwen_moe_names = {
         .final_norm = "norm",
         .moe = qwen_moe,
         .n_moe = sizeof qwen_moe / sizeof *qwen_moe,
+    },
+};
+
+static const struct family_names deepseek_names = {
+    .embedding = "embed_tokens",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "layers.#.",
+        .norm1 = "input_layernorm",
+        .mla = &(const struct mla_names){
+            .q = "self_attn.q_proj",
+            .q_a = "self_attn.q_a_proj",
+            .q_norm = "self_attn.q_a_layernorm",
+            .q_b = "self_attn.q_b_proj",
+            .kv_a = "self_attn.kv_a_proj_with_mqa",
+            .kv_norm = "self_attn.kv_a_layernorm",
+            .kv_b = "self_attn.kv_b_proj",
+        },
+        .o = "self_attn.o_proj",
+        .norm2 = "post_attention_layernorm",
+        .gate = "mlp.gate_proj",
+        .up = "mlp.up_proj",
+        .down = "mlp.down_proj",
+        .final_norm = "norm",
+        .moe = deepseek_moe,
+        .n_moe = sizeof deepseek_moe / sizeof *deepseek_moe,
     },
 };
 
@@ -732,6 +773,155 @@ static int adjust_gpt_oss(struct model_spec *spec, const cJSON *config, struct e
     return 0;
 }
 
+/* ---- DeepSeek ---- */
+
+/* As read_count, but null is no default: the class has a number there. */
+static int need_count(const cJSON *config, const char *name, size_t fallback, size_t *out,
+                      struct error *err)
+{
+    const char *const names[] = {name, NULL};
+
+    if (cJSON_HasObjectItem(config, name))
+        fallback = 0;
+    if (read_count(config, names, fallback, 100000, out, err))
+        return -1;
+    return *out ? 0 : error_set(err, ERROR_FORMAT, "%s is missing", name);
+}
+
+/* Another way to choose or to attend than this version of the model has. */
+static int need_value(const cJSON *config, const char *name, const char *value, struct error *err)
+{
+    const char *given = json_find_string(config, name);
+
+    if (!given || strcmp(given, value) == 0)
+        return 0;
+    return error_set(err, ERROR_UNSUPPORTED, "%s '" ERROR_NAME "'; only '%s' is supported", name,
+                     given, value);
+}
+
+static int read_mla(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    static const char *const q_ranks[] = {"q_lora_rank", NULL};
+    struct stack_spec *stack = &spec->stack;
+    struct mla_spec *mla = &stack->mla;
+    const struct rope_spec *rope = &stack->rope[0];
+
+    if (need_count(config, "kv_lora_rank", 512, &mla->kv_rank, err) ||
+        need_count(config, "qk_nope_head_dim", 128, &mla->still_dim, err) ||
+        need_count(config, "v_head_dim", 128, &stack->value_dim, err) ||
+        read_count(config, q_ranks, cJSON_HasObjectItem(config, q_ranks[0]) ? 0 : 1536, 100000,
+                   &mla->q_rank, err))
+        return -1;
+    if (rope->n_dims != stack->head_dim)
+        return error_set(err, ERROR_UNSUPPORTED, "partial_rotary_factor of a latent head");
+    stack->head_dim += mla->still_dim;
+    stack->n_kv_heads = stack->n_heads; /* each has its own, whatever num_key_value_heads says */
+    if (stack->n_heads * (stack->head_dim + stack->value_dim) > 100000000)
+        return error_set(err, ERROR_FORMAT, "%zu heads of %zu and %zu dimensions", stack->n_heads,
+                         stack->head_dim, stack->value_dim);
+    stack->score_scale = (float)(1 / sqrt((double)stack->head_dim));
+    if (rope->mscale_all_dim != 0 && rope->factor > 1) {
+        double factor = 0.1 * rope->mscale_all_dim * log(rope->factor) + 1;
+
+        stack->score_scale = (float)(1 / sqrt((double)stack->head_dim) * factor * factor);
+    }
+    read_attention_bias(spec, config);
+    return 0;
+}
+
+static int read_groups(struct moe_spec *moe, const cJSON *config, size_t n_groups, size_t n_kept,
+                       struct error *err)
+{
+    size_t size;
+
+    if (need_count(config, "n_group", n_groups, &moe->n_groups, err) ||
+        need_count(config, "topk_group", n_kept, &moe->n_kept_groups, err))
+        return -1;
+    if (moe->n_experts % moe->n_groups)
+        return error_set(err, ERROR_FORMAT, "%zu experts cannot be divided into %zu groups",
+                         moe->n_experts, moe->n_groups);
+    if (moe->n_kept_groups > moe->n_groups)
+        return error_set(err, ERROR_FORMAT, "topk_group is %zu, of %zu groups", moe->n_kept_groups,
+                         moe->n_groups);
+    size = moe->n_experts / moe->n_groups;
+    if (moe->n_chosen > moe->n_kept_groups * size)
+        return error_set(err, ERROR_FORMAT, "%zu experts for each token, of %zu in %zu groups",
+                         moe->n_chosen, moe->n_kept_groups * size, moe->n_kept_groups);
+    if (moe->router != ROUTER_TOP_P && size < 2)
+        return error_set(err, ERROR_FORMAT, "groups of one expert; they are judged by their best "
+                         "two");
+    return 0;
+}
+
+struct deepseek_defaults {
+    size_t n_experts, n_chosen, n_shared, size, n_dense;
+    double factor;
+};
+
+/* Experts but in the first layers; some more, which together are one, for every token. */
+static int read_deepseek_moe(struct model_spec *spec, const cJSON *config,
+                             const struct deepseek_defaults *defaults, struct error *err)
+{
+    static const char *const sizes[] = {"moe_intermediate_size", NULL};
+    struct stack_spec *stack = &spec->stack;
+    struct moe_spec *moe = &stack->moe;
+    bool has_shared = cJSON_HasObjectItem(config, "n_shared_experts"); /* null: there are none */
+    double n_shared, n_dense, step, factor;
+
+    if (read_moe(spec, config, defaults->n_experts, defaults->n_chosen, err) ||
+        read_count(config, sizes, defaults->size, 100000000, &moe->intermediate_size, err) ||
+        number(config, "n_shared_experts", has_shared ? 0 : (double)defaults->n_shared, 0,
+               &n_shared, err) ||
+        number(config, "first_k_dense_replace", (double)defaults->n_dense, 0, &n_dense, err) ||
+        number(config, "moe_layer_freq", 1, 1, &step, err) ||
+        number(config, "routed_scaling_factor", defaults->factor, -1e6, &factor, err))
+        return -1;
+    if (moe->n_chosen == 0)
+        return error_set(err, ERROR_FORMAT, "num_experts_per_tok is missing");
+    if (n_shared != floor(n_shared) || n_shared * (double)moe->intermediate_size > 1e8)
+        return bad(err, "n_shared_experts", n_shared);
+    if (json_find_bool(config, "mlp_bias") == 1)
+        return error_set(err, ERROR_UNSUPPORTED, "mlp_bias is true");
+    moe->shared_size = (size_t)n_shared * moe->intermediate_size;
+    moe->weight_factor = (float)factor;
+    for (size_t i = 0; i < stack->n_layers; i++)
+        stack->is_sparse[i] = (double)i >= n_dense && i % (size_t)step == 0;
+    return 0;
+}
+
+/* norm_topk_prob is not looked at, as in transformers; no release has it. */
+static int adjust_deepseek_v2(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    static const struct deepseek_defaults defaults = {.n_experts = 64, .n_shared = 2,
+                                                      .size = 1407, .factor = 1};
+    const char *method = json_find_string(config, "topk_method");
+
+    if (read_mla(spec, config, err) || read_deepseek_moe(spec, config, &defaults, err) ||
+        need_value(config, "scoring_func", "softmax", err))
+        return -1;
+    spec->stack.mla.rotates_pairs = true;
+    if (method && strcmp(method, "group_limited_greedy") == 0)
+        return read_groups(&spec->stack.moe, config, 0, 0, err);
+    return need_value(config, "topk_method", "greedy", err);
+}
+
+static int adjust_deepseek_v3(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    static const struct deepseek_defaults defaults = {.n_experts = 256, .n_chosen = 8,
+                                                      .n_shared = 1, .size = 2048, .n_dense = 3,
+                                                      .factor = 2.5};
+    struct moe_spec *moe = &spec->stack.moe;
+
+    if (read_mla(spec, config, err) || read_deepseek_moe(spec, config, &defaults, err) ||
+        need_value(config, "scoring_func", "sigmoid", err) ||
+        need_value(config, "topk_method", "noaux_tc", err))
+        return -1;
+    if (json_find_bool(config, "norm_topk_prob") == 0)
+        moe->router = ROUTER_SIGMOID;
+    spec->stack.mla.rotates_pairs = json_find_bool(config, "rope_interleave") != 0;
+    return read_groups(moe, config, 8, 4, err);
+}
+
 static int adjust_granite_moe(struct model_spec *spec, const cJSON *config, struct error *err)
 {
     double attention, embedding, residual, logits;
@@ -1154,6 +1344,36 @@ const struct family family_jetmoe = {
     .is_causal = true, .is_gated = true,
     .router = ROUTER_TOP_LOGITS,
     .adjust = adjust_jetmoe,
+};
+
+const struct family family_deepseek_v2 = {
+    .name = "DeepSeek-V2",
+    .names = &deepseek_names,
+    .defaults = {.vocab_size = 102400, .hidden_size = 4096, .n_layers = 32, .n_heads = 32,
+                 .head_dim = 64, .intermediate_size = 11008, .max_positions = 2048,
+                 .norm_eps = 1e-6, .theta = 1e4, .activation = "silu", .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .qkv = QKV_LATENT,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .router = ROUTER_TOP_P,
+    .adjust = adjust_deepseek_v2,
+};
+
+const struct family family_deepseek_v3 = {
+    .name = "DeepSeek-V3",
+    .names = &deepseek_names,
+    .defaults = {.vocab_size = 129280, .hidden_size = 7168, .n_layers = 61, .n_heads = 128,
+                 .head_dim = 64, .intermediate_size = 18432, .max_positions = 4096,
+                 .norm_eps = 1e-6, .theta = 1e4, .activation = "silu", .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .qkv = QKV_LATENT,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .router = ROUTER_SIGMOID_SUM_1,
+    .adjust = adjust_deepseek_v3,
 };
 
 const struct family family_granite_moe = {

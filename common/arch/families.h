@@ -9,6 +9,7 @@
 
 struct moe_names { /* '@' stands for the number of an expert; with ".weight", but for the fused */
     const char *router;
+    const char *choice_bias; /* whole name */
     const char *gate, *up, *down;
     const char *fused_gate_up, *fused_down; /* [E, 2I, H] gate rows first, and [E, H, I]; whole names */
     const char *turned_gate_up, *turned_down; /* [E, H, 2I] gate and up in turn, and [E, I, H]; whole */
@@ -17,9 +18,16 @@ struct moe_names { /* '@' stands for the number of an expert; with ".weight", bu
     const char *shared_gate, *shared_up, *shared_down, *shared_router;
 };
 
+struct mla_names {
+    const char *q;                  /* where queries come from x, else: */
+    const char *q_a, *q_norm, *q_b;
+    const char *kv_a, *kv_norm, *kv_b;
+};
+
 struct layer_names { /* plain names (tensor_names.h); NULL: the family has none */
     const char *prefix;  /* '#' stands for the number of the layer */
     const char *norm1, *qkv, *q, *k, *v, *o, *q_norm, *k_norm, *post_attention_norm;
+    const struct mla_names *mla; /* in place of q, k and v */
     const char *relative_bias, *sinks; /* sinks: the whole name */
     const char *cross_norm, *cross_q, *cross_k, *cross_v, *cross_o;
     const char *norm2, *gate_up, *gate, *up, *down, *post_mlp_norm;
@@ -68,7 +76,7 @@ struct family {
 extern const struct family family_bert, family_roberta, family_distilbert, family_llama,
     family_mistral, family_qwen2, family_qwen3, family_gemma, family_gemma2, family_gemma3,
     family_gpt2, family_gpt_neox, family_phi3, family_mixtral, family_qwen2_moe, family_qwen3_moe,
-    family_olmoe, family_phi_moe, family_granite_moe, family_gpt_oss, family_jetmoe, family_t5,
-    family_mt5, family_umt5, family_switch;
+    family_olmoe, family_phi_moe, family_granite_moe, family_gpt_oss, family_jetmoe,
+    family_deepseek_v2, family_deepseek_v3, family_t5, family_mt5, family_umt5, family_switch;
 
 #endif

@@ -33,7 +33,8 @@ static const struct size_row { /* architectures.md 0.1 */
     {SIZE(n_layers), 10000, {"num_hidden_layers", "num_layers", "n_layer", "n_layers"}},
     {SIZE(n_heads), 100000, {"num_attention_heads", "num_heads", "n_head", "n_heads"}},
     {SIZE(n_kv_heads), 100000, {"num_key_value_heads", "n_kv_heads"}},
-    {SIZE(head_dim), 100000, {"head_dim", "d_kv", "kv_channels"}},
+    /* Of a latent head the part that rotates; transformers 5 calls that head_dim, too. */
+    {SIZE(head_dim), 100000, {"qk_rope_head_dim", "head_dim", "d_kv", "kv_channels"}},
     {SIZE(intermediate_size), 100000000, {"intermediate_size", "d_ff", "n_inner", "hidden_dim"}},
     {SIZE(max_positions), (size_t)1 << 40, {"max_position_embeddings", "n_positions", "n_ctx"}},
     {SIZE(n_token_types), 1000000, {"type_vocab_size"}},
@@ -284,7 +285,7 @@ static void fill_stack(struct model_spec *spec, const struct sizes *sizes)
     stack->hidden_size = sizes->hidden_size;
     stack->n_heads = sizes->n_heads;
     stack->n_kv_heads = sizes->n_kv_heads;
-    stack->head_dim = sizes->head_dim;
+    stack->head_dim = stack->value_dim = sizes->head_dim;
     stack->intermediate_size = sizes->intermediate_size;
     stack->norm = family->norm;
     stack->block = family->block;

@@ -27,6 +27,7 @@ enum qkv_kind {
     QKV_SEPARATE,
     QKV_FUSED,    /* one matrix, rows q | k | v */
     QKV_PER_HEAD, /* one matrix, rows q, k, v of the first head, of the second, …: GPT-NeoX */
+    QKV_LATENT,   /* struct mla_spec: DeepSeek */
 };
 
 enum router_kind { /* architectures.md 0.8; p = softmax of all logits */
@@ -57,11 +58,19 @@ struct moe_spec { /* mixture of experts, in place of the MLP */
     float weight_factor;        /* of the experts' weights; 1: none */
 };
 
+struct mla_spec { /* multi-head latent attention: keys and values come from one short vector */
+    size_t kv_rank;     /* its length */
+    size_t q_rank;      /* of the one that queries come from; 0: they come from x */
+    size_t still_dim;   /* of a head, the first that do not rotate; the others do */
+    bool rotates_pairs; /* items 2i and 2i + 1 together, not halves */
+};
+
 struct layer_names;
 
 struct stack_spec { /* of layers */
     const struct layer_names *names;
-    size_t n_layers, hidden_size, n_heads, n_kv_heads, head_dim, intermediate_size;
+    size_t n_layers, hidden_size, n_heads, n_kv_heads, intermediate_size;
+    size_t head_dim, value_dim; /* of queries and keys, and of values */
     enum norm_kind norm;
     enum block_kind block;
     enum position_kind position;
@@ -79,6 +88,7 @@ struct stack_spec { /* of layers */
     uint8_t *slides;         /* [n_layers], 1 for a sliding layer */
     struct rope_spec rope[2]; /* of full and of sliding layers */
     size_t n_buckets, max_distance; /* POSITION_RELATIVE */
+    struct mla_spec mla;     /* QKV_LATENT */
     struct moe_spec moe;
     uint8_t *is_sparse;      /* [n_layers], 1 where experts are; NULL: nowhere */
     bool has_flat_qk_norm;   /* over all heads at once: OLMoE */

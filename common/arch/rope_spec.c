@@ -80,12 +80,11 @@ static double *read_factors(const cJSON *parameters, const char *name, size_t n,
 
 static int read_yarn(struct rope_spec *rope, const cJSON *parameters, struct error *err)
 {
-    double mscale, mscale_all;
+    double mscale, mscale_all = rope->mscale_all_dim;
 
     if (read_number(parameters, "beta_fast", 32, 0, 1e9, &rope->beta_fast, err) ||
         read_number(parameters, "beta_slow", 1, 0, 1e9, &rope->beta_slow, err) ||
-        read_number(parameters, "mscale", 0, -1e6, 1e6, &mscale, err) ||
-        read_number(parameters, "mscale_all_dim", 0, -1e6, 1e6, &mscale_all, err))
+        read_number(parameters, "mscale", 0, -1e6, 1e6, &mscale, err))
         return -1;
     rope->beta_fast = rope->beta_fast > 0 ? rope->beta_fast : 32;
     rope->beta_slow = rope->beta_slow > 0 ? rope->beta_slow : 1;
@@ -134,7 +133,8 @@ static int read_scaling(struct rope_spec *rope, const struct rope_source *source
     if (rope->kind == ROPE_YARN || rope->kind == ROPE_LONGROPE)
         no_factor = (double)source->max_positions / (double)rope->original_positions;
     if (read_number(parameters, "factor", no_factor, 1e-6, 1e9, &rope->factor, err) ||
-        read_number(parameters, "attention_factor", 0, 0, 1e6, &rope->attention_factor, err))
+        read_number(parameters, "attention_factor", 0, 0, 1e6, &rope->attention_factor, err) ||
+        read_number(parameters, "mscale_all_dim", 0, -1e6, 1e6, &rope->mscale_all_dim, err))
         return -1;
     if (rope->factor <= 0)
         return error_set(err, ERROR_FORMAT, "factor is missing");

@@ -22,6 +22,7 @@ struct rope_spec { /* a zeroed struct: none */
     bool truncates;
     size_t max_positions, original_positions;
     double attention_factor;                  /* cosines and sines are multiplied by it */
+    double mscale_all_dim;                    /* 0: not there */
     double *short_factors, *long_factors;     /* longrope, [n_dims / 2] */
     double short_mscale, long_mscale;         /* PhiMoE's, instead of it; 0: none */
 };

@@ -111,7 +111,6 @@ static void weigh_row(const struct block *block, size_t row, size_t first, size_
                       struct scratch *scratch)
 {
     float *scores = scratch->scores + row * KEYS, *out = block->out + row * block->out_stride;
-    size_t head_dim = block->spec->head_dim;
     struct range seen = visible_keys(block, row);
     size_t begin = seen.first > first ? seen.first - first : 0;
     size_t end = seen.end < first + n_keys ? (seen.end > first ? seen.end - first : 0) : n_keys;
@@ -126,7 +125,7 @@ static void weigh_row(const struct block *block, size_t row, size_t first, size_
     if (!(block_max <= max)) { /* NaN goes on, to be found in the result */
         float factor = max == -INFINITY ? 0 : expf(max - block_max);
 
-        vector_scale(out, factor, head_dim, out);
+        vector_scale(out, factor, block->spec->value_dim, out);
         scratch->sum[row] *= factor;
         scratch->max[row] = max = block_max;
     }
@@ -148,7 +147,7 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
         scratch->max[row] =
             spec->sinks ? spec->sinks[block->head + (block->is_group ? row : 0)] : -INFINITY;
         scratch->sum[row] = spec->sinks ? 1 : 0;
-        memset(block->out + row * block->out_stride, 0, spec->head_dim * sizeof(float));
+        memset(block->out + row * block->out_stride, 0, spec->value_dim * sizeof(float));
     }
     for (size_t key = first; key < end; key += KEYS) {
         size_t n = end - key < KEYS ? end - key : KEYS;
@@ -165,7 +164,7 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
         for (size_t row = 0; row < block->n_rows; row++)
             weigh_row(block, row, key, n, scratch);
         matrix.data = values->data + block->kv_head * values->head_stride + key * values->stride;
-        matrix.n_out = spec->head_dim;
+        matrix.n_out = spec->value_dim;
         matrix.n_in = n;
         matrix.stride = values->stride;
         matrix.is_transposed = true;
@@ -176,7 +175,7 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
         float *out = block->out + row * block->out_stride;
 
         if (scratch->sum[row] != 0)
-            vector_scale(out, 1 / scratch->sum[row], spec->head_dim, out);
+            vector_scale(out, 1 / scratch->sum[row], spec->value_dim, out);
     }
 }
 
@@ -233,7 +232,7 @@ static int run_task(void *context, size_t task, size_t worker, struct error *err
         block.head = task * group;
         block.n_rows = group;
         block.query_stride = sequence->queries.head_stride;
-        block.out_stride = spec->head_dim;
+        block.out_stride = spec->value_dim;
     } else {
         block.head = task / blocks_of(sequence);
         block.kv_head = block.head / group;
@@ -247,7 +246,7 @@ static int run_task(void *context, size_t task, size_t worker, struct error *err
     }
     block.queries = sequence->queries.data + block.query * sequence->queries.stride +
                     block.head * sequence->queries.head_stride;
-    block.out = sequence->out + block.query * sequence->out_stride + block.head * spec->head_dim;
+    block.out = sequence->out + block.query * sequence->out_stride + block.head * spec->value_dim;
     run_block(&block, job->gemm, worker, &job->attention->workers[worker]);
     return 0;
 }

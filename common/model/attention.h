@@ -11,7 +11,8 @@
 #include "math/gemm.h"
 
 struct attention_spec { /* what all sequences of a call share */
-    size_t n_heads, n_kv_heads, head_dim;
+    size_t n_heads, n_kv_heads;
+    size_t head_dim, value_dim; /* of queries and keys, and of values */
     float scale, cap; /* scores: cap * tanh(scale * q k / cap); cap 0: none */
     bool is_causal;   /* a query sees the keys up to its own position */
     size_t window;    /* … that are less than so far away; 0: all */
@@ -32,7 +33,7 @@ struct attention_sequence {
     struct attention_rows queries, keys, values;
     size_t n_queries, n_keys;
     size_t first; /* position of the first query among the keys */
-    float *out;   /* [n_queries, n_heads * head_dim], rows out_stride apart */
+    float *out;   /* [n_queries, n_heads * value_dim], rows out_stride apart */
     size_t out_stride;
 };
 

@@ -10,7 +10,8 @@ struct cache *cache_new(const struct stack_spec *stack)
     struct cache *cache = memory_zalloc(1, sizeof *cache);
 
     cache->n_layers = stack->n_layers;
-    cache->width = stack->n_kv_heads * stack->head_dim;
+    cache->key_width = stack->n_kv_heads * stack->head_dim;
+    cache->value_width = stack->n_kv_heads * stack->value_dim;
     cache->layers = memory_zalloc(stack->n_layers, sizeof *cache->layers);
     return cache;
 }
@@ -35,14 +36,15 @@ void cache_clear(struct cache *cache)
 }
 
 /* *rows [capacity, width], with the first n_tokens rows kept. */
-static int grow(const struct cache *cache, float **rows, size_t capacity, struct error *err)
+static int grow(const struct cache *cache, float **rows, size_t width, size_t capacity,
+                struct error *err)
 {
-    float *larger = memory_try(capacity, cache->width * sizeof *larger, "keys and values", err);
+    float *larger = memory_try(capacity, width * sizeof *larger, "keys and values", err);
 
     if (!larger)
         return -1;
     if (cache->n_tokens)
-        memcpy(larger, *rows, cache->n_tokens * cache->width * sizeof *larger);
+        memcpy(larger, *rows, cache->n_tokens * width * sizeof *larger);
     free(*rows);
     *rows = larger;
     return 0;
@@ -57,8 +59,8 @@ int cache_reserve(struct cache *cache, size_t n_tokens, struct error *err)
     while (capacity < n_tokens)
         capacity += capacity / 2;
     for (size_t i = 0; i < cache->n_layers; i++)
-        if (grow(cache, &cache->layers[i].keys, capacity, err) ||
-            grow(cache, &cache->layers[i].values, capacity, err))
+        if (grow(cache, &cache->layers[i].keys, cache->key_width, capacity, err) ||
+            grow(cache, &cache->layers[i].values, cache->value_width, capacity, err))
             return -1; /* some rows are longer than `capacity` says: no harm */
     cache->capacity = capacity;
     return 0;
@@ -72,9 +74,10 @@ int cache_reserve_cross(struct cache *cache, size_t n_tokens, struct error *err)
         free(layer->cross_keys);
         free(layer->cross_values);
         layer->cross_values = NULL;
-        layer->cross_keys = memory_try(n_tokens, cache->width * sizeof(float), "keys", err);
+        layer->cross_keys = memory_try(n_tokens, cache->key_width * sizeof(float), "keys", err);
         if (layer->cross_keys)
-            layer->cross_values = memory_try(n_tokens, cache->width * sizeof(float), "values", err);
+            layer->cross_values =
+                memory_try(n_tokens, cache->value_width * sizeof(float), "values", err);
         if (!layer->cross_values)
             return -1;
     }

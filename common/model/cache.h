@@ -8,12 +8,13 @@
 #include "base/error.h"
 
 struct cache_layer {
-    float *keys, *values;             /* [capacity, n_kv_heads * head_dim] */
-    float *cross_keys, *cross_values; /* [n_cross, n_kv_heads * head_dim] */
+    float *keys, *values;             /* [capacity, key_width], [capacity, value_width] */
+    float *cross_keys, *cross_values; /* [n_cross, …] */
 };
 
 struct cache {
-    size_t n_layers, width; /* width = n_kv_heads * head_dim */
+    size_t n_layers;
+    size_t key_width, value_width; /* n_kv_heads * head_dim, n_kv_heads * value_dim */
     size_t n_tokens, capacity;
     size_t n_cross;         /* tokens of the encoder; 0: not there yet */
     struct cache_layer *layers;

@@ -12,6 +12,7 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "math/vector.h"
+#include "model/mla.h"
 #include "model/mlp.h"
 #include "model/moe.h"
 #include "model/moe_attention.h"
@@ -30,13 +31,14 @@ struct forward {
     float *normed;       /* [n_tokens, hidden_size] */
     float *delta;        /* [n_tokens, hidden_size], what a part adds to x */
     float *qkv;          /* [n_tokens, qkv_width] */
-    float *heads;        /* [n_tokens, n_heads * head_dim] */
+    float *heads;        /* [n_tokens, n_heads * value_dim] */
     float *gate, *up;    /* [MLP_ROWS, intermediate_size] */
     float *cross;        /* [n_memory, 2 n_kv_heads * head_dim]: keys | values, without caches */
     float *memory;       /* all of these */
     struct attention_sequence *sequences; /* [n_sequences] */
     struct position_angles angles[2];     /* of full and sliding layers */
     struct position_bias bias;
+    struct mla mla;                       /* of a stack with latent attention */
     struct moe moe;                       /* of a stack with experts */
     const struct layer *layer;
     size_t number;       /* of the layer */
@@ -123,15 +125,17 @@ static size_t n_cached(const struct batch *batch, size_t sequence)
 static struct attention_rows rows_of(const struct forward *forward, char which, size_t token)
 {
     const struct stack_spec *spec = forward->spec;
-    bool is_mixed = spec->qkv == QKV_PER_HEAD;
+    bool is_mixed = spec->qkv == QKV_PER_HEAD, is_latent = spec->qkv == QKV_LATENT;
     size_t n_q = is_mixed ? spec->head_dim : spec->n_heads * spec->head_dim;
-    size_t n_kv = is_mixed ? spec->head_dim : spec->n_kv_heads * spec->head_dim;
+    size_t n_kv = is_mixed || is_latent ? spec->head_dim : spec->n_kv_heads * spec->head_dim;
     size_t offset = which == 'q' ? 0 : which == 'k' ? n_q : n_q + n_kv;
 
     return (struct attention_rows){
         .data = forward->qkv + token * forward->qkv_width + offset,
         .stride = forward->qkv_width,
-        .head_stride = is_mixed ? 3 * spec->head_dim : spec->head_dim,
+        .head_stride = is_mixed                    ? 3 * spec->head_dim
+                       : is_latent && which != 'q' ? spec->head_dim + spec->value_dim
+                                                   : spec->head_dim,
     };
 }
 
@@ -186,33 +190,34 @@ static void add_to_cache(const struct forward *forward, size_t sequence)
     const struct batch *batch = forward->batch;
     struct cache *cache = batch->caches[sequence];
     const struct cache_layer *layer = &cache->layers[forward->number];
-    size_t start = start_of(batch->ends, sequence), head_dim = forward->spec->head_dim;
+    size_t start = start_of(batch->ends, sequence);
+    size_t head_dim = forward->spec->head_dim, value_dim = forward->spec->value_dim;
 
     for (size_t i = 0; i < length_of(batch->ends, sequence); i++) {
         struct attention_rows keys = rows_of(forward, 'k', start + i);
         struct attention_rows values = rows_of(forward, 'v', start + i);
-        size_t at = (cache->n_tokens + i) * cache->width;
+        size_t at = cache->n_tokens + i;
 
         for (size_t h = 0; h < forward->spec->n_kv_heads; h++) {
-            memcpy(layer->keys + at + h * head_dim, keys.data + h * keys.head_stride,
-                   head_dim * sizeof(float));
-            memcpy(layer->values + at + h * head_dim, values.data + h * values.head_stride,
-                   head_dim * sizeof(float));
+            memcpy(layer->keys + at * cache->key_width + h * head_dim,
+                   keys.data + h * keys.head_stride, head_dim * sizeof(float));
+            memcpy(layer->values + at * cache->value_width + h * value_dim,
+                   values.data + h * values.head_stride, value_dim * sizeof(float));
         }
     }
 }
 
-static struct attention_rows cached_rows(const struct forward *forward, const float *data)
+static struct attention_rows cached_rows(const struct forward *forward, const float *data,
+                                         size_t dim)
 {
-    return (struct attention_rows){data, forward->spec->n_kv_heads * forward->spec->head_dim,
-                                   forward->spec->head_dim};
+    return (struct attention_rows){data, forward->spec->n_kv_heads * dim, dim};
 }
 
 static struct attention_sequence sequence_of(const struct forward *forward, size_t s)
 {
     const struct batch *batch = forward->batch;
     size_t start = start_of(batch->ends, s);
-    size_t width = forward->spec->n_heads * forward->spec->head_dim;
+    size_t width = forward->spec->n_heads * forward->spec->value_dim;
 
     return (struct attention_sequence){
         .queries = rows_of(forward, 'q', start),
@@ -230,28 +235,18 @@ static int attend(struct forward *forward, const struct attention_spec *spec, st
                          model->gemm, model->threads, err);
 }
 
-/* delta = attention of `normed` to itself */
-static int run_attention(struct forward *forward, const float *normed, struct error *err)
+/* qkv = queries, keys and values of `normed`, as attention takes them */
+static void compute_qkv(struct forward *forward, const float *normed)
 {
     const struct stack_spec *spec = forward->spec;
     const struct attention_weights *weights = &forward->layer->self;
-    const struct batch *batch = forward->batch;
     size_t n_q = spec->n_heads * spec->head_dim, n_kv = spec->n_kv_heads * spec->head_dim;
-    struct attention_spec how = {
-        .n_heads = spec->n_heads,
-        .n_kv_heads = spec->n_kv_heads,
-        .head_dim = spec->head_dim,
-        .scale = spec->score_scale,
-        .cap = spec->score_cap,
-        .is_causal = spec->is_causal,
-        .window = spec->slides[forward->number] ? spec->window : 0,
-        .bias = forward->bias.values,
-        .bias_span = forward->bias.span,
-        .sinks = weights->sinks,
-    };
 
-    if (spec->scales_by_layer)
-        how.scale /= (float)(forward->number + 1);
+    if (spec->qkv == QKV_LATENT) {
+        mla_run(&forward->mla, forward->model, weights->mla,
+                &forward->angles[spec->slides[forward->number]], normed, forward->qkv);
+        return;
+    }
     if (weights->experts)
         moe_attention_queries(&forward->moe, forward->model, weights->experts, normed,
                               forward->qkv, forward->qkv_width);
@@ -268,6 +263,31 @@ static int run_attention(struct forward *forward, const float *normed, struct er
         each_row(forward, turn_flat_rows);
     if (spec->position == POSITION_ROTARY || spec->has_qk_norm)
         each_row(forward, turn_rows);
+}
+
+/* delta = attention of `normed` to itself */
+static int run_attention(struct forward *forward, const float *normed, struct error *err)
+{
+    const struct stack_spec *spec = forward->spec;
+    const struct attention_weights *weights = &forward->layer->self;
+    const struct batch *batch = forward->batch;
+    struct attention_spec how = {
+        .n_heads = spec->n_heads,
+        .n_kv_heads = spec->n_kv_heads,
+        .head_dim = spec->head_dim,
+        .value_dim = spec->value_dim,
+        .scale = spec->score_scale,
+        .cap = spec->score_cap,
+        .is_causal = spec->is_causal,
+        .window = spec->slides[forward->number] ? spec->window : 0,
+        .bias = forward->bias.values,
+        .bias_span = forward->bias.span,
+        .sinks = weights->sinks,
+    };
+
+    if (spec->scales_by_layer)
+        how.scale /= (float)(forward->number + 1);
+    compute_qkv(forward, normed);
     for (size_t s = 0; s < batch->n_sequences; s++) {
         struct attention_sequence *sequence = &forward->sequences[s];
         size_t start = start_of(batch->ends, s);
@@ -279,8 +299,8 @@ static int run_attention(struct forward *forward, const float *normed, struct er
             const struct cache_layer *layer = &batch->caches[s]->layers[forward->number];
 
             add_to_cache(forward, s);
-            sequence->keys = cached_rows(forward, layer->keys);
-            sequence->values = cached_rows(forward, layer->values);
+            sequence->keys = cached_rows(forward, layer->keys, spec->head_dim);
+            sequence->values = cached_rows(forward, layer->values, spec->value_dim);
         } else {
             sequence->keys = rows_of(forward, 'k', start);
             sequence->values = rows_of(forward, 'v', start);
@@ -320,6 +340,7 @@ static int run_cross_attention(struct forward *forward, struct error *err)
         .n_heads = spec->n_heads,
         .n_kv_heads = spec->n_kv_heads,
         .head_dim = spec->head_dim,
+        .value_dim = spec->value_dim,
         .scale = spec->score_scale,
     };
 
@@ -341,8 +362,8 @@ static int run_cross_attention(struct forward *forward, struct error *err)
                 compute_cross(forward, start_of(batch->memory_ends, s), cache->n_cross,
                               layer->cross_keys, layer->cross_values, width);
             sequence->n_keys = cache->n_cross;
-            sequence->keys = cached_rows(forward, layer->cross_keys);
-            sequence->values = cached_rows(forward, layer->cross_values);
+            sequence->keys = cached_rows(forward, layer->cross_keys, spec->head_dim);
+            sequence->values = cached_rows(forward, layer->cross_values, spec->value_dim);
         } else {
             sequence->n_keys = length_of(batch->memory_ends, s);
             rows.data = forward->cross + start_of(batch->memory_ends, s) * 2 * width;
@@ -491,7 +512,7 @@ static int reserve(struct forward *forward, struct error *err)
 {
     const struct stack_spec *spec = forward->spec;
     const struct batch *batch = forward->batch;
-    size_t n = forward->n_tokens, width = spec->n_heads * spec->head_dim;
+    size_t n = forward->n_tokens, width = spec->n_heads * spec->value_dim;
     size_t n_kv = spec->n_kv_heads * spec->head_dim;
     size_t n_mlp = n < MLP_ROWS ? n : MLP_ROWS;
     size_t n_memory = spec->has_cross_attention && !batch->caches && batch->n_sequences
@@ -573,7 +594,9 @@ int forward_run(struct model *model, const struct stack_spec *spec, const struct
         .stack = stack,
         .batch = batch,
         .n_tokens = batch->n_sequences ? batch->ends[batch->n_sequences - 1] : 0,
-        .qkv_width = (spec->n_heads + 2 * spec->n_kv_heads) * spec->head_dim,
+        .qkv_width = spec->qkv == QKV_LATENT
+                         ? mla_width(spec)
+                         : (spec->n_heads + 2 * spec->n_kv_heads) * spec->head_dim,
         .x = x,
     };
     int rc = -1;
@@ -581,6 +604,7 @@ int forward_run(struct model *model, const struct stack_spec *spec, const struct
     forward.sequences = memory_zalloc(batch->n_sequences, sizeof *forward.sequences);
     if (reserve(&forward, err) == 0 && reserve_caches(&forward, err) == 0 &&
         prepare_positions(&forward, err) == 0 &&
+        (spec->qkv != QKV_LATENT || mla_init(&forward.mla, spec, forward.n_tokens, err) == 0) &&
         (!spec->is_sparse || moe_init(&forward.moe, spec, batch, err) == 0))
         rc = run_layers(&forward, err);
     for (size_t s = 0; rc == 0 && batch->caches && s < batch->n_sequences; s++)
@@ -588,6 +612,7 @@ int forward_run(struct model *model, const struct stack_spec *spec, const struct
     position_angles_release(&forward.angles[0]);
     position_angles_release(&forward.angles[1]);
     position_bias_release(&forward.bias);
+    mla_release(&forward.mla);
     moe_release(&forward.moe);
     free(forward.sequences);
     free(forward.memory);

@@ -181,6 +181,35 @@ static int load_norm(struct loader *loader, struct place place, const char *name
     return kind == NORM_LAYER ? load_vector(loader, n, &out->bias) : 0;
 }
 
+/* The shapes: architectures.md C.5. */
+static int load_mla(struct loader *loader, const struct stack_spec *stack, struct place place,
+                    struct attention_weights *out)
+{
+    const struct mla_names *names = stack->names->mla;
+    const struct mla_spec *spec = &stack->mla;
+    struct mla_weights *mla = out->mla = arena_alloc(&loader->parameters->arena, sizeof *mla);
+    size_t n = stack->hidden_size, n_q = stack->n_heads * stack->head_dim;
+    size_t rotating = stack->head_dim - spec->still_dim;
+    bool bias = stack->has_qkv_bias;
+
+    if (spec->q_rank == 0) {
+        if (load_linear(loader, place, names->q, n_q, n, false, false, &mla->q_b))
+            return -1;
+    } else if (load_linear(loader, place, names->q_a, spec->q_rank, n, false, bias, &mla->q_a) ||
+               load_norm(loader, place, names->q_norm, NORM_RMS, spec->q_rank, &mla->q_norm) ||
+               load_linear(loader, place, names->q_b, n_q, spec->q_rank, false, false,
+                           &mla->q_b)) {
+        return -1;
+    }
+    if (load_linear(loader, place, names->kv_a, spec->kv_rank + rotating, n, false, bias,
+                    &mla->kv_a) ||
+        load_norm(loader, place, names->kv_norm, NORM_RMS, spec->kv_rank, &mla->kv_norm))
+        return -1;
+    return load_linear(loader, place, names->kv_b,
+                       stack->n_heads * (spec->still_dim + stack->value_dim), spec->kv_rank, false,
+                       false, &mla->kv_b);
+}
+
 static int load_cross_attention(struct loader *loader, const struct stack_spec *stack,
                                 struct place place, struct layer *layer)
 {
@@ -408,6 +437,11 @@ static int load_moe(struct loader *loader, const struct stack_spec *stack, struc
     if (load_linear(loader, place, names->router, n_experts, stack->hidden_size, false,
                     stack->moe.has_router_bias, &moe->router))
         return -1;
+    if (stack->moe.router == ROUTER_SIGMOID || stack->moe.router == ROUTER_SIGMOID_SUM_1) {
+        set_name(loader, place, names->choice_bias, "");
+        if (load_vector(loader, n_experts, &moe->choice_bias))
+            return -1;
+    }
     moe->gate = arena_alloc(arena, n_experts * sizeof *moe->gate);
     moe->up = arena_alloc(arena, n_experts * sizeof *moe->up);
     moe->down = arena_alloc(arena, n_experts * sizeof *moe->down);
@@ -471,7 +505,10 @@ static int load_attention(struct loader *loader, const struct stack_spec *stack,
 
     if (stack->has_moe_attention)
         return load_moe_attention(loader, stack, place, out);
-    if (stack->qkv == QKV_SEPARATE) {
+    if (stack->qkv == QKV_LATENT) {
+        if (load_mla(loader, stack, place, out))
+            return -1;
+    } else if (stack->qkv == QKV_SEPARATE) {
         if (load_linear(loader, place, names->q, n_q, n, turned, bias, &out->q) ||
             load_linear(loader, place, names->k, n_kv, n, turned, bias, &out->k) ||
             load_linear(loader, place, names->v, n_kv, n, turned, bias, &out->v))
@@ -479,7 +516,8 @@ static int load_attention(struct loader *loader, const struct stack_spec *stack,
     } else if (load_linear(loader, place, names->qkv, n_q + 2 * n_kv, n, turned, bias, &out->q)) {
         return -1;
     }
-    if (load_linear(loader, place, names->o, n, n_q, turned, stack->has_o_bias, &out->o))
+    if (load_linear(loader, place, names->o, n, stack->n_heads * stack->value_dim, turned,
+                    stack->has_o_bias, &out->o))
         return -1;
     if (stack->has_sinks) {
         set_name(loader, place, names->sinks, "");

@@ -22,6 +22,13 @@ struct norm {
     const float *bias;
 };
 
+struct mla_weights {
+    struct linear q_a, q_b; /* without a short vector: only q_b, from x */
+    struct norm q_norm;
+    struct linear kv_a, kv_b;
+    struct norm kv_norm;
+};
+
 struct moe_weights {
     struct linear router;
     const float *choice_bias; /* [n_experts], or NULL */
@@ -33,6 +40,7 @@ struct moe_weights {
 struct attention_weights {
     struct moe_weights *experts; /* in place of q and o: up gives queries, down takes heads */
     struct linear q, k, v; /* fused: all in q */
+    struct mla_weights *mla; /* in place of these: QKV_LATENT */
     struct linear o;
     const float *relative_bias; /* [n_buckets, n_heads], or NULL */
     const float *sinks;         /* [n_heads], or NULL */

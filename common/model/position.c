@@ -60,6 +60,19 @@ void position_rotate(const struct position_angles *angles, size_t token, float *
     vector_rotate(head, angles->cosines + at, angles->sines + at, angles->n_pairs);
 }
 
+void position_rotate_pairs(const struct position_angles *angles, size_t token, float *head)
+{
+    const float *cosines = angles->cosines + token * angles->n_pairs;
+    const float *sines = angles->sines + token * angles->n_pairs;
+
+    for (size_t i = 0; i < angles->n_pairs; i++) {
+        float a = head[2 * i], b = head[2 * i + 1];
+
+        head[2 * i] = a * cosines[i] - b * sines[i];
+        head[2 * i + 1] = b * cosines[i] + a * sines[i];
+    }
+}
+
 /* ---- T5 ---- */
 
 size_t position_bucket(long distance, const struct stack_spec *stack)

@@ -20,6 +20,8 @@ int position_angles_init(struct position_angles *angles, const struct rope_spec 
 void position_angles_release(struct position_angles *angles);
 /* Turns the query or key of one head of token number `token` of the batch. */
 void position_rotate(const struct position_angles *angles, size_t token, float *head);
+/* The same, where items 2i and 2i + 1 of the head are a pair. */
+void position_rotate_pairs(const struct position_angles *angles, size_t token, float *head);
 
 struct position_bias { /* see struct attention_spec */
     float *values; /* [n_heads][2 span + 1], or NULL: no bias */

@@ -167,6 +167,93 @@ static void numbers_of_experts_are_checked(void)
     }
 }
 
+static void latent_attention_is_what_the_class_has_by_default(void)
+{
+    static const char yarn[] =
+        "{\"architectures\":[\"DeepseekV3ForCausalLM\"],\"rope_scaling\":{\"type\":\"yarn\","
+        "\"factor\":40,\"original_max_position_embeddings\":4096,\"mscale\":1.0,"
+        "\"mscale_all_dim\":1.0},\"q_lora_rank\":null,\"n_shared_experts\":null,"
+        "\"norm_topk_prob\":false,\"first_k_dense_replace\":4,\"moe_layer_freq\":3}";
+    double factor = 0.1 * log(40) + 1;
+    struct model_spec spec;
+    struct error err;
+
+    CHECK(load(&spec, "{\"model_type\":\"deepseek_v3\"}", MODEL_DECODER, &err) == 0);
+    CHECK(spec.stack.head_dim == 192 && spec.stack.value_dim == 128);
+    CHECK(spec.stack.n_kv_heads == 128);
+    CHECK(spec.stack.rope[0].n_dims == 64 && spec.stack.score_scale == (float)(1 / sqrt(192)));
+    CHECK(spec.stack.mla.kv_rank == 512 && spec.stack.mla.q_rank == 1536);
+    CHECK(spec.stack.mla.still_dim == 128 && spec.stack.mla.rotates_pairs);
+    CHECK(spec.stack.moe.n_experts == 256 && spec.stack.moe.n_chosen == 8);
+    CHECK(spec.stack.moe.n_groups == 8 && spec.stack.moe.n_kept_groups == 4);
+    CHECK(spec.stack.moe.shared_size == 2048 && spec.stack.moe.weight_factor == 2.5f);
+    CHECK(spec.stack.moe.router == ROUTER_SIGMOID_SUM_1);
+    CHECK(!spec.stack.is_sparse[2] && spec.stack.is_sparse[3]);
+    model_spec_release(&spec);
+    CHECK(load(&spec, yarn, MODEL_DECODER, &err) == 0);
+    CHECK(spec.stack.mla.q_rank == 0 && spec.stack.moe.shared_size == 0);
+    CHECK(spec.stack.rope[0].attention_factor == 1);
+    CHECK(spec.stack.score_scale == (float)(1 / sqrt(192) * factor * factor));
+    CHECK(spec.stack.moe.router == ROUTER_SIGMOID);
+    CHECK(!spec.stack.is_sparse[3] && !spec.stack.is_sparse[5] && spec.stack.is_sparse[6]);
+    model_spec_release(&spec);
+    CHECK(load(&spec, "{\"model_type\":\"deepseek_v2\",\"num_experts_per_tok\":6,\"n_group\":7}",
+               MODEL_DECODER, &err) == 0);
+    CHECK(spec.stack.moe.n_groups == 0 && spec.stack.moe.router == ROUTER_TOP_P);
+    CHECK(spec.stack.moe.shared_size == 2 * 1407 && spec.stack.is_sparse[0]);
+    model_spec_release(&spec);
+}
+
+static void what_does_not_fit_in_a_deepseek_is_named(void)
+{
+    static const struct {
+        const char *members, *text;
+        enum error_code code;
+    } cases[] = {
+        {"\"n_group\":3", "256 experts cannot be divided into 3 groups", ERROR_FORMAT},
+        {"\"n_group\":null", "n_group is missing", ERROR_FORMAT},
+        {"\"n_group\":0", "n_group must be a whole number from 1", ERROR_FORMAT},
+        {"\"topk_group\":9", "topk_group is 9, of 8 groups", ERROR_FORMAT},
+        {"\"topk_group\":1,\"num_experts_per_tok\":33",
+         "33 experts for each token, of 32 in 1 groups", ERROR_FORMAT},
+        {"\"n_group\":256,\"topk_group\":8", "groups of one expert", ERROR_FORMAT},
+        {"\"num_experts_per_tok\":257", "257 experts for each token, of 256", ERROR_FORMAT},
+        {"\"kv_lora_rank\":null", "kv_lora_rank is missing", ERROR_FORMAT},
+        {"\"kv_lora_rank\":0", "kv_lora_rank must be a whole number from 1", ERROR_FORMAT},
+        {"\"q_lora_rank\":-1", "q_lora_rank must be a whole number from 1", ERROR_FORMAT},
+        {"\"qk_rope_head_dim\":7", "7 of 7 dimensions of a head would rotate", ERROR_FORMAT},
+        {"\"qk_nope_head_dim\":0", "qk_nope_head_dim must be a whole number", ERROR_FORMAT},
+        {"\"v_head_dim\":null", "v_head_dim is missing", ERROR_FORMAT},
+        {"\"v_head_dim\":100000,\"num_attention_heads\":100000,\"num_key_value_heads\":1",
+         "100000 heads of 192 and 100000 dimensions", ERROR_FORMAT},
+        {"\"n_shared_experts\":1.5", "n_shared_experts is 1.5", ERROR_FORMAT},
+        {"\"n_shared_experts\":1e9", "n_shared_experts is 1e+09", ERROR_FORMAT},
+        {"\"moe_layer_freq\":0", "moe_layer_freq is 0", ERROR_FORMAT},
+        {"\"partial_rotary_factor\":0.5", "partial_rotary_factor", ERROR_UNSUPPORTED},
+        {"\"mlp_bias\":true", "mlp_bias is true", ERROR_UNSUPPORTED},
+        {"\"scoring_func\":\"softmax\"", "scoring_func 'softmax'", ERROR_UNSUPPORTED},
+        {"\"topk_method\":\"greedy\"", "topk_method 'greedy'", ERROR_UNSUPPORTED},
+    };
+    struct model_spec spec;
+    struct error err;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[512];
+
+        snprintf(text, sizeof text, "{\"model_type\":\"deepseek_v3\",%s}", cases[i].members);
+        CHECK(load(&spec, text, MODEL_DECODER, &err) == -1);
+        CHECK(err.code == cases[i].code);
+        CHECK_CONTAINS(err.text, cases[i].text);
+        CHECK(!spec.stack.slides && !spec.stack.is_sparse);
+    }
+    CHECK(load(&spec, "{\"model_type\":\"deepseek_v2\"}", MODEL_DECODER, &err) == -1);
+    CHECK_CONTAINS(err.text, "num_experts_per_tok is missing");
+    CHECK(load(&spec, "{\"model_type\":\"deepseek_v2\",\"num_experts_per_tok\":6,"
+                      "\"topk_method\":\"group_limited_greedy\",\"n_group\":8}",
+               MODEL_DECODER, &err) == -1);
+    CHECK_CONTAINS(err.text, "topk_group is missing");
+}
+
 static void an_unknown_architecture_is_named_with_those_that_are_known(void)
 {
     struct model_spec spec;
@@ -273,7 +360,10 @@ static void a_tensor_of_another_shape_is_named(void)
 
 TESTS(TEST(what_config_json_leaves_out_is_the_default_of_the_class),
       TEST(null_is_absent_but_for_what_it_switches_off), TEST(the_part_about_the_text_model_counts),
-      TEST(a_yarn_factor_follows_from_the_lengths), TEST(bad_values_are_named), TEST(numbers_of_experts_are_checked),
+      TEST(a_yarn_factor_follows_from_the_lengths), TEST(bad_values_are_named),
+      TEST(numbers_of_experts_are_checked),
+      TEST(latent_attention_is_what_the_class_has_by_default),
+      TEST(what_does_not_fit_in_a_deepseek_is_named),
       TEST(an_unknown_architecture_is_named_with_those_that_are_known),
       TEST(relative_positions_of_bert_are_refused),
       TEST(distances_fall_into_the_buckets_of_the_original),
