@@ -32,8 +32,6 @@ struct layer_names { /* plain names (tensor_names.h); NULL: the family has none 
     const char *cross_norm, *cross_q, *cross_k, *cross_v, *cross_o;
     const char *norm2, *gate_up, *gate, *up, *down, *post_mlp_norm;
     const char *gated_up;   /* instead of `up` where there is a gate */
-    const struct moe_names *moe; /* [n_moe] ways to store experts: the one whose router is there */
-    size_t n_moe;
     const char *kv;                        /* one matrix of keys and values: JetMoE */
     const struct moe_names *attention_moe; /* fused_gate_up: queries, fused_down: outputs */
     const char *final_norm; /* of the stack */
@@ -42,6 +40,9 @@ struct layer_names { /* plain names (tensor_names.h); NULL: the family has none 
 struct family_names {
     const char *embedding, *positions, *token_types, *embedding_norm, *head;
     const struct layer_names *layers, *encoder_layers;
+    /* Ways to store experts: the one whose tensors are there. Of the layers, and of the encoder's. */
+    const struct moe_names *moe, *encoder_moe; /* [n_moe], [n_encoder_moe] */
+    size_t n_moe, n_encoder_moe;
 };
 
 struct family_defaults { /* of the class in transformers; 0: as the comment says */

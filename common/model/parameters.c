@@ -378,10 +378,13 @@ typedef int load_expert_function(struct loader *loader, const struct stack_spec 
 static const struct moe_names *choose_names(struct loader *loader, const struct stack_spec *stack,
                                             struct place place, load_expert_function **load)
 {
-    const struct layer_names *names = stack->names;
+    const struct family_names *names = loader->spec->family->names;
+    bool is_encoder = stack->names == names->encoder_layers;
+    const struct moe_names *all = is_encoder ? names->encoder_moe : names->moe;
+    size_t n = is_encoder ? names->n_encoder_moe : names->n_moe;
 
-    for (size_t i = 0; i < names->n_moe; i++) {
-        const struct moe_names *moe = &names->moe[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct moe_names *moe = &all[i];
         const struct {
             const char *name, *ending;
             load_expert_function *load;
@@ -400,7 +403,7 @@ static const struct moe_names *choose_names(struct loader *loader, const struct 
                 return moe;
         }
     }
-    return &names->moe[names->n_moe - 1];
+    return &all[n - 1];
 }
 
 static int load_bias(struct loader *loader, struct place place, const char *name,
