@@ -76,11 +76,6 @@ double vector_log_sum_exp(const float *x, size_t n)
     return best()->log_sum_exp(x, n);
 }
 
-float vector_dot(const float *x, const float *y, size_t n)
-{
-    return best()->dot(x, y, n);
-}
-
 void vector_rotate(float *x, const float *cosines, const float *sines, size_t n_pairs)
 {
     best()->rotate(x, cosines, sines, n_pairs);

@@ -51,7 +51,6 @@ float vector_max(const float *x, size_t n);
 float vector_exp(const float *x, float max, size_t n, float *y);
 /* log(sum(exp(x))) without overflow, in double; -INFINITY for n = 0. */
 double vector_log_sum_exp(const float *x, size_t n);
-float vector_dot(const float *x, const float *y, size_t n);
 
 /* Rotates `n_pairs` pairs (x[i], x[i + n_pairs]) by angles with these cosines and sines. */
 void vector_rotate(float *x, const float *cosines, const float *sines, size_t n_pairs);

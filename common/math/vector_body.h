@@ -352,11 +352,6 @@ LANES_INLINE float sum(enum term term, const float *x, const float *y, float shi
     return add_lanes(sums);
 }
 
-LANES_TARGET static float dot(const float *x, const float *y, size_t n)
-{
-    return sum(PRODUCT, x, y, 0, n);
-}
-
 LANES_TARGET static void rms_norm(const float *x, const float *weight, float offset, float eps,
                                   size_t n, float *y)
 {
@@ -494,7 +489,6 @@ const struct vector_version LANES_NAME(vector) = {
     .max = max,
     .exp = exp_and_sum,
     .log_sum_exp = log_sum_exp,
-    .dot = dot,
     .rotate = rotate,
     .widen = widen,
 };

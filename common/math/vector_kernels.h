@@ -16,7 +16,6 @@ struct vector_version {
     __typeof__(vector_max) *max;
     __typeof__(vector_exp) *exp;
     __typeof__(vector_log_sum_exp) *log_sum_exp;
-    __typeof__(vector_dot) *dot;
     __typeof__(vector_rotate) *rotate;
     __typeof__(vector_widen) *widen;
 };

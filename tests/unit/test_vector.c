@@ -251,22 +251,17 @@ static void norms_are_right_to_1e_6(void)
     }
 }
 
-static void dots_and_logarithms_of_sums_are_right(void)
+static void logarithms_of_sums_are_right(void)
 {
-    static float x[N_MAX], y[N_MAX];
+    static float x[N_MAX];
 
     fill_random(x, N_MAX, 4, 0);
-    fill_random(y, N_MAX, 5, 0);
     for (size_t l = 0; l < N_LENGTHS; l++) {
         size_t n = lengths[l];
-        double dot = 0, size = 0, sum = 0;
+        double sum = 0;
 
-        for (size_t i = 0; i < n; i++) {
-            dot += (double)x[i] * y[i];
-            size += fabs((double)x[i] * y[i]);
+        for (size_t i = 0; i < n; i++)
             sum += exp((double)x[i]);
-        }
-        CHECK(fabs(vector_dot(x, y, n) - dot) < 1e-6 * size);
         CHECK(fabs(vector_log_sum_exp(x, n) - log(sum)) < 1e-7);
     }
     for (size_t i = 0; i < 100; i++)
@@ -425,6 +420,6 @@ static void all_versions_give_the_same_bits(void)
 TESTS(TEST(activations_are_close_to_the_exact_ones),
       TEST(exponentials_are_close_to_the_exact_ones),
       TEST(exponentials_of_minus_infinity_are_0_and_sums_are_right),
-      TEST(soft_cap_is_a_scaled_tanh), TEST(norms_are_right_to_1e_6), TEST(dots_and_logarithms_of_sums_are_right),
+      TEST(soft_cap_is_a_scaled_tanh), TEST(norms_are_right_to_1e_6), TEST(logarithms_of_sums_are_right),
       TEST(the_maximum_sees_each_item_and_each_nan), TEST(small_operations_are_exact),
       TEST(all_numbers_of_16_bits_are_widened), TEST(all_versions_give_the_same_bits))
