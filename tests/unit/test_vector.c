@@ -374,7 +374,6 @@ static void compute_all(const struct vector_version *version, const float *x, co
     out[k + 1][0] = version->exp(x, 1, n, out[k]);
     k += 2;
     out[k++][0] = version->max(x, n);
-    out[k++][0] = version->dot(x, y, n);
     log_sum = version->log_sum_exp(x, n);
     memcpy(out[k++], &log_sum, sizeof log_sum);
     memcpy(out[k], x, n * sizeof *x);
