@@ -381,7 +381,6 @@ static int run_cross_attention(struct forward *forward, struct error *err)
 
 /* ---- MLP ---- */
 
-
 /* delta = MLP, or experts, of `normed` */
 static void run_mlp(struct forward *forward, const float *normed)
 {
@@ -576,7 +575,7 @@ static int run_layers(struct forward *forward, struct error *err)
 {
     for (size_t i = 0; i < forward->spec->n_layers; i++) {
         forward->layer = &forward->stack->layers[i];
-        forward->number = i;
+        forward->number = forward->moe.layer = i;
         if (run_layer(forward, err))
             return -1;
     }
@@ -605,7 +604,7 @@ int forward_run(struct model *model, const struct stack_spec *spec, const struct
     if (reserve(&forward, err) == 0 && reserve_caches(&forward, err) == 0 &&
         prepare_positions(&forward, err) == 0 &&
         (spec->qkv != QKV_LATENT || mla_init(&forward.mla, spec, forward.n_tokens, err) == 0) &&
-        (!spec->is_sparse || moe_init(&forward.moe, spec, batch, err) == 0))
+        (!spec->is_sparse || moe_init(&forward.moe, model, spec, batch, err) == 0))
         rc = run_layers(&forward, err);
     for (size_t s = 0; rc == 0 && batch->caches && s < batch->n_sequences; s++)
         batch->caches[s]->n_tokens += length_of(batch->ends, s);

@@ -19,6 +19,23 @@
 #include "model/cache.h"
 #include "model/parameters.h"
 
+/* What one router did with the tokens of a batch: choices stand [n_tokens, spec->n_chosen], the
+ * likeliest first. All borrowed, until the watcher returns. */
+struct routing {
+    const struct stack_spec *stack; /* which of the model's */
+    const struct moe_spec *spec;
+    const struct batch *batch;
+    size_t layer;
+    bool is_attention;      /* experts of query heads, not of the MLP */
+    const float *logits;    /* [n_tokens, n_experts], as the router gave them */
+    const uint32_t *experts;
+    const float *weights;   /* 0 for a choice that its expert had no room for */
+};
+struct routing_watcher {
+    void (*see)(void *context, const struct routing *routing); /* NULL: nobody watches */
+    void *context;
+};
+
 struct model { /* to be read by its users; run by one thread at a time, which uses the pool */
     struct model_spec spec;
     struct parameters parameters;
@@ -26,6 +43,7 @@ struct model { /* to be read by its users; run by one thread at a time, which us
     struct threads *threads; /* borrowed */
     struct gemm *gemm;
     struct attention *attention;
+    struct routing_watcher watcher; /* to be set by its users; costs nothing while there is none */
 };
 
 /* The weights of the folder, ready to run as a model of `type`: a decoder or an encoder-decoder

@@ -9,8 +9,8 @@
 #include "model/mlp.h"
 #include "model/router.h"
 
-int moe_init(struct moe *moe, const struct stack_spec *spec, const struct batch *batch,
-             struct error *err)
+int moe_init(struct moe *moe, const struct model *model, const struct stack_spec *spec,
+             const struct batch *batch, struct error *err)
 {
     size_t n_tokens = batch->n_sequences ? batch->ends[batch->n_sequences - 1] : 0;
     size_t n_rows = n_tokens < MLP_ROWS ? n_tokens : MLP_ROWS;
@@ -32,6 +32,12 @@ int moe_init(struct moe *moe, const struct stack_spec *spec, const struct batch 
     moe->order = memory_try(n_tokens, spec->moe.n_chosen * sizeof *moe->order, "router", err);
     moe->in = memory_try(n_rows, 2 * spec->hidden_size * sizeof *moe->in, "experts", err);
     moe->gate = memory_try(n_rows, 2 * width * sizeof *moe->gate, "experts", err);
+    if (model->watcher.see) {
+        moe->watched =
+            memory_try(n_tokens, spec->moe.n_experts * sizeof *moe->watched, "router", err);
+        if (!moe->watched)
+            return -1;
+    }
     if (!moe->logits || !moe->scratch || !moe->experts || !moe->weights || !moe->order ||
         !moe->in || !moe->gate)
         return -1;
@@ -43,6 +49,7 @@ int moe_init(struct moe *moe, const struct stack_spec *spec, const struct batch 
 void moe_release(struct moe *moe)
 {
     free(moe->logits);
+    free(moe->watched);
     free(moe->scratch);
     free(moe->experts);
     free(moe->weights);
@@ -100,6 +107,22 @@ static void group_by_expert(struct moe *moe)
             moe->order[moe->ends[moe->experts[i]]++] = i;
 }
 
+static void show(const struct moe *moe, const struct model *model)
+{
+    struct routing routing = {
+        .stack = moe->spec,
+        .spec = &moe->spec->moe,
+        .batch = moe->batch,
+        .layer = moe->layer,
+        .is_attention = moe->is_attention,
+        .logits = moe->watched,
+        .experts = moe->experts,
+        .weights = moe->weights,
+    };
+
+    model->watcher.see(model->watcher.context, &routing);
+}
+
 void moe_choose(struct moe *moe, const struct model *model, const struct moe_weights *weights,
                 const float *x)
 {
@@ -107,10 +130,15 @@ void moe_choose(struct moe *moe, const struct model *model, const struct moe_wei
 
     moe->choice_bias = weights->choice_bias;
     mlp_multiply(model, &weights->router, x, moe->n_tokens, moe->logits, spec->n_experts);
+    if (moe->watched)
+        memcpy(moe->watched, moe->logits,
+               moe->n_tokens * spec->n_experts * sizeof *moe->watched);
     forward_each(model->threads, moe->n_tokens, spec->n_experts * spec->n_chosen, choose_rows,
                  moe);
     if (spec->capacity)
         drop_choices(moe);
+    if (moe->watched)
+        show(moe, model);
     group_by_expert(moe);
 }
 
@@ -258,6 +286,7 @@ void moe_run(struct moe *moe, const struct model *model, const struct moe_weight
     size_t n = moe->spec->hidden_size;
     struct moe_group group;
 
+    moe->is_attention = false;
     moe_choose(moe, model, weights, x);
     memset(delta, 0, moe->n_tokens * n * sizeof *delta);
     for (group = moe_first(moe); group.n_rows; group = moe_next(moe, &group))

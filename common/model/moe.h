@@ -15,8 +15,11 @@ struct moe { /* of one forward pass, for all its layers; a zeroed struct: none *
     const struct stack_spec *spec;
     const struct batch *batch;
     size_t n_tokens;
+    size_t layer;         /* that runs */
+    bool is_attention;    /* its experts of query heads, not those of the MLP */
     const float *choice_bias; /* of the layer that runs, or NULL */
     float *logits;     /* [n_tokens, n_experts] */
+    float *watched;    /* the same, kept for who watches; else NULL */
     float *scratch;    /* [n_tokens, router_scratch()] */
     uint32_t *experts; /* [n_tokens, n_chosen] */
     float *weights;    /* [n_tokens, n_chosen]; 0 for one that its expert had no room for */
@@ -27,8 +30,8 @@ struct moe { /* of one forward pass, for all its layers; a zeroed struct: none *
 };
 
 /* ERROR_RESOURCES names the size. Released with moe_release. */
-int moe_init(struct moe *moe, const struct stack_spec *spec, const struct batch *batch,
-             struct error *err);
+int moe_init(struct moe *moe, const struct model *model, const struct stack_spec *spec,
+             const struct batch *batch, struct error *err);
 void moe_release(struct moe *moe);
 
 /* Lets the router choose for the tokens of x, and groups the choices. */

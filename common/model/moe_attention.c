@@ -30,6 +30,7 @@ void moe_attention_queries(struct moe *moe, const struct model *model,
     size_t n_chosen = moe->spec->moe.n_chosen, n = moe->spec->hidden_size;
     struct moe_group group;
 
+    moe->is_attention = true;
     moe_choose(moe, model, weights, x);
     for (group = moe_first(moe); group.n_rows; group = moe_next(moe, &group)) {
         const struct linear *up = &weights->up[group.expert];
