@@ -258,7 +258,8 @@ static void print_text(const struct inspect_options *options, const struct facts
     struct buffer text = {0};
 
     add_fact(&table, "path", options->common.operands[0]);
-    add_fact(&table, "architecture", config->architecture);
+    add_fact(&table, "architecture",
+             config->is_consolidated ? "Mistral's own (params.json)" : config->architecture);
     add_fact(&table, "type", facts->type);
     add_sizes(&table, facts);
     add_experts(&table, facts);

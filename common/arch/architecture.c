@@ -39,6 +39,7 @@ static const struct row {
     {"NomicBert", "nomic_bert", ENCODER, 1, NULL},
     {"Llama", "llama", DECODER, 0, &family_llama},
     {"Mistral", "mistral", DECODER, 0, &family_mistral},
+    {"MistralConsolidated", "consolidated", DECODER, 0, &family_consolidated},
     {"Qwen2", "qwen2", DECODER, 0, &family_qwen2},
     {"Qwen3", "qwen3", DECODER, 0, &family_qwen3},
     {"Gemma", "gemma", DECODER, 1, &family_gemma},

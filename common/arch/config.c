@@ -15,6 +15,13 @@ static int read_members(struct config *config, struct error *err)
 
     if (!cJSON_IsObject(config->json))
         return error_set(err, ERROR_FORMAT, "is not an object");
+    if (config->is_consolidated) {
+        config->model_type = "consolidated";
+        quantization = json_find(config->json, "quantization");
+        if (quantization)
+            config->quantization = "of consolidated files";
+        return 0;
+    }
     architectures = json_find(config->json, "architectures");
     if (architectures && !cJSON_IsArray(architectures))
         return error_set(err, ERROR_FORMAT, "architectures is not a list");
@@ -38,10 +45,10 @@ static int read_members(struct config *config, struct error *err)
 }
 
 int config_load(struct config *config, const struct folder *folder, const char *directory,
-                struct error *err)
+                bool is_consolidated, struct error *err)
 {
-    struct config loaded = {0};
-    char *path = folder_join(directory, "config.json");
+    struct config loaded = {.is_consolidated = is_consolidated};
+    char *path = folder_join(directory, config_name(&loaded));
     int rc = -1;
 
     loaded.text = folder_read_text(folder, path, config_bytes_max, &loaded.size, err);
@@ -59,6 +66,11 @@ int config_load(struct config *config, const struct folder *folder, const char *
     return rc;
 }
 
+const char *config_name(const struct config *config)
+{
+    return config->is_consolidated ? "params.json" : "config.json";
+}
+
 void config_release(struct config *config)
 {
     free(config->text);
@@ -72,11 +84,16 @@ static const cJSON *text_config(const struct config *config)
     return json_find(config->json, "text_config");
 }
 
+static const cJSON *moe_config(const struct config *config)
+{
+    return config->is_consolidated ? json_find(config->json, "moe") : NULL;
+}
+
 double config_number(const struct config *config, const char *const *names)
 {
-    const cJSON *places[] = {config->json, text_config(config)};
+    const cJSON *places[] = {config->json, text_config(config), moe_config(config)};
 
-    for (size_t p = 0; p < 2; p++)
+    for (size_t p = 0; p < sizeof places / sizeof *places; p++)
         for (size_t i = 0; names[i]; i++) {
             const cJSON *member = json_find(places[p], names[i]);
 
@@ -88,7 +105,8 @@ double config_number(const struct config *config, const char *const *names)
 
 int config_tied(const struct config *config)
 {
-    int tied = json_find_bool(config->json, "tie_word_embeddings");
+    int tied = json_find_bool(config->json, config->is_consolidated ? "tied_embeddings"
+                                                                    : "tie_word_embeddings");
 
     return tied >= 0 ? tied : json_find_bool(text_config(config), "tie_word_embeddings");
 }

@@ -1,4 +1,4 @@
-/* config.h - config.json: what a checkpoint says it is. */
+/* config.h - config.json, or the params.json of Mistral's own files: what a checkpoint says it is. */
 #ifndef COCKTAIL_CONFIG_H
 #define COCKTAIL_CONFIG_H
 
@@ -13,18 +13,21 @@ struct config { /* a zeroed struct is "no config.json" */
     char *text;               /* the file as it is */
     size_t size;
     cJSON *json;
+    bool is_consolidated;     /* params.json, which names no class: architectures.md C.14 */
     const char *architecture; /* architectures[0], or NULL */
-    const char *model_type;   /* or NULL */
+    const char *model_type;   /* or NULL; "consolidated" by params.json */
     const char *quantization; /* method of quantization_config, "unknown" when unnamed; or NULL */
 };
 
-/* Reads DIRECTORY/config.json of the folder. ERROR_FORMAT when it is missing or malformed. */
+/* Reads DIRECTORY/config.json, or params.json, of the folder. ERROR_FORMAT when it is missing or
+ * malformed. */
 int config_load(struct config *config, const struct folder *folder, const char *directory,
-                struct error *err);
+                bool is_consolidated, struct error *err);
+const char *config_name(const struct config *config); /* of the file */
 void config_release(struct config *config);
 
-/* The first of the `names` (NULL-terminated) that holds a number, looked up at the top and then in
- * text_config; -1 when none does. Spellings: architectures.md 0.1. */
+/* The first of the `names` (NULL-terminated) that holds a number, looked up at the top, then in
+ * text_config or the moe of params.json; -1 when none does. Spellings: architectures.md 0.1. */
 double config_number(const struct config *config, const char *const *names);
 /* tie_word_embeddings: 1, 0, or -1 when config.json does not say. */
 int config_tied(const struct config *config);

@@ -74,6 +74,20 @@ const struct family family_mistral = {
     .is_causal = true, .is_gated = true,
 };
 
+/* Mistral's own files, dense or Mixtral. No limit to positions. */
+const struct family family_consolidated = {
+    .name = "consolidated Mistral",
+    .names = &consolidated_names,
+    .defaults = {.vocab_size = 32000, .hidden_size = 4096, .n_layers = 32, .n_heads = 32,
+                 .intermediate_size = 14336, .norm_eps = 1e-5, .theta = 1e6,
+                 .activation = "silu", .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .is_causal = true, .is_gated = true, .rotates_pairs = true,
+    .router = ROUTER_TOP_LOGITS,
+    .adjust = adjust_consolidated,
+};
+
 const struct family family_qwen2 = {
     .name = "Qwen2",
     .names = &llama_names,

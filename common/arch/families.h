@@ -11,6 +11,7 @@ struct moe_names { /* '@' stands for the number of an expert; with ".weight", bu
     const char *router;
     const char *choice_bias; /* whole name */
     const char *gate, *up, *down;
+    const char *stacked_gate, *stacked_up, *stacked_down; /* [E I, H] each; whole names */
     const char *fused_gate_up, *fused_down; /* [E, 2I, H] gate rows first, and [E, H, I]; whole names */
     const char *turned_gate_up, *turned_down; /* [E, H, 2I] gate and up in turn, and [E, I, H]; whole */
     const char *turned_gate_up_bias, *turned_down_bias;
@@ -68,14 +69,14 @@ struct family {
     enum classifier_kind classifier; /* of its …ForSequenceClassification */
     bool is_causal, is_gated, is_conv1d, is_encoder_decoder;
     bool has_qkv_bias, has_o_bias, has_mlp_bias, has_qk_norm, has_post_norms;
-    bool lacks_final_norm;
+    bool lacks_final_norm, rotates_pairs;
     enum router_kind router;
     /* May be NULL. Sees the config (the part that describes the text model). */
     int (*adjust)(struct model_spec *spec, const cJSON *config, struct error *err);
 };
 
 extern const struct family family_bert, family_roberta, family_distilbert, family_llama,
-    family_mistral, family_qwen2, family_qwen3, family_gemma, family_gemma2, family_gemma3,
+    family_mistral, family_consolidated, family_qwen2, family_qwen3, family_gemma, family_gemma2, family_gemma3,
     family_gpt2, family_gpt_neox, family_phi3, family_mixtral, family_qwen2_moe, family_qwen3_moe,
     family_olmoe, family_phi_moe, family_granite_moe, family_gpt_oss, family_jetmoe,
     family_deepseek_v2, family_deepseek_v3, family_t5, family_mt5, family_umt5, family_switch;

@@ -203,6 +203,41 @@ int adjust_mixtral(struct model_spec *spec, const cJSON *config, struct error *e
     return read_moe(spec, config, 8, 2, err);
 }
 
+/* What params.json must say itself, in either spelling: there are other files of that name (Llama's,
+ * which leaves hidden_dim to be computed). */
+static int check_params(const cJSON *params, struct error *err)
+{
+    static const char *const needed[][2] = {
+        {"dim", "hidden_size"},         {"n_layers", "num_hidden_layers"},
+        {"n_heads", "num_attention_heads"}, {"hidden_dim", "intermediate_size"},
+        {"vocab_size", "vocab_size"},
+    };
+    static const char *const unknown[] = {"yarn", "q_lora_rank", "kv_lora_rank", "llama_4_scaling"};
+    const cJSON *shared = json_find(json_find(params, "moe"), "num_shared_experts");
+
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (!json_find(params, needed[i][0]) && !json_find(params, needed[i][1]))
+            return error_set(err, ERROR_FORMAT, "no %s; is it one of Mistral's?", needed[i][0]);
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        if (json_find(params, unknown[i]))
+            return error_set(err, ERROR_UNSUPPORTED, "%s is not supported", unknown[i]);
+    if (cJSON_IsNumber(shared) && shared->valuedouble != 0)
+        return error_set(err, ERROR_UNSUPPORTED, "moe.num_shared_experts is not supported");
+    return 0;
+}
+
+int adjust_consolidated(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    const cJSON *moe = json_find(config, "moe");
+
+    if (check_params(config, err))
+        return -1;
+    /* The first release had the keys of config.json. */
+    if (!moe && json_find(config, "num_experts_per_tok"))
+        moe = config;
+    return moe ? read_moe(spec, moe, 8, 2, err) : 0;
+}
+
 /* Layers that mlp_only_layers lists, and those between the steps, have an MLP. */
 static int read_sparse_layers(struct stack_spec *stack, const cJSON *config, struct error *err)
 {
@@ -467,7 +502,7 @@ int adjust_deepseek_v2(struct model_spec *spec, const cJSON *config, struct erro
     if (read_mla(spec, config, err) || read_deepseek_moe(spec, config, &defaults, err) ||
         need_value(config, "scoring_func", "softmax", err))
         return -1;
-    spec->stack.mla.rotates_pairs = true;
+    spec->stack.rotates_pairs = true;
     if (method && strcmp(method, "group_limited_greedy") == 0)
         return read_groups(&spec->stack.moe, config, 0, 0, err);
     return need_value(config, "topk_method", "greedy", err);
@@ -486,7 +521,7 @@ int adjust_deepseek_v3(struct model_spec *spec, const cJSON *config, struct erro
         return -1;
     if (json_find_bool(config, "norm_topk_prob") == 0)
         moe->router = ROUTER_SIGMOID;
-    spec->stack.mla.rotates_pairs = json_find_bool(config, "rope_interleave") != 0;
+    spec->stack.rotates_pairs = json_find_bool(config, "rope_interleave") != 0;
     return read_groups(moe, config, 8, 4, err);
 }
 

@@ -20,6 +20,7 @@ int adjust_gemma(struct model_spec *spec, const cJSON *config, struct error *err
 int adjust_gemma2(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_gpt2(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_gpt_neox(struct model_spec *spec, const cJSON *config, struct error *err);
+int adjust_consolidated(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_mixtral(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_qwen2_moe(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_qwen3_moe(struct model_spec *spec, const cJSON *config, struct error *err);

@@ -73,6 +73,42 @@ static const struct moe_names mixtral_moe[] = {
     },
 };
 
+/* Mistral's own files, and as their first release had them. */
+static const struct moe_names consolidated_moe[] = {
+    {
+        .router = "feed_forward.gate",
+        .gate = "feed_forward.experts.@.w1",
+        .up = "feed_forward.experts.@.w3",
+        .down = "feed_forward.experts.@.w2",
+    },
+    {
+        .router = "block_sparse_moe.gate",
+        .stacked_gate = "block_sparse_moe.w1",
+        .stacked_up = "block_sparse_moe.w3",
+        .stacked_down = "block_sparse_moe.w2",
+    },
+};
+
+const struct family_names consolidated_names = {
+    .embedding = "tok_embeddings",
+    .head = "output",
+    .layers = &(const struct layer_names){
+        .prefix = "layers.#.",
+        .norm1 = "attention_norm",
+        .q = "attention.wq",
+        .k = "attention.wk",
+        .v = "attention.wv",
+        .o = "attention.wo",
+        .norm2 = "ffn_norm",
+        .gate = "feed_forward.w1",
+        .up = "feed_forward.w3",
+        .down = "feed_forward.w2",
+        .final_norm = "norm",
+    },
+    .moe = consolidated_moe,
+    .n_moe = sizeof consolidated_moe / sizeof *consolidated_moe,
+};
+
 static const struct moe_names qwen_moe[] = {
     {
         .router = "mlp.gate",

@@ -23,22 +23,35 @@ static int open_file(struct model_folder *model, const char *path, bool follow_s
     return model->folder ? 0 : -1;
 }
 
+static bool has_file(const struct model_folder *model, const char *name)
+{
+    char *path = folder_join(model->sentence.transformer, name);
+    bool has = folder_look(model->folder, path) != FOLDER_ABSENT;
+
+    free(path);
+    return has;
+}
+
 static int open_directory(struct model_folder *model, const char *path, bool follow_symlinks,
                           struct error *err)
 {
-    char *config;
-    int rc = 0;
+    bool is_consolidated, has_config;
+    const char *directory;
 
     model->folder = folder_open(path, follow_symlinks, err);
     if (!model->folder || sentence_folder_load(&model->sentence, model->folder, err))
         return -1;
-    config = folder_join(model->sentence.transformer, "config.json");
-    if (folder_look(model->folder, config) != FOLDER_ABSENT) {
-        rc = config_load(&model->config, model->folder, model->sentence.transformer, err);
-        model->has_config = rc == 0;
-    }
-    free(config);
-    return rc;
+    directory = model->sentence.transformer;
+    has_config = has_file(model, "config.json");
+    /* A folder may hold both layouts: then both files, and the weights decide. */
+    is_consolidated = has_file(model, "params.json") &&
+                      (!has_config || checkpoint_look_consolidated(model->folder, directory));
+    if (!has_config && !is_consolidated)
+        return 0;
+    if (config_load(&model->config, model->folder, directory, is_consolidated, err))
+        return -1;
+    model->has_config = true;
+    return 0;
 }
 
 int model_folder_open(struct model_folder *model, const char *path, bool follow_symlinks,
@@ -71,7 +84,8 @@ int model_folder_need_config(const struct model_folder *model, struct error *err
 {
     if (model->has_config || model->file)
         return 0;
-    return error_set(err, ERROR_FORMAT, "'%s': no config.json in it", model->name);
+    return error_set(err, ERROR_FORMAT, "'%s': no config.json in it, nor params.json",
+                     model->name);
 }
 
 struct checkpoint *model_folder_weights(const struct model_folder *model, struct notices *notices,

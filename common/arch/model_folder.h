@@ -21,8 +21,8 @@ struct model_folder {
     struct sentence_folder sentence;
 };
 
-/* Opens the directory, or single weights file, at `path`, and reads its config.json and
- * modules.json if they are there. A single file has neither: it is weights and nothing else.
+/* Opens the directory, or single weights file, at `path`, and reads its config.json (of
+ * Mistral's own files: params.json) and modules.json if they are there. A single file has neither: it is weights and nothing else.
  * ERROR_FORMAT when one is malformed. Released with model_folder_release. */
 int model_folder_open(struct model_folder *model, const char *path, bool follow_symlinks,
                       struct error *err);

@@ -227,6 +227,8 @@ static int read_rope(struct model_spec *spec, const cJSON *config, const struct 
         partial = find_number(config, "rotary_pct",
                               find_number(config, "partial_rotary_factor", 0.25));
     }
+    if (family == &family_consolidated && sizes->window) /* as mistral-inference decides */
+        theta = find_number(config, "rope_theta", 1e4);
     for (size_t i = 0; i < 2; i++) {
         struct rope_source source = {
             .parameters = rope_parameters(config, is_gemma3, i == 1),
@@ -299,6 +301,7 @@ static void fill_stack(struct model_spec *spec, const struct sizes *sizes)
     stack->has_o_bias = family->has_o_bias;
     stack->has_mlp_bias = family->has_mlp_bias;
     stack->has_qk_norm = family->has_qk_norm;
+    stack->rotates_pairs = family->rotates_pairs;
     stack->has_post_norms = family->has_post_norms;
     stack->score_scale = (float)(1 / sqrt((double)sizes->head_dim));
     stack->window = sizes->window;
@@ -365,7 +368,8 @@ int model_spec_load(struct model_spec *spec, const struct config *config, enum m
                     const char *where, struct error *err)
 {
     const cJSON *text = json_find(config->json, "text_config");
-    struct model_spec loaded = {.family = architecture_family(config)};
+    struct model_spec loaded = {.family = architecture_family(config),
+                                .config_name = config_name(config)};
     int tied = config_tied(config);
     int rc;
 
@@ -387,7 +391,7 @@ int model_spec_load(struct model_spec *spec, const struct config *config, enum m
         keep_encoder(&loaded);
     if (rc) {
         model_spec_release(&loaded);
-        return error_context(err, "'%s/config.json'", where);
+        return error_context(err, "'%s/%s'", where, config_name(config));
     }
     *spec = loaded;
     return 0;

@@ -62,7 +62,6 @@ struct mla_spec { /* multi-head latent attention: keys and values come from one 
     size_t kv_rank;     /* its length */
     size_t q_rank;      /* of the one that queries come from; 0: they come from x */
     size_t still_dim;   /* of a head, the first that do not rotate; the others do */
-    bool rotates_pairs; /* items 2i and 2i + 1 together, not halves */
 };
 
 struct layer_names;
@@ -86,6 +85,7 @@ struct stack_spec { /* of layers */
     float score_scale, score_cap; /* cap 0: none */
     size_t window;           /* keys that a token of a sliding layer sees, its own too; 0: all */
     uint8_t *slides;         /* [n_layers], 1 for a sliding layer */
+    bool rotates_pairs;      /* items 2i and 2i + 1 of a head together, not halves */
     struct rope_spec rope[2]; /* of full and of sliding layers */
     size_t n_buckets, max_distance; /* POSITION_RELATIVE */
     struct mla_spec mla;     /* QKV_LATENT */
@@ -110,6 +110,7 @@ enum classifier_kind {
 
 struct model_spec {
     const struct family *family;
+    const char *config_name;   /* of the file that all this is from */
     bool is_encoder_decoder;
     struct stack_spec stack;   /* the only one, or the decoder */
     struct stack_spec encoder; /* of an encoder-decoder */

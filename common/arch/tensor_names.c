@@ -120,7 +120,7 @@ bool tensor_names_is_expert(const char *plain)
 {
     static const char *const parts[] = {".experts.", ".output_experts.", "moe.input_linear.",
                                         "moe.output_linear.", "mlp.input_linear.",
-                                        "mlp.output_linear."};
+                                        "mlp.output_linear.", "block_sparse_moe.w"};
 
     if (strstr(plain, ".router.") || has_ending(plain, ".experts.bias"))
         return false;
@@ -128,6 +128,11 @@ bool tensor_names_is_expert(const char *plain)
         if (strstr(plain, parts[i]))
             return true;
     return false;
+}
+
+bool tensor_names_is_consolidated(const char *name)
+{
+    return has_ending(name, ".attention.wq.weight");
 }
 
 bool tensor_names_is_packed(const char *name)

@@ -34,6 +34,9 @@ bool tensor_names_is_encoder_head(const char *plain);
 /* One expert, or all of a layer, of a mixture of experts; not what every token passes. */
 bool tensor_names_is_expert(const char *plain);
 
+/* Queries in Mistral's own layout, whose rows stand in another order than transformers has them. */
+bool tensor_names_is_consolidated(const char *name);
+
 /* Packed weights of a quantised model (GPTQ, AWQ, bitsandbytes, compressed-tensors). */
 bool tensor_names_is_packed(const char *name);
 

@@ -32,6 +32,10 @@ static const struct {
     {"model.safetensors.index.json", true},
     {"pytorch_model.bin", false},
     {"pytorch_model.bin.index.json", true},
+    {"consolidated.safetensors", false},
+    {"consolidated.safetensors.index.json", true},
+    {"consolidated.00.pth", false},
+    {"consolidated.00.pt", false},
 };
 
 static const size_t index_bytes_max = 100 * 1000 * 1000;
@@ -137,6 +141,30 @@ int checkpoint_look(const struct folder *folder, const char *directory, bool *is
     *is_there = path != NULL;
     free(path);
     return err->code ? -1 : 0;
+}
+
+/* The last part of a path begins so. */
+static bool has_stem(const char *path, const char *stem)
+{
+    const char *slash = strrchr(path, '/');
+
+    return strncmp(slash ? slash + 1 : path, stem, strlen(stem)) == 0;
+}
+
+bool checkpoint_look_consolidated(const struct folder *folder, const char *directory)
+{
+    struct error ignored = {0};
+    bool is_index;
+    char *path = find_weights(folder, directory, &is_index, &ignored);
+    bool result = path && has_stem(path, "consolidated.");
+
+    free(path);
+    return result;
+}
+
+bool checkpoint_is_consolidated(const struct checkpoint *checkpoint)
+{
+    return has_stem(checkpoint->files[0].name, "consolidated");
 }
 
 /* ---- what readers hand over ---- */
@@ -352,6 +380,26 @@ static int open_index(struct checkpoint *checkpoint, const struct folder *folder
     return rc;
 }
 
+/* consolidated.01.pth and so on, which hold the next layers. */
+static int add_numbered_files(struct checkpoint *checkpoint, const struct folder *folder,
+                              const char *first, struct error *err)
+{
+    const char *number = strstr(first, "consolidated.00.pt");
+    int rc = 0;
+
+    for (unsigned i = 1; number && rc == 0 && i < 100; i++) {
+        char *path = memory_format("%.*sconsolidated.%02u.%s", (int)(number - first), first, i,
+                                   number + strlen("consolidated.00."));
+        bool is_there = folder_look(folder, path) != FOLDER_ABSENT;
+
+        rc = is_there ? add_file(checkpoint, folder, path, err) : 0;
+        free(path);
+        if (!is_there)
+            break;
+    }
+    return rc;
+}
+
 static int check_mapped(const struct checkpoint *checkpoint, struct error *err)
 {
     const struct hash_map *map = &checkpoint->weight_map;
@@ -373,7 +421,8 @@ static int open_all(struct checkpoint *checkpoint, const struct folder *folder,
     if (is_index)
         checkpoint->index = arena_copy(&checkpoint->arena, path, strlen(path));
     if (is_index ? open_index(checkpoint, folder, directory, path, err)
-                 : add_file(checkpoint, folder, path, err))
+                 : add_file(checkpoint, folder, path, err) ||
+                       add_numbered_files(checkpoint, folder, path, err))
         return -1;
     for (size_t i = 0; i < checkpoint->n_files; i++)
         if (read_file(checkpoint, i, err))
@@ -399,7 +448,7 @@ struct checkpoint *checkpoint_open(const struct folder *folder, const char *dire
 
     if (!path) {
         error_set(err, ERROR_FORMAT, "'%s%s%s': no weights (looked for model.safetensors, "
-                  "pytorch_model.bin, their index files, and a single *.pt or *.pth)", folder->path,
+                  "pytorch_model.bin, their index files, consolidated.*, and a single *.pt or *.pth)", folder->path,
                   *directory ? "/" : "", directory);
         return NULL;
     }

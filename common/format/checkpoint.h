@@ -43,7 +43,7 @@ struct checkpoint { /* read-only for its users; several threads may read tensors
 
 /* Opens the weights in `directory` (a relative path in the folder, "" for the folder itself),
  * found in the order of transformers: model.safetensors, its index, pytorch_model.bin, its index,
- * then a single *.pt or *.pth. `file` names one weights file instead; NULL to search.
+ * then Mistral's consolidated files, then a single *.pt or *.pth. `file` names one weights file instead; NULL to search.
  * NULL with ERROR_FORMAT (malformed, or no weights), ERROR_RESOURCES or ERROR_IO. Closed with
  * checkpoint_close. */
 struct checkpoint *checkpoint_open(const struct folder *folder, const char *directory,
@@ -53,6 +53,9 @@ void checkpoint_close(struct checkpoint *checkpoint);
 /* Whether there are weights for checkpoint_open to find. */
 int checkpoint_look(const struct folder *folder, const char *directory, bool *is_there,
                     struct error *err);
+/* Whether those weights would be Mistral's consolidated files; and whether these are. */
+bool checkpoint_look_consolidated(const struct folder *folder, const char *directory);
+bool checkpoint_is_consolidated(const struct checkpoint *checkpoint);
 /* Whether a file of this name is weights, or an index of weights, in any format that a model
  * directory may hold, also ones that we do not read. */
 bool checkpoint_is_weights_name(const char *name);

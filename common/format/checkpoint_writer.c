@@ -91,13 +91,13 @@ static void arrange(struct checkpoint_writer *writer)
 }
 
 static int create_shard(struct checkpoint_writer *writer, size_t index, struct outdir *outdir,
-                        const char *directory, struct error *err)
+                        const char *directory, const char *stem, struct error *err)
 {
     struct shard *shard = &writer->shards[index];
     struct buffer header = {0};
     char *name = writer->n_shards == 1
-                     ? memory_copy("model.safetensors")
-                     : memory_format("model-%05zu-of-%05zu.safetensors", index + 1,
+                     ? memory_format("%s.safetensors", stem)
+                     : memory_format("%s-%05zu-of-%05zu.safetensors", stem, index + 1,
                                      writer->n_shards);
     int rc = -1;
 
@@ -150,6 +150,7 @@ static int write_index(struct checkpoint_writer *writer, struct outdir *outdir,
 }
 
 struct checkpoint_writer *checkpoint_writer_open(struct outdir *outdir, const char *directory,
+                                                 const char *stem,
                                                  const struct tensor *const *tensors,
                                                  size_t n_tensors, size_t shard_bytes,
                                                  size_t n_parameters, struct error *err)
@@ -166,10 +167,13 @@ struct checkpoint_writer *checkpoint_writer_open(struct outdir *outdir, const ch
         writer->shards[s].fd = -1;
     arrange(writer);
     for (size_t s = 0; s < writer->n_shards; s++)
-        if (create_shard(writer, s, outdir, directory, err))
+        if (create_shard(writer, s, outdir, directory, stem, err))
             goto failed;
     if (writer->n_shards > 1) {
-        writer->index_name = folder_join(directory, "model.safetensors.index.json");
+        char *name = memory_format("%s.safetensors.index.json", stem);
+
+        writer->index_name = folder_join(directory, name);
+        free(name);
         if (write_index(writer, outdir, n_parameters, err))
             goto failed;
     }

@@ -13,12 +13,13 @@
 
 struct checkpoint_writer;
 
-/* Creates model.safetensors, or its shards and their index, in `directory` ("" for the top) of
+/* Creates STEM.safetensors, or its shards and their index, in `directory` ("" for the top) of
  * outdir, with their headers. tensors[n_tensors] are borrowed, in the order of
  * safetensors_compare. A new shard begins where the next tensor would pass shard_bytes (as
  * huggingface_hub splits); a larger tensor gets a shard of its own. `n_parameters` goes into the
  * index. NULL on error. Freed with checkpoint_writer_close. */
 struct checkpoint_writer *checkpoint_writer_open(struct outdir *outdir, const char *directory,
+                                                 const char *stem,
                                                  const struct tensor *const *tensors,
                                                  size_t n_tensors, size_t shard_bytes,
                                                  size_t n_parameters, struct error *err);

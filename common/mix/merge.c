@@ -240,7 +240,7 @@ static int list_base_files(struct merge *merge, struct error *err)
 
     if (base->file) /* weights and nothing else */
         return 0;
-    config = folder_join(base->sentence.transformer, "config.json");
+    config = folder_join(base->sentence.transformer, config_name(&base->config));
     handled = list_handled(merge, config);
     rc = base_files_list(&merge->base_files, base->folder, handled, merge->options.output, err);
     free(handled);
@@ -379,11 +379,24 @@ static void edit_dtype(const struct merge *merge, struct buffer *text)
         json_edit_member(text, "torch_dtype", value);
 }
 
+static void edit_config(const struct merge *merge, struct buffer *text)
+{
+    const struct plan *plan = &merge->components[0].plan;
+
+    edit_dtype(merge, text);
+    json_edit_member(text, "_name_or_path", NULL);
+    /* T5's flag also scales what goes into its head, whether that is tied or not. */
+    if (plan->has_untied_head && merge->type != MODEL_ENCODER_DECODER)
+        json_edit_member(text, "tie_word_embeddings", "false");
+    else if (plan->lacks_head && merge->type == MODEL_DECODER &&
+             config_tied(&merge->models[0].config) == 0)
+        json_edit_member(text, "tie_word_embeddings", "true");
+}
+
 /* The base's config.json, byte for byte but for what the result changes. */
 static int write_config(const struct merge *merge, struct outdir *outdir, struct error *err)
 {
     const struct model_folder *base = &merge->models[0];
-    const struct plan *plan = &merge->components[0].plan;
     struct buffer text = {0};
     char *name;
     int rc;
@@ -391,14 +404,9 @@ static int write_config(const struct merge *merge, struct outdir *outdir, struct
     if (!base->has_config)
         return 0;
     buffer_add(&text, base->config.text, base->config.size);
-    edit_dtype(merge, &text);
-    json_edit_member(&text, "_name_or_path", NULL);
-    /* T5's flag also scales what goes into its head, whether that is tied or not. */
-    if (plan->has_untied_head && merge->type != MODEL_ENCODER_DECODER)
-        json_edit_member(&text, "tie_word_embeddings", "false");
-    else if (plan->lacks_head && merge->type == MODEL_DECODER && config_tied(&base->config) == 0)
-        json_edit_member(&text, "tie_word_embeddings", "true");
-    name = folder_join(base->sentence.transformer, "config.json");
+    if (!base->config.is_consolidated) /* params.json says nothing of the following */
+        edit_config(merge, &text);
+    name = folder_join(base->sentence.transformer, config_name(&base->config));
     rc = outdir_write(outdir, name, text.data, text.size, err);
     free(name);
     buffer_release(&text);
@@ -458,8 +466,10 @@ static int write_component(const struct merge *merge, struct merge_component *co
                            struct error *err)
 {
     const struct plan *plan = &component->plan;
+    const char *stem =
+        checkpoint_is_consolidated(component->checkpoints[0]) ? "consolidated" : "model";
     struct checkpoint_writer *writer = checkpoint_writer_open(
-        outdir, component->directory, component->tensors, plan->n_items,
+        outdir, component->directory, stem, component->tensors, plan->n_items,
         merge->options.shard_bytes, plan->n_parameters, err);
     size_t n_files;
     int rc;

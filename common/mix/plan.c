@@ -316,6 +316,29 @@ static int check_packed(const struct planner *planner, struct error *err)
     return 0;
 }
 
+/* An average of the two layouts would be one of unlike rows. */
+static int check_layouts(const struct planner *planner, struct error *err)
+{
+    size_t first[2] = {SIZE_MAX, SIZE_MAX}; /* model of either layout */
+
+    for (size_t i = 0; i < planner->n_models; i++) {
+        bool is_consolidated = false;
+
+        for (size_t k = 0; k < planner->models[i].checkpoint->n_tensors; k++)
+            is_consolidated |= tensor_names_is_consolidated(
+                planner->models[i].checkpoint->tensors[k].name);
+        if (first[is_consolidated] == SIZE_MAX)
+            first[is_consolidated] = i;
+    }
+    if (first[0] == SIZE_MAX || first[1] == SIZE_MAX)
+        return 0;
+    return error_set(err, ERROR_INCOMPATIBLE, "'%s' is in Mistral's consolidated layout and '%s' "
+                     "is not: the rows of its queries and keys stand in another order (the two "
+                     "that rotate together side by side), so that an average would mean nothing; "
+                     "give all models in one layout", planner->models[first[1]].name,
+                     planner->models[first[0]].name);
+}
+
 static int compare_items(const void *a, const void *b)
 {
     const struct plan_item *x = a, *y = b;
@@ -328,7 +351,7 @@ static int plan_all(struct planner *planner, struct name_list *missing, struct e
     const struct checkpoint *base = planner->models[0].checkpoint;
     struct plan *plan = planner->plan;
 
-    if (check_packed(planner, err))
+    if (check_packed(planner, err) || check_layouts(planner, err))
         return -1;
     for (size_t i = 0; i < planner->n_models; i++) {
         const struct checkpoint *checkpoint = planner->models[i].checkpoint;

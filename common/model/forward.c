@@ -179,7 +179,9 @@ static void turn_rows(void *context, size_t begin, size_t end)
 
             if (norm->weight && !spec->has_flat_qk_norm)
                 forward_norm(norm, spec->norm, spec->norm_eps, head, spec->head_dim, head);
-            if (spec->position == POSITION_ROTARY)
+            if (spec->position == POSITION_ROTARY && spec->rotates_pairs)
+                position_rotate_pairs(angles, t, head);
+            else if (spec->position == POSITION_ROTARY)
                 position_rotate(angles, t, head);
         }
 }

@@ -59,7 +59,7 @@ static void norm_query_rows(void *context, size_t begin, size_t end)
 
 static void rotate(const struct piece *piece, size_t row, float *head)
 {
-    if (piece->mla->spec->mla.rotates_pairs)
+    if (piece->mla->spec->rotates_pairs)
         position_rotate_pairs(piece->angles, piece->first + row, head);
     else
         position_rotate(piece->angles, piece->first + row, head);

@@ -73,10 +73,11 @@ static int check_shape(const struct loader *loader, const struct tensor *tensor,
     tensor_add_shape(&shape, tensor);
     if (n_dims == 1)
         error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': has the shape %s; by "
-                  "config.json it is [%zu]", tensor->name, shape.data, first);
+                  "%s it is [%zu]", tensor->name, shape.data, loader->spec->config_name, first);
     else
         error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': has the shape %s; by "
-                  "config.json it is [%zu, %zu]", tensor->name, shape.data, first, second);
+                  "%s it is [%zu, %zu]", tensor->name, shape.data, loader->spec->config_name,
+                  first, second);
     buffer_release(&shape);
     return -1;
 }
@@ -278,8 +279,9 @@ static int use_slice(struct loader *loader, const struct tensor *tensor, size_t 
 
     if (tensor->n_dims != 3 || tensor->shape[0] != n_experts || tensor->shape[1] != shape[0] ||
         tensor->shape[2] != shape[1])
-        return error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by config.json its "
-                         "shape is [%zu, %zu, %zu]", tensor->name, n_experts, shape[0], shape[1]);
+        return error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by %s its "
+                         "shape is [%zu, %zu, %zu]", tensor->name, loader->spec->config_name,
+                         n_experts, shape[0], shape[1]);
     if (tensor->strides)
         return error_set(loader->err, ERROR_UNSUPPORTED, "tensor '" ERROR_NAME "': experts that do "
                          "not lie one behind the other", tensor->name);
@@ -370,6 +372,42 @@ static int load_expert(struct loader *loader, const struct stack_spec *stack,
            load_linear(loader, place, names->down, n, m, false, false, &moe->down[e]) ? -1 : 0;
 }
 
+/* The rows of all experts one behind the other; those of w2 are columns. */
+static int use_stacked(struct loader *loader, struct place place, const char *name,
+                       size_t n_experts, size_t n_out, size_t n_in, bool is_transposed,
+                       struct linear *out)
+{
+    size_t n_rows = is_transposed ? n_in : n_out, n = is_transposed ? n_out : n_in;
+    const struct tensor *tensor;
+    struct tensor cut;
+
+    set_name(loader, place, name, "");
+    tensor = need(loader);
+    if (!tensor || check_shape(loader, tensor, 2, n_experts * n_rows, n))
+        return -1;
+    cut = *tensor;
+    cut.n_dims = 3;
+    cut.shape = (const size_t[]){n_experts, n_rows, n};
+    return use_slice(loader, &cut, n_experts, place.expert, n_out, n_in, is_transposed, out);
+}
+
+static int load_stacked_expert(struct loader *loader, const struct stack_spec *stack,
+                               const struct moe_names *names, struct place place,
+                               struct moe_weights *moe)
+{
+    size_t n_experts = stack->moe.n_experts, e = place.expert;
+    size_t n = stack->hidden_size, m = stack->moe.intermediate_size;
+
+    return use_stacked(loader, place, names->stacked_gate, n_experts, m, n, false,
+                       &moe->gate[e]) ||
+                   use_stacked(loader, place, names->stacked_up, n_experts, m, n, false,
+                               &moe->up[e]) ||
+                   use_stacked(loader, place, names->stacked_down, n_experts, n, m, true,
+                               &moe->down[e])
+               ? -1
+               : 0;
+}
+
 /* Of the ways to store experts the one whose tensors are there; any, when none is. */
 typedef int load_expert_function(struct loader *loader, const struct stack_spec *stack,
                                  const struct moe_names *names, struct place place,
@@ -390,6 +428,7 @@ static const struct moe_names *choose_names(struct loader *loader, const struct 
             load_expert_function *load;
         } ways[] = {
             {moe->up, ".weight", load_expert},
+            {moe->stacked_up, "", load_stacked_expert},
             {moe->fused_gate_up, "", load_fused_expert},
             {moe->turned_gate_up, "", load_turned_expert},
         };
@@ -454,8 +493,9 @@ static int load_moe(struct loader *loader, const struct stack_spec *stack, struc
     if (load == load_expert) {
         set_name(loader, place, names->up, ".weight");
         if (find(loader))
-            return error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by config.json "
-                             "there are %zu experts", loader->name.data, n_experts);
+            return error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by %s there are "
+                             "%zu experts", loader->name.data, loader->spec->config_name,
+                             n_experts);
     }
     if (stack->moe.has_bias && load_bias(loader, place, names->bias, &moe->bias))
         return -1;

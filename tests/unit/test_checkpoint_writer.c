@@ -44,8 +44,8 @@ static void write_all(const char *name, const char *directory, const struct made
     struct error err = {0};
     struct outdir *outdir = outdir_open(scratch_path(name), false, no, &err);
     struct checkpoint_writer *writer =
-        outdir ? checkpoint_writer_open(outdir, directory, made->pointers, n, shard_bytes, 1234,
-                                        &err)
+        outdir ? checkpoint_writer_open(outdir, directory, "model", made->pointers, n, shard_bytes,
+                                        1234, &err)
                : NULL;
 
     if (!writer)
@@ -221,7 +221,7 @@ static void a_file_that_is_there_already_is_not_written_over(void)
 
     make(&made, (const size_t[]){5}, 1);
     CHECK(outdir && outdir_write(outdir, "model.safetensors", "x", 1, &err) == 0);
-    CHECK(outdir && !checkpoint_writer_open(outdir, "", made.pointers, 1, 100, 5, &err));
+    CHECK(outdir && !checkpoint_writer_open(outdir, "", "model", made.pointers, 1, 100, 5, &err));
     CHECK(err.code == ERROR_IO);
     outdir_close(outdir);
     CHECK(checkpoint_writer_close(NULL, &err) == 0);

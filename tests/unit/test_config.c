@@ -11,7 +11,7 @@ static int load(struct config *config, const char *text, struct error *err)
     if (text)
         scratch_text("model/config.json", text);
     folder = folder_open(scratch_path("model"), false, err);
-    rc = folder ? config_load(config, folder, "", err) : -1;
+    rc = folder ? config_load(config, folder, "", false, err) : -1;
     folder_close(folder);
     return rc;
 }

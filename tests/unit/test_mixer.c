@@ -44,7 +44,7 @@ static char *mix(const double *weights, size_t n_models, size_t n_threads,
     tensors = memory_zalloc(plan.n_items, sizeof *tensors);
     for (size_t i = 0; i < plan.n_items; i++)
         tensors[i] = &plan.items[i].out;
-    writer = checkpoint_writer_open(outdir, "", tensors, plan.n_items, 5000000000, 0, &err);
+    writer = checkpoint_writer_open(outdir, "", "model", tensors, plan.n_items, 5000000000, 0, &err);
     scratch_must(threads && outdir && writer, "write", "out");
     CHECK(mixer_run(&plan, models, weights, method, writer, threads, &progress, stats, &err) == 0);
     CHECK(progress.done_bytes == plan.size_bytes);
@@ -436,7 +436,7 @@ static void a_model_that_shrinks_is_an_error_that_names_it(void)
     }
     CHECK(plan_make(&plan, models, 2, &(struct plan_options){0}, &notices, &err) == 0);
     tensor = &plan.items[0].out;
-    writer = checkpoint_writer_open(outdir, "", &tensor, 1, 1000000, 0, &err);
+    writer = checkpoint_writer_open(outdir, "", "model", &tensor, 1, 1000000, 0, &err);
     CHECK(truncate(scratch_path("m1/model.safetensors"), 200) == 0);
     CHECK(mixer_run(&plan, models, weights, &combine_linear, writer, threads, &progress, &stats,
                     &err) == -1);

@@ -19,7 +19,7 @@ static int load(struct model_spec *spec, const char *text, enum model_type type,
     *err = (struct error){0};
     scratch_text("model/config.json", text);
     folder = folder_open(scratch_path("model"), false, err);
-    rc = config_load(&config, folder, "", err);
+    rc = config_load(&config, folder, "", false, err);
     if (rc == 0)
         rc = model_spec_load(spec, &config, type, "model", err);
     config_release(&config);
@@ -183,7 +183,7 @@ static void latent_attention_is_what_the_class_has_by_default(void)
     CHECK(spec.stack.n_kv_heads == 128);
     CHECK(spec.stack.rope[0].n_dims == 64 && spec.stack.score_scale == (float)(1 / sqrt(192)));
     CHECK(spec.stack.mla.kv_rank == 512 && spec.stack.mla.q_rank == 1536);
-    CHECK(spec.stack.mla.still_dim == 128 && spec.stack.mla.rotates_pairs);
+    CHECK(spec.stack.mla.still_dim == 128 && spec.stack.rotates_pairs);
     CHECK(spec.stack.moe.n_experts == 256 && spec.stack.moe.n_chosen == 8);
     CHECK(spec.stack.moe.n_groups == 8 && spec.stack.moe.n_kept_groups == 4);
     CHECK(spec.stack.moe.shared_size == 2048 && spec.stack.moe.weight_factor == 2.5f);
@@ -262,8 +262,8 @@ static void an_unknown_architecture_is_named_with_those_that_are_known(void)
     CHECK(load(&spec, "{\"architectures\":[\"FalconForCausalLM\"]}", MODEL_DECODER, &err) == -1);
     CHECK(err.code == ERROR_UNSUPPORTED);
     CHECK_CONTAINS(err.text, "cannot run the architecture 'FalconForCausalLM'; supported are BERT, "
-                             "RoBERTa, XLM-RoBERTa, DistilBERT, Llama, Mistral, Qwen2, Qwen3, Gemma, "
-                             "Gemma 2, Gemma 3, GPT-2, GPT-NeoX, Phi-3, Mixtral, ");
+                             "RoBERTa, XLM-RoBERTa, DistilBERT, Llama, Mistral, consolidated Mistral, "
+                             "Qwen2, Qwen3, Gemma, Gemma 2, Gemma 3, GPT-2, GPT-NeoX, Phi-3, Mixtral, ");
     CHECK_CONTAINS(err.text, ", T5, mT5, umT5");
 }
 

@@ -313,7 +313,7 @@ static void fixtures_have_the_vocabulary_that_their_config_says(void)
         struct config config = {0};
 
         CHECK(folder && vocabulary_load(&vocabulary, folder, "", &err) == 0);
-        CHECK(folder && config_load(&config, folder, "", &err) == 0);
+        CHECK(folder && config_load(&config, folder, "", false, &err) == 0);
         check_kind(&vocabulary, table[i][1], "tokenizer.json",
                    (size_t)config_number(&config, vocab_size));
         config_release(&config);
