@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -101,6 +102,21 @@ const void *file_map(struct file *file, struct error *err)
     mapped = file;
     sigaction(SIGBUS, &action, NULL);
     return map;
+}
+
+void file_prefetch(const void *begin, size_t n_bytes)
+{
+    /* The kernel heeds no more of one advice than it would read ahead at a time. */
+    enum { STEP = 128 * 1024 };
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)begin & ~(page - 1);
+    uintptr_t end = (uintptr_t)begin + n_bytes, middle = (start + (end - start) / 2) & ~(page - 1);
+    unsigned char is_there = 0;
+
+    if (n_bytes == 0 || mincore((void *)middle, page, &is_there) || (is_there & 1))
+        return;
+    for (; start < end; start += STEP)
+        if (madvise((void *)start, end - start < STEP ? end - start : STEP, MADV_WILLNEED))
+            return; /* it was only advice */
 }
 
 static void unmap(struct file *file)

@@ -33,6 +33,10 @@ int file_read(const struct file *file, size_t offset, void *out, size_t n, struc
  * exit status 5 and one line that names it: nothing else can be done then. */
 const void *file_map(struct file *file, struct error *err);
 
+/* Bytes of a map that will be read soon: when they are not in memory, the system begins to fetch
+ * them, all of them and in order. Costs next to nothing when they are. */
+void file_prefetch(const void *begin, size_t n_bytes);
+
 /* All of the file with a NUL behind it, freed by the caller. More than `limit` bytes are refused
  * with ERROR_FORMAT. *size (may be NULL) is the length without the NUL. */
 char *file_read_text(const struct file *file, size_t limit, size_t *size, struct error *err);

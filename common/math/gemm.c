@@ -47,6 +47,14 @@ const struct gemm_version *gemm_version(size_t i)
     return i == 0 ? &gemm_plain : NULL;
 }
 
+size_t gemm_matrix_bytes(const struct gemm_matrix *matrix)
+{
+    size_t n_rows = matrix->is_transposed ? matrix->n_in : matrix->n_out;
+    size_t n_items = matrix->is_transposed ? matrix->n_out : matrix->n_in;
+
+    return ((n_rows - 1) * matrix->stride + n_items) * dtype_info(matrix->dtype)->n_bits / 8;
+}
+
 struct gemm *gemm_new(struct threads *threads, struct error *err)
 {
     struct gemm *gemm;

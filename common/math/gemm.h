@@ -21,6 +21,9 @@ struct gemm_matrix { /* W [n_out, n_in]; borrowed */
     bool is_transposed;   /* stored as [n_in, n_out]: GPT-2's Conv1D, or V in attention */
 };
 
+/* From the first item to the last, as stored. */
+size_t gemm_matrix_bytes(const struct gemm_matrix *matrix);
+
 struct gemm; /* kernels, and scratch memory for each worker of the pool */
 
 /* NULL with ERROR_RESOURCES, or ERROR_UNSUPPORTED when OpenBLAS cannot be loaded. `threads` is

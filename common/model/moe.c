@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "math/vector.h"
 #include "model/forward.h"
@@ -280,17 +281,36 @@ static void run_shared(const struct moe *moe, const struct model *model,
     }
 }
 
+/* A model need not fit into memory. While one expert works the next one is fetched. */
+static void prefetch(const struct moe_weights *weights, const struct moe_group *group)
+{
+    const struct linear *parts[] = {weights->gate, weights->up, weights->down};
+
+    for (size_t i = 0; group->n_rows && i < 3; i++) {
+        const struct gemm_matrix *matrix = &parts[i][group->expert].matrix;
+
+        if (matrix->data)
+            file_prefetch(matrix->data, gemm_matrix_bytes(matrix));
+    }
+}
+
 void moe_run(struct moe *moe, const struct model *model, const struct moe_weights *weights,
              const float *x, float *delta)
 {
     size_t n = moe->spec->hidden_size;
-    struct moe_group group;
+    struct moe_group group, next;
 
     moe->is_attention = false;
     moe_choose(moe, model, weights, x);
     memset(delta, 0, moe->n_tokens * n * sizeof *delta);
-    for (group = moe_first(moe); group.n_rows; group = moe_next(moe, &group))
+    next = moe_first(moe);
+    prefetch(weights, &next);
+    while (next.n_rows) {
+        group = next;
+        next = moe_next(moe, &group);
+        prefetch(weights, &next);
         run_group(moe, model, weights, &group, x, delta);
+    }
     if (moe->spec->moe.shared_size)
         run_shared(moe, model, weights, x, delta);
     for (size_t t = 0; weights->bias && t < moe->n_tokens; t++)
