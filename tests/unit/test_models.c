@@ -119,6 +119,100 @@ static bool is_near(const struct golden *golden, const char *model, const char *
     return false;
 }
 
+/* ---- what the routers chose ---- */
+
+enum { N_KINDS = 3 };
+
+static const char *const kinds[N_KINDS] = {"router", "attention_router", "decoder_router"};
+
+static const double weight_tolerance = 1e-5;
+
+struct choice {
+    uint32_t expert;
+    float weight;
+};
+
+struct heard { /* of the routers of a kind: [layer][token][slot], as golden.safetensors has it */
+    const struct model *model;
+    struct choice *choices[N_KINDS];
+    size_t n[N_KINDS], n_chosen[N_KINDS];
+};
+
+static int compare_experts(const void *a, const void *b)
+{
+    uint32_t x = ((const struct choice *)a)->expert, y = ((const struct choice *)b)->expert;
+
+    return x < y ? -1 : x > y;
+}
+
+/* By the number of the expert: a choice that was dropped keeps no weight to stand by. */
+static void sort_choices(struct choice *choices, size_t n, size_t n_chosen)
+{
+    for (size_t i = 0; i < n; i += n_chosen)
+        qsort(choices + i, n_chosen, sizeof *choices, compare_experts);
+}
+
+static void hear(void *context, const struct routing *routing)
+{
+    struct heard *heard = context;
+    const struct model_spec *spec = &heard->model->spec;
+    size_t kind = routing->is_attention                                             ? 1
+                  : spec->is_encoder_decoder && routing->stack == &spec->stack ? 2
+                                                                                    : 0;
+    size_t n = routing->batch->ends[routing->batch->n_sequences - 1] * routing->spec->n_chosen;
+    struct choice *choices = memory_resize(heard->choices[kind], heard->n[kind] + n,
+                                           sizeof *choices);
+
+    for (size_t i = 0; i < n; i++)
+        choices[heard->n[kind] + i] = (struct choice){routing->experts[i], routing->weights[i]};
+    heard->choices[kind] = choices;
+    heard->n[kind] += n;
+    heard->n_chosen[kind] = routing->spec->n_chosen;
+}
+
+static void check_choices(const struct golden *golden, const char *model, const char *kind,
+                          struct choice *got, size_t n, size_t n_chosen)
+{
+    char *experts_name = memory_format("%s_experts", kind);
+    char *weights_name = memory_format("%s_weights", kind);
+    int32_t *experts = values_of(golden, experts_name);
+    float *weights = values_of(golden, weights_name);
+    struct choice *expected = memory_zalloc(n + 1, sizeof *expected);
+    size_t n_expected = experts ? find(golden, experts_name)->n_items : 0, n_other = 0;
+    double worst = 0, largest = 1;
+
+    CHECK(n == n_expected);
+    for (size_t i = 0; i < n && n == n_expected; i++)
+        expected[i] = (struct choice){(uint32_t)experts[i], weights[i]};
+    sort_choices(expected, n, n_chosen);
+    sort_choices(got, n, n_chosen);
+    for (size_t i = 0; i < n; i++) {
+        double difference = fabs((double)got[i].weight - (double)expected[i].weight);
+
+        n_other += got[i].expert != expected[i].expert;
+        worst = difference <= worst ? worst : difference;
+        largest = fmax(largest, fabs((double)expected[i].weight));
+    }
+    CHECK(n_other == 0 && worst <= weight_tolerance * largest);
+    if (n_other || worst > weight_tolerance * largest)
+        printf("# %s: %s: %zu other experts, weights differ by %g\n", model, kind, n_other, worst);
+    free(expected);
+    free(experts);
+    free(weights);
+    free(experts_name);
+    free(weights_name);
+}
+
+static void check_routes(struct heard *heard, const struct golden *golden, const char *name)
+{
+    for (size_t i = 0; i < N_KINDS; i++) {
+        check_choices(golden, name, kinds[i], heard->choices[i], heard->n[i], heard->n_chosen[i]);
+        free(heard->choices[i]);
+    }
+}
+
+/* ---- models ---- */
+
 static void check_outputs(struct model *model, const struct golden *golden, const char *name)
 {
     struct texts texts = texts_of(golden, "ids", "ends");
@@ -195,10 +289,16 @@ static void check_model(const char *name, size_t n_threads)
         printf("# %s: %s\n", name, err.text);
         CHECK(!"the model loads");
     }
-    if (model && model->spec.is_encoder_decoder)
-        check_encoder_decoder(model, &golden, name);
-    else if (model)
-        check_outputs(model, &golden, name);
+    if (model) {
+        struct heard heard = {.model = model};
+
+        model->watcher = (struct routing_watcher){hear, &heard};
+        if (model->spec.is_encoder_decoder)
+            check_encoder_decoder(model, &golden, name);
+        else
+            check_outputs(model, &golden, name);
+        check_routes(&heard, &golden, name);
+    }
     model_free(model);
     model_folder_release(&folder);
     threads_free(threads);
