@@ -62,7 +62,7 @@ static const struct row {
     {"GraniteMoe", "granitemoe", DECODER, 0, &family_granite_moe},
     {"JetMoe", "jetmoe", DECODER, 1, &family_jetmoe},
     {"Moduleformer", "moduleformer", DECODER, 0, NULL},
-    {"OpenMoe", "openmoe", DECODER, 0, NULL},
+    {"OpenMoe", "openmoe", DECODER, 0, &family_openmoe},
     {"T5", "t5", ENCODER_DECODER, 1, &family_t5},
     {"MT5", "mt5", ENCODER_DECODER, 1, &family_mt5},
     {"UMT5", "umt5", ENCODER_DECODER, 1, &family_umt5},

@@ -188,6 +188,8 @@ static int read_moe(struct model_spec *spec, const cJSON *config, size_t n_exper
     if (read_count(config, counts, n_experts, 65536, &moe->n_experts, err) ||
         read_count(config, chosen, n_chosen, 65536, &moe->n_chosen, err))
         return -1;
+    if (moe->n_experts == 0)
+        return error_set(err, ERROR_FORMAT, "num_experts is missing");
     if (moe->n_chosen > moe->n_experts)
         return error_set(err, ERROR_FORMAT, "%zu experts for each token, of %zu", moe->n_chosen,
                          moe->n_experts);
@@ -507,6 +509,31 @@ int adjust_granite_moe(struct model_spec *spec, const cJSON *config, struct erro
     spec->logit_scale = (float)(1 / logits);
     spec->stack.score_scale = (float)attention;
     spec->stack.residual_scale = (float)residual;
+    return 0;
+}
+
+/* Its scores are not divided, and what the capacity is in training does not matter. */
+int adjust_openmoe(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    struct stack_spec *stack = &spec->stack;
+    struct moe_spec *moe = &stack->moe;
+    double step, least;
+
+    if (read_moe(spec, config, 0, 2, err) ||
+        number(config, "moe_layer_interval", 4, 1, &step, err) ||
+        number(config, "router_capacity_factor_eval", 2, 1e-6, &moe->capacity_factor, err) ||
+        number(config, "router_min_capacity", 4, 0, &least, err))
+        return -1;
+    if (moe->n_chosen > 2)
+        return error_set(err, ERROR_FORMAT, "%zu experts for each token; its router chooses 1 or 2",
+                         moe->n_chosen);
+    if (json_find_bool(config, "mlp_gated") == 0)
+        return error_set(err, ERROR_UNSUPPORTED, "mlp_gated is false");
+    moe->min_capacity = (size_t)least;
+    stack->score_scale = 1;
+    stack->has_double_gate = stack->has_extra_mlp = true;
+    for (size_t i = 0; i < stack->n_layers; i++)
+        stack->is_sparse[i] = (i + 1) % (size_t)step == 0;
     return 0;
 }
 

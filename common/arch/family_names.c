@@ -317,6 +317,41 @@ const struct family_names jetmoe_names = {
     .n_moe = 1,
 };
 
+static const struct moe_names openmoe_moe[] = {
+    {
+        .router_matrix = "mlp.gate_weight",
+        .turned_gate = "mlp.experts.wi_gate",
+        .turned_up = "mlp.experts.wi_up",
+        .turned_down = "mlp.experts.wo",
+    },
+};
+
+const struct family_names openmoe_names = {
+    .embedding = "embed_tokens",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "layers.#.",
+        .norm1 = "input_layernorm",
+        .q = "self_attn.q_proj",
+        .k = "self_attn.k_proj",
+        .v = "self_attn.v_proj",
+        .o = "self_attn.o_proj",
+        .norm2 = "post_attention_layernorm",
+        .gate = "mlp.gate_proj",
+        .up = "mlp.up_proj",
+        .down = "mlp.down_proj",
+        .extra_mlp = &(const struct layer_names){
+            .norm2 = "pre_extra_mlp_layernorm",
+            .gate = "extra_mlp.gate_proj",
+            .up = "extra_mlp.up_proj",
+            .down = "extra_mlp.down_proj",
+        },
+        .final_norm = "norm",
+    },
+    .moe = openmoe_moe,
+    .n_moe = 1,
+};
+
 /* T5 with other names for the feed-forward part, and experts in some layers. */
 static const struct moe_names switch_decoder_moe[] = {
     {

@@ -45,6 +45,10 @@ struct moe_spec { /* mixture of experts, in place of the MLP */
     size_t shared_size;         /* of the expert that every token passes; 0: none */
     bool has_shared_gate;       /* sigmoid(gate x) * shared(x) */
     size_t capacity;            /* tokens of a sequence that an expert takes; 0: all */
+    /* OpenMoE: instead, so many times its share if all experts were chosen equally often, made
+     * even, and at least min_capacity. 0: not so. */
+    double capacity_factor;
+    size_t min_capacity;
     enum router_kind router;
     float jitter;               /* ROUTER_SPARSEMIXER: how near is near */
     bool has_router_bias;
@@ -78,6 +82,8 @@ struct stack_spec { /* of layers */
     enum activation activation;
     float norm_eps;
     bool is_gated;      /* f(gate(x)) * up(x) */
+    bool has_double_gate; /* a * f(b) * up(x), where gate(x) = a | b: OpenMoE */
+    bool has_extra_mlp; /* behind the experts of a layer, with a norm of its own: OpenMoE */
     bool is_conv1d;     /* matrices are stored as [n_in, n_out]: GPT-2 */
     bool is_causal, has_cross_attention, has_final_norm;
     bool has_qkv_bias, has_o_bias, has_mlp_bias, has_qk_norm, has_post_norms;

@@ -32,7 +32,7 @@ struct forward {
     float *delta;        /* [n_tokens, hidden_size], what a part adds to x */
     float *qkv;          /* [n_tokens, qkv_width] */
     float *heads;        /* [n_tokens, n_heads * value_dim] */
-    float *gate, *up;    /* [MLP_ROWS, intermediate_size] */
+    float *gate, *up;    /* [MLP_ROWS, intermediate_size], gate twice as wide if double */
     float *cross;        /* [n_memory, 2 n_kv_heads * head_dim]: keys | values, without caches */
     float *memory;       /* all of these */
     struct attention_sequence *sequences; /* [n_sequences] */
@@ -381,16 +381,12 @@ static int run_cross_attention(struct forward *forward, struct error *err)
 
 /* ---- MLP ---- */
 
-/* delta = MLP, or experts, of `normed` */
+/* delta = MLP of `normed` */
 static void run_mlp(struct forward *forward, const float *normed)
 {
     const struct layer *layer = forward->layer;
     size_t n = forward->spec->hidden_size;
 
-    if (layer->moe) {
-        moe_run(&forward->moe, forward->model, layer->moe, normed, forward->delta);
-        return;
-    }
     for (size_t first = 0; first < forward->n_tokens; first += MLP_ROWS) {
         size_t n_rows = forward->n_tokens - first < MLP_ROWS ? forward->n_tokens - first
                                                              : MLP_ROWS;
@@ -471,6 +467,23 @@ static void after_rows(void *context, size_t begin, size_t end)
     }
 }
 
+static void norm_extra_rows(void *context, size_t begin, size_t end)
+{
+    const struct forward *forward = context;
+    size_t n = forward->spec->hidden_size;
+
+    for (size_t t = begin; t < end; t++)
+        norm_row(forward, &forward->layer->extra_norm, forward->x + t * n,
+                 forward->normed + t * n);
+}
+
+static void run_extra_mlp(struct forward *forward)
+{
+    each_row(forward, norm_extra_rows);
+    run_mlp(forward, forward->normed);
+    each_row(forward, after_rows);
+}
+
 static int run_layer(struct forward *forward, struct error *err)
 {
     bool is_post = forward->spec->block == BLOCK_POST_NORM;
@@ -489,8 +502,14 @@ static int run_layer(struct forward *forward, struct error *err)
             return -1;
     }
     each_row(forward, between_rows);
-    run_mlp(forward, is_post ? forward->x : forward->normed);
+    if (forward->layer->moe)
+        moe_run(&forward->moe, forward->model, forward->layer->moe,
+                is_post ? forward->x : forward->normed, forward->delta);
+    else
+        run_mlp(forward, is_post ? forward->x : forward->normed);
     each_row(forward, after_rows);
+    if (forward->layer->extra_norm.weight)
+        run_extra_mlp(forward);
     return 0;
 }
 
@@ -514,6 +533,7 @@ static int reserve(struct forward *forward, struct error *err)
     size_t n = forward->n_tokens, width = spec->n_heads * spec->value_dim;
     size_t n_kv = spec->n_kv_heads * spec->head_dim;
     size_t n_mlp = n < MLP_ROWS ? n : MLP_ROWS;
+    size_t n_gate = spec->intermediate_size * (spec->has_double_gate ? 2 : 1);
     size_t n_memory = spec->has_cross_attention && !batch->caches && batch->n_sequences
                           ? batch->memory_ends[batch->n_sequences - 1]
                           : 0;
@@ -521,7 +541,7 @@ static int reserve(struct forward *forward, struct error *err)
     float *next;
 
     if (__builtin_mul_overflow(n, per_token, &total) ||
-        __builtin_add_overflow(total, 2 * n_mlp * spec->intermediate_size, &total) ||
+        __builtin_add_overflow(total, n_mlp * (n_gate + spec->intermediate_size), &total) ||
         __builtin_add_overflow(total, n_memory * 2 * n_kv, &total))
         total = (size_t)-1;
     forward->memory = next = memory_try(total, sizeof *next, "activations", err);
@@ -532,7 +552,7 @@ static int reserve(struct forward *forward, struct error *err)
     forward->qkv = next += n * spec->hidden_size;
     forward->heads = next += n * forward->qkv_width;
     forward->gate = next += n * width;
-    forward->up = next += n_mlp * spec->intermediate_size;
+    forward->up = next += n_mlp * n_gate;
     forward->cross = next + n_mlp * spec->intermediate_size;
     return 0;
 }

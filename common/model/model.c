@@ -73,6 +73,16 @@ void model_free(struct model *model)
     free(model);
 }
 
+void model_lift_capacity(struct model *model)
+{
+    struct moe_spec *both[] = {&model->spec.stack.moe, &model->spec.encoder.moe};
+
+    for (size_t i = 0; i < 2; i++) {
+        both[i]->capacity = 0;
+        both[i]->capacity_factor = 0;
+    }
+}
+
 /* ---- embeddings ---- */
 
 static int check_ids(const struct model_spec *spec, const struct batch *batch, struct error *err)

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "math/vector.h"
+#include "model/capacity.h"
 #include "model/forward.h"
 #include "model/mlp.h"
 #include "model/router.h"
@@ -18,7 +19,7 @@ int moe_init(struct moe *moe, const struct model *model, const struct stack_spec
                        ? spec->moe.intermediate_size
                        : spec->moe.shared_size;
 
-    if (spec->moe.clamp > 0)
+    if (spec->moe.clamp > 0 || spec->has_double_gate)
         width *= 2;
     if (spec->has_moe_attention && spec->n_kv_heads * spec->head_dim > width)
         width = spec->n_kv_heads * spec->head_dim;
@@ -73,18 +74,18 @@ static void choose_rows(void *context, size_t begin, size_t end)
                       moe->weights + t * spec->n_chosen);
 }
 
-/* An expert takes the first tokens of each sequence that choose it, as many as it has room for.
- * Source: Switch Transformers (arXiv 2101.03961), as transformers 5 has it. */
 static void drop_choices(struct moe *moe)
 {
     const struct moe_spec *spec = &moe->spec->moe;
-    size_t n_chosen = spec->n_chosen, *counts = moe->ends;
+    const struct batch *batch = moe->batch;
+    size_t begin = 0;
 
-    for (size_t s = 0, i = 0; s < moe->batch->n_sequences; s++) {
-        memset(counts, 0, spec->n_experts * sizeof *counts);
-        for (; i < moe->batch->ends[s] * n_chosen; i++)
-            if (counts[moe->experts[i]]++ >= spec->capacity)
-                moe->weights[i] = 0;
+    for (size_t s = 0; s < batch->n_sequences; s++) {
+        size_t first = begin * spec->n_chosen;
+
+        capacity_drop(spec, moe->experts + first, batch->ends[s] - begin, moe->ends,
+                      moe->weights + first);
+        begin = batch->ends[s];
     }
 }
 
@@ -135,7 +136,7 @@ void moe_choose(struct moe *moe, const struct model *model, const struct moe_wei
                moe->n_tokens * spec->n_experts * sizeof *moe->watched);
     forward_each(model->threads, moe->n_tokens, spec->n_experts * spec->n_chosen, choose_rows,
                  moe);
-    if (spec->capacity)
+    if (capacity_is_limited(spec))
         drop_choices(moe);
     if (moe->watched)
         show(moe, model);

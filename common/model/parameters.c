@@ -241,11 +241,11 @@ static struct linear part_of(const struct linear *fused, size_t first, size_t n_
     return part;
 }
 
-static int load_mlp(struct loader *loader, const struct stack_spec *stack, struct place place,
-                    struct layer *layer)
+static int load_mlp(struct loader *loader, const struct stack_spec *stack,
+                    const struct layer_names *names, struct place place, struct layer *layer)
 {
-    const struct layer_names *names = stack->names;
     size_t n = stack->hidden_size, m = stack->intermediate_size;
+    size_t n_gate = stack->has_double_gate ? 2 * m : m;
     bool bias = stack->has_mlp_bias, turned = stack->is_conv1d;
     struct linear fused;
 
@@ -260,7 +260,7 @@ static int load_mlp(struct loader *loader, const struct stack_spec *stack, struc
 
         if (load_linear(loader, place, up, m, n, turned, bias, &layer->up) ||
             (stack->is_gated &&
-             load_linear(loader, place, names->gate, m, n, turned, bias, &layer->gate)))
+             load_linear(loader, place, names->gate, n_gate, n, turned, bias, &layer->gate)))
             return -1;
     }
     return load_linear(loader, place, names->down, n, m, turned, bias, &layer->down);
@@ -335,27 +335,41 @@ static int load_expert_bias(struct loader *loader, size_t n_experts, size_t expe
     return checkpoint_read_floats(loader->checkpoint, &row, values, loader->err);
 }
 
+/* Of [E, n_in, n_out]; bias NULL: there is none. */
+static int load_turned(struct loader *loader, const struct stack_spec *stack, struct place place,
+                       const char *name, const char *bias, size_t n_out, size_t n_in,
+                       struct linear *out)
+{
+    size_t n_experts = stack->moe.n_experts;
+    const struct tensor *tensor;
+
+    set_name(loader, place, name, "");
+    tensor = need(loader);
+    if (!tensor || use_slice(loader, tensor, n_experts, place.expert, n_out, n_in, true, out))
+        return -1;
+    if (!bias)
+        return 0;
+    set_name(loader, place, bias, "");
+    return load_expert_bias(loader, n_experts, place.expert, n_out, out);
+}
+
 static int load_turned_expert(struct loader *loader, const struct stack_spec *stack,
                               const struct moe_names *names, struct place place,
                               struct moe_weights *moe)
 {
-    size_t n_experts = stack->moe.n_experts, e = place.expert;
-    size_t n = stack->hidden_size, m = stack->moe.intermediate_size;
-    const struct tensor *tensor;
+    size_t n = stack->hidden_size, m = stack->moe.intermediate_size, e = place.expert;
+    size_t n_gate = stack->has_double_gate ? 2 * m : m;
 
-    set_name(loader, place, names->turned_gate_up, "");
-    tensor = need(loader);
-    if (!tensor || use_slice(loader, tensor, n_experts, e, 2 * m, n, true, &moe->up[e]))
+    if (names->turned_gate &&
+        load_turned(loader, stack, place, names->turned_gate, NULL, n_gate, n, &moe->gate[e]))
         return -1;
-    set_name(loader, place, names->turned_gate_up_bias, "");
-    if (load_expert_bias(loader, n_experts, e, 2 * m, &moe->up[e]))
+    if (names->turned_gate_up
+            ? load_turned(loader, stack, place, names->turned_gate_up, names->turned_gate_up_bias,
+                          2 * m, n, &moe->up[e])
+            : load_turned(loader, stack, place, names->turned_up, NULL, m, n, &moe->up[e]))
         return -1;
-    set_name(loader, place, names->turned_down, "");
-    tensor = need(loader);
-    if (!tensor || use_slice(loader, tensor, n_experts, e, n, m, true, &moe->down[e]))
-        return -1;
-    set_name(loader, place, names->turned_down_bias, "");
-    return load_expert_bias(loader, n_experts, e, n, &moe->down[e]);
+    return load_turned(loader, stack, place, names->turned_down, names->turned_down_bias, n, m,
+                       &moe->down[e]);
 }
 
 static int load_expert(struct loader *loader, const struct stack_spec *stack,
@@ -392,6 +406,7 @@ static const struct moe_names *choose_names(struct loader *loader, const struct 
             {moe->up, ".weight", load_expert},
             {moe->fused_gate_up, "", load_fused_expert},
             {moe->turned_gate_up, "", load_turned_expert},
+            {moe->turned_up, "", load_turned_expert},
         };
 
         for (size_t w = sizeof ways / sizeof *ways; w > 0; w--) {
@@ -428,6 +443,18 @@ static int load_shared_expert(struct loader *loader, const struct stack_spec *st
                                       : 0;
 }
 
+static int load_router(struct loader *loader, const struct stack_spec *stack,
+                       const struct moe_names *names, struct place place, struct linear *out)
+{
+    size_t n_experts = stack->moe.n_experts, n = stack->hidden_size;
+
+    if (!names->router_matrix)
+        return load_linear(loader, place, names->router, n_experts, n, false,
+                           stack->moe.has_router_bias, out);
+    set_name(loader, place, names->router_matrix, "");
+    return load_matrix(loader, n_experts, n, false, &out->matrix);
+}
+
 static int load_moe(struct loader *loader, const struct stack_spec *stack, struct place place,
                     struct layer *layer)
 {
@@ -437,8 +464,7 @@ static int load_moe(struct loader *loader, const struct stack_spec *stack, struc
     load_expert_function *load = load_expert;
     const struct moe_names *names = choose_names(loader, stack, place, &load);
 
-    if (load_linear(loader, place, names->router, n_experts, stack->hidden_size, false,
-                    stack->moe.has_router_bias, &moe->router))
+    if (load_router(loader, stack, names, place, &moe->router))
         return -1;
     if (stack->moe.router == ROUTER_SIGMOID || stack->moe.router == ROUTER_SIGMOID_SUM_1) {
         set_name(loader, place, names->choice_bias, "");
@@ -546,6 +572,18 @@ static int load_attention(struct loader *loader, const struct stack_spec *stack,
 
 /* ---- layers ---- */
 
+static int load_extra_mlp(struct loader *loader, const struct stack_spec *stack,
+                          struct place place, struct layer *layer)
+{
+    const struct layer_names *names = stack->names->extra_mlp;
+
+    return load_norm(loader, place, names->norm2, stack->norm, stack->hidden_size,
+                     &layer->extra_norm) ||
+                   load_mlp(loader, stack, names, place, layer)
+               ? -1
+               : 0;
+}
+
 static int load_layer(struct loader *loader, const struct stack_spec *stack, size_t number,
                       struct layer *layer)
 {
@@ -560,7 +598,8 @@ static int load_layer(struct loader *loader, const struct stack_spec *stack, siz
         load_attention(loader, stack, place, &layer->self) ||
         load_norm(loader, place, names->norm2, stack->norm, n, &layer->norm2) ||
         (is_sparse ? load_moe(loader, stack, place, layer)
-                   : load_mlp(loader, stack, place, layer)))
+                   : load_mlp(loader, stack, names, place, layer)) ||
+        (is_sparse && stack->has_extra_mlp && load_extra_mlp(loader, stack, place, layer)))
         return -1;
     if (stack->has_qk_norm &&
         (load_norm(loader, place, names->q_norm, stack->norm, n_q, &layer->q_norm) ||

@@ -51,6 +51,7 @@ struct layer {
     struct attention_weights self, cross;
     struct linear gate, up, down;
     struct moe_weights *moe; /* in place of these; NULL: an MLP */
+    struct norm extra_norm;  /* of an MLP that stands behind the experts; else there is none */
 };
 
 struct stack {
