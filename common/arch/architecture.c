@@ -61,7 +61,7 @@ static const struct row {
     {"Phimoe", "phimoe", DECODER, 0, &family_phi_moe},
     {"GraniteMoe", "granitemoe", DECODER, 0, &family_granite_moe},
     {"JetMoe", "jetmoe", DECODER, 1, &family_jetmoe},
-    {"Moduleformer", "moduleformer", DECODER, 0, NULL},
+    {"ModuleFormer", "moduleformer", DECODER, 0, &family_molm},
     {"OpenMoe", "openmoe", DECODER, 0, &family_openmoe},
     {"T5", "t5", ENCODER_DECODER, 1, &family_t5},
     {"MT5", "mt5", ENCODER_DECODER, 1, &family_mt5},

@@ -337,6 +337,20 @@ const struct family family_granite_moe = {
     .adjust = adjust_granite_moe,
 };
 
+const struct family family_molm = {
+    .name = "MoLM",
+    .names = &molm_names,
+    .defaults = {.vocab_size = 50295, .hidden_size = 1024, .n_layers = 24, .n_heads = 8,
+                 .head_dim = 64, .norm_eps = 1e-5, .activation = "gelu_new", .pad_id = -1},
+    .norm = NORM_LAYER,
+    .position = POSITION_NONE,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true,
+    .has_qkv_bias = true,
+    .router = ROUTER_TOP_P,
+    .adjust = adjust_molm,
+};
+
 const struct family family_openmoe = {
     .name = "OpenMoE",
     .names = &openmoe_names,

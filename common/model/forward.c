@@ -39,7 +39,7 @@ struct forward {
     struct position_angles angles[2];     /* of full and sliding layers */
     struct position_bias bias;
     struct mla mla;                       /* of a stack with latent attention */
-    struct moe moe;                       /* of a stack with experts */
+    struct moe moe, attention_moe;        /* of a stack with experts */
     const struct layer *layer;
     size_t number;       /* of the layer */
 };
@@ -235,6 +235,17 @@ static int attend(struct forward *forward, const struct attention_spec *spec, st
                          model->gemm, model->threads, err);
 }
 
+/* For keys and values that are their input. */
+static void copy_kv(const struct forward *forward, const float *normed)
+{
+    size_t n = forward->spec->hidden_size;
+
+    for (size_t t = 0; t < forward->n_tokens; t++) {
+        memcpy((float *)rows_of(forward, 'k', t).data, normed + t * n, n * sizeof *normed);
+        memcpy((float *)rows_of(forward, 'v', t).data, normed + t * n, n * sizeof *normed);
+    }
+}
+
 /* qkv = queries, keys and values of `normed`, as attention takes them */
 static void compute_qkv(struct forward *forward, const float *normed)
 {
@@ -248,12 +259,14 @@ static void compute_qkv(struct forward *forward, const float *normed)
         return;
     }
     if (weights->experts)
-        moe_attention_queries(&forward->moe, forward->model, weights->experts, normed,
+        moe_attention_queries(&forward->attention_moe, forward->model, weights->experts, normed,
                               forward->qkv, forward->qkv_width);
     else
         multiply(forward, &weights->q, normed, forward->n_tokens, forward->qkv,
                  forward->qkv_width);
-    if (spec->qkv == QKV_SEPARATE) {
+    if (spec->lacks_kv) {
+        copy_kv(forward, normed);
+    } else if (spec->qkv == QKV_SEPARATE) {
         multiply(forward, &weights->k, normed, forward->n_tokens, forward->qkv + n_q,
                  forward->qkv_width);
         multiply(forward, &weights->v, normed, forward->n_tokens, forward->qkv + n_q + n_kv,
@@ -283,6 +296,7 @@ static int run_attention(struct forward *forward, const float *normed, struct er
         .bias = forward->bias.values,
         .bias_span = forward->bias.span,
         .sinks = weights->sinks,
+        .breaks_sticks = spec->breaks_sticks,
     };
 
     if (spec->scales_by_layer)
@@ -309,8 +323,8 @@ static int run_attention(struct forward *forward, const float *normed, struct er
     if (attend(forward, &how, err))
         return -1;
     if (weights->experts)
-        moe_attention_outputs(&forward->moe, forward->model, weights->experts, forward->heads,
-                              forward->delta);
+        moe_attention_outputs(&forward->attention_moe, forward->model, weights->experts,
+                              forward->heads, forward->delta);
     else
         multiply(forward, &weights->o, forward->heads, forward->n_tokens, forward->delta,
                  spec->hidden_size);
@@ -595,7 +609,7 @@ static int run_layers(struct forward *forward, struct error *err)
 {
     for (size_t i = 0; i < forward->spec->n_layers; i++) {
         forward->layer = &forward->stack->layers[i];
-        forward->number = forward->moe.layer = i;
+        forward->number = forward->moe.layer = forward->attention_moe.layer = i;
         if (run_layer(forward, err))
             return -1;
     }
@@ -624,7 +638,9 @@ int forward_run(struct model *model, const struct stack_spec *spec, const struct
     if (reserve(&forward, err) == 0 && reserve_caches(&forward, err) == 0 &&
         prepare_positions(&forward, err) == 0 &&
         (spec->qkv != QKV_LATENT || mla_init(&forward.mla, spec, forward.n_tokens, err) == 0) &&
-        (!spec->is_sparse || moe_init(&forward.moe, model, spec, batch, err) == 0))
+        (!spec->is_sparse || moe_init(&forward.moe, model, spec, &spec->moe, batch, err) == 0) &&
+        (!spec->attention_moe.n_experts ||
+         moe_init(&forward.attention_moe, model, spec, &spec->attention_moe, batch, err) == 0))
         rc = run_layers(&forward, err);
     for (size_t s = 0; rc == 0 && batch->caches && s < batch->n_sequences; s++)
         batch->caches[s]->n_tokens += length_of(batch->ends, s);
@@ -633,6 +649,7 @@ int forward_run(struct model *model, const struct stack_spec *spec, const struct
     position_bias_release(&forward.bias);
     mla_release(&forward.mla);
     moe_release(&forward.moe);
+    moe_release(&forward.attention_moe);
     free(forward.sequences);
     free(forward.memory);
     return rc;

@@ -30,7 +30,8 @@ struct mla_weights {
 };
 
 struct moe_weights {
-    struct linear router;
+    struct linear router_hidden; /* of a gate that is not linear */
+    struct linear router;        /* GATE_COSINE: centroids of length exp(temperature) */
     const float *choice_bias; /* [n_experts], or NULL */
     struct linear *gate, *up, *down; /* [n_experts] */
     const float *bias;               /* [hidden_size], or NULL */

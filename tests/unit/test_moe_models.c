@@ -75,6 +75,20 @@ static void a_capacity_that_is_lifted_drops_nothing(void)
     }
 }
 
+static void check_greedy(const struct original *original, const float *hidden,
+                         const int32_t *greedy, size_t n)
+{
+    struct model *model = original->fixture.model;
+    size_t width = model->spec.vocab_size;
+    float *logits = memory_zalloc(n * width, sizeof *logits);
+
+    model_logits(model, hidden, n, logits);
+    CHECK(golden_is_near(&original->golden, original->name, "greedy_logits", logits));
+    for (size_t i = 0; i < n; i++)
+        CHECK(logits[i * width + (size_t)greedy[i]] == vector_max(logits + i * width, width));
+    free(logits);
+}
+
 /* In the original's own steps: a prompt, then token by token, each with room for all. */
 static void a_capacity_counts_the_tokens_of_a_step(void)
 {
@@ -138,5 +152,42 @@ static void places_are_taken_as_in_the_original(void)
     close_original(&original);
 }
 
-TESTS(TEST(a_capacity_that_is_lifted_drops_nothing), TEST(a_capacity_counts_the_tokens_of_a_step),
+/* With a cache, as the original generated it. */
+static void a_greedy_text_of_molm_is_the_originals(void)
+{
+    struct original original;
+    struct error err = {0};
+    struct model *model;
+    struct cache *cache;
+    int32_t *ids, *greedy;
+    size_t n_prompt, n, width;
+    float *hidden;
+
+    open_original(&original, "molm");
+    model = original.fixture.model;
+    width = model->spec.hidden_size;
+    ids = golden_values(&original.golden, "greedy_prompt");
+    greedy = golden_values(&original.golden, "greedy");
+    n_prompt = golden_find(&original.golden, "greedy_prompt")->n_items;
+    n = golden_find(&original.golden, "greedy")->n_items;
+    hidden = memory_zalloc((n_prompt + n) * width, sizeof *hidden);
+    cache = cache_new(&model->spec.stack);
+    for (size_t i = 0; i < n; i++) {
+        size_t n_new = i ? 1 : n_prompt;
+        struct batch batch = {.ids = (uint32_t *)(i ? &greedy[i - 1] : ids), .ends = &n_new,
+                              .n_sequences = 1, .caches = &cache};
+
+        CHECK(model_run(model, &batch, hidden + (i ? n_prompt + i - 1 : 0) * width, &err) == 0);
+    }
+    check_greedy(&original, hidden + (n_prompt - 1) * width, greedy, n);
+    cache_free(cache);
+    free(hidden);
+    free(ids);
+    free(greedy);
+    close_original(&original);
+}
+
+TESTS(TEST(a_greedy_text_of_molm_is_the_originals),
+      TEST(a_capacity_that_is_lifted_drops_nothing),
+      TEST(a_capacity_counts_the_tokens_of_a_step),
       TEST(places_are_taken_as_in_the_original))
