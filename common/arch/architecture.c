@@ -192,12 +192,9 @@ int architecture_tied_by_default(const struct config *config)
     return row ? row->tied_by_default : -1;
 }
 
-bool architecture_has_experts(const struct config *config, size_t *n_experts, size_t *n_chosen)
+static bool find_experts(const struct config *config, const char *const *counts,
+                         const char *const *chosen, size_t *n_experts, size_t *n_chosen)
 {
-    static const char *const counts[] = {"num_local_experts", "num_experts", "n_routed_experts",
-                                         "moe_num_experts", NULL};
-    static const char *const chosen[] = {"num_experts_per_tok", "moe_top_k", "router_topk",
-                                         "experts_per_token", NULL};
     double n = config_number(config, counts), k = config_number(config, chosen);
 
     if (n_experts)
@@ -205,6 +202,24 @@ bool architecture_has_experts(const struct config *config, size_t *n_experts, si
     if (n_chosen)
         *n_chosen = k >= 1 && k <= 1e9 ? (size_t)k : 0;
     return n > 0 || k > 0;
+}
+
+bool architecture_has_experts(const struct config *config, size_t *n_experts, size_t *n_chosen)
+{
+    static const char *const counts[] = {"num_local_experts", "num_experts", "n_routed_experts",
+                                         "moe_num_experts", "n_mlp_experts", NULL};
+    static const char *const chosen[] = {"num_experts_per_tok", "moe_top_k", "router_topk",
+                                         "experts_per_token", "k_mlp", NULL};
+
+    return find_experts(config, counts, chosen, n_experts, n_chosen);
+}
+
+bool architecture_has_attention_experts(const struct config *config, size_t *n_experts,
+                                        size_t *n_chosen)
+{
+    static const char *const counts[] = {"n_att_experts", NULL}, *const chosen[] = {"k_att", NULL};
+
+    return find_experts(config, counts, chosen, n_experts, n_chosen);
 }
 
 const struct family *architecture_family(const struct config *config)

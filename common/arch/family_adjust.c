@@ -334,11 +334,10 @@ int adjust_gpt_oss(struct model_spec *spec, const cJSON *config, struct error *e
         number(config, "swiglu_limit", 7, 1e-6, &limit, err) ||
         number(config, "swiglu_alpha", 1.702, -1e6, &alpha, err))
         return -1;
-    if (alpha != 1.702)
-        return error_set(err, ERROR_UNSUPPORTED, "swiglu_alpha %g; only 1.702 is supported", alpha);
     stack->has_qkv_bias = stack->has_o_bias = json_find_bool(config, "attention_bias") != 0;
     stack->has_sinks = stack->moe.has_router_bias = true;
     stack->moe.clamp = (float)limit;
+    stack->moe.alpha = (float)alpha;
     for (size_t i = 0; i < stack->n_layers; i++)
         stack->slides[i] = stack->window && i % 2 == 0;
     return 0;

@@ -69,7 +69,7 @@ struct moe_spec { /* mixture of experts, in place of the MLP or in attention */
     bool has_bias;              /* added once, to what the experts gave together: JetMoE */
     /* gpt-oss: gate and up alternate in one matrix, stored as [n_in, n_out], all with biases, and
      * what comes out of them is kept within this limit; 0: none of that. */
-    float clamp;
+    float clamp, alpha; /* alpha: up + 1 times gate * sigmoid(alpha * gate) */
     /* Experts are chosen from the n_kept_groups best of n_groups equal groups. A group counts as
      * much as its best expert, or with sigmoids its best two. 0: no groups. */
     size_t n_groups, n_kept_groups;

@@ -130,6 +130,12 @@ bool tensor_names_is_expert(const char *plain)
     return false;
 }
 
+bool tensor_names_is_attention_expert(const char *plain)
+{
+    return tensor_names_is_expert(plain) &&
+           (strstr(plain, "attn.") != NULL || strstr(plain, "attention.") != NULL);
+}
+
 bool tensor_names_is_packed(const char *name)
 {
     for (size_t i = 0; i < sizeof packed_endings / sizeof *packed_endings; i++)

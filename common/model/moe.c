@@ -256,26 +256,26 @@ static void scatter_rows(void *context, size_t begin, size_t end)
     }
 }
 
-/* gpt-oss: rows of gate and up in turn -> (up + 1) gate sigmoid(1.702 gate), both kept within the
+/* gpt-oss: rows of gate and up in turn -> (up + 1) gate sigmoid(alpha gate), both kept within the
  * limit (gate only from above). */
 static void clamp_rows(void *context, size_t begin, size_t end)
 {
     const struct moe *moe = context;
     size_t n = moe->how->intermediate_size;
-    float limit = moe->how->clamp;
+    float limit = moe->how->clamp, alpha = moe->how->alpha;
 
     for (size_t r = begin; r < end; r++) {
         const float *pairs = moe->up + r * 2 * n;
         float *out = moe->gate + r * n;
 
         for (size_t i = 0; i < n; i++)
-            out[i] = pairs[2 * i] > limit ? limit : pairs[2 * i];
-        vector_activate(ACTIVATION_GELU_QUICK, out, n, out);
+            out[i] = alpha * (pairs[2 * i] > limit ? limit : pairs[2 * i]);
+        vector_activate(ACTIVATION_SIGMOID, out, n, out);
         for (size_t i = 0; i < n; i++) {
-            float up = pairs[2 * i + 1];
+            float gate = pairs[2 * i] > limit ? limit : pairs[2 * i], up = pairs[2 * i + 1];
 
             up = up > limit ? limit : up < -limit ? -limit : up;
-            out[i] *= up + 1;
+            out[i] *= gate * (up + 1);
         }
     }
 }
