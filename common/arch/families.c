@@ -344,7 +344,7 @@ const struct family family_molm = {
                  .head_dim = 64, .norm_eps = 1e-5, .activation = "gelu_new", .pad_id = -1},
     .norm = NORM_LAYER,
     .position = POSITION_NONE,
-    .classifier = CLASSIFIER_SCORE,
+    .classifier = CLASSIFIER_SCORE_COUNTED,
     .is_causal = true,
     .has_qkv_bias = true,
     .router = ROUTER_TOP_P,

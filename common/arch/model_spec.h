@@ -128,6 +128,7 @@ enum classifier_kind {
     CLASSIFIER_DENSE,  /* RoBERTa: classifier.dense, tanh, classifier.out_proj, likewise */
     CLASSIFIER_RELU,   /* DistilBERT: pre_classifier, relu, classifier, on the first token */
     CLASSIFIER_SCORE,  /* decoders: score, on the last token that is not padding */
+    CLASSIFIER_SCORE_COUNTED, /* MoLM: on token number (how many are not padding) - 1 */
 };
 
 struct model_spec {

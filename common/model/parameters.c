@@ -797,6 +797,7 @@ static int load_classifier(struct loader *loader)
         [CLASSIFIER_DENSE] = {"classifier.dense", "classifier.out_proj", true},
         [CLASSIFIER_RELU] = {"pre_classifier", "classifier", true},
         [CLASSIFIER_SCORE] = {NULL, "score", false},
+        [CLASSIFIER_SCORE_COUNTED] = {NULL, "score", false},
     };
     const struct model_spec *spec = loader->spec;
     enum classifier_kind kind = spec->classifier;
