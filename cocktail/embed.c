@@ -13,7 +13,7 @@
 
 struct embed_options {
     struct common_options common;
-    const char *type, *format, *prompt, *pooling;
+    const char *type, *format, *prompt, *pooling, *capacity;
     size_t max_input_length, batch_size;
     bool lines, whole, jsonl, follow_symlinks;
 };
@@ -38,6 +38,7 @@ static const struct option_row rows[] = {
      "cut texts after N tokens (what the model takes)"},
     {0, "batch-size", OPTION_COUNT, offsetof(struct embed_options, batch_size), "N",
      "at most N texts at once (as many as 4096 tokens hold)"},
+    OPTION_CAPACITY(struct embed_options),
     {0, "follow-symlinks", OPTION_FLAG, offsetof(struct embed_options, follow_symlinks), NULL,
      "follow symbolic links out of the model directory"},
     OPTIONS_COMMON,
@@ -94,6 +95,7 @@ static int load(struct embedder *embedder, struct error *err)
 {
     const struct embed_options *options = embedder->options;
     const struct loaded_model_options how = {.type = options->type, .types = 1u << MODEL_ENCODER,
+                                             .capacity = options->capacity,
                                              .follow_symlinks = options->follow_symlinks};
     struct loaded_model *loaded = &embedder->loaded;
     struct notices notices = {0};

@@ -14,7 +14,7 @@
 
 struct eval_options {
     struct common_options common;
-    const char *examples, *task, *type, *pooling;
+    const char *examples, *task, *type, *pooling, *capacity;
     size_t batch_size, max_length, n_negatives, seed;
     double temperature;
     bool each, follow_symlinks;
@@ -42,6 +42,7 @@ static const struct option_row rows[] = {
      "of an encoder that does not say (cls)"},
     {0, "type", OPTION_CHOICE, offsetof(struct eval_options, type),
      "decoder|encoder|reranker|encoder-decoder", "what the model is (from config.json)"},
+    OPTION_CAPACITY(struct eval_options),
     {0, "follow-symlinks", OPTION_FLAG, offsetof(struct eval_options, follow_symlinks), NULL,
      "follow symbolic links out of the model directory"},
     OPTIONS_COMMON,
@@ -188,6 +189,7 @@ static int load(struct evaluation *evaluation, const struct eval_options *option
     struct loaded_model *loaded = &evaluation->loaded;
     const struct loaded_model_options how = {
         .type = options->type,
+        .capacity = options->capacity,
         .follow_symlinks = options->follow_symlinks,
     };
 

@@ -12,7 +12,7 @@
 
 struct generate_command_options {
     struct common_options common;
-    const char *prompt, *stop, *type;
+    const char *prompt, *stop, *type, *capacity;
     size_t max_tokens, top_k, seed;
     double temperature, top_p;
     bool follow_symlinks;
@@ -35,6 +35,7 @@ static const struct option_row rows[] = {
      "stop before this text"},
     {0, "type", OPTION_CHOICE, offsetof(struct generate_command_options, type),
      "decoder|encoder-decoder", "what the model is (from config.json)"},
+    OPTION_CAPACITY(struct generate_command_options),
     {0, "follow-symlinks", OPTION_FLAG, offsetof(struct generate_command_options, follow_symlinks),
      NULL, "follow symbolic links out of the model directory"},
     OPTIONS_COMMON,
@@ -237,6 +238,7 @@ static int generate(const struct generate_command_options *options, struct error
     const struct loaded_model_options how = {
         .type = options->type,
         .types = 1u << MODEL_DECODER | 1u << MODEL_ENCODER_DECODER,
+        .capacity = options->capacity,
         .follow_symlinks = options->follow_symlinks,
     };
     struct loaded_model loaded = {0};

@@ -25,19 +25,37 @@ static const struct option_row rows[] = {
     OPTIONS_COMMON,
 };
 
+/* Experts in attention are counted apart where config.json does so. */
+enum { EXPERTS, ATTENTION_EXPERTS, N_EXPERT_KINDS };
+
 struct facts {
     struct model_folder model;
     struct checkpoint *checkpoint;
     struct vocabulary vocabulary;
     const char *type;          /* NULL: cannot be told */
     size_t n_parameters, size_bytes;
-    size_t n_in_experts; /* parameters */
+    size_t n_in_experts[N_EXPERT_KINDS]; /* parameters */
     size_t n_by_dtype[N_DTYPES];
     bool is_tied;
     struct notices notices;
 };
 
 /* ---- finding out ---- */
+
+static bool has_experts(const struct facts *facts, int kind, size_t *n_experts, size_t *n_chosen)
+{
+    return (kind == EXPERTS ? architecture_has_experts : architecture_has_attention_experts)(
+        &facts->model.config, n_experts, n_chosen);
+}
+
+static void count_expert(struct facts *facts, const char *plain, size_t n_items)
+{
+    bool is_apart = has_experts(facts, ATTENTION_EXPERTS, NULL, NULL) &&
+                    tensor_names_is_attention_expert(plain);
+
+    if (tensor_names_is_expert(plain))
+        facts->n_in_experts[is_apart ? ATTENTION_EXPERTS : EXPERTS] += n_items;
+}
 
 /* Counts what is a parameter and not another one once more. */
 static int count_tensors(struct facts *facts, struct error *err)
@@ -60,8 +78,7 @@ static int count_tensors(struct facts *facts, struct error *err)
             facts->is_tied = false; /* a head of its own, whatever config.json says */
         if (rc == 0 && tensor_names_is_parameter(tensor)) {
             facts->n_parameters += tensor->n_items;
-            if (tensor_names_is_expert(names.plain[i]))
-                facts->n_in_experts += tensor->n_items;
+            count_expert(facts, names.plain[i], tensor->n_items);
         }
     }
     checkpoint_names_release(&names);
@@ -99,15 +116,16 @@ static void facts_release(struct facts *facts)
  * fit what is stored. */
 static bool find_active(const struct facts *facts, size_t *n_active)
 {
-    size_t n_experts, n_chosen;
-
     *n_active = facts->n_parameters;
-    if (!architecture_has_experts(&facts->model.config, &n_experts, &n_chosen))
-        return true;
-    if (n_chosen == 0 || n_chosen > n_experts || facts->n_in_experts % n_experts ||
-        facts->n_in_experts == 0)
-        return false;
-    *n_active -= facts->n_in_experts / n_experts * (n_experts - n_chosen);
+    for (int kind = 0; kind < N_EXPERT_KINDS; kind++) {
+        size_t n_experts, n_chosen, n = facts->n_in_experts[kind];
+
+        if (!has_experts(facts, kind, &n_experts, &n_chosen))
+            continue;
+        if (n_chosen == 0 || n_chosen > n_experts || n % n_experts || n == 0)
+            return false;
+        *n_active -= n / n_experts * (n_experts - n_chosen);
+    }
     return true;
 }
 
@@ -200,9 +218,11 @@ static void add_experts(struct table *table, const struct facts *facts)
     size_t n_experts, n_chosen, n_active;
     struct buffer text = {0};
 
-    if (!architecture_has_experts(&facts->model.config, &n_experts, &n_chosen))
+    if (!has_experts(facts, EXPERTS, &n_experts, &n_chosen))
         return;
     buffer_format(&text, "%zu in a layer, %zu for each token", n_experts, n_chosen);
+    if (has_experts(facts, ATTENTION_EXPERTS, &n_experts, &n_chosen))
+        buffer_format(&text, "; in its attention %zu, %zu for each token", n_experts, n_chosen);
     if (find_active(facts, &n_active))
         buffer_format(&text, "; %zu parameters active", n_active);
     add_fact(table, "experts", text.data);

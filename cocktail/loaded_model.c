@@ -51,12 +51,20 @@ int loaded_model_open(struct loaded_model *loaded, const char *path,
     if (loaded->threads)
         loaded->model =
             model_load(&loaded->folder, loaded->type, loaded->threads, &notices, err);
-    if (loaded->model)
+    if (loaded->model) {
+        loaded_model_set_capacity(loaded->model, options->capacity);
         rc = 0;
+    }
     terminal_notices(&notices, common);
 done:
     notices_release(&notices);
     return rc;
+}
+
+void loaded_model_set_capacity(struct model *model, const char *capacity)
+{
+    if (capacity && strcmp(capacity, "dropless") == 0)
+        model_lift_capacity(model);
 }
 
 void loaded_model_release(struct loaded_model *loaded)

@@ -22,8 +22,14 @@ struct loaded_model {
     struct model *model;
 };
 
+/* The row of every command that runs a model, for a struct that has `capacity`. */
+#define OPTION_CAPACITY(type_name)                                                                \
+    {0, "capacity", OPTION_CHOICE, offsetof(type_name, capacity), "drop|dropless",                \
+     "whether full experts turn tokens away, where a model has such (drop)"}
+
 struct loaded_model_options {
     const char *type;       /* as --type takes it; NULL: what config.json says */
+    const char *capacity;   /* as --capacity takes it; NULL: drop */
     unsigned types;         /* those that the command can use: 1 << MODEL_DECODER | …; 0: all */
     bool follow_symlinks, no_tokenizer;
 };
@@ -34,6 +40,8 @@ struct loaded_model_options {
 int loaded_model_open(struct loaded_model *loaded, const char *path,
                       const struct loaded_model_options *options,
                       const struct common_options *common, struct error *err);
+/* For a model that was not opened so: what --capacity says, or NULL. */
+void loaded_model_set_capacity(struct model *model, const char *capacity);
 void loaded_model_release(struct loaded_model *loaded);
 
 #endif

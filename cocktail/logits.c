@@ -14,7 +14,7 @@
 
 struct logits_options {
     struct common_options common;
-    const char *format, *type;
+    const char *format, *type, *capacity;
     size_t max_input_length;
     bool from_ids, lines, whole, jsonl, follow_symlinks;
 };
@@ -34,6 +34,7 @@ static const struct option_row rows[] = {
      "every line is a JSON string or {\"text\", \"pair\"}"},
     {0, "max-input-length", OPTION_COUNT, offsetof(struct logits_options, max_input_length), "N",
      "cut texts after N tokens (what the model takes)"},
+    OPTION_CAPACITY(struct logits_options),
     {0, "follow-symlinks", OPTION_FLAG, offsetof(struct logits_options, follow_symlinks), NULL,
      "follow symbolic links out of the model directory"},
     OPTIONS_COMMON,
@@ -201,6 +202,7 @@ static int logits(const struct logits_options *options, struct error *err)
     const struct loaded_model_options how = {
         .type = options->type,
         .types = 1u << MODEL_DECODER,
+        .capacity = options->capacity,
         .follow_symlinks = options->follow_symlinks,
         .no_tokenizer = options->from_ids,
     };

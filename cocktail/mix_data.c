@@ -15,6 +15,7 @@
 #include "model/sentence.h"
 
 #include "command.h"
+#include "loaded_model.h"
 #include "mixing.h"
 #include "model_argument.h"
 #include "terminal.h"
@@ -22,7 +23,7 @@
 struct mix_data_options {
     struct common_options common;
     struct mixing_options mixing;
-    const char *examples, *task, *target;
+    const char *examples, *task, *target, *capacity;
     size_t batch_size, max_length, n_negatives, seed;
     double temperature, similarity_temperature, alpha;
     bool each, weights_only;
@@ -56,6 +57,7 @@ static const struct option_row rows[] = {
      "what cosines are divided by (0.05)"},
     {0, "compat", OPTION_CHOICE, offsetof(struct mix_data_options, mixing.compat), "lm-cocktail",
      "losses and rounding as LM_Cocktail has them"},
+    OPTION_CAPACITY(struct mix_data_options),
     OPTIONS_MIXING(struct mix_data_options),
     OPTIONS_COMMON,
 };
@@ -141,8 +143,12 @@ static int judge(const struct judging *judging, size_t number, struct error *err
     struct notices notices = {0};
     struct model *model =
         model_load(folder, judging->merge->type, judging->threads, &notices, err);
-    int rc = model ? judge_loaded(judging, folder, model, &judging->losses[number], &notices, err)
-                   : -1;
+    int rc = -1;
+
+    if (model) {
+        loaded_model_set_capacity(model, judging->options->capacity);
+        rc = judge_loaded(judging, folder, model, &judging->losses[number], &notices, err);
+    }
 
     if (rc == 0)
         terminal_notices(&notices, &judging->options->common);

@@ -13,7 +13,7 @@
 
 struct rerank_options {
     struct common_options common;
-    const char *query, *type;
+    const char *query, *type, *capacity;
     size_t top, max_input_length, batch_size;
     bool normalize, lines, whole, jsonl, follow_symlinks;
 };
@@ -37,6 +37,7 @@ static const struct option_row rows[] = {
      "cut pairs after N tokens (what the model takes)"},
     {0, "batch-size", OPTION_COUNT, offsetof(struct rerank_options, batch_size), "N",
      "at most N passages at once (as many as 4096 tokens hold)"},
+    OPTION_CAPACITY(struct rerank_options),
     {0, "follow-symlinks", OPTION_FLAG, offsetof(struct rerank_options, follow_symlinks), NULL,
      "follow symbolic links out of the model directory"},
     OPTIONS_COMMON,
@@ -209,6 +210,7 @@ static int check_model(const struct loaded_model *loaded, struct error *err)
 static int rerank(const struct rerank_options *options, struct error *err)
 {
     const struct loaded_model_options how = {.type = options->type, .types = 1u << MODEL_RERANKER,
+                                             .capacity = options->capacity,
                                              .follow_symlinks = options->follow_symlinks};
     struct loaded_model loaded = {0};
     struct ranking ranking = {0};

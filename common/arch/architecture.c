@@ -62,8 +62,8 @@ static const struct row {
     {"Phimoe", "phimoe", DECODER, 0, &family_phi_moe},
     {"GraniteMoe", "granitemoe", DECODER, 0, &family_granite_moe},
     {"JetMoe", "jetmoe", DECODER, 1, &family_jetmoe},
-    {"Moduleformer", "moduleformer", DECODER, 0, NULL},
-    {"OpenMoe", "openmoe", DECODER, 0, NULL},
+    {"ModuleFormer", "moduleformer", DECODER, 0, &family_molm},
+    {"OpenMoe", "openmoe", DECODER, 0, &family_openmoe},
     {"T5", "t5", ENCODER_DECODER, 1, &family_t5},
     {"MT5", "mt5", ENCODER_DECODER, 1, &family_mt5},
     {"UMT5", "umt5", ENCODER_DECODER, 1, &family_umt5},
@@ -193,12 +193,9 @@ int architecture_tied_by_default(const struct config *config)
     return row ? row->tied_by_default : -1;
 }
 
-bool architecture_has_experts(const struct config *config, size_t *n_experts, size_t *n_chosen)
+static bool find_experts(const struct config *config, const char *const *counts,
+                         const char *const *chosen, size_t *n_experts, size_t *n_chosen)
 {
-    static const char *const counts[] = {"num_local_experts", "num_experts", "n_routed_experts",
-                                         "moe_num_experts", NULL};
-    static const char *const chosen[] = {"num_experts_per_tok", "moe_top_k", "router_topk",
-                                         "experts_per_token", NULL};
     double n = config_number(config, counts), k = config_number(config, chosen);
 
     if (n_experts)
@@ -206,6 +203,24 @@ bool architecture_has_experts(const struct config *config, size_t *n_experts, si
     if (n_chosen)
         *n_chosen = k >= 1 && k <= 1e9 ? (size_t)k : 0;
     return n > 0 || k > 0;
+}
+
+bool architecture_has_experts(const struct config *config, size_t *n_experts, size_t *n_chosen)
+{
+    static const char *const counts[] = {"num_local_experts", "num_experts", "n_routed_experts",
+                                         "moe_num_experts", "n_mlp_experts", NULL};
+    static const char *const chosen[] = {"num_experts_per_tok", "moe_top_k", "router_topk",
+                                         "experts_per_token", "k_mlp", NULL};
+
+    return find_experts(config, counts, chosen, n_experts, n_chosen);
+}
+
+bool architecture_has_attention_experts(const struct config *config, size_t *n_experts,
+                                        size_t *n_chosen)
+{
+    static const char *const counts[] = {"n_att_experts", NULL}, *const chosen[] = {"k_att", NULL};
+
+    return find_experts(config, counts, chosen, n_experts, n_chosen);
 }
 
 const struct family *architecture_family(const struct config *config)

@@ -39,6 +39,9 @@ int architecture_tied_by_default(const struct config *config);
 /* Whether it is a mixture of experts, by its config; then how many there are, and how many of them
  * a token meets (0: config.json does not say). The pointers may be NULL. */
 bool architecture_has_experts(const struct config *config, size_t *n_experts, size_t *n_chosen);
+/* The same of experts in attention that config.json counts apart: MoLM. */
+bool architecture_has_attention_experts(const struct config *config, size_t *n_experts,
+                                        size_t *n_chosen);
 
 /* How models of this architecture are run (families.h), or NULL when we cannot. */
 const struct family *architecture_family(const struct config *config);

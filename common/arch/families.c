@@ -351,6 +351,33 @@ const struct family family_granite_moe = {
     .adjust = adjust_granite_moe,
 };
 
+const struct family family_molm = {
+    .name = "MoLM",
+    .names = &molm_names,
+    .defaults = {.vocab_size = 50295, .hidden_size = 1024, .n_layers = 24, .n_heads = 8,
+                 .head_dim = 64, .norm_eps = 1e-5, .activation = "gelu_new", .pad_id = -1},
+    .norm = NORM_LAYER,
+    .position = POSITION_NONE,
+    .classifier = CLASSIFIER_SCORE_COUNTED,
+    .is_causal = true,
+    .has_qkv_bias = true,
+    .router = ROUTER_TOP_P,
+    .adjust = adjust_molm,
+};
+
+const struct family family_openmoe = {
+    .name = "OpenMoE",
+    .names = &openmoe_names,
+    .defaults = {.vocab_size = 32000, .hidden_size = 4096, .n_layers = 32, .n_heads = 32,
+                 .intermediate_size = 11008, .max_positions = 2048, .norm_eps = 1e-6,
+                 .theta = 1e4, .activation = "swiglu", .pad_id = -1},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .is_causal = true, .is_gated = true,
+    .router = ROUTER_TOP_P,
+    .adjust = adjust_openmoe,
+};
+
 const struct family family_t5 = {
     .name = "T5",
     .names = &t5_names,

@@ -7,14 +7,22 @@
 
 #include "arch/model_spec.h"
 
+struct gate_names {
+    const char *hidden, *out;       /* GATE_COSINE: out is a whole name */
+    const char *temperature;        /* whole name */
+};
+
 struct moe_names { /* '@' stands for the number of an expert; with ".weight", but for the fused */
     const char *router;
+    const char *router_matrix; /* in place of it; whole name */
+    const struct gate_names *gates; /* [N_GATE_KINDS], in place of it */
     const char *choice_bias; /* whole name */
     const char *gate, *up, *down;
     const char *stacked_gate, *stacked_up, *stacked_down; /* [E I, H] each; whole names */
     const char *fused_gate_up, *fused_down; /* [E, 2I, H] gate rows first, and [E, H, I]; whole names */
     const char *turned_gate_up, *turned_down; /* [E, H, 2I] gate and up in turn, and [E, I, H]; whole */
     const char *turned_gate_up_bias, *turned_down_bias;
+    const char *turned_gate, *turned_up; /* [E, H, I], in place of turned_gate_up; whole names */
     const char *bias;            /* the whole name */
     const char *shared_gate, *shared_up, *shared_down, *shared_router;
 };
@@ -34,7 +42,8 @@ struct layer_names { /* plain names (tensor_names.h); NULL: the family has none 
     const char *norm2, *gate_up, *gate, *up, *down, *post_mlp_norm;
     const char *gated_up;   /* instead of `up` where there is a gate */
     const char *kv;                        /* one matrix of keys and values: JetMoE */
-    const struct moe_names *attention_moe; /* fused_gate_up: queries, fused_down: outputs */
+    const struct moe_names *attention_moe; /* fused_gate_up or turned_up: queries, …_down: outputs */
+    const struct layer_names *extra_mlp;   /* norm2, gate, up and down of another MLP: OpenMoE */
     const char *final_norm; /* of the stack */
 };
 
@@ -79,6 +88,7 @@ extern const struct family family_bert, family_roberta, family_distilbert, famil
     family_mistral, family_consolidated, family_qwen2, family_qwen3, family_gemma, family_gemma2, family_gemma3,
     family_gpt2, family_gpt_neox, family_phi3, family_mixtral, family_qwen2_moe, family_qwen3_moe,
     family_olmoe, family_phi_moe, family_granite_moe, family_gpt_oss, family_jetmoe,
-    family_deepseek_v2, family_deepseek_v3, family_t5, family_mt5, family_umt5, family_switch;
+    family_deepseek_v2, family_deepseek_v3, family_molm, family_openmoe, family_t5, family_mt5,
+    family_umt5, family_switch;
 
 #endif

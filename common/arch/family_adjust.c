@@ -188,6 +188,8 @@ static int read_moe(struct model_spec *spec, const cJSON *config, size_t n_exper
     if (read_count(config, counts, n_experts, 65536, &moe->n_experts, err) ||
         read_count(config, chosen, n_chosen, 65536, &moe->n_chosen, err))
         return -1;
+    if (moe->n_experts == 0)
+        return error_set(err, ERROR_FORMAT, "num_experts is missing");
     if (moe->n_chosen > moe->n_experts)
         return error_set(err, ERROR_FORMAT, "%zu experts for each token, of %zu", moe->n_chosen,
                          moe->n_experts);
@@ -353,7 +355,8 @@ int adjust_jetmoe(struct model_spec *spec, const cJSON *config, struct error *er
     if (stack->n_heads > 1000000)
         return bad(err, "num_key_value_heads", (double)n_kv_heads);
     stack->norm_eps = 1e-6f; /* fixed, but for the last norm */
-    stack->has_moe_attention = stack->moe.has_bias = true;
+    stack->moe.has_bias = true;
+    stack->attention_moe = stack->moe;
     return 0;
 }
 
@@ -366,11 +369,10 @@ int adjust_gpt_oss(struct model_spec *spec, const cJSON *config, struct error *e
         number(config, "swiglu_limit", 7, 1e-6, &limit, err) ||
         number(config, "swiglu_alpha", 1.702, -1e6, &alpha, err))
         return -1;
-    if (alpha != 1.702)
-        return error_set(err, ERROR_UNSUPPORTED, "swiglu_alpha %g; only 1.702 is supported", alpha);
     stack->has_qkv_bias = stack->has_o_bias = json_find_bool(config, "attention_bias") != 0;
     stack->has_sinks = stack->moe.has_router_bias = true;
     stack->moe.clamp = (float)limit;
+    stack->moe.alpha = (float)alpha;
     for (size_t i = 0; i < stack->n_layers; i++)
         stack->slides[i] = stack->window && i % 2 == 0;
     return 0;
@@ -542,6 +544,108 @@ int adjust_granite_moe(struct model_spec *spec, const cJSON *config, struct erro
     spec->logit_scale = (float)(1 / logits);
     spec->stack.score_scale = (float)attention;
     spec->stack.residual_scale = (float)residual;
+    return 0;
+}
+
+/* Experts of its two routers are counted apart, and a head is att_hidden / n_head wide. */
+static int read_molm_sizes(struct stack_spec *stack, const cJSON *config, struct error *err)
+{
+    static const struct {
+        const char *name;
+        size_t fallback, max, offset;
+    } rows[] = {
+#define SIZE(field) offsetof(struct stack_spec, field)
+        {"n_mlp_experts", 32, 65536, SIZE(moe.n_experts)},
+        {"k_mlp", 2, 65536, SIZE(moe.n_chosen)},
+        {"ffd_hidden", 2048, 100000000, SIZE(moe.intermediate_size)},
+        {"gating_size", 256, 1000000, SIZE(moe.gate_size)},
+        {"n_att_experts", 32, 65536, SIZE(attention_moe.n_experts)},
+        {"k_att", 2, 65536, SIZE(attention_moe.n_chosen)},
+        {"att_hidden", 512, 10000000, SIZE(attention_moe.intermediate_size)},
+        {"gating_size", 256, 1000000, SIZE(attention_moe.gate_size)},
+#undef SIZE
+    };
+    const struct moe_spec *both[] = {&stack->moe, &stack->attention_moe};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *const names[] = {rows[i].name, NULL};
+        size_t *out = (size_t *)(void *)((char *)stack + rows[i].offset);
+
+        if (read_count(config, names, rows[i].fallback, rows[i].max, out, err))
+            return -1;
+    }
+    for (size_t i = 0; i < 2; i++)
+        if (both[i]->n_chosen > both[i]->n_experts)
+            return error_set(err, ERROR_FORMAT, "%s: %zu experts for each token, of %zu",
+                             i ? "k_att" : "k_mlp", both[i]->n_chosen, both[i]->n_experts);
+    return 0;
+}
+
+static int read_molm_heads(struct stack_spec *stack, struct error *err)
+{
+    size_t width = stack->attention_moe.intermediate_size, n = stack->n_heads;
+    size_t n_chosen = stack->attention_moe.n_chosen;
+
+    if (width % n)
+        return error_set(err, ERROR_FORMAT, "att_hidden %zu is no multiple of %zu heads", width, n);
+    if (width * n_chosen > 100000000)
+        return error_set(err, ERROR_FORMAT, "att_hidden %zu, with %zu experts for each token", width,
+                         n_chosen);
+    stack->n_kv_heads = n;
+    stack->n_heads = n * n_chosen; /* each chosen expert has a query for each key */
+    stack->head_dim = stack->value_dim = width / n;
+    stack->score_scale = (float)(1 / sqrt((double)stack->head_dim));
+    stack->lacks_kv = width == stack->hidden_size && n == 1;
+    return 0;
+}
+
+/* layer_norm_epsilon is never read, and n_ctx limits nothing. */
+int adjust_molm(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    static const char *const gates[N_GATE_KINDS] = {"linear", "mlp", "gmm"};
+    struct stack_spec *stack = &spec->stack;
+    const char *gate = json_find_string(config, "gate_type");
+    size_t kind = 0;
+
+    while (kind < N_GATE_KINDS && strcmp(gate ? gate : "mlp", gates[kind]) != 0)
+        kind++;
+    if (kind == N_GATE_KINDS)
+        return error_set(err, ERROR_UNSUPPORTED, "unknown gate_type '" ERROR_NAME "'", gate);
+    stack->moe.gate = stack->attention_moe.gate = (enum gate_kind)kind;
+    stack->moe.router = stack->attention_moe.router = spec->family->router;
+    stack->moe.weight_factor = stack->attention_moe.weight_factor = 1;
+    stack->norm_eps = stack->final_norm_eps = 1e-5f;
+    stack->breaks_sticks = true;
+    if (read_molm_sizes(stack, config, err) || read_molm_heads(stack, err))
+        return -1;
+    stack->intermediate_size = stack->moe.intermediate_size;
+    stack->is_sparse = memory_zalloc(stack->n_layers, 1);
+    memset(stack->is_sparse, 1, stack->n_layers);
+    return 0;
+}
+
+/* Its scores are not divided, and what the capacity is in training does not matter. */
+int adjust_openmoe(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    struct stack_spec *stack = &spec->stack;
+    struct moe_spec *moe = &stack->moe;
+    double step, least;
+
+    if (read_moe(spec, config, 0, 2, err) ||
+        number(config, "moe_layer_interval", 4, 1, &step, err) ||
+        number(config, "router_capacity_factor_eval", 2, 1e-6, &moe->capacity_factor, err) ||
+        number(config, "router_min_capacity", 4, 0, &least, err))
+        return -1;
+    if (moe->n_chosen > 2)
+        return error_set(err, ERROR_FORMAT, "%zu experts for each token; its router chooses 1 or 2",
+                         moe->n_chosen);
+    if (json_find_bool(config, "mlp_gated") == 0)
+        return error_set(err, ERROR_UNSUPPORTED, "mlp_gated is false");
+    moe->min_capacity = (size_t)least;
+    stack->score_scale = 1;
+    stack->has_double_gate = stack->has_extra_mlp = true;
+    for (size_t i = 0; i < stack->n_layers; i++)
+        stack->is_sparse[i] = (i + 1) % (size_t)step == 0;
     return 0;
 }
 

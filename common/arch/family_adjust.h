@@ -31,6 +31,8 @@ int adjust_jetmoe(struct model_spec *spec, const cJSON *config, struct error *er
 int adjust_deepseek_v2(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_deepseek_v3(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_granite_moe(struct model_spec *spec, const cJSON *config, struct error *err);
+int adjust_molm(struct model_spec *spec, const cJSON *config, struct error *err);
+int adjust_openmoe(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_t5(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_switch(struct model_spec *spec, const cJSON *config, struct error *err);
 

@@ -353,6 +353,79 @@ const struct family_names jetmoe_names = {
     .n_moe = 1,
 };
 
+static const struct moe_names molm_moe[] = {
+    {
+        .gates = (const struct gate_names[N_GATE_KINDS]){
+            [GATE_LINEAR] = {.out = "mlpf.gate.w_gate.0"},
+            [GATE_MLP] = {"mlpf.gate.w_gate.0", "mlpf.gate.w_gate.3", NULL},
+            [GATE_COSINE] = {"mlpf.gate.w_gate", "mlpf.gate.expert_centroids",
+                             "mlpf.gate.temperature"},
+        },
+        .turned_up = "mlpf.experts.weight",
+        .turned_down = "mlpf.output_experts.weight",
+    },
+};
+
+const struct family_names molm_names = {
+    .embedding = "wte",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "h.#.",
+        .norm1 = "ln_1",
+        .k = "attn.k_proj",
+        .v = "attn.v_proj",
+        .attention_moe = &(const struct moe_names){
+            .gates = (const struct gate_names[N_GATE_KINDS]){
+                [GATE_LINEAR] = {.out = "attn.q_proj.gate.w_gate.0"},
+                [GATE_MLP] = {"attn.q_proj.gate.w_gate.0", "attn.q_proj.gate.w_gate.3", NULL},
+                [GATE_COSINE] = {"attn.q_proj.gate.w_gate", "attn.q_proj.gate.expert_centroids",
+                                 "attn.q_proj.gate.temperature"},
+            },
+            .turned_up = "attn.q_proj.experts.weight",
+            .turned_down = "attn.q_proj.output_experts.weight",
+        },
+        .norm2 = "ln_2",
+        .final_norm = "ln_f",
+    },
+    .moe = molm_moe,
+    .n_moe = 1,
+};
+
+static const struct moe_names openmoe_moe[] = {
+    {
+        .router_matrix = "mlp.gate_weight",
+        .turned_gate = "mlp.experts.wi_gate",
+        .turned_up = "mlp.experts.wi_up",
+        .turned_down = "mlp.experts.wo",
+    },
+};
+
+const struct family_names openmoe_names = {
+    .embedding = "embed_tokens",
+    .head = "lm_head",
+    .layers = &(const struct layer_names){
+        .prefix = "layers.#.",
+        .norm1 = "input_layernorm",
+        .q = "self_attn.q_proj",
+        .k = "self_attn.k_proj",
+        .v = "self_attn.v_proj",
+        .o = "self_attn.o_proj",
+        .norm2 = "post_attention_layernorm",
+        .gate = "mlp.gate_proj",
+        .up = "mlp.up_proj",
+        .down = "mlp.down_proj",
+        .extra_mlp = &(const struct layer_names){
+            .norm2 = "pre_extra_mlp_layernorm",
+            .gate = "extra_mlp.gate_proj",
+            .up = "extra_mlp.up_proj",
+            .down = "extra_mlp.down_proj",
+        },
+        .final_norm = "norm",
+    },
+    .moe = openmoe_moe,
+    .n_moe = 1,
+};
+
 /* T5 with other names for the feed-forward part, and experts in some layers. */
 static const struct moe_names switch_decoder_moe[] = {
     {

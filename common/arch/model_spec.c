@@ -57,6 +57,7 @@ static const struct {
     {"relu", ACTIVATION_RELU},
     {"tanh", ACTIVATION_TANH},
     {"linear", ACTIVATION_IDENTITY},
+    {"swiglu", ACTIVATION_SILU}, /* of half the gate: OpenMoE */
 };
 
 /* ---- values ---- */
@@ -160,6 +161,9 @@ static int read_activation(const cJSON *config, const char *fallback, enum activ
     for (size_t i = 0; i < sizeof names / sizeof *names && !name; i++)
         name = json_find_string(config, names[i]);
     name = name ? name : fallback;
+    if ((strcmp(name, "swiglu") == 0) != (strcmp(fallback, "swiglu") == 0))
+        return error_set(err, ERROR_UNSUPPORTED, "the activation '" ERROR_NAME "' in place of '%s'",
+                         name, fallback);
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
         if (strcmp(name, activations[i].name) == 0) {
             *activation = activations[i].activation;
@@ -219,9 +223,14 @@ static int read_rope(struct model_spec *spec, const cJSON *config, const struct 
 {
     const struct family *family = spec->family;
     bool is_gemma3 = family == &family_gemma3, is_neox = family == &family_gpt_neox;
+    bool is_fixed = family == &family_openmoe; /* whatever config.json says */
     double theta = find_number(config, "rope_theta", family->defaults.theta);
     double partial = find_number(config, "partial_rotary_factor", 1);
 
+    if (is_fixed) {
+        theta = family->defaults.theta;
+        partial = 1;
+    }
     if (is_neox) {
         theta = find_number(config, "rotary_emb_base", theta);
         partial = find_number(config, "rotary_pct",
@@ -231,7 +240,7 @@ static int read_rope(struct model_spec *spec, const cJSON *config, const struct 
         theta = find_number(config, "rope_theta", 1e4);
     for (size_t i = 0; i < 2; i++) {
         struct rope_source source = {
-            .parameters = rope_parameters(config, is_gemma3, i == 1),
+            .parameters = is_fixed ? NULL : rope_parameters(config, is_gemma3, i == 1),
             .theta = is_gemma3 && i == 1 ? find_number(config, "rope_local_base_freq", 1e4) : theta,
             .partial = partial,
             .head_dim = sizes->head_dim,

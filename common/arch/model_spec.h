@@ -22,7 +22,12 @@ enum block_kind {
     BLOCK_POST_NORM, /* x = norm(x + f(x)): BERT */
     BLOCK_PARALLEL,  /* x += attention(norm1(x)) + mlp(norm2(x)): GPT-NeoX */
 };
-enum position_kind { POSITION_LEARNED, POSITION_ROTARY, POSITION_RELATIVE /* T5's buckets */ };
+enum position_kind {
+    POSITION_LEARNED,
+    POSITION_ROTARY,
+    POSITION_RELATIVE, /* T5's buckets */
+    POSITION_NONE,     /* but for the order of keys: MoLM */
+};
 enum qkv_kind {
     QKV_SEPARATE,
     QKV_FUSED,    /* one matrix, rows q | k | v */
@@ -39,19 +44,32 @@ enum router_kind { /* architectures.md 0.8; p = softmax of all logits */
     ROUTER_SIGMOID_SUM_1, /* likewise, divided by their sum */
 };
 
-struct moe_spec { /* mixture of experts, in place of the MLP */
+enum gate_kind { /* how a router comes to its logits; the last two: MoLM */
+    GATE_LINEAR, /* W x */
+    GATE_MLP,    /* W gelu(V x + b) */
+    GATE_COSINE, /* cosines of V x and the experts' centroids, times exp(temperature) */
+    N_GATE_KINDS,
+};
+
+struct moe_spec { /* mixture of experts, in place of the MLP or in attention */
     size_t n_experts, n_chosen; /* 0: none */
     size_t intermediate_size;   /* of an expert */
     size_t shared_size;         /* of the expert that every token passes; 0: none */
     bool has_shared_gate;       /* sigmoid(gate x) * shared(x) */
     size_t capacity;            /* tokens of a sequence that an expert takes; 0: all */
+    /* OpenMoE: instead, so many times its share if all experts were chosen equally often, made
+     * even, and at least min_capacity. 0: not so. */
+    double capacity_factor;
+    size_t min_capacity;
+    enum gate_kind gate;
+    size_t gate_size;           /* rows of V */
     enum router_kind router;
     float jitter;               /* ROUTER_SPARSEMIXER: how near is near */
     bool has_router_bias;
     bool has_bias;              /* added once, to what the experts gave together: JetMoE */
     /* gpt-oss: gate and up alternate in one matrix, stored as [n_in, n_out], all with biases, and
      * what comes out of them is kept within this limit; 0: none of that. */
-    float clamp;
+    float clamp, alpha; /* alpha: up + 1 times gate * sigmoid(alpha * gate) */
     /* Experts are chosen from the n_kept_groups best of n_groups equal groups. A group counts as
      * much as its best expert, or with sigmoids its best two. 0: no groups. */
     size_t n_groups, n_kept_groups;
@@ -77,6 +95,8 @@ struct stack_spec { /* of layers */
     enum activation activation;
     float norm_eps;
     bool is_gated;      /* f(gate(x)) * up(x) */
+    bool has_double_gate; /* a * f(b) * up(x), where gate(x) = a | b: OpenMoE */
+    bool has_extra_mlp; /* behind the experts of a layer, with a norm of its own: OpenMoE */
     bool is_conv1d;     /* matrices are stored as [n_in, n_out]: GPT-2 */
     bool is_causal, has_cross_attention, has_final_norm;
     bool has_qkv_bias, has_o_bias, has_mlp_bias, has_qk_norm, has_post_norms;
@@ -93,7 +113,9 @@ struct stack_spec { /* of layers */
     uint8_t *is_sparse;      /* [n_layers], 1 where experts are; NULL: nowhere */
     bool has_flat_qk_norm;   /* over all heads at once: OLMoE */
     float qkv_clip;          /* q, k and v are kept within it; 0: no limit */
-    bool has_moe_attention;  /* experts of query heads over shared keys and values: JetMoE */
+    struct moe_spec attention_moe; /* of query heads over shared keys and values: JetMoE, MoLM */
+    bool lacks_kv;           /* keys and values are what attention is given: MoLM */
+    bool breaks_sticks;      /* attention.h: MoLM */
     float final_norm_eps;
     bool has_sinks;          /* a score for each head that no key has: gpt-oss */
     float residual_scale;    /* of what a part adds to x; 1: none */
@@ -106,6 +128,7 @@ enum classifier_kind {
     CLASSIFIER_DENSE,  /* RoBERTa: classifier.dense, tanh, classifier.out_proj, likewise */
     CLASSIFIER_RELU,   /* DistilBERT: pre_classifier, relu, classifier, on the first token */
     CLASSIFIER_SCORE,  /* decoders: score, on the last token that is not padding */
+    CLASSIFIER_SCORE_COUNTED, /* MoLM: on token number (how many are not padding) - 1 */
 };
 
 struct model_spec {

@@ -130,6 +130,12 @@ bool tensor_names_is_expert(const char *plain)
     return false;
 }
 
+bool tensor_names_is_attention_expert(const char *plain)
+{
+    return tensor_names_is_expert(plain) &&
+           (strstr(plain, "attn.") != NULL || strstr(plain, "attention.") != NULL);
+}
+
 bool tensor_names_is_consolidated(const char *name)
 {
     return has_ending(name, ".attention.wq.weight");

@@ -33,6 +33,8 @@ bool tensor_names_is_encoder_head(const char *plain);
 
 /* One expert, or all of a layer, of a mixture of experts; not what every token passes. */
 bool tensor_names_is_expert(const char *plain);
+/* Likewise, but of attention. */
+bool tensor_names_is_attention_expert(const char *plain);
 
 /* Queries in Mistral's own layout, whose rows stand in another order than transformers has them. */
 bool tensor_names_is_consolidated(const char *name);

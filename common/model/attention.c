@@ -13,7 +13,7 @@ enum { QUERIES = 64, KEYS = 256 };
 
 struct scratch {
     float *scores; /* [QUERIES or heads of a group][KEYS] */
-    float *max, *sum; /* [QUERIES or heads of a group] */
+    float *max, *sum; /* [QUERIES or heads of a group]; sum: what is left of a stick */
 };
 
 struct attention {
@@ -134,6 +134,37 @@ static void weigh_row(const struct block *block, size_t row, size_t first, size_
     memset(scores + end, 0, (n_keys - end) * sizeof *scores);
 }
 
+/* Turns a row of scores of the keys from `first` on into shares of what those behind them have left
+ * of the stick. Both sigmoids are computed: 1 - s would lose what is small. */
+static void break_row(const struct block *block, size_t row, size_t first, size_t n_keys,
+                      struct scratch *scratch)
+{
+    float *scores = scratch->scores + row * KEYS, rest[KEYS];
+    size_t end = visible_keys(block, row).end;
+    double left = (double)scratch->sum[row];
+
+    end = end < first ? 0 : end - first < n_keys ? end - first : n_keys;
+    vector_scale(scores, -1, end, rest);
+    vector_activate(ACTIVATION_SIGMOID, rest, end, rest);
+    vector_activate(ACTIVATION_SIGMOID, scores, end, scores);
+    for (size_t i = end; i-- > 0;) {
+        scores[i] = (float)((double)scores[i] * left);
+        left *= (double)rest[i];
+    }
+    scratch->sum[row] = (float)left;
+    memset(scores + end, 0, (n_keys - end) * sizeof *scores);
+}
+
+static void start_row(const struct block *block, size_t row, struct scratch *scratch)
+{
+    const struct attention_spec *spec = block->spec;
+
+    scratch->max[row] =
+        spec->sinks ? spec->sinks[block->head + (block->is_group ? row : 0)] : -INFINITY;
+    scratch->sum[row] = spec->sinks || spec->breaks_sticks ? 1 : 0;
+    memset(block->out + row * block->out_stride, 0, spec->value_dim * sizeof(float));
+}
+
 static void run_block(const struct block *block, struct gemm *gemm, size_t worker,
                       struct scratch *scratch)
 {
@@ -142,14 +173,12 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
     const struct attention_rows *keys = &sequence->keys, *values = &sequence->values;
     size_t first = visible_keys(block, 0).first / KEYS * KEYS;
     size_t end = visible_keys(block, block->n_rows - 1).end;
+    size_t n_blocks = end > first ? (end - first + KEYS - 1) / KEYS : 0;
 
-    for (size_t row = 0; row < block->n_rows; row++) {
-        scratch->max[row] =
-            spec->sinks ? spec->sinks[block->head + (block->is_group ? row : 0)] : -INFINITY;
-        scratch->sum[row] = spec->sinks ? 1 : 0;
-        memset(block->out + row * block->out_stride, 0, spec->value_dim * sizeof(float));
-    }
-    for (size_t key = first; key < end; key += KEYS) {
+    for (size_t row = 0; row < block->n_rows; row++)
+        start_row(block, row, scratch);
+    for (size_t i = 0; i < n_blocks; i++) {
+        size_t key = first + (spec->breaks_sticks ? n_blocks - 1 - i : i) * KEYS;
         size_t n = end - key < KEYS ? end - key : KEYS;
         struct gemm_matrix matrix = {
             .data = keys->data + block->kv_head * keys->head_stride + key * keys->stride,
@@ -162,7 +191,7 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
         gemm_block(gemm, worker, block->n_rows, block->queries, block->query_stride, &matrix,
                    spec->scale, false, scratch->scores, KEYS);
         for (size_t row = 0; row < block->n_rows; row++)
-            weigh_row(block, row, key, n, scratch);
+            (spec->breaks_sticks ? break_row : weigh_row)(block, row, key, n, scratch);
         matrix.data = values->data + block->kv_head * values->head_stride + key * values->stride;
         matrix.n_out = spec->value_dim;
         matrix.n_in = n;
@@ -171,7 +200,7 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
         gemm_block(gemm, worker, block->n_rows, scratch->scores, KEYS, &matrix, 1, true,
                    block->out, block->out_stride);
     }
-    for (size_t row = 0; row < block->n_rows; row++) {
+    for (size_t row = 0; row < block->n_rows && !spec->breaks_sticks; row++) {
         float *out = block->out + row * block->out_stride;
 
         if (scratch->sum[row] != 0)

@@ -1,5 +1,7 @@
 /* attention.h - softmax(Q K^T) V in blocks, so that memory does not grow with the square of the
- * length (online softmax: Milakov and Gimelshein, arXiv 1805.02867; FlashAttention, 2205.14135). */
+ * length (online softmax: Milakov and Gimelshein, arXiv 1805.02867; FlashAttention, 2205.14135).
+ * Or by breaking sticks (ModuleFormer, arXiv 2306.04640): from its own position back, each key takes
+ * the share sigmoid(score) of what is left of a stick of length 1; what remains at last is lost. */
 #ifndef COCKTAIL_ATTENTION_H
 #define COCKTAIL_ATTENTION_H
 
@@ -22,6 +24,7 @@ struct attention_spec { /* what all sequences of a call share */
     size_t bias_span;
     /* A score of each head that takes part in the softmax and has no value (gpt-oss); NULL: none. */
     const float *sinks; /* [n_heads] */
+    bool breaks_sticks; /* causal, without cap, bias and sinks */
 };
 
 struct attention_rows { /* one sequence of vectors, of all heads */

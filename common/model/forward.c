@@ -32,14 +32,14 @@ struct forward {
     float *delta;        /* [n_tokens, hidden_size], what a part adds to x */
     float *qkv;          /* [n_tokens, qkv_width] */
     float *heads;        /* [n_tokens, n_heads * value_dim] */
-    float *gate, *up;    /* [MLP_ROWS, intermediate_size] */
+    float *gate, *up;    /* [MLP_ROWS, intermediate_size], gate twice as wide if double */
     float *cross;        /* [n_memory, 2 n_kv_heads * head_dim]: keys | values, without caches */
     float *memory;       /* all of these */
     struct attention_sequence *sequences; /* [n_sequences] */
     struct position_angles angles[2];     /* of full and sliding layers */
     struct position_bias bias;
     struct mla mla;                       /* of a stack with latent attention */
-    struct moe moe;                       /* of a stack with experts */
+    struct moe moe, attention_moe;        /* of a stack with experts */
     const struct layer *layer;
     size_t number;       /* of the layer */
 };
@@ -237,6 +237,17 @@ static int attend(struct forward *forward, const struct attention_spec *spec, st
                          model->gemm, model->threads, err);
 }
 
+/* For keys and values that are their input. */
+static void copy_kv(const struct forward *forward, const float *normed)
+{
+    size_t n = forward->spec->hidden_size;
+
+    for (size_t t = 0; t < forward->n_tokens; t++) {
+        memcpy((float *)rows_of(forward, 'k', t).data, normed + t * n, n * sizeof *normed);
+        memcpy((float *)rows_of(forward, 'v', t).data, normed + t * n, n * sizeof *normed);
+    }
+}
+
 /* qkv = queries, keys and values of `normed`, as attention takes them */
 static void compute_qkv(struct forward *forward, const float *normed)
 {
@@ -250,12 +261,14 @@ static void compute_qkv(struct forward *forward, const float *normed)
         return;
     }
     if (weights->experts)
-        moe_attention_queries(&forward->moe, forward->model, weights->experts, normed,
+        moe_attention_queries(&forward->attention_moe, forward->model, weights->experts, normed,
                               forward->qkv, forward->qkv_width);
     else
         multiply(forward, &weights->q, normed, forward->n_tokens, forward->qkv,
                  forward->qkv_width);
-    if (spec->qkv == QKV_SEPARATE) {
+    if (spec->lacks_kv) {
+        copy_kv(forward, normed);
+    } else if (spec->qkv == QKV_SEPARATE) {
         multiply(forward, &weights->k, normed, forward->n_tokens, forward->qkv + n_q,
                  forward->qkv_width);
         multiply(forward, &weights->v, normed, forward->n_tokens, forward->qkv + n_q + n_kv,
@@ -285,6 +298,7 @@ static int run_attention(struct forward *forward, const float *normed, struct er
         .bias = forward->bias.values,
         .bias_span = forward->bias.span,
         .sinks = weights->sinks,
+        .breaks_sticks = spec->breaks_sticks,
     };
 
     if (spec->scales_by_layer)
@@ -311,8 +325,8 @@ static int run_attention(struct forward *forward, const float *normed, struct er
     if (attend(forward, &how, err))
         return -1;
     if (weights->experts)
-        moe_attention_outputs(&forward->moe, forward->model, weights->experts, forward->heads,
-                              forward->delta);
+        moe_attention_outputs(&forward->attention_moe, forward->model, weights->experts,
+                              forward->heads, forward->delta);
     else
         multiply(forward, &weights->o, forward->heads, forward->n_tokens, forward->delta,
                  spec->hidden_size);
@@ -383,16 +397,12 @@ static int run_cross_attention(struct forward *forward, struct error *err)
 
 /* ---- MLP ---- */
 
-/* delta = MLP, or experts, of `normed` */
+/* delta = MLP of `normed` */
 static void run_mlp(struct forward *forward, const float *normed)
 {
     const struct layer *layer = forward->layer;
     size_t n = forward->spec->hidden_size;
 
-    if (layer->moe) {
-        moe_run(&forward->moe, forward->model, layer->moe, normed, forward->delta);
-        return;
-    }
     for (size_t first = 0; first < forward->n_tokens; first += MLP_ROWS) {
         size_t n_rows = forward->n_tokens - first < MLP_ROWS ? forward->n_tokens - first
                                                              : MLP_ROWS;
@@ -473,6 +483,23 @@ static void after_rows(void *context, size_t begin, size_t end)
     }
 }
 
+static void norm_extra_rows(void *context, size_t begin, size_t end)
+{
+    const struct forward *forward = context;
+    size_t n = forward->spec->hidden_size;
+
+    for (size_t t = begin; t < end; t++)
+        norm_row(forward, &forward->layer->extra_norm, forward->x + t * n,
+                 forward->normed + t * n);
+}
+
+static void run_extra_mlp(struct forward *forward)
+{
+    each_row(forward, norm_extra_rows);
+    run_mlp(forward, forward->normed);
+    each_row(forward, after_rows);
+}
+
 static int run_layer(struct forward *forward, struct error *err)
 {
     bool is_post = forward->spec->block == BLOCK_POST_NORM;
@@ -491,8 +518,14 @@ static int run_layer(struct forward *forward, struct error *err)
             return -1;
     }
     each_row(forward, between_rows);
-    run_mlp(forward, is_post ? forward->x : forward->normed);
+    if (forward->layer->moe)
+        moe_run(&forward->moe, forward->model, forward->layer->moe,
+                is_post ? forward->x : forward->normed, forward->delta);
+    else
+        run_mlp(forward, is_post ? forward->x : forward->normed);
     each_row(forward, after_rows);
+    if (forward->layer->extra_norm.weight)
+        run_extra_mlp(forward);
     return 0;
 }
 
@@ -516,6 +549,7 @@ static int reserve(struct forward *forward, struct error *err)
     size_t n = forward->n_tokens, width = spec->n_heads * spec->value_dim;
     size_t n_kv = spec->n_kv_heads * spec->head_dim;
     size_t n_mlp = n < MLP_ROWS ? n : MLP_ROWS;
+    size_t n_gate = spec->intermediate_size * (spec->has_double_gate ? 2 : 1);
     size_t n_memory = spec->has_cross_attention && !batch->caches && batch->n_sequences
                           ? batch->memory_ends[batch->n_sequences - 1]
                           : 0;
@@ -523,7 +557,7 @@ static int reserve(struct forward *forward, struct error *err)
     float *next;
 
     if (__builtin_mul_overflow(n, per_token, &total) ||
-        __builtin_add_overflow(total, 2 * n_mlp * spec->intermediate_size, &total) ||
+        __builtin_add_overflow(total, n_mlp * (n_gate + spec->intermediate_size), &total) ||
         __builtin_add_overflow(total, n_memory * 2 * n_kv, &total))
         total = (size_t)-1;
     forward->memory = next = memory_try(total, sizeof *next, "activations", err);
@@ -534,7 +568,7 @@ static int reserve(struct forward *forward, struct error *err)
     forward->qkv = next += n * spec->hidden_size;
     forward->heads = next += n * forward->qkv_width;
     forward->gate = next += n * width;
-    forward->up = next += n_mlp * spec->intermediate_size;
+    forward->up = next += n_mlp * n_gate;
     forward->cross = next + n_mlp * spec->intermediate_size;
     return 0;
 }
@@ -577,7 +611,7 @@ static int run_layers(struct forward *forward, struct error *err)
 {
     for (size_t i = 0; i < forward->spec->n_layers; i++) {
         forward->layer = &forward->stack->layers[i];
-        forward->number = forward->moe.layer = i;
+        forward->number = forward->moe.layer = forward->attention_moe.layer = i;
         if (run_layer(forward, err))
             return -1;
     }
@@ -606,7 +640,9 @@ int forward_run(struct model *model, const struct stack_spec *spec, const struct
     if (reserve(&forward, err) == 0 && reserve_caches(&forward, err) == 0 &&
         prepare_positions(&forward, err) == 0 &&
         (spec->qkv != QKV_LATENT || mla_init(&forward.mla, spec, forward.n_tokens, err) == 0) &&
-        (!spec->is_sparse || moe_init(&forward.moe, model, spec, batch, err) == 0))
+        (!spec->is_sparse || moe_init(&forward.moe, model, spec, &spec->moe, batch, err) == 0) &&
+        (!spec->attention_moe.n_experts ||
+         moe_init(&forward.attention_moe, model, spec, &spec->attention_moe, batch, err) == 0))
         rc = run_layers(&forward, err);
     for (size_t s = 0; rc == 0 && batch->caches && s < batch->n_sequences; s++)
         batch->caches[s]->n_tokens += length_of(batch->ends, s);
@@ -615,6 +651,7 @@ int forward_run(struct model *model, const struct stack_spec *spec, const struct
     position_bias_release(&forward.bias);
     mla_release(&forward.mla);
     moe_release(&forward.moe);
+    moe_release(&forward.attention_moe);
     free(forward.sequences);
     free(forward.memory);
     return rc;

@@ -5,9 +5,9 @@
 
 struct rows {
     enum activation activation;
-    const float *gate; /* or NULL */
+    float *gate; /* or NULL */
     float *up;
-    size_t n;
+    size_t n, n_gate; /* in a row of up, of gate */
 };
 
 static void activate_rows(void *context, size_t begin, size_t end)
@@ -15,12 +15,18 @@ static void activate_rows(void *context, size_t begin, size_t end)
     const struct rows *rows = context;
     size_t n = rows->n;
 
-    for (size_t r = begin; r < end; r++)
-        if (rows->gate)
-            vector_gate(rows->activation, rows->gate + r * n, rows->up + r * n, n,
-                        rows->up + r * n);
-        else
-            vector_activate(rows->activation, rows->up + r * n, n, rows->up + r * n);
+    for (size_t r = begin; r < end; r++) {
+        float *up = rows->up + r * n, *gate = rows->gate ? rows->gate + r * rows->n_gate : NULL;
+
+        if (!gate) {
+            vector_activate(rows->activation, up, n, up);
+        } else if (rows->n_gate == n) {
+            vector_gate(rows->activation, gate, up, n, up);
+        } else {
+            vector_gate(rows->activation, gate + n, gate, n, gate);
+            vector_gate(ACTIVATION_IDENTITY, gate, up, n, up);
+        }
+    }
 }
 
 void mlp_multiply(const struct model *model, const struct linear *linear, const float *x,
@@ -35,12 +41,12 @@ void mlp_run(const struct model *model, enum activation activation, const struct
              float *gate_rows, float *up_rows, float *out)
 {
     bool is_gated = gate->matrix.data != NULL;
-    size_t n = up->matrix.n_out;
-    struct rows rows = {activation, is_gated ? gate_rows : NULL, up_rows, n};
+    size_t n = up->matrix.n_out, n_gate = gate->matrix.n_out;
+    struct rows rows = {activation, is_gated ? gate_rows : NULL, up_rows, n, n_gate};
 
     mlp_multiply(model, up, x, n_rows, up_rows, n);
     if (is_gated)
-        mlp_multiply(model, gate, x, n_rows, gate_rows, n);
+        mlp_multiply(model, gate, x, n_rows, gate_rows, n_gate);
     forward_each(model->threads, n_rows, n, activate_rows, &rows);
     mlp_multiply(model, down, up_rows, n_rows, out, down->matrix.n_out);
 }

@@ -9,8 +9,9 @@
 enum { MLP_ROWS = 1024 };
 
 /* out [n_rows, n_out of down] = down(f(gate(x)) * up(x)), or down(f(up(x))) where gate has no
- * matrix. gate_rows and up_rows [n_rows, n_out of up] are scratch; the first may be NULL without a
- * gate. n_rows <= MLP_ROWS. */
+ * matrix, or down(a * f(b) * up(x)) where gate(x) = a | b is twice as wide as up(x). gate_rows
+ * [n_rows, n_out of gate] and up_rows [n_rows, n_out of up] are scratch; the first may be NULL
+ * without a gate. n_rows <= MLP_ROWS. */
 void mlp_run(const struct model *model, enum activation activation, const struct linear *gate,
              const struct linear *up, const struct linear *down, const float *x, size_t n_rows,
              float *gate_rows, float *up_rows, float *out);

@@ -73,6 +73,16 @@ void model_free(struct model *model)
     free(model);
 }
 
+void model_lift_capacity(struct model *model)
+{
+    struct moe_spec *both[] = {&model->spec.stack.moe, &model->spec.encoder.moe};
+
+    for (size_t i = 0; i < 2; i++) {
+        both[i]->capacity = 0;
+        both[i]->capacity_factor = 0;
+    }
+}
+
 /* ---- embeddings ---- */
 
 static int check_ids(const struct model_spec *spec, const struct batch *batch, struct error *err)
@@ -214,12 +224,18 @@ size_t model_n_labels(const struct model *model)
 static size_t find_summary(const struct model_spec *spec, const struct batch *batch, size_t begin,
                            size_t end)
 {
-    if (spec->classifier != CLASSIFIER_SCORE)
+    size_t last = begin, n = 0;
+
+    if (spec->classifier != CLASSIFIER_SCORE && spec->classifier != CLASSIFIER_SCORE_COUNTED)
         return begin;
-    for (size_t t = end; t > begin; t--)
-        if (spec->pad_id < 0 || batch->ids[t - 1] != (uint64_t)spec->pad_id)
-            return t - 1;
-    return begin;
+    for (size_t t = begin; t < end; t++)
+        if (spec->pad_id < 0 || batch->ids[t] != (uint64_t)spec->pad_id) {
+            last = t;
+            n++;
+        }
+    if (spec->classifier == CLASSIFIER_SCORE)
+        return last;
+    return n ? begin + n - 1 : end - 1; /* the original's index -1 */
 }
 
 int model_scores(struct model *model, const struct batch *batch, const float *hidden,

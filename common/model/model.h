@@ -53,6 +53,8 @@ struct model { /* to be read by its users; run by one thread at a time, which us
 struct model *model_load(const struct model_folder *folder, enum model_type type,
                          struct threads *threads, struct notices *notices, struct error *err);
 void model_free(struct model *model);
+/* From now on experts take all tokens that choose them, where they took no more than their capacity. */
+void model_lift_capacity(struct model *model);
 
 struct batch { /* all borrowed */
     const uint32_t *ids;          /* [n_tokens] */

@@ -1,46 +1,52 @@
 #include "moe.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "math/vector.h"
+#include "model/capacity.h"
 #include "model/forward.h"
 #include "model/mlp.h"
 #include "model/router.h"
 
+/* Of the widest vector inside an expert. */
+static size_t find_width(const struct stack_spec *spec, const struct moe_spec *how)
+{
+    size_t width =
+        how->intermediate_size > how->shared_size ? how->intermediate_size : how->shared_size;
+
+    if (how == &spec->attention_moe)
+        return spec->n_kv_heads * spec->head_dim;
+    return how->clamp > 0 || spec->has_double_gate ? 2 * width : width;
+}
+
 int moe_init(struct moe *moe, const struct model *model, const struct stack_spec *spec,
-             const struct batch *batch, struct error *err)
+             const struct moe_spec *how, const struct batch *batch, struct error *err)
 {
     size_t n_tokens = batch->n_sequences ? batch->ends[batch->n_sequences - 1] : 0;
-    size_t n_rows = n_tokens < MLP_ROWS ? n_tokens : MLP_ROWS;
-    size_t width = spec->moe.intermediate_size > spec->moe.shared_size
-                       ? spec->moe.intermediate_size
-                       : spec->moe.shared_size;
+    size_t n_rows = n_tokens < MLP_ROWS ? n_tokens : MLP_ROWS, width = find_width(spec, how);
 
-    if (spec->moe.clamp > 0)
-        width *= 2;
-    if (spec->has_moe_attention && spec->n_kv_heads * spec->head_dim > width)
-        width = spec->n_kv_heads * spec->head_dim;
-    *moe = (struct moe){.spec = spec, .batch = batch, .n_tokens = n_tokens};
-    moe->ends = memory_zalloc(spec->moe.n_experts, sizeof *moe->ends);
-    moe->logits = memory_try(n_tokens, spec->moe.n_experts * sizeof *moe->logits, "router", err);
+    *moe = (struct moe){.spec = spec, .how = how, .batch = batch, .n_tokens = n_tokens};
+    moe->ends = memory_zalloc(how->n_experts, sizeof *moe->ends);
+    moe->logits = memory_try(n_tokens, how->n_experts * sizeof *moe->logits, "router", err);
     moe->scratch =
-        memory_try(n_tokens, router_scratch(&spec->moe) * sizeof *moe->scratch, "router", err);
-    moe->experts = memory_try(n_tokens, spec->moe.n_chosen * sizeof *moe->experts, "router", err);
-    moe->weights = memory_try(n_tokens, spec->moe.n_chosen * sizeof *moe->weights, "router", err);
-    moe->order = memory_try(n_tokens, spec->moe.n_chosen * sizeof *moe->order, "router", err);
+        memory_try(n_tokens, router_scratch(how) * sizeof *moe->scratch, "router", err);
+    moe->experts = memory_try(n_tokens, how->n_chosen * sizeof *moe->experts, "router", err);
+    moe->weights = memory_try(n_tokens, how->n_chosen * sizeof *moe->weights, "router", err);
+    moe->order = memory_try(n_tokens, how->n_chosen * sizeof *moe->order, "router", err);
     moe->in = memory_try(n_rows, 2 * spec->hidden_size * sizeof *moe->in, "experts", err);
     moe->gate = memory_try(n_rows, 2 * width * sizeof *moe->gate, "experts", err);
+    moe->hidden = memory_try(n_rows, how->gate_size * sizeof *moe->hidden, "router", err);
     if (model->watcher.see) {
-        moe->watched =
-            memory_try(n_tokens, spec->moe.n_experts * sizeof *moe->watched, "router", err);
+        moe->watched = memory_try(n_tokens, how->n_experts * sizeof *moe->watched, "router", err);
         if (!moe->watched)
             return -1;
     }
     if (!moe->logits || !moe->scratch || !moe->experts || !moe->weights || !moe->order ||
-        !moe->in || !moe->gate)
+        !moe->in || !moe->gate || !moe->hidden)
         return -1;
     moe->out = moe->in + n_rows * spec->hidden_size;
     moe->up = moe->gate + n_rows * width;
@@ -58,6 +64,7 @@ void moe_release(struct moe *moe)
     free(moe->order);
     free(moe->in);
     free(moe->gate);
+    free(moe->hidden);
     *moe = (struct moe){0};
 }
 
@@ -66,7 +73,7 @@ void moe_release(struct moe *moe)
 static void choose_rows(void *context, size_t begin, size_t end)
 {
     const struct moe *moe = context;
-    const struct moe_spec *spec = &moe->spec->moe;
+    const struct moe_spec *spec = moe->how;
 
     for (size_t t = begin; t < end; t++)
         router_choose(spec, moe->choice_bias, moe->logits + t * spec->n_experts,
@@ -74,25 +81,25 @@ static void choose_rows(void *context, size_t begin, size_t end)
                       moe->weights + t * spec->n_chosen);
 }
 
-/* An expert takes the first tokens of each sequence that choose it, as many as it has room for.
- * Source: Switch Transformers (arXiv 2101.03961), as transformers 5 has it. */
 static void drop_choices(struct moe *moe)
 {
-    const struct moe_spec *spec = &moe->spec->moe;
-    size_t n_chosen = spec->n_chosen, *counts = moe->ends;
+    const struct moe_spec *spec = moe->how;
+    const struct batch *batch = moe->batch;
+    size_t begin = 0;
 
-    for (size_t s = 0, i = 0; s < moe->batch->n_sequences; s++) {
-        memset(counts, 0, spec->n_experts * sizeof *counts);
-        for (; i < moe->batch->ends[s] * n_chosen; i++)
-            if (counts[moe->experts[i]]++ >= spec->capacity)
-                moe->weights[i] = 0;
+    for (size_t s = 0; s < batch->n_sequences; s++) {
+        size_t first = begin * spec->n_chosen;
+
+        capacity_drop(spec, moe->experts + first, batch->ends[s] - begin, moe->ends,
+                      moe->weights + first);
+        begin = batch->ends[s];
     }
 }
 
 /* A counting sort. What weighs nothing is left out. */
 static void group_by_expert(struct moe *moe)
 {
-    size_t n_experts = moe->spec->moe.n_experts, n = moe->n_tokens * moe->spec->moe.n_chosen;
+    size_t n_experts = moe->how->n_experts, n = moe->n_tokens * moe->how->n_chosen;
 
     memset(moe->ends, 0, n_experts * sizeof *moe->ends);
     for (size_t i = 0; i < n; i++)
@@ -112,10 +119,10 @@ static void show(const struct moe *moe, const struct model *model)
 {
     struct routing routing = {
         .stack = moe->spec,
-        .spec = &moe->spec->moe,
+        .spec = moe->how,
         .batch = moe->batch,
         .layer = moe->layer,
-        .is_attention = moe->is_attention,
+        .is_attention = moe->how == &moe->spec->attention_moe,
         .logits = moe->watched,
         .experts = moe->experts,
         .weights = moe->weights,
@@ -124,19 +131,65 @@ static void show(const struct moe *moe, const struct model *model)
     model->watcher.see(model->watcher.context, &routing);
 }
 
+struct gate_rows {
+    enum gate_kind kind;
+    float *hidden;
+    size_t n;
+};
+
+/* Between the two products of a gate. */
+static void turn_hidden_rows(void *context, size_t begin, size_t end)
+{
+    const struct gate_rows *rows = context;
+
+    for (size_t r = begin; r < end; r++) {
+        float *row = rows->hidden + r * rows->n;
+        double sum = 0;
+
+        if (rows->kind == GATE_MLP) {
+            vector_activate(ACTIVATION_GELU, row, rows->n, row);
+            continue;
+        }
+        for (size_t i = 0; i < rows->n; i++)
+            sum += (double)row[i] * (double)row[i];
+        vector_scale(row, (float)(1 / fmax(sqrt(sum), 1e-12)), rows->n, row);
+    }
+}
+
+static void find_logits(const struct moe *moe, const struct model *model,
+                        const struct moe_weights *weights, const float *x)
+{
+    const struct moe_spec *spec = moe->how;
+    struct gate_rows rows = {spec->gate, moe->hidden, spec->gate_size};
+
+    if (spec->gate == GATE_LINEAR) {
+        mlp_multiply(model, &weights->router, x, moe->n_tokens, moe->logits, spec->n_experts);
+        return;
+    }
+    for (size_t first = 0; first < moe->n_tokens; first += MLP_ROWS) {
+        size_t n_rows = moe->n_tokens - first < MLP_ROWS ? moe->n_tokens - first : MLP_ROWS;
+
+        mlp_multiply(model, &weights->router_hidden, x + first * moe->spec->hidden_size, n_rows,
+                     moe->hidden, spec->gate_size);
+        forward_each(model->threads, n_rows, spec->gate_size, turn_hidden_rows, &rows);
+        mlp_multiply(model, &weights->router, moe->hidden, n_rows,
+                     moe->logits + first * spec->n_experts, spec->n_experts);
+    }
+}
+
 void moe_choose(struct moe *moe, const struct model *model, const struct moe_weights *weights,
                 const float *x)
 {
-    const struct moe_spec *spec = &moe->spec->moe;
+    const struct moe_spec *spec = moe->how;
 
     moe->choice_bias = weights->choice_bias;
-    mlp_multiply(model, &weights->router, x, moe->n_tokens, moe->logits, spec->n_experts);
+    find_logits(moe, model, weights, x);
     if (moe->watched)
         memcpy(moe->watched, moe->logits,
                moe->n_tokens * spec->n_experts * sizeof *moe->watched);
     forward_each(model->threads, moe->n_tokens, spec->n_experts * spec->n_chosen, choose_rows,
                  moe);
-    if (spec->capacity)
+    if (capacity_is_limited(spec))
         drop_choices(moe);
     if (moe->watched)
         show(moe, model);
@@ -148,9 +201,9 @@ static struct moe_group group_at(const struct moe *moe, size_t expert, size_t fi
 {
     struct moe_group group = {.expert = expert, .first = first};
 
-    while (group.expert < moe->spec->moe.n_experts && moe->ends[group.expert] <= first)
+    while (group.expert < moe->how->n_experts && moe->ends[group.expert] <= first)
         group.expert++;
-    if (group.expert == moe->spec->moe.n_experts)
+    if (group.expert == moe->how->n_experts)
         return group;
     group.n_rows = moe->ends[group.expert] - first;
     group.n_rows = group.n_rows < MLP_ROWS ? group.n_rows : MLP_ROWS;
@@ -179,7 +232,7 @@ struct rows { /* of one expert */
 
 static size_t token_of(const struct rows *rows, size_t row)
 {
-    return rows->choices[row] / rows->moe->spec->moe.n_chosen;
+    return rows->choices[row] / rows->moe->how->n_chosen;
 }
 
 static void gather_rows(void *context, size_t begin, size_t end)
@@ -204,26 +257,26 @@ static void scatter_rows(void *context, size_t begin, size_t end)
     }
 }
 
-/* gpt-oss: rows of gate and up in turn -> (up + 1) gate sigmoid(1.702 gate), both kept within the
+/* gpt-oss: rows of gate and up in turn -> (up + 1) gate sigmoid(alpha gate), both kept within the
  * limit (gate only from above). */
 static void clamp_rows(void *context, size_t begin, size_t end)
 {
     const struct moe *moe = context;
-    size_t n = moe->spec->moe.intermediate_size;
-    float limit = moe->spec->moe.clamp;
+    size_t n = moe->how->intermediate_size;
+    float limit = moe->how->clamp, alpha = moe->how->alpha;
 
     for (size_t r = begin; r < end; r++) {
         const float *pairs = moe->up + r * 2 * n;
         float *out = moe->gate + r * n;
 
         for (size_t i = 0; i < n; i++)
-            out[i] = pairs[2 * i] > limit ? limit : pairs[2 * i];
-        vector_activate(ACTIVATION_GELU_QUICK, out, n, out);
+            out[i] = alpha * (pairs[2 * i] > limit ? limit : pairs[2 * i]);
+        vector_activate(ACTIVATION_SIGMOID, out, n, out);
         for (size_t i = 0; i < n; i++) {
-            float up = pairs[2 * i + 1];
+            float gate = pairs[2 * i] > limit ? limit : pairs[2 * i], up = pairs[2 * i + 1];
 
             up = up > limit ? limit : up < -limit ? -limit : up;
-            out[i] *= up + 1;
+            out[i] *= gate * (up + 1);
         }
     }
 }
@@ -231,7 +284,7 @@ static void clamp_rows(void *context, size_t begin, size_t end)
 static void run_clamped(const struct moe *moe, const struct model *model,
                         const struct moe_weights *weights, size_t expert, size_t n_rows)
 {
-    size_t n = moe->spec->moe.intermediate_size;
+    size_t n = moe->how->intermediate_size;
 
     mlp_multiply(model, &weights->up[expert], moe->in, n_rows, moe->up, 2 * n);
     forward_each(model->threads, n_rows, n, clamp_rows, (void *)moe);
@@ -247,7 +300,7 @@ static void run_group(const struct moe *moe, const struct model *model,
     size_t e = group->expert, n = moe->spec->hidden_size;
 
     forward_each(model->threads, group->n_rows, n, gather_rows, &rows);
-    if (moe->spec->moe.clamp > 0)
+    if (moe->how->clamp > 0)
         run_clamped(moe, model, weights, e, group->n_rows);
     else
         mlp_run(model, moe->spec->activation, &weights->gate[e], &weights->up[e],
@@ -300,7 +353,6 @@ void moe_run(struct moe *moe, const struct model *model, const struct moe_weight
     size_t n = moe->spec->hidden_size;
     struct moe_group group, next;
 
-    moe->is_attention = false;
     moe_choose(moe, model, weights, x);
     memset(delta, 0, moe->n_tokens * n * sizeof *delta);
     next = moe_first(moe);
@@ -311,7 +363,7 @@ void moe_run(struct moe *moe, const struct model *model, const struct moe_weight
         prefetch(weights, &next);
         run_group(moe, model, weights, &group, x, delta);
     }
-    if (moe->spec->moe.shared_size)
+    if (moe->how->shared_size)
         run_shared(moe, model, weights, x, delta);
     for (size_t t = 0; weights->bias && t < moe->n_tokens; t++)
         vector_add(weights->bias, n, delta + t * n);

@@ -13,10 +13,10 @@
 
 struct moe { /* of one forward pass, for all its layers; a zeroed struct: none */
     const struct stack_spec *spec;
+    const struct moe_spec *how; /* the stack's, of attention or of the MLP */
     const struct batch *batch;
     size_t n_tokens;
     size_t layer;         /* that runs */
-    bool is_attention;    /* its experts of query heads, not those of the MLP */
     const float *choice_bias; /* of the layer that runs, or NULL */
     float *logits;     /* [n_tokens, n_experts] */
     float *watched;    /* the same, kept for who watches; else NULL */
@@ -27,11 +27,13 @@ struct moe { /* of one forward pass, for all its layers; a zeroed struct: none *
     size_t *order;     /* numbers of choices, at most n_tokens * n_chosen, by expert, then by token */
     float *in, *out;   /* [MLP_ROWS, hidden_size] */
     float *gate, *up;  /* [MLP_ROWS, the widest expert] */
+    float *hidden;     /* [MLP_ROWS, gate_size], of a router that is not linear */
 };
 
-/* ERROR_RESOURCES names the size. Released with moe_release. */
+/* how: spec->moe or spec->attention_moe. ERROR_RESOURCES names the size. Released with
+ * moe_release. */
 int moe_init(struct moe *moe, const struct model *model, const struct stack_spec *spec,
-             const struct batch *batch, struct error *err);
+             const struct moe_spec *how, const struct batch *batch, struct error *err);
 void moe_release(struct moe *moe);
 
 /* Lets the router choose for the tokens of x, and groups the choices. */

@@ -11,7 +11,7 @@ static void copy_heads(const struct moe *moe, size_t choice, float *token_rows, 
                        bool is_to_token)
 {
     const struct stack_spec *spec = moe->spec;
-    size_t n_chosen = spec->moe.n_chosen, slot = choice % n_chosen, n = spec->head_dim;
+    size_t n_chosen = moe->how->n_chosen, slot = choice % n_chosen, n = spec->head_dim;
 
     for (size_t h = 0; h < spec->n_kv_heads; h++) {
         float *of_token = token_rows + (h * n_chosen + slot) * n, *of_expert = expert_row + h * n;
@@ -27,10 +27,9 @@ void moe_attention_queries(struct moe *moe, const struct model *model,
                            const struct moe_weights *weights, const float *x, float *queries,
                            size_t stride)
 {
-    size_t n_chosen = moe->spec->moe.n_chosen, n = moe->spec->hidden_size;
+    size_t n_chosen = moe->how->n_chosen, n = moe->spec->hidden_size;
     struct moe_group group;
 
-    moe->is_attention = true;
     moe_choose(moe, model, weights, x);
     for (group = moe_first(moe); group.n_rows; group = moe_next(moe, &group)) {
         const struct linear *up = &weights->up[group.expert];
@@ -48,12 +47,13 @@ void moe_attention_outputs(const struct moe *moe, const struct model *model,
                            const struct moe_weights *weights, const float *heads, float *delta)
 {
     const struct stack_spec *spec = moe->spec;
-    size_t n_chosen = spec->moe.n_chosen, n = spec->hidden_size;
+    size_t n_chosen = moe->how->n_chosen, n = spec->hidden_size;
     size_t width = spec->n_heads * spec->head_dim;
     struct moe_group group;
 
-    for (size_t t = 0; t < moe->n_tokens; t++)
-        memcpy(delta + t * n, weights->bias, n * sizeof(float));
+    memset(delta, 0, moe->n_tokens * n * sizeof *delta);
+    for (size_t t = 0; weights->bias && t < moe->n_tokens; t++)
+        memcpy(delta + t * n, weights->bias, n * sizeof *delta);
     for (group = moe_first(moe); group.n_rows; group = moe_next(moe, &group)) {
         const struct linear *down = &weights->down[group.expert];
 

@@ -1,5 +1,6 @@
 #include "parameters.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -242,11 +243,11 @@ static struct linear part_of(const struct linear *fused, size_t first, size_t n_
     return part;
 }
 
-static int load_mlp(struct loader *loader, const struct stack_spec *stack, struct place place,
-                    struct layer *layer)
+static int load_mlp(struct loader *loader, const struct stack_spec *stack,
+                    const struct layer_names *names, struct place place, struct layer *layer)
 {
-    const struct layer_names *names = stack->names;
     size_t n = stack->hidden_size, m = stack->intermediate_size;
+    size_t n_gate = stack->has_double_gate ? 2 * m : m;
     bool bias = stack->has_mlp_bias, turned = stack->is_conv1d;
     struct linear fused;
 
@@ -261,7 +262,7 @@ static int load_mlp(struct loader *loader, const struct stack_spec *stack, struc
 
         if (load_linear(loader, place, up, m, n, turned, bias, &layer->up) ||
             (stack->is_gated &&
-             load_linear(loader, place, names->gate, m, n, turned, bias, &layer->gate)))
+             load_linear(loader, place, names->gate, n_gate, n, turned, bias, &layer->gate)))
             return -1;
     }
     return load_linear(loader, place, names->down, n, m, turned, bias, &layer->down);
@@ -337,27 +338,41 @@ static int load_expert_bias(struct loader *loader, size_t n_experts, size_t expe
     return checkpoint_read_floats(loader->checkpoint, &row, values, loader->err);
 }
 
+/* Of [E, n_in, n_out]; bias NULL: there is none. */
+static int load_turned(struct loader *loader, const struct moe_spec *spec, struct place place,
+                       const char *name, const char *bias, size_t n_out, size_t n_in,
+                       struct linear *out)
+{
+    const struct tensor *tensor;
+
+    set_name(loader, place, name, "");
+    tensor = need(loader);
+    if (!tensor || use_slice(loader, tensor, spec->n_experts, place.expert, n_out, n_in, true, out))
+        return -1;
+    if (!bias)
+        return 0;
+    set_name(loader, place, bias, "");
+    return load_expert_bias(loader, spec->n_experts, place.expert, n_out, out);
+}
+
 static int load_turned_expert(struct loader *loader, const struct stack_spec *stack,
                               const struct moe_names *names, struct place place,
                               struct moe_weights *moe)
 {
-    size_t n_experts = stack->moe.n_experts, e = place.expert;
-    size_t n = stack->hidden_size, m = stack->moe.intermediate_size;
-    const struct tensor *tensor;
+    const struct moe_spec *spec = &stack->moe;
+    size_t n = stack->hidden_size, m = spec->intermediate_size, e = place.expert;
+    size_t n_gate = stack->has_double_gate ? 2 * m : m;
 
-    set_name(loader, place, names->turned_gate_up, "");
-    tensor = need(loader);
-    if (!tensor || use_slice(loader, tensor, n_experts, e, 2 * m, n, true, &moe->up[e]))
+    if (names->turned_gate &&
+        load_turned(loader, spec, place, names->turned_gate, NULL, n_gate, n, &moe->gate[e]))
         return -1;
-    set_name(loader, place, names->turned_gate_up_bias, "");
-    if (load_expert_bias(loader, n_experts, e, 2 * m, &moe->up[e]))
+    if (names->turned_gate_up
+            ? load_turned(loader, spec, place, names->turned_gate_up, names->turned_gate_up_bias,
+                          2 * m, n, &moe->up[e])
+            : load_turned(loader, spec, place, names->turned_up, NULL, m, n, &moe->up[e]))
         return -1;
-    set_name(loader, place, names->turned_down, "");
-    tensor = need(loader);
-    if (!tensor || use_slice(loader, tensor, n_experts, e, n, m, true, &moe->down[e]))
-        return -1;
-    set_name(loader, place, names->turned_down_bias, "");
-    return load_expert_bias(loader, n_experts, e, n, &moe->down[e]);
+    return load_turned(loader, spec, place, names->turned_down, names->turned_down_bias, n, m,
+                       &moe->down[e]);
 }
 
 static int load_expert(struct loader *loader, const struct stack_spec *stack,
@@ -431,6 +446,7 @@ static const struct moe_names *choose_names(struct loader *loader, const struct 
             {moe->stacked_up, "", load_stacked_expert},
             {moe->fused_gate_up, "", load_fused_expert},
             {moe->turned_gate_up, "", load_turned_expert},
+            {moe->turned_up, "", load_turned_expert},
         };
 
         for (size_t w = sizeof ways / sizeof *ways; w > 0; w--) {
@@ -467,6 +483,66 @@ static int load_shared_expert(struct loader *loader, const struct stack_spec *st
                                       : 0;
 }
 
+/* Rows [n_experts, n] brought to the length exp(temperature): a product with rows of length 1 then
+ * gives the logits. */
+static int load_centroids(struct loader *loader, const struct gate_names *names,
+                          struct place place, size_t n_experts, size_t n,
+                          struct gemm_matrix *out)
+{
+    const struct tensor *tensor;
+    const float *temperature;
+    float *rows;
+
+    set_name(loader, place, names->temperature, "");
+    if (load_vector(loader, 1, &temperature))
+        return -1;
+    set_name(loader, place, names->out, "");
+    tensor = need(loader);
+    if (!tensor || check_shape(loader, tensor, 2, n_experts, n) || check_dtype(loader, tensor))
+        return -1;
+    rows = arena_alloc(&loader->parameters->arena, n_experts * n * sizeof *rows);
+    if (checkpoint_read_floats(loader->checkpoint, tensor, rows, loader->err))
+        return -1;
+    for (size_t e = 0; e < n_experts; e++) {
+        float *row = rows + e * n;
+        double sum = 0;
+
+        for (size_t i = 0; i < n; i++)
+            sum += (double)row[i] * (double)row[i];
+        for (size_t i = 0; i < n; i++)
+            row[i] = (float)(row[i] / fmax(sqrt(sum), 1e-12) * exp(*temperature));
+    }
+    *out = (struct gemm_matrix){.data = rows, .dtype = DTYPE_F32, .n_out = n_experts, .n_in = n,
+                                .stride = n};
+    return 0;
+}
+
+static int load_gate(struct loader *loader, const struct moe_spec *spec, size_t n,
+                     const struct gate_names *names, struct place place, struct moe_weights *moe)
+{
+    size_t n_in = spec->gate == GATE_LINEAR ? n : spec->gate_size;
+
+    if (names->hidden && load_linear(loader, place, names->hidden, spec->gate_size, n, false,
+                                     spec->gate == GATE_MLP, &moe->router_hidden))
+        return -1;
+    if (spec->gate == GATE_COSINE)
+        return load_centroids(loader, names, place, spec->n_experts, n_in, &moe->router.matrix);
+    return load_linear(loader, place, names->out, spec->n_experts, n_in, false, false,
+                       &moe->router);
+}
+
+static int load_router(struct loader *loader, const struct moe_spec *spec, size_t n,
+                       const struct moe_names *names, struct place place, struct moe_weights *moe)
+{
+    if (names->gates)
+        return load_gate(loader, spec, n, &names->gates[spec->gate], place, moe);
+    if (!names->router_matrix)
+        return load_linear(loader, place, names->router, spec->n_experts, n, false,
+                           spec->has_router_bias, &moe->router);
+    set_name(loader, place, names->router_matrix, "");
+    return load_matrix(loader, spec->n_experts, n, false, &moe->router.matrix);
+}
+
 static int load_moe(struct loader *loader, const struct stack_spec *stack, struct place place,
                     struct layer *layer)
 {
@@ -476,8 +552,7 @@ static int load_moe(struct loader *loader, const struct stack_spec *stack, struc
     load_expert_function *load = load_expert;
     const struct moe_names *names = choose_names(loader, stack, place, &load);
 
-    if (load_linear(loader, place, names->router, n_experts, stack->hidden_size, false,
-                    stack->moe.has_router_bias, &moe->router))
+    if (load_router(loader, &stack->moe, stack->hidden_size, names, place, moe))
         return -1;
     if (stack->moe.router == ROUTER_SIGMOID || stack->moe.router == ROUTER_SIGMOID_SUM_1) {
         set_name(loader, place, names->choice_bias, "");
@@ -504,36 +579,72 @@ static int load_moe(struct loader *loader, const struct stack_spec *stack, struc
 
 /* ---- attention ---- */
 
+/* Those that all experts share. */
+static int load_shared_kv(struct loader *loader, const struct stack_spec *stack,
+                          struct place place, struct attention_weights *out)
+{
+    const struct layer_names *names = stack->names;
+    size_t n = stack->hidden_size, n_kv = stack->n_kv_heads * stack->head_dim;
+    bool bias = stack->has_qkv_bias;
+    struct linear fused = {0};
+
+    if (stack->lacks_kv)
+        return 0;
+    if (!names->kv)
+        return load_linear(loader, place, names->k, n_kv, n, false, bias, &out->k) ||
+                       load_linear(loader, place, names->v, n_kv, n, false, bias, &out->v)
+                   ? -1
+                   : 0;
+    if (load_linear(loader, place, names->kv, 2 * n_kv, n, false, bias, &fused))
+        return -1;
+    out->k = part_of(&fused, 0, n_kv);
+    out->v = part_of(&fused, n_kv, n_kv);
+    return 0;
+}
+
+/* Queries [E, n_q, n] and outputs [E, n, n_q], or each turned. */
+static int load_query_expert(struct loader *loader, const struct stack_spec *stack,
+                             const struct moe_names *names, struct place place,
+                             struct moe_weights *moe)
+{
+    const struct moe_spec *spec = &stack->attention_moe;
+    size_t n = stack->hidden_size, n_q = stack->n_kv_heads * stack->head_dim, e = place.expert;
+    const struct tensor *queries, *outputs;
+
+    if (names->turned_up)
+        return load_turned(loader, spec, place, names->turned_up, NULL, n_q, n, &moe->up[e]) ||
+                       load_turned(loader, spec, place, names->turned_down, NULL, n, n_q,
+                                   &moe->down[e])
+                   ? -1
+                   : 0;
+    set_name(loader, place, names->fused_gate_up, "");
+    queries = need(loader);
+    set_name(loader, place, names->fused_down, "");
+    outputs = queries ? need(loader) : NULL;
+    return !outputs ||
+                   use_slice(loader, queries, spec->n_experts, e, n_q, n, false, &moe->up[e]) ||
+                   use_slice(loader, outputs, spec->n_experts, e, n, n_q, false, &moe->down[e])
+               ? -1
+               : 0;
+}
+
 /* An expert gives one query head for each head of keys and values. */
 static int load_moe_attention(struct loader *loader, const struct stack_spec *stack,
                               struct place place, struct attention_weights *out)
 {
-    const struct layer_names *names = stack->names;
-    const struct moe_names *moe_names = names->attention_moe;
-    size_t n = stack->hidden_size, n_kv = stack->n_kv_heads * stack->head_dim;
-    size_t n_experts = stack->moe.n_experts;
+    const struct moe_names *names = stack->names->attention_moe;
+    const struct moe_spec *spec = &stack->attention_moe;
     struct arena *arena = &loader->parameters->arena;
     struct moe_weights *moe = out->experts = arena_alloc(arena, sizeof *moe);
-    const struct tensor *queries, *outputs;
-    struct linear fused = {0};
 
-    if (load_linear(loader, place, names->kv, 2 * n_kv, n, false, false, &fused) ||
-        load_linear(loader, place, moe_names->router, n_experts, n, false, false, &moe->router) ||
-        load_bias(loader, place, moe_names->bias, &moe->bias))
+    if (load_shared_kv(loader, stack, place, out) ||
+        load_router(loader, spec, stack->hidden_size, names, place, moe) ||
+        (names->bias && load_bias(loader, place, names->bias, &moe->bias)))
         return -1;
-    out->k = part_of(&fused, 0, n_kv);
-    out->v = part_of(&fused, n_kv, n_kv);
-    set_name(loader, place, moe_names->fused_gate_up, "");
-    queries = need(loader);
-    set_name(loader, place, moe_names->fused_down, "");
-    outputs = queries ? need(loader) : NULL;
-    if (!outputs)
-        return -1;
-    moe->up = arena_alloc(arena, n_experts * sizeof *moe->up);
-    moe->down = arena_alloc(arena, n_experts * sizeof *moe->down);
-    for (size_t e = 0; e < n_experts; e++)
-        if (use_slice(loader, queries, n_experts, e, n_kv, n, false, &moe->up[e]) ||
-            use_slice(loader, outputs, n_experts, e, n, n_kv, false, &moe->down[e]))
+    moe->up = arena_alloc(arena, spec->n_experts * sizeof *moe->up);
+    moe->down = arena_alloc(arena, spec->n_experts * sizeof *moe->down);
+    for (place.expert = 0; place.expert < spec->n_experts; place.expert++)
+        if (load_query_expert(loader, stack, names, place, moe))
             return -1;
     return 0;
 }
@@ -546,7 +657,7 @@ static int load_attention(struct loader *loader, const struct stack_spec *stack,
     size_t n_kv = stack->n_kv_heads * stack->head_dim;
     bool bias = stack->has_qkv_bias, turned = stack->is_conv1d;
 
-    if (stack->has_moe_attention)
+    if (stack->attention_moe.n_experts)
         return load_moe_attention(loader, stack, place, out);
     if (stack->qkv == QKV_LATENT) {
         if (load_mla(loader, stack, place, out))
@@ -586,6 +697,18 @@ static int load_attention(struct loader *loader, const struct stack_spec *stack,
 
 /* ---- layers ---- */
 
+static int load_extra_mlp(struct loader *loader, const struct stack_spec *stack,
+                          struct place place, struct layer *layer)
+{
+    const struct layer_names *names = stack->names->extra_mlp;
+
+    return load_norm(loader, place, names->norm2, stack->norm, stack->hidden_size,
+                     &layer->extra_norm) ||
+                   load_mlp(loader, stack, names, place, layer)
+               ? -1
+               : 0;
+}
+
 static int load_layer(struct loader *loader, const struct stack_spec *stack, size_t number,
                       struct layer *layer)
 {
@@ -600,7 +723,8 @@ static int load_layer(struct loader *loader, const struct stack_spec *stack, siz
         load_attention(loader, stack, place, &layer->self) ||
         load_norm(loader, place, names->norm2, stack->norm, n, &layer->norm2) ||
         (is_sparse ? load_moe(loader, stack, place, layer)
-                   : load_mlp(loader, stack, place, layer)))
+                   : load_mlp(loader, stack, names, place, layer)) ||
+        (is_sparse && stack->has_extra_mlp && load_extra_mlp(loader, stack, place, layer)))
         return -1;
     if (stack->has_qk_norm &&
         (load_norm(loader, place, names->q_norm, stack->norm, n_q, &layer->q_norm) ||
@@ -713,6 +837,7 @@ static int load_classifier(struct loader *loader)
         [CLASSIFIER_DENSE] = {"classifier.dense", "classifier.out_proj", true},
         [CLASSIFIER_RELU] = {"pre_classifier", "classifier", true},
         [CLASSIFIER_SCORE] = {NULL, "score", false},
+        [CLASSIFIER_SCORE_COUNTED] = {NULL, "score", false},
     };
     const struct model_spec *spec = loader->spec;
     enum classifier_kind kind = spec->classifier;

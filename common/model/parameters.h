@@ -30,7 +30,8 @@ struct mla_weights {
 };
 
 struct moe_weights {
-    struct linear router;
+    struct linear router_hidden; /* of a gate that is not linear */
+    struct linear router;        /* GATE_COSINE: centroids of length exp(temperature) */
     const float *choice_bias; /* [n_experts], or NULL */
     struct linear *gate, *up, *down; /* [n_experts] */
     const float *bias;               /* [hidden_size], or NULL */
@@ -51,6 +52,7 @@ struct layer {
     struct attention_weights self, cross;
     struct linear gate, up, down;
     struct moe_weights *moe; /* in place of these; NULL: an MLP */
+    struct norm extra_norm;  /* of an MLP that stands behind the experts; else there is none */
 };
 
 struct stack {

@@ -8,7 +8,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static const char *const donors[] = {"llama-gqa", "bert", "t5", "gpt2", "gemma3-f16",
-                                     "phi3-window-bf16", "gpt-neox-f16", "roberta"};
+                                     "phi3-window-bf16", "gpt-neox-f16", "roberta",
+                                     "deepseek-v3-bf16", "molm-gmm-f16", "openmoe-k1-f16",
+                                     "gpt-oss", "switch-transformers-bf16"};
 
 /* FUZZ_MODELS, for a fuzzer that runs elsewhere than in the root of the tree. */
 static void copy_weights(const char *donor)

@@ -161,15 +161,16 @@ static void heads_are_tied_by_default_as_in_transformers(void)
 static void experts_are_seen_in_the_config(void)
 {
     static const char *const with[] = {"{\"num_local_experts\":8}", "{\"num_experts\":64}",
-                                       "{\"n_routed_experts\":2}",
+                                       "{\"n_routed_experts\":2}", "{\"n_mlp_experts\":6}",
                                        "{\"text_config\":{\"num_experts\":4}}"};
     static const char *const without[] = {"{}", "{\"num_experts\":0}", "{\"num_experts\":null}"};
     struct error err = {0};
 
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++) {
         struct config config = {.json = json_parse(with[i], strlen(with[i]), &err)};
 
         CHECK(architecture_has_experts(&config, NULL, NULL));
+        CHECK(!architecture_has_attention_experts(&config, NULL, NULL));
         cJSON_Delete(config.json);
     }
     for (size_t i = 0; i < 3; i++) {

@@ -167,6 +167,118 @@ static void numbers_of_experts_are_checked(void)
     }
 }
 
+/* Whatever a family calls them. */
+static void numbers_of_experts_are_checked_in_all_families(void)
+{
+    static const struct {
+        const char *name, *count, *chosen; /* chosen NULL: always one */
+    } families[] = {
+        {"MixtralForCausalLM", "num_local_experts", "num_experts_per_tok"},
+        {"Qwen2MoeForCausalLM", "num_experts", "num_experts_per_tok"},
+        {"Qwen3MoeForCausalLM", "num_experts", "num_experts_per_tok"},
+        {"OlmoeForCausalLM", "num_experts", "num_experts_per_tok"},
+        {"DeepseekV2ForCausalLM", "n_routed_experts", "num_experts_per_tok"},
+        {"DeepseekV3ForCausalLM", "n_routed_experts", "num_experts_per_tok"},
+        {"GptOssForCausalLM", "num_local_experts", "experts_per_token"},
+        {"PhiMoEForCausalLM", "num_local_experts", "num_experts_per_tok"},
+        {"GraniteMoeForCausalLM", "num_local_experts", "num_experts_per_tok"},
+        {"JetMoeForCausalLM", "moe_num_experts", "moe_top_k"},
+        {"ModuleFormerForCausalLM", "n_mlp_experts", "k_mlp"},
+        {"ModuleFormerForCausalLM", "n_att_experts", "k_att"},
+        {"OpenMoeForCausalLM", "num_experts", "router_topk"},
+        {"SwitchTransformersForConditionalGeneration", "num_experts", NULL},
+    };
+    static const struct {
+        const char *count, *chosen, *text;
+    } cases[] = {
+        {"0", "1", "must be a whole number from 1 to 65536"},
+        {"1000000", "1", "must be a whole number from 1 to 65536"},
+        {"-1", "1", "must be a whole number from 1 to 65536"},
+        {"\"8\"", "1", "must be a whole number from 1 to 65536"},
+        {"8", "0", "must be a whole number from 1 to 65536"},
+        {"8", "9", "9 experts for each token, of 8"},
+    };
+
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
+        for (size_t i = 0; i < (families[f].chosen ? 6 : 4); i++) {
+            struct model_spec spec;
+            struct error err;
+            char text[512];
+
+            snprintf(text, sizeof text, "{\"architectures\":[\"%s\"],\"%s\":%s,\"%s\":%s}",
+                     families[f].name, families[f].count, cases[i].count,
+                     families[f].chosen ? families[f].chosen : "other", cases[i].chosen);
+            CHECK(load(&spec, text, MODEL_DECODER, &err) == -1);
+            CHECK(err.code == ERROR_FORMAT);
+            CHECK_CONTAINS(err.text, cases[i].text);
+            CHECK(!spec.stack.slides && !spec.stack.is_sparse);
+        }
+}
+
+static void what_does_not_fit_in_molm_or_openmoe_is_named(void)
+{
+    static const struct {
+        const char *name, *members, *text;
+        enum error_code code;
+    } cases[] = {
+        {"ModuleFormer", "\"gate_type\":\"spiral\"", "unknown gate_type 'spiral'",
+         ERROR_UNSUPPORTED},
+        {"ModuleFormer", "\"att_hidden\":9,\"n_head\":2", "att_hidden 9 is no multiple of 2 heads",
+         ERROR_FORMAT},
+        {"ModuleFormer", "\"att_hidden\":10000000,\"k_att\":32",
+         "att_hidden 10000000, with 32 experts", ERROR_FORMAT},
+        {"ModuleFormer", "\"gating_size\":0", "gating_size must be a whole number", ERROR_FORMAT},
+        {"ModuleFormer", "\"activation_function\":\"swiglu\"", "the activation 'swiglu'",
+         ERROR_UNSUPPORTED},
+        {"OpenMoe", "\"other\":0", "num_experts is missing", ERROR_FORMAT},
+        {"OpenMoe", "\"num_experts\":8,\"router_topk\":3", "its router chooses 1 or 2",
+         ERROR_FORMAT},
+        {"OpenMoe", "\"num_experts\":8,\"moe_layer_interval\":0", "moe_layer_interval is 0",
+         ERROR_FORMAT},
+        {"OpenMoe", "\"num_experts\":8,\"router_capacity_factor_eval\":0",
+         "router_capacity_factor_eval is 0", ERROR_FORMAT},
+        {"OpenMoe", "\"num_experts\":8,\"hidden_act\":\"silu\"",
+         "the activation 'silu' in place of 'swiglu'", ERROR_UNSUPPORTED},
+        {"OpenMoe", "\"num_experts\":8,\"mlp_gated\":false", "mlp_gated is false",
+         ERROR_UNSUPPORTED},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct model_spec spec;
+        struct error err;
+        char text[512];
+
+        snprintf(text, sizeof text, "{\"architectures\":[\"%sForCausalLM\"],%s}", cases[i].name,
+                 cases[i].members);
+        CHECK(load(&spec, text, MODEL_DECODER, &err) == -1);
+        CHECK(err.code == cases[i].code);
+        CHECK_CONTAINS(err.text, cases[i].text);
+    }
+}
+
+static void of_molm_and_openmoe_what_the_original_ignores_does_not_count(void)
+{
+    struct model_spec spec;
+    struct error err;
+
+    CHECK(load(&spec, "{\"architectures\":[\"ModuleFormerForCausalLM\"],\"n_ctx\":27,"
+                      "\"layer_norm_epsilon\":0.01}", MODEL_DECODER, &err) == 0);
+    CHECK(spec.max_tokens == 0 && spec.stack.norm_eps == 1e-5f);
+    CHECK(spec.stack.final_norm_eps == 1e-5f && spec.stack.head_dim == 64);
+    CHECK(spec.stack.n_heads == 16 && spec.stack.n_kv_heads == 8 && !spec.stack.lacks_kv);
+    CHECK(spec.stack.attention_moe.n_experts == 32 && spec.stack.moe.intermediate_size == 2048);
+    model_spec_release(&spec);
+    CHECK(load(&spec, "{\"architectures\":[\"OpenMoeForCausalLM\"],\"model_type\":\"llama\","
+                      "\"num_experts\":32,\"rope_theta\":5,\"rope_scaling\":{\"type\":\"linear\","
+                      "\"factor\":2},\"attention_bias\":true,\"hidden_size\":2048,"
+                      "\"num_attention_heads\":24,\"head_dim\":128}", MODEL_DECODER, &err) == 0);
+    CHECK(spec.stack.rope[0].theta == 1e4 && spec.stack.rope[0].kind == ROPE_DEFAULT);
+    CHECK(!spec.stack.has_qkv_bias && spec.stack.score_scale == 1);
+    CHECK(!spec.stack.is_sparse[2] && spec.stack.is_sparse[3]);
+    CHECK(spec.stack.moe.capacity_factor == 2 && spec.stack.moe.min_capacity == 4);
+    model_spec_release(&spec);
+}
+
 static void latent_attention_is_what_the_class_has_by_default(void)
 {
     static const char yarn[] =
@@ -265,6 +377,7 @@ static void an_unknown_architecture_is_named_with_those_that_are_known(void)
                              "RoBERTa, XLM-RoBERTa, DistilBERT, Llama, Mistral, consolidated Mistral, "
                              "Qwen2, Qwen3, Gemma, Gemma 2, Gemma 3, GPT-2, GPT-NeoX, Phi-3, Mixtral, ");
     CHECK_CONTAINS(err.text, ", T5, mT5, umT5");
+    CHECK_CONTAINS(err.text, ", MoLM, OpenMoE, ");
 }
 
 static void relative_positions_of_bert_are_refused(void)
@@ -297,10 +410,30 @@ static void distances_fall_into_the_buckets_of_the_original(void)
 
 /* ---- tensors that contradict config.json ---- */
 
-/* The weights of a fixture, with another config.json. */
-static void check_contradiction(struct threads *threads, const char *model, const char *old,
-                                const char *new, const char *expected)
+/* In a text that may hold anything, a string and one of the same length. */
+static void replace(char *bytes, size_t n, const char *old, const char *new)
 {
+    size_t length = strlen(old), n_found = 0;
+
+    CHECK(strlen(new) == length);
+    for (size_t i = 0; i + length <= n; i++)
+        if (memcmp(bytes + i, old, length) == 0) {
+            memcpy(bytes + i, new, length);
+            n_found++;
+        }
+    CHECK(n_found > 0);
+}
+
+struct contradiction {
+    const char *model, *old, *new; /* text of its config.json */
+    const char *expected;
+    const char *old_header, *new_header; /* names of its tensors; or NULL */
+};
+
+/* The weights of a fixture, with another config.json. */
+static void check_contradiction(struct threads *threads, const struct contradiction *other)
+{
+    const char *model = other->model, *old = other->old, *new = other->new;
     char *path = memory_format("fixtures/models/%s", model);
     struct error err = {0};
     struct notices notices = {0};
@@ -314,12 +447,14 @@ static void check_contradiction(struct threads *threads, const char *model, cons
 
     CHECK(at != NULL);
     CHECK(file_read(file, 0, weights, file->size_bytes, &err) == 0);
+    if (other->old_header)
+        replace(weights, file->size_bytes, other->old_header, other->new_header);
     scratch_write("other/model.safetensors", weights, file->size_bytes);
     scratch_text("other/config.json", text);
     CHECK(model_folder_open(&folder, scratch_path("other"), false, &err) == 0);
     CHECK(!model_load(&folder, MODEL_DECODER, threads, &notices, &err));
     CHECK(err.code == ERROR_FORMAT);
-    CHECK_CONTAINS(err.text, expected);
+    CHECK_CONTAINS(err.text, other->expected);
     model_folder_release(&folder);
     notices_release(&notices);
     free(text);
@@ -332,39 +467,88 @@ static void check_contradiction(struct threads *threads, const char *model, cons
 
 static void a_tensor_of_another_shape_is_named(void)
 {
-    static const struct {
-        const char *model, *old, *new, *text;
-    } cases[] = {
-        {"mixtral", "\"num_local_experts\": 5", "\"num_local_experts\": 4",
-         "block_sparse_moe.gate.weight': has the shape [5, 20]; by config.json it is [4, 20]"},
-        {"mixtral", "\"num_local_experts\": 5", "\"num_local_experts\": 6",
-         "block_sparse_moe.gate.weight': has the shape [5, 20]; by config.json it is [6, 20]"},
-        {"mixtral", "\"intermediate_size\": ", "\"intermediate_size\": 1",
-         "experts.0.w1.weight': has the shape ["},
-        {"mixtral-fused-bf16", "\"intermediate_size\": ", "\"intermediate_size\": 1",
-         "mlp.experts.gate_up_proj': by config.json its shape is ["},
+    static const struct contradiction cases[] = {
         {"llama-gqa", "\"vocab_size\": 61", "\"vocab_size\": 62",
-         "embed_tokens.weight': has the shape [61, 28]; by config.json it is [62, 28]"},
+         "embed_tokens.weight': has the shape [61, 28]; by config.json it is [62, 28]", NULL, NULL},
         {"llama-gqa", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3",
-         "no tensor 'layers.2.input_layernorm.weight' (with any prefix), which a Llama needs"},
+         "no tensor 'layers.2.input_layernorm.weight' (with any prefix), which a Llama needs", NULL,
+         NULL},
         {"llama-gqa", "\"intermediate_size\": ", "\"intermediate_size\": 1",
-         "mlp.up_proj.weight': has the shape ["},
+         "mlp.up_proj.weight': has the shape [", NULL, NULL},
     };
     struct error err = {0};
     struct threads *threads = threads_new(1, &err);
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        check_contradiction(threads, cases[i].model, cases[i].old, cases[i].new, cases[i].text);
+        check_contradiction(threads, &cases[i]);
+    threads_free(threads);
+}
+
+static void routers_and_experts_must_be_as_many_as_config_json_says(void)
+{
+    static const char experts_5[] = "\"num_local_experts\": 5";
+    static const struct contradiction cases[] = {
+        {"mixtral", experts_5, "\"num_local_experts\": 4",
+         "block_sparse_moe.gate.weight': has the shape [5, 20]; by config.json it is [4, 20]", NULL,
+         NULL},
+        {"mixtral", experts_5, "\"num_local_experts\": 65536",
+         "block_sparse_moe.gate.weight': has the shape [5, 20]; by config.json it is [65536, 20]",
+         NULL, NULL},
+        {"mixtral", experts_5, experts_5, "no tensor 'layers.0.block_sparse_moe.experts.4.w1.weight'",
+         "experts.4.", "experts.7."},
+        {"mixtral", experts_5, experts_5, "experts.5.w3.weight': by config.json there are 5 experts",
+         "layers.1.block_sparse_moe.experts.4.w3", "layers.0.block_sparse_moe.experts.5.w3"},
+        {"mixtral", "\"intermediate_size\": ", "\"intermediate_size\": 1",
+         "experts.0.w1.weight': has the shape [", NULL, NULL},
+        {"mixtral-fused-bf16", "\"intermediate_size\": ", "\"intermediate_size\": 1",
+         "mlp.experts.gate_up_proj': by config.json its shape is [", NULL, NULL},
+        {"mixtral-fused-bf16", "\"num_local_experts\": 4", "\"num_local_experts\": 5",
+         "mlp.gate.weight': has the shape [4, 24]; by config.json it is [5, 24]", NULL, NULL},
+        {"qwen3-moe-f16", "\"num_experts\": 8", "\"num_experts\": 9",
+         "mlp.gate.weight': has the shape [8, 24]; by config.json it is [9, 24]", NULL, NULL},
+        {"gpt-oss", "\"num_local_experts\": 4", "\"num_local_experts\": 3",
+         "mlp.router.weight': has the shape [4, 16]", NULL, NULL},
+        {"gpt-oss", "\"num_local_experts\": 4", "\"num_local_experts\": 4",
+         "no tensor 'layers.0.mlp.experts.down_proj_bias'", "down_proj_bias", "down_proj_lost"},
+        {"jetmoe-bf16", "\"num_local_experts\": 5", "\"num_local_experts\": 6",
+         "experts.router.layer.weight': has the shape [5, 20]", NULL, NULL},
+        {"deepseek-v3-bf16", "\"n_routed_experts\": 8", "\"n_routed_experts\": 12",
+         "mlp.gate.weight': has the shape [8, 24]", NULL, NULL},
+        {"molm", "\"n_att_experts\": 4", "\"n_att_experts\": 5",
+         "attn.q_proj.gate.w_gate.3.weight': has the shape [4, 20]; by config.json it is [5, 20]",
+         NULL, NULL},
+        {"molm", "\"n_mlp_experts\": 6", "\"n_mlp_experts\": 5",
+         "mlpf.gate.w_gate.3.weight': has the shape [6, 20]; by config.json it is [5, 20]", NULL,
+         NULL},
+        {"molm", "\"ffd_hidden\": 28", "\"ffd_hidden\": 27",
+         "mlpf.experts.weight': by config.json its shape is [6, 30, 27]", NULL, NULL},
+        {"molm", "\"gate_type\": \"mlp\"", "\"gate_type\": \"gmm\"",
+         "no tensor 'h.0.attn.q_proj.gate.w_gate.weight'", NULL, NULL},
+        {"openmoe", "\"num_experts\": 6", "\"num_experts\": 7",
+         "mlp.gate_weight': has the shape [6, 32]; by config.json it is [7, 32]", NULL, NULL},
+        {"openmoe", "\"moe_layer_interval\": 2", "\"moe_layer_interval\": 1",
+         "no tensor 'layers.0.mlp.gate_weight'", NULL, NULL},
+        {"openmoe", "\"num_experts\": 6", "\"num_experts\": 6",
+         "no tensor 'layers.1.extra_mlp.up_proj.weight'", "extra_mlp.up", "extra_mlp.un"},
+    };
+    struct error err = {0};
+    struct threads *threads = threads_new(1, &err);
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_contradiction(threads, &cases[i]);
     threads_free(threads);
 }
 
 TESTS(TEST(what_config_json_leaves_out_is_the_default_of_the_class),
       TEST(null_is_absent_but_for_what_it_switches_off), TEST(the_part_about_the_text_model_counts),
       TEST(a_yarn_factor_follows_from_the_lengths), TEST(bad_values_are_named),
-      TEST(numbers_of_experts_are_checked),
+      TEST(numbers_of_experts_are_checked), TEST(numbers_of_experts_are_checked_in_all_families),
+      TEST(what_does_not_fit_in_molm_or_openmoe_is_named),
+      TEST(of_molm_and_openmoe_what_the_original_ignores_does_not_count),
       TEST(latent_attention_is_what_the_class_has_by_default),
       TEST(what_does_not_fit_in_a_deepseek_is_named),
       TEST(an_unknown_architecture_is_named_with_those_that_are_known),
       TEST(relative_positions_of_bert_are_refused),
       TEST(distances_fall_into_the_buckets_of_the_original),
-      TEST(a_tensor_of_another_shape_is_named))
+      TEST(a_tensor_of_another_shape_is_named),
+      TEST(routers_and_experts_must_be_as_many_as_config_json_says))
