@@ -12,12 +12,12 @@
 
 enum {
     MARGIN = 24,
-    WIDTH = 1200,      /* panels go below one another rather than beyond it */
-    GAP = 32,          /* between panels */
+    WIDTH = 1320,      /* panels go below one another rather than beyond it */
+    GAP = 28,          /* between panels */
     AXIS = 26,         /* for the numbers of layers */
     PANEL_HEAD = 40,   /* for the name of a panel, and the numbers of experts */
-    BAR_WIDTH = 116,
-    VALUE_WIDTH = 38,  /* for the number behind a bar */
+    BAR_WIDTH = 104,
+    VALUE_WIDTH = 36,  /* for the number behind a bar */
 };
 
 struct canvas {
@@ -136,7 +136,7 @@ static void add_names(struct buffer *out, const struct router_models *models)
         buffer_add_text(out, "A: ");
     add_name(out, models->watches[0]->name);
     if (models->n > 1) {
-        buffer_add_text(out, "    B: ");
+        buffer_add_text(out, " · B: ");
         add_name(out, models->watches[1]->name);
     }
 }
@@ -156,8 +156,10 @@ static void draw_head(struct canvas *canvas, const struct router_models *models,
     buffer_release(&names);
 }
 
-/* What the colours mean; `middle` is what the one between them stands for. */
-static void draw_legend(struct canvas *canvas, const char *middle, bool has_none)
+/* What the colours mean; `middle` is what the one between them stands for. One more class may have
+ * a meaning. */
+static void draw_legend(struct canvas *canvas, const char *middle, const char *css_class,
+                        const char *meaning)
 {
     static const struct {
         int level;
@@ -173,23 +175,23 @@ static void draw_legend(struct canvas *canvas, const char *middle, bool has_none
         svg_text(&canvas->body, x + (labels[i].level + SVG_LEVELS + .5) * size, y + 25, "tick",
                  SVG_MIDDLE, labels[i].text);
     svg_text(&canvas->body, x + (SVG_LEVELS + .5) * size, y + 25, "tick", SVG_MIDDLE, middle);
-    if (has_none) {
+    if (css_class) {
         x += (2 * SVG_LEVELS + 2) * size;
-        svg_rect(&canvas->body, x, y, size - 1, 12, "none", NULL);
-        svg_text(&canvas->body, x + size + 4, y + 10, "tick", SVG_START, "never chosen");
+        svg_rect(&canvas->body, x, y, size - 1, 12, css_class, NULL);
+        svg_text(&canvas->body, x + size + 4, y + 10, "tick", SVG_START, meaning);
     }
     canvas->y += 48;
 }
 
-static void draw_section(struct canvas *canvas, const struct router_group *group, const char *more)
+static void draw_section(struct canvas *canvas, const struct router_group *group)
 {
     const struct router_tally *tally = &group->routers[0]->tally;
     char text[256];
 
     start_section(canvas);
-    format(text, sizeof text, "%s %s: %zu of %zu experts, %zu tokens%s",
+    format(text, sizeof text, "%s %s: %zu of %zu experts, %zu tokens",
            router_stack_name(group->is_encoder), router_part_name(group->is_attention),
-           tally->n_chosen, tally->n_experts, tally->n_tokens, more);
+           tally->n_chosen, tally->n_experts, tally->n_tokens);
     svg_text(&canvas->body, MARGIN, canvas->y + 14, "head", SVG_START, text);
     canvas->y += 30;
 }
@@ -224,7 +226,7 @@ static void draw_cell(struct canvas *canvas, const struct heat *heat, size_t row
                               : 1 / (double)router->tally.n_experts;
     const char *css_class = heat->before || load > 0 ? svg_level_class(svg_level(load / old))
                                                      : "none";
-    double gap = width >= 6 ? 1 : 0;
+    double gap = width >= 6 ? 1 : 0, shown;
     char text[128];
 
     if (load == old)
@@ -238,8 +240,9 @@ static void draw_cell(struct canvas *canvas, const struct heat *heat, size_t row
     svg_rect(&canvas->body, x, y, width - gap, height - gap, css_class, text);
     if (width < 36)
         return;
-    format(text, sizeof text, heat->before ? "%+.1f" : "%.1f",
-           100 * (heat->before ? load - old : load));
+    shown = 100 * (heat->before ? load - old : load);
+    shown = fabs(shown) < .05 ? 0 : shown; /* no -0.0 */
+    format(text, sizeof text, heat->before && shown != 0 ? "%+.1f" : "%.1f", shown);
     if (strcmp(css_class, "none") != 0)
         svg_text(&canvas->body, x + width / 2, y + height / 2 + 3, "cell", SVG_MIDDLE, text);
 }
@@ -247,7 +250,7 @@ static void draw_cell(struct canvas *canvas, const struct heat *heat, size_t row
 static void draw_heat(struct canvas *canvas, const struct heat *heat)
 {
     size_t n_rows = heat->group->n_routers, n = heat->group->routers[0]->tally.n_experts;
-    double width = within(floor(720 / (double)n), 6, 44), height = row_height(heat->group);
+    double width = within(floor(680 / (double)n), 6, 40), height = row_height(heat->group);
     struct place place = take_place(canvas, AXIS + width * (double)n,
                                     PANEL_HEAD + height * (double)n_rows);
     double x = place.x + AXIS, y = place.y + PANEL_HEAD;
@@ -310,8 +313,21 @@ static void draw_value(struct canvas *canvas, double x, double y, double value)
 {
     char text[32];
 
-    format(text, sizeof text, value >= 99.95 ? "%.0f" : value >= 9.995 ? "%.1f" : "%.2f", value);
+    format(text, sizeof text, "%.*f", value < .0995 ? 3 : value < 9.995 ? 2 : value < 99.95 ? 1 : 0,
+           value);
     svg_text(&canvas->body, x, y, "tick", SVG_START, isfinite(value) ? text : "–");
+}
+
+/* From 0 to the largest. */
+static void draw_scale(struct canvas *canvas, double x, double y, double largest)
+{
+    char text[32];
+
+    format(text, sizeof text, "%.2g", largest);
+    if (largest >= 10)
+        format(text, sizeof text, "%.0f", largest);
+    svg_text(&canvas->body, x, y, "tick", SVG_START, "0");
+    svg_text(&canvas->body, x + BAR_WIDTH, y, "tick", SVG_END, text);
 }
 
 static void draw_bars(struct canvas *canvas, const struct bars *bars,
@@ -330,8 +346,7 @@ static void draw_bars(struct canvas *canvas, const struct bars *bars,
         draw_layers(canvas, x, y, groups[0]);
     else
         canvas->x -= AXIS;
-    draw_value(canvas, x, y - 5, 0);
-    draw_value(canvas, x + BAR_WIDTH - 8, y - 5, largest);
+    draw_scale(canvas, x, y - 5, largest);
     for (size_t row = 0; row < n_rows; row++) {
         double top = y + height * (double)row;
 
@@ -350,7 +365,7 @@ static void draw_bars(struct canvas *canvas, const struct bars *bars,
 static void draw_key(struct canvas *canvas, const struct router_models *models)
 {
     static const char *const keys[][2] = {{"first", "A"}, {"second", "B (the number is its)"}};
-    double x = MARGIN + 460;
+    double x = MARGIN + 500;
 
     for (size_t i = 0; models->n > 1 && i < 2; i++) {
         svg_rect(&canvas->body, x, canvas->y - 48, 25, 12, keys[i][0], NULL);
@@ -362,7 +377,7 @@ static void draw_key(struct canvas *canvas, const struct router_models *models)
 /* ---- co-activation ---- */
 
 /* With fewer joint choices to be expected, a number says little. */
-static const double few_pairs = 5;
+static const double few_pairs = 5; /* as the legend says */
 
 /* Joint choices that the loads of two experts alone would give. */
 static double expected_pairs(const struct router_tally *tally, size_t i, size_t j)
@@ -465,13 +480,12 @@ static void draw_matrix(struct canvas *canvas, const struct watched_router *a,
     format(text, sizeof text, "layer %zu", a->layer);
     svg_text(&canvas->body, matrix.x, place.y + 14, "head", SVG_START, text);
     draw_ticks(canvas, matrix.x, matrix.y, n, cell, cell);
-    svg_rect(&canvas->body, matrix.x, matrix.y, size, size, "track", NULL);
+    svg_rect(&canvas->body, matrix.x, matrix.y, size, size, "frame", NULL);
     for (size_t i = 0; n <= MANY && i < n * n; i++)
         if (find_pair_level(&matrix, i / n, i % n, &level))
             draw_pair(canvas, &matrix, i / n, i % n, level);
     for (level = -SVG_LEVELS; n > MANY && level <= SVG_LEVELS; level++)
-        if (level)
-            draw_level(canvas, &matrix, level);
+        draw_level(canvas, &matrix, level);
     svg_line(&canvas->body, matrix.x, matrix.y, matrix.x + size, matrix.y + size);
     draw_best_pair(canvas, &a->tally, b ? "A " : "", matrix.x, matrix.y + size + 14);
     if (b)
@@ -501,12 +515,12 @@ void router_draw_load(struct buffer *out, const struct router_models *models)
     struct canvas canvas = {0};
 
     draw_head(&canvas, models, title, note);
-    draw_legend(&canvas, "even", true);
+    draw_legend(&canvas, "even", "none", "never chosen");
     draw_key(&canvas, models);
     for (size_t g = 0; g < models->watches[0]->n_groups; g++) {
         const struct router_group *groups[2] = {0};
 
-        draw_section(&canvas, &models->watches[0]->groups[g], "");
+        draw_section(&canvas, &models->watches[0]->groups[g]);
         for (size_t m = 0; m < models->n; m++) {
             groups[m] = &models->watches[m]->groups[g];
             draw_heat(&canvas, &(struct heat){models->n > 1 ? titles[m] : "load", groups[m], NULL});
@@ -528,11 +542,13 @@ void router_draw_coactivation(struct buffer *out, const struct router_models *mo
     struct canvas canvas = {0};
 
     draw_head(&canvas, models, title, note);
-    draw_legend(&canvas, "chance", false);
+    draw_legend(&canvas, "chance", "frame", "fewer than 5 expected");
     for (size_t g = 0; g < models->watches[0]->n_groups; g++) {
         const struct router_group *group = &models->watches[0]->groups[g];
 
-        draw_section(&canvas, group, ". Pairs expected fewer than 5 times are left blank.");
+        if (group->routers[0]->tally.n_chosen < 2)
+            continue;
+        draw_section(&canvas, group);
         for (size_t i = 0; i < group->n_routers; i++)
             draw_matrix(&canvas, group->routers[i],
                         models->n > 1 ? models->watches[1]->groups[g].routers[i] : NULL);
@@ -548,12 +564,12 @@ void router_draw_agreement(struct buffer *out, const struct router_models *model
     struct canvas canvas = {0};
 
     draw_head(&canvas, models, title, note);
-    draw_legend(&canvas, "as in A", false);
+    draw_legend(&canvas, "as in A", NULL, NULL);
     for (size_t g = 0; g < models->watches[0]->n_groups; g++) {
         const struct router_group *a = &models->watches[0]->groups[g];
         const struct router_group *b = &models->watches[1]->groups[g];
 
-        draw_section(&canvas, b, "");
+        draw_section(&canvas, b);
         draw_heat(&canvas, &(struct heat){"change of load", b, a});
         for (size_t i = 0; i < sizeof agreement_bars / sizeof *agreement_bars; i++)
             draw_bars(&canvas, &agreement_bars[i], &b, 1);

@@ -8,9 +8,9 @@
 
 #include "base/buffer.h"
 
-/* Classes of texts: "title", "head", "note" (a line of explanation), "tick" (numbers at an axis, in
- * cells). Of shapes: "track", "line", "first", "second"; svg_level for what lies below or above a
- * middle. */
+/* Classes of texts: "title", "head", "note" (a line of explanation), "tick" (numbers at an axis, and
+ * "cell" in a coloured one). Of shapes: "track", "frame", "line", "first", "second"; svg_level for what
+ * lies below or above a middle. */
 
 /* A class: "none" for a ratio of 0; else from a quarter or less to four times or more, in steps of a
  * third of an octave. */

@@ -49,11 +49,12 @@ size_t router_n_tokens(const struct routing *routing)
 /* log(sum(exp(x))) */
 static double log_sum_exp(const double *x, size_t n)
 {
-    double max = x[0], sum = 0;
+    double max = x[0], sum;
 
     for (size_t i = 1; i < n; i++)
         max = x[i] > max ? x[i] : max;
-    for (size_t i = 0; i < n; i++)
+    sum = exp(x[0] - max);
+    for (size_t i = 1; i < n; i++)
         sum += exp(x[i] - max);
     return max + log(sum);
 }
