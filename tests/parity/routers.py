@@ -282,7 +282,8 @@ def describe_agreement(first, second):
 
 def add_noise(source, target, seed, amount):
     """A copy of a model folder, without its golden results, with noise in proportion to each tensor."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("golden.safetensors", "model.safetensors"))
+    left_out = shutil.ignore_patterns("golden.safetensors", "model.safetensors", "generation_config.json")
+    shutil.copytree(source, target, ignore=left_out)
     generator = torch.Generator().manual_seed(seed)
     tensors = load_file(source / "model.safetensors")
     for name in sorted(tensors):
