@@ -6,10 +6,12 @@
 #include "base/json.h"
 #include "eval/examples.h"
 #include "eval/losses.h"
+#include "eval/router_watch.h"
 #include "model/sentence.h"
 
 #include "command.h"
 #include "loaded_model.h"
+#include "router_report.h"
 #include "terminal.h"
 
 struct eval_options {
@@ -17,7 +19,7 @@ struct eval_options {
     const char *examples, *task, *type, *pooling, *capacity;
     size_t batch_size, max_length, n_negatives, seed;
     double temperature;
-    bool each, follow_symlinks;
+    bool each, routers, csv, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
@@ -27,6 +29,10 @@ static const struct option_row rows[] = {
      "which list of a FILE that is an object of lists"},
     {0, "each", OPTION_FLAG, offsetof(struct eval_options, each), NULL,
      "print the loss of each example too"},
+    {0, "routers", OPTION_FLAG, offsetof(struct eval_options, routers), NULL,
+     "show how routers send tokens to experts too"},
+    {0, "csv", OPTION_FLAG, offsetof(struct eval_options, csv), NULL,
+     "print what --routers shows, and only that, as CSV"},
     {0, "batch-size", OPTION_COUNT, offsetof(struct eval_options, batch_size), "N",
      "examples at once (8)"},
     {0, "max-input-length", OPTION_COUNT, offsetof(struct eval_options, max_length), "N",
@@ -53,6 +59,7 @@ struct evaluation {
     struct sentence_model *sentence; /* of an encoder */
     struct examples examples;
     struct losses losses;
+    struct router_watch routers;
 };
 
 static bool has_perplexity(enum model_type type)
@@ -100,6 +107,10 @@ static void print_json(const struct eval_options *options, const struct evaluati
     buffer_add_char(&out, '}');
     if (options->each)
         add_examples(&out, evaluation);
+    if (options->routers) {
+        buffer_add_text(&out, ",\"routers\":");
+        router_report_add_json(&out, &evaluation->routers, false);
+    }
     buffer_add_char(&out, '}');
     puts(out.data);
     buffer_release(&out);
@@ -170,6 +181,19 @@ static void print_text(const struct eval_options *options, const struct evaluati
     }
     table_print(&table, stdout);
     table_release(&table);
+    router_report_print(&evaluation->routers, true);
+}
+
+static void print(const struct eval_options *options, const struct evaluation *evaluation)
+{
+    const struct router_watch *routers = &evaluation->routers;
+
+    if (options->common.json)
+        print_json(options, evaluation);
+    else if (options->csv)
+        router_report_print_csv(&routers, 1);
+    else
+        print_text(options, evaluation);
 }
 
 /* ---- the command ---- */
@@ -180,6 +204,10 @@ static int check_options(const struct eval_options *options, struct error *err)
         return error_set(err, ERROR_USAGE, "say on what: --examples FILE");
     if (options->temperature < 1e-9)
         return error_set(err, ERROR_USAGE, "--similarity-temperature must be at least 1e-9");
+    if (options->csv && !options->routers)
+        return error_set(err, ERROR_USAGE, "--csv is for what routers do: it needs --routers");
+    if (options->csv && options->common.json)
+        return error_set(err, ERROR_USAGE, "--csv and --json: one of them");
     return 0;
 }
 
@@ -194,6 +222,8 @@ static int load(struct evaluation *evaluation, const struct eval_options *option
     };
 
     if (loaded_model_open(loaded, options->common.operands[0], &how, &options->common, err) ||
+        (options->routers && router_watch_start(&evaluation->routers, loaded->model,
+                                                options->common.operands[0], NULL, err)) ||
         examples_load(&evaluation->examples, options->examples, losses_kind(loaded->type),
                       options->task, err))
         return -1;
@@ -215,11 +245,13 @@ static int compute(struct evaluation *evaluation, const struct eval_options *opt
         .tokenizer = evaluation->loaded.tokenizer,
         .sentence = evaluation->sentence,
     };
+    struct router_watch *routers = &evaluation->routers;
     struct terminal_progress shown;
     const struct losses_options how = {
         .batch_size = options->batch_size,
         .max_length = options->max_length,
         .temperature = options->temperature,
+        .follower = options->routers ? router_watch_follower(routers) : (struct pass_follower){0},
         .progress = &shown.progress,
     };
     int rc;
@@ -227,6 +259,8 @@ static int compute(struct evaluation *evaluation, const struct eval_options *opt
     terminal_progress_start(&shown, "evaluating", &options->common);
     rc = losses_compute(&evaluation->losses, &model, &evaluation->examples, &how, notices, err);
     terminal_progress_end(&shown);
+    if (rc == 0)
+        router_watch_end(routers, notices);
     return rc;
 }
 
@@ -242,11 +276,9 @@ static int evaluate(const struct eval_options *options, struct error *err)
         rc = compute(&evaluation, options, &notices, err);
     if (rc == 0) {
         terminal_notices(&notices, &options->common);
-        if (options->common.json)
-            print_json(options, &evaluation);
-        else
-            print_text(options, &evaluation);
+        print(options, &evaluation);
     }
+    router_watch_release(&evaluation.routers);
     losses_release(&evaluation.losses);
     examples_release(&evaluation.examples);
     sentence_model_free(evaluation.sentence);

@@ -6,6 +6,7 @@
 
 #include "eval/examples.h"
 #include "eval/losses.h"
+#include "eval/pass.h"
 #include "text/tokenizer.h"
 
 /* Tokens of one forward pass, unless a single text has more: so that memory is bounded. */
@@ -28,6 +29,8 @@ int loss_run_encode(struct loss_run *run, struct example_text text,
 /* Keeps the loss of an example: ERROR_INCOMPATIBLE when it is not finite. */
 int loss_run_keep(struct loss_run *run, size_t example, struct example_loss loss,
                   struct error *err);
+/* Tells who follows. */
+int loss_run_passed(const struct loss_run *run, const struct pass *pass, struct error *err);
 /* Puts the name of the model in front of an error of its own. */
 int loss_run_failed(const struct loss_run *run, struct error *err);
 

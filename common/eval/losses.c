@@ -56,6 +56,13 @@ int loss_run_keep(struct loss_run *run, size_t example, struct example_loss loss
     return 0;
 }
 
+int loss_run_passed(const struct loss_run *run, const struct pass *pass, struct error *err)
+{
+    const struct pass_follower *follower = &run->options->follower;
+
+    return follower->follow ? follower->follow(follower->context, pass, err) : 0;
+}
+
 int loss_run_failed(const struct loss_run *run, struct error *err)
 {
     if (err->code == ERROR_SIGINT || err->code == ERROR_SIGTERM)

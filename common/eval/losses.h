@@ -15,6 +15,7 @@
 #include "base/notices.h"
 #include "base/progress.h"
 #include "eval/examples.h"
+#include "eval/pass.h"
 #include "model/model.h"
 #include "model/sentence.h"
 #include "text/tokenizer.h"
@@ -34,6 +35,7 @@ struct losses_options {
     /* As LM_Cocktail 0.0.4: a query is also judged against the passages of the other examples in its
      * batch, and the loss is the mean over batches of the mean in each. Decoders and encoders. */
     bool is_lm_cocktail;
+    struct pass_follower follower;
     struct progress *progress; /* counts bytes of text; NULL: nobody looks */
 };
 

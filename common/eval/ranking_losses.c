@@ -27,9 +27,10 @@ static int run_model(struct ranking *ranking, const struct batch *batch, float *
                      struct error *err)
 {
     const struct losses_model *model = ranking->run->model;
+    const struct pass pass = {.inputs = *batch};
     float *out = ranking->out + ranking->n_out * ranking->width;
 
-    if (model_run(model->model, batch, hidden, err))
+    if (pass_run(model->model, &pass, hidden, err) || loss_run_passed(ranking->run, &pass, err))
         return -1;
     if (model->type == MODEL_RERANKER)
         return model_scores(model->model, batch, hidden, out, err);

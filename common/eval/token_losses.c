@@ -88,33 +88,11 @@ static int judge_rows(struct token_batch *batch, const float *hidden, struct err
 
 /* ---- a batch ---- */
 
-static int run_model(struct token_batch *batch, float *hidden, struct error *err)
-{
-    struct batch sources = sequences_batch(&batch->sources);
-    struct batch inputs = sequences_batch(&batch->inputs);
-    size_t n_tokens = batch->sources.ids.n_items;
-    float *memory = NULL;
-    int rc = 0;
-
-    if (n_tokens) {
-        memory = memory_try(n_tokens, batch->model->spec.hidden_size * sizeof *memory,
-                            "hidden states", err);
-        if (!memory)
-            return -1;
-        rc = model_encode(batch->model, &sources, memory, err);
-        inputs.memory = memory;
-        inputs.memory_ends = sources.ends;
-    }
-    if (rc == 0)
-        rc = model_run(batch->model, &inputs, hidden, err);
-    free(memory);
-    return rc;
-}
-
 static int find_losses(struct token_batch *batch, struct error *err)
 {
-    size_t n_tokens = batch->inputs.ids.n_items, n_rows = batch->rows.n_items;
-    float *hidden = memory_try(n_tokens, batch->model->spec.hidden_size * sizeof *hidden,
+    struct pass pass = {sequences_batch(&batch->sources), sequences_batch(&batch->inputs)};
+    size_t n_rows = batch->rows.n_items;
+    float *hidden = memory_try(pass_n_rows(&pass), batch->model->spec.hidden_size * sizeof *hidden,
                                "hidden states", err);
     int rc = -1;
 
@@ -124,7 +102,8 @@ static int find_losses(struct token_batch *batch, struct error *err)
         batch->n_losses_max = n_rows;
         batch->losses = memory_resize(batch->losses, n_rows, sizeof *batch->losses);
     }
-    if (run_model(batch, hidden, err) == 0)
+    if (pass_run(batch->model, &pass, hidden, err) == 0 &&
+        loss_run_passed(batch->run, &pass, err) == 0)
         rc = judge_rows(batch, hidden, err);
     free(hidden);
     return rc;

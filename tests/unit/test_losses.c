@@ -522,10 +522,77 @@ static void compat_adds_the_passages_of_the_batch(void)
     close_setting(&setting);
 }
 
+/* ---- who follows ---- */
+
+struct follower {
+    size_t n_passes, n_sources, n_rows, fails_at;
+};
+
+static int follow(void *context, const struct pass *pass, struct error *err)
+{
+    struct follower *follower = context;
+
+    follower->n_rows += pass_n_rows(pass);
+    follower->n_sources += pass->sources.n_sequences;
+    if (++follower->n_passes == follower->fails_at)
+        return error_set(err, ERROR_IO, "enough");
+    return 0;
+}
+
+static struct follower follow_run(const char *path, enum model_type type, const char *examples,
+                                  size_t fails_at, struct losses *losses)
+{
+    struct follower follower = {.fails_at = fails_at};
+    struct losses_options options = {.batch_size = 2, .max_length = 2048, .temperature = 0.05,
+                                     .follower = {follow, &follower}};
+    struct setting setting;
+
+    open_setting(&setting, path, type, 1, examples);
+    CHECK(compute_with(&setting, losses, &options) == (fails_at ? -1 : 0));
+    if (fails_at) {
+        CHECK(setting.err.code == ERROR_IO);
+        CHECK_CONTAINS(setting.err.text, "enough");
+    }
+    close_setting(&setting);
+    return follower;
+}
+
+static void who_follows_learns_what_was_read(void)
+{
+    static const char pairs[] = "{\"input\": \"the sun was seen\", \"output\": \"a moon\"}\n"
+                                "{\"input\": \"b\", \"output\": \"the old sun\"}\n";
+    struct follower seen;
+    struct losses losses;
+
+    seen = follow_run("fixtures/encoder-base", MODEL_ENCODER, ranking, 0, &losses);
+    CHECK(seen.n_rows == losses.n_tokens && seen.n_sources == 0);
+    losses_release(&losses);
+    seen = follow_run("fixtures/reranker-base", MODEL_RERANKER, ranking, 0, &losses);
+    CHECK(seen.n_rows == losses.n_tokens);
+    losses_release(&losses);
+    seen = follow_run("fixtures/decoder-base", MODEL_DECODER, arithmetic, 0, &losses);
+    CHECK(seen.n_rows > losses.n_tokens && seen.n_passes == 2);
+    losses_release(&losses);
+    seen = follow_run("fixtures/models/t5", MODEL_ENCODER_DECODER, pairs, 0, &losses);
+    CHECK(seen.n_rows == losses.n_tokens && seen.n_sources == 2 && seen.n_passes == 1);
+    losses_release(&losses);
+}
+
+static void who_follows_can_stop_the_run(void)
+{
+    struct losses losses;
+
+    CHECK(follow_run("fixtures/decoder-base", MODEL_DECODER, arithmetic, 1, &losses).n_passes == 1);
+    losses_release(&losses);
+    CHECK(follow_run("fixtures/encoder-base", MODEL_ENCODER, ranking, 1, &losses).n_passes == 1);
+    losses_release(&losses);
+}
+
 TESTS(TEST(a_decoder_is_judged_by_the_tokens_of_the_output), TEST(batches_do_not_show),
       TEST(threads_do_not_show), TEST(cuts_are_counted_and_must_leave_something),
       TEST(an_encoder_decoder_is_taught_its_output), TEST(an_encoder_is_judged_by_cosines),
       TEST(a_reranker_is_judged_by_its_scores), TEST(passes_do_not_show),
       TEST(equal_scores_are_no_success), TEST(a_classifier_with_more_labels_is_no_reranker),
       TEST(compat_takes_the_mean_of_the_means_of_batches),
-      TEST(compat_adds_the_passages_of_the_batch))
+      TEST(compat_adds_the_passages_of_the_batch), TEST(who_follows_learns_what_was_read),
+      TEST(who_follows_can_stop_the_run))

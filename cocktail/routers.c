@@ -1,0 +1,257 @@
+/* routers.c - how the routers of a model, or of two, send tokens to experts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/json.h"
+#include "eval/examples.h"
+#include "eval/losses.h"
+#include "eval/router_watch.h"
+#include "text/vocabulary.h"
+
+#include "command.h"
+#include "loaded_model.h"
+#include "router_plots.h"
+#include "router_report.h"
+#include "terminal.h"
+
+struct routers_options {
+    struct common_options common;
+    const char *examples, *task, *type, *svg;
+    size_t batch_size, max_length;
+    bool csv, force, follow_symlinks;
+};
+
+static const struct option_row rows[] = {
+    {0, "examples", OPTION_PATH, offsetof(struct routers_options, examples), "FILE",
+     "JSON Lines, or a JSON list; - is stdin"},
+    {0, "task", OPTION_TEXT, offsetof(struct routers_options, task), "NAME",
+     "which list of a FILE that is an object of lists"},
+    {0, "csv", OPTION_FLAG, offsetof(struct routers_options, csv), NULL,
+     "print one table of all layers as CSV"},
+    {0, "svg", OPTION_PATH, offsetof(struct routers_options, svg), "DIR",
+     "draw plots into a new directory"},
+    {'f', "force", OPTION_FLAG, offsetof(struct routers_options, force), NULL,
+     "replace the plots in DIR"},
+    {0, "batch-size", OPTION_COUNT, offsetof(struct routers_options, batch_size), "N",
+     "examples at once (8)"},
+    {0, "max-input-length", OPTION_COUNT, offsetof(struct routers_options, max_length), "N",
+     "cut texts at N tokens (2048)"},
+    {0, "type", OPTION_CHOICE, offsetof(struct routers_options, type),
+     "decoder|encoder-decoder", "what the models are (from config.json)"},
+    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct routers_options, follow_symlinks), NULL,
+     "follow symbolic links out of the model directory"},
+    OPTIONS_COMMON,
+};
+
+struct routers {
+    struct loaded_model loaded[2];
+    struct router_watch watches[2];
+    struct examples examples;
+    struct router_models models; /* of the watches, when they have ended */
+};
+
+/* ---- printing ---- */
+
+static void print_json(const struct routers_options *options, const struct routers *routers)
+{
+    const struct router_models *models = &routers->models;
+    struct buffer out = {0};
+
+    buffer_format(&out, "{\"n_examples\":%zu,\"models\":[", routers->examples.n_items);
+    for (size_t i = 0; i < models->n; i++) {
+        buffer_format(&out, "%s{\"model\":", i ? "," : "");
+        json_add_string(&out, models->watches[i]->name);
+        buffer_add_text(&out, ",\"routers\":");
+        router_report_add_json(&out, models->watches[i], false);
+        buffer_add_char(&out, '}');
+    }
+    buffer_add_char(&out, ']');
+    if (models->n > 1) {
+        buffer_add_text(&out, ",\"agreement\":");
+        router_report_add_json(&out, models->watches[1], true);
+    }
+    if (options->svg) {
+        buffer_add_text(&out, ",\"svg\":");
+        json_add_string(&out, options->svg);
+    }
+    buffer_add_char(&out, '}');
+    puts(out.data);
+    buffer_release(&out);
+}
+
+static void print_name(const char *what, const char *name)
+{
+    struct table table = {.columns = "ll"};
+
+    table_add(&table, what);
+    table_add(&table, name);
+    table_print(&table, stdout);
+    table_release(&table);
+}
+
+static void print_text(const struct routers_options *options, const struct routers *routers)
+{
+    const struct router_models *models = &routers->models;
+
+    for (size_t i = 0; i < models->n; i++) {
+        if (i)
+            putchar('\n');
+        print_name(models->n == 1 ? "model" : i ? "B" : "A", models->watches[i]->name);
+        router_report_print(models->watches[i], false);
+    }
+    if (models->n > 1) {
+        fputs("\nagreement of B with A\n", stdout);
+        router_report_print_agreement(models->watches[1]);
+    }
+    if (options->svg) {
+        putchar('\n');
+        print_name("plots", options->svg);
+    }
+}
+
+static void print(const struct routers_options *options, const struct routers *routers)
+{
+    if (options->common.json)
+        print_json(options, routers);
+    else if (options->csv)
+        router_report_print_csv(routers->models.watches, routers->models.n);
+    else
+        print_text(options, routers);
+}
+
+/* ---- the command ---- */
+
+static int check_options(const struct routers_options *options, struct error *err)
+{
+    if (!options->examples)
+        return error_set(err, ERROR_USAGE, "say on what: --examples FILE");
+    if (options->csv && options->common.json)
+        return error_set(err, ERROR_USAGE, "--csv and --json: one of them");
+    if (options->force && !options->svg)
+        return error_set(err, ERROR_USAGE, "--force replaces plots: it needs --svg DIR");
+    return options->svg ? router_plots_check(options->svg, options->force, err) : 0;
+}
+
+/* The ids of a text must mean the same to both. A model without tokenizer takes the other's word. */
+static int compare_tokenizers(const struct model_folder *a, const struct model_folder *b,
+                              struct error *err)
+{
+    struct vocabulary of_a = {0}, of_b = {0};
+    struct buffer difference = {0};
+    int rc = model_folder_vocabulary(a, &of_a, err);
+
+    if (rc == 0)
+        rc = model_folder_vocabulary(b, &of_b, err);
+    if (rc == 0 && of_b.kind && !vocabulary_same(&of_a, &of_b, a->name, b->name, &difference))
+        rc = error_set(err, ERROR_INCOMPATIBLE, "the tokenizers differ: %s", difference.data);
+    buffer_release(&difference);
+    vocabulary_release(&of_a);
+    vocabulary_release(&of_b);
+    return rc;
+}
+
+static int load(struct routers *routers, const struct routers_options *options, struct error *err)
+{
+    const struct common_options *common = &options->common;
+    struct router_watch *first = NULL;
+
+    for (size_t i = 0; i < common->n_operands; i++) {
+        const struct loaded_model_options how = {
+            .type = options->type,
+            .types = 1u << MODEL_DECODER | 1u << MODEL_ENCODER_DECODER,
+            .follow_symlinks = options->follow_symlinks,
+            .no_tokenizer = i > 0,
+        };
+        struct loaded_model *loaded = &routers->loaded[i];
+
+        if (loaded_model_open(loaded, common->operands[i], &how, common, err) ||
+            router_watch_start(&routers->watches[i], loaded->model, common->operands[i], first,
+                               err))
+            return -1;
+        first = &routers->watches[i];
+    }
+    if (common->n_operands > 1 &&
+        compare_tokenizers(&routers->loaded[0].folder, &routers->loaded[1].folder, err))
+        return -1;
+    return examples_load(&routers->examples, options->examples,
+                         losses_kind(routers->loaded[0].type), options->task, err);
+}
+
+/* The losses come along; only what the model reads for them is of interest here. */
+static int compute(struct routers *routers, const struct routers_options *options,
+                   struct notices *notices, struct error *err)
+{
+    size_t n = options->common.n_operands;
+    const struct losses_model model = {
+        .name = options->common.operands[0],
+        .type = routers->loaded[0].type,
+        .model = routers->loaded[0].model,
+        .tokenizer = routers->loaded[0].tokenizer,
+    };
+    struct terminal_progress shown;
+    const struct losses_options how = {
+        .batch_size = options->batch_size,
+        .max_length = options->max_length,
+        .follower = router_watch_follower(&routers->watches[n - 1]),
+        .progress = &shown.progress,
+    };
+    struct losses losses;
+    int rc;
+
+    terminal_progress_start(&shown, "watching routers", &options->common);
+    rc = losses_compute(&losses, &model, &routers->examples, &how, notices, err);
+    terminal_progress_end(&shown);
+    losses_release(&losses);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        router_watch_end(&routers->watches[i], notices);
+        routers->models.watches[routers->models.n++] = &routers->watches[i];
+    }
+    return rc;
+}
+
+static int show(const struct routers_options *options, struct error *err)
+{
+    struct routers routers = {0};
+    struct notices notices = {0};
+    int rc = check_options(options, err);
+
+    if (rc == 0)
+        rc = load(&routers, options, err);
+    if (rc == 0)
+        rc = compute(&routers, options, &notices, err);
+    if (rc == 0 && options->svg)
+        rc = router_plots_write(options->svg, options->force, &routers.models, err);
+    if (rc == 0) {
+        terminal_notices(&notices, &options->common);
+        print(options, &routers);
+    }
+    examples_release(&routers.examples);
+    for (size_t i = 0; i < 2; i++) {
+        router_watch_release(&routers.watches[i]);
+        loaded_model_release(&routers.loaded[i]);
+    }
+    notices_release(&notices);
+    return rc;
+}
+
+static int run(int argc, char **argv, struct error *err)
+{
+    struct routers_options options = {.batch_size = 8, .max_length = 2048};
+    int rc = command_parse(&command_routers, argc, argv, &options, err);
+
+    if (rc == 0)
+        rc = show(&options, err);
+    options_release(&options.common);
+    return rc;
+}
+
+const struct command command_routers = {
+    .name = "routers",
+    .summary = "show how routers send tokens to experts",
+    .usage = "MODEL [MODEL] --examples FILE",
+    .min_operands = 1,
+    .max_operands = 2,
+    .rows = rows,
+    .run = run,
+};
