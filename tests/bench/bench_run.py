@@ -58,13 +58,13 @@ def big_tensors(hidden, inner, n_layers, n_heads, n_kv_heads, vocabulary):
     yield "lm_head.weight", (vocabulary, hidden)
 
 
-def make_big():
-    folder = BENCH_DIR / "llama-1b"
+def write_random_model(folder, config, tensors):
+    """A folder of random bf16 numbers whose tokenizer knows the words t1, t2, ...; kept for the next time."""
     if (folder / "config.json").exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     rng, header, at = np.random.default_rng(7), {}, 0
-    for name, shape in big_tensors(**BIG):
+    for name, shape in tensors:
         size = 2 * int(np.prod(shape))
         header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [at, at + size]}
         at += size
@@ -72,21 +72,31 @@ def make_big():
     text += b" " * (-len(text) % 8)
     with open(folder / "model.safetensors", "wb") as out:
         out.write(len(text).to_bytes(8, "little") + text)
-        for _, shape in big_tensors(**BIG):
+        for _, shape in tensors:
             values = rng.standard_normal(shape, dtype=np.float32) * 0.02 if len(shape) > 1 else np.ones(shape, np.float32)
             out.write((np.ascontiguousarray(values).view(np.uint32) >> 16).astype(np.uint16).tobytes())
-    words = {"<s>": 0, **{f"t{i}": i for i in range(1, BIG["vocabulary"])}}
+    words = {"<s>": 0, **{f"t{i}": i for i in range(1, config["vocab_size"])}}
     (folder / "tokenizer.json").write_text(json.dumps({
         "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
         "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": None, "decoder": None,
         "model": {"type": "WordLevel", "vocab": words, "unk_token": "<s>"}}))
     (folder / "config.json").write_text(json.dumps({
+        "max_position_embeddings": 8192, "rms_norm_eps": 1e-5, "tie_word_embeddings": False, "torch_dtype": "bfloat16",
+        "bos_token_id": None, "eos_token_id": None, **config}))
+    return folder
+
+
+def random_prompt(vocabulary):
+    rng = random.Random(1)
+    return " ".join(f"t{rng.randint(1, vocabulary - 1)}" for _ in range(PROMPT))
+
+
+def make_big():
+    config = {
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": BIG["hidden"],
         "intermediate_size": BIG["inner"], "num_hidden_layers": BIG["n_layers"], "num_attention_heads": BIG["n_heads"],
-        "num_key_value_heads": BIG["n_kv_heads"], "vocab_size": BIG["vocabulary"], "max_position_embeddings": 8192,
-        "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "tie_word_embeddings": False, "torch_dtype": "bfloat16",
-        "bos_token_id": None, "eos_token_id": None}))
-    return folder
+        "num_key_value_heads": BIG["n_kv_heads"], "vocab_size": BIG["vocabulary"], "rope_theta": 500000.0}
+    return write_random_model(BENCH_DIR / "llama-1b", config, list(big_tensors(**BIG)))
 
 
 # ---- ours
@@ -211,10 +221,8 @@ def bench_decoder(title, program, folder, prompt, *makers):
 
 def bench_big(program):
     folder = make_big()
-    rng = random.Random(1)
-    prompt = " ".join(f"t{rng.randint(1, BIG['vocabulary'] - 1)}" for _ in range(PROMPT))
-    bench_decoder(f"Llama of 1.1 B parameters in bf16, {PROMPT} tokens and {N_TOKENS} more:", program, folder, prompt,
-                  lambda: Transformers(folder))
+    bench_decoder(f"Llama of 1.1 B parameters in bf16, {PROMPT} tokens and {N_TOKENS} more:", program, folder,
+                  random_prompt(BIG["vocabulary"]), lambda: Transformers(folder))
 
 
 def bench_smollm2(program):

@@ -1,8 +1,8 @@
 """check_models.py - running models against transformers and sentence-transformers.
 
-Tiny models of every architecture come from fixtures/make_models.py, with fresh weights and ids for
-each of SEEDS ($COCKTAIL_PARITY_SEEDS, separated by commas); the trained fixtures and two real
-models (real_models.py) follow. transformers computes in float32 from the stored weights, with
+Tiny models of every architecture come from fixtures/make_models.py and make_moe_models.py, with
+fresh weights and ids for each of SEEDS ($COCKTAIL_PARITY_SEEDS, separated by commas); the trained
+fixtures and two real models (real_models.py) follow. transformers computes in float32 from the stored weights, with
 plain attention, one sequence at a time.
 
 Tolerances. Two correct programs differ by the order of their float32 sums. transformers itself
@@ -29,6 +29,7 @@ import real_models
 
 sys.path.insert(0, str(FIXTURES))
 import make_models  # noqa: E402 (beside the fixtures)
+import make_moe_models  # noqa: E402
 
 SEEDS = [int(seed) for seed in os.environ.get("COCKTAIL_PARITY_SEEDS", "101,102").split(",")]
 RESULT = 2e-5
@@ -37,8 +38,8 @@ REAL = 1e-4
 COSINE = 0.999999
 TEMPERATURE = 0.05
 
-RECIPES = make_models.RECIPES
-make_models.prepare()
+RECIPES = {**make_models.RECIPES, **make_moe_models.RECIPES}
+make_moe_models.prepare()
 
 
 # ---- the program
@@ -146,12 +147,16 @@ def of_kind(*kinds):
 MADE = tempfile.TemporaryDirectory(prefix="cocktail-models-")
 
 
+def source_of(name):
+    return make_moe_models if name in make_moe_models.RECIPES else make_models
+
+
 def made(name, seed):
     """A tiny model with its results; made by the first case that asks for it."""
-    make_models.prepare()
+    make_moe_models.prepare()
     recipe, folder = RECIPES[name], Path(MADE.name) / str(seed) / name
     if not (folder / "golden.safetensors").is_file():
-        make_models.make(recipe, folder.parent, seed)
+        source_of(name).make(recipe, folder.parent, seed)
     golden, metadata = make_models.load_golden(folder)
     return recipe, folder, golden, metadata
 
@@ -421,17 +426,18 @@ def load_trained(model_class, folder):
     return model_class.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
 
 
-DECODERS = ["decoder-base", "decoder-arithmetic", "decoder-tense", "decoder-translation", "decoder-sharded"]
+DECODERS = ["decoder-base", "decoder-arithmetic", "decoder-tense", "decoder-translation", "decoder-sharded",
+            "moe-base", "moe-arithmetic", "moe-tense"]
 ENCODERS = ["encoder-base", "encoder-parts", "encoder-bin", "encoder-repairs"]
 RERANKERS = ["reranker-base", "reranker-routes", "reranker-legacy"]
 
 
 @case_for(DECODERS)
 def a_trained_decoder_has_the_same_logits_and_continuations(name):
-    from transformers import LlamaForCausalLM
+    from transformers import AutoModelForCausalLM
 
     folder = fixture(name)
-    oracle = Decoder(load_trained(LlamaForCausalLM, folder), folder)
+    oracle = Decoder(load_trained(AutoModelForCausalLM, folder), folder)
     differences, n_equal = [], 0
     for task in ("arithmetic", "tense", "translation"):
         for example in examples_of(f"{task}-heldout", 4):
@@ -444,10 +450,10 @@ def a_trained_decoder_has_the_same_logits_and_continuations(name):
 
 @case_for([(name, task) for name in DECODERS for task in ("arithmetic", "tense", "translation")])
 def a_trained_decoder_has_the_same_losses(name, task):
-    from transformers import LlamaForCausalLM
+    from transformers import AutoModelForCausalLM
 
     folder = fixture(name)
-    oracle = Decoder(load_trained(LlamaForCausalLM, folder), folder)
+    oracle = Decoder(load_trained(AutoModelForCausalLM, folder), folder)
     return compare_losses(oracle, folder, examples_of(task) + examples_of(f"{task}-heldout", 12))
 
 
@@ -555,10 +561,10 @@ def minilm_has_the_vectors_of_sentence_transformers():
 
 
 def load_smollm2(name):
-    from transformers import LlamaForCausalLM
+    from transformers import AutoModelForCausalLM
 
     folder = real(name)
-    return folder, Decoder(load_trained(LlamaForCausalLM, folder), folder)
+    return folder, Decoder(load_trained(AutoModelForCausalLM, folder), folder)
 
 
 @case
@@ -596,8 +602,8 @@ def smollm2_has_the_same_losses():
 
 @case_for(list(RECIPES))
 def the_stored_results_are_what_transformers_gives_now(name):
-    make_models.prepare()
-    make_models.check_golden(RECIPES[name], fixture("models") / name)
+    make_moe_models.prepare()
+    source_of(name).check_golden(RECIPES[name], fixture("models") / name)
 
 
 if __name__ == "__main__":
