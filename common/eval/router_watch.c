@@ -159,6 +159,8 @@ static const struct {
     {"layers", offsetof(struct stack_spec, n_layers)},
     {"experts", offsetof(struct stack_spec, moe.n_experts)},
     {"experts for a token", offsetof(struct stack_spec, moe.n_chosen)},
+    {"experts of attention", offsetof(struct stack_spec, attention_moe.n_experts)},
+    {"experts of attention for a token", offsetof(struct stack_spec, attention_moe.n_chosen)},
 };
 
 static int compare_stacks(const struct stack_spec *a, const struct stack_spec *b,
@@ -173,7 +175,7 @@ static int compare_stacks(const struct stack_spec *a, const struct stack_spec *b
                              "routers cannot be compared", a_name, of_a, numbers[i].what, b_name,
                              of_b);
     }
-    if (a->has_moe_attention != b->has_moe_attention || !a->is_sparse != !b->is_sparse ||
+    if (!a->is_sparse != !b->is_sparse ||
         (a->is_sparse && memcmp(a->is_sparse, b->is_sparse, a->n_layers) != 0))
         return error_set(err, ERROR_INCOMPATIBLE, "'%s' and '%s' have their experts in different "
                          "places: their routers cannot be compared", a_name, b_name);
