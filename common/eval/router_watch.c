@@ -152,34 +152,35 @@ static int compare(struct watched_router *router, struct router_watch *first,
     return router_agreement_add(&router->agreement, &kept, routing, err);
 }
 
-static const struct {
-    const char *what;
-    size_t offset;
-} numbers[] = {
-    {"layers", offsetof(struct stack_spec, n_layers)},
-    {"experts", offsetof(struct stack_spec, moe.n_experts)},
-    {"experts for a token", offsetof(struct stack_spec, moe.n_chosen)},
-    {"experts of attention", offsetof(struct stack_spec, attention_moe.n_experts)},
-    {"experts of attention for a token", offsetof(struct stack_spec, attention_moe.n_chosen)},
-};
+static int compare_numbers(const struct moe_spec *a, const struct moe_spec *b, const char *where,
+                           const char *a_name, const char *b_name, struct error *err)
+{
+    if (a->n_experts != b->n_experts)
+        return error_set(err, ERROR_INCOMPATIBLE, "'%s' has %zu experts%s, '%s' has %zu: their "
+                         "routers cannot be compared", a_name, a->n_experts, where, b_name,
+                         b->n_experts);
+    if (a->n_chosen != b->n_chosen)
+        return error_set(err, ERROR_INCOMPATIBLE, "'%s' has %zu experts%s for a token, '%s' has "
+                         "%zu: their routers cannot be compared", a_name, a->n_chosen, where,
+                         b_name, b->n_chosen);
+    return 0;
+}
 
 static int compare_stacks(const struct stack_spec *a, const struct stack_spec *b,
                           const char *a_name, const char *b_name, struct error *err)
 {
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        size_t of_a = *(const size_t *)((const char *)a + numbers[i].offset);
-        size_t of_b = *(const size_t *)((const char *)b + numbers[i].offset);
-
-        if (of_a != of_b)
-            return error_set(err, ERROR_INCOMPATIBLE, "'%s' has %zu %s, '%s' has %zu: their "
-                             "routers cannot be compared", a_name, of_a, numbers[i].what, b_name,
-                             of_b);
-    }
-    if (!a->is_sparse != !b->is_sparse ||
+    if (a->n_layers != b->n_layers)
+        return error_set(err, ERROR_INCOMPATIBLE, "'%s' has %zu layers, '%s' has %zu: their "
+                         "routers cannot be compared", a_name, a->n_layers, b_name, b->n_layers);
+    if (compare_numbers(&a->moe, &b->moe, "", a_name, b_name, err))
+        return -1;
+    if (!a->attention_moe.n_experts != !b->attention_moe.n_experts ||
+        !a->is_sparse != !b->is_sparse ||
         (a->is_sparse && memcmp(a->is_sparse, b->is_sparse, a->n_layers) != 0))
         return error_set(err, ERROR_INCOMPATIBLE, "'%s' and '%s' have their experts in different "
                          "places: their routers cannot be compared", a_name, b_name);
-    return 0;
+    return compare_numbers(&a->attention_moe, &b->attention_moe, " of attention", a_name, b_name,
+                           err);
 }
 
 /* ---- watching ---- */
