@@ -509,8 +509,8 @@ static const struct bars agreement_bars[] = {
 void router_draw_load(struct buffer *out, const struct router_models *models)
 {
     static const char title[] = "Load of experts";
-    static const char note[] = "Rows are layers, columns experts: per cent of the choices, coloured "
-                               "by how far that is from an even share.";
+    static const char note[] = "Rows are layers, columns experts: per cent of the choices, "
+                               "coloured by how far that is from an even share.";
     static const char *const titles[] = {"load, A", "load, B"};
     struct canvas canvas = {0};
 

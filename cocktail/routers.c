@@ -133,7 +133,8 @@ static int check_options(const struct routers_options *options, struct error *er
     return options->svg ? router_plots_check(options->svg, options->force, err) : 0;
 }
 
-/* The ids of a text must mean the same to both. A model without tokenizer takes the other's word. */
+/* The ids of a text must mean the same to both. A second model without tokenizer takes the word of
+ * the first. */
 static int compare_tokenizers(const struct model_folder *a, const struct model_folder *b,
                               struct error *err)
 {

@@ -8,14 +8,12 @@
 
 #include "base/buffer.h"
 
-/* Classes of texts: "title", "head", "note" (a line of explanation), "tick" (numbers at an axis, and
- * "cell" in a coloured one). Of shapes: "track", "frame", "line", "first", "second"; svg_level for what
- * lies below or above a middle. */
-
-/* A class: "none" for a ratio of 0; else from a quarter or less to four times or more, in steps of a
- * third of an octave. */
-enum { SVG_LEVELS = 6 }; /* on each side */
-int svg_level(double ratio);                /* -SVG_LEVELS … SVG_LEVELS */
+/* Classes of texts: "title", "head", "note" (a line of explanation), "tick" (numbers at an axis) and
+ * "cell" (numbers on a colour). Of shapes: "track" (what a bar fills), "frame", "none", "first" and
+ * "second", and those of levels: how far a ratio is from 1, in steps of a third of an octave, from a
+ * quarter or less to four times or more. */
+enum { SVG_LEVELS = 6 };     /* on each side */
+int svg_level(double ratio); /* -SVG_LEVELS … SVG_LEVELS */
 const char *svg_level_class(int level);
 
 enum svg_anchor { SVG_START, SVG_MIDDLE, SVG_END };

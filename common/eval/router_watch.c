@@ -216,11 +216,16 @@ static void see_or_remember(void *context, const struct routing *routing)
         see(watch, routing, &watch->failure);
 }
 
+static bool has_experts(const struct stack_spec *stack)
+{
+    return stack->is_sparse && memchr(stack->is_sparse, 1, stack->n_layers);
+}
+
 int router_watch_start(struct router_watch *watch, struct model *model, const char *name,
                        struct router_watch *first, struct error *err)
 {
     *watch = (struct router_watch){.name = name, .model = model, .first = first};
-    if (!model->spec.stack.is_sparse && !model->spec.encoder.is_sparse)
+    if (!has_experts(&model->spec.stack) && !has_experts(&model->spec.encoder))
         return error_set(err, ERROR_INCOMPATIBLE, "'%s': has no experts, and so no routers", name);
     if (first &&
         (compare_stacks(&first->model->spec.stack, &model->spec.stack, first->name, name, err) ||

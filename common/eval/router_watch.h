@@ -1,8 +1,8 @@
 /* router_watch.h - all routers of a model, watched while it runs, and those of a second model that
  * reads the same texts.
  *
- * Of each router its tally is kept, and what it did with the tokens of one pass: for the next layer,
- * and for a second model. */
+ * Of each router its tally is kept, and what it did with the tokens of one pass: for the next
+ * layer, and for a second model. */
 #ifndef COCKTAIL_ROUTER_WATCH_H
 #define COCKTAIL_ROUTER_WATCH_H
 

@@ -177,7 +177,9 @@ static void extreme_logits_give_numbers(void)
 {
     static const float logits[] = {3e38f, -3e38f, 0, 0, -200, -200, -200, 1e4f};
     static const size_t end = 2;
-    const struct moe_spec specs[] = {spec, {.n_experts = E, .n_chosen = K, .router = ROUTER_SIGMOID}};
+    const struct moe_spec specs[] = {
+        spec, {.n_experts = E, .n_chosen = K, .router = ROUTER_SIGMOID},
+    };
     const struct batch batch = {.ends = &end, .n_sequences = 1};
     struct error err = {0};
 
