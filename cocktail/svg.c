@@ -54,6 +54,8 @@ int svg_level(double ratio)
 {
     double level = round(3 * log2(ratio));
 
+    if (isnan(ratio)) /* nothing of nothing: as expected */
+        return 0;
     return level > SVG_LEVELS ? SVG_LEVELS : level < -SVG_LEVELS ? -SVG_LEVELS : (int)level;
 }
 

@@ -42,7 +42,7 @@ struct layer_names { /* plain names (tensor_names.h); NULL: the family has none 
     const char *norm2, *gate_up, *gate, *up, *down, *post_mlp_norm;
     const char *gated_up;   /* instead of `up` where there is a gate */
     const char *kv;                        /* one matrix of keys and values: JetMoE */
-    const struct moe_names *attention_moe; /* fused_gate_up or turned_up: queries, …_down: outputs */
+    const struct moe_names *attention_moe; /* fused_gate_up or turned_up: queries, …_down: out */
     const struct layer_names *extra_mlp;   /* norm2, gate, up and down of another MLP: OpenMoE */
     const char *final_norm; /* of the stack */
 };

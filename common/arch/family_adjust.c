@@ -589,8 +589,8 @@ static int read_molm_heads(struct stack_spec *stack, struct error *err)
     if (width % n)
         return error_set(err, ERROR_FORMAT, "att_hidden %zu is no multiple of %zu heads", width, n);
     if (width * n_chosen > 100000000)
-        return error_set(err, ERROR_FORMAT, "att_hidden %zu, with %zu experts for each token", width,
-                         n_chosen);
+        return error_set(err, ERROR_FORMAT, "att_hidden %zu, with %zu experts for each token",
+                         width, n_chosen);
     stack->n_kv_heads = n;
     stack->n_heads = n * n_chosen; /* each chosen expert has a query for each key */
     stack->head_dim = stack->value_dim = width / n;

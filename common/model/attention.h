@@ -1,7 +1,7 @@
 /* attention.h - softmax(Q K^T) V in blocks, so that memory does not grow with the square of the
  * length (online softmax: Milakov and Gimelshein, arXiv 1805.02867; FlashAttention, 2205.14135).
- * Or by breaking sticks (ModuleFormer, arXiv 2306.04640): from its own position back, each key takes
- * the share sigmoid(score) of what is left of a stick of length 1; what remains at last is lost. */
+ * Or by breaking sticks (ModuleFormer, arXiv 2306.04640): from the query's position back, each key
+ * takes the share sigmoid(score) of what is left of a stick of length 1; the rest is lost. */
 #ifndef COCKTAIL_ATTENTION_H
 #define COCKTAIL_ATTENTION_H
 

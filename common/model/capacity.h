@@ -1,5 +1,5 @@
-/* capacity.h - how many tokens an expert takes, and which of them it has no room for. Sources: Switch
- * Transformers (arXiv 2101.03961), as transformers 5 has it; OpenMoE (arXiv 2402.01739), whose
+/* capacity.h - how many tokens an expert takes, and which of them it has no room for. Sources:
+ * Switch Transformers (arXiv 2101.03961), as transformers 5 has it; OpenMoE (arXiv 2402.01739), whose
  * original counts all sequences of a batch together. Here each counts alone, in both: what a
  * sequence gives does not depend on its neighbours, and is what the original gives for it alone. */
 #ifndef COCKTAIL_CAPACITY_H

@@ -53,7 +53,7 @@ struct model { /* to be read by its users; run by one thread at a time, which us
 struct model *model_load(const struct model_folder *folder, enum model_type type,
                          struct threads *threads, struct notices *notices, struct error *err);
 void model_free(struct model *model);
-/* From now on experts take all tokens that choose them, where they took no more than their capacity. */
+/* From now on experts take all tokens that choose them, whatever their capacity. */
 void model_lift_capacity(struct model *model);
 
 struct batch { /* all borrowed */

@@ -81,8 +81,8 @@ static void run(struct rig *rig, size_t first, size_t n)
           0);
 }
 
-/* From the definition: the share of a key is sigmoid(score) times all 1 - sigmoid(score) of the keys
- * between it and the query. The largest difference of one query. */
+/* From the definition: the share of a key is sigmoid(score) times all 1 - sigmoid(score) of the
+ * keys between it and the query. The largest difference of one query. */
 static double difference_of(const struct rig *rig, size_t query)
 {
     double worst = 0;
