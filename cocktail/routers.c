@@ -17,7 +17,7 @@
 
 struct routers_options {
     struct common_options common;
-    const char *examples, *task, *type, *svg;
+    const char *examples, *task, *type, *capacity, *svg;
     size_t batch_size, max_length;
     bool csv, force, follow_symlinks;
 };
@@ -39,6 +39,7 @@ static const struct option_row rows[] = {
      "cut texts at N tokens (2048)"},
     {0, "type", OPTION_CHOICE, offsetof(struct routers_options, type),
      "decoder|encoder-decoder", "what the models are (from config.json)"},
+    OPTION_CAPACITY(struct routers_options),
     {0, "follow-symlinks", OPTION_FLAG, offsetof(struct routers_options, follow_symlinks), NULL,
      "follow symbolic links out of the model directory"},
     OPTIONS_COMMON,
@@ -160,6 +161,7 @@ static int load(struct routers *routers, const struct routers_options *options, 
     for (size_t i = 0; i < common->n_operands; i++) {
         const struct loaded_model_options how = {
             .type = options->type,
+            .capacity = options->capacity,
             .types = 1u << MODEL_DECODER | 1u << MODEL_ENCODER_DECODER,
             .follow_symlinks = options->follow_symlinks,
             .no_tokenizer = i > 0,

@@ -29,6 +29,7 @@ differs eval moe --examples examples --each
 differs generate moe --prompt "$(words 17)" --max-tokens 9
 differs generate $models/switch-transformers-bf16 --prompt "$(words 13)" --max-tokens 9
 differs rerank fixtures/reranker-base --query a texts
+differs routers -q moe --examples examples
 differs mix-data --examples examples moe moe --weights-only
 
 echo 'a text loses what it loses alone'
