@@ -2,9 +2,11 @@
  *
  * With few rows a product waits for memory: our kernels read each weight once, in 16 bits where it
  * is stored so. With more rows it is arithmetic, which OpenBLAS does best, in float: W is widened
- * block by block to memory that stays in the second-level cache. */
+ * block by block to memory that stays in the second-level cache. Where the processor has tiles for
+ * BF16, those do it four times as fast. */
 #include "gemm.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,6 +14,7 @@
 
 #include "base/memory.h"
 #include "math/blas.h"
+#include "math/gemm_amx.h"
 #include "math/gemm_kernels.h"
 #include "math/vector.h"
 
@@ -27,13 +30,18 @@ enum {
     ALONE = 1 << 19,             /* multiplications that are done before other threads wake up */
     BLOCK_ITEMS = 1 << 16,       /* scratch per worker: what W is widened to */
     BLOCK_IN = 256,
+    FEW_ROWS_AMX = 8,
+    FEW_OUT_AMX = 64,            /* with fewer, packing x costs more than it saves */
+    PACKED_BYTES = 1 << 23,      /* rows of x that are packed at once */
     ALIGNMENT = 64,
 };
+static_assert((int)AMX_SUMS <= (int)BLOCK_ITEMS, "the sums of tiles fit into a worker's scratch");
 
 struct gemm {
     struct threads *threads;
     const struct gemm_version *version;
     float *scratch; /* BLOCK_ITEMS for each worker */
+    char *packed;   /* PACKED_BYTES; NULL where the processor has no tiles */
 };
 
 const struct gemm_version *gemm_version(size_t i)
@@ -59,18 +67,20 @@ struct gemm *gemm_new(struct threads *threads, struct error *err)
 {
     struct gemm *gemm;
     size_t n_bytes = threads_count(threads) * BLOCK_ITEMS * sizeof(float);
+    size_t n_packed = amx_find() ? PACKED_BYTES : 0;
     void *scratch = NULL;
 
     if (blas_load(err))
         return NULL;
-    if (posix_memalign(&scratch, ALIGNMENT, n_bytes)) {
+    if (posix_memalign(&scratch, ALIGNMENT, n_bytes + n_packed)) {
         error_set(err, ERROR_RESOURCES, "cannot allocate %zu bytes for matrix products; use fewer "
-                  "--threads", n_bytes);
+                  "--threads", n_bytes + n_packed);
         return NULL;
     }
     gemm = memory_zalloc(1, sizeof *gemm);
     gemm->threads = threads;
     gemm->scratch = scratch;
+    gemm->packed = n_packed ? (char *)scratch + n_bytes : NULL;
     for (size_t i = 0; i <= 2; i++)
         if (gemm_version(i))
             gemm->version = gemm_version(i);
@@ -229,19 +239,94 @@ static void choose_tiles(struct product *p)
     p->n_tiles = n_tiles_rows * p->n_tiles_out;
 }
 
+static bool is_small(const struct product *p)
+{
+    return (double)p->n_rows * (double)p->w->n_out * (double)p->w->n_in < ALONE;
+}
+
+static void run_tasks(const struct product *p, size_t n_tasks, threads_task *task)
+{
+    struct error err = {0};
+
+    if (!is_small(p))
+        threads_run(p->gemm->threads, n_tasks, task, (void *)p, &err);
+    else
+        for (size_t i = 0; i < n_tasks; i++)
+            task((void *)p, i, 0, &err);
+}
+
+/* ---- with the tiles of the processor ---- */
+
+static bool is_for_amx(const struct product *p)
+{
+    return p->gemm->packed && p->w->dtype == DTYPE_BF16 && !p->w->is_transposed &&
+           p->n_rows >= FEW_ROWS_AMX && p->w->n_out >= FEW_OUT_AMX && !is_small(p) &&
+           amx_packed_bytes(p->w->n_in) <= PACKED_BYTES;
+}
+
+static int pack_rows(void *context, size_t task, size_t worker, struct error *err)
+{
+    const struct product *p = context;
+    size_t row = task * AMX_ROWS;
+
+    (void)worker;
+    (void)err;
+    amx_pack(smaller(p->n_rows - row, AMX_ROWS), p->x + row * p->x_stride, p->x_stride, p->w->n_in,
+             p->gemm->packed + task * amx_packed_bytes(p->w->n_in));
+    return 0;
+}
+
+static int multiply_packed(void *context, size_t task, size_t worker, struct error *err)
+{
+    const struct product *p = context;
+    size_t row = task / p->n_tiles_out * p->tile_rows, out = task % p->n_tiles_out * p->tile_out;
+    size_t n_rows = smaller(p->n_rows - row, p->tile_rows);
+    size_t n_out = smaller(p->w->n_out - out, p->tile_out);
+    struct gemm_matrix w = part_of_matrix(p->w, out, n_out, 0, p->w->n_in);
+    float *y = p->y + row * p->y_stride + out;
+
+    (void)err;
+    amx_multiply(n_rows, p->gemm->packed + row / AMX_ROWS * amx_packed_bytes(w.n_in), w.data,
+                 w.stride, n_out, w.n_in, p->gemm->scratch + worker * BLOCK_ITEMS, y, p->y_stride);
+    for (size_t i = 0; i < n_rows && p->bias; i++)
+        vector_add(p->bias + out, n_out, y + i * p->y_stride);
+    return 0;
+}
+
+/* As many rows at a time as can be packed. */
+static void multiply_in_tiles(struct product *p)
+{
+    size_t n_rows = p->n_rows, n_pass = PACKED_BYTES / amx_packed_bytes(p->w->n_in) * AMX_ROWS;
+
+    if (n_pass > AMX_ROWS_MAX)
+        n_pass = n_pass / AMX_ROWS_MAX * AMX_ROWS_MAX;
+    p->tile_rows = AMX_ROWS_MAX;
+    p->tile_out = AMX_OUT_MAX;
+    while (p->tile_out > MIN_TILE_OUT && p->w->n_out / p->tile_out < TILES_WANTED)
+        p->tile_out /= 2;
+    p->n_tiles_out = (p->w->n_out + p->tile_out - 1) / p->tile_out;
+    for (size_t row = 0; row < n_rows; row += n_pass) {
+        p->n_rows = smaller(n_rows - row, n_pass);
+        p->n_tiles = (p->n_rows + p->tile_rows - 1) / p->tile_rows * p->n_tiles_out;
+        run_tasks(p, (p->n_rows + AMX_ROWS - 1) / AMX_ROWS, pack_rows);
+        run_tasks(p, p->n_tiles, multiply_packed);
+        p->x += p->n_rows * p->x_stride;
+        p->y += p->n_rows * p->y_stride;
+    }
+}
+
 void gemm_multiply(struct gemm *gemm, size_t n_rows, const float *x, size_t x_stride,
                    const struct gemm_matrix *w, const float *bias, float *y, size_t y_stride)
 {
     struct product product = {.gemm = gemm, .n_rows = n_rows, .x = x, .x_stride = x_stride, .w = w,
                               .bias = bias, .y = y, .y_stride = y_stride};
-    struct error err = {0};
 
     if (n_rows == 0 || w->n_out == 0)
         return;
+    if (is_for_amx(&product)) {
+        multiply_in_tiles(&product);
+        return;
+    }
     choose_tiles(&product);
-    if ((double)n_rows * (double)w->n_out * (double)w->n_in >= ALONE)
-        threads_run(gemm->threads, product.n_tiles, multiply_tile, &product, &err);
-    else
-        for (size_t i = 0; i < product.n_tiles; i++)
-            multiply_tile(&product, i, 0, &err);
+    run_tasks(&product, product.n_tiles, multiply_tile);
 }

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "math/blas.h"
+#include "math/gemm_amx.h"
 #include "math/gemm_kernels.h"
 #include "math/random.h"
 #include "test.h"
@@ -216,6 +217,49 @@ static void products_are_right(void)
     threads_free(threads);
 }
 
+static void multiply_with_tiles(struct problem *p)
+{
+    size_t n_bytes = amx_packed_bytes(p->n_in), n_groups = (p->n_rows + AMX_ROWS - 1) / AMX_ROWS;
+    char *packed = aligned_alloc(64, n_groups * n_bytes);
+    float *sums = aligned_alloc(64, AMX_SUMS * sizeof *sums);
+
+    clear(p);
+    for (size_t row = 0; row < p->n_rows; row += AMX_ROWS)
+        amx_pack(p->n_rows - row < AMX_ROWS ? p->n_rows - row : AMX_ROWS,
+                 p->x + row * p->x_stride, p->x_stride, p->n_in,
+                 packed + row / AMX_ROWS * n_bytes);
+    amx_multiply(p->n_rows, packed, p->w.data, p->w.stride, p->n_out, p->n_in, sums, p->y,
+                 p->y_stride);
+    free(packed);
+    free(sums);
+}
+
+/* Whole tiles and parts of them; where the processor has none there is nothing to be seen. */
+static void tiles_of_bf16_give_products_of_floats(void)
+{
+    static const size_t rows[] = {1, 15, 16, 17, 33, AMX_ROWS_MAX};
+    static const size_t ins[] = {1, 17, 32, 33, 1024, 1100};
+    static const size_t outs[] = {1, 31, 33, 64, N_OUT_MAX, AMX_OUT_MAX};
+
+    for (size_t i = 0; amx_find() && i < 6 * 6 * 6; i++) {
+        struct problem p = problem_new(rows[i / 36], outs[i / 6 % 6], ins[i % 6], DTYPE_BF16,
+                                       false, 2 * (i % 2));
+        size_t last = p.n_rows - 1, n_wrong = 0;
+
+        multiply_with_tiles(&p);
+        if (!is_right(&p, NULL, 1, 0))
+            report(&p, "tiles");
+        CHECK(is_right(&p, NULL, 1, 0));
+        p.x[last * p.x_stride + p.n_in - 1] = i % 2 ? NAN : INFINITY;
+        multiply_with_tiles(&p);
+        for (size_t row = 0; row < p.n_rows; row++)
+            for (size_t out = 0; out < p.n_out; out++)
+                n_wrong += !isfinite(p.y[row * p.y_stride + out]) != (row == last);
+        CHECK(n_wrong == 0);
+        problem_release(&p);
+    }
+}
+
 /* Large enough for tiles in both directions and for blocks of W that are widened. */
 static void bits_do_not_depend_on_the_number_of_threads(void)
 {
@@ -354,6 +398,7 @@ static void a_row_hardly_depends_on_the_others(void)
     threads_free(threads);
 }
 
-TESTS(TEST(products_are_right), TEST(bits_do_not_depend_on_the_number_of_threads),
+TESTS(TEST(products_are_right), TEST(tiles_of_bf16_give_products_of_floats),
+      TEST(bits_do_not_depend_on_the_number_of_threads),
       TEST(openblas_gives_the_same_bits_in_8_threads_at_once),
       TEST(nan_and_infinity_stay_where_they_belong), TEST(a_row_hardly_depends_on_the_others))
