@@ -54,14 +54,14 @@ run() # ARGUMENT...
     status=$?
 }
 
-# As the first look at a result: 0 or why not.
-expect() # NAME, EXIT
+expect() # NAME, EXIT (a pattern)
 {
-    ((status == $2)) || echo "$1: exit $status, expected $2: $(<err)"
+    # shellcheck disable=SC2053
+    [[ $status == $2 ]] || echo "$1: exit $status, expected $2: $(<err)"
 }
 
 # A failure is one sentence, besides notices and remarks of a sanitizer, and no result.
-expect_failure() # NAME, EXIT
+expect_failure() # NAME, EXIT (a pattern)
 {
     local text
 
@@ -129,4 +129,29 @@ check_cache() # NAME, CACHE
 git_sha1() # FILE
 {
     { printf 'blob %d\0' "$(stat -L -c %s "$1")"; cat "$1"; } | sha1sum | cut -d' ' -f1
+}
+
+# To be put into the background, where it is the process $!: a pull that signals reach as they do
+# from a terminal.
+pull_aside() # NAME, ARGUMENT...: leaves NAME.out, NAME.err
+{
+    exec env --default-signal=INT,TERM "$COCKTAIL" pull "${@:2}" >"$1.out" 2>"$1.err" 3>&-
+}
+
+# Leaves $status; says nothing of a kill.
+wait_for() # PROCESS
+{
+    { wait "$1"; } 2>/dev/null
+    status=$?
+}
+
+wait_until() # WHAT, COMMAND...
+{
+    local i
+
+    for ((i = 0; i < 400; i++)); do
+        "${@:2}" >/dev/null 2>&1 && return
+        sleep 0.05
+    done
+    echo "waited in vain: $1"
 }

@@ -9,7 +9,7 @@ and SHA-256 come from the files of real directories. Each revision of a reposito
 --private, --gated ORG/NAME   repositories for which --token is needed
 --renamed OLD/ID=NEW/ID       answers with redirects to the new name
 --faulty DIRECTORY            serves it as lasting/FAULT[.PLACE] and passing/FAULT[.PLACE]: the
-                              faults of hub_faults.py, for ever or on the first two requests
+                              faults of hub_faults.py, for ever or on the first requests only
 
 --tls CERT KEY                HUB speaks TLS
 
@@ -37,7 +37,6 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from hub_faults import FAULTS
 
 LARGE_SUFFIXES = (".safetensors", ".bin", ".gguf", ".pt", ".h5", ".msgpack", ".onnx", ".model")
-N_PASSING = 2  # requests that a passing fault spoils
 STALL_S = 30
 
 
@@ -184,13 +183,15 @@ class Hub:
 
     # ---- the log and the faults
 
-    def note(self, request, authorization):
+    def note(self, request, headers):
+        authorization = headers.get("Authorization")
         row = {
             "origin": request.origin,
             "method": request.method,
             "path": request.path,
             "authorization": authorization and ("token" if self.token in authorization else "other"),
             "range": request.range,
+            "headers": " ".join(headers.keys()).lower(),
         }
         with self.lock:
             self.log.write(json.dumps(row, separators=(",", ":")) + "\n")
@@ -208,10 +209,10 @@ class Hub:
         if mode not in ("passing", "lasting") or request.origin == "elsewhere" or (self.work / "repaired").exists():
             return
         name, _, place = name.partition(".")
-        function, places = FAULTS[name]
+        function, places, n_passing = FAULTS[name]
         if request.place not in ((place,) if place else places):
             return
-        if mode == "lasting" or self.count(request.repository.id, request.place, request.file) < N_PASSING:
+        if mode == "lasting" or self.count(request.repository.id, request.place, request.file) < n_passing:
             function(answer, request)
 
     # ---- what is asked for
@@ -378,7 +379,7 @@ class Handler(BaseHTTPRequestHandler):
     def handle_request(self):
         authorization = self.headers.get("Authorization")
         request = Request(self.hub, self.origin, self.command, self.path, self.headers.get("Range"))
-        self.hub.note(request, authorization)
+        self.hub.note(request, self.headers)
         try:
             answer = self.hub.answer(request, authorization)
         except Refusal as refusal:
@@ -450,7 +451,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         pass
 
     def handle_request(self):
-        self.hub.note(Request(self.hub, "proxy", self.command, self.path, None), self.headers.get("Authorization"))
+        self.hub.note(Request(self.hub, "proxy", self.command, self.path, None), self.headers)
         self.send_response(407)
         self.send_header("Proxy-Authenticate", 'Basic realm="proxy"')
         self.send_header("Content-Length", "0")

@@ -1,0 +1,219 @@
+# What can go wrong on the way: a fault that passes is recovered, one that lasts ends in 6 with one
+# sentence after few requests, and the cache is never poisoned: what has a final name is right, and
+# the next run, without the fault, brings the rest.
+. "$FIXTURES/../tests/server/hub.bash"
+mkdir small
+cp "$FIXTURES/encoder-base/config.json" small
+head -c 300000 "$FIXTURES/encoder-base/model.safetensors" >small/model.safetensors
+start_hub --faulty small --repo acme/small=small
+export HF_TOKEN=$TOKEN HF_HUB_ETAG_TIMEOUT=2 HF_HUB_DOWNLOAD_TIMEOUT=2
+ulimit -f 20000 # kB a file: a bomb that goes off ends the run with a signal
+
+# FAULT[.PLACE], exit status when it passes and when it lasts, and how often one thing may be asked
+# for at most when it lasts.
+table='
+truncated           0 6  6
+reset               0 6  6
+stall               0 6  6
+no-length-cut       0 6  6
+chunked-cut         0 6  6
+no-length           0 0  1
+chunked             0 0  1
+flaky               0 0  9
+longer              0 6  6
+shorter             0 6  6
+corrupt             0 6  6
+changing            0 6 12
+html                0 6  6
+gzip-bomb           0 6  6
+endless             0 6  6
+whole-for-range     0 6  8
+wrong-content-range 0 6 12
+no-content-range    0 6 12
+416                 0 6 12
+500.file            0 6  5
+503.file            0 6  5
+429-after.file      0 6  5
+403.file            0 6  6
+expired             0 0  2
+404.file            6 6  1
+huge-header.file    @(0|6) 6 5
+redirect-loop.file  @(0|6) 6 40
+redirect-file.file  6 6  1
+redirect-host.file  0 0  1
+silent.file         0 6  6
+
+silent              0 6  5
+400                 6 6  1
+401                 6 6  1
+403                 6 6  1
+404                 6 6  1
+408                 0 6  5
+410                 6 6  1
+451                 6 6  1
+429                 0 6  5
+429-after           0 6  5
+429-long            6 6  1
+429-date            6 6  1
+429-odd             0 6  5
+500                 0 6  5
+502                 0 6  5
+503                 0 6  5
+503-after           0 6  5
+504                 0 6  5
+redirect-loop       @(0|6) 6 30
+redirect-file       6 6  1
+redirect-host       0 0  2
+redirect-slashes    0 0  2
+redirect-user       @(0|6) @(0|6) 2
+wrong-etag          @(0|6) 6 5
+hostile-etag        @(0|6) 6 5
+hostile-commit      @(0|6) 6 5
+no-etag             @(0|6) 6 5
+no-commit           @(0|6) 6 5
+huge-header         @(0|6) 6 5
+many-headers        @(0|6) 6 5
+
+silent.info         0 6  5
+401.info            6 6  1
+403.info            6 6  1
+404.info            6 6  1
+429.info            0 6  5
+429-long.info       6 6  1
+500.info            0 6  5
+502.info            0 6  5
+503.info            0 6  5
+504.info            0 6  5
+redirect-loop.info  @(0|6) 6 30
+redirect-file.info  6 6  1
+redirect-host.info  @(0|6) @(0|6) 1
+html.info           0 6  5
+gzip-bomb.info      0 6  5
+endless.info        0 6  5
+nested.info         0 6  5
+not-json.info       0 6  5
+wrong-types.info    @(0|6) 6 5
+hostile-commit.info @(0|6) 6 5
+huge-header.info    @(0|6) 6 5
+truncated.info      0 6  5
+reset.info          0 6  5
+stall.info          0 6  5
+
+500.tree            0 6  5
+404.tree            6 6  1
+html.tree           0 6  5
+gzip-bomb.tree      0 6  5
+endless.tree        0 6  5
+nested.tree         0 6  5
+not-json.tree       0 6  5
+wrong-types.tree    @(0|6) 6 5
+reset.tree          0 6  5
+link-elsewhere      @(0|6) @(0|6) 1
+link-loop           @(0|3|6) @(3|6) 10000
+'
+
+# One fault in one mode, with a cache of its own; what is wrong is said on stdout.
+try() # MODE, FAULT, EXIT, REQUESTS
+{
+    local id=$1/$2 place n_most
+
+    mkdir -p "tries/$1-$2"
+    cd "tries/$1-$2" || return
+    ln -s ../../hub ../../small .
+    HF_HUB_CACHE=$PWD/cache run pull "$id"
+    expect "$id" "$3"
+    if ((status != 0)); then
+        expect_failure "$id" "$status"
+    else
+        holds "$id" cache/models--*/snapshots/* small
+    fi
+    [[ ! -e cache ]] || check_cache "$id" cache
+    n_most=$(requests "/$id/" | sed 's/,"range.*//; s/[?&]signature=[0-9]*//' | sort | uniq -c | sort -rn |
+        awk '{ print $1; exit }')
+    [[ $1 == passing ]] || ((${n_most:-0} <= $4)) || echo "$id: $n_most requests for one thing"
+    cd ../.. || exit
+}
+
+# With the faults gone the same cache is made whole.
+try_again() # MODE, FAULT
+{
+    local id=$1/$2
+
+    cd "tries/$1-$2" || return
+    HF_HUB_CACHE=$PWD/cache run pull --json "$id"
+    expect "$id, repaired" 0
+    holds "$id, repaired" cache/models--*/snapshots/* small
+    check_cache "$id, repaired" cache
+    [[ -z $(find cache -name '*.incomplete') ]] || echo "$id, repaired: $(find cache -name '*.incomplete')"
+    cd ../.. || exit
+}
+
+all() # FUNCTION: of each row in both modes, at once
+{
+    local fault passing lasting requests pids=()
+
+    while read -r fault passing lasting requests; do
+        [[ -n $fault ]] || continue
+        "$1" passing "$fault" "$passing" "$requests" &
+        pids+=($!)
+        "$1" lasting "$fault" "$lasting" "$requests" &
+        pids+=($!)
+    done <<<"$table"
+    wait "${pids[@]}"
+}
+
+# ---- faults of the way there ----
+
+endpoint() # NAME, EXIT, ASSIGNMENT...
+{
+    mkdir -p "tries/$1"
+    cd "tries/$1" || return
+    status=0
+    env HF_HUB_CACHE="$PWD/cache" "${@:3}" timeout 60 "$COCKTAIL" pull acme/small >out 2>err || status=$?
+    if [[ $2 == 0 ]]; then
+        expect "$1" 0
+    else
+        expect_failure "$1" "$2"
+        [[ -z $(find cache -type f -name '[0-9a-f]*' 2>/dev/null) ]] || echo "$1: left $(find cache -type f)"
+    fi
+    cd ../.. || exit
+}
+
+endpoints()
+{
+    local dead=1 port=${HUB##*:} # nothing listens on port 1
+
+    endpoint "dead-port" 6 HF_ENDPOINT="http://127.0.0.1:$dead" &
+    endpoint "dead-ipv6" 6 HF_ENDPOINT="http://[::1]:$dead" &
+    endpoint "dead-ipv6-live-ipv4" 0 HF_ENDPOINT="http://localhost:$port" &
+    endpoint "unknown-host" 6 HF_ENDPOINT="http://hub.invalid" &
+    endpoint "no-tls" 6 HF_ENDPOINT="https://127.0.0.1:$port" &
+    endpoint "proxy-407" 6 http_proxy="$PROXY" &
+    endpoint "proxy-407-tls" 6 HF_ENDPOINT=https://hub.invalid https_proxy="$PROXY" &
+    endpoint "no-proxy" 0 http_proxy="$PROXY" no_proxy=127.0.0.1 &
+    endpoint "dead-proxy" 6 http_proxy="http://127.0.0.1:$dead" &
+    endpoint "wrong-scheme" @(2|6) HF_ENDPOINT="file://$PWD/small" &
+    wait
+}
+
+endpoints &
+endpoints_pid=$!
+all try
+wait $endpoints_pid
+for name in "dead-port" "dead-ipv6" "unknown-host" "no-tls" "dead-proxy"; do
+    [[ $(<"tries/$name/err") == *acme/small* ]] || echo "$name: $(<"tries/$name/err")"
+done
+[[ $(count '"origin":"proxy"' '"authorization":"token"') == 0 ]] || echo "a proxy that is not logged in to got the token"
+[[ $(count '"origin":"proxy"') -le 4 ]] || echo "the proxy's 407 was tried again: $(requests '"origin":"proxy"')"
+
+# The token went to the Hub and nowhere else, and nobody printed it.
+[[ $(count '"origin":"hub"' '"authorization":"token"') -gt 100 ]] || echo "the Hub did not get the token"
+for origin in cdn elsewhere; do
+    [[ $(count "\"origin\":\"$origin\"") -gt 0 ]] || echo "nobody came to $origin"
+    [[ $(count "\"origin\":\"$origin\"" '"authorization":"token"') == 0 ]] ||
+        echo "the token went out: $(requests "\"origin\":\"$origin\"" '"authorization":"token"')"
+done
+grep -rlF "$TOKEN" tries && echo "the token was printed or stored"
+
+touch hub/repaired
+all try_again
