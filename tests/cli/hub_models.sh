@@ -37,9 +37,7 @@ same rerank @reranker-base --query cat text
 same eval --json @decoder-base --examples "$examples/arithmetic.jsonl" --each
 same eval --json @encoder-base --examples "$examples/retrieval-parts.jsonl"
 same generate --json @decoder-arithmetic --prompt '1 + 2' --max-tokens 4
-twice=$(requests "$bodies" | grep -e '"cdn"' -e /resolve-cache/ | sed 's/.*"path":"\([^"]*\)".*/\1/; s/[?&]signature.*//' |
-    sort | uniq -d)
-[[ -z $twice ]] || echo "fetched twice: $twice"
+is_sent_once "one command after the other"
 
 # ---- tokenize needs no weights ----
 

@@ -74,13 +74,11 @@ fetches() # REPOSITORY, FILE...
     run pull --json "acme/$name"
     expect "$name" 0
     (cd "cache/models--acme--$name/snapshots"/* 2>/dev/null && find . -type l -printf '%P\n' | sort) >found
-    shift
-    printf '%s\n' "$@" | sort | diff - found >difference || echo "$name: $(<difference)"
-    for file; do
+    printf '%s\n' "${@:2}" | sort | diff - found >difference || echo "$name: $(<difference)"
+    for file in "${@:2}"; do
         cmp -s "$name/$file" "cache/models--acme--$name/snapshots"/*/"$file" || echo "$name: $file differs"
     done
-    [[ $(requests "$bodies" | sed 's/.*"path":"\([^"]*\)".*/\1/; s/[?&]signature.*//' | sort | uniq -d) == "" ]] ||
-        echo "$name: fetched twice: $(requests "$bodies")"
+    is_sent_once "$name"
 }
 
 # shellcheck disable=SC2086

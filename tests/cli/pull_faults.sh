@@ -115,7 +115,7 @@ link-loop           @(0|3|6) @(3|6) 10000
 # One fault in one mode, with a cache of its own; what is wrong is said on stdout.
 try() # MODE, FAULT, EXIT, REQUESTS
 {
-    local id=$1/$2 place n_most
+    local id=$1/$2 n_most
 
     mkdir -p "tries/$1-$2"
     cd "tries/$1-$2" || return
@@ -174,7 +174,7 @@ endpoint() # NAME, EXIT, ASSIGNMENT...
         expect "$1" 0
     else
         expect_failure "$1" "$2"
-        [[ -z $(find cache -type f -name '[0-9a-f]*' 2>/dev/null) ]] || echo "$1: left $(find cache -type f)"
+        [[ -z $(find cache -path '*/blobs/*' 2>/dev/null) ]] || echo "$1: left $(find cache -path '*/blobs/*')"
     fi
     cd ../.. || exit
 }

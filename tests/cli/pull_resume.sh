@@ -17,10 +17,10 @@ is_half()
     [[ -e $incomplete && $(stat -c %s "$incomplete") == 200000 ]]
 }
 
-start_held() # ARGUMENT...: a pull that hangs in the middle, $pid
+start_held() # leaves the $pid of a pull that hangs in the middle
 {
     touch hub/hold
-    pull_aside held "$id" "$@" &
+    pull_aside held "$id" &
     pid=$!
     wait_until "half of the file" is_half
 }
@@ -84,7 +84,7 @@ signal_while() # NAME, WHAT IS WAITED FOR (a pattern of the log), ID
     forget_requests
     pull_aside held "$3" &
     pid=$!
-    wait_until "$1" eval '[[ $(count "$2") -gt 0 ]]'
+    wait_until "$1" is_asked "$2"
     sleep 0.3
     end "$1" INT 130
     rm -rf cache

@@ -18,11 +18,11 @@ attempt() # NAME, EXIT, TEXT, ID, ASSIGNMENT...
     status=0
     env "${@:5}" timeout 60 "$COCKTAIL" pull -v --json "$4" >out 2>err || status=$?
     expect "$1" "$2"
-    if [[ $2 == 0 ]]; then
+    if ((status == 0)); then
         holds "$1" cache/models--*/snapshots/* small
     else
         [[ $(<err) == *"$3"* ]] || echo "$1: '$3': $(<err)"
-        [[ -z $(find cache -type f -name '[0-9a-f]*' 2>/dev/null) ]] || echo "$1: left $(find cache -type f)"
+        [[ -z $(find cache -path '*/blobs/*' 2>/dev/null) ]] || echo "$1: left $(find cache -path '*/blobs/*')"
     fi
     ! grep -rqF -e "$TOKEN" -e hf_wrong out err cache 2>/dev/null || echo "$1: shows the token"
 }

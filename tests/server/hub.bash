@@ -2,7 +2,7 @@
 # source it.
 #
 # They run in an empty directory. ./hub is the server's, ./cache the cache (HF_HUB_CACHE).
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 set -u
 
 skip() # REASON
@@ -43,8 +43,8 @@ start_hub() # ARGUMENT...
 
 stop_hub()
 {
-    kill $hub_pid 2>/dev/null
-    wait $hub_pid 2>/dev/null
+    kill "$hub_pid" 2>/dev/null
+    wait "$hub_pid" 2>/dev/null
 }
 
 # Leaves ./out, ./err and $status.
@@ -92,7 +92,24 @@ count() # PATTERN...
 {
     requests "$@" | wc -l
 }
+
+is_asked() # PATTERN...
+{
+    (($(count "$@") > 0))
+}
+
+# Requests for what is in files, and of these the ones that are answered with it.
 bodies='"method":"GET".*\(/resolve-cache/\|/resolve/\|signature=\)'
+sent='"method":"GET".*\(/resolve-cache/\|signature=\)'
+
+# No file was sent twice.
+is_sent_once() # NAME
+{
+    local twice
+
+    twice=$(requests "$sent" | sed 's/.*"path":"\([^"]*\)".*/\1/; s/[?&]signature.*//' | sort | uniq -d)
+    [[ -z $twice ]] || echo "$1: fetched twice: $twice"
+}
 
 # A member that is a string in the JSON of ./out.
 member() # NAME
