@@ -31,6 +31,7 @@ const struct command *const commands[] = {
     &command_rerank,
     &command_generate,
     &command_logits,
+    &command_pull,
     &command_completion,
     &command_help,
     NULL,

@@ -5,12 +5,12 @@
  * another; with an index, a tensor counts only in the file that the index names for it. */
 #include "checkpoint.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json_reader.h"
 #include "base/memory.h"
+#include "base/model_files.h"
 #include "format/checkpoint_reader.h"
 
 static const struct {
@@ -21,17 +21,6 @@ static const struct {
     {".bin", &torchbin_reader},
     {".pt", &torchbin_reader},
     {".pth", &torchbin_reader},
-};
-
-/* In this order. */
-static const struct {
-    const char *name;
-    bool is_index;
-} known_names[] = {
-    {"model.safetensors", false},
-    {"model.safetensors.index.json", true},
-    {"pytorch_model.bin", false},
-    {"pytorch_model.bin.index.json", true},
 };
 
 static const size_t index_bytes_max = 100 * 1000 * 1000;
@@ -53,32 +42,6 @@ static const struct checkpoint_reader *find_reader(const char *name)
     return NULL;
 }
 
-bool checkpoint_is_weights_name(const char *name)
-{
-    static const char *const patterns[] = {
-        "*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth",
-        "*.h5", "*.h5.index.json", "*.msgpack", "*.msgpack.index.json", "*.ot", "*.onnx*", "*.gguf",
-        "consolidated*",
-    };
-
-    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
-        if (fnmatch(patterns[i], name, 0) == 0)
-            return true;
-    return false;
-}
-
-/* A *.pt or *.pth that is a model and not the state of a training run. */
-static bool is_lone_candidate(const char *name)
-{
-    static const char *const others[] = {"optimizer*", "scheduler*", "rng_state*", "scaler*",
-                                         "training_args*", "adapter_*", "consolidated*"};
-
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (fnmatch(others[i], name, 0) == 0)
-            return false;
-    return has_suffix(name, ".pt") || has_suffix(name, ".pth");
-}
-
 /* The one *.pt or *.pth of the directory, to be freed; NULL when there is none (no error), or more
  * than one (ERROR_FORMAT). */
 static char *find_lone(const struct folder *folder, const char *directory, struct error *err)
@@ -89,7 +52,7 @@ static char *find_lone(const struct folder *folder, const char *directory, struc
     if (folder_list(folder, directory, &names, &n_names, err))
         return NULL;
     for (size_t i = 0; i < n_names; i++) {
-        if (!is_lone_candidate(names[i]))
+        if (!model_files_is_lone_weights(names[i]))
             continue;
         if (lone) {
             error_set(err, ERROR_FORMAT, "'%s': '" ERROR_NAME "' and '" ERROR_NAME "' could both "
@@ -112,9 +75,9 @@ static char *find_weights(const struct folder *folder, const char *directory, bo
 {
     char *lone, *path;
 
-    for (size_t i = 0; i < sizeof known_names / sizeof *known_names; i++) {
-        path = folder_join(directory, known_names[i].name);
-        *is_index = known_names[i].is_index;
+    for (size_t i = 0; i < MODEL_WEIGHTS_NAMES; i++) {
+        path = folder_join(directory, model_weights_names[i].name);
+        *is_index = model_weights_names[i].is_index;
         if (folder_look(folder, path) != FOLDER_ABSENT)
             return path;
         free(path);

@@ -53,10 +53,6 @@ void checkpoint_close(struct checkpoint *checkpoint);
 /* Whether there are weights for checkpoint_open to find. */
 int checkpoint_look(const struct folder *folder, const char *directory, bool *is_there,
                     struct error *err);
-/* Whether a file of this name is weights, or an index of weights, in any format that a model
- * directory may hold, also ones that we do not read. */
-bool checkpoint_is_weights_name(const char *name);
-
 const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
 
 /* Reads n_items items from item `first` on, as they are stored, in row-major order. Packed dtypes:
