@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -81,25 +80,16 @@ static void count(struct transfer *transfer)
 
 static void begin_hashes(struct transfer *transfer)
 {
-    char head[64];
-    int n = snprintf(head, sizeof head, "blob %zu", transfer->file->size_bytes);
-
     digest_init(&transfer->sha256, DIGEST_SHA256);
-    digest_init(&transfer->git, DIGEST_SHA1);
-    digest_add(&transfer->git, head, (size_t)n + 1); /* with its NUL */
+    hub_file_begin_git(transfer->file, &transfer->git);
     transfer->offset = 0;
     count(transfer);
-}
-
-static bool is_named_by_git(const struct transfer *transfer)
-{
-    return strlen(transfer->file->blob) == 40;
 }
 
 static void add_bytes(struct transfer *transfer, const void *bytes, size_t n)
 {
     digest_add(&transfer->sha256, bytes, n);
-    if (is_named_by_git(transfer))
+    if (hub_file_is_git(transfer->file))
         digest_add(&transfer->git, bytes, n);
     transfer->offset += n;
     count(transfer);
@@ -153,8 +143,19 @@ static int hash_slices(struct transfer *transfer, struct error *err)
 
 /* ---- the end of a transfer ---- */
 
+static void drop_file(struct transfer *transfer)
+{
+    char *path = hub_cache_incomplete_path(transfer->downloads->cache, transfer->file);
+
+    unlink(path);
+    free(path);
+}
+
+/* What has come stays for the next run. */
 static void close_files(struct transfer *transfer)
 {
+    if (transfer->fd >= 0 && transfer->state != DONE && transfer->offset == 0)
+        drop_file(transfer);
     if (transfer->fd >= 0)
         close(transfer->fd);
     if (transfer->lock >= 0)
@@ -167,8 +168,8 @@ static void end(struct transfer *transfer)
 {
     transfer->offset = transfer->file->size_bytes;
     count(transfer);
-    close_files(transfer);
     transfer->state = DONE;
+    close_files(transfer);
 }
 
 static int put_in_place(struct transfer *transfer, struct error *err)
@@ -187,21 +188,13 @@ static int put_in_place(struct transfer *transfer, struct error *err)
     return rc;
 }
 
-static void drop_file(struct transfer *transfer)
-{
-    char *path = hub_cache_incomplete_path(transfer->downloads->cache, transfer->file);
-
-    unlink(path);
-    free(path);
-}
-
 /* All bytes are there: the blob gets its name when they are the right ones. Otherwise everything is
  * fetched once more, because a part of it may be of another day. */
 static int verify(struct transfer *transfer, struct error *err)
 {
     struct hub_file *file = transfer->file;
     char sha256[DIGEST_HEX_MAX], git[DIGEST_HEX_MAX];
-    const char *found = is_named_by_git(transfer) ? git : sha256;
+    const char *found = hub_file_is_git(file) ? git : sha256;
 
     digest_hex(&transfer->sha256, sha256);
     digest_hex(&transfer->git, git);
@@ -213,7 +206,7 @@ static int verify(struct transfer *transfer, struct error *err)
         return 0;
     }
     if (++transfer->n_wrong == 2) {
-        drop_file(transfer);
+        transfer->offset = 0; /* nothing of it is worth keeping */
         return error_set(err, ERROR_NETWORK, "'" ERROR_NAME "': the content has the hash %s, not "
                          "%s, and so it had when it was fetched again", file->path, found,
                          file->blob);

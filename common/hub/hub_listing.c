@@ -97,19 +97,32 @@ struct hub_file *hub_listing_find(const struct hub_listing *listing, const char 
                             : NULL;
 }
 
+bool hub_file_is_git(const struct hub_file *file)
+{
+    return strlen(file->blob) == 40;
+}
+
+void hub_file_begin_git(const struct hub_file *file, struct digest *digest)
+{
+    char *head = memory_format("blob %zu", file->size_bytes);
+
+    digest_init(digest, DIGEST_SHA1);
+    digest_add(digest, head, strlen(head) + 1); /* with its NUL */
+    free(head);
+}
+
 bool hub_file_holds(const struct hub_file *file, const void *bytes, size_t n)
 {
-    bool is_git = strlen(file->blob) == 40;
-    char *head = memory_format("blob %zu", n), hex[DIGEST_HEX_MAX];
+    char hex[DIGEST_HEX_MAX];
     struct digest digest;
 
-    digest_init(&digest, is_git ? DIGEST_SHA1 : DIGEST_SHA256);
-    if (is_git)
-        digest_add(&digest, head, strlen(head) + 1); /* with its NUL */
+    if (hub_file_is_git(file))
+        hub_file_begin_git(file, &digest);
+    else
+        digest_init(&digest, DIGEST_SHA256);
     digest_add(&digest, bytes, n);
     digest_hex(&digest, hex);
-    free(head);
-    return strcmp(hex, file->blob) == 0;
+    return n == file->size_bytes && strcmp(hex, file->blob) == 0;
 }
 
 void hub_listing_release(struct hub_listing *listing)

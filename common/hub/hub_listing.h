@@ -49,7 +49,11 @@ void hub_listing_release(struct hub_listing *listing);
 
 /* NULL: there is no such file. */
 struct hub_file *hub_listing_find(const struct hub_listing *listing, const char *path);
-/* Whether its hash says that this is the content. */
+/* Whether it is named by git: SHA-1 of "blob SIZE", a NUL and the content. */
+bool hub_file_is_git(const struct hub_file *file);
+/* Begins that. */
+void hub_file_begin_git(const struct hub_file *file, struct digest *digest);
+/* Whether its name says that this is the content. */
 bool hub_file_holds(const struct hub_file *file, const void *bytes, size_t n);
 /* -1 with ERROR_FORMAT for a name that does not become a path. */
 int hub_listing_check_path(const char *path, size_t length, struct error *err);
