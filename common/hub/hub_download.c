@@ -19,8 +19,8 @@
 #include "hub/hub_url.h"
 
 enum { TRANSFERS_MAX = 8, SLICE_BYTES = 1 << 20, SLICES = 8 };
-/* A transfer that has got on by this much has shown that trying again helps. */
-static const size_t progress_bytes = 1000 * 1000;
+/* A try that has brought this much, or a 16th of the file, has shown that trying again helps. */
+static const size_t helpful_bytes = 1000 * 1000;
 static const double lock_wait_s = 0.1;
 
 enum state {
@@ -217,11 +217,18 @@ static int verify(struct transfer *transfer, struct error *err)
 
 /* ---- questions and answers ---- */
 
+static bool has_got_on(const struct transfer *transfer)
+{
+    size_t part = transfer->file->size_bytes / 16 + 1;
+
+    return transfer->offset >= transfer->start + (part < helpful_bytes ? part : helpful_bytes);
+}
+
 /* Tries again later, or gives up with `why`. */
 static int fail(struct transfer *transfer, enum hub_verdict verdict,
                 const struct hub_failure *failure, const struct error *why, struct error *err)
 {
-    if (transfer->offset >= transfer->start + progress_bytes)
+    if (has_got_on(transfer))
         transfer->n_failed = 0;
     if (verdict == HUB_FAILED || ++transfer->n_failed == HUB_TRIES) {
         *err = *why;
