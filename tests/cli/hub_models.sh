@@ -24,6 +24,27 @@ same() # ARGUMENT...
     sed "s#$FIXTURES/#MODEL/#g; $normal" out | diff - from_hub >difference || echo "$*: $(<difference)"
 }
 
+says() # NAME, EXIT, TEXT...
+{
+    local text
+
+    expect_failure "$1" "$2"
+    for text in "${@:3}"; do
+        [[ $(<err) == *"$text"* ]] || echo "$1: '$text': $(<err)"
+    done
+}
+
+# Takes its time, because it asks again.
+no_server()
+{
+    mkdir aside
+    cd aside || exit
+    HF_ENDPOINT=http://127.0.0.1:1 run inspect acme/nothing
+    says "no server" 6 acme/nothing "no such directory" 127.0.0.1
+}
+no_server &
+slow=$!
+
 # ---- the results are the same, and nothing is fetched twice ----
 
 same inspect --json --tensors @encoder-base
@@ -84,15 +105,6 @@ rm -r acme
 
 # ---- what is neither ----
 
-says() # NAME, EXIT, TEXT...
-{
-    local text
-
-    expect_failure "$1" "$2"
-    for text in "${@:3}"; do
-        [[ $(<err) == *"$text"* ]] || echo "$1: '$text': $(<err)"
-    done
-}
 run inspect acme/nothing
 says "an unknown repository" 6 acme/nothing "no such directory" HF_TOKEN
 HF_TOKEN=$TOKEN run inspect acme/nothing
@@ -101,13 +113,12 @@ run inspect acme/encoder-base@nothing
 says "an unknown revision" 6 acme/encoder-base@nothing "no such directory" revision
 HF_HUB_OFFLINE=1 run inspect acme/nothing
 says "offline" 6 acme/nothing "no such directory" HF_HUB_OFFLINE
-HF_ENDPOINT=http://127.0.0.1:1 run inspect acme/nothing
-says "no server" 6 acme/nothing "no such directory" 127.0.0.1
 for name in nothing ./acme/nothing /acme/nothing acme/nothing/here acme/.nothing 'acme/no thing' ""; do
     run inspect "$name"
     says "'$name'" 2 "'$name'" "no such"
 done
 run inspect acme/words
-says "a repository without a model" 3 acme/words
+says "a repository without a model" 3 "no weights"
 run eval acme/words --examples "$examples/arithmetic.jsonl"
-says "eval of a repository without a model" 3 acme/words
+says "eval of a repository without a model" 3 config.json
+wait $slow

@@ -45,13 +45,13 @@ others="tf_model.h5 flax_model.msgpack rust_model.ot model.gguf training_args.bi
         2_Dense/model.safetensors 2_Dense/pytorch_model.bin
     make dense-bin config.json pytorch_model.bin modules.json 2_Dense/config.json 2_Dense/pytorch_model.bin
     make tokenizer-only config.json tokenizer.json
-    make twins config.json model.safetensors 2_Dense/config.json
+    make twins config.json model.safetensors modules.json 2_Dense/config.json
 }
 cp twins/config.json twins/twin.json
 cp twins/model.safetensors twins/2_Dense
 echo '[{"idx": 0, "name": "0", "path": "", "type": "x.models.Transformer"},
 {"idx": 1, "name": "1", "path": "1_Pooling", "type": "x.models.Pooling"},
-{"idx": 2, "name": "2", "path": "2_Dense", "type": "x.models.Dense"}]' | tee dense/modules.json >dense-bin/modules.json
+{"idx": 2, "name": "2", "path": "2_Dense", "type": "x.models.Dense"}]' | tee {dense,twins}/modules.json >dense-bin/modules.json
 # An index that names what is not there, or what lies elsewhere.
 make missing config.json model-00001-of-00002.safetensors
 index missing/model.safetensors.index.json model-0000{1,2}-of-00002.safetensors
@@ -94,7 +94,7 @@ fetches dense config.json model.safetensors modules.json 1_Pooling/config.json 2
     2_Dense/model.safetensors
 fetches dense-bin config.json pytorch_model.bin modules.json 2_Dense/config.json 2_Dense/pytorch_model.bin
 fetches tokenizer-only config.json tokenizer.json
-fetches twins config.json twin.json model.safetensors 2_Dense/config.json 2_Dense/model.safetensors
+fetches twins config.json twin.json model.safetensors modules.json 2_Dense/config.json 2_Dense/model.safetensors
 [[ $(count '"cdn"') == 1 ]] || echo "one blob under two names: $(requests '"cdn"')"
 
 for name in missing outside broken; do

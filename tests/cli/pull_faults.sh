@@ -9,17 +9,17 @@ start_hub --faulty small --repo acme/small=small
 export HF_TOKEN=$TOKEN HF_HUB_ETAG_TIMEOUT=2 HF_HUB_DOWNLOAD_TIMEOUT=2
 ulimit -f 20000 # kB a file: a bomb that goes off ends the run with a signal
 
-# FAULT[.PLACE], exit status when it passes and when it lasts, and how often one thing may be asked
-# for at most when it lasts.
+# FAULT[.PLACE], exit status when it passes (-: as when it lasts) and when it lasts, and how often one
+# thing may be asked for at most when it lasts.
 table='
 truncated           0 6  6
 reset               0 6  6
 stall               0 6  6
 no-length-cut       0 6  6
 chunked-cut         0 6  6
-no-length           0 0  1
-chunked             0 0  1
-flaky               0 0  9
+no-length           - 0  1
+chunked             - 0  1
+flaky               - 0  9
 longer              0 6  6
 shorter             0 6  6
 corrupt             0 6  6
@@ -34,82 +34,77 @@ no-content-range    0 6 12
 500.file            0 6  5
 503.file            0 6  5
 429-after.file      0 6  5
-403.file            0 6  6
-expired             0 0  2
-404.file            6 6  1
-huge-header.file    @(0|6) 6 5
-redirect-loop.file  @(0|6) 6 40
-redirect-file.file  6 6  1
-redirect-host.file  0 0  1
+403.file            - 6  6
+expired             - 0  2
+404.file            - 6  1
+huge-header.file    - 6  5
+redirect-loop.file  - 6  8
+redirect-file.file  - 6  1
+redirect-host.file  - 0  1
 silent.file         0 6  6
 
 silent              0 6  5
-400                 6 6  1
-401                 6 6  1
-403                 6 6  1
-404                 6 6  1
+400                 - 6  1
+401                 - 6  1
+403                 - 6  1
+404                 - 6  1
 408                 0 6  5
-410                 6 6  1
-451                 6 6  1
+410                 - 6  1
+451                 - 6  1
 429                 0 6  5
 429-after           0 6  5
-429-long            6 6  1
-429-date            6 6  1
+429-long            - 6  1
+429-date            - 6  1
 429-odd             0 6  5
 500                 0 6  5
 502                 0 6  5
 503                 0 6  5
 503-after           0 6  5
 504                 0 6  5
-redirect-loop       @(0|6) 6 30
-redirect-file       6 6  1
-redirect-host       0 0  2
-redirect-slashes    0 0  2
-redirect-user       @(0|6) @(0|6) 2
+redirect-loop       - 6  6
+redirect-file       - 6  1
+redirect-host       - 0  1
+redirect-slashes    - 0  1
+redirect-user       - @(0|6) 1
 wrong-etag          @(0|6) 6 5
-hostile-etag        @(0|6) 6 5
-hostile-commit      @(0|6) 6 5
+hostile-etag        - 6  5
+hostile-commit      - 6  5
 no-etag             @(0|6) 6 5
 no-commit           @(0|6) 6 5
-huge-header         @(0|6) 6 5
-many-headers        @(0|6) 6 5
+huge-header         - 6  5
+many-headers        - 6  5
 
 silent.info         0 6  5
-401.info            6 6  1
-403.info            6 6  1
-404.info            6 6  1
+401.info            - 6  1
+403.info            - 6  1
+404.info            - 6  1
 429.info            0 6  5
-429-long.info       6 6  1
+429-long.info       - 6  1
 500.info            0 6  5
-502.info            0 6  5
 503.info            0 6  5
-504.info            0 6  5
-redirect-loop.info  @(0|6) 6 30
-redirect-file.info  6 6  1
-redirect-host.info  @(0|6) @(0|6) 1
+redirect-loop.info  - 6  6
+redirect-file.info  - 6  1
+redirect-host.info  - 6  1
 html.info           0 6  5
 gzip-bomb.info      0 6  5
 endless.info        0 6  5
 nested.info         0 6  5
 not-json.info       0 6  5
-wrong-types.info    @(0|6) 6 5
-hostile-commit.info @(0|6) 6 5
-huge-header.info    @(0|6) 6 5
+wrong-types.info    - 6  5
+hostile-commit.info - 6  5
+huge-header.info    - 6  5
 truncated.info      0 6  5
 reset.info          0 6  5
 stall.info          0 6  5
 
 500.tree            0 6  5
-404.tree            6 6  1
+404.tree            - 6  1
 html.tree           0 6  5
-gzip-bomb.tree      0 6  5
-endless.tree        0 6  5
 nested.tree         0 6  5
-not-json.tree       0 6  5
-wrong-types.tree    @(0|6) 6 5
+wrong-types.tree    - 6  5
 reset.tree          0 6  5
-link-elsewhere      @(0|6) @(0|6) 1
-link-loop           @(0|3|6) @(3|6) 10000
+link-elsewhere      - @(0|6) 1
+link-loop           - @(3|6)  2
 '
 
 # One fault in one mode, with a cache of its own; what is wrong is said on stdout.
@@ -134,11 +129,12 @@ try() # MODE, FAULT, EXIT, REQUESTS
     cd ../.. || exit
 }
 
-# With the faults gone the same cache is made whole.
+# With the faults gone the cache that a failed run has left is made whole.
 try_again() # MODE, FAULT
 {
     local id=$1/$2
 
+    [[ -s tries/$1-$2/err ]] || return
     cd "tries/$1-$2" || return
     HF_HUB_CACHE=$PWD/cache run pull --json "$id"
     expect "$id, repaired" 0
@@ -148,16 +144,20 @@ try_again() # MODE, FAULT
     cd ../.. || exit
 }
 
-all() # FUNCTION: of each row in both modes, at once
+# Of each row in both modes. They wait more than they work: all at once, but not started at once.
+all() # FUNCTION
 {
     local fault passing lasting requests pids=()
 
     while read -r fault passing lasting requests; do
         [[ -n $fault ]] || continue
-        "$1" passing "$fault" "$passing" "$requests" &
-        pids+=($!)
         "$1" lasting "$fault" "$lasting" "$requests" &
         pids+=($!)
+        sleep 0.05
+        [[ $passing != - ]] || continue
+        "$1" passing "$fault" "$passing" "$requests" &
+        pids+=($!)
+        sleep 0.05
     done <<<"$table"
     wait "${pids[@]}"
 }
@@ -174,7 +174,7 @@ endpoint() # NAME, EXIT, ASSIGNMENT...
         expect "$1" 0
     else
         expect_failure "$1" "$2"
-        [[ -z $(find cache -path '*/blobs/*' 2>/dev/null) ]] || echo "$1: left $(find cache -path '*/blobs/*')"
+        [[ -z $(find cache -path '*/blobs/*' -size +0 2>/dev/null) ]] || echo "$1: left $(find cache -path '*/blobs/*')"
     fi
     cd ../.. || exit
 }
@@ -192,7 +192,7 @@ endpoints()
     endpoint "proxy-407-tls" 6 HF_ENDPOINT=https://hub.invalid https_proxy="$PROXY" &
     endpoint "no-proxy" 0 http_proxy="$PROXY" no_proxy=127.0.0.1 &
     endpoint "dead-proxy" 6 http_proxy="http://127.0.0.1:$dead" &
-    endpoint "wrong-scheme" @(2|6) HF_ENDPOINT="file://$PWD/small" &
+    endpoint "wrong-scheme" 2 HF_ENDPOINT="file://$PWD/small" &
     wait
 }
 
@@ -203,7 +203,8 @@ wait $endpoints_pid
 for name in "dead-port" "dead-ipv6" "unknown-host" "no-tls" "dead-proxy"; do
     [[ $(<"tries/$name/err") == *acme/small* ]] || echo "$name: $(<"tries/$name/err")"
 done
-[[ $(count '"origin":"proxy"' '"authorization":"token"') == 0 ]] || echo "a proxy that is not logged in to got the token"
+[[ $(count '"origin":"proxy"' CONNECT) -gt 0 && $(count CONNECT '"authorization":"token"') == 0 ]] ||
+    echo "the proxy that connects got the token: $(requests CONNECT)"
 [[ $(count '"origin":"proxy"') -le 4 ]] || echo "the proxy's 407 was tried again: $(requests '"origin":"proxy"')"
 
 # The token went to the Hub and nowhere else, and nobody printed it.

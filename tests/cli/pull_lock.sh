@@ -16,6 +16,7 @@ touch hub/hold
 pull_aside one --json lasting/held &
 pids=($!)
 wait_until "the first one's request" is_asked '"cdn"'
+wait_until "the other file beside it" is_asked '"GET"' /resolve-cache/
 pull_aside two --json lasting/held &
 pids+=($!)
 sleep 1

@@ -29,13 +29,24 @@ offline() # NAME, EXIT, NOTICE or "", ARGUMENT...
 
 HF_HUB_OFFLINE=1 offline "offline, not cached" 6 HF_HUB_OFFLINE pull acme/small
 [[ $(count .) == 0 && ! -e cache ]] || echo "offline: $(requests .) $(find cache)"
-HF_ENDPOINT=$dead offline "dead, not cached" 6 acme/small pull acme/small
+
+# A server that does not answer is asked again, for some seconds.
+aside() # NAME, EXIT, TEXT, ARGUMENT...: in the background
+{
+    mkdir "$1"
+    cd "$1" || exit
+    cp ../online . 2>/dev/null
+    offline "$@"
+}
+HF_ENDPOINT=$dead aside "dead, not cached" 6 acme/small pull acme/small@never &
+slow=($!)
 
 # ---- cached ----
 
 run pull --json acme/small
 expect "online" 0
 cp out online
+cp out online-small
 commit=$(member revision)
 snapshot=cache/models--acme--small/snapshots/$commit
 forget_requests
@@ -55,7 +66,8 @@ HF_ENDPOINT=$dead offline "dead" 0 acme/small pull --json acme/small
 HF_ENDPOINT=$dead offline "dead, by commit" 0 acme/small pull --json "acme/small@$commit"
 HF_ENDPOINT=http://hub.invalid offline "unknown host" 0 acme/small pull --json acme/small
 HF_ENDPOINT=$dead offline "dead, -q" 0 "" pull -q --json acme/small
-HF_ENDPOINT=$dead offline "dead, another revision" 6 acme/small@other pull acme/small@other
+HF_ENDPOINT=$dead aside "dead, another revision" 6 acme/small@other pull acme/small@other &
+slow+=($!)
 
 # ---- a server that answers, but not well ----
 
@@ -67,39 +79,33 @@ for fault in 500.info 502.info 503.info 504.info silent.info 500.tree; do
 done
 run pull --json lasting/404.info
 rm hub/repaired
-
-try() # FAULT
-{
-    mkdir "try-$1"
-    cd "try-$1" || return
-    cp "../online-$1" online
-    offline "$1" 0 "lasting/$1" pull --json "lasting/$1"
-    cd ..
-}
 for fault in 500.info 502.info 503.info 504.info silent.info 500.tree; do
-    try "$fault" &
-    pids+=($!)
+    cp "online-$fault" online
+    aside "$fault" 0 "lasting/$fault" pull --json "lasting/$fault" &
+    slow+=($!)
+    sleep 0.2 # which has copied it
 done
-wait "${pids[@]}"
 offline "404, cached" 6 "lasting/404.info" pull --json lasting/404.info
+wait "${slow[@]}"
+cp online-small online
 
 # ---- cached in part ----
 
 export HF_HUB_OFFLINE=1
 cp -a cache whole
 rm "$snapshot/model.safetensors"
-offline "without the weights" 6 model.safetensors pull acme/small
+offline "without the weights" 6 HF_HUB_OFFLINE pull acme/small
 run pull acme/small --include config.json
 expect "what is there of it" 0
 rm -rf cache
 cp -a whole cache
 rm cache/models--acme--small/blobs/"$(sha256sum <small/model.safetensors | cut -d' ' -f1)"
-offline "the link is there, the blob is not" 6 model.safetensors pull acme/small
+offline "the link is there, the blob is not" 6 HF_HUB_OFFLINE pull acme/small
 rm -rf cache
 HF_HUB_OFFLINE=0 run pull acme/shards
 expect "shards" 0
 rm cache/models--acme--shards/snapshots/*/model-00003-of-00004.safetensors
-offline "without a shard" 6 model-00003-of-00004.safetensors pull acme/shards
+offline "without a shard" 6 HF_HUB_OFFLINE pull acme/shards
 unset HF_HUB_OFFLINE
 run pull acme/shards
 expect "completed" 0
@@ -109,7 +115,7 @@ holds "completed" cache/models--acme--shards/snapshots/* "$FIXTURES/decoder-shar
 
 rm -rf cache
 cp -a whole cache
-for text in "" garbage "../../../../$PWD" "$commit$commit" "$commit"$'\n'extra; do
+for text in "" garbage "../../../../$PWD" "$commit$commit"; do
     printf %s "$text" >cache/models--acme--small/refs/main
     HF_HUB_OFFLINE=1 offline "the ref '$text'" 6 acme/small pull acme/small
 done

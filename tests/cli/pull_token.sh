@@ -22,7 +22,7 @@ attempt() # NAME, EXIT, TEXT, ID, ASSIGNMENT...
         holds "$1" cache/models--*/snapshots/* small
     else
         [[ $(<err) == *"$3"* ]] || echo "$1: '$3': $(<err)"
-        [[ -z $(find cache -path '*/blobs/*' 2>/dev/null) ]] || echo "$1: left $(find cache -path '*/blobs/*')"
+        [[ -z $(find cache -path '*/blobs/*' -size +0 2>/dev/null) ]] || echo "$1: left $(find cache -path '*/blobs/*')"
     fi
     ! grep -rqF -e "$TOKEN" -e hf_wrong out err cache 2>/dev/null || echo "$1: shows the token"
 }

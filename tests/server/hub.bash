@@ -60,13 +60,14 @@ expect() # NAME, EXIT (a pattern)
     [[ $status == $2 ]] || echo "$1: exit $status, expected $2: $(<err)"
 }
 
-# A failure is one sentence, besides notices and remarks of a sanitizer, and no result.
+# A failure is one sentence, besides notices, remarks of a sanitizer and what a wrong command line is
+# told; and no result.
 expect_failure() # NAME, EXIT (a pattern)
 {
     local text
 
     expect "$1" "$2"
-    text=$(grep -a -v -e '^cocktail: note: ' -e '^==.*WARNING:' err)
+    text=$(grep -a -v -e '^cocktail: note: ' -e '^usage: ' -e '^==.*WARNING:' err)
     [[ $text == 'cocktail: '?* && $text != *$'\n'* ]] || echo "$1: says '$text'"
     [[ ! -s out ]] || echo "$1: fails, but prints $(<out)"
 }
@@ -102,12 +103,13 @@ is_asked() # PATTERN...
 bodies='"method":"GET".*\(/resolve-cache/\|/resolve/\|signature=\)'
 sent='"method":"GET".*\(/resolve-cache/\|signature=\)'
 
-# No file was sent twice.
+# No file was sent twice, but for those that say which others are wanted.
 is_sent_once() # NAME
 {
     local twice
 
-    twice=$(requests "$sent" | sed 's/.*"path":"\([^"]*\)".*/\1/; s/[?&]signature.*//' | sort | uniq -d)
+    twice=$(requests "$sent" | sed 's/.*"path":"\([^"]*\)".*/\1/; s/[?&]\(signature\|etag\).*//' | sort | uniq -d |
+        grep -v -e '\.index\.json$' -e 'modules\.json$')
     [[ -z $twice ]] || echo "$1: fetched twice: $twice"
 }
 
