@@ -29,7 +29,7 @@ static char *fetch(const char *argument, const struct hub_id *id, enum hub_need 
         path = memory_copy(snapshot.path);
         hub_snapshot_release(&snapshot);
     } else if (err->code == ERROR_NETWORK) {
-        error_context(err, "'%s': no such directory; from the Hub", argument);
+        error_context(err, "'%s': no such directory, and not fetched from the Hub", argument);
     } else {
         error_context(err, "'%s' from the Hub", argument);
     }

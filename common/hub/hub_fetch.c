@@ -213,7 +213,8 @@ static int fetch_online(struct fetch *fetch, struct notices *notices, struct err
     }
     if (is_cached && fetch->is_away && why.code == ERROR_NETWORK) {
         *snapshot = cached;
-        notices_add(notices, "'%s' as it is in the cache: %s", fetch->id->repository, why.text);
+        notices_add(notices, "'%s' is used as it is in the cache: %s", fetch->id->repository,
+                    why.text);
         return use_cached(fetch, err);
     }
     hub_listing_release(&cached.listing);
