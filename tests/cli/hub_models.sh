@@ -92,6 +92,26 @@ run mix -q -w 0.5,0.5 acme/encoder-base acme/nothing -o out-none
 expect_failure "mix of what is not there" 6
 [[ ! -e out-none ]] || echo "mix of what is not there: wrote"
 
+# ---- links of a snapshot ----
+
+# Newer clients share blobs between the repositories of a cache: those of one are links, too.
+run pull --json acme/decoder-base
+snapshot=$(member path)
+blob=$(readlink -f "$snapshot/model.safetensors")
+mkdir -p cache/blobs/ab
+mv "$blob" cache/blobs/ab/"${blob##*/}"
+ln -s ../../blobs/ab/"${blob##*/}" "$blob"
+forget_requests
+same eval @decoder-base --examples "$examples/arithmetic.jsonl"
+run inspect "$snapshot"
+expect "a snapshot by its path" 0
+[[ $(count "$bodies") == 0 ]] || echo "a shared blob was fetched: $(requests "$bodies")"
+run pull acme/decoder-arithmetic
+ln -sf "$(readlink -f cache/models--acme--decoder-arithmetic/snapshots/*/model.safetensors)" "$snapshot/model.safetensors"
+HF_HUB_OFFLINE=1 run inspect acme/decoder-base
+expect_failure "a link into another repository" 3
+rm -rf cache
+
 # ---- a path wins ----
 
 mkdir -p acme
