@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK = 64 };
+#include "base/digest_kernels.h"
+
+enum { BLOCK = DIGEST_BLOCK };
 
 static uint32_t rotate_left(uint32_t x, unsigned n)
 {
@@ -54,8 +56,7 @@ static void add_sha1_block(uint32_t state[8], const unsigned char *block)
 
 /* ---- SHA-256 ---- */
 
-/* The first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
-static const uint32_t sha256_constants[64] = {
+const uint32_t digest_sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -66,16 +67,18 @@ static const uint32_t sha256_constants[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-/* One step: the eight letters are the state, which the caller turns by one place from step to
- * step instead of moving it. */
-#define SHA256_STEP(a, b, c, d, e, f, g, h, i)                                                    \
-    do {                                                                                          \
-        h += (rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25)) +                   \
-             (((f ^ g) & e) ^ g) + sha256_constants[i] + words[i];                                \
-        d += h;                                                                                   \
-        h += (rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22)) +                   \
-             ((a & b) | ((a | b) & c));                                                           \
-    } while (0)
+/* One step. The eight letters are the state, which the caller turns by one place from step to step
+ * instead of moving it. */
+static inline void step(uint32_t a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e, uint32_t f,
+                        uint32_t g, uint32_t *h, uint32_t word)
+{
+    uint32_t sum = *h + (rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25)) +
+                   (((f ^ g) & e) ^ g) + word;
+
+    *d += sum;
+    *h = sum + (rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22)) +
+         ((a & b) | ((a | b) & c));
+}
 
 static void add_sha256_block(uint32_t state[8], const unsigned char *block)
 {
@@ -90,15 +93,17 @@ static void add_sha256_block(uint32_t state[8], const unsigned char *block)
                    (rotate_right(w, 7) ^ rotate_right(w, 18) ^ w >> 3) +
                    (rotate_right(v, 17) ^ rotate_right(v, 19) ^ v >> 10);
     }
+    for (size_t i = 0; i < 64; i++)
+        words[i] += digest_sha256_constants[i];
     for (size_t i = 0; i < 64; i += 8) {
-        SHA256_STEP(a, b, c, d, e, f, g, h, i);
-        SHA256_STEP(h, a, b, c, d, e, f, g, i + 1);
-        SHA256_STEP(g, h, a, b, c, d, e, f, i + 2);
-        SHA256_STEP(f, g, h, a, b, c, d, e, i + 3);
-        SHA256_STEP(e, f, g, h, a, b, c, d, i + 4);
-        SHA256_STEP(d, e, f, g, h, a, b, c, i + 5);
-        SHA256_STEP(c, d, e, f, g, h, a, b, i + 6);
-        SHA256_STEP(b, c, d, e, f, g, h, a, i + 7);
+        step(a, b, c, &d, e, f, g, &h, words[i]);
+        step(h, a, b, &c, d, e, f, &g, words[i + 1]);
+        step(g, h, a, &b, c, d, e, &f, words[i + 2]);
+        step(f, g, h, &a, b, c, d, &e, words[i + 3]);
+        step(e, f, g, &h, a, b, c, &d, words[i + 4]);
+        step(d, e, f, &g, h, a, b, &c, words[i + 5]);
+        step(c, d, e, &f, g, h, a, &b, words[i + 6]);
+        step(b, c, d, &e, f, g, h, &a, words[i + 7]);
     }
     state[0] += a;
     state[1] += b;
@@ -108,6 +113,12 @@ static void add_sha256_block(uint32_t state[8], const unsigned char *block)
     state[5] += f;
     state[6] += g;
     state[7] += h;
+}
+
+void digest_sha256_plain(uint32_t state[8], const unsigned char *bytes, size_t n_blocks)
+{
+    for (; n_blocks > 0; n_blocks--, bytes += BLOCK)
+        add_sha256_block(state, bytes);
 }
 
 /* ---- both ---- */
@@ -120,13 +131,19 @@ void digest_init(struct digest *digest, enum digest_kind kind)
                            0x1f83d9ab, 0x5be0cd19},
     };
 
-    *digest = (struct digest){.kind = kind};
+    *digest = (struct digest){.kind = kind, .is_fast = digest_has_sha256()};
     memcpy(digest->state, starts[kind], sizeof digest->state);
 }
 
-static void add_block(struct digest *digest, const unsigned char *block)
+static void add_blocks(struct digest *digest, const unsigned char *bytes, size_t n_blocks)
 {
-    (digest->kind == DIGEST_SHA1 ? add_sha1_block : add_sha256_block)(digest->state, block);
+    if (digest->kind == DIGEST_SHA1)
+        for (; n_blocks > 0; n_blocks--, bytes += BLOCK)
+            add_sha1_block(digest->state, bytes);
+    else if (digest->is_fast)
+        digest_sha256_fast(digest->state, bytes, n_blocks);
+    else
+        digest_sha256_plain(digest->state, bytes, n_blocks);
 }
 
 void digest_add(struct digest *digest, const void *bytes, size_t n)
@@ -141,14 +158,13 @@ void digest_add(struct digest *digest, const void *bytes, size_t n)
         memcpy(digest->block + used, at, part);
         if (used + part < BLOCK)
             return;
-        add_block(digest, digest->block);
+        add_blocks(digest, digest->block, 1);
         at += part;
         n -= part;
     }
-    for (; n >= BLOCK; at += BLOCK, n -= BLOCK)
-        add_block(digest, at);
-    if (n)
-        memcpy(digest->block, at, n);
+    add_blocks(digest, at, n / BLOCK);
+    if (n % BLOCK)
+        memcpy(digest->block, at + n / BLOCK * BLOCK, n % BLOCK);
 }
 
 void digest_hex(struct digest *digest, char hex[DIGEST_HEX_MAX])

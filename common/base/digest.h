@@ -4,6 +4,7 @@
 #ifndef COCKTAIL_DIGEST_H
 #define COCKTAIL_DIGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@ enum { DIGEST_HEX_MAX = 65 }; /* of SHA-256, with its NUL */
 
 struct digest {
     enum digest_kind kind;
+    bool is_fast; /* the processor has instructions for SHA-256 */
     uint32_t state[8];
     uint64_t n_bytes;
     unsigned char block[64];

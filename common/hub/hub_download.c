@@ -38,7 +38,7 @@ struct transfer {
     int lock, fd;               /* -1: none */
     size_t offset;              /* bytes in the file, all of them hashed */
     size_t counted;             /* of them in the progress */
-    size_t start;               /* the offset when this try began */
+    size_t start;               /* the furthest offset before this try */
     struct digest sha256, git;  /* git: of small files, which it names so */
     struct hub_request request;
     unsigned n_redirects, n_failed, n_wrong;
@@ -224,16 +224,20 @@ static bool has_got_on(const struct transfer *transfer)
     return transfer->offset >= transfer->start + (part < helpful_bytes ? part : helpful_bytes);
 }
 
+static int give_up(const struct transfer *transfer, const struct error *why, struct error *err)
+{
+    *err = *why;
+    return error_context(err, "'" ERROR_NAME "'", transfer->file->path);
+}
+
 /* Tries again later, or gives up with `why`. */
 static int fail(struct transfer *transfer, enum hub_verdict verdict,
                 const struct hub_failure *failure, const struct error *why, struct error *err)
 {
     if (has_got_on(transfer))
         transfer->n_failed = 0;
-    if (verdict == HUB_FAILED || ++transfer->n_failed == HUB_TRIES) {
-        *err = *why;
-        return error_context(err, "'" ERROR_NAME "'", transfer->file->path);
-    }
+    if (verdict == HUB_FAILED || ++transfer->n_failed == HUB_TRIES)
+        return give_up(transfer, why, err);
     transfer->state = WAITING;
     transfer->not_before_s = clock_now_s() + hub_http_backoff_s(transfer->n_failed, failure);
     return 0;
@@ -262,7 +266,8 @@ static int ask(struct transfer *transfer, struct error *err)
         .timeout_s = downloads->http->settings->etag_timeout_s,
     };
     transfer->n_redirects = 0;
-    transfer->start = transfer->offset;
+    if (transfer->start < transfer->offset)
+        transfer->start = transfer->offset;
     transfer->state = ASKING;
     return start_request(transfer, err);
 }
@@ -376,10 +381,10 @@ static int take_answer(struct transfer *transfer, struct error *err)
     bool stays = location && hub_http_is_endpoint(downloads->http, location);
 
     if (location && hub_http_check_redirect(downloads->http, location, &why))
-        return fail(transfer, HUB_FAILED, NULL, &why, err);
+        return give_up(transfer, &why, err);
     if (stays && transfer->n_redirects++ == HUB_REDIRECTS) {
         error_set(&why, ERROR_NETWORK, "the Hub redirects more than %d times", HUB_REDIRECTS);
-        return fail(transfer, HUB_FAILED, NULL, &why, err);
+        return give_up(transfer, &why, err);
     }
     if (stays) {
         free(request->url);
@@ -398,11 +403,11 @@ static int follow(struct transfer *transfer, struct error *err)
     struct error why = {0};
 
     if (hub_http_check_redirect(transfer->downloads->http, location, &why))
-        return fail(transfer, HUB_FAILED, NULL, &why, err);
+        return give_up(transfer, &why, err);
     if (transfer->n_redirects++ < HUB_REDIRECTS)
         return fetch(transfer, location, err);
     error_set(&why, ERROR_NETWORK, "the server redirects more than %d times", HUB_REDIRECTS);
-    return fail(transfer, HUB_FAILED, NULL, &why, err);
+    return give_up(transfer, &why, err);
 }
 
 /* The content has come, more or less. */
@@ -415,7 +420,7 @@ static int take_content(struct transfer *transfer, struct error *err)
     /* An answer without a body has not been looked at yet. */
     if (!transfer->has_checked && check_headers(transfer, &why)) {
         if (why.code != ERROR_NETWORK)
-            return fail(transfer, HUB_FAILED, NULL, &why, err);
+            return give_up(transfer, &why, err);
         return fail_again(transfer, &why, err);
     }
     if (transfer->offset == transfer->file->size_bytes)

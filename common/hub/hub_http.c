@@ -183,14 +183,15 @@ static bool set_options(struct hub_request *request)
 /* Ends what runs, keeps the url and the answer. */
 static void stop(struct hub_request *request)
 {
-    const struct hub_curl *curl = request->http ? request->http->curl : NULL;
+    const struct hub_http *http = request->http;
 
+    if (!http) /* never started */
+        return;
     if (request->easy) {
-        curl->multi_remove_handle(request->http->multi, request->easy);
-        curl->easy_cleanup(request->easy);
+        http->curl->multi_remove_handle(http->multi, request->easy);
+        http->curl->easy_cleanup(request->easy);
     }
-    if (request->headers)
-        curl->slist_free_all(request->headers);
+    http->curl->slist_free_all(request->headers);
     request->easy = NULL;
     request->headers = NULL;
 }

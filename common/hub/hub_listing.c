@@ -332,30 +332,54 @@ int hub_listing_resolve(struct hub_http *http, const char *repository, const cha
     return rc;
 }
 
+/* One page. *next becomes the URL of the one behind it, or NULL. */
+static int read_page_of(struct hub_listing *listing, struct hub_http *http, const char *url,
+                        char **next, bool *is_away, struct error *err)
+{
+    struct hub_reading reading = {.url = url, .content = HUB_JSON, .limit = answer_bytes_max};
+    int rc = hub_http_read(http, &reading, err);
+
+    *is_away = reading.is_away;
+    *next = reading.next;
+    if (rc == 0)
+        rc = read_page(listing, &reading.body, err);
+    if (rc == 0 && *next)
+        rc = hub_http_check_redirect(http, *next, err);
+    buffer_release(&reading.body);
+    return rc;
+}
+
+/* A page that leads to one that was read would go on forever. */
+static int check_next(char *const *urls, size_t n_urls, const char *next, struct error *err)
+{
+    if (n_urls == PAGES_MAX)
+        return error_set(err, ERROR_NETWORK, "the list of files has more than %d pages", PAGES_MAX);
+    for (size_t i = 0; i < n_urls; i++)
+        if (strcmp(urls[i], next) == 0)
+            return error_set(err, ERROR_NETWORK, "the pages of the list of files lead in a circle");
+    return 0;
+}
+
 int hub_listing_read(struct hub_listing *listing, struct hub_http *http, const char *repository,
                      const char *commit, bool *is_away, struct error *err)
 {
-    char *url = memory_format("%s/api/models/%s/tree/%s?recursive=true&expand=false",
-                              http->settings->endpoint, repository, commit);
+    char **urls = memory_zalloc(PAGES_MAX, sizeof *urls);
+    char *next = memory_format("%s/api/models/%s/tree/%s?recursive=true&expand=false",
+                               http->settings->endpoint, repository, commit);
+    size_t n_urls = 0;
     int rc = 0;
 
-    for (size_t n_pages = 0; rc == 0 && url; n_pages++) {
-        struct hub_reading reading = {.url = url, .content = HUB_JSON, .limit = answer_bytes_max};
-
-        if (n_pages == PAGES_MAX)
-            rc = error_set(err, ERROR_NETWORK, "the listing has more than %d pages", PAGES_MAX);
-        else
-            rc = hub_http_read(http, &reading, err);
-        *is_away = reading.is_away;
-        if (rc == 0)
-            rc = read_page(listing, &reading.body, err);
-        if (rc == 0 && reading.next)
-            rc = hub_http_check_redirect(http, reading.next, err);
-        buffer_release(&reading.body);
-        free(url);
-        url = reading.next;
+    while (rc == 0 && next) {
+        rc = check_next(urls, n_urls, next, err);
+        if (rc)
+            break;
+        urls[n_urls++] = next;
+        rc = read_page_of(listing, http, urls[n_urls - 1], &next, is_away, err);
     }
-    free(url);
+    free(next);
+    for (size_t i = 0; i < n_urls; i++)
+        free(urls[i]);
+    free(urls);
     if (rc == 0)
         rc = hub_listing_finish(listing, err);
     if (rc)

@@ -1,6 +1,7 @@
 /* SHA-1 and SHA-256, against the examples of FIPS 180-4 and against coreutils. */
 #include "base/digest.h"
 
+#include "base/digest_kernels.h"
 #include "test.h"
 
 static bool hashes_to(enum digest_kind kind, const char *text, size_t n, const char *expected)
@@ -52,6 +53,24 @@ static void pieces_do_not_matter(void)
         }
 }
 
+static void plain_and_fast_agree(void)
+{
+    unsigned char bytes[16 * DIGEST_BLOCK];
+    uint32_t plain[8], fast[8];
+
+    if (!digest_has_sha256())
+        return;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(i * i + i / 7);
+    for (size_t i = 0; i < 8; i++)
+        plain[i] = fast[i] = (uint32_t)(0x9e3779b9 * (i + 1));
+    for (size_t n = 0; n <= 16; n++) {
+        digest_sha256_plain(plain, bytes, n);
+        digest_sha256_fast(fast, bytes, n);
+        CHECK(memcmp(plain, fast, sizeof plain) == 0);
+    }
+}
+
 /* python3 -c 'import hashlib; print(hashlib.sha256(b"a" * 1000000).hexdigest())' */
 static void a_million_letters(void)
 {
@@ -66,4 +85,5 @@ static void a_million_letters(void)
     free(text);
 }
 
-TESTS(TEST(the_examples_of_the_standard), TEST(pieces_do_not_matter), TEST(a_million_letters))
+TESTS(TEST(the_examples_of_the_standard), TEST(pieces_do_not_matter), TEST(plain_and_fast_agree),
+      TEST(a_million_letters))
