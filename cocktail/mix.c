@@ -47,7 +47,8 @@ static int mix(const struct mix_options *options, const char *command, struct er
     if (!options->mixing.output)
         return error_set(err, ERROR_USAGE, "--output is missing: where to put the mixed model");
     mixing.weights = weights = memory_zalloc(n, sizeof *weights);
-    if (weights_parse(options->weights, weights, n, err) || weights_scale(weights, n, rule, err))
+    if (weights_parse(options->weights, weights, n, err) || weights_scale(weights, n, rule, err) ||
+        mixing_check_output(&options->mixing, err))
         goto done;
     merge_options.names = common->operands;
     paths = model_arguments_find(common->operands, n, HUB_NEED_MODEL, common, err);

@@ -324,7 +324,7 @@ static int mix_data(const struct mix_data_options *options, const char *command,
     const char **names = memory_zalloc(common->n_operands + 1, sizeof *names);
     char **paths = NULL;
     size_t n = 0;
-    int rc = check_options(options, err);
+    int rc = check_options(options, err) || mixing_check_output(&options->mixing, err) ? -1 : 0;
 
     if (options->target)
         names[n++] = options->target;

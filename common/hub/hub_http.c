@@ -163,6 +163,7 @@ static bool set_options(struct hub_request *request)
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(CURLOPT_USERAGENT, "cocktail");
     SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name server that does not answer */
     SET(CURLOPT_NOPROGRESS, 1L);
     SET(CURLOPT_PRIVATE, request);
     SET(CURLOPT_ERRORBUFFER, request->reason);
@@ -213,7 +214,7 @@ int hub_request_start(struct hub_request *request, struct hub_http *http, struct
     add_headers(request);
     if (!set_options(request))
         return error_set(err, ERROR_UNSUPPORTED, "libcurl does not know all that is needed; it "
-                         "must be 7.85 or newer");
+                         "must be 7.87 or newer");
     rc = http->curl->multi_add_handle(http->multi, request->easy);
     return rc == CURLM_OK ? 0
                           : error_set(err, ERROR_RESOURCES, "libcurl: %s",
