@@ -85,6 +85,22 @@ check_json "@main" "$base" "$PWD/$repository"
 [[ $(count "$bodies") == 0 ]] || echo "@main, by commit: $(requests "$bodies")"
 [[ $(ls $repository/refs) == main ]] || echo "a commit got a ref: $(ls $repository/refs)"
 
+# ---- a cache that cannot be written to, as another one than root ----
+
+somebody=()
+((EUID != 0)) || somebody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+chmod -R a-w cache
+cp "$COCKTAIL" program
+if "${somebody[@]}" test -r "$repository/snapshots/$commit/config.json" 2>/dev/null; then
+    status=0
+    "${somebody[@]}" timeout 60 "$PWD/program" pull --json acme/base >out 2>err || status=$?
+    check_json "a read-only cache" "$base" "$PWD/$repository"
+    status=0
+    "${somebody[@]}" timeout 60 "$PWD/program" pull acme/other >out 2>err || status=$?
+    expect_failure "a read-only cache that lacks it" 5
+fi
+chmod -R u+w cache
+
 # ---- another revision, with a slash: what both have is fetched once ----
 
 forget_requests
