@@ -208,9 +208,10 @@ static int find_endpoint(struct hub_settings *settings, struct error *err)
     while (n > 0 && given[n - 1] == '/')
         n--;
     settings->endpoint = memory_format("%.*s", (int)n, given);
-    host = strncasecmp(given, "https://", 8) == 0  ? settings->endpoint + 8
-           : strncasecmp(given, "http://", 7) == 0 ? settings->endpoint + 7
-                                                   : "";
+    host = settings->endpoint; /* "https:" of "https://" by now */
+    host = strncasecmp(host, "https://", 8) == 0  ? host + 8
+           : strncasecmp(host, "http://", 7) == 0 ? host + 7
+                                                  : "";
     if (strchr(settings->endpoint, '@')) /* not shown: it may be a password */
         return error_set(err, ERROR_USAGE, "HF_ENDPOINT must not hold a user name or password");
     for (const char *c = host; *c; c++)
