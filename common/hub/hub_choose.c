@@ -277,18 +277,10 @@ int hub_choose(struct hub_listing *listing, const struct hub_wish *wish, struct 
     return use_model(listing, wish, err);
 }
 
-bool hub_choose_has_any(const struct hub_listing *listing)
+bool hub_choose_has(const struct hub_listing *listing, enum hub_use use)
 {
     for (size_t i = 0; i < listing->n_files; i++)
-        if (listing->files[i].use)
-            return true;
-    return false;
-}
-
-bool hub_choose_has_weights(const struct hub_listing *listing)
-{
-    for (size_t i = 0; i < listing->n_files; i++)
-        if (listing->files[i].use == HUB_WEIGHTS)
+        if (listing->files[i].use == use)
             return true;
     return false;
 }

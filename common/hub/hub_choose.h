@@ -26,8 +26,7 @@ struct hub_wish {
  * or one that names files which are not there; ERROR_USAGE for a pattern that matches nothing. */
 int hub_choose(struct hub_listing *listing, const struct hub_wish *wish, struct error *err);
 
-/* Whether anything, or weights, are among what was chosen. */
-bool hub_choose_has_any(const struct hub_listing *listing);
-bool hub_choose_has_weights(const struct hub_listing *listing);
+/* Whether something is chosen for this. */
+bool hub_choose_has(const struct hub_listing *listing, enum hub_use use);
 
 #endif

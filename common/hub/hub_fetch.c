@@ -58,7 +58,7 @@ static bool find_cached(struct fetch *fetch)
     struct hub_listing *listing = &snapshot->listing;
     struct hub_wish wish = wish_of(fetch, read_cached);
     struct error ignored = {0};
-    bool is_tree, is_whole;
+    bool is_tree, is_whole, has_texts, has_weights;
 
     if (hub_id_is_commit(fetch->id->revision))
         memcpy(snapshot->commit, fetch->id->revision, HUB_COMMIT_SIZE);
@@ -67,10 +67,13 @@ static bool find_cached(struct fetch *fetch)
     is_tree = hub_cache_find_tree(&fetch->cache, snapshot->commit, listing);
     if (!is_tree && hub_cache_list(&fetch->cache, snapshot->commit, listing, &ignored))
         return false;
-    is_whole = hub_choose(listing, &wish, &ignored) == 0 && has_all(fetch, listing) &&
-               (is_tree || wish.n_patterns || wish.need == HUB_NEED_TEXTS
-                    ? hub_choose_has_any(listing)
-                    : hub_choose_has_weights(listing) && hub_listing_find(listing, "config.json"));
+    is_whole = hub_choose(listing, &wish, &ignored) == 0 && has_all(fetch, listing);
+    has_texts = hub_choose_has(listing, HUB_TEXT);
+    has_weights = hub_choose_has(listing, HUB_WEIGHTS);
+    if (is_tree || wish.n_patterns || wish.need == HUB_NEED_TEXTS)
+        is_whole = is_whole && (has_texts || has_weights);
+    else
+        is_whole = is_whole && has_texts && has_weights;
     if (!is_whole)
         hub_listing_release(listing);
     return is_whole;
@@ -85,10 +88,18 @@ static int read_remote(struct fetch *fetch, const struct hub_file *file, struct 
     char *url = hub_download_url(&fetch->http, fetch->id->repository, fetch->snapshot->commit,
                                  file);
     struct hub_reading reading = {.url = url, .limit = index_bytes_max, .may_leave = true};
-    int rc = hub_http_read(&fetch->http, &reading, err);
+    bool is_right = false;
+    int rc = 0;
 
-    if (rc == 0 && !hub_file_holds(file, reading.body.data, reading.body.size))
-        rc = error_set(err, ERROR_NETWORK, "the content is not what the list of files says");
+    for (int i = 0; i < 2 && rc == 0 && !is_right; i++) { /* as hub_download does */
+        free(reading.next);
+        reading.next = NULL;
+        rc = hub_http_read(&fetch->http, &reading, err);
+        is_right = rc == 0 && hub_file_holds(file, reading.body.data, reading.body.size);
+    }
+    if (rc == 0 && !is_right)
+        rc = error_set(err, ERROR_NETWORK, "the content is not what the list of files says, and "
+                       "so it was when it was fetched again");
     if (rc == 0)
         buffer_add(out, reading.body.data, reading.body.size);
     else
@@ -213,6 +224,7 @@ static int fetch_online(struct fetch *fetch, struct notices *notices, struct err
     }
     if (is_cached && fetch->is_away && why.code == ERROR_NETWORK) {
         *snapshot = cached;
+        hub_settings_hide_token(&fetch->settings, &why);
         notices_add(notices, "'%s' is used as it is in the cache: %s", fetch->id->repository,
                     why.text);
         return use_cached(fetch, err);
