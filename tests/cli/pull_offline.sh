@@ -115,7 +115,7 @@ holds "completed" cache/models--acme--shards/snapshots/* "$FIXTURES/decoder-shar
 
 rm -rf cache
 cp -a whole cache
-for text in "" garbage "$commit$commit" ../../../small/./././././././././././././.; do
+for text in "" garbage "$commit$commit" ../../../small/././././././././././././.; do
     printf %s "$text" >cache/models--acme--small/refs/main
     HF_HUB_OFFLINE=1 offline "the ref '$text'" 6 acme/small pull acme/small
 done
