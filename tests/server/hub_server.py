@@ -87,7 +87,7 @@ class Snapshot:
     """One revision: the files of a directory."""
 
     def __init__(self, directory):
-        directory = Path(directory)
+        directory = Path(directory).resolve()
         paths = sorted(path for path in directory.rglob("*") if path.is_file())
         files = [File(path.relative_to(directory).as_posix(), path) for path in paths]
         self.files = {file.path: file for file in files}
