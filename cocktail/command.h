@@ -54,6 +54,7 @@ extern const struct command command_rerank;
 extern const struct command command_generate;
 extern const struct command command_logits;
 extern const struct command command_routers;
+extern const struct command command_pull;
 extern const struct command command_completion;
 extern const struct command command_help;
 

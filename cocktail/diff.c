@@ -242,7 +242,7 @@ static struct checkpoint *open_checkpoint(struct model_folder *model, const char
                                           bool follow_symlinks, struct notices *notices,
                                           struct error *err)
 {
-    if (model_argument_check(path, err) || model_folder_open(model, path, follow_symlinks, err))
+    if (model_folder_open(model, path, follow_symlinks, err))
         return NULL;
     return model_folder_weights(model, notices, err);
 }
@@ -255,12 +255,13 @@ static int diff(const struct diff_options *options, struct error *err)
     struct comparison comparison = {0};
     struct notices notices = {0};
     struct terminal_progress shown;
-    struct threads *threads = threads_new(common->n_threads, err);
+    char **paths = model_arguments_find(common->operands, 2, HUB_NEED_MODEL, common, err);
+    struct threads *threads = paths ? threads_new(common->n_threads, err) : NULL;
     int rc = threads ? 0 : -1;
 
     for (size_t i = 0; rc == 0 && i < 2; i++) {
-        checkpoints[i] = open_checkpoint(&models[i], common->operands[i], options->follow_symlinks,
-                                         &notices, err);
+        checkpoints[i] = open_checkpoint(&models[i], paths[i], options->follow_symlinks, &notices,
+                                         err);
         rc = checkpoints[i] ? 0 : -1;
     }
     if (rc == 0) {
@@ -287,6 +288,7 @@ static int diff(const struct diff_options *options, struct error *err)
         model_folder_release(&models[i]);
     }
     threads_free(threads);
+    model_arguments_free(paths, 2);
     return rc;
 }
 

@@ -85,21 +85,24 @@ static int count_tensors(struct facts *facts, struct error *err)
     return rc < 0 ? -1 : 0;
 }
 
-static int find_facts(struct facts *facts, const char *path, bool follow_symlinks,
+static int find_facts(struct facts *facts, const struct inspect_options *options,
                       struct error *err)
 {
+    const char *name = options->common.operands[0];
+    char *path = model_argument_find(name, HUB_NEED_MODEL, &options->common, err);
     struct error ignored = {0};
     enum model_type type;
+    int rc = path ? model_folder_open(&facts->model, path, options->follow_symlinks, err) : -1;
 
-    if (model_argument_check(path, err) ||
-        model_folder_open(&facts->model, path, follow_symlinks, err))
+    free(path);
+    if (rc)
         return -1;
     facts->checkpoint = model_folder_weights(&facts->model, &facts->notices, err);
     if (!facts->checkpoint || count_tensors(facts, err) ||
         model_folder_vocabulary(&facts->model, &facts->vocabulary, err))
         return -1;
     if (facts->model.has_config &&
-        architecture_type(&facts->model.config, NULL, path, &type, &ignored) == 0)
+        architecture_type(&facts->model.config, NULL, name, &type, &ignored) == 0)
         facts->type = model_type_name(type);
     return 0;
 }
@@ -308,7 +311,7 @@ static void print_text(const struct inspect_options *options, const struct facts
 static int inspect(const struct inspect_options *options, struct error *err)
 {
     struct facts facts = {0};
-    int rc = find_facts(&facts, options->common.operands[0], options->follow_symlinks, err);
+    int rc = find_facts(&facts, options, err);
 
     if (rc == 0) {
         terminal_notices(&facts.notices, &options->common);

@@ -1,5 +1,6 @@
 #include "loaded_model.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "model_argument.h"
@@ -34,17 +35,19 @@ static int load_tokenizer(struct loaded_model *loaded, struct error *err)
     return loaded->tokenizer ? 0 : -1;
 }
 
-int loaded_model_open(struct loaded_model *loaded, const char *path,
+int loaded_model_open(struct loaded_model *loaded, const char *argument,
                       const struct loaded_model_options *options,
                       const struct common_options *common, struct error *err)
 {
     struct notices notices = {0};
+    char *path = model_argument_find(argument, HUB_NEED_MODEL, common, err);
     int rc = -1;
 
     *loaded = (struct loaded_model){0};
-    if (model_argument_check(path, err) ||
-        model_folder_open(&loaded->folder, path, options->follow_symlinks, err) ||
-        find_type(loaded, path, options, err) ||
+    if (!path || model_folder_open(&loaded->folder, path, options->follow_symlinks, err))
+        goto done;
+    model_folder_call(&loaded->folder, argument);
+    if (find_type(loaded, argument, options, err) ||
         (!options->no_tokenizer && load_tokenizer(loaded, err)))
         goto done;
     loaded->threads = threads_new(common->n_threads, err);
@@ -58,6 +61,7 @@ int loaded_model_open(struct loaded_model *loaded, const char *path,
     terminal_notices(&notices, common);
 done:
     notices_release(&notices);
+    free(path);
     return rc;
 }
 

@@ -34,10 +34,10 @@ struct loaded_model_options {
     bool follow_symlinks, no_tokenizer;
 };
 
-/* Opens the model at `path` as the user typed it and prints its notices. Errors: ERROR_USAGE,
- * ERROR_FORMAT, ERROR_INCOMPATIBLE for a type that the command cannot use, ERROR_UNSUPPORTED.
+/* Opens the model that the user typed, a path or the name of a model on the Hub, and prints its
+ * notices. Errors: those of model_argument_find, ERROR_FORMAT, ERROR_INCOMPATIBLE for a type that the command cannot use, ERROR_UNSUPPORTED.
  * Released with loaded_model_release, also after an error. */
-int loaded_model_open(struct loaded_model *loaded, const char *path,
+int loaded_model_open(struct loaded_model *loaded, const char *argument,
                       const struct loaded_model_options *options,
                       const struct common_options *common, struct error *err);
 /* For a model that was not opened so: what --capacity says, or NULL. */

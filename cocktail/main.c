@@ -32,6 +32,7 @@ const struct command *const commands[] = {
     &command_generate,
     &command_logits,
     &command_routers,
+    &command_pull,
     &command_completion,
     &command_help,
     NULL,

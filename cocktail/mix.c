@@ -37,6 +37,7 @@ static int mix(const struct mix_options *options, const char *command, struct er
     struct merge merge = {0};
     struct mixing mixing = {.options = &options->mixing, .common = common, .merge = &merge,
                             .command = command};
+    char **paths = NULL;
     double *weights;
     int rc = -1;
 
@@ -46,15 +47,16 @@ static int mix(const struct mix_options *options, const char *command, struct er
     if (!options->mixing.output)
         return error_set(err, ERROR_USAGE, "--output is missing: where to put the mixed model");
     mixing.weights = weights = memory_zalloc(n, sizeof *weights);
-    if (weights_parse(options->weights, weights, n, err) || weights_scale(weights, n, rule, err))
+    if (weights_parse(options->weights, weights, n, err) || weights_scale(weights, n, rule, err) ||
+        mixing_check_output(&options->mixing, err))
         goto done;
-    for (size_t i = 0; i < n; i++)
-        if (model_argument_check(common->operands[i], err))
-            goto done;
-    if (merge_open(&merge, common->operands, n, &merge_options, err) == 0)
+    merge_options.names = common->operands;
+    paths = model_arguments_find(common->operands, n, HUB_NEED_MODEL, common, err);
+    if (paths && merge_open(&merge, (const char *const *)paths, n, &merge_options, err) == 0)
         rc = mixing_run(&mixing, err);
 done:
     merge_release(&merge);
+    model_arguments_free(paths, n);
     free(weights);
     return rc;
 }

@@ -327,24 +327,29 @@ static int mix_data(const struct mix_data_options *options, const char *command,
     struct merge_options merge_options = mixing_merge_options(&options->mixing);
     struct merge merge = {0};
     struct judging judging = {.options = options, .merge = &merge};
-    const char **paths = memory_zalloc(common->n_operands + 1, sizeof *paths);
+    const char **names = memory_zalloc(common->n_operands + 1, sizeof *names);
+    char **paths = NULL;
     size_t n = 0;
-    int rc = check_options(options, err);
+    int rc = check_options(options, err) || mixing_check_output(&options->mixing, err) ? -1 : 0;
 
     if (options->target)
-        paths[n++] = options->target;
+        names[n++] = options->target;
     judging.first = n;
     for (size_t i = 0; i < common->n_operands; i++)
-        paths[n++] = common->operands[i];
-    for (size_t i = 0; i < n && rc == 0; i++)
-        rc = model_argument_check(paths[i], err);
+        names[n++] = common->operands[i];
+    merge_options.names = names;
+    if (rc == 0) {
+        paths = model_arguments_find(names, n, HUB_NEED_MODEL, common, err);
+        rc = paths ? 0 : -1;
+    }
     if (rc == 0)
-        rc = merge_open(&merge, paths, n, &merge_options, err);
+        rc = merge_open(&merge, (const char *const *)paths, n, &merge_options, err);
     if (rc == 0)
         rc = run_judging(&judging, command, err);
     judging_release(&judging);
     merge_release(&merge);
-    free(paths);
+    model_arguments_free(paths, n);
+    free(names);
     return rc;
 }
 

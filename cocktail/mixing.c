@@ -9,10 +9,17 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/outdir.h"
 #include "base/threads.h"
 #include "base/utf8.h"
 
 #include "terminal.h"
+
+int mixing_check_output(const struct mixing_options *options, struct error *err)
+{
+    /* What --force replaces is looked at when the models are known. */
+    return options->output && !options->force ? outdir_check(options->output, false, NULL, err) : 0;
+}
 
 struct merge_options mixing_merge_options(const struct mixing_options *options)
 {

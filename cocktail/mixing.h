@@ -39,6 +39,8 @@ struct mixing_options {
     {0, "follow-symlinks", OPTION_FLAG, offsetof(type_name, mixing.follow_symlinks), NULL,        \
      "follow symbolic links out of the model directories"}
 
+/* Whether there may be an output, before models are fetched for it; merge_open looks again. */
+int mixing_check_output(const struct mixing_options *options, struct error *err);
 /* For merge_open. */
 struct merge_options mixing_merge_options(const struct mixing_options *options);
 

@@ -1,43 +1,81 @@
 #include "model_argument.h"
 
 #include <errno.h>
-#include <stdbool.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
-/* A part of a repository id: [A-Za-z0-9._-], not starting or ending with '-' or '.' (formats.md 4). */
-static bool is_id_part(const char *text, size_t length)
-{
-    if (length == 0 || length > 96 || strchr("-.", text[0]) || strchr("-.", text[length - 1]))
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        bool is_letter = (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z');
+#include "base/memory.h"
+#include "hub/hub_fetch.h"
 
-        if (!is_letter && !(text[i] >= '0' && text[i] <= '9') && !strchr("._-", text[i]))
-            return false;
+#include "terminal.h"
+
+/* Both readings are named when neither leads anywhere. */
+static char *fetch(const char *argument, const struct hub_id *id, enum hub_need need,
+                   const struct common_options *common, struct error *err)
+{
+    struct terminal_progress shown;
+    struct hub_fetch_options options = {.need = need, .progress = &shown.progress};
+    struct hub_snapshot snapshot;
+    struct notices notices = {0};
+    char *path = NULL;
+    int rc;
+
+    terminal_progress_start(&shown, "fetching", common);
+    rc = hub_fetch(&snapshot, id, &options, &notices, err);
+    terminal_progress_end(&shown);
+    terminal_notices(&notices, common);
+    notices_release(&notices);
+    if (rc == 0) {
+        path = memory_copy(snapshot.path);
+        hub_snapshot_release(&snapshot);
+    } else if (err->code == ERROR_NETWORK) {
+        error_context(err, "'%s': no such directory, and not fetched from the Hub", argument);
+    } else {
+        error_context(err, "'%s' from the Hub", argument);
     }
-    return true;
+    return path;
 }
 
-static bool is_hub_id(const char *text)
+char *model_argument_find(const char *argument, enum hub_need need,
+                          const struct common_options *common, struct error *err)
 {
-    const char *slash = strchr(text, '/');
-    size_t n_name = slash ? strcspn(slash + 1, "@") : 0;
-
-    return slash && is_id_part(text, (size_t)(slash - text)) && is_id_part(slash + 1, n_name) &&
-           !strstr(text, "--") && !strstr(text, "..");
-}
-
-int model_argument_check(const char *argument, struct error *err)
-{
+    struct hub_id id;
     struct stat info;
+    char *path;
 
     if (stat(argument, &info) == 0)
-        return 0;
-    if (errno != ENOENT && errno != ENOTDIR)
-        return error_errno(err, "cannot open '%s'", argument);
-    if (is_hub_id(argument))
-        return error_set(err, ERROR_NETWORK, "'%s': no such directory, and models cannot be "
-                         "fetched from the Hub yet; give a directory", argument);
-    return error_set(err, ERROR_USAGE, "'%s': no such directory or file", argument);
+        return memory_copy(argument);
+    if (errno != ENOENT && errno != ENOTDIR) {
+        error_errno(err, "cannot open '%s'", argument);
+        return NULL;
+    }
+    if (!hub_id_parse(&id, argument)) {
+        error_set(err, ERROR_USAGE, "'%s': no such directory or file", argument);
+        return NULL;
+    }
+    path = fetch(argument, &id, need, common, err);
+    hub_id_release(&id);
+    return path;
+}
+
+char **model_arguments_find(const char *const *arguments, size_t n, enum hub_need need,
+                            const struct common_options *common, struct error *err)
+{
+    char **paths = memory_zalloc(n, sizeof *paths);
+
+    for (size_t i = 0; i < n; i++) {
+        paths[i] = model_argument_find(arguments[i], need, common, err);
+        if (!paths[i]) {
+            model_arguments_free(paths, n);
+            return NULL;
+        }
+    }
+    return paths;
+}
+
+void model_arguments_free(char **paths, size_t n)
+{
+    for (size_t i = 0; paths && i < n; i++)
+        free(paths[i]);
+    free(paths);
 }

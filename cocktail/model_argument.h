@@ -1,11 +1,24 @@
-/* model_argument.h - what the user typed for MODEL -> a path. */
+/* model_argument.h - what the user typed for MODEL -> a path.
+ *
+ * A path that exists wins; else org/name[@revision] is fetched from the Hub into its cache. */
 #ifndef COCKTAIL_MODEL_ARGUMENT_H
 #define COCKTAIL_MODEL_ARGUMENT_H
 
-#include "base/error.h"
+#include <stddef.h>
 
-/* Checks that `argument` is an existing path. ERROR_NETWORK for what has the form of a Hub id
- * (org/name[@revision]) and is no path, ERROR_USAGE for anything else. */
-int model_argument_check(const char *argument, struct error *err);
+#include "base/error.h"
+#include "hub/hub_choose.h"
+
+#include "options.h"
+
+/* The path, to be freed; NULL with ERROR_USAGE for what is neither a path nor an id, and as
+ * hub_fetch says for an id. Shows progress and notices. Before any thread is started. */
+char *model_argument_find(const char *argument, enum hub_need need,
+                          const struct common_options *common, struct error *err);
+
+/* All of them, in order, each and the array to be freed with model_arguments_free; NULL on error. */
+char **model_arguments_find(const char *const *arguments, size_t n, enum hub_need need,
+                            const struct common_options *common, struct error *err);
+void model_arguments_free(char **paths, size_t n);
 
 #endif

@@ -111,6 +111,12 @@ static bool is_choice(const char *choices, const char *word)
     return false;
 }
 
+static void add_text(struct option_texts *texts, const char *value)
+{
+    texts->items = memory_resize(texts->items, texts->n_items + 1, sizeof *texts->items);
+    texts->items[texts->n_items++] = value;
+}
+
 static int set_value(struct parser *parser, const struct option_row *row, const char *value)
 {
     char *field = (char *)parser->options + row->offset;
@@ -141,6 +147,9 @@ static int set_value(struct parser *parser, const struct option_row *row, const 
                              "option '--%s' takes one of %s, not '" ERROR_NAME "'", row->long_name,
                              row->argument, value);
         *(const char **)field = value;
+        return 0;
+    case OPTION_TEXTS:
+        add_text((struct option_texts *)field, value);
         return 0;
     case OPTION_PATH:
         takes = "a path";

@@ -4,7 +4,8 @@
  * Options stand anywhere among the operands, "--" ends them. --name=value, --name value, -o value
  * and -ovalue are the same; short flags may be clustered (-qf). There are no abbreviations. A
  * separate value is taken as it is, negative numbers too; only when it is itself a known option,
- * the value counts as missing (--name=value takes anything). Given twice, the last one wins. */
+ * the value counts as missing (--name=value takes anything). Given twice, the last one wins, except
+ * for OPTION_TEXTS. */
 #ifndef COCKTAIL_OPTIONS_H
 #define COCKTAIL_OPTIONS_H
 
@@ -20,6 +21,7 @@ enum option_type { /* and the type of the field that `offset` leads to */
     OPTION_NUMBER, /* double, a finite decimal number */
     OPTION_SIZE,   /* size_t, bytes: 300MB, 5GB (decimal), 2GiB, plain bytes; at least 1 */
     OPTION_TEXT,   /* const char *, borrowed from argv */
+    OPTION_TEXTS,  /* struct option_texts; each time it is given adds one */
     OPTION_PATH,   /* as text, not empty; the shell completes files */
     OPTION_CHOICE, /* as text, one of the words in `argument`, which are split at '|' */
 };
@@ -31,6 +33,11 @@ struct option_row {
     size_t offset;          /* of the field in the command's options struct */
     const char *argument;   /* what --help calls the value; NULL for a flag */
     const char *help;       /* one phrase, lower case, no full stop; the default in brackets */
+};
+
+struct option_texts {
+    const char **items; /* texts borrowed from argv; the array is freed by the command */
+    size_t n_items;
 };
 
 /* What all commands share; first member of every command's options struct. */

@@ -195,14 +195,16 @@ static int check_options(const struct tokenize_options *options, struct error *e
 
 static int tokenize(const struct tokenize_options *options, struct error *err)
 {
-    const char *path = options->common.operands[0];
+    const struct common_options *common = &options->common;
     struct folder *folder = NULL;
     struct tokenizer *tokenizer = NULL;
+    char *path;
     int rc = -1;
 
-    if (check_options(options, err) || model_argument_check(path, err))
+    if (check_options(options, err))
         return -1;
-    folder = folder_open(path, options->follow_symlinks, err);
+    path = model_argument_find(common->operands[0], HUB_NEED_TEXTS, common, err);
+    folder = path ? folder_open(path, options->follow_symlinks, err) : NULL;
     if (folder) {
         /* Old sentence-transformers folders keep everything of the model one level down. */
         bool is_below = folder_look(folder, "tokenizer_config.json") == FOLDER_ABSENT &&
@@ -215,6 +217,7 @@ static int tokenize(const struct tokenize_options *options, struct error *err)
                              : encode_all(options, tokenizer, err);
     tokenizer_free(tokenizer);
     folder_close(folder);
+    free(path);
     return rc;
 }
 

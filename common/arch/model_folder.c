@@ -80,6 +80,12 @@ void model_folder_release(struct model_folder *model)
     *model = (struct model_folder){0};
 }
 
+void model_folder_call(struct model_folder *model, const char *name)
+{
+    free(model->name);
+    model->name = memory_copy(name);
+}
+
 int model_folder_need_config(const struct model_folder *model, struct error *err)
 {
     if (model->has_config || model->file)

@@ -27,6 +27,8 @@ struct model_folder {
 int model_folder_open(struct model_folder *model, const char *path, bool follow_symlinks,
                       struct error *err);
 void model_folder_release(struct model_folder *model);
+/* Calls it as the user wrote it, where that is not its path but the name of a model on the Hub. */
+void model_folder_call(struct model_folder *model, const char *name);
 
 /* -1 with ERROR_FORMAT that says what was looked for when there is no config.json. */
 int model_folder_need_config(const struct model_folder *model, struct error *err);

@@ -14,21 +14,23 @@ char *folder_join(const char *directory, const char *name)
     return *directory ? memory_format("%s/%s", directory, name) : memory_copy(name);
 }
 
-/* REPO/blobs for a folder at or below REPO/snapshots/COMMIT, where REPO is named as the Hub cache
- * names it (formats.md 4); else NULL. */
-static char *find_blobs(const char *real)
+/* REPO/blobs and CACHE/blobs for a folder at or below CACHE/REPO/snapshots/COMMIT, where REPO is
+ * named as the Hub cache names it (formats.md 4); else both stay NULL. */
+static void find_blobs(struct folder *folder)
 {
-    const char *snapshots = real, *repository;
+    const char *real = folder->real, *snapshots = real, *repository;
 
     /* Folders further up may be named snapshots, too. */
     while ((snapshots = strstr(snapshots, "/snapshots/"))) {
         for (repository = snapshots; repository > real && repository[-1] != '/'; repository--)
             ;
-        if (strncmp(repository, "models--", 8) == 0)
-            return memory_format("%.*s/blobs", (int)(snapshots - real), real);
+        if (strncmp(repository, "models--", 8) == 0) {
+            folder->blobs = memory_format("%.*s/blobs", (int)(snapshots - real), real);
+            folder->shared = memory_format("%.*sblobs", (int)(repository - real), real);
+            return;
+        }
         snapshots++;
     }
-    return NULL;
 }
 
 struct folder *folder_open(const char *path, bool follow_symlinks, struct error *err)
@@ -52,7 +54,7 @@ struct folder *folder_open(const char *path, bool follow_symlinks, struct error 
     folder = memory_zalloc(1, sizeof *folder);
     folder->path = memory_format("%.*s", (int)length, path);
     folder->real = real;
-    folder->blobs = find_blobs(real);
+    find_blobs(folder);
     folder->follow_symlinks = follow_symlinks;
     return folder;
 }
@@ -64,6 +66,7 @@ void folder_close(struct folder *folder)
     free(folder->path);
     free(folder->real);
     free(folder->blobs);
+    free(folder->shared);
     free(folder);
 }
 
@@ -95,7 +98,8 @@ static char *resolve(const struct folder *folder, const char *name, struct error
     else if (!real && (errno = cause))
         error_errno(err, "cannot open '%s/" ERROR_NAME "'", folder->path, name);
     else if (!folder->follow_symlinks && !is_inside(real, folder->real) &&
-             !(folder->blobs && is_inside(real, folder->blobs))) {
+             !(folder->blobs && is_inside(real, folder->blobs)) &&
+             !(folder->shared && is_inside(real, folder->shared))) {
         error_set(err, ERROR_FORMAT, "'%s/" ERROR_NAME "': a symbolic link that leads out of the "
                   "model directory; allow it with --follow-symlinks", folder->path, name);
         free(real);

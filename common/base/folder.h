@@ -2,7 +2,8 @@
  *
  * A model comes from a stranger, and a symbolic link in it could make us read, and copy into the
  * output, any file of the user's. So a link may lead out of the folder only into its own Hub
- * cache: from REPO/snapshots/COMMIT/… into REPO/blobs/. Everything else is refused with
+ * cache: from REPO/snapshots/COMMIT/… into REPO/blobs/, or from there on into CACHE/blobs/, where
+ * newer huggingface_hub keeps what several repositories share. Everything else is refused with
  * ERROR_FORMAT, unless the folder was opened with follow_symlinks. */
 #ifndef COCKTAIL_FOLDER_H
 #define COCKTAIL_FOLDER_H
@@ -17,6 +18,7 @@ struct folder {
     char *path;   /* as the user wrote it, without trailing slashes; for messages */
     char *real;   /* absolute, links resolved */
     char *blobs;  /* the blobs directory of the Hub cache it lies in, or NULL */
+    char *shared; /* that of all repositories of the cache, or NULL */
     bool follow_symlinks;
 };
 

@@ -5,12 +5,12 @@
  * another; with an index, a tensor counts only in the file that the index names for it. */
 #include "checkpoint.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json_reader.h"
 #include "base/memory.h"
+#include "base/model_files.h"
 #include "format/checkpoint_reader.h"
 
 static const struct {
@@ -21,21 +21,6 @@ static const struct {
     {".bin", &torchbin_reader},
     {".pt", &torchbin_reader},
     {".pth", &torchbin_reader},
-};
-
-/* In this order. */
-static const struct {
-    const char *name;
-    bool is_index;
-} known_names[] = {
-    {"model.safetensors", false},
-    {"model.safetensors.index.json", true},
-    {"pytorch_model.bin", false},
-    {"pytorch_model.bin.index.json", true},
-    {"consolidated.safetensors", false},
-    {"consolidated.safetensors.index.json", true},
-    {"consolidated.00.pth", false},
-    {"consolidated.00.pt", false},
 };
 
 static const size_t index_bytes_max = 100 * 1000 * 1000;
@@ -57,32 +42,6 @@ static const struct checkpoint_reader *find_reader(const char *name)
     return NULL;
 }
 
-bool checkpoint_is_weights_name(const char *name)
-{
-    static const char *const patterns[] = {
-        "*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth",
-        "*.h5", "*.h5.index.json", "*.msgpack", "*.msgpack.index.json", "*.ot", "*.onnx*", "*.gguf",
-        "consolidated*",
-    };
-
-    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
-        if (fnmatch(patterns[i], name, 0) == 0)
-            return true;
-    return false;
-}
-
-/* A *.pt or *.pth that is a model and not the state of a training run. */
-static bool is_lone_candidate(const char *name)
-{
-    static const char *const others[] = {"optimizer*", "scheduler*", "rng_state*", "scaler*",
-                                         "training_args*", "adapter_*", "consolidated*"};
-
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (fnmatch(others[i], name, 0) == 0)
-            return false;
-    return has_suffix(name, ".pt") || has_suffix(name, ".pth");
-}
-
 /* The one *.pt or *.pth of the directory, to be freed; NULL when there is none (no error), or more
  * than one (ERROR_FORMAT). */
 static char *find_lone(const struct folder *folder, const char *directory, struct error *err)
@@ -93,7 +52,7 @@ static char *find_lone(const struct folder *folder, const char *directory, struc
     if (folder_list(folder, directory, &names, &n_names, err))
         return NULL;
     for (size_t i = 0; i < n_names; i++) {
-        if (!is_lone_candidate(names[i]))
+        if (!model_files_is_lone_weights(names[i]))
             continue;
         if (lone) {
             error_set(err, ERROR_FORMAT, "'%s': '" ERROR_NAME "' and '" ERROR_NAME "' could both "
@@ -111,19 +70,19 @@ static char *find_lone(const struct folder *folder, const char *directory, struc
 
 /* The name of the weights or of their index, relative to the folder, to be freed; NULL when there
  * are none (no error), or with an error. */
-static char *find_weights(const struct folder *folder, const char *directory, bool *is_index,
-                          struct error *err)
+static char *find_weights(const struct folder *folder, const char *directory,
+                          struct model_weights_name *kind, struct error *err)
 {
     char *lone, *path;
 
-    for (size_t i = 0; i < sizeof known_names / sizeof *known_names; i++) {
-        path = folder_join(directory, known_names[i].name);
-        *is_index = known_names[i].is_index;
+    for (size_t i = 0; i < MODEL_WEIGHTS_NAMES; i++) {
+        path = folder_join(directory, model_weights_names[i].name);
+        *kind = model_weights_names[i];
         if (folder_look(folder, path) != FOLDER_ABSENT)
             return path;
         free(path);
     }
-    *is_index = false;
+    *kind = (struct model_weights_name){0};
     lone = find_lone(folder, directory, err);
     if (!lone)
         return NULL;
@@ -135,36 +94,29 @@ static char *find_weights(const struct folder *folder, const char *directory, bo
 int checkpoint_look(const struct folder *folder, const char *directory, bool *is_there,
                     struct error *err)
 {
-    bool is_index;
-    char *path = find_weights(folder, directory, &is_index, err);
+    struct model_weights_name kind;
+    char *path = find_weights(folder, directory, &kind, err);
 
     *is_there = path != NULL;
     free(path);
     return err->code ? -1 : 0;
 }
 
-/* The last part of a path begins so. */
-static bool has_stem(const char *path, const char *stem)
-{
-    const char *slash = strrchr(path, '/');
-
-    return strncmp(slash ? slash + 1 : path, stem, strlen(stem)) == 0;
-}
-
 bool checkpoint_look_consolidated(const struct folder *folder, const char *directory)
 {
     struct error ignored = {0};
-    bool is_index;
-    char *path = find_weights(folder, directory, &is_index, &ignored);
-    bool result = path && has_stem(path, "consolidated.");
+    struct model_weights_name kind;
+    char *path = find_weights(folder, directory, &kind, &ignored);
 
     free(path);
-    return result;
+    return path && kind.name && model_files_is_consolidated(kind.name);
 }
 
 bool checkpoint_is_consolidated(const struct checkpoint *checkpoint)
 {
-    return has_stem(checkpoint->files[0].name, "consolidated");
+    const char *name = checkpoint->files[0].name, *slash = strrchr(name, '/');
+
+    return model_files_is_consolidated(slash ? slash + 1 : name);
 }
 
 /* ---- what readers hand over ---- */
@@ -380,24 +332,20 @@ static int open_index(struct checkpoint *checkpoint, const struct folder *folder
     return rc;
 }
 
-/* consolidated.01.pth and so on, which hold the next layers. */
+/* Files that hold the next layers. */
 static int add_numbered_files(struct checkpoint *checkpoint, const struct folder *folder,
                               const char *first, struct error *err)
 {
-    const char *number = strstr(first, "consolidated.00.pt");
-    int rc = 0;
-
-    for (unsigned i = 1; number && rc == 0 && i < 100; i++) {
-        char *path = memory_format("%.*sconsolidated.%02u.%s", (int)(number - first), first, i,
-                                   number + strlen("consolidated.00."));
+    for (unsigned i = 1; i < 100; i++) {
+        char *path = model_files_numbered(first, i);
         bool is_there = folder_look(folder, path) != FOLDER_ABSENT;
+        int rc = is_there ? add_file(checkpoint, folder, path, err) : 0;
 
-        rc = is_there ? add_file(checkpoint, folder, path, err) : 0;
         free(path);
-        if (!is_there)
-            break;
+        if (rc || !is_there)
+            return rc;
     }
-    return rc;
+    return 0;
 }
 
 static int check_mapped(const struct checkpoint *checkpoint, struct error *err)
@@ -415,14 +363,16 @@ static int check_mapped(const struct checkpoint *checkpoint, struct error *err)
 }
 
 static int open_all(struct checkpoint *checkpoint, const struct folder *folder,
-                    const char *directory, const char *path, bool is_index,
+                    const char *directory, const char *path,
+                    const struct model_weights_name *kind,
                     struct notices *notices, struct error *err)
 {
-    if (is_index)
+    if (kind->is_index)
         checkpoint->index = arena_copy(&checkpoint->arena, path, strlen(path));
-    if (is_index ? open_index(checkpoint, folder, directory, path, err)
-                 : add_file(checkpoint, folder, path, err) ||
-                       add_numbered_files(checkpoint, folder, path, err))
+    if (kind->is_index ? open_index(checkpoint, folder, directory, path, err)
+                       : add_file(checkpoint, folder, path, err))
+        return -1;
+    if (kind->is_numbered && add_numbered_files(checkpoint, folder, path, err))
         return -1;
     for (size_t i = 0; i < checkpoint->n_files; i++)
         if (read_file(checkpoint, i, err))
@@ -442,9 +392,9 @@ struct checkpoint *checkpoint_open(const struct folder *folder, const char *dire
                                    const char *file, struct notices *notices, struct error *err)
 {
     struct checkpoint *checkpoint;
-    bool is_index = false;
+    struct model_weights_name kind = {0};
     char *path = file ? folder_join(directory, file)
-                      : find_weights(folder, directory, &is_index, err);
+                      : find_weights(folder, directory, &kind, err);
 
     if (!path) {
         error_set(err, ERROR_FORMAT, "'%s%s%s': no weights (looked for model.safetensors, "
@@ -453,7 +403,7 @@ struct checkpoint *checkpoint_open(const struct folder *folder, const char *dire
         return NULL;
     }
     checkpoint = memory_zalloc(1, sizeof *checkpoint);
-    if (open_all(checkpoint, folder, directory, path, is_index, notices, err)) {
+    if (open_all(checkpoint, folder, directory, path, &kind, notices, err)) {
         checkpoint_close(checkpoint);
         checkpoint = NULL;
     }

@@ -56,9 +56,6 @@ int checkpoint_look(const struct folder *folder, const char *directory, bool *is
 /* Whether those weights would be Mistral's consolidated files; and whether these are. */
 bool checkpoint_look_consolidated(const struct folder *folder, const char *directory);
 bool checkpoint_is_consolidated(const struct checkpoint *checkpoint);
-/* Whether a file of this name is weights, or an index of weights, in any format that a model
- * directory may hold, also ones that we do not read. */
-bool checkpoint_is_weights_name(const char *name);
 
 const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
 

@@ -8,20 +8,9 @@
 
 #include "base/interrupt.h"
 #include "base/memory.h"
-#include "format/checkpoint.h"
+#include "base/model_files.h"
 
 enum { DEPTH_MAX = 16 };
-
-/* Left out, in any folder. Weights in any format are judged by checkpoint_is_weights_name. */
-static const char *const stale_files[] = {
-    "adapter_*",       "optimizer.*",     "optimizer_*", "scheduler.*",   "rng_state*",
-    "scaler.*",        "training_args.*", "trainer_state.json", "consolidated*", ".git*",
-    NULL,
-};
-static const char *const stale_folders[] = {
-    "openvino", "onnx", "original", "checkpoint-*", "global_step*", "consolidated*", ".git*",
-    ".cache",  NULL,
-};
 
 struct lister {
     struct base_files *files;
@@ -29,14 +18,6 @@ struct lister {
     const char *const *handled;
     const char *output;
 };
-
-static bool matches_any(const char *const *patterns, const char *name)
-{
-    for (size_t i = 0; patterns[i]; i++)
-        if (fnmatch(patterns[i], name, 0) == 0)
-            return true;
-    return false;
-}
 
 static void add_path(char ***list, size_t *n, char *path)
 {
@@ -74,7 +55,7 @@ static int list_file(const struct lister *lister, char *path, const char *name, 
     struct base_files *files = lister->files;
     struct file *file;
 
-    if (checkpoint_is_weights_name(name) || matches_any(stale_files, name)) {
+    if (model_files_is_weights(name) || model_files_is_stale(name)) {
         add_path(&files->left_out, &files->n_left_out, path);
         return 0;
     }
@@ -101,7 +82,7 @@ static int list_entry(const struct lister *lister, const char *directory, const 
     }
     if (folder_look(lister->folder, path) != FOLDER_DIRECTORY)
         return list_file(lister, path, name, err);
-    if (matches_any(stale_folders, name)) {
+    if (model_files_is_stale_folder(name)) {
         add_path(&lister->files->left_out, &lister->files->n_left_out,
                  memory_format("%s/", path));
     } else if (depth == DEPTH_MAX) {

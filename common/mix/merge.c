@@ -46,11 +46,16 @@ static int find_type(struct merge *merge, struct error *err)
 
 static int open_models(struct merge *merge, const char *const *paths, struct error *err)
 {
-    for (size_t i = 0; i < merge->n_models; i++)
-        if (model_folder_open(&merge->models[i], paths[i], merge->options.follow_symlinks, err) ||
-            model_folder_need_config(&merge->models[i], err) ||
-            check_quantized(&merge->models[i], err))
+    for (size_t i = 0; i < merge->n_models; i++) {
+        struct model_folder *model = &merge->models[i];
+
+        if (model_folder_open(model, paths[i], merge->options.follow_symlinks, err))
             return -1;
+        if (merge->options.names)
+            model_folder_call(model, merge->options.names[i]);
+        if (model_folder_need_config(model, err) || check_quantized(model, err))
+            return -1;
+    }
     if (find_type(merge, err))
         return -1;
     for (size_t i = 1; i < merge->n_models; i++)

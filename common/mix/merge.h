@@ -22,6 +22,7 @@
 #include "mix/plan.h"
 
 struct merge_options {
+    const char *const *names;  /* [n_models] what the user calls them; NULL: by their paths */
     const char *output;        /* path of the target; NULL: merge_write is not going to be called */
     const char *type;          /* as --type, or NULL: from the base's config.json */
     const char *dtype;         /* "f32", "f16", "bf16", or NULL: as the base has it */

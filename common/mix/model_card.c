@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
+#include "hub/hub_id.h"
 
 /* One line of Markdown, with nothing in it that Markdown would act on within a table. */
 static void add_cell(struct buffer *out, const char *text)
@@ -20,14 +21,24 @@ static void add_cell(struct buffer *out, const char *text)
     buffer_release(&line);
 }
 
+/* The Hub takes names without a revision here. */
+static void add_base_model(struct buffer *out, const char *name)
+{
+    struct hub_id id;
+    bool is_id = hub_id_parse(&id, name);
+
+    buffer_add_text(out, "- ");
+    json_add_string(out, is_id ? id.repository : name); /* a JSON string is a YAML string */
+    buffer_add_char(out, '\n');
+    if (is_id)
+        hub_id_release(&id);
+}
+
 void model_card_add(struct buffer *out, const struct model_card *card)
 {
     buffer_add_text(out, "---\nbase_model:\n");
-    for (size_t i = 0; i < card->n_models; i++) {
-        buffer_add_text(out, "- ");
-        json_add_string(out, card->names[i]); /* a JSON string is a YAML string */
-        buffer_add_char(out, '\n');
-    }
+    for (size_t i = 0; i < card->n_models; i++)
+        add_base_model(out, card->names[i]);
     buffer_format(out, "base_model_relation: merge\nlibrary_name: %s\ntags:\n- merge\n- cocktail\n"
                   "---\n\n# ", card->library);
     add_cell(out, card->title);

@@ -1,5 +1,9 @@
 # Every example of the manual runs: the lines of EXAMPLES that begin with "$ ", with the lines that
 # they go on to. Those of one page run one after the other in one directory.
+. "$FIXTURES/../tests/cached_models.bash"
+cache_model BAAI/bge-base-en-v1.5 encoder-base
+cache_model Shitao/bge-hotpotqa encoder-parts
+
 examples_of() # PAGE
 {
     sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/{

@@ -153,6 +153,22 @@ ln -sfn "../../secret" "$snapshot/tokenizer.json"
 echo '{}' >hub/models--org--b/secret
 expect "a link beside the blobs" 3 "--follow-symlinks"
 
+# What several repositories share: blobs/HASH -> ../../blobs/XX/HASH.
+fresh
+rm -r hub
+make_cache hub/models--org--a models/a
+make_cache hub/models--org--b models/b
+mkdir -p hub/blobs/00
+for blob in hub/models--org--b/blobs/*; do
+    mv "$blob" "hub/blobs/00/${blob##*/}"
+    ln -s "../../blobs/00/${blob##*/}" "$blob"
+done
+expect "blobs that are shared" 0 ""
+expect_reading "blobs that are shared" 0 models/b
+ln -sfn ../../secret "hub/models--org--b/blobs/$(printf '%040x' 1)"
+echo '{}' >hub/secret
+expect "a blob that is a link out of the cache's blobs" 3 "--follow-symlinks"
+
 # ---- unreadable, large ----
 
 fresh

@@ -210,23 +210,6 @@ static void a_file_without_tensors_is_no_checkpoint(void)
     check_refused("empty", NULL, ERROR_FORMAT, "no tensors");
 }
 
-static void what_weights_are_called(void)
-{
-    static const char *const yes[] = {
-        "model.safetensors", "model-00001-of-00002.safetensors", "model.safetensors.index.json",
-        "pytorch_model.bin", "pytorch_model.bin.index.json", "a.pt", "b.pth", "tf_model.h5",
-        "flax_model.msgpack", "rust_model.ot", "model.onnx", "model.onnx_data", "q4.gguf",
-        "consolidated.00.pth", "consolidated.safetensors",
-    };
-    static const char *const no[] = {"config.json", "tokenizer.json", "vocab.txt", "a.py", "bin",
-                                     "tokenizer.model", "README.md", "merges.txt", "a.json"};
-
-    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
-        CHECK(checkpoint_is_weights_name(yes[i]));
-    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
-        CHECK(!checkpoint_is_weights_name(no[i]));
-}
-
 /* ---- shards ---- */
 
 static void shards_are_one_checkpoint(void)
@@ -426,7 +409,7 @@ TESTS(TEST(weights_are_looked_for_in_the_order_of_transformers),
       TEST(of_two_pt_files_none_is_guessed), TEST(an_empty_directory_says_what_was_looked_for),
       TEST(whether_there_are_weights_is_told_without_reading_them), TEST(a_file_may_be_named),
       TEST(other_files_are_refused_by_name_and_content),
-      TEST(a_file_without_tensors_is_no_checkpoint), TEST(what_weights_are_called),
+      TEST(a_file_without_tensors_is_no_checkpoint),
       TEST(shards_are_one_checkpoint),
       TEST(tensors_that_the_index_does_not_name_are_left_out_with_a_notice),
       TEST(shards_lie_beside_their_index), TEST(a_view_with_gaps_is_gathered),

@@ -42,6 +42,21 @@ static void the_card_is_written_so(void)
     buffer_release(&out);
 }
 
+/* base_model takes repositories of the Hub, without a revision. */
+static void a_revision_is_told_in_the_table_only(void)
+{
+    static const char *const names[] = {"org/b@refs/pr/1", "./a@b"};
+    static const double weights[] = {0.5, 0.5};
+    struct buffer out = {0};
+
+    model_card_add(&out, &(struct model_card){
+        .title = "mixed", .names = names, .weights = weights, .n_models = 2,
+        .library = "transformers", .method = "linear", .dtype = "BF16", .command = "x"});
+    CHECK_CONTAINS(out.data, "\n- \"org/b\"\n- \"./a@b\"\n");
+    CHECK_CONTAINS(out.data, "\n| org/b@refs/pr/1 | ");
+    buffer_release(&out);
+}
+
 static void a_name_can_break_neither_yaml_nor_the_table(void)
 {
     static const char *const names[] = {"a: [b]\n- \"c\"", "x|y*_`<i>\\", "\xff\x1b[31m"};
@@ -76,5 +91,6 @@ static void small_and_negative_weights_keep_their_digits(void)
     buffer_release(&out);
 }
 
-TESTS(TEST(the_card_is_written_so), TEST(a_name_can_break_neither_yaml_nor_the_table),
+TESTS(TEST(the_card_is_written_so), TEST(a_revision_is_told_in_the_table_only),
+      TEST(a_name_can_break_neither_yaml_nor_the_table),
       TEST(small_and_negative_weights_keep_their_digits))

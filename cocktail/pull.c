@@ -1,0 +1,128 @@
+/* pull.c - fetch a model from the Hub into its cache. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "hub/hub_fetch.h"
+
+#include "command.h"
+#include "terminal.h"
+
+struct pull_options {
+    struct common_options common;
+    struct option_texts include;
+    bool dry_run;
+};
+
+static const struct option_row rows[] = {
+    {0, "include", OPTION_TEXTS, offsetof(struct pull_options, include), "PATTERN",
+     "fetch what matches, instead of what a model needs; again for more"},
+    {0, "dry-run", OPTION_FLAG, offsetof(struct pull_options, dry_run), NULL,
+     "show what would be fetched, write nothing"},
+    OPTIONS_COMMON,
+};
+
+static void print_json(const struct hub_snapshot *snapshot)
+{
+    struct buffer out = {0};
+    bool is_first = true;
+
+    buffer_add_text(&out, "{\"path\":");
+    json_add_string(&out, snapshot->path);
+    buffer_format(&out, ",\"revision\":\"%s\",\"files\":[", snapshot->commit);
+    for (size_t i = 0; i < snapshot->listing.n_files; i++) {
+        const struct hub_file *file = &snapshot->listing.files[i];
+
+        if (!file->use)
+            continue;
+        buffer_add_text(&out, is_first ? "{\"name\":" : ",{\"name\":");
+        json_add_string(&out, file->path);
+        buffer_format(&out, ",\"size_bytes\":%zu,\"sha256\":", file->size_bytes);
+        if (file->sha256[0])
+            json_add_string(&out, file->sha256);
+        else
+            buffer_add_text(&out, "null");
+        buffer_add_char(&out, '}');
+        is_first = false;
+    }
+    buffer_add_text(&out, "]}");
+    puts(out.data);
+    buffer_release(&out);
+}
+
+static void print_plan(const struct hub_snapshot *snapshot)
+{
+    struct table table = {.columns = "lr"};
+    char size[TERMINAL_SIZE_MAX];
+
+    for (size_t i = 0; i < snapshot->listing.n_files; i++) {
+        const struct hub_file *file = &snapshot->listing.files[i];
+
+        if (!file->use)
+            continue;
+        table_add(&table, file->path);
+        table_add(&table, terminal_size(size, file->size_bytes));
+    }
+    table_print(&table, stdout);
+    table_release(&table);
+    printf("\nwould fetch %s into '%s'\n", terminal_size(size, snapshot->missing_bytes),
+           snapshot->path);
+}
+
+static int pull(const struct pull_options *options, struct error *err)
+{
+    const struct common_options *common = &options->common;
+    const char *argument = common->operands[0];
+    struct terminal_progress shown;
+    struct hub_fetch_options how = {
+        .patterns = options->include.items, .n_patterns = options->include.n_items,
+        .is_dry_run = options->dry_run, .needs_hashes = common->json,
+        .progress = &shown.progress,
+    };
+    struct hub_snapshot snapshot;
+    struct notices notices = {0};
+    struct hub_id id;
+    int rc;
+
+    if (!hub_id_parse(&id, argument))
+        return error_set(err, ERROR_USAGE, "'%s': not a name on the Hub, which looks like "
+                         "org/name or org/name@revision", argument);
+    terminal_progress_start(&shown, "fetching", common);
+    rc = hub_fetch(&snapshot, &id, &how, &notices, err);
+    terminal_progress_end(&shown);
+    terminal_notices(&notices, common);
+    notices_release(&notices);
+    hub_id_release(&id);
+    if (rc)
+        return error_context(err, "'%s'", argument);
+    if (common->json)
+        print_json(&snapshot);
+    else if (options->dry_run)
+        print_plan(&snapshot);
+    else
+        puts(snapshot.path);
+    hub_snapshot_release(&snapshot);
+    return 0;
+}
+
+static int run(int argc, char **argv, struct error *err)
+{
+    struct pull_options options = {0};
+    int rc = command_parse(&command_pull, argc, argv, &options, err);
+
+    if (rc == 0)
+        rc = pull(&options, err);
+    free(options.include.items);
+    options_release(&options.common);
+    return rc;
+}
+
+const struct command command_pull = {
+    .name = "pull",
+    .summary = "fetch a model from the Hugging Face Hub",
+    .usage = "ID",
+    .min_operands = 1,
+    .max_operands = 1,
+    .rows = rows,
+    .run = run,
+};

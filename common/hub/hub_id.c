@@ -1,0 +1,68 @@
+#include "hub_id.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+enum { PART_MAX = 96, REVISION_MAX = 255 };
+
+/* [A-Za-z0-9._-], not starting or ending with '-' or '.', no "--" or ".." (formats.md 4). */
+static bool is_part(const char *text, size_t length)
+{
+    static const char marks[] = "._-";
+
+    if (length == 0 || length > PART_MAX || strchr("-.", text[0]) ||
+        strchr("-.", text[length - 1]))
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        bool is_letter = (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z');
+
+        if (!is_letter && !(text[i] >= '0' && text[i] <= '9') && !strchr(marks, text[i]))
+            return false;
+        if (i && strchr("-.", text[i]) && text[i] == text[i - 1])
+            return false;
+    }
+    return length < 4 || memcmp(text + length - 4, ".git", 4) != 0;
+}
+
+/* What git takes as the name of a branch, more or less; it becomes a path in the cache. */
+static bool is_revision(const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length == 0 || length > REVISION_MAX || text[length - 1] == '/' || strstr(text, ".."))
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        bool begins = i == 0 || text[i - 1] == '/';
+
+        if ((unsigned char)text[i] <= ' ' || strchr("\\~^:?*[\x7f", text[i]) ||
+            (begins && (text[i] == '/' || text[i] == '.')))
+            return false;
+    }
+    return true;
+}
+
+bool hub_id_parse(struct hub_id *id, const char *text)
+{
+    size_t n_repository = strcspn(text, "@"), n_owner = strcspn(text, "/");
+    const char *revision = text[n_repository] ? text + n_repository + 1 : "main";
+
+    if (n_owner >= n_repository || !is_part(text, n_owner) ||
+        !is_part(text + n_owner + 1, n_repository - n_owner - 1) || !is_revision(revision))
+        return false;
+    *id = (struct hub_id){memory_format("%.*s", (int)n_repository, text), memory_copy(revision)};
+    return true;
+}
+
+void hub_id_release(struct hub_id *id)
+{
+    free(id->repository);
+    free(id->revision);
+    *id = (struct hub_id){0};
+}
+
+bool hub_id_is_commit(const char *text)
+{
+    return strlen(text) == 40 && text[strspn(text, "0123456789abcdef")] == '\0';
+}

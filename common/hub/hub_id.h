@@ -1,0 +1,20 @@
+/* hub_id.h - names of models on the Hub: org/name[@revision]. */
+#ifndef COCKTAIL_HUB_ID_H
+#define COCKTAIL_HUB_ID_H
+
+#include <stdbool.h>
+
+struct hub_id {
+    char *repository; /* "org/name" */
+    char *revision;   /* a branch, a tag, a commit, "refs/pr/1"; "main" when none was given */
+};
+
+/* Fills `id`, to be released with hub_id_release, when `text` has that form; leaves it alone when
+ * not. Both parts are safe to use in paths: no "..", nothing absolute. */
+bool hub_id_parse(struct hub_id *id, const char *text);
+void hub_id_release(struct hub_id *id);
+
+/* 40 lower-case hexadecimal digits. */
+bool hub_id_is_commit(const char *text);
+
+#endif
