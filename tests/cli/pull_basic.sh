@@ -91,7 +91,7 @@ somebody=()
 ((EUID != 0)) || somebody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 chmod -R a-w cache
 cp "$COCKTAIL" program
-if "${somebody[@]}" test -r "$repository/snapshots/$commit/config.json" 2>/dev/null; then
+if "${somebody[@]}" test -x "$PWD/program" 2>/dev/null; then # not below a home that is closed
     status=0
     "${somebody[@]}" timeout 60 "$PWD/program" pull --json acme/base >out 2>err || status=$?
     check_json "a read-only cache" "$base" "$PWD/$repository"
