@@ -212,7 +212,12 @@ bool architecture_has_experts(const struct config *config, size_t *n_experts, si
     static const char *const chosen[] = {"num_experts_per_tok", "moe_top_k", "router_topk",
                                          "experts_per_token", "k_mlp", NULL};
 
-    return find_experts(config, counts, chosen, n_experts, n_chosen);
+    bool has_experts = find_experts(config, counts, chosen, n_experts, n_chosen);
+
+    /* Their config need not say it: one expert for a token is what makes them Switch Transformers. */
+    if (has_experts && n_chosen && *n_chosen == 0 && architecture_family(config) == &family_switch)
+        *n_chosen = 1;
+    return has_experts;
 }
 
 bool architecture_has_attention_experts(const struct config *config, size_t *n_experts,
