@@ -3,7 +3,7 @@
  * A tile of W is 16 rows of 32 numbers, as they are stored. A tile of x must have two inputs of a
  * row side by side and 16 rows beside one another, so x is packed: for each 32 inputs the three
  * parts of its rows, one behind the other. Eight tile registers: four of sums (32 outputs by 32
- * rows), two of W, two of x. Blocks of inputs keep the packed rows in the first-level cache; the
+ * rows), two of W, two of x. Blocks of inputs keep the packed rows in the second-level cache; the
  * sums wait in memory between them. */
 #include "math/gemm_amx.h"
 
@@ -22,7 +22,7 @@
 enum {
     N_PARTS = 3,
     STEP_IN = 32,    /* inputs of a tile */
-    BLOCK_IN = 128,  /* inputs: two packed groups of rows stay in the first-level cache */
+    BLOCK_IN = 1024, /* inputs whose packed rows stay in the cache */
     PAIR = 32,       /* outputs, or rows, of two tiles */
     TILE_ITEMS = 256, /* of 32 bits */
     STEP_ITEMS = N_PARTS * TILE_ITEMS,
@@ -230,16 +230,6 @@ AMX_TARGET static void store_tile(const float *sums, size_t n_rows, size_t n_out
         _mm512_mask_storeu_ps(y + row * y_stride, mask, _mm512_castsi512_ps(lines[row]));
 }
 
-/* Asks for the same outputs of the next block of inputs. */
-static void prefetch(const struct weights *w)
-{
-    enum { LINE_ITEMS = 32 };
-
-    for (size_t out = 0; out < w->n_out && out < PAIR; out++)
-        for (size_t in = 0; in < w->n_in && in < BLOCK_IN; in += LINE_ITEMS)
-            _mm_prefetch((const char *)(w->items + out * w->stride + in), _MM_HINT_T1);
-}
-
 AMX_TARGET void amx_multiply(size_t n_rows, const void *packed, const void *w, size_t w_stride,
                              size_t n_out, size_t n_in, float *sums, float *y, size_t y_stride)
 {
@@ -248,25 +238,15 @@ AMX_TARGET void amx_multiply(size_t n_rows, const void *packed, const void *w, s
     configure();
     memset(sums, 0, (n_out + PAIR - 1) / PAIR * PAIR * AMX_ROWS_MAX * sizeof *sums);
     for (size_t in = 0; in < n_in; in += BLOCK_IN)
-        for (size_t group = 0; group < n_groups; group += 2) {
+        for (size_t out = 0; out < n_out; out += PAIR) {
+            struct weights block = {(const uint16_t *)w + out * w_stride + in, w_stride,
+                                    n_out - out, n_in - in < BLOCK_IN ? n_in - in : BLOCK_IN};
             const uint32_t *x = (const uint32_t *)packed + in / STEP_IN * STEP_ITEMS;
-            const uint32_t *other = group + 1 < n_groups ? x + (group + 1) * row_items : NULL;
 
-            x += group * row_items;
-            for (size_t out = 0; out < n_out; out += PAIR) {
-                struct weights rest = {(const uint16_t *)w + out * w_stride + in, w_stride,
-                                       n_out - out, n_in - in};
-                struct weights block = rest;
-
-                if (group == 0 && rest.n_in > BLOCK_IN) {
-                    rest.items += BLOCK_IN;
-                    rest.n_in -= BLOCK_IN;
-                    prefetch(&rest);
-                }
-                block.n_in = block.n_in < BLOCK_IN ? block.n_in : BLOCK_IN;
-                multiply_pair(&block, x, other ? other : x,
+            for (size_t group = 0; group < n_groups; group += 2)
+                multiply_pair(&block, x + group * row_items,
+                              x + (group + 1 < n_groups ? group + 1 : group) * row_items,
                               sums + out * AMX_ROWS_MAX + group * AMX_ROWS);
-            }
         }
     _tile_release();
     for (size_t row = 0; row < n_rows; row += AMX_ROWS)
