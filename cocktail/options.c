@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digits.h"
 #include "base/memory.h"
 #include "base/threads.h"
 
@@ -36,25 +37,9 @@ static const struct option_row *find_short(const struct option_row *rows, char n
     return NULL;
 }
 
-/* Digits only: strtoull would take signs and leading blanks. Returns what follows them, NULL when
- * there are none or the number does not fit. */
-static const char *read_digits(const char *text, size_t *value)
-{
-    const char *at = text;
-
-    *value = 0;
-    for (; *at >= '0' && *at <= '9'; at++)
-        if (__builtin_mul_overflow(*value, 10, value) ||
-            __builtin_add_overflow(*value, (size_t)(*at - '0'), value))
-            return NULL;
-    return at > text ? at : NULL;
-}
-
 static bool read_count(const char *text, size_t *value)
 {
-    const char *end = read_digits(text, value);
-
-    return end && *end == '\0' && *value > 0;
+    return digits_read_all(text, value) && *value > 0;
 }
 
 /* Without the hexadecimal numbers, names and leading blanks that strtod takes too. */
@@ -86,7 +71,7 @@ static bool read_size(const char *text, size_t *value)
         {"TiB", (size_t)1 << 40},
     };
     size_t n;
-    const char *unit = read_digits(text, &n);
+    const char *unit = digits_read(text, &n);
 
     for (size_t i = 0; unit && i < sizeof units / sizeof *units; i++)
         if (strcmp(unit, units[i].name) == 0)

@@ -4,27 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/digits.h"
 #include "base/memory.h"
-
-/* Digits only, as much as fits. Returns what follows them, NULL when there are none. */
-static const char *read_size(const char *text, size_t *value)
-{
-    const char *at = text;
-
-    *value = 0;
-    for (; *at >= '0' && *at <= '9'; at++)
-        if (__builtin_mul_overflow(*value, 10, value) ||
-            __builtin_add_overflow(*value, (size_t)(*at - '0'), value))
-            return NULL;
-    return at > text ? at : NULL;
-}
-
-static bool is_size(const char *text, size_t *value)
-{
-    const char *end = read_size(text, value);
-
-    return end && *end == '\0';
-}
 
 static void replace(char **field, const char *value)
 {
@@ -61,12 +42,12 @@ static void take_linked_etag(struct hub_answer *answer, const char *value)
 
 static void take_length(struct hub_answer *answer, const char *value)
 {
-    answer->has_length = is_size(value, &answer->length);
+    answer->has_length = digits_read_all(value, &answer->length);
 }
 
 static void take_linked_size(struct hub_answer *answer, const char *value)
 {
-    answer->has_linked_size = is_size(value, &answer->linked_size);
+    answer->has_linked_size = digits_read_all(value, &answer->linked_size);
 }
 
 /* "bytes 5-9/10"; without the total it says too little. */
@@ -74,9 +55,9 @@ static void take_range(struct hub_answer *answer, const char *value)
 {
     answer->has_range = false;
     if (strncasecmp(value, "bytes ", 6) != 0 ||
-        !(value = read_size(value + 6, &answer->range_first)) || *value != '-' ||
-        !(value = read_size(value + 1, &answer->range_last)) || *value != '/' ||
-        !is_size(value + 1, &answer->range_total))
+        !(value = digits_read(value + 6, &answer->range_first)) || *value != '-' ||
+        !(value = digits_read(value + 1, &answer->range_last)) || *value != '/' ||
+        !digits_read_all(value + 1, &answer->range_total))
         return;
     answer->has_range = true;
 }

@@ -1,6 +1,5 @@
 #include "hub_settings.h"
 
-#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/digits.h"
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -41,18 +41,13 @@ static bool is_true(const char *name)
 static int read_timeout(const char *name, size_t *seconds, struct error *err)
 {
     const char *value = find(name);
-    char *end;
-    unsigned long n;
 
     *seconds = 10;
     if (!value)
         return 0;
-    errno = 0;
-    n = strtoul(value, &end, 10);
-    if (value[strspn(value, "0123456789")] || errno || n == 0 || n > timeout_max_s)
+    if (!digits_read_all(value, seconds) || *seconds == 0 || *seconds > timeout_max_s)
         return error_set(err, ERROR_USAGE, "%s must be a whole number of seconds from 1 to %zu, "
                          "not '" ERROR_NAME "'", name, timeout_max_s, value);
-    *seconds = n;
     return 0;
 }
 
