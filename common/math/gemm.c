@@ -198,6 +198,7 @@ struct product {
     const struct gemm_matrix *w;
     float *y;
     size_t tile_rows, tile_out, n_tiles_out, n_tiles;
+    bool is_packed; /* x is, for the tiles of the processor */
 };
 
 static int multiply_tile(void *context, size_t task, size_t worker, struct error *err)
@@ -210,8 +211,13 @@ static int multiply_tile(void *context, size_t task, size_t worker, struct error
     float *y = p->y + row * p->y_stride + out;
 
     (void)err;
-    gemm_block(p->gemm, worker, n_rows, p->x + row * p->x_stride, p->x_stride, &w, 1, false, y,
-               p->y_stride);
+    if (p->is_packed)
+        amx_multiply(n_rows, p->gemm->packed + row / AMX_ROWS * amx_packed_bytes(w.n_in), w.data,
+                     w.stride, n_out, w.n_in, p->gemm->scratch + worker * BLOCK_ITEMS, y,
+                     p->y_stride);
+    else
+        gemm_block(p->gemm, worker, n_rows, p->x + row * p->x_stride, p->x_stride, &w, 1, false,
+                   y, p->y_stride);
     for (size_t i = 0; i < n_rows && p->bias; i++)
         vector_add(p->bias + out, n_out, y + i * p->y_stride);
     return 0;
@@ -276,23 +282,6 @@ static int pack_rows(void *context, size_t task, size_t worker, struct error *er
     return 0;
 }
 
-static int multiply_packed(void *context, size_t task, size_t worker, struct error *err)
-{
-    const struct product *p = context;
-    size_t row = task / p->n_tiles_out * p->tile_rows, out = task % p->n_tiles_out * p->tile_out;
-    size_t n_rows = smaller(p->n_rows - row, p->tile_rows);
-    size_t n_out = smaller(p->w->n_out - out, p->tile_out);
-    struct gemm_matrix w = part_of_matrix(p->w, out, n_out, 0, p->w->n_in);
-    float *y = p->y + row * p->y_stride + out;
-
-    (void)err;
-    amx_multiply(n_rows, p->gemm->packed + row / AMX_ROWS * amx_packed_bytes(w.n_in), w.data,
-                 w.stride, n_out, w.n_in, p->gemm->scratch + worker * BLOCK_ITEMS, y, p->y_stride);
-    for (size_t i = 0; i < n_rows && p->bias; i++)
-        vector_add(p->bias + out, n_out, y + i * p->y_stride);
-    return 0;
-}
-
 /* As many rows at a time as can be packed. */
 static void multiply_in_tiles(struct product *p)
 {
@@ -300,6 +289,7 @@ static void multiply_in_tiles(struct product *p)
 
     if (n_pass > AMX_ROWS_MAX)
         n_pass = n_pass / AMX_ROWS_MAX * AMX_ROWS_MAX;
+    p->is_packed = true;
     p->tile_rows = AMX_ROWS_MAX;
     p->tile_out = AMX_OUT_MAX;
     while (p->tile_out > MIN_TILE_OUT && p->w->n_out / p->tile_out < TILES_WANTED)
@@ -309,7 +299,7 @@ static void multiply_in_tiles(struct product *p)
         p->n_rows = smaller(n_rows - row, n_pass);
         p->n_tiles = (p->n_rows + p->tile_rows - 1) / p->tile_rows * p->n_tiles_out;
         run_tasks(p, (p->n_rows + AMX_ROWS - 1) / AMX_ROWS, pack_rows);
-        run_tasks(p, p->n_tiles, multiply_packed);
+        run_tasks(p, p->n_tiles, multiply_tile);
         p->x += p->n_rows * p->x_stride;
         p->y += p->n_rows * p->y_stride;
     }
