@@ -2,56 +2,39 @@
 
 #include <assert.h>
 #include <cblas.h>
-#include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define LIBRARY "libopenblas.so.0"
+#include "base/shared_library.h"
 
 static pthread_once_t is_loaded = PTHREAD_ONCE_INIT;
-static __typeof__(cblas_sgemm) *sgemm; /* NULL: the reason is in `problem` */
-static char problem[256];
+static __typeof__(cblas_sgemm) *sgemm;
+static __typeof__(openblas_set_num_threads) *set_threads;
+static struct error problem;
 
 static void load(void)
 {
-    void *library, *function = NULL, *set_threads;
+    static const struct shared_function functions[] = {
+        {"cblas_sgemm", &sgemm, false},
+        /* A build for OpenMP does not look at the variable below, but has this. */
+        {"openblas_set_num_threads", &set_threads, true},
+    };
 
     /* Read while it loads, so that it starts no threads of its own. */
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (library)
-        function = dlsym(library, "cblas_sgemm");
-    if (!function) {
-        const char *reason = dlerror();
-
-        snprintf(problem, sizeof problem, "%s", reason ? reason : "no cblas_sgemm in it");
-        return;
-    }
-    /* A build for OpenMP does not look at that variable, but has this. */
-    set_threads = dlsym(library, "openblas_set_num_threads");
-    if (set_threads)
-        ((__typeof__(openblas_set_num_threads) *)set_threads)(1);
-    sgemm = (__typeof__(cblas_sgemm) *)function;
-}
-
-/* The loader says why in words only. */
-static bool is_out_of_memory(void)
-{
-    return strstr(problem, "annot allocate") || strstr(problem, "cannot create shared object");
+    if (shared_library_load("libopenblas.so.0", "libopenblas0", functions,
+                            sizeof functions / sizeof *functions, &problem) == 0 && set_threads)
+        set_threads(1);
 }
 
 int blas_load(struct error *err)
 {
     pthread_once(&is_loaded, load);
-    if (!sgemm && is_out_of_memory())
-        return error_set(err, ERROR_RESOURCES, "out of memory: cannot load " LIBRARY);
-    if (!sgemm)
-        return error_set(err, ERROR_UNSUPPORTED, "cannot load " LIBRARY ": %s; on Debian: "
-                         "apt-get install libopenblas0", problem);
-    return 0;
+    if (!problem.code)
+        return 0;
+    *err = problem;
+    return -1;
 }
 
 static blasint to_int(size_t n)
