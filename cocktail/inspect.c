@@ -145,6 +145,8 @@ static void add_text_member(struct buffer *out, const char *key, const char *val
 
 static void add_tensors(struct buffer *out, const struct checkpoint *checkpoint)
 {
+    struct buffer file = {0};
+
     buffer_add_text(out, ",\"tensors\":[");
     for (size_t i = 0; i < checkpoint->n_tensors; i++) {
         const struct tensor *tensor = &checkpoint->tensors[i];
@@ -154,10 +156,13 @@ static void add_tensors(struct buffer *out, const struct checkpoint *checkpoint)
         buffer_format(out, ",\"dtype\":\"%s\",\"shape\":", dtype_info(tensor->dtype)->name);
         tensor_add_shape(out, tensor);
         buffer_format(out, ",\"size_bytes\":%zu,\"file\":", tensor->size_bytes);
-        json_add_string(out, checkpoint->files[tensor->file].name);
+        buffer_clear(&file);
+        tensor->source->kind->describe(tensor->source, &file);
+        json_add_string(out, file.data);
         buffer_add_char(out, '}');
     }
     buffer_add_char(out, ']');
+    buffer_release(&file);
 }
 
 static void print_json(const struct inspect_options *options, const struct facts *facts)
@@ -256,7 +261,7 @@ static void add_sizes(struct table *table, const struct facts *facts)
 static void print_tensors(const struct checkpoint *checkpoint)
 {
     struct table table = {.columns = "llll"};
-    struct buffer shape = {0};
+    struct buffer shape = {0}, file = {0};
 
     for (size_t i = 0; i < checkpoint->n_tensors; i++) {
         const struct tensor *tensor = &checkpoint->tensors[i];
@@ -266,12 +271,15 @@ static void print_tensors(const struct checkpoint *checkpoint)
         table_add(&table, tensor->name);
         table_add(&table, dtype_info(tensor->dtype)->name);
         table_add(&table, shape.data);
-        table_add(&table, checkpoint->files[tensor->file].name);
+        buffer_clear(&file);
+        tensor->source->kind->describe(tensor->source, &file);
+        table_add(&table, file.data);
     }
     putchar('\n');
     table_print(&table, stdout);
     table_release(&table);
     buffer_release(&shape);
+    buffer_release(&file);
 }
 
 static void print_text(const struct inspect_options *options, const struct facts *facts)

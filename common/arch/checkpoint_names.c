@@ -63,8 +63,7 @@ const struct tensor *checkpoint_names_find_owner(const struct checkpoint_names *
     return NULL;
 }
 
-static int same_values(const struct checkpoint *checkpoint, const struct tensor *a,
-                       const struct tensor *b, struct error *err)
+static int same_values(const struct tensor *a, const struct tensor *b, struct error *err)
 {
     enum { CHUNK = 32768 };
     size_t item_bytes = dtype_info(a->dtype)->n_bits / 8;
@@ -79,8 +78,8 @@ static int same_values(const struct checkpoint *checkpoint, const struct tensor 
     for (size_t first = 0; same == 1 && first < a->n_items; first += CHUNK) {
         size_t n = a->n_items - first < CHUNK ? a->n_items - first : CHUNK;
 
-        if (checkpoint_read(checkpoint, a, first, n, bytes, err) ||
-            checkpoint_read(checkpoint, b, first, n, bytes + CHUNK * item_bytes, err))
+        if (tensor_read(a, first, n, bytes, err) ||
+            tensor_read(b, first, n, bytes + CHUNK * item_bytes, err))
             same = -1;
         else
             same = memcmp(bytes, bytes + CHUNK * item_bytes, n * item_bytes) == 0;
@@ -97,5 +96,5 @@ int checkpoint_names_is_copy(const struct checkpoint_names *names, size_t index,
 
     if (!owner || owner == tensor)
         return 0;
-    return same_values(names->checkpoint, tensor, owner, err);
+    return same_values(tensor, owner, err);
 }

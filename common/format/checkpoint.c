@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/model_files.h"
 #include "format/checkpoint_reader.h"
+#include "tensor/tensor_source.h"
 
 static const struct {
     const char *suffix;
@@ -131,7 +132,8 @@ int checkpoint_add_tensor(struct checkpoint *checkpoint, const struct tensor *fo
         return error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "…': a NUL in its name",
                          found->name);
     mapped = hash_map_find(&checkpoint->weight_map, found->name, name_length);
-    if (checkpoint->weight_map.n_entries && (!mapped || *mapped != found->file)) {
+    if (checkpoint->weight_map.n_entries &&
+        (!mapped || checkpoint->files[*mapped].source != found->source)) {
         checkpoint->n_unmapped++;
         return 0;
     }
@@ -167,6 +169,48 @@ void checkpoint_add_metadata(struct checkpoint *checkpoint, const char *key, con
     };
 }
 
+/* ---- files as sources ---- */
+
+struct file_source {
+    struct tensor_source source;
+    struct file *file;
+    const char *name;
+};
+
+static int file_source_read(const struct tensor_source *source, size_t offset, size_t n_bytes,
+                            void *out, struct error *err)
+{
+    return file_read(((const struct file_source *)source)->file, offset, out, n_bytes, err);
+}
+
+static const void *file_source_view(const struct tensor_source *source, size_t offset,
+                                    struct error *err)
+{
+    const char *map = file_map(((const struct file_source *)source)->file, err);
+
+    return map ? map + offset : NULL;
+}
+
+static void file_source_describe(const struct tensor_source *source, struct buffer *out)
+{
+    buffer_add_text(out, ((const struct file_source *)source)->name);
+}
+
+static const struct tensor_source_kind file_source_kind = {file_source_read, file_source_view,
+                                                           file_source_describe};
+
+void checkpoint_add_file(struct checkpoint *checkpoint, struct file *file, const char *name)
+{
+    struct file_source *source = arena_alloc(&checkpoint->arena, sizeof *source);
+    const char *kept = arena_copy(&checkpoint->arena, name, strlen(name));
+
+    *source = (struct file_source){{&file_source_kind}, file, kept};
+    checkpoint->files = memory_resize(checkpoint->files, checkpoint->n_files + 1,
+                                      sizeof *checkpoint->files);
+    checkpoint->files[checkpoint->n_files++] =
+        (struct checkpoint_file){file, kept, &source->source};
+}
+
 /* ---- opening ---- */
 
 static int add_file(struct checkpoint *checkpoint, const struct folder *folder, const char *name,
@@ -176,10 +220,7 @@ static int add_file(struct checkpoint *checkpoint, const struct folder *folder, 
 
     if (!file)
         return -1;
-    checkpoint->files = memory_resize(checkpoint->files, checkpoint->n_files + 1,
-                                      sizeof *checkpoint->files);
-    checkpoint->files[checkpoint->n_files++] = (struct checkpoint_file){
-        file, arena_copy(&checkpoint->arena, name, strlen(name))};
+    checkpoint_add_file(checkpoint, file, name);
     return 0;
 }
 
@@ -431,75 +472,4 @@ const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const 
     const size_t *index = hash_map_find(&checkpoint->by_name, name, strlen(name));
 
     return index ? &checkpoint->tensors[*index] : NULL;
-}
-
-/* ---- reading values ---- */
-
-/* A view with gaps or in another order (a transposed matrix, say) is gathered: runs of the last
- * dimension at once where they are dense, else item by item. Rare, so simple. */
-static int read_strided(const struct file *file, const struct tensor *tensor, size_t first,
-                        size_t n_items, char *out, struct error *err)
-{
-    size_t item_bytes = dtype_info(tensor->dtype)->n_bits / 8, last = tensor->n_dims - 1;
-
-    while (n_items > 0) {
-        size_t rest = first, place = 0, run = 1;
-
-        for (size_t i = tensor->n_dims; i > 0; i--) {
-            place += rest % tensor->shape[i - 1] * tensor->strides[i - 1];
-            rest /= tensor->shape[i - 1];
-        }
-        if (tensor->strides[last] == 1)
-            run = tensor->shape[last] - first % tensor->shape[last];
-        if (run > n_items)
-            run = n_items;
-        if (file_read(file, tensor->offset + place * item_bytes, out, run * item_bytes, err))
-            return -1;
-        first += run;
-        out += run * item_bytes;
-        n_items -= run;
-    }
-    return 0;
-}
-
-int checkpoint_read(const struct checkpoint *checkpoint, const struct tensor *tensor, size_t first,
-                    size_t n_items, void *out, struct error *err)
-{
-    const struct file *file = checkpoint->files[tensor->file].file;
-    size_t n_bits = dtype_info(tensor->dtype)->n_bits;
-    int rc = tensor->strides
-                 ? read_strided(file, tensor, first, n_items, out, err)
-                 : file_read(file, tensor->offset + first / 8 * n_bits + first % 8 * n_bits / 8, out,
-                             n_items / 8 * n_bits + n_items % 8 * n_bits / 8, err);
-
-    if (rc)
-        error_context(err, "tensor '" ERROR_NAME "'", tensor->name);
-    return rc;
-}
-
-int checkpoint_read_floats(const struct checkpoint *checkpoint, const struct tensor *tensor,
-                           float *out, struct error *err)
-{
-    enum { STEP = 4096 };
-    double values[STEP];
-    _Alignas(double) char stored[STEP * sizeof(double)];
-
-    for (size_t first = 0; first < tensor->n_items; first += STEP) {
-        size_t n = tensor->n_items - first < STEP ? tensor->n_items - first : STEP;
-
-        if (checkpoint_read(checkpoint, tensor, first, n, stored, err))
-            return -1;
-        dtype_to_double(tensor->dtype, stored, values, n);
-        for (size_t i = 0; i < n; i++)
-            out[first + i] = (float)values[i];
-    }
-    return 0;
-}
-
-const void *checkpoint_view(const struct checkpoint *checkpoint, const struct tensor *tensor,
-                            struct error *err)
-{
-    const char *map = tensor->strides ? NULL : file_map(checkpoint->files[tensor->file].file, err);
-
-    return map ? map + tensor->offset : NULL;
 }

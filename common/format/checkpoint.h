@@ -15,11 +15,12 @@
 #include "base/folder.h"
 #include "base/hash.h"
 #include "base/notices.h"
-#include "tensor/tensor.h"
+#include "tensor/tensor_source.h"
 
 struct checkpoint_file {
     struct file *file;
     const char *name; /* relative to the folder */
+    const struct tensor_source *source; /* its bytes, for the tensors in it */
 };
 
 struct checkpoint_metadata { /* from the headers of safetensors files */
@@ -58,20 +59,5 @@ bool checkpoint_look_consolidated(const struct folder *folder, const char *direc
 bool checkpoint_is_consolidated(const struct checkpoint *checkpoint);
 
 const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
-
-/* Reads n_items items from item `first` on, as they are stored, in row-major order. Packed dtypes:
- * `first` must be a multiple of dtype_group(). */
-int checkpoint_read(const struct checkpoint *checkpoint, const struct tensor *tensor, size_t first,
-                    size_t n_items, void *out, struct error *err);
-
-/* All items as float, of any dtype that is not complex. */
-int checkpoint_read_floats(const struct checkpoint *checkpoint, const struct tensor *tensor,
-                           float *out, struct error *err);
-
-/* The items of a tensor as they lie in its file, which is mapped for it: row-major, without gaps,
- * not aligned to anything. NULL without an error when the tensor is strided, with one when the file
- * cannot be mapped. Valid until checkpoint_close; not for several threads at once. */
-const void *checkpoint_view(const struct checkpoint *checkpoint, const struct tensor *tensor,
-                            struct error *err);
 
 #endif

@@ -16,7 +16,9 @@ struct checkpoint_reader {
 
 extern const struct checkpoint_reader safetensors_reader, torchbin_reader;
 
-/* Adds a copy of *found (name, dtype, n_dims, shape, offset, strides set; name_length bytes of
+/* The file, which the checkpoint owns from here, called `name`; for the tensors to come. */
+void checkpoint_add_file(struct checkpoint *checkpoint, struct file *file, const char *name);
+/* Adds a copy of *found (name, dtype, n_dims, shape, source, offset, strides set; name_length bytes of
  * name, no NUL behind needed; n_items and size_bytes are computed). Checks name, shape and that the
  * name is new; the reader has checked that the bytes lie in the file. Errors name the tensor. */
 int checkpoint_add_tensor(struct checkpoint *checkpoint, const struct tensor *found,

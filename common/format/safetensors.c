@@ -303,7 +303,7 @@ static int read_tensors(struct checkpoint *checkpoint, size_t file_index, struct
     for (size_t i = 0; i < entries.n_items; i++) {
         struct entry *entry = &entries.items[i];
 
-        entry->tensor.file = file_index;
+        entry->tensor.source = checkpoint->files[file_index].source;
         entry->tensor.offset = PREFIX_BYTES + n_header_bytes + entry->begin;
         if (checkpoint_add_tensor(checkpoint, &entry->tensor, entry->name_length, err))
             goto done;

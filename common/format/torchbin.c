@@ -536,7 +536,8 @@ static int add_tensor(const struct source *source, const struct pickle_value *na
                       const struct pickle_value *value, struct error *err)
 {
     size_t shape[TENSOR_DIMS_MAX], strides[TENSOR_DIMS_MAX];
-    struct tensor tensor = {.file = source->file_index};
+    struct tensor tensor = {
+        .source = source->checkpoint->files[source->file_index].source};
 
     if (check_name(name, err))
         return -1;

@@ -41,7 +41,6 @@ void difference_add(struct difference *sum, const struct difference *difference)
 }
 
 struct comparer {
-    const struct checkpoint *a, *b;
     struct comparison *comparison;
     struct progress *progress;
     struct chunks chunks;          /* a list per row */
@@ -92,8 +91,8 @@ static int compare_chunk(void *context, size_t task, size_t worker, struct error
     const struct comparison_row *row = &comparer->comparison->rows[index];
     char *a = comparer->buffers[worker], *b = a + CHUNK_ITEMS * ITEM_BYTES_MAX;
 
-    if (interrupt_check(err) || checkpoint_read(comparer->a, row->a, first, n, a, err) ||
-        checkpoint_read(comparer->b, row->b, first, n, b, err))
+    if (interrupt_check(err) || tensor_read(row->a, first, n, a, err) ||
+        tensor_read(row->b, first, n, b, err))
         return -1;
     compare_values(row, a, b, n, &comparer->partial[task]);
     atomic_fetch_add(&comparer->progress->done_bytes, n * dtype_info(row->a->dtype)->n_bits / 8);
@@ -158,7 +157,7 @@ int comparison_make(struct comparison *comparison, const struct checkpoint *a,
                     struct progress *progress, struct error *err)
 {
     size_t n_threads = threads_count(threads);
-    struct comparer comparer = {.a = a, .b = b, .comparison = comparison, .progress = progress};
+    struct comparer comparer = {.comparison = comparison, .progress = progress};
     int rc = -1;
 
     *comparison = (struct comparison){0};

@@ -74,7 +74,7 @@ static int read_inputs(const struct mixer *mixer, const struct plan_item *item, 
 
         if (!item->is_copied && mixer->method->skips_zero_weights && mixer->weights[i] == 0)
             continue;
-        if (checkpoint_read(mixer->models[i].checkpoint, item->sources[i], first, n, bytes, err))
+        if (tensor_read(item->sources[i], first, n, bytes, err))
             return error_context(err, "'%s'", mixer->models[i].name);
         state->inputs[n_inputs++] =
             (struct combine_input){bytes, item->sources[i]->dtype, mixer->weights[i]};

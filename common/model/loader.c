@@ -88,7 +88,7 @@ int loader_vector(struct loader *loader, size_t n, const float **out)
         return -1;
     values = arena_alloc(&loader->parameters->arena, n * sizeof *values);
     *out = values;
-    return checkpoint_read_floats(loader->checkpoint, tensor, values, loader->err);
+    return tensor_read_floats(tensor, values, loader->err);
 }
 
 /* Of what cannot be used where it lies: gaps, or a dtype that products do not take. */
@@ -106,9 +106,9 @@ static int copy_matrix(struct loader *loader, const struct tensor *tensor,
                                     sizeof *parameters->copies);
     parameters->copies[parameters->n_copies++] = copy;
     matrix->data = copy;
-    return is_plain ? checkpoint_read(loader->checkpoint, tensor, 0, tensor->n_items, copy,
+    return is_plain ? tensor_read(tensor, 0, tensor->n_items, copy,
                                       loader->err)
-                    : checkpoint_read_floats(loader->checkpoint, tensor, copy, loader->err);
+                    : tensor_read_floats(tensor, copy, loader->err);
 }
 
 int loader_use(struct loader *loader, const struct tensor *tensor, size_t n_out,
@@ -128,7 +128,7 @@ int loader_use(struct loader *loader, const struct tensor *tensor, size_t n_out,
                      is_transposed ? n_out : n_in))
         return -1;
     if (is_usable)
-        matrix.data = checkpoint_view(loader->checkpoint, tensor, loader->err);
+        matrix.data = tensor_view(tensor, loader->err);
     if (!matrix.data && (loader->err->code || copy_matrix(loader, tensor, &matrix)))
         return -1;
     *out = matrix;

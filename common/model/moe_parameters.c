@@ -1,33 +1,38 @@
 #include "moe_parameters.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "arch/families.h"
 
 /* ---- experts ---- */
 
-/* Expert number `expert` of a tensor [E, n_out, n_in], or [E, n_in, n_out]. */
+/* Expert number `expert` of those that stand in `tensor` one behind the other, each [n_out, n_in] or
+ * [n_in, n_out]. */
+static int use_expert(struct loader *loader, const struct tensor *tensor, size_t expert,
+                      size_t n_out, size_t n_in, bool is_transposed, struct linear *out)
+{
+    size_t shape[] = {is_transposed ? n_in : n_out, is_transposed ? n_out : n_in};
+    struct tensor part;
+
+    if (tensor_part(&part, tensor, expert * n_out * n_in, 2, shape, NULL,
+                    &loader->parameters->arena, loader->err))
+        return -1;
+    return loader_use(loader, &part, n_out, n_in, is_transposed, &out->matrix);
+}
+
+/* The same of a tensor [E, n_out, n_in], or [E, n_in, n_out]. */
 static int use_slice(struct loader *loader, const struct tensor *tensor, size_t n_experts,
                      size_t expert, size_t n_out, size_t n_in, bool is_transposed,
                      struct linear *out)
 {
-    size_t shape[] = {is_transposed ? n_in : n_out, is_transposed ? n_out : n_in};
-    struct tensor slice = *tensor;
+    size_t shape[] = {n_experts, is_transposed ? n_in : n_out, is_transposed ? n_out : n_in};
 
-    if (tensor->n_dims != 3 || tensor->shape[0] != n_experts || tensor->shape[1] != shape[0] ||
-        tensor->shape[2] != shape[1])
+    if (tensor->n_dims != 3 || memcmp(tensor->shape, shape, sizeof shape) != 0)
         return error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by %s its "
                          "shape is [%zu, %zu, %zu]", tensor->name, loader->spec->config_name,
-                         n_experts, shape[0], shape[1]);
-    if (tensor->strides)
-        return error_set(loader->err, ERROR_UNSUPPORTED, "tensor '" ERROR_NAME "': experts that do "
-                         "not lie one behind the other", tensor->name);
-    slice.n_dims = 2;
-    slice.shape = shape;
-    if (tensor_measure(&slice, loader->err))
-        return -1;
-    slice.offset += expert * slice.size_bytes;
-    return loader_use(loader, &slice, n_out, n_in, is_transposed, &out->matrix);
+                         shape[0], shape[1], shape[2]);
+    return use_expert(loader, tensor, expert, n_out, n_in, is_transposed, out);
 }
 
 static int load_fused_expert(struct loader *loader, const struct stack_spec *stack,
@@ -60,18 +65,12 @@ static int load_expert_bias(struct loader *loader, size_t n_experts, size_t expe
 
     if (!tensor || loader_check(loader, tensor, 2, n_experts, n))
         return -1;
-    if (tensor->strides)
-        return error_set(loader->err, ERROR_UNSUPPORTED, "tensor '" ERROR_NAME "': biases that do "
-                         "not lie one behind the other", tensor->name);
-    row = *tensor;
-    row.n_dims = 1;
-    row.shape = &n;
-    if (tensor_measure(&row, loader->err))
+    if (tensor_part(&row, tensor, expert * n, 1, &n, NULL, &loader->parameters->arena,
+                    loader->err))
         return -1;
-    row.offset += expert * row.size_bytes;
     values = arena_alloc(&loader->parameters->arena, n * sizeof *values);
     out->bias = values;
-    return checkpoint_read_floats(loader->checkpoint, &row, values, loader->err);
+    return tensor_read_floats(&row, values, loader->err);
 }
 
 /* Of [E, n_in, n_out]; bias NULL: there is none. */
@@ -130,16 +129,12 @@ static int use_stacked(struct loader *loader, struct place place, const char *na
 {
     size_t n_rows = is_transposed ? n_in : n_out, n = is_transposed ? n_out : n_in;
     const struct tensor *tensor;
-    struct tensor cut;
 
     loader_set_name(loader, place, name, "");
     tensor = loader_need(loader);
     if (!tensor || loader_check(loader, tensor, 2, n_experts * n_rows, n))
         return -1;
-    cut = *tensor;
-    cut.n_dims = 3;
-    cut.shape = (const size_t[]){n_experts, n_rows, n};
-    return use_slice(loader, &cut, n_experts, place.expert, n_out, n_in, is_transposed, out);
+    return use_expert(loader, tensor, place.expert, n_out, n_in, is_transposed, out);
 }
 
 static int load_stacked_expert(struct loader *loader, const struct stack_spec *stack,
@@ -238,7 +233,7 @@ static int load_centroids(struct loader *loader, const struct gate_names *names,
     if (!tensor || loader_check(loader, tensor, 2, n_experts, n))
         return -1;
     rows = arena_alloc(&loader->parameters->arena, n_experts * n * sizeof *rows);
-    if (checkpoint_read_floats(loader->checkpoint, tensor, rows, loader->err))
+    if (tensor_read_floats(tensor, rows, loader->err))
         return -1;
     for (size_t e = 0; e < n_experts; e++) {
         float *row = rows + e * n;

@@ -123,7 +123,7 @@ static int load_attention(struct loader *loader, const struct stack_spec *stack,
             return -1;
         values = arena_alloc(&loader->parameters->arena, tensor->n_items * sizeof *values);
         out->relative_bias = values;
-        return checkpoint_read_floats(loader->checkpoint, tensor, values, loader->err);
+        return tensor_read_floats(tensor, values, loader->err);
     }
     return 0;
 }

@@ -101,7 +101,7 @@ static float *load_tensor(const struct checkpoint *checkpoint, const char *name,
         return NULL;
     }
     values = memory_try(tensor->n_items, sizeof *values, "a dense module", err);
-    if (values && checkpoint_read_floats(checkpoint, tensor, values, err)) {
+    if (values && tensor_read_floats(tensor, values, err)) {
         free(values);
         return NULL;
     }

@@ -38,7 +38,7 @@ bool tensor_same_shape(const struct tensor *a, const struct tensor *b)
 
 bool tensor_same_bytes(const struct tensor *a, const struct tensor *b)
 {
-    if (a->file != b->file || a->offset != b->offset || a->dtype != b->dtype ||
+    if (a->source != b->source || a->offset != b->offset || a->dtype != b->dtype ||
         !tensor_same_shape(a, b) || !a->strides != !b->strides)
         return false;
     return !a->strides || memcmp(a->strides, b->strides, a->n_dims * sizeof *a->strides) == 0;

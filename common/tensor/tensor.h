@@ -1,4 +1,4 @@
-/* tensor.h - a named array of numbers, and where its bytes are. */
+/* tensor.h - a named array of numbers, and where its bytes are: read with tensor_source.h. */
 #ifndef COCKTAIL_TENSOR_H
 #define COCKTAIL_TENSOR_H
 
@@ -11,6 +11,8 @@
 
 enum { TENSOR_DIMS_MAX = 64 };
 
+struct tensor_source;
+
 struct tensor {
     const char *name;
     enum dtype dtype;
@@ -18,8 +20,8 @@ struct tensor {
     const size_t *shape;   /* [n_dims], last dimension fastest */
     size_t n_items;        /* product of shape */
     size_t size_bytes;     /* of the items, as if they lay one behind the other */
-    size_t file;           /* index of the file in its checkpoint */
-    size_t offset;         /* byte in that file where the first item starts */
+    const struct tensor_source *source; /* what they are read from */
+    size_t offset;         /* byte in it where the first item starts */
     const size_t *strides; /* [n_dims], in items; NULL when row-major and without gaps */
 };
 
@@ -27,7 +29,7 @@ struct tensor {
  * there are more than TENSOR_DIMS_MAX dimensions, or when items do not fill whole bytes. */
 int tensor_measure(struct tensor *tensor, struct error *err);
 bool tensor_same_shape(const struct tensor *a, const struct tensor *b);
-/* Both describe the same bytes of one file (tied weights in a PyTorch file). */
+/* Both describe the same bytes of one source (tied weights in a PyTorch file). */
 bool tensor_same_bytes(const struct tensor *a, const struct tensor *b);
 void tensor_add_shape(struct buffer *out, const struct tensor *tensor); /* "[2, 3]" */
 

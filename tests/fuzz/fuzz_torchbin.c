@@ -12,14 +12,14 @@
 
 enum { READ_ITEMS_MAX = 4096 }; /* of each tensor: an expanded one may claim 2^50 */
 
-static void read_values(const struct checkpoint *checkpoint, const struct tensor *tensor)
+static void read_values(const struct tensor *tensor)
 {
     static char out[READ_ITEMS_MAX * 16];
     size_t n = tensor->n_items < READ_ITEMS_MAX ? tensor->n_items : READ_ITEMS_MAX;
     struct error err = {0};
 
-    if (checkpoint_read(checkpoint, tensor, 0, n, out, &err) ||
-        checkpoint_read(checkpoint, tensor, tensor->n_items - n, n, out, &err))
+    if (tensor_read(tensor, 0, n, out, &err) ||
+        tensor_read(tensor, tensor->n_items - n, n, out, &err))
         abort();
 }
 
@@ -56,13 +56,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct checkpoint *checkpoint = memory_zalloc(1, sizeof *checkpoint);
     struct error err = {0};
 
-    checkpoint->files = memory_zalloc(1, sizeof *checkpoint->files);
-    checkpoint->files[0] = (struct checkpoint_file){make_file(bytes, size), "fuzz.bin"};
-    checkpoint->n_files = 1;
-
+    checkpoint_add_file(checkpoint, make_file(bytes, size), "fuzz.bin");
     if (!torchbin_reader.read(checkpoint, 0, &err)) {
         for (size_t i = 0; i < checkpoint->n_tensors; i++)
-            read_values(checkpoint, &checkpoint->tensors[i]);
+            read_values(&checkpoint->tensors[i]);
     } else if (err.code == ERROR_NONE || !*err.text) {
         abort(); /* failed, and did not say why */
     }

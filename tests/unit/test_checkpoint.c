@@ -228,10 +228,10 @@ static void shards_are_one_checkpoint(void)
     CHECK(checkpoint && checkpoint->n_files == 2 && checkpoint->n_tensors == 3);
     CHECK(checkpoint && checkpoint->n_unmapped == 0);
     CHECK(has(checkpoint, "three") &&
-          checkpoint_read(checkpoint, checkpoint_find(checkpoint, "three"), 0, 3, values, &err) ==
+          tensor_read(checkpoint_find(checkpoint, "three"), 0, 3, values, &err) ==
               0 && values[0] == 7 && values[2] == 9);
     CHECK(has(checkpoint, "two") &&
-          checkpoint_read(checkpoint, checkpoint_find(checkpoint, "two"), 1, 2, values,
+          tensor_read(checkpoint_find(checkpoint, "two"), 1, 2, values,
                           &err) == 0 &&
           values[0] == 5 && values[1] == 6);
     /* One "format" of two shards. */
@@ -255,7 +255,7 @@ static void tensors_that_the_index_does_not_name_are_left_out_with_a_notice(void
     CHECK(!has(checkpoint, "extra"));
     /* "two" is what the file that the index names for it holds. */
     CHECK(has(checkpoint, "two") &&
-          checkpoint_read(checkpoint, checkpoint_find(checkpoint, "two"), 0, 2, values,
+          tensor_read(checkpoint_find(checkpoint, "two"), 0, 2, values,
                           &err) == 0 &&
           values[0] == 3);
     checkpoint_close(checkpoint);
@@ -302,10 +302,10 @@ static void a_range_of_a_strided_tensor_equals_its_items(void)
 
         n_strided += tensor->strides != NULL;
         for (size_t i = 0; i < tensor->n_items; i++)
-            CHECK(checkpoint_read(checkpoint, tensor, i, 1, items + i * item_bytes, &err) == 0);
+            CHECK(tensor_read(tensor, i, 1, items + i * item_bytes, &err) == 0);
         for (size_t first = 0; first < tensor->n_items; first++)
             for (size_t n = 0; n <= tensor->n_items - first; n++)
-                n_wrong += checkpoint_read(checkpoint, tensor, first, n, range, &err) != 0 ||
+                n_wrong += tensor_read(tensor, first, n, range, &err) != 0 ||
                            memcmp(range, items + first * item_bytes, n * item_bytes) != 0;
         CHECK(n_wrong == 0);
         free(items);
@@ -339,6 +339,7 @@ static void a_view_with_gaps_is_gathered(void)
     for (size_t v = 0; checkpoint && v < sizeof views / sizeof *views; v++) {
         struct tensor view = {.name = "view", .dtype = DTYPE_U8, .n_dims = views[v].n_dims,
                               .shape = views[v].shape, .strides = views[v].strides,
+                              .source = checkpoint->tensors[0].source,
                               .offset = checkpoint->tensors[0].offset + views[v].offset};
         unsigned char expected[24], found[24];
         size_t n_wrong = 0;
@@ -353,7 +354,7 @@ static void a_view_with_gaps_is_gathered(void)
         }
         for (size_t first = 0; first < view.n_items; first++)
             for (size_t n = 0; n <= view.n_items - first; n++)
-                n_wrong += checkpoint_read(checkpoint, &view, first, n, found, &err) != 0 ||
+                n_wrong += tensor_read(&view, first, n, found, &err) != 0 ||
                            memcmp(found, expected + first, n) != 0;
         CHECK(n_wrong == 0);
     }
@@ -387,8 +388,8 @@ static void zip_and_legacy_files_hold_what_safetensors_holds(void)
             CHECK(x->dtype == y->dtype && tensor_same_shape(x, y));
             bytes[0] = memory_alloc(x->size_bytes);
             bytes[1] = memory_alloc(y->size_bytes);
-            CHECK(checkpoint_read(a, x, 0, x->n_items, bytes[0], &err) == 0);
-            CHECK(checkpoint_read(b, y, 0, y->n_items, bytes[1], &err) == 0);
+            CHECK(tensor_read(x, 0, x->n_items, bytes[0], &err) == 0);
+            CHECK(tensor_read(y, 0, y->n_items, bytes[1], &err) == 0);
             CHECK(x->size_bytes == y->size_bytes && memcmp(bytes[0], bytes[1], x->size_bytes) == 0);
             free(bytes[0]);
             free(bytes[1]);

@@ -85,7 +85,7 @@ static void *tensor_bytes(const char *folder, const char *name)
 
     scratch_must(tensor != NULL, "find the tensor", name);
     bytes = memory_alloc(tensor->size_bytes);
-    CHECK(checkpoint_read(checkpoint, tensor, 0, tensor->n_items, bytes, &err) == 0);
+    CHECK(tensor_read(tensor, 0, tensor->n_items, bytes, &err) == 0);
     checkpoint_close(checkpoint);
     return bytes;
 }
@@ -182,13 +182,13 @@ static void every_value_is_the_sum_rounded_once(void)
             const struct tensor *source = checkpoint_find(models[m], tensor->name);
 
             CHECK(m > 0 || source->dtype == tensor->dtype);
-            CHECK(checkpoint_read(models[m], source, 0, n, bytes, &err) == 0);
+            CHECK(tensor_read(source, 0, n, bytes, &err) == 0);
             dtype_to_double(source->dtype, bytes, values, n);
             for (size_t i = 0; i < n; i++)
                 sum[i] = m == 0 ? weights[0] * values[i] : fma(weights[m], values[i], sum[i]);
         }
         dtype_from_double(tensor->dtype, sum, expected, n);
-        CHECK(checkpoint_read(out, tensor, 0, n, bytes, &err) == 0);
+        CHECK(tensor_read(tensor, 0, n, bytes, &err) == 0);
         CHECK(memcmp(bytes, expected, tensor->size_bytes) == 0);
         free(sum);
         free(values);

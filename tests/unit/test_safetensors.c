@@ -126,10 +126,10 @@ static void every_dtype_is_read_as_it_was_written(void)
 
         CHECK(strcmp(tensor->name, reference_order[i]) == 0); /* in the order of the file */
         CHECK(tensor->n_items == 8 && tensor->size_bytes == n_bits);
-        CHECK(checkpoint_read(checkpoint, tensor, 0, 8, read, &err) == 0);
+        CHECK(tensor_read(tensor, 0, 8, read, &err) == 0);
         CHECK(memcmp(read, bytes[i], tensor->size_bytes) == 0);
         /* A range: the second half, which begins on a byte in every dtype. */
-        CHECK(checkpoint_read(checkpoint, tensor, 4, 4, read, &err) == 0);
+        CHECK(tensor_read(tensor, 4, 4, read, &err) == 0);
         CHECK(memcmp(read, bytes[i] + n_bits / 2, n_bits / 2) == 0);
     }
     checkpoint_close(checkpoint);
@@ -170,11 +170,11 @@ static void the_header_may_name_tensors_in_any_order(void)
     CHECK(strcmp(checkpoint->tensors[1].name, "none") == 0);
     CHECK(checkpoint->tensors[1].n_items == 0 && checkpoint->tensors[1].n_dims == 2);
     CHECK(strcmp(checkpoint->tensors[3].name, "last") == 0);
-    CHECK(checkpoint_read(checkpoint, checkpoint_find(checkpoint, "middle"), 0, 1, bytes, &err) ==
+    CHECK(tensor_read(checkpoint_find(checkpoint, "middle"), 0, 1, bytes, &err) ==
               0 && bytes[0] == 4 && bytes[1] == 5);
-    CHECK(checkpoint_read(checkpoint, checkpoint_find(checkpoint, "last"), 1, 1, bytes, &err) ==
+    CHECK(tensor_read(checkpoint_find(checkpoint, "last"), 1, 1, bytes, &err) ==
               0 && bytes[0] == 7);
-    CHECK(checkpoint_read(checkpoint, checkpoint_find(checkpoint, "none"), 0, 0, bytes, &err) == 0);
+    CHECK(tensor_read(checkpoint_find(checkpoint, "none"), 0, 0, bytes, &err) == 0);
     CHECK(!checkpoint_find(checkpoint, "First") && !checkpoint_find(checkpoint, "__metadata__"));
     checkpoint_close(checkpoint);
 }
@@ -204,7 +204,7 @@ static void a_read_that_fails_names_file_and_tensor(void)
     SAFETENSORS("shrinks/model.safetensors", TENSOR("wte.weight", DTYPE_F32, 0, 10));
     checkpoint = open_valid("shrinks");
     CHECK(truncate(scratch_path("shrinks/model.safetensors"), 100) == 0);
-    CHECK(checkpoint && checkpoint_read(checkpoint, &checkpoint->tensors[0], 0, 10, bytes, &err));
+    CHECK(checkpoint && tensor_read(&checkpoint->tensors[0], 0, 10, bytes, &err));
     CHECK(err.code == ERROR_IO);
     CHECK_CONTAINS(err.text, "wte.weight");
     CHECK_CONTAINS(err.text, "model.safetensors");

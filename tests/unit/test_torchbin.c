@@ -47,7 +47,7 @@ static void check_refused(const char *name, enum error_code code, const char *pa
 }
 
 /* Whether the tensor has these values (two for a complex item), read at once and item by item. */
-static bool has_values(const struct checkpoint *checkpoint, const struct tensor *tensor,
+static bool has_values(const struct tensor *tensor,
                        const double *values, size_t n_values)
 {
     struct error err = {0};
@@ -56,13 +56,13 @@ static bool has_values(const struct checkpoint *checkpoint, const struct tensor 
     size_t n = tensor->n_items, width = n ? n_values / n : 1;
 
     if (n * width != n_values || n_values > 128 || tensor->size_bytes > sizeof bytes ||
-        checkpoint_read(checkpoint, tensor, 0, n, bytes, &err))
+        tensor_read(tensor, 0, n, bytes, &err))
         return false;
     dtype_to_double(tensor->dtype, bytes, found, n);
     if (n && memcmp(found, values, n_values * sizeof *found) != 0)
         return false;
     for (size_t i = 0; i < n; i++) {
-        if (checkpoint_read(checkpoint, tensor, i, 1, bytes, &err))
+        if (tensor_read(tensor, i, 1, bytes, &err))
             return false;
         dtype_to_double(tensor->dtype, bytes, found, 1);
         if (memcmp(found, values + i * width, width * sizeof *found) != 0)
@@ -99,7 +99,7 @@ static void check_items(const struct checkpoint *checkpoint, const char *name, c
     CHECK_CONTAINS(dtype_info(tensor->dtype)->name, dtype);
     CHECK(strlen(dtype_info(tensor->dtype)->name) == strlen(dtype));
     CHECK_CONTAINS(found.data, shape);
-    if (!has_values(checkpoint, tensor, values, n)) {
+    if (!has_values(tensor, values, n)) {
         printf("# values of '%s'\n", name);
         CHECK(!"the values");
     }
@@ -135,7 +135,7 @@ static void check_plain(const char *file)
     check_items(checkpoint, "nicht.ascii.\xc3\xbc", "F32", "[1]", ITEMS(0));
     scalar = checkpoint_find(checkpoint, "scalar");
     CHECK(scalar && scalar->n_dims == 0 && scalar->n_items == 1 && !scalar->strides);
-    CHECK(scalar && has_values(checkpoint, scalar, (const double[]){0.5}, 1));
+    CHECK(scalar && has_values(scalar, (const double[]){0.5}, 1));
     checkpoint_close(checkpoint);
 }
 
@@ -250,7 +250,7 @@ static void reads_parameters(void)
     check_items(checkpoint, "inner.bias", "F32", "[2]", ITEMS(0, 1));
     check_items(checkpoint, "marked", "F32", "[2]", ITEMS(0, 1));
     steps = checkpoint_find(checkpoint, "steps");
-    CHECK(steps && has_values(checkpoint, steps, (const double[]){7}, 1));
+    CHECK(steps && has_values(steps, (const double[]){7}, 1));
     checkpoint_close(checkpoint);
 }
 
@@ -476,7 +476,7 @@ static void reads_old_streams_with_long_pickles(void)
         checkpoint = checkpoint_open(folder, "", "long.bin", &notices, &err);
     CHECK(checkpoint && checkpoint->n_tensors == 1);
     if (checkpoint)
-        CHECK(has_values(checkpoint, checkpoint->tensors, (const double[]){1.25, -3}, 2));
+        CHECK(has_values(checkpoint->tensors, (const double[]){1.25, -3}, 2));
     checkpoint_close(checkpoint);
     folder_close(folder);
     notices_release(&notices);

@@ -1,0 +1,57 @@
+/* tensor_source.h - what tensors are read from: a file, or other tensors.
+ *
+ * A source is an array of bytes; a tensor says where in it its items lie. Whoever makes a source
+ * keeps it as long as tensors point to it. Several threads may read from one at once. */
+#ifndef COCKTAIL_TENSOR_SOURCE_H
+#define COCKTAIL_TENSOR_SOURCE_H
+
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "tensor/tensor.h"
+
+struct tensor_source {
+    const struct tensor_source_kind *kind;
+};
+
+struct tensor_source_kind {
+    /* n_bytes from `offset` on: of whole items. */
+    int (*read)(const struct tensor_source *source, size_t offset, size_t n_bytes, void *out,
+                struct error *err);
+    /* The same where they lie in memory, as long as the source lives; NULL without an error when
+     * that cannot be. NULL here: never. Not for several threads at once. */
+    const void *(*view)(const struct tensor_source *source, size_t offset, struct error *err);
+    /* Adds the name of the file, relative to its folder, or of the files. */
+    void (*describe)(const struct tensor_source *source, struct buffer *out);
+};
+
+/* n_items items from item `first` on, as they are stored, in row-major order. Packed dtypes: `first`
+ * must be a multiple of dtype_group(). Errors name the tensor. */
+int tensor_read(const struct tensor *tensor, size_t first, size_t n_items, void *out,
+                struct error *err);
+
+/* All items as float, of any dtype that is not complex. */
+int tensor_read_floats(const struct tensor *tensor, float *out, struct error *err);
+
+/* The items where they lie: row-major, without gaps, not aligned to anything. NULL without an error
+ * when they do not lie so, with one when the file cannot be mapped. Not for several threads at
+ * once. */
+const void *tensor_view(const struct tensor *tensor, struct error *err);
+
+/* Makes *part a tensor of n_dims dimensions whose item (i, j, …) is item first + i strides[0] +
+ * j strides[1] + … of `tensor`; strides NULL: row-major. `tensor` must outlive it; its name is
+ * kept. ERROR_FORMAT when items would lie outside, ERROR_UNSUPPORTED when they do not fill whole
+ * bytes. The arena keeps what it needs. */
+int tensor_part(struct tensor *part, const struct tensor *tensor, size_t first, size_t n_dims,
+                const size_t *shape, const size_t *strides, struct arena *arena,
+                struct error *err);
+
+/* Makes *joined the tensors put one behind the other along dimension `dim`; in their other
+ * dimensions they must be equal (ERROR_INCOMPATIBLE). Of one dtype it has that, else F64. The parts
+ * must outlive it, the pointers to them need not. */
+int tensor_join(struct tensor *joined, const char *name, const struct tensor *const *parts,
+                size_t n_parts, size_t dim, struct arena *arena, struct error *err);
+
+#endif
