@@ -63,31 +63,6 @@ const struct tensor *checkpoint_names_find_owner(const struct checkpoint_names *
     return NULL;
 }
 
-static int same_values(const struct tensor *a, const struct tensor *b, struct error *err)
-{
-    enum { CHUNK = 32768 };
-    size_t item_bytes = dtype_info(a->dtype)->n_bits / 8;
-    char *bytes;
-    int same = 1;
-
-    if (tensor_same_bytes(a, b))
-        return 1;
-    if (a->dtype != b->dtype || !tensor_same_shape(a, b) || item_bytes == 0)
-        return 0;
-    bytes = memory_alloc(2 * CHUNK * item_bytes);
-    for (size_t first = 0; same == 1 && first < a->n_items; first += CHUNK) {
-        size_t n = a->n_items - first < CHUNK ? a->n_items - first : CHUNK;
-
-        if (tensor_read(a, first, n, bytes, err) ||
-            tensor_read(b, first, n, bytes + CHUNK * item_bytes, err))
-            same = -1;
-        else
-            same = memcmp(bytes, bytes + CHUNK * item_bytes, n * item_bytes) == 0;
-    }
-    free(bytes);
-    return same;
-}
-
 int checkpoint_names_is_copy(const struct checkpoint_names *names, size_t index, struct error *err)
 {
     const struct tensor *tensor = &names->checkpoint->tensors[index];
@@ -96,5 +71,5 @@ int checkpoint_names_is_copy(const struct checkpoint_names *names, size_t index,
 
     if (!owner || owner == tensor)
         return 0;
-    return same_values(tensor, owner, err);
+    return tensor_equal(tensor, owner, err);
 }

@@ -55,6 +55,13 @@ struct family_names {
     size_t n_moe, n_encoder_moe;
 };
 
+struct classifier_names { /* of CLASSIFIER_…; dense NULL: there is none */
+    const char *dense, *out;
+    bool has_bias;
+};
+/* NULL for CLASSIFIER_NONE. */
+const struct classifier_names *classifier_names_of(enum classifier_kind kind);
+
 struct family_defaults { /* of the class in transformers; 0: as the comment says */
     size_t vocab_size, hidden_size, n_layers, n_heads;
     size_t n_kv_heads;        /* n_heads */

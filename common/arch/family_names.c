@@ -482,3 +482,16 @@ const struct family_names switch_names = {
     .encoder_moe = switch_encoder_moe,
     .n_encoder_moe = 1,
 };
+
+const struct classifier_names *classifier_names_of(enum classifier_kind kind)
+{
+    static const struct classifier_names rows[] = {
+        [CLASSIFIER_POOLER] = {"pooler.dense", "classifier", true},
+        [CLASSIFIER_DENSE] = {"classifier.dense", "classifier.out_proj", true},
+        [CLASSIFIER_RELU] = {"pre_classifier", "classifier", true},
+        [CLASSIFIER_SCORE] = {NULL, "score", false},
+        [CLASSIFIER_SCORE_COUNTED] = {NULL, "score", false},
+    };
+
+    return rows[kind].out ? &rows[kind] : NULL;
+}

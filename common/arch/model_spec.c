@@ -415,3 +415,9 @@ void model_spec_release(struct model_spec *spec)
     rope_spec_release(&spec->stack.rope[1]);
     *spec = (struct model_spec){0};
 }
+
+bool model_spec_has_head(const struct model_spec *spec, enum model_type type)
+{
+    return spec->family->names->head &&
+           (type == MODEL_DECODER || (type == MODEL_ENCODER_DECODER && spec->is_encoder_decoder));
+}

@@ -161,5 +161,7 @@ struct model_spec {
 int model_spec_load(struct model_spec *spec, const struct config *config, enum model_type type,
                     const char *where, struct error *err);
 void model_spec_release(struct model_spec *spec);
+/* Whether it has an output head, used as a `type`: a decoder or an encoder-decoder. */
+bool model_spec_has_head(const struct model_spec *spec, enum model_type type);
 
 #endif

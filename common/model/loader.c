@@ -1,63 +1,24 @@
 #include "loader.h"
 
-#include "arch/families.h"
+#include <assert.h>
+
 #include "base/memory.h"
 
-/* ---- finding ---- */
-
-static void add_numbered(struct buffer *out, const char *text, char mark, size_t number)
+const struct layout_entry *loader_find(struct loader *loader, struct place place, const char *name,
+                                       const char *ending)
 {
-    for (; *text; text++)
-        if (*text == mark)
-            buffer_format(out, "%zu", number);
-        else
-            buffer_add_char(out, *text);
+    layout_name(&loader->name, place, name, ending);
+    return layout_find(loader->layout, loader->name.data);
 }
 
-void loader_set_name(struct loader *loader, struct place place, const char *name,
-                     const char *ending)
+/* Of what the layout has been checked for. */
+static const struct layout_entry *need(struct loader *loader, struct place place, const char *name,
+                                       const char *ending)
 {
-    struct buffer *out = &loader->name;
+    const struct layout_entry *entry = loader_find(loader, place, name, ending);
 
-    buffer_clear(out);
-    add_numbered(out, place.prefix, '#', place.layer);
-    add_numbered(out, name, '@', place.expert);
-    buffer_add_text(out, ending);
-}
-
-const struct tensor *loader_find(const struct loader *loader)
-{
-    return checkpoint_names_find_plain(&loader->names, loader->name.data);
-}
-
-const struct tensor *loader_need(const struct loader *loader)
-{
-    const struct tensor *tensor = loader_find(loader);
-
-    if (!tensor)
-        error_set(loader->err, ERROR_FORMAT, "no tensor '" ERROR_NAME "' (with any prefix), which "
-                  "a %s needs", loader->name.data, loader->spec->family->name);
-    return tensor;
-}
-
-static int check_shape(const struct loader *loader, const struct tensor *tensor, size_t n_dims,
-                       size_t first, size_t second)
-{
-    struct buffer shape = {0};
-
-    if (tensor->n_dims == n_dims && tensor->shape[0] == first &&
-        (n_dims == 1 || tensor->shape[1] == second))
-        return 0;
-    tensor_add_shape(&shape, tensor);
-    if (n_dims == 1)
-        error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': has the shape %s; by "
-                  "%s it is [%zu]", tensor->name, shape.data, loader->spec->config_name, first);
-    else
-        error_set(loader->err, ERROR_FORMAT, "tensor '" ERROR_NAME "': has the shape %s; by "
-                  "%s it is [%zu, %zu]", tensor->name, shape.data, loader->spec->config_name,
-                  first, second);
-    buffer_release(&shape);
-    return -1;
+    assert(entry && entry->tensor);
+    return entry;
 }
 
 static int check_dtype(const struct loader *loader, const struct tensor *tensor)
@@ -70,25 +31,25 @@ static int check_dtype(const struct loader *loader, const struct tensor *tensor)
                      "stored as %s", tensor->name, info->name);
 }
 
-int loader_check(const struct loader *loader, const struct tensor *tensor, size_t n_dims,
-                 size_t first, size_t second)
-{
-    return check_dtype(loader, tensor) || check_shape(loader, tensor, n_dims, first, second) ? -1
-                                                                                             : 0;
-}
-
 /* ---- reading ---- */
 
-int loader_vector(struct loader *loader, size_t n, const float **out)
+int loader_floats(struct loader *loader, const struct tensor *tensor, float **out)
 {
-    const struct tensor *tensor = loader_need(loader);
+    if (check_dtype(loader, tensor))
+        return -1;
+    *out = arena_alloc(&loader->parameters->arena, tensor->n_items * sizeof **out);
+    return tensor_read_floats(tensor, *out, loader->err);
+}
+
+int loader_vector(struct loader *loader, struct place place, const char *name, const char *ending,
+                  const float **out)
+{
     float *values;
 
-    if (!tensor || loader_check(loader, tensor, 1, n, 0))
+    if (loader_floats(loader, need(loader, place, name, ending)->tensor, &values))
         return -1;
-    values = arena_alloc(&loader->parameters->arena, n * sizeof *values);
     *out = values;
-    return tensor_read_floats(tensor, values, loader->err);
+    return 0;
 }
 
 /* Of what cannot be used where it lies: gaps, or a dtype that products do not take. */
@@ -111,8 +72,8 @@ static int copy_matrix(struct loader *loader, const struct tensor *tensor,
                     : tensor_read_floats(tensor, copy, loader->err);
 }
 
-int loader_use(struct loader *loader, const struct tensor *tensor, size_t n_out,
-               size_t n_in, bool is_transposed, struct gemm_matrix *out)
+int loader_use(struct loader *loader, const struct tensor *tensor, size_t n_out, size_t n_in,
+               bool is_transposed, struct gemm_matrix *out)
 {
     bool is_usable = tensor->dtype == DTYPE_F32 || tensor->dtype == DTYPE_F16 ||
                      tensor->dtype == DTYPE_BF16;
@@ -124,8 +85,7 @@ int loader_use(struct loader *loader, const struct tensor *tensor, size_t n_out,
         .is_transposed = is_transposed,
     };
 
-    if (loader_check(loader, tensor, 2, is_transposed ? n_in : n_out,
-                     is_transposed ? n_out : n_in))
+    if (check_dtype(loader, tensor))
         return -1;
     if (is_usable)
         matrix.data = tensor_view(tensor, loader->err);
@@ -135,34 +95,31 @@ int loader_use(struct loader *loader, const struct tensor *tensor, size_t n_out,
     return 0;
 }
 
-int loader_matrix(struct loader *loader, size_t n_out, size_t n_in, bool is_transposed,
-                  struct gemm_matrix *out)
+int loader_matrix(struct loader *loader, struct place place, const char *name, const char *ending,
+                  bool is_transposed, struct gemm_matrix *out)
 {
-    const struct tensor *tensor = loader_need(loader);
+    const struct layout_entry *entry = need(loader, place, name, ending);
 
-    return tensor ? loader_use(loader, tensor, n_out, n_in, is_transposed, out) : -1;
+    return loader_use(loader, entry->tensor, entry->shape[is_transposed],
+                      entry->shape[!is_transposed], is_transposed, out);
 }
 
 /* ---- weights ---- */
 
-int loader_linear(struct loader *loader, struct place place, const char *name, size_t n_out,
-                  size_t n_in, bool is_transposed, bool has_bias, struct linear *out)
+int loader_linear(struct loader *loader, struct place place, const char *name, bool is_transposed,
+                  bool has_bias, struct linear *out)
 {
-    loader_set_name(loader, place, name, ".weight");
-    if (loader_matrix(loader, n_out, n_in, is_transposed, &out->matrix))
+    if (loader_matrix(loader, place, name, ".weight", is_transposed, &out->matrix))
         return -1;
-    loader_set_name(loader, place, name, ".bias");
-    return has_bias ? loader_vector(loader, n_out, &out->bias) : 0;
+    return has_bias ? loader_vector(loader, place, name, ".bias", &out->bias) : 0;
 }
 
-int loader_norm(struct loader *loader, struct place place, const char *name,
-                enum norm_kind kind, size_t n, struct norm *out)
+int loader_norm(struct loader *loader, struct place place, const char *name, enum norm_kind kind,
+                struct norm *out)
 {
-    loader_set_name(loader, place, name, ".weight");
-    if (loader_vector(loader, n, &out->weight))
+    if (loader_vector(loader, place, name, ".weight", &out->weight))
         return -1;
-    loader_set_name(loader, place, name, ".bias");
-    return kind == NORM_LAYER ? loader_vector(loader, n, &out->bias) : 0;
+    return kind == NORM_LAYER ? loader_vector(loader, place, name, ".bias", &out->bias) : 0;
 }
 
 struct linear loader_part(const struct linear *fused, size_t first, size_t n_out)

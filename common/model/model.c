@@ -11,11 +11,6 @@
 
 /* ---- loading ---- */
 
-static bool has_head(const struct model_spec *spec, enum model_type type)
-{
-    return type == MODEL_DECODER || (type == MODEL_ENCODER_DECODER && spec->is_encoder_decoder);
-}
-
 static int check_type(const struct model *model, enum model_type type, const char *name,
                       struct error *err)
 {
@@ -46,8 +41,7 @@ struct model *model_load(const struct model_folder *folder, enum model_type type
     model->checkpoint = model_folder_weights(folder, notices, err);
     if (!model->checkpoint)
         goto failed;
-    if (parameters_load(&model->parameters, &model->spec, has_head(&model->spec, type),
-                     model->checkpoint, notices, err)) {
+    if (parameters_load(&model->parameters, &model->spec, type, model->checkpoint, notices, err)) {
         error_context(err, "'%s'", folder->name);
         goto failed;
     }

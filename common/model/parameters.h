@@ -71,11 +71,12 @@ struct parameters {
     size_t n_copies;
 };
 
-/* Finds and checks what the spec asks for; `has_head`: with the output head. ERROR_FORMAT for a
+/* Finds and checks what the spec asks for, used as a `type`. ERROR_FORMAT for a
  * tensor that is missing, of another shape, or not of numbers; ERROR_UNSUPPORTED for a quantised
  * one. The checkpoint must outlive the weights. Released with parameters_release. */
-int parameters_load(struct parameters *parameters, const struct model_spec *spec, bool has_head,
-                 const struct checkpoint *checkpoint, struct notices *notices, struct error *err);
+int parameters_load(struct parameters *parameters, const struct model_spec *spec,
+                    enum model_type type, const struct checkpoint *checkpoint,
+                    struct notices *notices, struct error *err);
 void parameters_release(struct parameters *parameters);
 
 #endif

@@ -1,7 +1,9 @@
 #include "tensor_source.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "tensor/dtype.h"
 
 enum { STEP = 4096 };
@@ -84,6 +86,31 @@ const void *tensor_view(const struct tensor *tensor, struct error *err)
     return tensor->strides || !source->kind->view
                ? NULL
                : source->kind->view(source, tensor->offset, err);
+}
+
+int tensor_equal(const struct tensor *a, const struct tensor *b, struct error *err)
+{
+    enum { CHUNK = 32768 };
+    size_t bytes = item_bytes(a);
+    char *values;
+    int same = 1;
+
+    if (tensor_same_bytes(a, b))
+        return 1;
+    if (a->dtype != b->dtype || !tensor_same_shape(a, b) || bytes == 0)
+        return 0;
+    values = memory_alloc(2 * CHUNK * bytes);
+    for (size_t first = 0; same == 1 && first < a->n_items; first += CHUNK) {
+        size_t n = a->n_items - first < CHUNK ? a->n_items - first : CHUNK;
+
+        if (tensor_read(a, first, n, values, err) ||
+            tensor_read(b, first, n, values + CHUNK * bytes, err))
+            same = -1;
+        else
+            same = memcmp(values, values + CHUNK * bytes, n * bytes) == 0;
+    }
+    free(values);
+    return same;
 }
 
 /* ---- tensors put together ---- */

@@ -40,6 +40,10 @@ int tensor_read_floats(const struct tensor *tensor, float *out, struct error *er
  * once. */
 const void *tensor_view(const struct tensor *tensor, struct error *err);
 
+/* Whether both hold the same bytes in the same shape and dtype: 1, 0, or -1 on a read error. Dtypes
+ * of less than a byte count as different. */
+int tensor_equal(const struct tensor *a, const struct tensor *b, struct error *err);
+
 /* Makes *part a tensor of n_dims dimensions whose item (i, j, …) is item first + i strides[0] +
  * j strides[1] + … of `tensor`; strides NULL: row-major. `tensor` must outlive it; its name is
  * kept. ERROR_FORMAT when items would lie outside, ERROR_UNSUPPORTED when they do not fill whole
