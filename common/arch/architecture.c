@@ -18,56 +18,57 @@ static const char *const type_names[N_MODEL_TYPES] = {
     [MODEL_ENCODER_DECODER] = "encoder-decoder",
 };
 
-/* `natural` is what the bare model (BertModel, LlamaModel) is used as, `family` how it is run
- * (NULL: it cannot be). Rows of one family stand together. */
+/* `body` stands in front of the names of all tensors but those of heads. `natural` is what the bare
+ * model (BertModel, LlamaModel) is used as, `family` how it is run (NULL: it cannot be). Rows of one
+ * family stand together. */
 static const struct row {
-    const char *class_prefix, *model_type;
+    const char *class_prefix, *model_type, *body;
     unsigned natural;
     int tied_by_default;
     const struct family *family;
 } rows[] = {
-    {"Bert", "bert", ENCODER, 1, &family_bert},
-    {"Roberta", "roberta", ENCODER, 1, &family_roberta},
-    {"XLMRoberta", "xlm-roberta", ENCODER, 1, &family_roberta},
-    {"Camembert", "camembert", ENCODER, 1, &family_roberta},
-    {"DistilBert", "distilbert", ENCODER, 1, &family_distilbert},
-    {"MPNet", "mpnet", ENCODER, 1, NULL},
-    {"Electra", "electra", ENCODER, 1, NULL},
-    {"Albert", "albert", ENCODER, 1, NULL},
-    {"DebertaV2", "deberta-v2", ENCODER, 1, NULL},
-    {"ModernBert", "modernbert", ENCODER, 1, NULL},
-    {"NomicBert", "nomic_bert", ENCODER, 1, NULL},
-    {"Llama", "llama", DECODER, 0, &family_llama},
-    {"Mistral", "mistral", DECODER, 0, &family_mistral},
-    {"MistralConsolidated", "consolidated", DECODER, 0, &family_consolidated},
-    {"Qwen2", "qwen2", DECODER, 0, &family_qwen2},
-    {"Qwen3", "qwen3", DECODER, 0, &family_qwen3},
-    {"Gemma", "gemma", DECODER, 1, &family_gemma},
-    {"Gemma2", "gemma2", DECODER, 1, &family_gemma2},
-    {"Gemma3", "gemma3_text", DECODER, 1, &family_gemma3},
-    {"Gemma3", "gemma3", DECODER, 1, &family_gemma3},
-    {"Gemma3Text", "gemma3_text", DECODER, 1, &family_gemma3},
-    {"GPT2", "gpt2", DECODER, 1, &family_gpt2},
-    {"GPTNeoX", "gpt_neox", DECODER, 0, &family_gpt_neox},
-    {"Phi", "phi", DECODER, 0, NULL},
-    {"Phi3", "phi3", DECODER, 0, &family_phi3},
-    {"Mixtral", "mixtral", DECODER, 0, &family_mixtral},
-    {"Qwen2Moe", "qwen2_moe", DECODER, 0, &family_qwen2_moe},
-    {"Qwen3Moe", "qwen3_moe", DECODER, 0, &family_qwen3_moe},
-    {"Olmoe", "olmoe", DECODER, 0, &family_olmoe},
-    {"DeepseekV2", "deepseek_v2", DECODER, 0, &family_deepseek_v2},
-    {"DeepseekV3", "deepseek_v3", DECODER, 0, &family_deepseek_v3},
-    {"GptOss", "gpt_oss", DECODER, 0, &family_gpt_oss},
-    {"PhiMoE", "phimoe", DECODER, 0, &family_phi_moe},
-    {"Phimoe", "phimoe", DECODER, 0, &family_phi_moe},
-    {"GraniteMoe", "granitemoe", DECODER, 0, &family_granite_moe},
-    {"JetMoe", "jetmoe", DECODER, 1, &family_jetmoe},
-    {"ModuleFormer", "moduleformer", DECODER, 0, &family_molm},
-    {"OpenMoe", "openmoe", DECODER, 0, &family_openmoe},
-    {"T5", "t5", ENCODER_DECODER, 1, &family_t5},
-    {"MT5", "mt5", ENCODER_DECODER, 1, &family_mt5},
-    {"UMT5", "umt5", ENCODER_DECODER, 1, &family_umt5},
-    {"SwitchTransformers", "switch_transformers", ENCODER_DECODER, 1, &family_switch},
+    {"Bert", "bert", "bert.", ENCODER, 1, &family_bert},
+    {"Roberta", "roberta", "roberta.", ENCODER, 1, &family_roberta},
+    {"XLMRoberta", "xlm-roberta", "roberta.", ENCODER, 1, &family_roberta},
+    {"Camembert", "camembert", "roberta.", ENCODER, 1, &family_roberta},
+    {"DistilBert", "distilbert", "distilbert.", ENCODER, 1, &family_distilbert},
+    {"MPNet", "mpnet", "mpnet.", ENCODER, 1, NULL},
+    {"Electra", "electra", "electra.", ENCODER, 1, NULL},
+    {"Albert", "albert", "albert.", ENCODER, 1, NULL},
+    {"DebertaV2", "deberta-v2", "deberta.", ENCODER, 1, NULL},
+    {"ModernBert", "modernbert", "model.", ENCODER, 1, NULL},
+    {"NomicBert", "nomic_bert", NULL, ENCODER, 1, NULL},
+    {"Llama", "llama", "model.", DECODER, 0, &family_llama},
+    {"Mistral", "mistral", "model.", DECODER, 0, &family_mistral},
+    {"MistralConsolidated", "consolidated", "", DECODER, 0, &family_consolidated},
+    {"Qwen2", "qwen2", "model.", DECODER, 0, &family_qwen2},
+    {"Qwen3", "qwen3", "model.", DECODER, 0, &family_qwen3},
+    {"Gemma", "gemma", "model.", DECODER, 1, &family_gemma},
+    {"Gemma2", "gemma2", "model.", DECODER, 1, &family_gemma2},
+    {"Gemma3", "gemma3_text", "model.", DECODER, 1, &family_gemma3},
+    {"Gemma3", "gemma3", "model.", DECODER, 1, &family_gemma3},
+    {"Gemma3Text", "gemma3_text", "model.", DECODER, 1, &family_gemma3},
+    {"GPT2", "gpt2", "transformer.", DECODER, 1, &family_gpt2},
+    {"GPTNeoX", "gpt_neox", "gpt_neox.", DECODER, 0, &family_gpt_neox},
+    {"Phi", "phi", "model.", DECODER, 0, NULL},
+    {"Phi3", "phi3", "model.", DECODER, 0, &family_phi3},
+    {"Mixtral", "mixtral", "model.", DECODER, 0, &family_mixtral},
+    {"Qwen2Moe", "qwen2_moe", "model.", DECODER, 0, &family_qwen2_moe},
+    {"Qwen3Moe", "qwen3_moe", "model.", DECODER, 0, &family_qwen3_moe},
+    {"Olmoe", "olmoe", "model.", DECODER, 0, &family_olmoe},
+    {"DeepseekV2", "deepseek_v2", "model.", DECODER, 0, &family_deepseek_v2},
+    {"DeepseekV3", "deepseek_v3", "model.", DECODER, 0, &family_deepseek_v3},
+    {"GptOss", "gpt_oss", "model.", DECODER, 0, &family_gpt_oss},
+    {"PhiMoE", "phimoe", "model.", DECODER, 0, &family_phi_moe},
+    {"Phimoe", "phimoe", "model.", DECODER, 0, &family_phi_moe},
+    {"GraniteMoe", "granitemoe", "model.", DECODER, 0, &family_granite_moe},
+    {"JetMoe", "jetmoe", "model.", DECODER, 1, &family_jetmoe},
+    {"ModuleFormer", "moduleformer", "transformer.", DECODER, 0, &family_molm},
+    {"OpenMoe", "openmoe", "model.", DECODER, 0, &family_openmoe},
+    {"T5", "t5", "", ENCODER_DECODER, 1, &family_t5},
+    {"MT5", "mt5", "", ENCODER_DECODER, 1, &family_mt5},
+    {"UMT5", "umt5", "", ENCODER_DECODER, 1, &family_umt5},
+    {"SwitchTransformers", "switch_transformers", "", ENCODER_DECODER, 1, &family_switch},
 };
 
 /* The ending of a class name: what the checkpoint can be used as, and which of these it is when
@@ -228,6 +229,20 @@ bool architecture_has_attention_experts(const struct config *config, size_t *n_e
     return find_experts(config, counts, chosen, n_experts, n_chosen);
 }
 
+struct name_style architecture_name_style(const struct config *config)
+{
+    const struct row *row = find_row(config);
+    const struct ending *ending =
+        config->architecture ? find_ending(config->architecture) : NULL;
+    bool is_bare = !ending || strcmp(ending->text, "Model") == 0 ||
+                   strcmp(ending->text, "EncoderModel") == 0;
+
+    /* Models with more than text have had their text in several places. */
+    if (!row || json_find(config->json, "text_config"))
+        return (struct name_style){NULL, is_bare};
+    return (struct name_style){row->body, is_bare};
+}
+
 const struct family *architecture_family(const struct config *config)
 {
     const struct row *row = find_row(config);
@@ -245,9 +260,4 @@ void architecture_list_families(struct buffer *out)
             last = rows[i].family;
             buffer_add_text(out, last->name);
         }
-}
-
-bool architecture_is_classifier(const struct config *config)
-{
-    return config->architecture && strstr(config->architecture, "ForSequenceClassification");
 }

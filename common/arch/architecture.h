@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "arch/config.h"
+#include "arch/tensor_names.h"
 #include "base/buffer.h"
 #include "base/error.h"
 
@@ -43,10 +44,11 @@ bool architecture_has_experts(const struct config *config, size_t *n_experts, si
 bool architecture_has_attention_experts(const struct config *config, size_t *n_experts,
                                         size_t *n_chosen);
 
+/* How it writes the names of its tensors. */
+struct name_style architecture_name_style(const struct config *config);
+
 /* How models of this architecture are run (families.h), or NULL when we cannot. */
 const struct family *architecture_family(const struct config *config);
 void architecture_list_families(struct buffer *out); /* "BERT, RoBERTa, …" */
-/* Whether it has a classification head (…ForSequenceClassification). */
-bool architecture_is_classifier(const struct config *config);
 
 #endif

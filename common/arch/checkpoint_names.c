@@ -63,6 +63,18 @@ const struct tensor *checkpoint_names_find_owner(const struct checkpoint_names *
     return NULL;
 }
 
+const struct tensor *checkpoint_names_find_alias(const struct checkpoint_names *names,
+                                                 const char *plain, bool is_tied)
+{
+    const struct tied_name *tied = tensor_names_find_tied(plain), *owned;
+    const struct tensor *alias = tied ? checkpoint_names_find_owner(names, tied) : NULL;
+
+    for (size_t i = 0; !alias && (owned = tensor_names_find_owned(plain, i)); i++)
+        if (is_tied || !owned->is_head)
+            alias = checkpoint_names_find_plain(names, owned->name);
+    return alias;
+}
+
 int checkpoint_names_is_copy(const struct checkpoint_names *names, size_t index, struct error *err)
 {
     const struct tensor *tensor = &names->checkpoint->tensors[index];

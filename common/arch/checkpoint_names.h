@@ -30,6 +30,10 @@ const struct tensor *checkpoint_names_match(const struct checkpoint_names *names
 /* The tensor that one of this tied name would be equal to, or NULL. */
 const struct tensor *checkpoint_names_find_owner(const struct checkpoint_names *names,
                                                  const struct tied_name *tied);
+/* The tensor that stands for the one of that plain name under another: its owner, or one that it
+ * owns; an output head only where the head `is_tied`. NULL when there is none. */
+const struct tensor *checkpoint_names_find_alias(const struct checkpoint_names *names,
+                                                 const char *plain, bool is_tied);
 /* Whether tensor `index` holds the values of its owner once more: 1, 0 (also when it has no owner),
  * or -1 on a read error. Reads both. */
 int checkpoint_names_is_copy(const struct checkpoint_names *names, size_t index,

@@ -393,7 +393,7 @@ int model_spec_load(struct model_spec *spec, const struct config *config, enum m
     }
     loaded.is_encoder_decoder = loaded.family->is_encoder_decoder;
     loaded.has_tied_head = (tied >= 0 ? tied : architecture_tied_by_default(config)) != 0;
-    if (type == MODEL_RERANKER || architecture_is_classifier(config))
+    if (type == MODEL_RERANKER)
         loaded.classifier = loaded.family->classifier;
     rc = fill(&loaded, cJSON_IsObject(text) ? text : config->json, err);
     if (rc == 0 && loaded.is_encoder_decoder && type == MODEL_ENCODER)

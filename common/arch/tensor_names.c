@@ -5,8 +5,18 @@
 /* Stripped again and again, so "base_model.model.model." or "model.language_model." need no row. */
 static const char *const prefixes[] = {
     "model.",      "transformer.", "bert.",   "roberta.",   "distilbert.",       "gpt_neox.",
-    "language_model.", "0.auto_model.", "auto_model.", "module.", "_orig_mod.", "base_model.model.",
+    "language_model.", "0.auto_model.", "auto_model.", "module.", "base_model.model.",
     "mpnet.",      "electra.",     "albert.", "deberta.",
+};
+
+/* Those that no architecture has. */
+static const char *const wrappers[] = {
+    "module.", "base_model.model.", "0.auto_model.", "auto_model.",
+};
+
+/* What torch.compile, FSDP and activation checkpointing put in front of the name of any part. */
+static const char *const inner_wrappers[] = {
+    "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.",
 };
 
 static const struct {
@@ -21,7 +31,10 @@ static const struct {
 };
 
 static const struct tied_name tied_names[] = {
-    {"lm_head.weight", {"embed_tokens.weight", "wte.weight", "shared.weight"}, true},
+    {"lm_head.weight",
+     {"embed_tokens.weight", "wte.weight", "shared.weight", "encoder.embed_tokens.weight",
+      "decoder.embed_tokens.weight"},
+     true},
     {"embed_out.weight", {"embed_in.weight"}, true},
     {"output.weight", {"tok_embeddings.weight"}, true},
     {"cls.predictions.decoder.weight", {"embeddings.word_embeddings.weight"}, true},
@@ -30,12 +43,12 @@ static const struct tied_name tied_names[] = {
     {"cls.predictions.decoder.bias", {"cls.predictions.bias"}, false},
     {"lm_head.decoder.bias", {"lm_head.bias"}, false},
     {"encoder.embed_tokens.weight", {"shared.weight"}, false},
-    {"decoder.embed_tokens.weight", {"shared.weight"}, false},
+    {"decoder.embed_tokens.weight", {"shared.weight", "encoder.embed_tokens.weight"}, false},
 };
 
 static const char *const encoder_heads[] = {
     "cls.", "lm_head.", "vocab_transform.", "vocab_layer_norm.", "vocab_projector.", "classifier.",
-    "pre_classifier.", "score.",
+    "pre_classifier.", "score.", "embed_out.", "qa_outputs.", "v_head.",
 };
 
 static const char *const packed_endings[] = {
@@ -51,12 +64,12 @@ static bool has_ending(const char *name, const char *ending)
     return n >= m && strcmp(name + n - m, ending) == 0;
 }
 
-static const char *skip_prefixes(const char *name)
+static const char *skip_any(const char *name, const char *const *all, size_t n_all)
 {
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes;) {
-        size_t n = strlen(prefixes[i]);
+    for (size_t i = 0; i < n_all;) {
+        size_t n = strlen(all[i]);
 
-        if (strncmp(name, prefixes[i], n) == 0) {
+        if (strncmp(name, all[i], n) == 0) {
             name += n;
             i = 0;
         } else {
@@ -66,13 +79,33 @@ static const char *skip_prefixes(const char *name)
     return name;
 }
 
-void tensor_names_plain(const char *name, struct buffer *out)
+static const char *skip_prefixes(const char *name)
+{
+    return skip_any(name, prefixes, sizeof prefixes / sizeof *prefixes);
+}
+
+/* Without what is wrapped around single parts. */
+static void add_unwrapped(struct buffer *out, const char *name)
+{
+    while (*name) {
+        const char *dot;
+
+        name = skip_any(name, inner_wrappers, sizeof inner_wrappers / sizeof *inner_wrappers);
+        dot = strchr(name, '.');
+        if (!dot)
+            break;
+        buffer_add(out, name, (size_t)(dot + 1 - name));
+        name = dot + 1;
+    }
+    buffer_add_text(out, name);
+}
+
+/* The part behind the prefixes, with today's names of norms. */
+static void add_plain(struct buffer *out, const char *name)
 {
     static const char *const old_names[][2] = {{"LayerNorm.gamma", "LayerNorm.weight"},
                                                {"LayerNorm.beta", "LayerNorm.bias"}};
 
-    name = skip_prefixes(name);
-    buffer_clear(out);
     for (size_t i = 0; i < 2; i++)
         if (has_ending(name, old_names[i][0])) {
             buffer_add(out, name, strlen(name) - strlen(old_names[i][0]));
@@ -80,6 +113,43 @@ void tensor_names_plain(const char *name, struct buffer *out)
             return;
         }
     buffer_add_text(out, name);
+}
+
+void tensor_names_plain(const char *name, struct buffer *out)
+{
+    struct buffer unwrapped = {0};
+
+    add_unwrapped(&unwrapped, name);
+    buffer_clear(out);
+    add_plain(out, skip_prefixes(unwrapped.data ? unwrapped.data : ""));
+    buffer_release(&unwrapped);
+}
+
+void tensor_names_write(const char *name, struct name_style style, struct buffer *out)
+{
+    struct buffer unwrapped = {0};
+    const char *whole, *plain;
+    size_t n_body = style.body ? strlen(style.body) : 0, n_prefix;
+
+    add_unwrapped(&unwrapped, name);
+    whole = unwrapped.data ? unwrapped.data : "";
+    plain = skip_prefixes(whole);
+    n_prefix = (size_t)(plain - whole);
+    buffer_clear(out);
+    if (!style.body) {
+        add_plain(out, skip_any(whole, wrappers, sizeof wrappers / sizeof *wrappers));
+    } else {
+        /* The class with a head reads the names of the one without, and the other way round. */
+        bool is_read = n_prefix == 0 ||
+                       (n_prefix == n_body && strncmp(whole, style.body, n_body) == 0);
+
+        if (is_read)
+            buffer_add(out, whole, n_prefix);
+        else if (!style.is_bare && !tensor_names_is_encoder_head(plain))
+            buffer_add_text(out, style.body);
+        add_plain(out, plain);
+    }
+    buffer_release(&unwrapped);
 }
 
 bool tensor_names_is_parameter(const struct tensor *tensor)
@@ -99,12 +169,27 @@ const struct tied_name *tensor_names_find_tied(const char *plain)
     return NULL;
 }
 
+static bool is_owner(const struct tied_name *tied, const char *plain)
+{
+    for (size_t k = 0; tied->owners[k]; k++)
+        if (strcmp(plain, tied->owners[k]) == 0)
+            return true;
+    return false;
+}
+
+const struct tied_name *tensor_names_find_owned(const char *owner, size_t i)
+{
+    for (size_t k = 0; k < sizeof tied_names / sizeof *tied_names; k++)
+        if (is_owner(&tied_names[k], owner) && i-- == 0)
+            return &tied_names[k];
+    return NULL;
+}
+
 bool tensor_names_is_embedding(const char *plain)
 {
     for (size_t i = 0; i < sizeof tied_names / sizeof *tied_names; i++)
-        for (size_t k = 0; tied_names[i].is_head && tied_names[i].owners[k]; k++)
-            if (strcmp(plain, tied_names[i].owners[k]) == 0)
-                return true;
+        if (tied_names[i].is_head && is_owner(&tied_names[i], plain))
+            return true;
     return false;
 }
 
@@ -114,6 +199,12 @@ bool tensor_names_is_encoder_head(const char *plain)
         if (strncmp(plain, encoder_heads[i], strlen(encoder_heads[i])) == 0)
             return true;
     return false;
+}
+
+bool tensor_names_is_pooler(const char *plain)
+{
+    return strncmp(plain, "pooler.", 7) == 0 ||
+           has_ending(plain, ".EncDecAttention.relative_attention_bias.weight");
 }
 
 bool tensor_names_is_expert(const char *plain)

@@ -13,6 +13,15 @@
  * Replaces what `out` holds. */
 void tensor_names_plain(const char *name, struct buffer *out);
 
+/* How the architecture writes its names. */
+struct name_style {
+    const char *body; /* in front of all but heads: "model.", or ""; NULL: not known */
+    bool is_bare;     /* a class without a head (BertModel): there is nothing in front */
+};
+/* The name as the architecture writes it: without wrappers, and with a prefix that it reads. Replaces
+ * what `out` holds. */
+void tensor_names_write(const char *name, struct name_style style, struct buffer *out);
+
 /* A buffer (position ids, causal masks, rotary frequencies) that no checkpoint needs. */
 bool tensor_names_is_parameter(const struct tensor *tensor);
 
@@ -20,16 +29,20 @@ bool tensor_names_is_parameter(const struct tensor *tensor);
  * the same bias under two names. All names plain. */
 struct tied_name {
     const char *name;
-    const char *owners[4]; /* candidates, the first that exists; NULL-terminated */
+    const char *owners[6]; /* candidates, the first that exists; NULL-terminated */
     bool is_head;          /* tied only when config.json says so; the others always are */
 };
 const struct tied_name *tensor_names_find_tied(const char *plain);
+/* Number `i` of those that may be equal to `owner`, or NULL. */
+const struct tied_name *tensor_names_find_owned(const char *owner, size_t i);
 
 /* An embedding that an output head can be tied to. */
 bool tensor_names_is_embedding(const char *plain);
 
-/* Part of a language-model head of an encoder (cls.predictions…, lm_head… of RoBERTa). */
+/* Part of a head, of a language model or a classifier (cls.predictions…, lm_head…, score…). */
 bool tensor_names_is_encoder_head(const char *plain);
+/* Of a pooler, or a table that old T5 files have, which nothing reads but some heads. */
+bool tensor_names_is_pooler(const char *plain);
 
 /* One expert, or all of a layer, of a mixture of experts; not what every token passes. */
 bool tensor_names_is_expert(const char *plain);

@@ -1,6 +1,7 @@
 #include "merge.h"
 
 #include <libgen.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,11 +85,26 @@ static const struct dtype_choice {
     enum dtype dtype;
 } dtype_choices[] = {{"f32", DTYPE_F32}, {"f16", DTYPE_F16}, {"bf16", DTYPE_BF16}};
 
+/* Layers of the base; SIZE_MAX when its config does not say. */
+static size_t count_layers(const struct merge *merge)
+{
+    static const char *const names[] = {"num_hidden_layers", "num_layers", "n_layer", "n_layers",
+                                        NULL};
+    double n = merge->models[0].has_config ? config_number(&merge->models[0].config, names) : -1;
+
+    if (merge->layouts[0].has_spec)
+        return merge->layouts[0].spec.stack.n_layers;
+    return n >= 1 && n < 1e9 ? (size_t)n : SIZE_MAX;
+}
+
 static int plan_component(struct merge *merge, struct merge_component *component,
                           struct error *err)
 {
-    struct plan_options options = {.drops_heads =
-                                       merge->has_type && merge->type == MODEL_ENCODER};
+    bool is_transformer = component == merge->components;
+    struct plan_options options = {
+        .drops_heads = merge->has_type && merge->type == MODEL_ENCODER,
+        .n_layers = is_transformer ? count_layers(merge) : SIZE_MAX,
+    };
     struct plan *plan = &component->plan;
 
     for (size_t i = 0; i < sizeof dtype_choices / sizeof *dtype_choices; i++)
@@ -97,9 +113,12 @@ static int plan_component(struct merge *merge, struct merge_component *component
             options.dtype = dtype_choices[i].dtype;
         }
     for (size_t i = 0; i < merge->n_models; i++)
-        component->models[i] = (struct plan_model){merge->models[i].name,
-                                                   component->checkpoints[i],
-                                                   model_folder_is_tied(&merge->models[i])};
+        component->models[i] = (struct plan_model){
+            merge->models[i].name, component->checkpoints[i],
+            model_folder_is_tied(&merge->models[i]),
+            is_transformer && merge->layouts[i].has_layout ? &merge->layouts[i].layout : NULL};
+    if (is_transformer && merge->models[0].has_config)
+        options.style = architecture_name_style(&merge->models[0].config);
     if (plan_make(plan, component->models, merge->n_models, &options, &merge->notices, err))
         return -1;
     component->tensors = memory_zalloc(plan->n_items, sizeof *component->tensors);
@@ -109,6 +128,56 @@ static int plan_component(struct merge *merge, struct merge_component *component
     merge->n_parameters += plan->n_parameters;
     if (__builtin_add_overflow(merge->weights_bytes, plan->size_bytes, &merge->weights_bytes))
         return error_set(err, ERROR_FORMAT, "the sizes of the tensors overflow");
+    return 0;
+}
+
+/* What the loader makes of the config. Of what it cannot run the names must do. */
+static int load_spec(struct merge *merge, size_t i, struct error *err)
+{
+    const struct model_folder *model = &merge->models[i];
+    struct error failure = {0};
+
+    if (!model->has_config || !architecture_family(&model->config))
+        return 0;
+    if (model_spec_load(&merge->layouts[i].spec, &model->config, merge->type, model->name,
+                        &failure)) {
+        if (failure.code != ERROR_UNSUPPORTED)
+            *err = failure;
+        return failure.code == ERROR_UNSUPPORTED ? 0 : -1;
+    }
+    merge->layouts[i].has_spec = true;
+    return 0;
+}
+
+/* The tensors must be those that config.json describes. A lone weights file is looked at as if it
+ * had the config of another model, and if that is not so, its names must do. */
+static int make_layout(struct merge *merge, const struct checkpoint *checkpoint, size_t i,
+                       struct error *err)
+{
+    struct merge_layout *made = &merge->layouts[i], *lent = made;
+    struct error failure = {0};
+
+    for (size_t k = 0; !lent->has_spec && !merge->models[i].has_config && k < merge->n_models; k++)
+        lent = &merge->layouts[k];
+    if (!lent->has_spec)
+        return 0;
+    checkpoint_names_init(&made->names, checkpoint);
+    layout_make(&made->layout, &lent->spec, merge->type, &made->names);
+    made->has_layout = layout_check(&made->layout, &failure) == 0;
+    if (made->has_layout || lent != made)
+        return 0;
+    *err = failure;
+    return error_context(err, "'%s'", merge->models[i].name);
+}
+
+static int make_layouts(struct merge *merge, struct error *err)
+{
+    for (size_t i = 0; merge->has_type && i < merge->n_models; i++)
+        if (load_spec(merge, i, err))
+            return -1;
+    for (size_t i = 0; i < merge->n_models; i++)
+        if (make_layout(merge, merge->components[0].checkpoints[i], i, err))
+            return -1;
     return 0;
 }
 
@@ -123,7 +192,7 @@ static int open_transformer(struct merge *merge, struct error *err)
         if (!component->checkpoints[i])
             return -1;
     }
-    return plan_component(merge, component, err);
+    return make_layouts(merge, err) || plan_component(merge, component, err) ? -1 : 0;
 }
 
 /* A module other than the transformer that has weights of its own (Dense, say). */
@@ -318,6 +387,7 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
 {
     *merge = (struct merge){.options = *options, .n_models = n_models};
     merge->models = memory_zalloc(n_models, sizeof *merge->models);
+    merge->layouts = memory_zalloc(n_models, sizeof *merge->layouts);
     if (open_models(merge, paths, err) || (options->output && check_output(merge, err)) ||
         open_transformer(merge, err) || open_modules(merge, err) || list_base_files(merge, err))
         return -1;
@@ -341,8 +411,13 @@ void merge_release(struct merge *merge)
         free(component->models);
         free(component->tensors);
     }
-    for (size_t i = 0; i < merge->n_models; i++)
+    for (size_t i = 0; i < merge->n_models; i++) {
+        layout_release(&merge->layouts[i].layout);
+        checkpoint_names_release(&merge->layouts[i].names);
+        model_spec_release(&merge->layouts[i].spec);
         model_folder_release(&merge->models[i]);
+    }
+    free(merge->layouts);
     free(merge->components);
     free(merge->models);
     base_files_release(&merge->base_files);

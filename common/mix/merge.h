@@ -41,12 +41,21 @@ struct merge_component {
     const struct tensor **tensors;   /* [plan.n_items], what the writer is given */
 };
 
+/* What the architecture makes of a model's tensors. */
+struct merge_layout {
+    bool has_spec, has_layout;
+    struct model_spec spec;
+    struct checkpoint_names names;
+    struct model_layout layout;
+};
+
 struct merge {
     struct merge_options options;
     struct model_folder *models; /* [n_models], the first is the base */
     size_t n_models;
     bool has_type;               /* false when the base is a single weights file without --type */
     enum model_type type;
+    struct merge_layout *layouts; /* [n_models] of the transformer */
     struct merge_component *components;
     size_t n_components;
     struct base_files base_files;

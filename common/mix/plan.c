@@ -1,10 +1,12 @@
 /* plan.c - match the tensors of the models, one base tensor at a time.
  *
- * Two views of each model's names are kept: as stored (checkpoint_find) and plain, that is without
- * the prefixes that wrappers add. A base tensor takes the tensor of its very name, else the one of
- * its plain name. What is left over in another model must be something that the mix can do without. */
+ * Where both layouts are known, a base tensor takes what the other has for the same part. Else two
+ * views of each model's names are kept: as stored (checkpoint_find) and plain, that is without the
+ * prefixes that wrappers add. A base tensor takes the tensor of its very name, else the one of its
+ * plain name. What is left over in another model must be something that the mix can do without. */
 #include "plan.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +25,7 @@ struct planner {
     const struct plan_options *options;
     struct notices *notices;
     struct checkpoint_names *names; /* [n_models] */
+    struct hash_map written;        /* names of items */
     bool **is_used; /* [n_models][n_tensors]: has a place in the result, or needs none */
 };
 
@@ -112,12 +115,52 @@ static int check_source(const struct planner *planner, size_t model, const struc
     return 0;
 }
 
-static struct plan_item *add_item(struct planner *planner, const struct tensor *base)
+/* The entry of the layout that tensor `index` of a model is, or NULL. */
+static const struct layout_entry *find_entry(const struct planner *planner, size_t model,
+                                             size_t index)
 {
+    const struct model_layout *layout = planner->models[model].layout;
+
+    return layout && layout->entry_of[index] != SIZE_MAX ? &layout->entries[layout->entry_of[index]]
+                                                         : NULL;
+}
+
+/* The name that the architecture has for a tensor of the base; as it is stored, where two tensors
+ * would get the same. */
+static const char *written_name(struct planner *planner, size_t index)
+{
+    const struct tensor *base = &planner->models[0].checkpoint->tensors[index];
+    const struct layout_entry *entry = find_entry(planner, 0, index);
+    struct buffer text = {0}, plain = {0};
+    const char *name = base->name;
+
+    tensor_names_write(base->name, planner->options->style, &text);
+    tensor_names_plain(base->name, &plain);
+    if (entry && entry->is_embedding && strcmp(entry->name, plain.data) != 0) {
+        /* A head, or T5's encoder, stands for it. */
+        buffer_clear(&text);
+        if (!planner->options->style.is_bare && planner->options->style.body)
+            buffer_add_text(&text, planner->options->style.body);
+        buffer_add_text(&text, entry->name);
+    }
+    if (strcmp(text.data, base->name) != 0 &&
+        !checkpoint_find(planner->models[0].checkpoint, text.data) &&
+        !hash_map_find(&planner->written, text.data, text.size))
+        name = arena_copy(&planner->plan->arena, text.data, text.size);
+    buffer_release(&text);
+    buffer_release(&plain);
+    hash_map_add(&planner->written, name, strlen(name), index);
+    return name;
+}
+
+static struct plan_item *add_item(struct planner *planner, size_t index)
+{
+    const struct tensor *base = &planner->models[0].checkpoint->tensors[index];
     struct plan *plan = planner->plan;
     struct plan_item *item = &plan->items[plan->n_items++];
 
     *item = (struct plan_item){.out = *base, .is_parameter = tensor_names_is_parameter(base)};
+    item->out.name = written_name(planner, index);
     item->sources = arena_alloc(&plan->arena, planner->n_models * sizeof *item->sources);
     item->sources[0] = base;
     item->is_copied = !item->is_parameter || is_whole(base->dtype);
@@ -127,24 +170,41 @@ static struct plan_item *add_item(struct planner *planner, const struct tensor *
     return item;
 }
 
-/* Finds the tensor of every other model that goes with `base`; those that lack it are noted in
- * missing[model]. */
+/* What model `i` has for tensor `index` of the base; NULL when it lacks it, or with an error. */
+static const struct tensor *find_source(struct planner *planner, size_t index, size_t i,
+                                        struct error *err)
+{
+    const struct checkpoint_names *names = &planner->names[i];
+    const struct plan_model *base = &planner->models[0], *model = &planner->models[i];
+    const struct layout_entry *entry = find_entry(planner, 0, index);
+    const struct tensor *other = NULL;
+    bool is_own;
+
+    if (entry && model->layout)
+        other = layout_match(base->layout, entry, model->layout, &planner->plan->arena, err);
+    if (!other && err->code == ERROR_NONE)
+        other = checkpoint_names_match(&planner->names[0], index, names);
+    if (!other && err->code == ERROR_NONE)
+        other = checkpoint_names_find_alias(names, planner->names[0].plain[index], model->is_tied);
+    is_own = other >= names->checkpoint->tensors &&
+             other < names->checkpoint->tensors + names->checkpoint->n_tensors;
+    if (other && is_own)
+        planner->is_used[i][other - names->checkpoint->tensors] = true;
+    return other;
+}
+
+/* Finds the tensor of every other model that goes with tensor `index`; those that lack it are noted
+ * in missing[model]. */
 static int find_sources(struct planner *planner, struct plan_item *item, size_t index,
                         struct name_list *missing, struct error *err)
 {
-    const struct checkpoint_names *base = &planner->names[0];
-    const struct tied_name *tied = tensor_names_find_tied(base->plain[index]);
-
     for (size_t i = 1; i < planner->n_models; i++) {
-        const struct checkpoint_names *names = &planner->names[i];
-        const struct tensor *other = checkpoint_names_match(base, index, names);
+        const struct tensor *other = find_source(planner, index, i, err);
 
-        if (other)
-            planner->is_used[i][other - names->checkpoint->tensors] = true;
-        else if (tied) /* a tied model: its embedding is its head */
-            other = checkpoint_names_find_owner(names, tied);
+        if (err->code)
+            return error_context(err, "'%s'", planner->models[i].name);
         if (!other)
-            list_add(&missing[i], item->out.name);
+            list_add(&missing[i], item->sources[0]->name);
         else if (check_source(planner, i, item->sources[0], other, err))
             return -1;
         else if (!item->is_copied)
@@ -179,7 +239,7 @@ static int plan_tensor(struct planner *planner, size_t index, struct name_list *
     struct plan_item *item;
     int is_away;
 
-    if (planner->is_used[0][index]) /* a head that is left out */
+    if (planner->is_used[0][index]) /* left out */
         return 0;
     if ((tensor_names_is_parameter(base) || base->dtype == DTYPE_C128) &&
         check_mixable(planner, 0, base, err))
@@ -187,7 +247,7 @@ static int plan_tensor(struct planner *planner, size_t index, struct name_list *
     is_away = is_tied_away(planner, index, err);
     if (is_away)
         return is_away < 0 ? -1 : 0;
-    item = add_item(planner, base);
+    item = add_item(planner, index);
     if (item->is_parameter && find_sources(planner, item, index, missing, err))
         return -1;
     if (tensor_measure(&item->out, err))
@@ -196,6 +256,14 @@ static int plan_tensor(struct planner *planner, size_t index, struct name_list *
 }
 
 /* ---- what the base has no place for ---- */
+
+/* An expert that base tensors took parts of. */
+static bool is_taken_apart(const struct planner *planner, size_t model, size_t index)
+{
+    const struct layout_entry *entry = find_entry(planner, model, index);
+
+    return entry && entry->group != SIZE_MAX && planner->models[0].layout;
+}
 
 /* A tensor of another model that no base tensor took: fine when it is a buffer, or its model's
  * embedding once more, while the base's head is tied. */
@@ -207,7 +275,8 @@ static int check_leftover(struct planner *planner, size_t model, size_t index,
     const struct tied_name *tied;
     int is_copy;
 
-    if (planner->is_used[model][index] || !tensor_names_is_parameter(tensor))
+    if (planner->is_used[model][index] || !tensor_names_is_parameter(tensor) ||
+        is_taken_apart(planner, model, index))
         return 0;
     tied = tensor_names_find_tied(names->plain[index]);
     is_copy = checkpoint_names_is_copy(names, index, err);
@@ -242,10 +311,36 @@ static int check_leftovers(struct planner *planner, const struct name_list *miss
     return 0;
 }
 
-/* ---- heads of encoders ---- */
+/* ---- what not all models have, and none needs ---- */
 
-/* Whether every model has all the head tensors that any one has. */
-static bool all_have_heads(const struct planner *planner)
+enum spare { SPARE_HEAD, SPARE_POOLER, SPARE_LAYER, N_SPARES };
+
+static const char *const spare_names[N_SPARES][3] = {
+    [SPARE_HEAD] = {"head", "is", "it"},
+    [SPARE_POOLER] = {"pooler, which nothing uses,", "is", "it"},
+    [SPARE_LAYER] = {"layers for predicting further tokens", "are", "them"},
+};
+
+/* Nothing that runs the model as what it is here reads tensor `index`. */
+static bool is_spare(const struct planner *planner, size_t model, size_t index, enum spare kind)
+{
+    const struct plan_model *one = &planner->models[model];
+    const struct checkpoint_names *names = &planner->names[model];
+    const char *plain = names->plain[index];
+
+    if (!tensor_names_is_parameter(&one->checkpoint->tensors[index]) ||
+        find_entry(planner, model, index))
+        return false;
+    if (kind == SPARE_LAYER)
+        return layout_is_next_token(names, planner->options->n_layers, index);
+    if (!one->layout && !planner->options->drops_heads)
+        return false;
+    return kind == SPARE_HEAD ? tensor_names_is_encoder_head(plain)
+                              : tensor_names_is_pooler(plain);
+}
+
+/* Whether every model has all the spare tensors of the kind that any one has. */
+static bool all_have(const struct planner *planner, enum spare kind)
 {
     for (size_t i = 0; i < planner->n_models; i++)
         for (size_t k = 0; k < planner->models[i].checkpoint->n_tensors; k++) {
@@ -253,7 +348,7 @@ static bool all_have_heads(const struct planner *planner)
             const struct tied_name *tied = tensor_names_find_tied(plain);
 
             /* What is tied need not be stored. */
-            if (!tensor_names_is_encoder_head(plain) ||
+            if (!is_spare(planner, i, k, kind) ||
                 (tied && (!tied->is_head || planner->models[i].is_tied)))
                 continue;
             for (size_t m = 0; m < planner->n_models; m++)
@@ -263,22 +358,42 @@ static bool all_have_heads(const struct planner *planner)
     return true;
 }
 
-/* Marks the head tensors of all models as used, so that nothing asks for them. */
-static void drop_heads(struct planner *planner)
+/* Marks the tensors of the kind in all models as used, so that nothing asks for them. */
+static void drop(struct planner *planner, enum spare kind)
 {
     for (size_t i = 0; i < planner->n_models; i++) {
         struct name_list dropped = {0};
 
         for (size_t k = 0; k < planner->models[i].checkpoint->n_tensors; k++)
-            if (tensor_names_is_encoder_head(planner->names[i].plain[k])) {
+            if (is_spare(planner, i, k, kind)) {
                 planner->is_used[i][k] = true;
                 list_add(&dropped, planner->models[i].checkpoint->tensors[k].name);
             }
         if (dropped.n_names)
-            notices_add(planner->notices, "'%s': its head is left out, not all models have it: "
-                        "%s", planner->models[i].name, dropped.text.data);
+            notices_add(planner->notices, "'%s': its %s %s left out, not all models have %s: %s",
+                        planner->models[i].name, spare_names[kind][0], spare_names[kind][1],
+                        spare_names[kind][2], dropped.text.data);
         buffer_release(&dropped.text);
     }
+}
+
+/* What is not called as the architecture has it would be looked for in vain. */
+static void note_names(struct planner *planner)
+{
+    size_t n_changed = 0, first = 0;
+
+    for (size_t i = planner->plan->n_items; i > 0; i--)
+        if (strcmp(planner->plan->items[i - 1].out.name,
+                   planner->plan->items[i - 1].sources[0]->name) != 0) {
+            n_changed++;
+            first = i - 1;
+        }
+    if (n_changed)
+        notices_add(planner->notices, "'%s': '" ERROR_NAME "' is written as '" ERROR_NAME "', the "
+                    "name that its architecture has%s", planner->models[0].name,
+                    planner->plan->items[first].sources[0]->name,
+                    planner->plan->items[first].out.name,
+                    n_changed > 1 ? "; so are the others of its kind" : "");
 }
 
 /* Whether an embedding is among the items without the output head that it could be tied to. */
@@ -359,8 +474,9 @@ static int plan_all(struct planner *planner, struct name_list *missing, struct e
         checkpoint_names_init(&planner->names[i], checkpoint);
         planner->is_used[i] = memory_zalloc(checkpoint->n_tensors, sizeof **planner->is_used);
     }
-    if (planner->options->drops_heads && !all_have_heads(planner))
-        drop_heads(planner);
+    for (int kind = 0; kind < N_SPARES; kind++)
+        if (!all_have(planner, (enum spare)kind))
+            drop(planner, (enum spare)kind);
     plan->n_models = planner->n_models;
     plan->items = memory_zalloc(base->n_tensors, sizeof *plan->items);
     for (size_t k = 0; k < base->n_tensors; k++)
@@ -368,6 +484,7 @@ static int plan_all(struct planner *planner, struct name_list *missing, struct e
             return -1;
     if (check_leftovers(planner, missing, err))
         return -1;
+    note_names(planner);
     plan->lacks_head = find_lacks_head(planner);
     if (plan->n_items)
         qsort(plan->items, plan->n_items, sizeof *plan->items, compare_items);
@@ -385,7 +502,8 @@ static int plan_all(struct planner *planner, struct name_list *missing, struct e
 int plan_make(struct plan *plan, const struct plan_model *models, size_t n_models,
               const struct plan_options *options, struct notices *notices, struct error *err)
 {
-    struct planner planner = {plan, models, n_models, options, notices, NULL, NULL};
+    struct planner planner = {.plan = plan, .models = models, .n_models = n_models,
+                              .options = options, .notices = notices};
     struct name_list *missing = memory_zalloc(n_models, sizeof *missing);
     int rc;
 
@@ -400,6 +518,7 @@ int plan_make(struct plan *plan, const struct plan_model *models, size_t n_model
     }
     free(planner.names);
     free(planner.is_used);
+    hash_map_release(&planner.written);
     free(missing);
     if (rc)
         plan_release(plan);

@@ -1,14 +1,16 @@
 /* plan.h - which tensor of each model goes into which tensor of the result.
  *
  * The first model is the base: it decides names, shapes and dtypes. The others must have the same
- * tensors, under the same names but for known prefixes. Nothing is read here but what is needed to
- * tell whether a stored output head is the embedding. Rules: architectures.md 0.9 to 0.11. */
+ * tensors, under the same names but for known prefixes, or, where the architecture is known, the
+ * same parts in any way that it is read. Nothing is read here but what is needed to tell whether a
+ * stored output head is the embedding. Rules: architectures.md 0.9 to 0.11. */
 #ifndef COCKTAIL_PLAN_H
 #define COCKTAIL_PLAN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "arch/model_layout.h"
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/notices.h"
@@ -18,17 +20,21 @@ struct plan_model {
     const char *name; /* for messages */
     const struct checkpoint *checkpoint;
     bool is_tied;     /* its config, or family, ties the head to the embedding */
+    const struct model_layout *layout; /* of one spec for all that have it, checked; or NULL */
 };
 
 struct plan_options {
     bool has_dtype;     /* store every floating tensor in `dtype`; else each in the base's */
     enum dtype dtype;
-    bool drops_heads;   /* an encoder: a language-model head that not all have is left out */
+    bool drops_heads;   /* an encoder: a head or pooler that not all have is left out */
+    struct name_style style; /* of the names to write */
+    size_t n_layers;    /* those behind predict further tokens; SIZE_MAX: not known */
 };
 
 struct plan_item {
     struct tensor out;             /* name, dtype, shape, sizes of the tensor to write */
-    const struct tensor **sources; /* [n_models]; only [0] when is_copied */
+    /* [n_models]; only [0] when is_copied. Of the checkpoints, or put together in the arena. */
+    const struct tensor **sources;
     bool is_copied;                /* as it is in the base: integers, booleans, buffers */
     bool is_parameter;
 };

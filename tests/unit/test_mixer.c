@@ -38,7 +38,7 @@ static char *mix(const double *weights, size_t n_models, size_t n_threads,
     for (size_t i = 0; i < n_models; i++) {
         checkpoints[i] = scratch_open(names[i], NULL, &notices, &err);
         scratch_must(checkpoints[i] != NULL, "open", names[i]);
-        models[i] = (struct plan_model){names[i], checkpoints[i], false};
+        models[i] = (struct plan_model){names[i], checkpoints[i], false, NULL};
     }
     CHECK(plan_make(&plan, models, n_models, &options, &notices, &err) == 0);
     tensors = memory_zalloc(plan.n_items, sizeof *tensors);
@@ -432,7 +432,7 @@ static void a_model_that_shrinks_is_an_error_that_names_it(void)
     SAFETENSORS("m1/model.safetensors", TENSOR("w", DTYPE_F32, 20, 100));
     for (size_t i = 0; i < 2; i++) {
         checkpoints[i] = scratch_open(i ? "m1" : "m0", NULL, &notices, &err);
-        models[i] = (struct plan_model){i ? "model one" : "model nought", checkpoints[i], false};
+        models[i] = (struct plan_model){i ? "model one" : "model nought", checkpoints[i], false, NULL};
     }
     CHECK(plan_make(&plan, models, 2, &(struct plan_options){0}, &notices, &err) == 0);
     tensor = &plan.items[0].out;
