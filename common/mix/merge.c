@@ -131,13 +131,15 @@ static int plan_component(struct merge *merge, struct merge_component *component
     return 0;
 }
 
-/* What the loader makes of the config. Of what it cannot run the names must do. */
+/* What the loader makes of the config. Of what it cannot run the names must do, and of a config that
+ * does not say how large the model is. */
 static int load_spec(struct merge *merge, size_t i, struct error *err)
 {
     const struct model_folder *model = &merge->models[i];
     struct error failure = {0};
 
-    if (!model->has_config || !architecture_family(&model->config))
+    if (!model->has_config || !architecture_family(&model->config) ||
+        config_number(&model->config, config_hidden_size) < 0)
         return 0;
     if (model_spec_load(&merge->layouts[i].spec, &model->config, merge->type, model->name,
                         &failure)) {
