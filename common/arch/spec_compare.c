@@ -65,12 +65,12 @@ static bool any_layer(const uint8_t *layers, size_t n_layers)
     return false;
 }
 
-/* "WHAT in layers 0-4, 6" */
-static void add_layers(struct buffer *out, const char *what, const uint8_t *layers, size_t n_layers)
+/* "layers 0-4, 6" */
+static void add_layers(struct buffer *out, const uint8_t *layers, size_t n_layers)
 {
     const char *comma = "";
 
-    buffer_format(out, "%s in %s", what, any_layer(layers, n_layers) ? "layers " : "no layer");
+    buffer_add_text(out, any_layer(layers, n_layers) ? "layers " : "no layer");
     for (size_t i = 0; i < n_layers; i++) {
         size_t first = i;
 
@@ -167,10 +167,10 @@ static void add_field(struct buffer *out, const struct setting *row, const char 
         add_number_or_none(out, slides(stack) ? (double)stack->window : 0, false);
         break;
     case SETTING_SLIDING:
-        add_layers(out, "sliding", stack->slides, stack->n_layers);
+        add_layers(out, stack->slides, stack->n_layers);
         break;
     case SETTING_LAYERS:
-        add_layers(out, "experts", *(const uint8_t *const *)field, stack->n_layers);
+        add_layers(out, *(const uint8_t *const *)field, stack->n_layers);
         break;
     case SETTING_ROPE_KIND:
         add_rope_kind(out, rope);
@@ -202,7 +202,8 @@ static const cJSON *find_rope(const struct config *config, bool is_sliding, cons
                                                            : "full_attention");
 
     if (cJSON_IsObject(nested)) {
-        *path = is_sliding ? "rope_parameters.sliding_attention." : "rope_parameters.full_attention.";
+        *path = is_sliding ? "rope_parameters.sliding_attention."
+                           : "rope_parameters.full_attention.";
         return nested;
     }
     *path = parameters ? "rope_parameters." : "rope_scaling.";
@@ -408,6 +409,8 @@ static bool counts(const struct comparison *comparison, const struct setting *ro
     if (place == IN_SLIDING_ROPE && !slides(&comparison->sides[0]->spec->stack) &&
         !slides(&comparison->sides[1]->spec->stack))
         return false;
+    if (row->kind == SETTING_ROPE_KIND) /* the factor has a row of its own */
+        return ropes[0]->kind != ropes[1]->kind;
     if (row->rope_kinds)
         return ropes[0]->kind == ropes[1]->kind && row->rope_kinds >> ropes[0]->kind & 1;
     return row->kind != SETTING_SLIDING || (slides(stacks[0]) && slides(stacks[1]));

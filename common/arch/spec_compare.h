@@ -17,8 +17,8 @@ struct spec_side { /* all borrowed */
     const struct model_spec *spec; /* of this config */
 };
 
-/* ERROR_INCOMPATIBLE for other sizes or another kind of norm, positions, activation, router …; what
- * else differs becomes a notice with both values, one for each key. */
+/* ERROR_INCOMPATIBLE for other sizes or another kind of norm, positions, activation, router and the
+ * like; what else differs becomes a notice with both values, one for each key. */
 int spec_compare(const struct spec_side *base, const struct spec_side *other,
                  struct notices *notices, struct error *err);
 

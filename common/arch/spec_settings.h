@@ -1,5 +1,5 @@
-/* spec_settings.h - the fields of struct model_spec as settings: what a user calls each, and what it
- * means when two models differ in it.
+/* spec_settings.h - the fields of struct model_spec as settings: what a user calls each, and what
+ * it means when two models differ in it.
  *
  * One row for each field in which models may differ by config.json. Those that always follow from
  * another, or from the family, have none; tests/unit/test_spec_compare.c lists them with the reason
@@ -53,7 +53,7 @@ struct setting {
     enum setting_kind kind;
     /* What models must have the same of: a difference is refused. NULL: it is told in a notice. */
     const char *same;
-    const char *plain;        /* its name when no key explains the difference; NULL: the first key */
+    const char *plain;        /* its name where no key explains a difference; NULL: the first's */
     const char *const *names; /* SETTING_CHOICE: by value. One name, one meaning */
     unsigned rope_kinds;      /* bits: counts where both are of one of these kinds; 0: always */
     /* In the order in which they are looked at; those that may be behind a difference. */
