@@ -3,46 +3,90 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/model_spec.h"
+#include "arch/spec_compare.h"
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "text/vocabulary.h"
 
-static const char *const settings[] = {
-    "model_type",     "rope_theta",          "rope_scaling",          "rope_parameters",
-    "sliding_window", "rms_norm_eps",        "layer_norm_eps",        "layer_norm_epsilon",
-    "hidden_act",     "hidden_activation",   "activation_function",   "num_attention_heads",
-    "n_head",         "num_key_value_heads", "head_dim",              "num_experts_per_tok",
-    "rotary_pct",     "partial_rotary_factor", "max_position_embeddings",
+/* What the loader makes of a model's config. */
+struct loaded {
+    bool is_known; /* it could be read by its meaning */
+    struct model_spec spec;
+    struct error reason; /* of a family that we know, when not */
 };
 
-static void compare_setting(const struct model_folder *base, const struct model_folder *other,
-                            const char *name, struct notices *notices)
+static int load(struct loaded *loaded, const struct model_folder *model, enum model_type type,
+                struct error *err)
 {
-    const cJSON *a = json_find(base->config.json, name), *b = json_find(other->config.json, name);
-    char *a_text, *b_text;
-
-    if (!a || !b || cJSON_Compare(a, b, true))
-        return;
-    a_text = cJSON_PrintUnformatted(a);
-    b_text = cJSON_PrintUnformatted(b);
-    if (!a_text || !b_text)
-        memory_exhausted();
-    notices_add(notices, "%s is %.200s in '%s' and %.200s in '%s': the first is kept", name, a_text,
-                base->name, b_text, other->name);
-    free(a_text);
-    free(b_text);
+    if (!model->has_config || !architecture_family(&model->config))
+        return 0;
+    loaded->is_known = model_spec_load(&loaded->spec, &model->config, type, model->name,
+                                       &loaded->reason) == 0;
+    if (loaded->is_known || loaded->reason.code == ERROR_UNSUPPORTED)
+        return 0;
+    /* params.json names no class: it may be of others than Mistral. */
+    if (model->config.is_consolidated && loaded->reason.code == ERROR_FORMAT) {
+        loaded->reason = (struct error){0};
+        return 0;
+    }
+    *err = loaded->reason;
+    return -1;
 }
 
-void fit_compare_configs(const struct model_folder *base, const struct model_folder *other,
-                         struct notices *notices)
+/* A value that we cannot run need not be in the way of mixing, but the other model lacks it. */
+static void note_reason(const struct loaded *loaded, const struct loaded *other,
+                        const struct model_folder *model, struct notices *notices)
 {
-    if (base->has_config && other->has_config)
-        for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-            compare_setting(base, other, settings[i], notices);
+    if (other->is_known && loaded->reason.code)
+        notices_add(notices, "settings of '%s' are compared as they are written: %s", model->name,
+                    loaded->reason.text);
+}
+
+static int compare_settings(const struct model_folder *base, const struct loaded *base_loaded,
+                            const struct model_folder *other, const struct loaded *other_loaded,
+                            struct notices *notices, struct error *err)
+{
+    struct spec_side sides[] = {{base->name, &base->config, &base_loaded->spec},
+                                {other->name, &other->config, &other_loaded->spec}};
+
+    if (!base->has_config || !other->has_config)
+        return 0;
+    if (base_loaded->is_known && other_loaded->is_known)
+        return spec_compare(&sides[0], &sides[1], notices, err);
+    note_reason(base_loaded, other_loaded, base, notices);
+    note_reason(other_loaded, base_loaded, other, notices);
+    spec_compare_texts(&sides[0], &sides[1], notices);
+    return 0;
+}
+
+static void compare_poolings(const struct model_folder *base, const struct model_folder *other,
+                             struct notices *notices)
+{
     if (base->sentence.pooling && other->sentence.pooling &&
         strcmp(base->sentence.pooling, other->sentence.pooling) != 0)
         notices_add(notices, "pooling is %s in '%s' and %s in '%s': the first is kept",
                     base->sentence.pooling, base->name, other->sentence.pooling, other->name);
+}
+
+int fit_compare_configs(const struct model_folder *models, size_t n_models, enum model_type type,
+                        struct notices *notices, struct error *err)
+{
+    struct loaded *loaded = memory_zalloc(n_models, sizeof *loaded);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < n_models; i++)
+        rc = load(&loaded[i], &models[i], type, err);
+    for (size_t i = 1; rc == 0 && i < n_models; i++) {
+        rc = compare_settings(&models[0], &loaded[0], &models[i], &loaded[i], notices, err);
+        if (rc == 0)
+            compare_poolings(&models[0], &models[i], notices);
+    }
+    for (size_t i = 0; i < n_models; i++)
+        if (loaded[i].is_known)
+            model_spec_release(&loaded[i].spec);
+    free(loaded);
+    return rc;
 }
 
 static int compare_tokenizers(const struct vocabulary *base, const char *base_name,

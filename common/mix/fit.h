@@ -2,14 +2,18 @@
 #ifndef COCKTAIL_FIT_H
 #define COCKTAIL_FIT_H
 
+#include "arch/architecture.h"
 #include "arch/model_folder.h"
 #include "base/error.h"
 #include "base/notices.h"
 
-/* Settings that change what the same weights mean (rotary base, window, activation, pooling …):
- * each that differs becomes a notice with both values; the base's are kept. */
-void fit_compare_configs(const struct model_folder *base, const struct model_folder *other,
-                         struct notices *notices);
+/* What config.json says of models[n_models] must mean models that compute alike (spec_compare.h):
+ * ERROR_INCOMPATIBLE for other sizes and kinds; settings that differ from the first model's become
+ * notices with both values, and so does another pooling. Models without config are not compared;
+ * configs of architectures or with values that we cannot run are compared by their texts.
+ * ERROR_FORMAT for a config that the loader would refuse so. */
+int fit_compare_configs(const struct model_folder *models, size_t n_models, enum model_type type,
+                        struct notices *notices, struct error *err);
 
 /* The tokenizers of models[n_models] must map the same tokens to the same ids; models without one
  * are not compared. ERROR_INCOMPATIBLE names the first difference; with `ignore` it is a notice. */

@@ -57,10 +57,9 @@ static int open_models(struct merge *merge, const char *const *paths, struct err
         if (model_folder_need_config(model, err) || check_quantized(model, err))
             return -1;
     }
-    if (find_type(merge, err))
+    if (find_type(merge, err) ||
+        fit_compare_configs(merge->models, merge->n_models, merge->type, &merge->notices, err))
         return -1;
-    for (size_t i = 1; i < merge->n_models; i++)
-        fit_compare_configs(&merge->models[0], &merge->models[i], &merge->notices);
     return fit_compare_tokenizers(merge->models, merge->n_models, merge->options.ignore_tokenizer,
                                   &merge->notices, err);
 }

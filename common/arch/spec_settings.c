@@ -1,0 +1,262 @@
+#include "spec_settings.h"
+
+#include "arch/model_spec.h"
+
+const struct setting_home setting_homes[] = {
+    {IN_MODEL, 0},
+    {IN_STACK, offsetof(struct model_spec, stack)},
+    {IN_ENCODER, offsetof(struct model_spec, encoder)},
+    {IN_MLA, offsetof(struct model_spec, stack.mla)},
+    {IN_MOE, offsetof(struct model_spec, stack.moe)},
+    {IN_MOE, offsetof(struct model_spec, encoder.moe)},
+    {IN_ATTENTION_MOE, offsetof(struct model_spec, stack.attention_moe)},
+    {IN_ROPE, offsetof(struct model_spec, stack.rope[0])},
+    {IN_SLIDING_ROPE, offsetof(struct model_spec, stack.rope[1])},
+};
+const size_t n_setting_homes = sizeof setting_homes / sizeof *setting_homes;
+
+/* ---- the names of kinds ---- */
+
+static const char *const norms[] = {
+    [NORM_LAYER] = "layer norm",
+    [NORM_RMS] = "RMS norm",
+    [NORM_RMS_OFFSET] = "RMS norm with weights + 1",
+};
+static const char *const blocks[] = {
+    [BLOCK_PRE_NORM] = "one after the other, norms first",
+    [BLOCK_POST_NORM] = "one after the other, norms last",
+    [BLOCK_PARALLEL] = "in parallel",
+};
+static const char *const positions[] = {
+    [POSITION_LEARNED] = "learned",
+    [POSITION_ROTARY] = "rotary",
+    [POSITION_RELATIVE] = "relative",
+    [POSITION_NONE] = "none",
+};
+static const char *const qkvs[] = {
+    [QKV_SEPARATE] = "three matrices",
+    [QKV_FUSED] = "one matrix",
+    [QKV_PER_HEAD] = "one matrix, head by head",
+    [QKV_LATENT] = "latent",
+};
+static const char *const activations[N_ACTIVATIONS] = { /* as config.json calls them */
+    [ACTIVATION_SILU] = "\"silu\"",
+    [ACTIVATION_GELU] = "\"gelu\"",
+    [ACTIVATION_GELU_TANH] = "\"gelu_pytorch_tanh\"",
+    [ACTIVATION_GELU_QUICK] = "\"quick_gelu\"",
+    [ACTIVATION_RELU] = "\"relu\"",
+    [ACTIVATION_TANH] = "\"tanh\"",
+    [ACTIVATION_SIGMOID] = "\"sigmoid\"",
+    [ACTIVATION_IDENTITY] = "\"linear\"",
+};
+static const char *const gates[N_GATE_KINDS] = { /* likewise */
+    [GATE_LINEAR] = "\"linear\"",
+    [GATE_MLP] = "\"mlp\"",
+    [GATE_COSINE] = "\"gmm\"",
+};
+static const char *const routers[] = {
+    [ROUTER_TOP_P] = "softmax",
+    [ROUTER_TOP_P_SUM_1] = "softmax",
+    [ROUTER_TOP_LOGITS] = "softmax",
+    [ROUTER_SPARSEMIXER] = "sparsemixer",
+    [ROUTER_SIGMOID] = "sigmoid",
+    [ROUTER_SIGMOID_SUM_1] = "sigmoid",
+};
+static const char *const router_sums[] = { /* norm_topk_prob */
+    [ROUTER_TOP_P] = "false",
+    [ROUTER_TOP_P_SUM_1] = "true",
+    [ROUTER_TOP_LOGITS] = "true",
+    [ROUTER_SPARSEMIXER] = "false",
+    [ROUTER_SIGMOID] = "false",
+    [ROUTER_SIGMOID_SUM_1] = "true",
+};
+
+/* ---- the rows ---- */
+
+#define MODEL(field) IN_MODEL, offsetof(struct model_spec, field)
+#define STACK(field) IN_STACK, offsetof(struct stack_spec, field)
+#define ENCODER(field) IN_ENCODER, offsetof(struct stack_spec, field)
+#define STACKS(field) IN_STACK | IN_ENCODER, offsetof(struct stack_spec, field)
+#define MLA(field) IN_MLA, offsetof(struct mla_spec, field)
+#define MOE(field) IN_MOE, offsetof(struct moe_spec, field)
+#define ATTENTION_MOE(field) IN_ATTENTION_MOE, offsetof(struct moe_spec, field)
+#define MOES(field) IN_MOE | IN_ATTENTION_MOE, offsetof(struct moe_spec, field)
+#define ROPE(field) IN_ROPE, offsetof(struct rope_spec, field)
+#define SLIDING_ROPE(field) IN_SLIDING_ROPE, offsetof(struct rope_spec, field)
+#define ROPES(field) IN_ROPE | IN_SLIDING_ROPE, offsetof(struct rope_spec, field)
+
+#define HIDDEN_SIZE_KEYS {"hidden_size"}, {"d_model"}, {"n_embd"}, {"dim"}
+#define LAYERS_KEYS {"num_hidden_layers"}, {"num_layers"}, {"n_layer"}, {"n_layers"}
+#define HEADS_KEYS {"num_attention_heads"}, {"num_heads"}, {"n_head"}, {"n_heads"}
+#define KV_HEADS_KEYS {"num_key_value_heads"}, {"n_kv_heads"}
+#define HEAD_DIM_KEYS {"head_dim"}, {"d_kv"}, {"kv_channels"}
+#define SIZE_KEYS {"intermediate_size"}, {"d_ff"}, {"n_inner"}, {"hidden_dim"}
+#define EPS_KEYS {"rms_norm_eps"}, {"layer_norm_eps"}, {"layer_norm_epsilon"}, {"norm_eps"}
+#define POSITIONS_KEYS {"max_position_embeddings"}, {"n_positions"}, {"n_ctx"}
+#define THETA_KEYS {"rope_theta"}, {"rotary_emb_base"}, {"rope.rope_theta"}
+
+#define OF(kind) (1u << (kind))
+
+/* What is refused comes first, and of that what others follow from: sizes, then kinds. */
+const struct setting settings[] = {
+    {MODEL(hidden_size), SETTING_SIZE, .same = "hidden size", .keys = {HIDDEN_SIZE_KEYS}},
+    {STACKS(hidden_size), SETTING_SIZE, .same = "hidden size", .keys = {HIDDEN_SIZE_KEYS}},
+    {STACK(n_layers), SETTING_SIZE, .same = "number of layers",
+     .keys = {LAYERS_KEYS, {"num_decoder_layers"}}},
+    {ENCODER(n_layers), SETTING_SIZE, .same = "number of layers", .keys = {LAYERS_KEYS}},
+    {STACKS(n_heads), SETTING_HEADS, .same = "number of heads",
+     .keys = {HEADS_KEYS, KV_HEADS_KEYS}},
+    {STACKS(n_kv_heads), SETTING_SIZE, .same = "number of key-value heads",
+     .keys = {KV_HEADS_KEYS, HEADS_KEYS}},
+    {STACKS(head_dim), SETTING_SIZE, .same = "size of heads",
+     .keys = {{"qk_rope_head_dim"}, HEAD_DIM_KEYS, {"qk_nope_head_dim", "128"},
+              {"att_hidden", "512"}}},
+    {STACKS(value_dim), SETTING_SIZE, .same = "size of heads", .keys = {{"v_head_dim"}}},
+    {MLA(still_dim), SETTING_SIZE_OR_NONE, .same = "size of heads", .keys = {{"qk_nope_head_dim"}}},
+    {MLA(kv_rank), SETTING_SIZE_OR_NONE, .same = "rank of keys and values",
+     .keys = {{"kv_lora_rank"}}},
+    {MLA(q_rank), SETTING_SIZE_OR_NONE, .same = "rank of queries", .keys = {{"q_lora_rank"}}},
+    {MOE(n_experts), SETTING_SIZE_OR_NONE, .same = "number of experts",
+     .keys = {{"num_local_experts"}, {"num_experts"}, {"n_routed_experts"}, {"moe_num_experts"},
+              {"n_mlp_experts"}}},
+    {ATTENTION_MOE(n_experts), SETTING_SIZE_OR_NONE, .same = "number of experts",
+     .keys = {{"n_att_experts"}, {"num_local_experts"}, {"num_experts"}}},
+    {STACKS(norm), SETTING_CHOICE, .same = "kind of norm", .plain = "the norm", .names = norms},
+    {STACKS(position), SETTING_CHOICE, .same = "kind of positions",
+     .plain = "the kind of positions", .names = positions},
+    {STACKS(qkv), SETTING_CHOICE, .same = "kind of attention",
+     .plain = "the form of queries, keys and values", .names = qkvs},
+    {STACKS(block), SETTING_CHOICE, .same = "kind of layers",
+     .plain = "the order of attention and MLP", .names = blocks,
+     .keys = {{"use_parallel_residual", "true"}}},
+    {STACKS(activation), SETTING_CHOICE, .same = "activation", .plain = "the activation",
+     .names = activations,
+     .keys = {{"hidden_activation"}, {"hidden_act"}, {"activation_function"}, {"activation"},
+              {"feed_forward_proj"}}},
+    {STACKS(is_gated), SETTING_BOOL, .same = "kind of MLP", .plain = "a gated MLP",
+     .keys = {{"feed_forward_proj", "\"relu\""}}},
+    {MOES(gate), SETTING_CHOICE, .same = "kind of router", .names = gates, .keys = {{"gate_type"}}},
+    {MOES(router), SETTING_CHOICE, .same = "kind of router", .plain = "the router",
+     .names = routers},
+
+    {MODEL(family), SETTING_FAMILY,
+     .keys = {{"model_type"}, {"architectures"}}},
+
+    /* ---- rotary embeddings ---- */
+    {ROPE(theta), SETTING_DOUBLE_OR_NONE, .keys = {THETA_KEYS, {"sliding_window"}}},
+    {SLIDING_ROPE(theta), SETTING_DOUBLE_OR_NONE,
+     .keys = {{"rope_local_base_freq"}, THETA_KEYS, {"sliding_window"}}},
+    {ROPES(n_dims), SETTING_SIZE, .plain = "the part of a head that rotates",
+     .keys = {{"partial_rotary_factor", "absent"}, {"rotary_pct", "0.25"},
+              {"rope.partial_rotary_factor", "absent"}}},
+    {ROPES(kind), SETTING_ROPE_KIND, .keys = {{"rope.rope_type"}, {"rope.type"}}},
+    {ROPES(max_positions), SETTING_SIZE_OR_NONE, .keys = {POSITIONS_KEYS}},
+    {ROPES(original_positions), SETTING_SIZE_OR_NONE,
+     .rope_kinds = OF(ROPE_LLAMA3) | OF(ROPE_YARN) | OF(ROPE_LONGROPE),
+     .keys = {{"original_max_position_embeddings"}, {"rope.original_max_position_embeddings"},
+              POSITIONS_KEYS}},
+    {ROPES(factor), SETTING_DOUBLE,
+     .rope_kinds = OF(ROPE_LINEAR) | OF(ROPE_DYNAMIC) | OF(ROPE_LLAMA3) | OF(ROPE_YARN),
+     .keys = {{"rope.factor"}, {"original_max_position_embeddings"},
+              {"rope.original_max_position_embeddings"}, POSITIONS_KEYS}},
+    {ROPES(low_freq_factor), SETTING_DOUBLE, .rope_kinds = OF(ROPE_LLAMA3),
+     .keys = {{"rope.low_freq_factor"}}},
+    {ROPES(high_freq_factor), SETTING_DOUBLE, .rope_kinds = OF(ROPE_LLAMA3),
+     .keys = {{"rope.high_freq_factor"}}},
+    {ROPES(beta_fast), SETTING_DOUBLE, .rope_kinds = OF(ROPE_YARN), .keys = {{"rope.beta_fast"}}},
+    {ROPES(beta_slow), SETTING_DOUBLE, .rope_kinds = OF(ROPE_YARN), .keys = {{"rope.beta_slow"}}},
+    {ROPES(truncates), SETTING_BOOL, .rope_kinds = OF(ROPE_YARN), .keys = {{"rope.truncate"}}},
+    {ROPES(short_factors), SETTING_ROPE_FACTORS, .rope_kinds = OF(ROPE_LONGROPE),
+     .keys = {{"rope.short_factor"}}},
+    {ROPES(long_factors), SETTING_ROPE_FACTORS, .rope_kinds = OF(ROPE_LONGROPE),
+     .keys = {{"rope.long_factor"}}},
+    {ROPES(short_mscale), SETTING_DOUBLE_OR_NONE, .rope_kinds = OF(ROPE_LONGROPE),
+     .keys = {{"rope.short_mscale"}}},
+    {ROPES(long_mscale), SETTING_DOUBLE_OR_NONE, .rope_kinds = OF(ROPE_LONGROPE),
+     .keys = {{"rope.long_mscale"}}},
+    {ROPES(attention_factor), SETTING_DOUBLE, .rope_kinds = OF(ROPE_YARN) | OF(ROPE_LONGROPE),
+     .plain = "what rotary embeddings are multiplied by",
+     .keys = {{"rope.attention_factor"}, {"rope.mscale_all_dim", "none"}, {"rope.mscale", "none"},
+              {"rope.factor", "absent"}, {"original_max_position_embeddings"},
+              {"rope.original_max_position_embeddings"}, POSITIONS_KEYS}},
+    {STACKS(rotates_pairs), SETTING_BOOL, .plain = "rotating pairs of neighbours",
+     .keys = {{"rope_interleave"}}},
+
+    /* ---- attention ---- */
+    {STACKS(is_causal), SETTING_BOOL,
+     .keys = {{"is_causal"}, {"is_decoder"}, {"use_bidirectional_attention", "false"}}},
+    {STACKS(window), SETTING_WINDOW,
+     .keys = {{"sliding_window"}, {"use_sliding_window", "false"},
+              {"use_bidirectional_attention", "false"}, {"max_window_layers", "28"},
+              {"sliding_window_pattern", "absent"}, {"layer_types", "absent"}}},
+    {STACKS(slides), SETTING_SLIDING, .plain = "what slides",
+     .keys = {{"max_window_layers", "28"}, {"sliding_window_pattern", "absent"},
+              {"layer_types", "absent"}}},
+    {STACKS(score_scale), SETTING_FLOAT, .plain = "the scale of attention scores",
+     .keys = {{"query_pre_attn_scalar", "256"}, {"attention_multiplier"},
+              {"scale_attn_weights", "true"}, {"rope.mscale_all_dim", "none"},
+              {"rope.factor", "absent"}, {"rope.rope_type"}, {"rope.type"}}},
+    {STACKS(score_cap), SETTING_FLOAT_OR_NONE, .keys = {{"attn_logit_softcapping"}}},
+    {STACKS(scales_by_layer), SETTING_BOOL, .keys = {{"scale_attn_by_inverse_layer_idx"}}},
+    {STACKS(qkv_clip), SETTING_FLOAT_OR_NONE, .keys = {{"clip_qkv"}}},
+    {STACKS(has_qkv_bias), SETTING_BOOL, .keys = {{"attention_bias"}, {"qkv_bias"}}},
+    {STACKS(has_o_bias), SETTING_BOOL, .keys = {{"attention_bias"}}},
+    {STACKS(n_buckets), SETTING_SIZE_OR_NONE, .keys = {{"relative_attention_num_buckets"}}},
+    {STACKS(max_distance), SETTING_SIZE_OR_NONE, .keys = {{"relative_attention_max_distance"}}},
+
+    /* ---- norms, MLPs and what lies between ---- */
+    {STACKS(norm_eps), SETTING_FLOAT, .keys = {EPS_KEYS}},
+    {STACKS(final_norm_eps), SETTING_FLOAT, .keys = {EPS_KEYS}},
+    {STACKS(intermediate_size), SETTING_SIZE, .keys = {SIZE_KEYS, {"ffd_hidden"}}},
+    {STACKS(has_mlp_bias), SETTING_BOOL, .keys = {{"mlp_bias"}}},
+    {STACKS(residual_scale), SETTING_FLOAT, .keys = {{"residual_multiplier"}}},
+
+    /* ---- experts ---- */
+    {MOE(n_chosen), SETTING_SIZE_OR_NONE,
+     .keys = {{"num_experts_per_tok"}, {"moe_top_k"}, {"router_topk"}, {"experts_per_token"},
+              {"k_mlp"}}},
+    {ATTENTION_MOE(n_chosen), SETTING_SIZE_OR_NONE,
+     .keys = {{"k_att"}, {"num_experts_per_tok"}, {"moe_top_k"}, {"router_topk"},
+              {"experts_per_token"}}},
+    {MOES(router), SETTING_CHOICE, .names = router_sums, .keys = {{"norm_topk_prob"}}},
+    {MOE(intermediate_size), SETTING_SIZE,
+     .keys = {{"moe_intermediate_size"}, SIZE_KEYS, {"ffn_hidden_size"}, {"ffd_hidden"}}},
+    {ATTENTION_MOE(intermediate_size), SETTING_SIZE,
+     .keys = {{"att_hidden"}, SIZE_KEYS, {"ffn_hidden_size"}}},
+    {MOE(shared_size), SETTING_SIZE_OR_NONE, .plain = "the size of the shared expert",
+     .keys = {{"shared_expert_intermediate_size"}, {"n_shared_experts", "absent"},
+              {"moe_intermediate_size"}}},
+    {STACK(is_sparse), SETTING_LAYERS, .plain = "what has experts",
+     .keys = {{"decoder_sparse_step", "1"}, {"mlp_only_layers", "[]"},
+              {"first_k_dense_replace", "absent"}, {"moe_layer_freq", "1"},
+              {"moe_layer_interval", "4"}, {"num_sparse_decoder_layers", "3"},
+              {"num_sparse_encoder_layers", "3"}}},
+    {ENCODER(is_sparse), SETTING_LAYERS, .plain = "what has experts in the encoder",
+     .keys = {{"num_sparse_encoder_layers", "3"}}},
+    {MOES(capacity), SETTING_SIZE_OR_NONE, .keys = {{"expert_capacity"}}},
+    {MOES(capacity_factor), SETTING_DOUBLE_OR_NONE, .keys = {{"router_capacity_factor_eval"}}},
+    {MOES(min_capacity), SETTING_SIZE, .keys = {{"router_min_capacity"}}},
+    {MOES(gate_size), SETTING_SIZE_OR_NONE, .keys = {{"gating_size"}}},
+    {MOES(jitter), SETTING_FLOAT, .keys = {{"router_jitter_noise"}}},
+    {MOES(has_router_bias), SETTING_BOOL, .keys = {{"router_bias"}}},
+    {MOES(clamp), SETTING_FLOAT_OR_NONE, .keys = {{"swiglu_limit"}}},
+    {MOES(alpha), SETTING_FLOAT_OR_NONE, .keys = {{"swiglu_alpha"}}},
+    {MOES(n_groups), SETTING_SIZE_OR_NONE, .keys = {{"n_group"}, {"topk_method", "\"greedy\""}}},
+    {MOES(n_kept_groups), SETTING_SIZE_OR_NONE,
+     .keys = {{"topk_group"}, {"topk_method", "\"greedy\""}}},
+    {MOES(weight_factor), SETTING_FLOAT, .keys = {{"routed_scaling_factor"}}},
+
+    /* ---- around the layers ---- */
+    {MODEL(n_positions), SETTING_SIZE_OR_NONE, .keys = {POSITIONS_KEYS}},
+    {MODEL(n_token_types), SETTING_SIZE_OR_NONE, .keys = {{"type_vocab_size"}}},
+    {MODEL(embedding_scale), SETTING_FLOAT, .keys = {{"embedding_multiplier"}}},
+    {MODEL(logit_scale), SETTING_FLOAT, .plain = "the scale of logits",
+     .keys = {{"logits_scaling", "1"}, {"scale_decoder_outputs", "absent"},
+              {"tie_word_embeddings", "true"}}},
+    {MODEL(logit_cap), SETTING_FLOAT_OR_NONE, .keys = {{"final_logit_softcapping"}}},
+    {MODEL(has_head_bias), SETTING_BOOL, .keys = {{"lm_head_bias"}}},
+    {MODEL(pad_id), SETTING_ID, .keys = {{"pad_token_id"}}},
+    {MODEL(decoder_start_id), SETTING_TOKEN,
+     .keys = {{"decoder_start_token_id"}, {"pad_token_id"}}},
+};
+const size_t n_settings = sizeof settings / sizeof *settings;
