@@ -3,20 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/model_spec.h"
 #include "arch/spec_compare.h"
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "text/vocabulary.h"
 
-/* What the loader makes of a model's config. */
-struct loaded {
-    bool is_known; /* it could be read by its meaning */
-    struct model_spec spec;
-    struct error reason; /* of a family that we know, when not */
-};
-
-static int load(struct loaded *loaded, const struct model_folder *model, enum model_type type,
+static int load(struct fit_spec *loaded, const struct model_folder *model, enum model_type type,
                 struct error *err)
 {
     if (!model->has_config || !architecture_family(&model->config))
@@ -35,7 +27,7 @@ static int load(struct loaded *loaded, const struct model_folder *model, enum mo
 }
 
 /* A value that we cannot run need not be in the way of mixing, but the other model lacks it. */
-static void note_reason(const struct loaded *loaded, const struct loaded *other,
+static void note_reason(const struct fit_spec *loaded, const struct fit_spec *other,
                         const struct model_folder *model, struct notices *notices)
 {
     if (other->is_known && loaded->reason.code)
@@ -43,8 +35,8 @@ static void note_reason(const struct loaded *loaded, const struct loaded *other,
                     loaded->reason.text);
 }
 
-static int compare_settings(const struct model_folder *base, const struct loaded *base_loaded,
-                            const struct model_folder *other, const struct loaded *other_loaded,
+static int compare_settings(const struct model_folder *base, const struct fit_spec *base_loaded,
+                            const struct model_folder *other, const struct fit_spec *other_loaded,
                             struct notices *notices, struct error *err)
 {
     struct spec_side sides[] = {{base->name, &base->config, &base_loaded->spec},
@@ -69,24 +61,31 @@ static void compare_poolings(const struct model_folder *base, const struct model
                     base->sentence.pooling, base->name, other->sentence.pooling, other->name);
 }
 
-int fit_compare_configs(const struct model_folder *models, size_t n_models, enum model_type type,
-                        struct notices *notices, struct error *err)
+int fit_load_specs(struct fit_spec *specs, const struct model_folder *models, size_t n_models,
+                   enum model_type type, struct error *err)
 {
-    struct loaded *loaded = memory_zalloc(n_models, sizeof *loaded);
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < n_models; i++)
-        rc = load(&loaded[i], &models[i], type, err);
-    for (size_t i = 1; rc == 0 && i < n_models; i++) {
-        rc = compare_settings(&models[0], &loaded[0], &models[i], &loaded[i], notices, err);
-        if (rc == 0)
-            compare_poolings(&models[0], &models[i], notices);
-    }
     for (size_t i = 0; i < n_models; i++)
-        if (loaded[i].is_known)
-            model_spec_release(&loaded[i].spec);
-    free(loaded);
-    return rc;
+        if (load(&specs[i], &models[i], type, err))
+            return -1;
+    return 0;
+}
+
+void fit_release_specs(struct fit_spec *specs, size_t n_models)
+{
+    for (size_t i = 0; i < n_models; i++)
+        if (specs[i].is_known)
+            model_spec_release(&specs[i].spec);
+}
+
+int fit_compare_configs(const struct model_folder *models, const struct fit_spec *specs,
+                        size_t n_models, struct notices *notices, struct error *err)
+{
+    for (size_t i = 1; i < n_models; i++) {
+        if (compare_settings(&models[0], &specs[0], &models[i], &specs[i], notices, err))
+            return -1;
+        compare_poolings(&models[0], &models[i], notices);
+    }
+    return 0;
 }
 
 static int compare_tokenizers(const struct vocabulary *base, const char *base_name,

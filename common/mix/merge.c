@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/outdir.h"
-#include "mix/fit.h"
 #include "mix/model_card.h"
 
 /* Headers, index, config, model card: what is written besides tensors and copied files. */
@@ -58,7 +57,8 @@ static int open_models(struct merge *merge, const char *const *paths, struct err
             return -1;
     }
     if (find_type(merge, err) ||
-        fit_compare_configs(merge->models, merge->n_models, merge->type, &merge->notices, err))
+        fit_load_specs(merge->specs, merge->models, merge->n_models, merge->type, err) ||
+        fit_compare_configs(merge->models, merge->specs, merge->n_models, &merge->notices, err))
         return -1;
     return fit_compare_tokenizers(merge->models, merge->n_models, merge->options.ignore_tokenizer,
                                   &merge->notices, err);
@@ -91,8 +91,8 @@ static size_t count_layers(const struct merge *merge)
                                         NULL};
     double n = merge->models[0].has_config ? config_number(&merge->models[0].config, names) : -1;
 
-    if (merge->layouts[0].has_spec)
-        return merge->layouts[0].spec.stack.n_layers;
+    if (merge->specs[0].is_known)
+        return merge->specs[0].spec.stack.n_layers;
     return n >= 1 && n < 1e9 ? (size_t)n : SIZE_MAX;
 }
 
@@ -115,7 +115,7 @@ static int plan_component(struct merge *merge, struct merge_component *component
         component->models[i] = (struct plan_model){
             merge->models[i].name, component->checkpoints[i],
             model_folder_is_tied(&merge->models[i]),
-            is_transformer && merge->layouts[i].has_layout ? &merge->layouts[i].layout : NULL};
+            is_transformer && merge->layouts[i].is_known ? &merge->layouts[i].layout : NULL};
     if (is_transformer && merge->models[0].has_config)
         options.style = architecture_name_style(&merge->models[0].config);
     if (plan_make(plan, component->models, merge->n_models, &options, &merge->notices, err))
@@ -130,42 +130,37 @@ static int plan_component(struct merge *merge, struct merge_component *component
     return 0;
 }
 
-/* What the loader makes of the config. Of what it cannot run the names must do, and of a config that
- * does not say how large the model is. */
-static int load_spec(struct merge *merge, size_t i, struct error *err)
+/* The spec that the tensors of model `i` must be as: its own, unless its config does not say how
+ * large it is; of a lone weights file that of another model. NULL: there is none. */
+static const struct model_spec *find_spec(const struct merge *merge, size_t i)
 {
     const struct model_folder *model = &merge->models[i];
-    struct error failure = {0};
 
-    if (!model->has_config || !architecture_family(&model->config) ||
-        config_number(&model->config, config_hidden_size) < 0)
-        return 0;
-    if (model_spec_load(&merge->layouts[i].spec, &model->config, merge->type, model->name,
-                        &failure)) {
-        if (failure.code != ERROR_UNSUPPORTED)
-            *err = failure;
-        return failure.code == ERROR_UNSUPPORTED ? 0 : -1;
-    }
-    merge->layouts[i].has_spec = true;
-    return 0;
+    if (model->has_config)
+        return merge->specs[i].is_known && config_number(&model->config, config_hidden_size) > 0
+                   ? &merge->specs[i].spec
+                   : NULL;
+    for (size_t k = 0; k < merge->n_models; k++)
+        if (merge->models[k].has_config && find_spec(merge, k))
+            return find_spec(merge, k);
+    return NULL;
 }
 
-/* The tensors must be those that config.json describes. A lone weights file is looked at as if it
- * had the config of another model, and if that is not so, its names must do. */
+/* The tensors must be those that config.json describes. Where a lone weights file has others than
+ * those of the model that it is looked at like, its names must do. */
 static int make_layout(struct merge *merge, const struct checkpoint *checkpoint, size_t i,
                        struct error *err)
 {
-    struct merge_layout *made = &merge->layouts[i], *lent = made;
+    struct merge_layout *made = &merge->layouts[i];
+    const struct model_spec *spec = merge->has_type ? find_spec(merge, i) : NULL;
     struct error failure = {0};
 
-    for (size_t k = 0; !lent->has_spec && !merge->models[i].has_config && k < merge->n_models; k++)
-        lent = &merge->layouts[k];
-    if (!lent->has_spec)
+    if (!spec)
         return 0;
     checkpoint_names_init(&made->names, checkpoint);
-    layout_make(&made->layout, &lent->spec, merge->type, &made->names);
-    made->has_layout = layout_check(&made->layout, &failure) == 0;
-    if (made->has_layout || lent != made)
+    layout_make(&made->layout, spec, merge->type, &made->names);
+    made->is_known = layout_check(&made->layout, &failure) == 0;
+    if (made->is_known || !merge->models[i].has_config)
         return 0;
     *err = failure;
     return error_context(err, "'%s'", merge->models[i].name);
@@ -173,9 +168,6 @@ static int make_layout(struct merge *merge, const struct checkpoint *checkpoint,
 
 static int make_layouts(struct merge *merge, struct error *err)
 {
-    for (size_t i = 0; merge->has_type && i < merge->n_models; i++)
-        if (load_spec(merge, i, err))
-            return -1;
     for (size_t i = 0; i < merge->n_models; i++)
         if (make_layout(merge, merge->components[0].checkpoints[i], i, err))
             return -1;
@@ -388,6 +380,7 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
 {
     *merge = (struct merge){.options = *options, .n_models = n_models};
     merge->models = memory_zalloc(n_models, sizeof *merge->models);
+    merge->specs = memory_zalloc(n_models, sizeof *merge->specs);
     merge->layouts = memory_zalloc(n_models, sizeof *merge->layouts);
     if (open_models(merge, paths, err) || (options->output && check_output(merge, err)) ||
         open_transformer(merge, err) || open_modules(merge, err) || list_base_files(merge, err))
@@ -415,9 +408,11 @@ void merge_release(struct merge *merge)
     for (size_t i = 0; i < merge->n_models; i++) {
         layout_release(&merge->layouts[i].layout);
         checkpoint_names_release(&merge->layouts[i].names);
-        model_spec_release(&merge->layouts[i].spec);
         model_folder_release(&merge->models[i]);
     }
+    if (merge->specs)
+        fit_release_specs(merge->specs, merge->n_models);
+    free(merge->specs);
     free(merge->layouts);
     free(merge->components);
     free(merge->models);

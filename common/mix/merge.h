@@ -18,6 +18,7 @@
 #include "base/threads.h"
 #include "mix/base_files.h"
 #include "mix/combine.h"
+#include "mix/fit.h"
 #include "mix/mixer.h"
 #include "mix/plan.h"
 
@@ -43,8 +44,7 @@ struct merge_component {
 
 /* What the architecture makes of a model's tensors. */
 struct merge_layout {
-    bool has_spec, has_layout;
-    struct model_spec spec;
+    bool is_known; /* the layout is, and the tensors are as it says */
     struct checkpoint_names names;
     struct model_layout layout;
 };
@@ -55,6 +55,7 @@ struct merge {
     size_t n_models;
     bool has_type;               /* false when the base is a single weights file without --type */
     enum model_type type;
+    struct fit_spec *specs;       /* [n_models] */
     struct merge_layout *layouts; /* [n_models] of the transformer */
     struct merge_component *components;
     size_t n_components;
