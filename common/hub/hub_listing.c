@@ -15,16 +15,17 @@ static const size_t files_max = 1000 * 1000;
 
 /* ---- names ---- */
 
+/* No "." or "..", and no drive: joined to a folder, "C:x" leaves it where there are drives. */
 static bool is_plain_name(const char *name, size_t length)
 {
     return length > 0 && length <= NAME_BYTES_MAX && !(length == 1 && name[0] == '.') &&
-           !(length == 2 && name[0] == '.' && name[1] == '.');
+           !(length == 2 && name[0] == '.' && name[1] == '.') &&
+           !(length > 1 && name[1] == ':');
 }
 
 int hub_listing_check_path(const char *path, size_t length, struct error *err)
 {
-    bool is_good = length > 0 && length <= PATH_BYTES_MAX && !memchr(path, '\\', length) &&
-                   !(length > 1 && path[1] == ':'); /* a drive */
+    bool is_good = length > 0 && length <= PATH_BYTES_MAX && !memchr(path, '\\', length);
 
     for (size_t i = 0; is_good && i < length; i++)
         is_good = (unsigned char)path[i] >= ' ' && path[i] != '\x7f';
