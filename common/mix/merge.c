@@ -506,7 +506,7 @@ static int write_all(struct merge *merge, const struct merge_recipe *recipe, str
            write_card(merge, recipe, outdir, err) ? -1 : 0;
 }
 
-static int check_space(const struct merge *merge, struct error *err)
+int merge_check_space(const struct merge *merge, struct error *err)
 {
     size_t free_bytes;
 
@@ -525,7 +525,7 @@ int merge_write(struct merge *merge, const struct merge_recipe *recipe, struct t
     int rc;
 
     *result = (struct merge_result){0};
-    if (check_space(merge, err))
+    if (merge_check_space(merge, err))
         return -1;
     outdir = outdir_open(merge->options.output, merge->options.force, holds_checkpoint, err);
     if (!outdir)
