@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/quantized.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/outdir.h"
@@ -15,15 +16,6 @@
 static const size_t small_files_bytes = 1000 * 1000;
 
 /* ---- opening the models ---- */
-
-static int check_quantized(const struct model_folder *model, struct error *err)
-{
-    if (!model->has_config || !model->config.quantization)
-        return 0;
-    return error_set(err, ERROR_UNSUPPORTED, "'%s': a quantised model (quantization_config: "
-                     ERROR_NAME ") cannot be mixed; use the original one", model->name,
-                     model->config.quantization);
-}
 
 static int find_type(struct merge *merge, struct error *err)
 {
@@ -53,7 +45,7 @@ static int open_models(struct merge *merge, const char *const *paths, struct err
             return -1;
         if (merge->options.names)
             model_folder_call(model, merge->options.names[i]);
-        if (model_folder_need_config(model, err) || check_quantized(model, err))
+        if (model_folder_need_config(model, err) || quantized_check_folder(model, err))
             return -1;
     }
     if (find_type(merge, err))
