@@ -245,9 +245,8 @@ static struct checkpoint *open_checkpoint(struct model_folder *model, const char
 {
     struct checkpoint *checkpoint;
 
-    if (model_folder_open(model, path, follow_symlinks, err))
+    if (model_folder_open_as(model, path, name, follow_symlinks, err))
         return NULL;
-    model_folder_call(model, name);
     checkpoint = model_folder_weights(model, notices, err);
     if (checkpoint && quantized_check_scales(checkpoint, name, err)) {
         checkpoint_close(checkpoint);

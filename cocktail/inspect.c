@@ -93,7 +93,8 @@ static int find_facts(struct facts *facts, const struct inspect_options *options
     char *path = model_argument_find(name, HUB_NEED_MODEL, &options->common, err);
     struct error ignored = {0};
     enum model_type type;
-    int rc = path ? model_folder_open(&facts->model, path, options->follow_symlinks, err) : -1;
+    int rc = path ? model_folder_open_as(&facts->model, path, name, options->follow_symlinks, err)
+                  : -1;
 
     free(path);
     if (rc)

@@ -40,11 +40,10 @@ static int open_models(struct merge *merge, const char *const *paths, struct err
 {
     for (size_t i = 0; i < merge->n_models; i++) {
         struct model_folder *model = &merge->models[i];
+        const char *name = merge->options.names ? merge->options.names[i] : paths[i];
 
-        if (model_folder_open(model, paths[i], merge->options.follow_symlinks, err))
+        if (model_folder_open_as(model, paths[i], name, merge->options.follow_symlinks, err))
             return -1;
-        if (merge->options.names)
-            model_folder_call(model, merge->options.names[i]);
         if (model_folder_need_config(model, err) || quantized_check_folder(model, err))
             return -1;
     }

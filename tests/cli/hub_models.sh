@@ -138,7 +138,7 @@ for name in nothing ./acme/nothing /acme/nothing acme/nothing/here acme/.nothing
     says "'$name'" 2 "'$name'" "no such"
 done
 run inspect acme/words
-says "a repository without a model" 3 "no weights"
+says "a repository without a model" 3 "'acme/words': no weights"
 run eval acme/words --examples "$examples/arithmetic.jsonl"
 says "eval of a repository without a model" 3 config.json
 wait $slow
