@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/model_folder.h"
+#include "arch/quantized.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "mix/compare.h"
@@ -238,13 +238,21 @@ static void print_text(const struct diff_options *options, const struct comparis
 
 /* ---- the command ---- */
 
+/* Packed integers can be told apart; numbers that count only times others cannot be measured. */
 static struct checkpoint *open_checkpoint(struct model_folder *model, const char *path,
-                                          bool follow_symlinks, struct notices *notices,
-                                          struct error *err)
+                                          const char *name, bool follow_symlinks,
+                                          struct notices *notices, struct error *err)
 {
-    if (model_folder_open(model, path, follow_symlinks, err))
+    struct checkpoint *checkpoint;
+
+    if (model_folder_open_as(model, path, name, follow_symlinks, err))
         return NULL;
-    return model_folder_weights(model, notices, err);
+    checkpoint = model_folder_weights(model, notices, err);
+    if (checkpoint && quantized_check_scales(checkpoint, name, err)) {
+        checkpoint_close(checkpoint);
+        return NULL;
+    }
+    return checkpoint;
 }
 
 static int diff(const struct diff_options *options, struct error *err)
@@ -260,8 +268,8 @@ static int diff(const struct diff_options *options, struct error *err)
     int rc = threads ? 0 : -1;
 
     for (size_t i = 0; rc == 0 && i < 2; i++) {
-        checkpoints[i] = open_checkpoint(&models[i], paths[i], options->follow_symlinks, &notices,
-                                         err);
+        checkpoints[i] = open_checkpoint(&models[i], paths[i], common->operands[i],
+                                         options->follow_symlinks, &notices, err);
         rc = checkpoints[i] ? 0 : -1;
     }
     if (rc == 0) {

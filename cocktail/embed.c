@@ -180,6 +180,8 @@ static int embed_all(struct embedder *embedder, struct error *err)
         .has_types = embedder->loaded.model->spec.n_token_types > 1,
         .max_length = embedder->max_length,
         .max_texts = options->batch_size,
+        .model = embedder->loaded.folder.name,
+        .n_embeddings = embedder->loaded.model->spec.vocab_size,
     };
     struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
     struct text_batches *batches = text_batches_open(input, embedder->loaded.tokenizer, &how);

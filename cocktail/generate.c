@@ -172,7 +172,8 @@ static void print_json(const struct writer *writer)
 
 /* ---- running ---- */
 
-static int encode_prompt(struct writer *writer, struct error *err)
+static int encode_prompt(struct writer *writer, const struct loaded_model *loaded,
+                         struct error *err)
 {
     const char *prompt = writer->options->prompt;
     struct tokenizer_scratch *scratch = tokenizer_scratch_new(writer->tokenizer);
@@ -181,6 +182,9 @@ static int encode_prompt(struct writer *writer, struct error *err)
     int rc = tokenizer_encode(writer->tokenizer, scratch, prompt, strlen(prompt), NULL, 0, &how,
                               &encoding, err);
 
+    if (rc == 0 && tokenizer_check_ids(writer->tokenizer, encoding.ids, encoding.n_ids,
+                                       loaded->model->spec.vocab_size, loaded->folder.name, err))
+        rc = error_context(err, "--prompt");
     for (size_t i = 0; i < encoding.n_ids && rc == 0; i++)
         ids_add(&writer->prompt, encoding.ids[i]);
     encoding_release(&encoding);
@@ -201,7 +205,7 @@ static int write_text(struct writer *writer, const struct loaded_model *loaded, 
     };
 
     writer->tokenizer = loaded->tokenizer;
-    if (encode_prompt(writer, err) ||
+    if (encode_prompt(writer, loaded, err) ||
         generate_find_eos(&loaded->folder, loaded->tokenizer, &writer->eos, err))
         return -1;
     if (generate_run(loaded->model, &writer->prompt, &how, &writer->stop, err) ||

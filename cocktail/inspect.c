@@ -4,7 +4,7 @@
 
 #include "arch/architecture.h"
 #include "arch/checkpoint_names.h"
-#include "arch/model_folder.h"
+#include "arch/quantized.h"
 #include "base/json.h"
 #include "text/vocabulary.h"
 
@@ -37,6 +37,7 @@ struct facts {
     size_t n_in_experts[N_EXPERT_KINDS]; /* parameters */
     size_t n_by_dtype[N_DTYPES];
     bool is_tied;
+    char *quantization;        /* NULL: it is not quantised */
     struct notices notices;
 };
 
@@ -92,7 +93,8 @@ static int find_facts(struct facts *facts, const struct inspect_options *options
     char *path = model_argument_find(name, HUB_NEED_MODEL, &options->common, err);
     struct error ignored = {0};
     enum model_type type;
-    int rc = path ? model_folder_open(&facts->model, path, options->follow_symlinks, err) : -1;
+    int rc = path ? model_folder_open_as(&facts->model, path, name, options->follow_symlinks, err)
+                  : -1;
 
     free(path);
     if (rc)
@@ -101,6 +103,7 @@ static int find_facts(struct facts *facts, const struct inspect_options *options
     if (!facts->checkpoint || count_tensors(facts, err) ||
         model_folder_vocabulary(&facts->model, &facts->vocabulary, err))
         return -1;
+    facts->quantization = quantized_method(&facts->model, facts->checkpoint);
     if (facts->model.has_config &&
         architecture_type(&facts->model.config, NULL, name, &type, &ignored) == 0)
         facts->type = model_type_name(type);
@@ -109,6 +112,7 @@ static int find_facts(struct facts *facts, const struct inspect_options *options
 
 static void facts_release(struct facts *facts)
 {
+    free(facts->quantization);
     checkpoint_close(facts->checkpoint);
     vocabulary_release(&facts->vocabulary);
     model_folder_release(&facts->model);
@@ -197,7 +201,7 @@ static void print_json(const struct inspect_options *options, const struct facts
     buffer_format(&out, "],\"tied_embeddings\":%s", facts->is_tied ? "true" : "false");
     add_text_member(&out, "tokenizer", facts->vocabulary.kind);
     add_text_member(&out, "pooling", facts->model.sentence.pooling);
-    add_text_member(&out, "quantization", config->quantization);
+    add_text_member(&out, "quantization", facts->quantization);
     buffer_add_text(&out, ",\"metadata\":{");
     for (size_t i = 0; i < checkpoint->n_metadata; i++) {
         buffer_add_text(&out, i ? "," : "");
@@ -300,7 +304,7 @@ static void print_text(const struct inspect_options *options, const struct facts
                       facts->vocabulary.ids.n_entries, facts->vocabulary.file);
     add_fact(&table, "tokenizer", text.data);
     add_fact(&table, "pooling", facts->model.sentence.pooling);
-    add_fact(&table, "quantization", config->quantization);
+    add_fact(&table, "quantization", facts->quantization);
     for (size_t i = 0; i < facts->checkpoint->n_metadata; i++) {
         buffer_clear(&text);
         buffer_format(&text, "%s = %s", facts->checkpoint->metadata[i].key,

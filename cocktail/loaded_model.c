@@ -44,9 +44,9 @@ int loaded_model_open(struct loaded_model *loaded, const char *argument,
     int rc = -1;
 
     *loaded = (struct loaded_model){0};
-    if (!path || model_folder_open(&loaded->folder, path, options->follow_symlinks, err))
+    if (!path ||
+        model_folder_open_as(&loaded->folder, path, argument, options->follow_symlinks, err))
         goto done;
-    model_folder_call(&loaded->folder, argument);
     if (find_type(loaded, argument, options, err) ||
         (!options->no_tokenizer && load_tokenizer(loaded, err)))
         goto done;

@@ -46,6 +46,7 @@ struct texts { /* all that is read, as ids: an array begins with the number of i
     struct ids ids;
     size_t *ends, n_texts, capacity, n_cut;
     size_t max_length, vocab_size; /* of the model */
+    const char *model;             /* its name */
 };
 
 /* ---- reading ---- */
@@ -106,6 +107,8 @@ static int read_texts(struct texts *texts, struct text_input *input,
     while ((more = text_input_next(input, &item, err)) > 0) {
         if (tokenizer_encode(tokenizer, scratch, item.text, item.n, item.pair, item.n_pair, &how,
                              &encoding, err) ||
+            tokenizer_check_ids(tokenizer, encoding.ids, encoding.n_ids, texts->vocab_size,
+                                texts->model, err) ||
             add_text(texts, encoding.ids, encoding.n_ids, err)) {
             more = text_item_context(&item, err);
             break;
@@ -216,6 +219,7 @@ static int logits(const struct logits_options *options, struct error *err)
         texts.max_length =
             text_limit(options->max_input_length, loaded.model->spec.max_tokens);
         texts.vocab_size = loaded.model->spec.vocab_size;
+        texts.model = loaded.folder.name;
         if (read_input(options, &loaded, &texts, err) == 0)
             rc = run_texts(loaded.model, &texts, is_npy, err);
     }

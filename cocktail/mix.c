@@ -1,5 +1,7 @@
 /* mix.c - the weighted average of several checkpoints as a new one. */
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "base/memory.h"
 #include "mix/weights.h"
@@ -26,6 +28,20 @@ static const struct option_row rows[] = {
     OPTIONS_COMMON,
 };
 
+/* `--weights 0.7 0.3 A B`: only "0.7" is the option's, and what follows would be models. */
+static int check_operands(const struct mix_options *options, struct error *err)
+{
+    const char *const *operands = options->common.operands;
+    struct stat info;
+
+    for (size_t i = 0; i < options->common.n_operands; i++)
+        if (operands[i][strspn(operands[i], "0123456789.,+-eE")] == '\0' &&
+            strpbrk(operands[i], "0123456789") && stat(operands[i], &info))
+            return error_set(err, ERROR_USAGE, "--weights: commas separate weights, without "
+                             "blanks, as in --weights 0.7,0.3; '%s' is no model", operands[i]);
+    return 0;
+}
+
 static int mix(const struct mix_options *options, const char *command, struct error *err)
 {
     const struct common_options *common = &options->common;
@@ -47,7 +63,7 @@ static int mix(const struct mix_options *options, const char *command, struct er
     if (!options->mixing.output)
         return error_set(err, ERROR_USAGE, "--output is missing: where to put the mixed model");
     mixing.weights = weights = memory_zalloc(n, sizeof *weights);
-    if (weights_parse(options->weights, weights, n, err) || weights_scale(weights, n, rule, err) ||
+    if (check_operands(options, err) || weights_parse(options->weights, weights, n, err) || weights_scale(weights, n, rule, err) ||
         mixing_check_output(&options->mixing, err))
         goto done;
     merge_options.names = common->operands;

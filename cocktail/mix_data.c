@@ -291,6 +291,14 @@ static int check_models(const struct judging *judging, struct error *err)
     return 0;
 }
 
+/* To judge takes long, and a disk that is full is full before it. */
+static int check_space(const struct judging *judging, struct error *err)
+{
+    const struct mixing_options *mixing = &judging->options->mixing;
+
+    return mixing->output && !mixing->dry_run ? merge_check_space(judging->merge, err) : 0;
+}
+
 static int run_judging(struct judging *judging, const char *command, struct error *err)
 {
     const struct mix_data_options *options = judging->options;
@@ -300,7 +308,8 @@ static int run_judging(struct judging *judging, const char *command, struct erro
     int rc = -1;
 
     judging->losses = memory_zalloc(n, sizeof *judging->losses);
-    if (check_models(judging, err) == 0 && judge_all(judging, err) == 0) {
+    if (check_models(judging, err) == 0 && check_space(judging, err) == 0 &&
+        judge_all(judging, err) == 0) {
         struct mixing mixing = {.options = &options->mixing, .common = &options->common,
                                 .merge = judging->merge, .weights = weights, .losses = losses,
                                 .command = command};

@@ -12,9 +12,14 @@
 #include "options.h"
 
 /* The path, to be freed; NULL with ERROR_USAGE for what is neither a path nor an id, and as
- * hub_fetch says for an id. Shows progress and notices. Before any thread is started. */
+ * hub_fetch says for an id. A name without an organisation is one when it is in the cache. Shows
+ * progress and notices. Before any thread is started. */
 char *model_argument_find(const char *argument, enum hub_need need,
                           const struct common_options *common, struct error *err);
+
+/* ERROR_USAGE for what is no path and cannot be the name of a model: says what such names look
+ * like, and what may be meant. Returns -1. */
+int model_argument_refuse(const char *argument, struct error *err);
 
 /* All of them, in order, each and the array to be freed with model_arguments_free; NULL on error. */
 char **model_arguments_find(const char *const *arguments, size_t n, enum hub_need need,

@@ -6,6 +6,7 @@
 #include "hub/hub_fetch.h"
 
 #include "command.h"
+#include "model_argument.h"
 #include "terminal.h"
 
 struct pull_options {
@@ -84,9 +85,8 @@ static int pull(const struct pull_options *options, struct error *err)
     struct hub_id id;
     int rc;
 
-    if (!hub_id_parse(&id, argument))
-        return error_set(err, ERROR_USAGE, "'%s': not a name on the Hub, which looks like "
-                         "org/name or org/name@revision", argument);
+    if (!hub_id_parse(&id, argument) && !hub_id_parse_bare(&id, argument))
+        return model_argument_refuse(argument, err);
     terminal_progress_start(&shown, "fetching", common);
     rc = hub_fetch(&snapshot, &id, &how, &notices, err);
     terminal_progress_end(&shown);

@@ -143,6 +143,8 @@ static int rank_all(const struct rerank_options *options, struct loaded_model *l
         .has_types = loaded->model->spec.n_token_types > 1,
         .max_length = text_limit(options->max_input_length, loaded->model->spec.max_tokens),
         .max_texts = options->batch_size,
+        .model = loaded->folder.name,
+        .n_embeddings = loaded->model->spec.vocab_size,
     };
     struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
     struct text_batches *batches = text_batches_open(input, loaded->tokenizer, &how);

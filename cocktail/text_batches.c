@@ -137,7 +137,8 @@ static int encode(struct text_batches *batches, const struct text_item *item, st
         return -1;
     if (batches->encoding.n_ids == 0)
         return error_set(err, ERROR_FORMAT, "the text has no tokens");
-    return 0;
+    return tokenizer_check_ids(batches->tokenizer, batches->encoding.ids, batches->encoding.n_ids,
+                               options->n_embeddings, options->model, err);
 }
 
 /* 1: batches->encoding and entry are those of the next text; 0: no more; -1 */

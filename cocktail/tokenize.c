@@ -205,6 +205,8 @@ static int tokenize(const struct tokenize_options *options, struct error *err)
         return -1;
     path = model_argument_find(common->operands[0], HUB_NEED_TEXTS, common, err);
     folder = path ? folder_open(path, options->follow_symlinks, err) : NULL;
+    if (folder && strcmp(path, common->operands[0]) != 0)
+        folder_call(folder, common->operands[0]);
     if (folder) {
         /* Old sentence-transformers folders keep everything of the model one level down. */
         bool is_below = folder_look(folder, "tokenizer_config.json") == FOLDER_ABSENT &&

@@ -5,7 +5,22 @@
 #include <sys/stat.h>
 
 #include "arch/architecture.h"
+#include "base/folder_hint.h"
 #include "base/memory.h"
+#include "base/model_files.h"
+
+/* Whether it can be weights, by its name; their content is looked at when they are opened. */
+static int check_file(const char *path, const char *directory, const char *name, struct error *err)
+{
+    static const char *const others[] = {"*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja",
+                                         "*.py", "*.md", NULL};
+    const char *text = folder_hint_file(name);
+
+    if (model_files_match(others, name))
+        return error_set(err, ERROR_USAGE, "'%s': a file beside weights, not the weights; give the "
+                         "directory '%s'", path, directory);
+    return text ? error_set(err, ERROR_UNSUPPORTED, "'%s': %s", path, text) : 0;
+}
 
 /* Splits the path of a weights file into its directory and its name. */
 static int open_file(struct model_folder *model, const char *path, bool follow_symlinks,
@@ -16,7 +31,8 @@ static int open_file(struct model_folder *model, const char *path, bool follow_s
                       : slash       ? memory_format("%.*s", (int)(slash - path), path)
                                     : memory_copy(".");
 
-    model->folder = folder_open(directory, follow_symlinks, err);
+    if (check_file(path, directory, slash ? slash + 1 : path, err) == 0)
+        model->folder = folder_open(directory, follow_symlinks, err);
     model->file = memory_copy(slash ? slash + 1 : path);
     model->sentence.transformer = "";
     free(directory);
@@ -35,10 +51,13 @@ static bool has_file(const struct model_folder *model, const char *name)
 static int open_directory(struct model_folder *model, const char *path, bool follow_symlinks,
                           struct error *err)
 {
+    bool is_at_its_name = strcmp(path, model->name) == 0;
     bool is_consolidated, has_config;
     const char *directory;
 
     model->folder = folder_open(path, follow_symlinks, err);
+    if (model->folder && !is_at_its_name)
+        folder_call(model->folder, model->name);
     if (!model->folder || sentence_folder_load(&model->sentence, model->folder, err))
         return -1;
     directory = model->sentence.transformer;
@@ -57,10 +76,16 @@ static int open_directory(struct model_folder *model, const char *path, bool fol
 int model_folder_open(struct model_folder *model, const char *path, bool follow_symlinks,
                       struct error *err)
 {
+    return model_folder_open_as(model, path, path, follow_symlinks, err);
+}
+
+int model_folder_open_as(struct model_folder *model, const char *path, const char *name,
+                         bool follow_symlinks, struct error *err)
+{
     struct stat info;
     int rc;
 
-    *model = (struct model_folder){.name = memory_copy(path)};
+    *model = (struct model_folder){.name = memory_copy(name)};
     if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode))
         rc = open_file(model, path, follow_symlinks, err);
     else
@@ -80,18 +105,19 @@ void model_folder_release(struct model_folder *model)
     *model = (struct model_folder){0};
 }
 
-void model_folder_call(struct model_folder *model, const char *name)
-{
-    free(model->name);
-    model->name = memory_copy(name);
-}
-
 int model_folder_need_config(const struct model_folder *model, struct error *err)
 {
+    static const char *const names[] = {"config.json", "params.json", NULL};
+    char *hint;
+
     if (model->has_config || model->file)
         return 0;
-    return error_set(err, ERROR_FORMAT, "'%s': no config.json in it, nor params.json",
-                     model->name);
+    hint = folder_hint(model->folder, model->sentence.transformer, "config.json", names,
+                       true);
+    error_set(err, ERROR_FORMAT, "'%s': no config.json in it, nor params.json%s", model->name,
+              hint);
+    free(hint);
+    return -1;
 }
 
 struct checkpoint *model_folder_weights(const struct model_folder *model, struct notices *notices,

@@ -26,9 +26,11 @@ struct model_folder {
  * ERROR_FORMAT when one is malformed. Released with model_folder_release. */
 int model_folder_open(struct model_folder *model, const char *path, bool follow_symlinks,
                       struct error *err);
+/* The same for a path that the user wrote as `name`: that of a model on the Hub, which messages
+ * then show and not its place in the cache. */
+int model_folder_open_as(struct model_folder *model, const char *path, const char *name,
+                         bool follow_symlinks, struct error *err);
 void model_folder_release(struct model_folder *model);
-/* Calls it as the user wrote it, where that is not its path but the name of a model on the Hub. */
-void model_folder_call(struct model_folder *model, const char *name);
 
 /* -1 with ERROR_FORMAT that says what was looked for when there is no config.json. */
 int model_folder_need_config(const struct model_folder *model, struct error *err);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "arch/families.h"
+#include "arch/quantized.h"
 #include "base/json.h"
 #include "base/memory.h"
 
@@ -386,11 +387,8 @@ int model_spec_load(struct model_spec *spec, const struct config *config, enum m
         unknown(config, err);
         return error_context(err, "'%s'", where);
     }
-    if (config->quantization) {
-        error_set(err, ERROR_UNSUPPORTED, "'%s': is quantised (" ERROR_NAME "); cannot run that",
-                  where, config->quantization);
+    if (quantized_check_config(config, where, err))
         return -1;
-    }
     loaded.is_encoder_decoder = loaded.family->is_encoder_decoder;
     loaded.has_tied_head = (tied >= 0 ? tied : architecture_tied_by_default(config)) != 0;
     if (type == MODEL_RERANKER)

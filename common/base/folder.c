@@ -40,8 +40,12 @@ struct folder *folder_open(const char *path, bool follow_symlinks, struct error 
     size_t length = strlen(path);
     char *real;
 
-    if (stat(path, &info) || !S_ISDIR(info.st_mode)) {
+    if (stat(path, &info)) {
         error_set(err, ERROR_USAGE, "'%s': no such directory", path);
+        return NULL;
+    }
+    if (!S_ISDIR(info.st_mode)) {
+        error_set(err, ERROR_USAGE, "'%s': is no directory; give the one that holds it", path);
         return NULL;
     }
     real = memory_realpath(path);
@@ -68,6 +72,12 @@ void folder_close(struct folder *folder)
     free(folder->blobs);
     free(folder->shared);
     free(folder);
+}
+
+void folder_call(struct folder *folder, const char *name)
+{
+    free(folder->path);
+    folder->path = memory_copy(name);
 }
 
 /* Whether it is the directory or lies in it. */

@@ -15,7 +15,7 @@
 #include "base/file.h"
 
 struct folder {
-    char *path;   /* as the user wrote it, without trailing slashes; for messages */
+    char *path;   /* for messages: as the user wrote it, without trailing slashes */
     char *real;   /* absolute, links resolved */
     char *blobs;  /* the blobs directory of the Hub cache it lies in, or NULL */
     char *shared; /* that of all repositories of the cache, or NULL */
@@ -27,6 +27,9 @@ enum folder_kind { FOLDER_ABSENT, FOLDER_FILE, FOLDER_DIRECTORY, FOLDER_OTHER };
 /* Opens a directory; NULL with ERROR_USAGE when there is none. Closed with folder_close. */
 struct folder *folder_open(const char *path, bool follow_symlinks, struct error *err);
 void folder_close(struct folder *folder);
+/* Shows it under this name in messages: that of a model on the Hub, say, and not its place in a
+ * cache. */
+void folder_call(struct folder *folder, const char *name);
 
 /* What stands under `name` (a relative path of ours, or a plain name), links resolved, without
  * opening it. A link that leads nowhere or out of the folder counts as FOLDER_FILE: opening it

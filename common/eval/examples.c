@@ -40,6 +40,7 @@ struct draft { /* an example while it is read */
     struct example_text *negatives;
     size_t n_positives, n_negatives, capacity;
     char *task; /* the first unknown member that is a list */
+    struct buffer keys; /* the names of all members, for messages */
 };
 
 static bool is_wanted(enum example_kind kind, enum member member)
@@ -116,6 +117,12 @@ static int read_passages(struct json_reader *reader, bool is_positive, struct dr
     return more;
 }
 
+static void add_key(struct buffer *keys, struct json_text key)
+{
+    if (keys->size < 200)
+        buffer_format(keys, "%s\"%.60s\"", keys->size ? ", " : "", key.bytes);
+}
+
 /* The value behind `key`. */
 static int read_member(struct json_reader *reader, enum example_kind kind, struct json_text key,
                        struct draft *draft, struct error *err)
@@ -123,6 +130,7 @@ static int read_member(struct json_reader *reader, enum example_kind kind, struc
     enum member member = 0;
     int rc;
 
+    add_key(&draft->keys, key);
     while (member < N_MEMBERS && !json_text_is(key, member_names[member]))
         member++;
     if (member < N_MEMBERS)
@@ -140,22 +148,30 @@ static int read_member(struct json_reader *reader, enum example_kind kind, struc
 
 static int find_missing(enum example_kind kind, const struct draft *draft, struct error *err)
 {
-    bool has_other = false;
+    bool has_other = false, has_wanted = false;
 
-    for (enum member member = 0; member < N_MEMBERS; member++)
+    for (enum member member = 0; member < N_MEMBERS; member++) {
         has_other |= draft->has[member] && !is_wanted(kind, member);
+        has_wanted |= draft->has[member] && is_wanted(kind, member);
+    }
     for (enum member member = 0; member < N_MEMBERS; member++) {
         if (draft->has[member] || !is_wanted(kind, member))
             continue;
         if (has_other)
-            return error_set(err, ERROR_FORMAT, "no \"%s\"; a model of this type takes %s",
-                             member_names[member],
+            return error_set(err, ERROR_FORMAT, "no \"%s\"; a model of this type takes %s, and this "
+                             "is %s: {%s}", member_names[member],
                              kind == EXAMPLE_OUTPUT ? "{\"input\", \"output\"}"
-                                                    : "{\"query\", \"pos\", \"neg\"}");
+                                                    : "{\"query\", \"pos\", \"neg\"}",
+                             kind == EXAMPLE_OUTPUT ? "for encoders and rerankers"
+                                                    : "for decoders and encoder-decoders",
+                             draft->keys.data);
         if (draft->task)
             return error_set(err, ERROR_FORMAT, "no \"%s\"; if '" ERROR_NAME "' is a task with a "
                              "list of examples, choose it with --task", member_names[member],
                              draft->task);
+        if (!has_wanted && draft->keys.size)
+            return error_set(err, ERROR_FORMAT, "no \"%s\", but %s", member_names[member],
+                             draft->keys.data);
         return error_set(err, ERROR_FORMAT, "no \"%s\"", member_names[member]);
     }
     return 0;
@@ -224,6 +240,7 @@ static int read_example(struct examples *examples, struct json_reader *reader,
         keep_draft(examples, &draft, line, number);
     free(draft.negatives);
     free(draft.task);
+    buffer_release(&draft.keys);
     return more;
 }
 

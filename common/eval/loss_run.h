@@ -26,6 +26,9 @@ struct loss_run { /* one model over all examples */
 /* run->encoding = a text, or a pair. max_length 0: neither cut nor counted. */
 int loss_run_encode(struct loss_run *run, struct example_text text,
                     const struct example_text *pair, size_t max_length, struct error *err);
+/* ERROR_FORMAT for a token that the model has no embedding for, as an input or a target. */
+int loss_run_check_ids(const struct loss_run *run, const uint32_t *ids, size_t n,
+                       struct error *err);
 /* Keeps the loss of an example: ERROR_INCOMPATIBLE when it is not finite. */
 int loss_run_keep(struct loss_run *run, size_t example, struct example_loss loss,
                   struct error *err);

@@ -27,6 +27,13 @@ int loss_run_encode(struct loss_run *run, struct example_text text,
     return 0;
 }
 
+int loss_run_check_ids(const struct loss_run *run, const uint32_t *ids, size_t n,
+                       struct error *err)
+{
+    return tokenizer_check_ids(run->model->tokenizer, ids, n, run->model->model->spec.vocab_size,
+                               run->model->name, err);
+}
+
 static size_t size_of(const struct example *example)
 {
     size_t size_bytes =

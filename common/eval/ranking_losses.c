@@ -70,6 +70,8 @@ static int add_text(struct ranking *ranking, const struct example *example,
         error_set(err, ERROR_FORMAT, "a text without tokens");
         return examples_context(run->examples, example, err);
     }
+    if (loss_run_check_ids(run, encoding->ids, encoding->n_ids, err))
+        return examples_context(run->examples, example, err);
     if (ranking->pending.ids.n_items + encoding->n_ids > LOSS_PASS_TOKENS && flush(ranking, err))
         return -1;
     sequences_add(&ranking->pending, encoding->ids, encoding->type_ids, encoding->n_ids);

@@ -205,6 +205,8 @@ static int make_decoder_example(struct loss_run *run, const struct example *text
     run->n_cut += n_whole > run->max_length;
     if (n_whole > run->max_length)
         made->inputs.n_items = run->max_length;
+    if (loss_run_check_ids(run, made->inputs.items, made->inputs.n_items, err))
+        return -1;
     if (n_masked == 0) /* no token stands before the first: nothing could tell it */
         n_masked = 1;
     if (n_masked >= made->inputs.n_items)
@@ -226,18 +228,18 @@ static int make_pair_example(struct loss_run *run, const struct example *text,
         return -1;
     if (encoding->n_ids == 0)
         return error_set(err, ERROR_FORMAT, "the input has no tokens");
+    if (loss_run_check_ids(run, encoding->ids, encoding->n_ids, err))
+        return -1;
     add_ids(&made->source, encoding->ids, encoding->n_ids);
     if (loss_run_encode(run, text->output, NULL, run->max_length, err))
         return -1;
     if (encoding->n_ids == 0)
         return error_set(err, ERROR_FORMAT, "the output has no tokens");
+    if (loss_run_check_ids(run, encoding->ids, encoding->n_ids, err))
+        return -1;
     add_ids(&made->targets, encoding->ids, encoding->n_ids);
     ids_add(&made->inputs, spec->decoder_start_id);
     add_ids(&made->inputs, encoding->ids, encoding->n_ids - 1);
-    for (size_t i = 0; i < encoding->n_ids; i++) /* the last is no input: model_run will not look */
-        if (encoding->ids[i] >= spec->vocab_size)
-            return error_set(err, ERROR_FORMAT, "token id %u; the model has embeddings for 0 to "
-                             "%zu", (unsigned)encoding->ids[i], spec->vocab_size - 1);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/folder_hint.h"
 #include "base/json_reader.h"
 #include "base/memory.h"
 #include "base/model_files.h"
@@ -287,7 +288,8 @@ static int map_tensor(struct checkpoint *checkpoint, const struct folder *folder
     } else {
         char *path = folder_join(directory, name.bytes);
         int rc = folder_look(folder, path) == FOLDER_ABSENT
-                     ? error_set(err, ERROR_FORMAT, "shard '%s' is missing", path)
+                     ? error_set(err, ERROR_FORMAT, "shard '%s' is missing; is the "
+                                 "download complete?", path)
                      : add_file(checkpoint, folder, path, err);
 
         free(path);
@@ -429,6 +431,20 @@ static int open_all(struct checkpoint *checkpoint, const struct folder *folder,
     return 0;
 }
 
+static void no_weights(const struct folder *folder, const char *directory, struct error *err)
+{
+    const char *names[MODEL_WEIGHTS_NAMES + 1] = {NULL};
+    char *hint;
+
+    for (size_t i = 0; i < MODEL_WEIGHTS_NAMES; i++)
+        names[i] = model_weights_names[i].name;
+    hint = folder_hint(folder, directory, "weights", names, true);
+    error_set(err, ERROR_FORMAT, "'%s%s%s': no weights (looked for model.safetensors, "
+              "pytorch_model.bin, their index files, consolidated.*, and a single *.pt or *.pth)%s",
+              folder->path, *directory ? "/" : "", directory, hint);
+    free(hint);
+}
+
 struct checkpoint *checkpoint_open(const struct folder *folder, const char *directory,
                                    const char *file, struct notices *notices, struct error *err)
 {
@@ -438,9 +454,7 @@ struct checkpoint *checkpoint_open(const struct folder *folder, const char *dire
                       : find_weights(folder, directory, &kind, err);
 
     if (!path) {
-        error_set(err, ERROR_FORMAT, "'%s%s%s': no weights (looked for model.safetensors, "
-                  "pytorch_model.bin, their index files, consolidated.*, and a single *.pt or *.pth)", folder->path,
-                  *directory ? "/" : "", directory);
+        no_weights(folder, directory, err);
         return NULL;
     }
     checkpoint = memory_zalloc(1, sizeof *checkpoint);

@@ -23,9 +23,9 @@ static const size_t tree_bytes_max = 100 * 1000 * 1000;
 void hub_cache_init(struct hub_cache *cache, const struct hub_settings *settings,
                     const char *repository)
 {
-    size_t n_owner = strcspn(repository, "/");
-    char *folder = memory_format("models--%.*s--%s", (int)n_owner, repository,
-                                 repository + n_owner + 1);
+    const char *slash = strchr(repository, '/'), *name = slash ? slash + 1 : repository;
+    char *folder = memory_format("models--%.*s%s%s", (int)(slash ? slash - repository : 0),
+                                 repository, slash ? "--" : "", name);
 
     *cache = (struct hub_cache){
         .root = memory_copy(settings->cache),
@@ -81,6 +81,16 @@ static char *read_small(const char *path, size_t limit, size_t *size)
     file_close(file);
     free(real);
     return text;
+}
+
+bool hub_cache_has_repository(const struct hub_cache *cache)
+{
+    char *path = memory_format("%s/snapshots", cache->repository);
+    struct stat info;
+    bool has = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+
+    free(path);
+    return has;
 }
 
 bool hub_cache_find_ref(const struct hub_cache *cache, const char *revision,
@@ -189,6 +199,16 @@ bool hub_cache_find_tree(const struct hub_cache *cache, const char *commit,
     free(text);
     free(path);
     return is_found;
+}
+
+bool hub_cache_has_pointer(const struct hub_cache *cache, const char *commit, const char *path)
+{
+    char *pointer = memory_format("%s/snapshots/%s/%s", cache->repository, commit, path);
+    struct stat info;
+    bool has = lstat(pointer, &info) == 0;
+
+    free(pointer);
+    return has;
 }
 
 /* The file that has the content: the pointer in the snapshot, or else the blob. */

@@ -36,12 +36,16 @@ char *hub_cache_snapshot_path(const struct hub_cache *cache, const char *commit)
 char *hub_cache_blob_path(const struct hub_cache *cache, const struct hub_file *file);
 char *hub_cache_incomplete_path(const struct hub_cache *cache, const struct hub_file *file);
 
+/* Whether anything of it was ever fetched. */
+bool hub_cache_has_repository(const struct hub_cache *cache);
 /* The commit that `revision` stood for when it was fetched last. */
 bool hub_cache_find_ref(const struct hub_cache *cache, const char *revision,
                         char commit[HUB_COMMIT_SIZE]);
 /* Whether the snapshot has the file, with its size. */
 bool hub_cache_has_file(const struct hub_cache *cache, const char *commit,
                         const struct hub_file *file);
+/* Whether the snapshot has an entry of this name, be it a link to nothing. */
+bool hub_cache_has_pointer(const struct hub_cache *cache, const char *commit, const char *path);
 bool hub_cache_has_blob(const struct hub_cache *cache, const struct hub_file *file);
 /* What the snapshot has, whoever put it there. ERROR_IO when there is no such snapshot. */
 int hub_cache_list(const struct hub_cache *cache, const char *commit, struct hub_listing *listing,

@@ -53,7 +53,7 @@ static int use_shard(struct hub_listing *listing, const char *directory, struct 
 
     free(path);
     if (!file)
-        return error_set(err, ERROR_FORMAT, "shard '" ERROR_NAME "' is not in the repository",
+        return error_set(err, ERROR_FORMAT, "shard '" ERROR_NAME "' is not there",
                          name.bytes);
     file->use = HUB_WEIGHTS;
     return 0;

@@ -32,9 +32,13 @@ struct hub_snapshot {
  * there, that is used, with a notice. ERROR_NETWORK when the repository is unknown, forbidden, or
  * offline and not there; ERROR_FORMAT for hostile names; ERROR_IO, ERROR_USAGE for variables that
  * make no sense. The message does not name the id. Released with hub_snapshot_release. */
+/* A name without an organisation that the Hub does not know is ERROR_USAGE. */
 int hub_fetch(struct hub_snapshot *snapshot, const struct hub_id *id,
               const struct hub_fetch_options *options, struct notices *notices,
               struct error *err);
+/* Whether there is something of it in the cache, at whatever commit. -1 with ERROR_USAGE for
+ * variables that make no sense. */
+int hub_fetch_look(const struct hub_id *id, bool *is_cached, struct error *err);
 void hub_snapshot_release(struct hub_snapshot *snapshot);
 
 #endif

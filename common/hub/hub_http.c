@@ -328,8 +328,10 @@ static enum hub_verdict judge_status(const struct hub_request *request,
 
     if (status >= 200 && status < 400)
         return HUB_GOOD;
-    if (status != 408 && status != 429 && status < 500)
+    if (status != 408 && status != 429 && status < 500) {
+        failure->is_unknown = status == 401 || status == 404;
         return refuse(request, err);
+    }
     failure->is_away = status >= 500;
     failure->wait_s = answer->retry_after_s;
     if (failure->wait_s > longest_wait_s) {
@@ -516,7 +518,7 @@ int hub_http_read(struct hub_http *http, struct hub_reading *reading, struct err
 
         if (verdict == HUB_GOOD)
             return 0;
-        reading->is_away = failure.is_away;
+        reading->failure = failure;
         if (verdict == HUB_FAILED || ++n_failed >= http->n_tries) {
             *err = why;
             return -1;

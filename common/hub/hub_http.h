@@ -81,6 +81,7 @@ enum hub_verdict {
 struct hub_failure {
     double wait_s; /* what the server asks to wait; 0 when it does not */
     bool is_away;  /* the Hub could not be reached, or it is broken (5xx) */
+    bool is_unknown; /* the Hub knows no such thing, or shows it to nobody (401, 404) */
 };
 
 /* What has become of a finished request. All but HUB_GOOD set *err and *failure. */
@@ -98,7 +99,7 @@ struct hub_reading {
     bool may_leave;           /* redirects may lead to another origin (without the token) */
     struct buffer body;       /* to be released */
     char *next;               /* URL of the next page, to be freed; or NULL */
-    bool is_away;             /* as in struct hub_failure, when it fails */
+    struct hub_failure failure; /* when it fails */
 };
 
 /* Reads a whole answer, following redirects and trying again what may pass.

@@ -43,16 +43,62 @@ static bool is_revision(const char *text)
     return true;
 }
 
-bool hub_id_parse(struct hub_id *id, const char *text)
+/* The last n_name bytes of the first n_repository are the name. */
+static bool parse(struct hub_id *id, const char *text, size_t n_repository, size_t n_name)
 {
-    size_t n_repository = strcspn(text, "@"), n_owner = strcspn(text, "/");
     const char *revision = text[n_repository] ? text + n_repository + 1 : "main";
 
-    if (n_owner >= n_repository || !is_part(text, n_owner) ||
-        !is_part(text + n_owner + 1, n_repository - n_owner - 1) || !is_revision(revision))
+    if (!is_part(text + n_repository - n_name, n_name) || !is_revision(revision))
         return false;
     *id = (struct hub_id){memory_format("%.*s", (int)n_repository, text), memory_copy(revision)};
     return true;
+}
+
+bool hub_id_parse(struct hub_id *id, const char *text)
+{
+    size_t n_repository = strcspn(text, "@"), n_owner = strcspn(text, "/");
+
+    return n_owner < n_repository && is_part(text, n_owner) &&
+           parse(id, text, n_repository, n_repository - n_owner - 1);
+}
+
+bool hub_id_parse_bare(struct hub_id *id, const char *text)
+{
+    size_t n_repository = strcspn(text, "@");
+
+    return parse(id, text, n_repository, n_repository);
+}
+
+static const char *skip(const char *text, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    return strncmp(text, prefix, n) == 0 ? text + n : text;
+}
+
+char *hub_id_of_address(const char *text)
+{
+    static const char *const marks[] = {"/tree/", "/blob/", "/resolve/", "/raw/"};
+    const char *host = skip(skip(text, "https://"), "http://");
+    const char *path = skip(skip(skip(host, "www."), "huggingface.co/"), "hf.co/");
+    const char *revision = NULL, *rest = path + strcspn(path, "/");
+    char *id;
+    struct hub_id parsed;
+
+    if (path == host || !*rest)
+        return NULL;
+    rest += 1 + strcspn(rest + 1, "/?#");
+    for (size_t i = 0; i < sizeof marks / sizeof *marks && !revision; i++)
+        if (strncmp(rest, marks[i], strlen(marks[i])) == 0)
+            revision = rest + strlen(marks[i]);
+    id = memory_format("%.*s%s%.*s", (int)(rest - path), path, revision ? "@" : "",
+                       revision ? (int)strcspn(revision, "/?#") : 0, revision ? revision : "");
+    if (!hub_id_parse(&parsed, id)) {
+        free(id);
+        return NULL;
+    }
+    hub_id_release(&parsed);
+    return id;
 }
 
 void hub_id_release(struct hub_id *id)

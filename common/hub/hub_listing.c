@@ -15,16 +15,17 @@ static const size_t files_max = 1000 * 1000;
 
 /* ---- names ---- */
 
+/* No "." or "..", and no drive: joined to a folder, "C:x" leaves it where there are drives. */
 static bool is_plain_name(const char *name, size_t length)
 {
     return length > 0 && length <= NAME_BYTES_MAX && !(length == 1 && name[0] == '.') &&
-           !(length == 2 && name[0] == '.' && name[1] == '.');
+           !(length == 2 && name[0] == '.' && name[1] == '.') &&
+           !(length > 1 && name[1] == ':');
 }
 
 int hub_listing_check_path(const char *path, size_t length, struct error *err)
 {
-    bool is_good = length > 0 && length <= PATH_BYTES_MAX && !memchr(path, '\\', length) &&
-                   !(length > 1 && path[1] == ':'); /* a drive */
+    bool is_good = length > 0 && length <= PATH_BYTES_MAX && !memchr(path, '\\', length);
 
     for (size_t i = 0; is_good && i < length; i++)
         is_good = (unsigned char)path[i] >= ' ' && path[i] != '\x7f';
@@ -313,7 +314,8 @@ static int find_sha(const struct buffer *body, char commit[HUB_COMMIT_SIZE], str
 }
 
 int hub_listing_resolve(struct hub_http *http, const char *repository, const char *revision,
-                        char commit[HUB_COMMIT_SIZE], bool *is_away, struct error *err)
+                        char commit[HUB_COMMIT_SIZE], struct hub_failure *failure,
+                        struct error *err)
 {
     char *encoded = hub_url_encode(revision, false);
     char *url = memory_format("%s/api/models/%s/revision/%s", http->settings->endpoint, repository,
@@ -322,7 +324,7 @@ int hub_listing_resolve(struct hub_http *http, const char *repository, const cha
     struct error why = {0};
     int rc = hub_http_read(http, &reading, err);
 
-    *is_away = reading.is_away;
+    *failure = reading.failure;
     if (rc == 0 && find_sha(&reading.body, commit, &why))
         rc = blame_hub(&why, err);
     buffer_release(&reading.body);
@@ -334,12 +336,12 @@ int hub_listing_resolve(struct hub_http *http, const char *repository, const cha
 
 /* One page. *next becomes the URL of the one behind it, or NULL. */
 static int read_page_of(struct hub_listing *listing, struct hub_http *http, const char *url,
-                        char **next, bool *is_away, struct error *err)
+                        char **next, struct hub_failure *failure, struct error *err)
 {
     struct hub_reading reading = {.url = url, .content = HUB_JSON, .limit = answer_bytes_max};
     int rc = hub_http_read(http, &reading, err);
 
-    *is_away = reading.is_away;
+    *failure = reading.failure;
     *next = reading.next;
     if (rc == 0)
         rc = read_page(listing, &reading.body, err);
@@ -361,7 +363,7 @@ static int check_next(char *const *urls, size_t n_urls, const char *next, struct
 }
 
 int hub_listing_read(struct hub_listing *listing, struct hub_http *http, const char *repository,
-                     const char *commit, bool *is_away, struct error *err)
+                     const char *commit, struct hub_failure *failure, struct error *err)
 {
     char **urls = memory_zalloc(PAGES_MAX, sizeof *urls);
     char *next = memory_format("%s/api/models/%s/tree/%s?recursive=true&expand=false",
@@ -374,7 +376,7 @@ int hub_listing_read(struct hub_listing *listing, struct hub_http *http, const c
         if (rc)
             break;
         urls[n_urls++] = next;
-        rc = read_page_of(listing, http, urls[n_urls - 1], &next, is_away, err);
+        rc = read_page_of(listing, http, urls[n_urls - 1], &next, failure, err);
     }
     free(next);
     for (size_t i = 0; i < n_urls; i++)

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 
 struct hub_http;
+struct hub_failure;
 
 enum hub_use { HUB_UNUSED, HUB_TEXT, HUB_WEIGHTS }; /* what hub_choose wants a file for */
 
@@ -32,13 +33,14 @@ struct hub_listing { /* a zeroed struct is empty */
 
 enum { HUB_COMMIT_SIZE = 41 };
 
-/* The commit that `revision` stands for. *is_away as in struct hub_failure. */
+/* The commit that `revision` stands for. *failure says more of an error. */
 int hub_listing_resolve(struct hub_http *http, const char *repository, const char *revision,
-                        char commit[HUB_COMMIT_SIZE], bool *is_away, struct error *err);
+                        char commit[HUB_COMMIT_SIZE], struct hub_failure *failure,
+                        struct error *err);
 /* All files at a commit. ERROR_FORMAT for names that are refused, ERROR_NETWORK for an answer that
  * is no listing. Released with hub_listing_release. */
 int hub_listing_read(struct hub_listing *listing, struct hub_http *http, const char *repository,
-                     const char *commit, bool *is_away, struct error *err);
+                     const char *commit, struct hub_failure *failure, struct error *err);
 /* From trees/COMMIT.json, which newer huggingface_hub writes into the cache: all files of it. */
 int hub_listing_parse_tree(struct hub_listing *listing, const char *text, size_t size,
                            struct error *err);

@@ -223,13 +223,15 @@ static int find_endpoint(struct hub_settings *settings, struct error *err)
 int hub_settings_load(struct hub_settings *settings, struct error *err)
 {
     const char *certificates = find("SSL_CERT_FILE");
+    const char *offline_name = find("HF_HUB_OFFLINE") ? "HF_HUB_OFFLINE" : "TRANSFORMERS_OFFLINE";
     char *home = find_hub_home();
     int rc;
 
     *settings = (struct hub_settings){
         .cache = find_cache(home),
         .certificates = certificates ? memory_copy(certificates) : NULL,
-        .is_offline = is_true(find("HF_HUB_OFFLINE") ? "HF_HUB_OFFLINE" : "TRANSFORMERS_OFFLINE"),
+        .is_offline = is_true(offline_name),
+        .offline_name = offline_name,
         .has_no_symlinks = is_true("HF_HUB_DISABLE_SYMLINKS"),
     };
     rc = find_endpoint(settings, err) ||

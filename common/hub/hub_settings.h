@@ -14,6 +14,7 @@ struct hub_settings {
     char *token;              /* NULL: none */
     char *certificates;       /* a file with those to trust, or NULL: those of the system */
     bool is_offline;          /* nothing may be asked */
+    const char *offline_name; /* says this variable; borrowed */
     bool has_no_symlinks;     /* the cache must do without */
     size_t etag_timeout_s;    /* for questions */
     size_t download_timeout_s; /* for files */

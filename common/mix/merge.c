@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/quantized.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/outdir.h"
@@ -15,15 +16,6 @@
 static const size_t small_files_bytes = 1000 * 1000;
 
 /* ---- opening the models ---- */
-
-static int check_quantized(const struct model_folder *model, struct error *err)
-{
-    if (!model->has_config || !model->config.quantization)
-        return 0;
-    return error_set(err, ERROR_UNSUPPORTED, "'%s': a quantised model (quantization_config: "
-                     ERROR_NAME ") cannot be mixed; use the original one", model->name,
-                     model->config.quantization);
-}
 
 static int find_type(struct merge *merge, struct error *err)
 {
@@ -48,12 +40,11 @@ static int open_models(struct merge *merge, const char *const *paths, struct err
 {
     for (size_t i = 0; i < merge->n_models; i++) {
         struct model_folder *model = &merge->models[i];
+        const char *name = merge->options.names ? merge->options.names[i] : paths[i];
 
-        if (model_folder_open(model, paths[i], merge->options.follow_symlinks, err))
+        if (model_folder_open_as(model, paths[i], name, merge->options.follow_symlinks, err))
             return -1;
-        if (merge->options.names)
-            model_folder_call(model, merge->options.names[i]);
-        if (model_folder_need_config(model, err) || check_quantized(model, err))
+        if (model_folder_need_config(model, err) || quantized_check_folder(model, err))
             return -1;
     }
     if (find_type(merge, err) ||
@@ -162,6 +153,8 @@ static int make_layout(struct merge *merge, const struct checkpoint *checkpoint,
     made->is_known = layout_check(&made->layout, &failure) == 0;
     if (made->is_known || !merge->models[i].has_config)
         return 0;
+    if (quantized_check_tensors(checkpoint, merge->models[i].name, err)) /* that is why */
+        return -1;
     *err = failure;
     return error_context(err, "'%s'", merge->models[i].name);
 }
@@ -577,7 +570,7 @@ static int write_all(struct merge *merge, const struct merge_recipe *recipe, str
            write_card(merge, recipe, outdir, err) ? -1 : 0;
 }
 
-static int check_space(const struct merge *merge, struct error *err)
+int merge_check_space(const struct merge *merge, struct error *err)
 {
     size_t free_bytes;
 
@@ -596,7 +589,7 @@ int merge_write(struct merge *merge, const struct merge_recipe *recipe, struct t
     int rc;
 
     *result = (struct merge_result){0};
-    if (check_space(merge, err))
+    if (merge_check_space(merge, err))
         return -1;
     outdir = outdir_open(merge->options.output, merge->options.force, holds_checkpoint, err);
     if (!outdir)

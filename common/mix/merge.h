@@ -85,6 +85,8 @@ struct merge_recipe { /* all borrowed */
     const char *command;   /* the command line, likewise */
 };
 
+/* Whether the result fits on its disk; merge_write looks again. ERROR_IO. */
+int merge_check_space(const struct merge *merge, struct error *err);
 int merge_write(struct merge *merge, const struct merge_recipe *recipe, struct threads *threads,
                 struct progress *progress, struct merge_result *result,
                 struct error *err);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "arch/checkpoint_names.h"
+#include "arch/quantized.h"
 #include "arch/tensor_names.h"
 #include "base/memory.h"
 #include "format/safetensors.h"
@@ -420,14 +421,8 @@ static bool find_lacks_head(const struct planner *planner)
 static int check_packed(const struct planner *planner, struct error *err)
 {
     for (size_t i = 0; i < planner->n_models; i++)
-        for (size_t k = 0; k < planner->models[i].checkpoint->n_tensors; k++) {
-            const char *name = planner->models[i].checkpoint->tensors[k].name;
-
-            if (tensor_names_is_packed(name))
-                return error_set(err, ERROR_UNSUPPORTED, "'%s': tensor '" ERROR_NAME "': packed "
-                                 "weights of a quantised model cannot be mixed; use the original "
-                                 "one", planner->models[i].name, name);
-        }
+        if (quantized_check_tensors(planner->models[i].checkpoint, planner->models[i].name, err))
+            return -1;
     return 0;
 }
 

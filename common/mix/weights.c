@@ -16,17 +16,40 @@ static size_t count_numbers(const char *text)
     return n;
 }
 
+/* The first weight that something else than a comma divides from the next, as in "0.7 0.3", and how
+ * many bytes of it there are up to the next comma. */
+static const char *find_undivided(const char *text, size_t *length)
+{
+    static const char others[] = " \t\n;:/|";
+
+    for (; *text; text += *length + (text[*length] == ',')) {
+        size_t start = strspn(text, others), end = start + strcspn(text + start, " \t\n;:/|,");
+
+        *length = strcspn(text, ",");
+        if (end > start && end + strspn(text + end, others) < *length)
+            return text;
+    }
+    return NULL;
+}
+
 int weights_parse(const char *text, double *weights, size_t n_models, struct error *err)
 {
-    size_t n = count_numbers(text);
+    size_t n = count_numbers(text), length;
+    const char *undivided = find_undivided(text, &length);
 
+    if (undivided)
+        return error_set(err, ERROR_USAGE, "--weights: commas separate weights, as in 0.7,0.3, not "
+                         "'%.*s'", (int)(length < 100 ? length : 100), undivided);
+    if (n == 1 && n_models > 1)
+        return error_set(err, ERROR_USAGE, "--weights: 1 weight for %zu models; commas separate "
+                         "weights, as in 0.7,0.3", n_models);
     if (n != n_models)
         return error_set(err, ERROR_USAGE, "--weights: %zu weight%s for %zu model%s", n,
                          n == 1 ? "" : "s", n_models, n_models == 1 ? "" : "s");
     for (size_t i = 0; i < n; i++) {
-        size_t length = strcspn(text, ",");
         char *end;
 
+        length = strcspn(text, ",");
         weights[i] = strtod(text, &end);
         if (length == 0 || end != text + length)
             return error_set(err, ERROR_USAGE, "--weights: '%.*s' is not a number",

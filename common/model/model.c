@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arch/families.h"
+#include "arch/quantized.h"
 #include "base/memory.h"
 #include "math/gemm.h"
 #include "math/vector.h"
@@ -39,7 +40,7 @@ struct model *model_load(const struct model_folder *folder, enum model_type type
         check_type(model, type, folder->name, err))
         goto failed;
     model->checkpoint = model_folder_weights(folder, notices, err);
-    if (!model->checkpoint)
+    if (!model->checkpoint || quantized_check(folder, model->checkpoint, err))
         goto failed;
     if (parameters_load(&model->parameters, &model->spec, type, model->checkpoint, notices, err)) {
         error_context(err, "'%s'", folder->name);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/quantized.h"
 #include "base/memory.h"
 #include "math/gemm.h"
 #include "math/vector.h"
@@ -133,7 +134,7 @@ static int add_dense(struct sentence_model *sentence, const struct folder *folde
                          "given %zu", path, step->dense.n_in, sentence->size);
     sentence->size = step->dense.n_out;
     checkpoint = checkpoint_open(folder, path, NULL, notices, err);
-    if (checkpoint)
+    if (checkpoint && quantized_check_tensors(checkpoint, folder->path, err) == 0)
         rc = load_weights(step, checkpoint, err);
     if (rc)
         error_context(err, "module '" ERROR_NAME "'", path);

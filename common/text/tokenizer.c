@@ -748,6 +748,22 @@ const char *tokenizer_token(const struct tokenizer *tokenizer, uint32_t id, size
     return added->content;
 }
 
+int tokenizer_check_ids(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
+                        size_t n_rows, const char *name, struct error *err)
+{
+    size_t i = 0, length = 0;
+    const char *token;
+
+    while (i < n && ids[i] < n_rows)
+        i++;
+    if (i == n)
+        return 0;
+    token = tokenizer_token(tokenizer, ids[i], &length);
+    return error_set(err, ERROR_FORMAT, "token '%.*s' has the id %u, but '%s' has embeddings for 0 "
+                     "to %zu only (%zu rows); does the tokenizer belong to the model?", (int)(length < 160 ? length : 160),
+                     token ? token : "", (unsigned)ids[i], name, n_rows - 1, n_rows);
+}
+
 bool tokenizer_find(const struct tokenizer *tokenizer, const char *token, uint32_t *id)
 {
     const struct added_token *added = find_added(tokenizer, token, strlen(token));

@@ -64,6 +64,10 @@ void tokenizer_stream_release(struct tokenizer_stream *stream);
 
 /* The token as the vocabulary spells it (borrowed), or NULL. */
 const char *tokenizer_token(const struct tokenizer *tokenizer, uint32_t id, size_t *length);
+/* ERROR_FORMAT that names the first token whose id the model `name`, with n_rows embeddings, does
+ * not have. */
+int tokenizer_check_ids(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
+                        size_t n_rows, const char *name, struct error *err);
 /* Id of a token of the vocabulary or an added one; false when there is none. */
 bool tokenizer_find(const struct tokenizer *tokenizer, const char *token, uint32_t *id);
 size_t tokenizer_n_tokens(const struct tokenizer *tokenizer); /* added ones included */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/folder_hint.h"
 #include "base/json.h"
 #include "base/json_reader.h"
 #include "base/memory.h"
@@ -791,6 +792,21 @@ static const struct {
     {"tekken.json", make_tekken},
 };
 
+static int no_tokenizer(const struct folder *folder, const char *directory, struct error *err)
+{
+    static const char *const names[] = {"tokenizer.json", "vocab.txt", "vocab.json",
+                                        "tokenizer.model", "spiece.model",
+                                        "sentencepiece.bpe.model", "tekken.json", NULL};
+    char *hint = folder_hint(folder, directory, "a tokenizer", names, false);
+
+    error_set(err, ERROR_FORMAT, "'%s%s%s': no tokenizer in it (looked for tokenizer.json, "
+              "vocab.txt, vocab.json, tokenizer.model, spiece.model, "
+              "sentencepiece.bpe.model, tekken.json)%s", folder->path, *directory ? "/" : "",
+              directory, hint);
+    free(hint);
+    return -1;
+}
+
 int tokenizer_fallback_make(struct tokenizer_fallback *fallback, const struct folder *folder,
                             const char *directory, const struct tokenizer_config *config,
                             struct error *err)
@@ -817,8 +833,5 @@ int tokenizer_fallback_make(struct tokenizer_fallback *fallback, const struct fo
         free(path);
         return rc;
     }
-    return error_set(err, ERROR_FORMAT, "'%s%s%s': no tokenizer in it (looked for tokenizer.json, "
-                     "vocab.txt, vocab.json, tokenizer.model, spiece.model, "
-                     "sentencepiece.bpe.model, tekken.json)", folder->path,
-                     *directory ? "/" : "", directory);
+    return no_tokenizer(folder, directory, err);
 }

@@ -41,7 +41,7 @@ echo "with another layout:"
 complain mix --weights 0.5,0.5 "$own" "$models/mixtral" -o none
 complain mix --weights 0.5,0.5 "$models/mixtral/model.safetensors" \
     "$own/consolidated.safetensors" -o none
-complain mix --weights 0.5,0.5 "$own" "$models/mixtral-first-release" -o none
+complain mix --weights 0.5,0.5 "$own" "$models/mixtral-first-release" -o first-release
 
 echo "params that contradict the tensors, or cannot be:"
 changed dim 's/"dim": 20/"dim": 24/'

@@ -6,7 +6,7 @@ for name in encoder-base encoder-parts encoder-repairs reranker-base decoder-bas
 done
 mkdir words
 echo words >words/notes.txt
-start_hub "${repositories[@]}" --repo "acme/encoder-base@other=$FIXTURES/encoder-parts" --repo acme/words=words
+start_hub "${repositories[@]}" --renamed decodertwo=acme/decoder-base --repo "acme/encoder-base@other=$FIXTURES/encoder-parts" --repo acme/words=words
 examples=$FIXTURES/examples
 export COCKTAIL_THREADS=2
 
@@ -123,6 +123,52 @@ expect "a path" 0
 [[ $(member path) == acme/encoder-base ]] || echo "a path: $(<out)"
 rm -r acme
 
+# ---- a name without an organisation, which old models have ----
+
+for name in decodertwo decodertwo@main; do
+    run inspect "$name"
+    says "$name, not in the cache" 2 "'$name': no such directory or file, nor is it in the cache of the Hub; a model on the Hub is named like org/name or org/name@revision ('cocktail pull $name' would"
+done
+[[ $(count decodertwo) == 0 ]] || echo "asked for a word that may be a mistyped path: $(requests decodertwo)"
+run pull decodertwo
+expect "pull of a name without an organisation" 0
+[[ $(<out) == "$PWD"/cache/models--decodertwo/snapshots/* ]] || echo "pull decodertwo: $(<out)"
+for offline in 0 1; do
+    HF_HUB_OFFLINE=$offline run inspect --json decodertwo
+    expect "in the cache, offline $offline" 0
+    [[ $(member path) == decodertwo ]] || echo "decodertwo: $(<out)"
+    HF_HUB_OFFLINE=$offline run eval decodertwo@main --examples "$examples/arithmetic.jsonl"
+    expect "eval, offline $offline" 0
+done
+HF_HUB_OFFLINE=1 run tokenize decodertwo@other text
+says "another revision, offline" 6 "lacks its revision 'other'; it has main"
+HF_HUB_OFFLINE=1 run pull decoderthree
+says "pull, offline" 6 "has nothing of it" HF_HUB_OFFLINE
+run pull decoderthree
+says "pull, unknown" 2 "the Hub answers 40" "a model on the Hub is named like org/name or org/name@revision"
+mkdir decodertwo
+run inspect decodertwo
+says "a path wins" 3 "'decodertwo': no weights"
+rmdir decodertwo
+
+# ---- what is meant ----
+
+run inspect https://huggingface.co/acme/encoder-base/tree/main
+says "an address" 2 "the name of that model is 'acme/encoder-base@main'"
+run pull https://huggingface.co/acme/encoder-base
+says "pull of an address" 2 "the name of that model is 'acme/encoder-base'"
+run pull ./words
+says "pull of a path" 2 "'./words': is a path, and nothing to fetch"
+mkdir encoder-best acme
+mkdir acme/encoder-besst
+HF_HUB_OFFLINE=1 run inspect acme/encoder-best
+says "nearly a path" 6 "no such directory (did you mean 'acme/encoder-besst'?), and not fetched"
+run inspect encoder-bestt
+says "nearly a word" 2 "did you mean 'encoder-best'?"
+run inspect ./encoder-bestt
+says "nearly a path that is no id" 2 "did you mean './encoder-best'?"
+rm -r encoder-best acme
+
 # ---- what is neither ----
 
 run inspect acme/nothing
@@ -138,7 +184,7 @@ for name in nothing ./acme/nothing /acme/nothing acme/nothing/here acme/.nothing
     says "'$name'" 2 "'$name'" "no such"
 done
 run inspect acme/words
-says "a repository without a model" 3 "no weights"
+says "a repository without a model" 3 "'acme/words': no weights"
 run eval acme/words --examples "$examples/arithmetic.jsonl"
 says "eval of a repository without a model" 3 config.json
 wait $slow

@@ -28,3 +28,10 @@ try --normalize --weights 1e-30,1e-30
 try --compat lm-cocktail --weights 0.5,0.4995
 try --compat lm-cocktail --weights 0.5,0.2
 try --compat lm-cocktail --normalize --weights 0.5,0.2
+
+# Commas separate them.
+try --weights 0.7 0.3
+try --weights '0.7 0.3'
+try --weights '0.7;0.3'
+try --weights 0.7, 0.3
+try --weights '0.7, 0.3'

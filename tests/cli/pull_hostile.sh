@@ -28,7 +28,7 @@ try "chosen by --include" lasting/name-parent --include '*'
 try "not chosen by --include" lasting/name-parent-json --include config.json
 try "--dry-run" lasting/name-absolute --dry-run
 try "--json" lasting/name-nul-json --json
-((n_names == 20)) || echo "$n_names names"
+((n_names == 24)) || echo "$n_names names"
 [[ $(count "$bodies") == 0 ]] || echo "fetched: $(requests "$bodies")"
 find . "$TMPDIR" -path ./hub -prune -o -print | sort | diff before - ||
     echo "something was written"

@@ -59,14 +59,16 @@ HF_HUB_OFFLINE=1 offline "offline, by commit" 0 "" pull --json "acme/small@$comm
 [[ $(count .) == 0 ]] || echo "offline: $(requests .)"
 HF_HUB_OFFLINE=0 offline "HF_HUB_OFFLINE=0" 0 "" pull --json acme/small
 [[ $(count .) -gt 0 ]] || echo "HF_HUB_OFFLINE=0 did not ask"
-HF_HUB_OFFLINE=1 offline "offline, another revision" 6 HF_HUB_OFFLINE pull acme/small@other
-HF_HUB_OFFLINE=1 offline "offline, another repository" 6 HF_HUB_OFFLINE pull acme/other
+HF_HUB_OFFLINE=1 offline "offline, another revision" 6 "the cache '$PWD/cache' lacks its revision 'other'; it has main, and HF_HUB_OFFLINE forbids" pull acme/small@other
+HF_HUB_OFFLINE=1 offline "offline, another commit" 6 "lacks its revision '${commit//?/0}'; it has main" pull "acme/small@${commit//?/0}"
+HF_HUB_OFFLINE=1 offline "offline, another repository" 6 "the cache '$PWD/cache' has nothing of it, and HF_HUB_OFFLINE forbids to ask the Hub; without it 'cocktail pull' fetches" pull acme/other
+TRANSFORMERS_OFFLINE=1 offline "offline by the other variable" 6 "TRANSFORMERS_OFFLINE forbids" pull acme/other
 
 HF_ENDPOINT=$dead offline "dead" 0 acme/small pull --json acme/small
 HF_ENDPOINT=$dead offline "dead, by commit" 0 acme/small pull --json "acme/small@$commit"
 HF_ENDPOINT=http://hub.invalid offline "unknown host" 0 acme/small pull --json acme/small
 HF_ENDPOINT=$dead offline "dead, -q" 0 "" pull -q --json acme/small
-HF_ENDPOINT=$dead aside "dead, another revision" 6 acme/small@other pull acme/small@other &
+HF_ENDPOINT=$dead aside "dead, another revision" 6 "lacks its revision 'other'; it has main" pull acme/small@other &
 slow+=($!)
 
 # ---- a server that answers, but not well ----
@@ -94,18 +96,18 @@ cp online-small online
 export HF_HUB_OFFLINE=1
 cp -a cache whole
 rm "$snapshot/model.safetensors"
-offline "without the weights" 6 HF_HUB_OFFLINE pull acme/small
+offline "without the weights" 6 "lacks the weights (model.safetensors, say) of its commit $commit" pull acme/small
 run pull acme/small --include config.json
 expect "what is there of it" 0
 rm -rf cache
 cp -a whole cache
 rm cache/models--acme--small/blobs/"$(sha256sum <small/model.safetensors | cut -d' ' -f1)"
-offline "the link is there, the blob is not" 6 HF_HUB_OFFLINE pull acme/small
+offline "the link is there, the blob is not" 6 "lacks 'model.safetensors' of its commit $commit" pull acme/small
 rm -rf cache
 HF_HUB_OFFLINE=0 run pull acme/shards
 expect "shards" 0
 rm cache/models--acme--shards/snapshots/*/model-00003-of-00004.safetensors
-offline "without a shard" 6 HF_HUB_OFFLINE pull acme/shards
+offline "without a shard" 6 "shard 'model-00003-of-00004.safetensors' is not there" pull acme/shards
 unset HF_HUB_OFFLINE
 run pull acme/shards
 expect "completed" 0

@@ -7,7 +7,7 @@ and SHA-256 come from the files of real directories. Each revision of a reposito
 `main` is the one given without a revision.
 
 --private, --gated ORG/NAME   repositories for which --token is needed
---renamed OLD/ID=NEW/ID       answers with redirects to the new name
+--renamed OLD/ID=NEW/ID       answers with redirects to the new name; OLD/ may be missing, as of gpt2
 --faulty DIRECTORY            serves it as lasting/FAULT[.PLACE] and passing/FAULT[.PLACE]: the
                               faults of hub_faults.py, for ever or on the first requests only
 
@@ -257,6 +257,8 @@ class Hub:
             request.repository = self.find_repository("/".join(segments[3:5]), authorization)
             snapshot, file = self.find_file(request.repository, segments[5], "/".join(segments[6:]), authorization)
             return self.answer_content(request, snapshot, file)
+        if len(segments) > 3 and segments[1] == "resolve" and (moved := self.moved(segments[0], request)):
+            return moved
         if len(segments) > 4 and segments[2] == "resolve":
             return self.answer_resolve(request, segments, authorization)
         raise Refusal(404, "", "Sorry, we can't find the page you are looking for.")
@@ -267,7 +269,8 @@ class Hub:
         return redirect(307, request.path.replace(name, self.renamed[name], 1))
 
     def answer_api(self, request, segments, authorization):
-        name, call = "/".join(segments[:2]), segments[2:]
+        n = 1 if len(segments) > 1 and segments[1] in ("revision", "tree") else 2  # gpt2, org/name
+        name, call = "/".join(segments[:n]), segments[n:]
         if moved := self.moved(name, request):
             return moved
         request.repository = self.find_repository(name, authorization)

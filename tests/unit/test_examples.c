@@ -130,7 +130,10 @@ static void names_the_line_and_the_cause(void)
         {"{\"input\": \"a\xff\", \"output\": \"b\"}", "at byte 12: invalid UTF-8"},
         {"{\"input\": \"a\", \"output\": \"\xed\xa0\x80\"}", "invalid UTF-8"},
         {"{\"query\": \"a\", \"pos\": [\"b\"], \"neg\": [\"c\"]}",
-         "no \"input\"; a model of this type takes {\"input\", \"output\"}"},
+         "no \"input\"; a model of this type takes {\"input\", \"output\"}, and this is for encoders "
+         "and rerankers: {\"query\", \"pos\", \"neg\"}"},
+        {"{\"prompt\": \"a\", \"completion\": \"b\"}",
+         "no \"input\", but \"prompt\", \"completion\""},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -165,7 +168,8 @@ static void names_what_a_ranking_lacks(void)
         {"{\"query\": \"q\", \"pos\": [\"p\"], \"neg\": [\"n\", [\"n\"]]}",
          "\"neg\": item 2: is a list, not a string"},
         {"{\"input\": \"a\", \"output\": \"b\"}",
-         "no \"query\"; a model of this type takes {\"query\", \"pos\", \"neg\"}"},
+         "no \"query\"; a model of this type takes {\"query\", \"pos\", \"neg\"}, and this is for "
+         "decoders and encoder-decoders: {\"input\", \"output\"}"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -134,7 +134,7 @@ static void an_index_says_which_shards(void)
     CHECK(chooses(&repository, names, HUB_NEED_TEXTS, NULL, "config.json"));
     fill(&repository.listing, "m-1.safetensors model.safetensors.index.json");
     CHECK(choose(&repository, HUB_NEED_MODEL, NULL, &err) == -1 && err.code == ERROR_FORMAT);
-    CHECK_CONTAINS(err.text, "'model.safetensors.index.json': shard 'm-2.safetensors' is not in");
+    CHECK_CONTAINS(err.text, "'model.safetensors.index.json': shard 'm-2.safetensors' is not there");
     hub_listing_release(&repository.listing);
 }
 

@@ -1,6 +1,8 @@
 /* What a name on the Hub looks like (formats.md 4). */
 #include "hub/hub_id.h"
 
+#include <stdlib.h>
+
 #include "test.h"
 
 static bool reads_as(const char *text, const char *repository, const char *revision)
@@ -31,6 +33,55 @@ static void a_name_and_its_revision(void)
     CHECK(reads_as("a/b@v1.0", "a/b", "v1.0"));
     CHECK(reads_as("a/b@refs/pr/1", "a/b", "refs/pr/1"));
     CHECK(reads_as("a_1/_b_@x@y", "a_1/_b_", "x@y"));
+}
+
+static bool reads_bare(const char *text, const char *repository, const char *revision)
+{
+    struct hub_id id;
+    bool same;
+
+    if (!hub_id_parse_bare(&id, text))
+        return false;
+    same = strcmp(id.repository, repository) == 0 && strcmp(id.revision, revision) == 0;
+    hub_id_release(&id);
+    return same;
+}
+
+static void a_name_without_an_organisation(void)
+{
+    CHECK(reads_bare("gpt2", "gpt2", "main"));
+    CHECK(reads_bare("t5-small@v1", "t5-small", "v1"));
+    CHECK(reads_bare("bert-base-uncased@refs/pr/1", "bert-base-uncased", "refs/pr/1"));
+    CHECK(!reads_bare("", "", "main") && !reads_bare("a/b", "a/b", "main"));
+    CHECK(!reads_bare("..", "..", "main") && !reads_bare("a--b", "a--b", "main"));
+    CHECK(!reads_bare("a@", "a", "") && !reads_bare("a@../x", "a", "../x"));
+}
+
+static bool leads_to(const char *address, const char *expected)
+{
+    char *id = hub_id_of_address(address);
+    bool does = expected ? id && strcmp(id, expected) == 0 : !id;
+
+    if (!does)
+        printf("# '%s': '%s'\n", address, id ? id : "");
+    free(id);
+    return does;
+}
+
+static void an_address_has_a_name(void)
+{
+    CHECK(leads_to("https://huggingface.co/org/name", "org/name"));
+    CHECK(leads_to("https://huggingface.co/org/name/", "org/name"));
+    CHECK(leads_to("http://www.huggingface.co/org/name?x=y", "org/name"));
+    CHECK(leads_to("huggingface.co/org/name#top", "org/name"));
+    CHECK(leads_to("hf.co/org/name/tree/v1.0", "org/name@v1.0"));
+    CHECK(leads_to("https://huggingface.co/org/name/blob/main/config.json", "org/name@main"));
+    CHECK(leads_to("https://huggingface.co/org/name/resolve/main/x.bin?download=true",
+                   "org/name@main"));
+    CHECK(leads_to("https://huggingface.co/org", NULL));
+    CHECK(leads_to("https://huggingface.co/org/na me", NULL));
+    CHECK(leads_to("https://example.org/org/name", NULL));
+    CHECK(leads_to("org/name", NULL));
 }
 
 static void what_is_no_id(void)
@@ -87,5 +138,6 @@ static void commits(void)
     CHECK(!hub_id_is_commit("main"));
 }
 
-TESTS(TEST(a_name_and_its_revision), TEST(what_is_no_id), TEST(what_is_no_revision),
+TESTS(TEST(a_name_and_its_revision), TEST(a_name_without_an_organisation),
+      TEST(an_address_has_a_name), TEST(what_is_no_id), TEST(what_is_no_revision),
       TEST(names_have_a_length), TEST(commits))

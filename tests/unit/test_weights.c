@@ -54,6 +54,28 @@ static void what_is_no_finite_number_is_refused(void)
     }
 }
 
+static void what_stands_between_weights_is_a_comma(void)
+{
+    static const char *const texts[][2] = {
+        {"0.7 0.3", "'0.7 0.3'"}, {"0.7;0.3", "'0.7;0.3'"}, {"0.7 ; 0.3", "'0.7 ; 0.3'"},
+        {"0.7:0.3", "'0.7:0.3'"}, {"1,0.7 0.3,2", "'0.7 0.3'"}, {"0.7\t0.3", "'0.7\t0.3'"},
+    };
+    double weights[3];
+    struct error err = {0};
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        err = (struct error){0};
+        CHECK(weights_parse(texts[i][0], weights, 2, &err) == -1 && err.code == ERROR_USAGE);
+        CHECK_CONTAINS(err.text, "commas separate weights, as in 0.7,0.3, not ");
+        CHECK_CONTAINS(err.text, texts[i][1]);
+    }
+    err = (struct error){0};
+    CHECK(weights_parse("0.5", weights, 2, &err) == -1);
+    CHECK_CONTAINS(err.text, "1 weight for 2 models; commas separate weights");
+    err = (struct error){0};
+    CHECK(weights_parse("0.7, 0.3", weights, 2, &err) == 0 && weights[1] == 0.3);
+}
+
 static void there_is_one_weight_per_model(void)
 {
     double weights[3];
@@ -177,6 +199,7 @@ static void as_given_they_are_not_touched(void)
 }
 
 TESTS(TEST(numbers_are_read_as_they_stand), TEST(what_is_no_finite_number_is_refused),
+      TEST(what_stands_between_weights_is_a_comma),
       TEST(there_is_one_weight_per_model), TEST(a_sum_within_a_thousandth_of_one_is_taken),
       TEST(the_refusal_names_the_sum_and_the_way_out),
       TEST(scaled_weights_sum_to_one_within_an_ulp), TEST(proportions_stay_and_ones_stay_exact),
