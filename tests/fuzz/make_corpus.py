@@ -1,7 +1,8 @@
-"""make_corpus.py - writes what the fuzzers of tokenizers start from into corpus/.
+"""make_corpus.py - writes what the fuzzers of tokenizers and of safetensors start from into corpus/.
 
 Small tokenizers with every type of component, every kind of file that stands in for tokenizer.json,
-and texts. Files named find-… were found by the fuzzers: this script leaves them alone.
+and texts; headers of safetensors files. Files named find-… were found by the fuzzers: this script leaves
+them alone.
 """
 
 import json
@@ -134,6 +135,34 @@ def model_files():
         yield "vocab_json", 5, config, b'{"a":0,"b":1,"ab":2,"c":3,"abc":4,"<s>":5,"</s>":6}'
 
 
+def entry(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def headers():
+    """Name, header, bytes of data: as fuzz_safetensors.c has them."""
+    yield "empty", {}, 0
+    yield "metadata", {"__metadata__": {"format": "pt", "\u00e9\"\\\n": ""}}, 0
+    yield "two", {"b": entry("F32", [2], 0, 8), "a": entry("F16", [2, 1], 8, 12)}, 12
+    yield "no-items", {"a": entry("BF16", [0, 7], 0, 0), "b": entry("U8", [], 0, 1), "c": entry("I64", [0], 1, 1)}, 1
+    yield "packed", {"a": entry("F4", [3, 2], 0, 3), "b": entry("F6_E2M3", [4], 3, 6), "c": entry("F8_E8M0", [2], 6, 8),
+                     "d": entry("BOOL", [1], 8, 9)}, 9
+    yield "many-dimensions", {"model.layers.0.x.weight": entry("C64", [1] * 64, 0, 8)}, 8
+    yield "large", {"a": entry("F64", [1 << 20, 100], 0, 800 << 20)}, 800 << 20
+    yield "hole", {"a": entry("F32", [1], 0, 4), "b": entry("F32", [1], 8, 12)}, 12
+    yield "overlap", {"a": entry("F32", [2], 0, 8), "b": entry("F32", [1], 4, 8)}, 8
+    yield "overflow", {"a": entry("F32", [1 << 40, 1 << 40], 0, 4)}, 4
+    yield "unknown-key", {"a": {"other": [{"x": None}], **entry("U8", [3], 0, 3)}}, 3
+
+
+def safetensors():
+    for name, header, n in headers():
+        yield name, b"\1" + n.to_bytes(4, "little") + json.dumps(header, separators=(",", ":")).encode()
+    text = json.dumps({"a": entry("U8", [4], 0, 4)}).encode()
+    yield "whole", b"\0" + len(text).to_bytes(8, "little") + text + b"abcd"
+    yield "cut", b"\0" + (len(text) + 9).to_bytes(8, "little") + text
+
+
 TEXTS = [
     "Hello world", "  It's   12345 o'clock, I'LL go!\r\n\r\n\tdone \n ", "<|end|> a<|end|>b </s>  aaaaaaaaa the the",
     "e\u0301 \u00e9 \ufb01\u0301z \u0130stanbul \u017f it'\u017f '\u017f", "\u65e5\u672c\u8a9e \u30c6\u30b9\u30c8\u30fc \ud55c\uae00 \u3042\u3042",
@@ -152,6 +181,8 @@ def main():
         write("tokenizer_json", f"config-{i}", text.encode())
     for name, file, config, content in model_files():
         write("tokenizer_model", f"{name}-{config}", bytes([file + 6 * config]) + content)
+    for name, content in safetensors():
+        write("safetensors", name, content)
     for i, text in enumerate(TEXTS):
         write("text", f"{i:02}", b"\xff" + text.encode())
     write("text", "ill-formed", b"\xff\xff\xc0\xaf \xed\xa0\x80 \xf5\x80 \xe3\x81 a\xcc \xf0\x9f\x91")

@@ -40,6 +40,19 @@ static void one_piece_may_be_larger_than_a_block(void)
     arena_release(&arena);
 }
 
+/* Its end is not aligned: the next piece begins in a block of its own, not behind that end. */
+static void a_full_block_has_no_room_behind_its_end(void)
+{
+    enum { SIZE = 70001 };
+    struct arena arena = {0};
+    char *full = arena_alloc(&arena, SIZE), *next = arena_alloc(&arena, 8);
+    struct arena_block *block = arena.blocks;
+
+    CHECK(next < full || next >= full + SIZE + alignof(max_align_t));
+    CHECK(arena_alloc(&arena, 8) == next + alignof(max_align_t) && arena.blocks == block);
+    arena_release(&arena);
+}
+
 static void a_copy_gets_a_nul(void)
 {
     struct arena arena = {0};
@@ -53,4 +66,5 @@ static void a_copy_gets_a_nul(void)
 }
 
 TESTS(TEST(gives_zeroed_aligned_memory_that_does_not_overlap),
-      TEST(one_piece_may_be_larger_than_a_block), TEST(a_copy_gets_a_nul))
+      TEST(one_piece_may_be_larger_than_a_block), TEST(a_full_block_has_no_room_behind_its_end),
+      TEST(a_copy_gets_a_nul))

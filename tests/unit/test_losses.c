@@ -189,6 +189,43 @@ static void a_decoder_is_judged_by_the_tokens_of_the_output(void)
     close_setting(&setting);
 }
 
+/* A tokenizer that adds no first token: of an empty input nothing is masked, but no token stands
+ * before the first one that could tell it. */
+static void the_first_token_of_all_is_not_judged(void)
+{
+    static const char examples[] = "{\"input\": \"\", \"output\": \"t5 t9 t3\"}\n"
+                                   "{\"input\": \"t4\", \"output\": \"t7\"}\n"
+                                   "{\"input\": \"\", \"output\": \"t2\"}\n";
+    static const char *const joint[] = {" t5 t9 t3", "t4 t7", " t2"};
+    static const size_t n_targets[] = {3, 2, 1}; /* with the end of text */
+    struct setting setting;
+    struct losses losses;
+
+    open_setting(&setting, "fixtures/models/gpt2", MODEL_DECODER, 1, examples);
+    CHECK(compute(&setting, &losses, 8, 2048) == 0);
+    for (size_t i = 0; i < 3; i++) {
+        struct encoding all = encode(&setting, joint[i], NULL);
+        uint32_t ids[8] = {0};
+        size_t n = all.n_ids + 1;
+        struct batch batch = {.ids = ids, .ends = &n, .n_sequences = 1};
+        double loss = 0;
+        float *hidden;
+
+        CHECK(all.n_ids == n_targets[i]);
+        memcpy(ids, all.ids, all.n_ids * sizeof *ids);
+        ids[all.n_ids] = 0; /* <|endoftext|> */
+        hidden = run(&setting, &batch);
+        for (size_t t = 1; t < n; t++)
+            loss += row_loss(setting.model.model, hidden, t - 1, ids[t]);
+        CHECK(losses.items[i].n_tokens == n_targets[i]);
+        CHECK(is_near(losses.items[i].loss, loss / (double)n_targets[i]));
+        free(hidden);
+        encoding_release(&all);
+    }
+    losses_release(&losses);
+    close_setting(&setting);
+}
+
 /* More tokens than one pass takes. */
 static void batches_do_not_show(void)
 {
@@ -588,7 +625,8 @@ static void who_follows_can_stop_the_run(void)
     losses_release(&losses);
 }
 
-TESTS(TEST(a_decoder_is_judged_by_the_tokens_of_the_output), TEST(batches_do_not_show),
+TESTS(TEST(a_decoder_is_judged_by_the_tokens_of_the_output),
+      TEST(the_first_token_of_all_is_not_judged), TEST(batches_do_not_show),
       TEST(threads_do_not_show), TEST(cuts_are_counted_and_must_leave_something),
       TEST(an_encoder_decoder_is_taught_its_output), TEST(an_encoder_is_judged_by_cosines),
       TEST(a_reranker_is_judged_by_its_scores), TEST(passes_do_not_show),

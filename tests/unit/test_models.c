@@ -252,6 +252,8 @@ static const double batch_tolerance = 1e-6;
 static const double steep_tolerance = 5e-6;
 /* The same over hundreds of keys, in blocks here and one query at a time there. */
 static const double long_tolerance = 3e-6;
+/* Thousands of rows in one product, of the steepest model. */
+static const double many_tolerance = 2e-5;
 
 static bool rows_are_near(const float *a, const float *b, size_t n, double tolerance_of_largest)
 {
@@ -408,6 +410,63 @@ static void long_texts_are_attended_to_in_blocks(void)
         check_long_text(models[m]);
 }
 
+/* Three texts in turn, so many times that the parts of a layer that work on 1,024 rows at a time
+ * (MLP, experts of many tokens, shared experts, latent attention, routers with a hidden layer) take
+ * three turns, which begin in the middle of a text. */
+enum { N_COPIES = 60, N_WORDS = 37, N_MANY = N_COPIES * N_WORDS };
+
+static void check_many_tokens(const char *name)
+{
+    struct fixture loaded;
+    struct error err = {0};
+    uint32_t *ids = memory_zalloc(N_MANY, sizeof *ids);
+    size_t ends[N_COPIES], n, end = N_WORDS;
+    struct batch batch = {.ids = ids, .ends = ends, .n_sequences = N_COPIES};
+    float *together, *alone;
+
+    fixture_load(&loaded, name, 2);
+    model_lift_capacity(loaded.model);
+    n = loaded.model->spec.hidden_size;
+    together = memory_zalloc(N_MANY * n, sizeof *together);
+    alone = memory_zalloc(3 * N_WORDS * n, sizeof *alone);
+    make_ids(ids, 3 * N_WORDS, loaded.model->spec.vocab_size);
+    for (size_t i = 3 * N_WORDS; i < N_MANY; i++)
+        ids[i] = ids[i - 3 * N_WORDS];
+    for (size_t s = 0; s < N_COPIES; s++)
+        ends[s] = (s + 1) * N_WORDS;
+    for (size_t s = 0; s < 3; s++) {
+        struct batch one = {.ids = ids + s * N_WORDS, .ends = &end, .n_sequences = 1};
+
+        CHECK(model_run(loaded.model, &one, alone + s * N_WORDS * n, &err) == 0);
+    }
+    CHECK(model_run(loaded.model, &batch, together, &err) == 0);
+    for (size_t s = 0; s < N_COPIES; s++) {
+        bool is_near = rows_are_near(together + s * N_WORDS * n, alone + s % 3 * N_WORDS * n,
+                                     N_WORDS * n, many_tolerance);
+
+        CHECK(is_near);
+        if (!is_near)
+            printf("# %s, text %zu\n", name, s);
+    }
+    free(ids);
+    free(together);
+    free(alone);
+    fixture_release(&loaded);
+}
+
+static void many_tokens_give_what_few_give(void)
+{
+    static const char *const models[] = {
+        "models/llama-gqa",        "models/bert",             "models/qwen2-moe",
+        "models/deepseek-v2-bf16", "models/deepseek-v3-bf16", "models/deepseek-v3-f16",
+        "models/gpt-oss",          "models/molm",             "models/jetmoe-bf16",
+        "models/openmoe",          "models/mixtral-k1-bf16",
+    };
+
+    for (size_t m = 0; m < sizeof models / sizeof *models; m++)
+        check_many_tokens(models[m]);
+}
+
 static void what_has_no_embedding_is_refused(void)
 {
     struct fixture loaded;
@@ -459,4 +518,4 @@ TESTS(TEST(every_model_gives_what_transformers_gives),
       TEST(the_number_of_threads_does_not_change_a_bit),
       TEST(a_sequence_alone_gives_what_it_gives_in_a_batch),
       TEST(a_cache_gives_what_the_whole_text_gives), TEST(long_texts_are_attended_to_in_blocks),
-      TEST(what_has_no_embedding_is_refused))
+      TEST(many_tokens_give_what_few_give), TEST(what_has_no_embedding_is_refused))

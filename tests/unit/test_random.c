@@ -37,6 +37,17 @@ static void numbers_are_those_of_xoshiro256_starstar(void)
         CHECK(random_next(&random) == expected[i]);
 }
 
+static void uniform_numbers_have_53_bits(void)
+{
+    struct random random = {{1, 2, 3, 4}}, same = random;
+
+    for (size_t i = 0; i < 100; i++) {
+        double x = random_uniform(&random) * 0x1p53;
+
+        CHECK(x == (double)(uint64_t)x && (uint64_t)x == random_next(&same) >> 11);
+    }
+}
+
 static void uniform_numbers_fill_the_interval_evenly(void)
 {
     enum { N = 100000, N_BINS = 10 };
@@ -88,4 +99,5 @@ static void numbers_below_n_are_equally_likely(void)
 }
 
 TESTS(TEST(the_seed_passes_through_splitmix64), TEST(numbers_are_those_of_xoshiro256_starstar),
-      TEST(uniform_numbers_fill_the_interval_evenly), TEST(numbers_below_n_are_equally_likely))
+      TEST(uniform_numbers_have_53_bits), TEST(uniform_numbers_fill_the_interval_evenly),
+      TEST(numbers_below_n_are_equally_likely))

@@ -443,6 +443,21 @@ static void lines_of_vocab_txt_are_a_wordpiece(void)
     token_table_release(&tokens);
 }
 
+/* Characters count, not bytes. */
+static void a_word_may_be_as_long_as_the_limit(void)
+{
+    struct subword *subword =
+        must_load("{\"type\":\"WordPiece\",\"unk_token\":\"?\",\"continuing_subword_prefix\":\"#\","
+                  "\"max_input_chars_per_word\":3,\"vocab\":{\"?\":0,\"a\":1,\"#a\":2,"
+                  "\"\xc3\xa9\":3,\"#\xc3\xa9\":4}}");
+
+    CHECK_WORD(subword, "aaa", " 1 2 2");
+    CHECK_WORD(subword, "aaaa", " 0");
+    CHECK_WORD(subword, "\xc3\xa9\xc3\xa9\xc3\xa9", " 3 4 4");
+    CHECK_WORD(subword, "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", " 0");
+    subword_free(subword);
+}
+
 static void lines_of_merges_txt_are_merges(void)
 {
     static const char text[] = "#version: 0.2\nb c\r\na b\n\n";
@@ -535,6 +550,20 @@ static void pieces_make_a_unigram(void)
     subword_free(subword);
 }
 
+/* It costs 10 more than the least likely piece, here 18: one more than "bcdef", 19 together. */
+static void an_unknown_character_is_the_last_resort(void)
+{
+#define PIECES(ef)                                                                                \
+    "{\"unk_id\":0,\"vocab\":[[\"?\",-8],[\"ab\",-6],[\"cd\",-6],[\"ef\"," ef "],[\"bcdef\",-1]]}"
+    struct subword *less = must_load(PIECES("-6.5")), *more = must_load(PIECES("-7.5"));
+
+    CHECK_WORD(less, "abcdef", " 1 2 3");
+    CHECK_WORD(more, "abcdef", " 0 4");
+    subword_free(less);
+    subword_free(more);
+#undef PIECES
+}
+
 TESTS(TEST(gives_the_ids_of_the_reference), TEST(refuses_what_would_be_a_guess),
       TEST(names_the_merge_that_is_wrong), TEST(refuses_ids_and_scores_beyond_reason),
       TEST(refuses_pieces_that_would_make_it_slow), TEST(every_truncated_model_is_refused),
@@ -542,5 +571,7 @@ TESTS(TEST(gives_the_ids_of_the_reference), TEST(refuses_what_would_be_a_guess),
       TEST(the_last_of_equal_tokens_counts), TEST(an_empty_vocabulary_is_possible),
       TEST(display_characters_stay_in_the_vocabulary), TEST(the_cache_changes_nothing),
       TEST(a_word_of_a_megabyte_is_no_trouble), TEST(lines_of_vocab_txt_are_a_wordpiece),
-      TEST(lines_of_merges_txt_are_merges), TEST(merges_are_derived_from_scores_and_ranks),
-      TEST(no_merges_are_derived_from_long_tokens), TEST(pieces_make_a_unigram))
+      TEST(a_word_may_be_as_long_as_the_limit), TEST(lines_of_merges_txt_are_merges),
+      TEST(merges_are_derived_from_scores_and_ranks),
+      TEST(no_merges_are_derived_from_long_tokens), TEST(pieces_make_a_unigram),
+      TEST(an_unknown_character_is_the_last_resort))

@@ -279,6 +279,26 @@ static void marks_types_and_special_tokens(void)
     tokenizer_free(tokenizer);
 }
 
+/* RoBERTa has one type of tokens, and two separators between the texts. */
+static void a_pair_of_roberta_is_of_one_type(void)
+{
+    struct tokenizer *tokenizer =
+        load("{\"post_processor\":{\"type\":\"RobertaProcessing\",\"cls\":[\"x\",4],"
+             "\"sep\":[\"y\",11],\"trim_offsets\":true,\"add_prefix_space\":true}," LETTERS "}", NULL);
+    struct tokenizer_scratch *scratch = tokenizer_scratch_new(tokenizer);
+    struct encoding encoding = {0};
+    struct error err = {0};
+
+    CHECK(tokenizer_encode(tokenizer, scratch, "ab", 2, "c", 1, &(struct encode_options){false, 0},
+                           &encoding, &err) == 0);
+    CHECK(strcmp(join(encoding.ids, encoding.n_ids), "4 0 1 11 11 2 11") == 0);
+    CHECK(memcmp(encoding.type_ids, "\0\0\0\0\0\0\0", 7) == 0);
+    CHECK(memcmp(encoding.is_special, "\1\0\0\1\1\0\1", 7) == 0);
+    encoding_release(&encoding);
+    tokenizer_scratch_free(scratch);
+    tokenizer_free(tokenizer);
+}
+
 static void replaces_the_template_by_flags_for_llama(void)
 {
     static const char flags[] = "{\"tokenizer_class\":\"LlamaTokenizer\",\"bos_token\":\"a\","
@@ -536,7 +556,8 @@ TESTS(TEST(finds_the_leftmost_then_the_longest), TEST(takes_white_space_along),
       TEST(puts_the_prefix_before_every_segment),
       TEST(knows_where_a_text_begins), TEST(numbers_new_tokens_after_the_vocabulary),
       TEST(shortens_the_longest_of_a_pair_first), TEST(cuts_on_the_side_that_the_config_says),
-      TEST(marks_types_and_special_tokens), TEST(replaces_the_template_by_flags_for_llama),
+      TEST(marks_types_and_special_tokens), TEST(a_pair_of_roberta_is_of_one_type),
+      TEST(replaces_the_template_by_flags_for_llama),
       TEST(reads_each_ill_formed_part_as_one_character), TEST(leaves_out_special_and_unknown_ids),
       TEST(refuses_decoders_that_let_a_text_grow), TEST(says_which_decoder_takes_too_long),
       TEST(finds_nothing_in_an_empty_token), TEST(cleans_up_every_place),

@@ -84,6 +84,33 @@ static void the_valid_prefix_ends_at_the_first_bad_byte(void)
     CHECK(utf8_valid_prefix("ab\xe2\x82", 4) == 2);
 }
 
+/* One replacement for each part that could have begun a character, as in Unicode 3.9 (U+FFFD
+ * substitution of maximal subparts) and in Python. */
+static void check_lossy(const char *text, const char *expected)
+{
+    struct buffer out = {0};
+
+    utf8_add_lossy(&out, text, strlen(text));
+    buffer_add_text(&out, "");
+    CHECK(strcmp(out.data, expected) == 0);
+    buffer_release(&out);
+}
+
+static void bad_bytes_become_replacements(void)
+{
+    check_lossy("a\xc3\xa9", "a\xc3\xa9");
+    check_lossy("\x80z", "\xef\xbf\xbdz");
+    check_lossy("\xe2\x82z", "\xef\xbf\xbdz");
+    check_lossy("\xf0\x9f\x98", "\xef\xbf\xbd");
+    check_lossy("\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd");
+    check_lossy("\xe0\x9f\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    check_lossy("\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    check_lossy("\xf0\x8f\xbf", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    check_lossy("\xf4\x90\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    check_lossy("\xf4\x8f\xbfz", "\xef\xbf\xbdz");
+    check_lossy("\xf5\x80z", "\xef\xbf\xbd\xef\xbf\xbdz");
+}
+
 static void check_printable(const char *text, size_t size, const char *expected)
 {
     struct buffer out = {0};
@@ -109,5 +136,5 @@ static void what_a_terminal_would_act_on_is_shown_as_numbers(void)
 
 TESTS(TEST(takes_the_first_and_last_of_each_row), TEST(refuses_what_lies_just_outside),
       TEST(refuses_a_sequence_that_the_end_cuts), TEST(every_code_point_comes_back),
-      TEST(the_valid_prefix_ends_at_the_first_bad_byte),
+      TEST(the_valid_prefix_ends_at_the_first_bad_byte), TEST(bad_bytes_become_replacements),
       TEST(what_a_terminal_would_act_on_is_shown_as_numbers))
