@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "arch/architecture.h"
+#include "arch/model_components.h"
 #include "arch/model_folder.h"
 #include "base/error.h"
 #include "base/notices.h"
@@ -32,10 +33,9 @@ struct merge_options {
     bool force, ignore_tokenizer, follow_symlinks;
 };
 
-/* One set of weights: the model itself, or a module of a sentence-transformers folder. */
+/* One set of weights: the model itself, a module, or a head. */
 struct merge_component {
-    const char *directory;           /* in the result, "" for the top */
-    struct checkpoint **checkpoints; /* [n_models] */
+    const struct model_component *base; /* says where it stands in the result, too */
     struct plan_model *models;       /* [n_models] */
     struct plan plan;
     const struct tensor **tensors;   /* [plan.n_items], what the writer is given */
@@ -53,6 +53,7 @@ struct merge {
     struct merge_options options;
     struct model_folder *models; /* [n_models], the first is the base */
     size_t n_models;
+    struct model_components *weights; /* [n_models], all that they have */
     bool has_type;               /* false when the base is a single weights file without --type */
     enum model_type type;
     struct merge_layout *layouts; /* [n_models] of the transformer */
