@@ -291,7 +291,7 @@ static int check_models(const struct judging *judging, struct error *err)
     return 0;
 }
 
-static int run_judging(struct judging *judging, const char *command, struct error *err)
+static int run_judging(struct judging *judging, struct error *err)
 {
     const struct mix_data_options *options = judging->options;
     size_t n = judging->merge->n_models;
@@ -302,8 +302,7 @@ static int run_judging(struct judging *judging, const char *command, struct erro
     judging->losses = memory_zalloc(n, sizeof *judging->losses);
     if (check_models(judging, err) == 0 && judge_all(judging, err) == 0) {
         struct mixing mixing = {.options = &options->mixing, .common = &options->common,
-                                .merge = judging->merge, .weights = weights, .losses = losses,
-                                .command = command};
+                                .merge = judging->merge, .weights = weights, .losses = losses};
 
         find_weights(judging, losses, weights);
         add_members(judging, &members);
@@ -320,8 +319,7 @@ static int run_judging(struct judging *judging, const char *command, struct erro
     return rc;
 }
 
-static int mix_data(const struct mix_data_options *options, const char *command,
-                    struct error *err)
+static int mix_data(const struct mix_data_options *options, struct error *err)
 {
     const struct common_options *common = &options->common;
     struct merge_options merge_options = mixing_merge_options(&options->mixing);
@@ -345,7 +343,7 @@ static int mix_data(const struct mix_data_options *options, const char *command,
     if (rc == 0)
         rc = merge_open(&merge, (const char *const *)paths, n, &merge_options, err);
     if (rc == 0)
-        rc = run_judging(&judging, command, err);
+        rc = run_judging(&judging, err);
     judging_release(&judging);
     merge_release(&merge);
     model_arguments_free(paths, n);
@@ -361,12 +359,8 @@ static int run(int argc, char **argv, struct error *err)
     };
     int rc = command_parse(&command_mix_data, argc, argv, &options, err);
 
-    if (rc == 0) {
-        char *command = mixing_command_line(argc, argv);
-
-        rc = mix_data(&options, command, err);
-        free(command);
-    }
+    if (rc == 0)
+        rc = mix_data(&options, err);
     options_release(&options.common);
     return rc;
 }

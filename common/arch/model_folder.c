@@ -6,6 +6,7 @@
 
 #include "arch/architecture.h"
 #include "base/memory.h"
+#include "hub/hub_id.h"
 
 /* Splits the path of a weights file into its directory and its name. */
 static int open_file(struct model_folder *model, const char *path, bool follow_symlinks,
@@ -84,6 +85,31 @@ void model_folder_call(struct model_folder *model, const char *name)
 {
     free(model->name);
     model->name = memory_copy(name);
+}
+
+char *model_folder_hub_id(const struct model_folder *model)
+{
+    return hub_id_of_path(model->folder->real);
+}
+
+char *model_folder_label(const struct model_folder *model)
+{
+    char *label = model_folder_hub_id(model);
+    const char *slash = strrchr(model->folder->real, '/');
+    struct hub_id typed;
+
+    if (!label && model->file)
+        return memory_format("%s/%s", slash + 1, model->file);
+    if (!label)
+        return memory_copy(slash[1] ? slash + 1 : slash);
+    if (hub_id_parse(&typed, model->name)) {
+        if (strcmp(typed.repository, label) == 0) { /* and perhaps a revision */
+            free(label);
+            label = memory_copy(model->name);
+        }
+        hub_id_release(&typed);
+    }
+    return label;
 }
 
 int model_folder_need_config(const struct model_folder *model, struct error *err)

@@ -30,6 +30,12 @@ void model_folder_release(struct model_folder *model);
 /* Calls it as the user wrote it, where that is not its path but the name of a model on the Hub. */
 void model_folder_call(struct model_folder *model, const char *name);
 
+/* Whose snapshot in a cache of the Hub it is, "org/name"; NULL for any other. Freed by the caller. */
+char *model_folder_hub_id(const struct model_folder *model);
+/* What strangers may read of where it lies: its name on the Hub, as the user wrote it if so, else
+ * the last part of its path. Freed by the caller. */
+char *model_folder_label(const struct model_folder *model);
+
 /* -1 with ERROR_FORMAT that says what was looked for when there is no config.json. */
 int model_folder_need_config(const struct model_folder *model, struct error *err);
 

@@ -14,6 +14,10 @@ struct hub_id {
 bool hub_id_parse(struct hub_id *id, const char *text);
 void hub_id_release(struct hub_id *id);
 
+/* The repository whose snapshot the absolute path lies in, …/models--org--name/snapshots/REVISION…,
+ * freed by the caller; NULL when it lies in none. */
+char *hub_id_of_path(const char *path);
+
 /* 40 lower-case hexadecimal digits. */
 bool hub_id_is_commit(const char *text);
 

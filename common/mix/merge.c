@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/outdir.h"
+#include "mix/card_terms.h"
 #include "mix/fit.h"
 #include "mix/model_card.h"
 
@@ -415,6 +416,8 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
         open_weights(merge, err) || plan_components(merge, err) || list_base_files(merge, err))
         return -1;
     choose_pooling(merge);
+    if (options->output)
+        card_terms_add(&merge->card_terms, merge->models, n_models, &merge->notices);
     if (__builtin_add_overflow(merge->weights_bytes,
                                merge->base_files.kept_bytes + small_files_bytes,
                                &merge->disk_bytes))
@@ -439,6 +442,7 @@ void merge_release(struct merge *merge)
     free(merge->components);
     free(merge->models);
     base_files_release(&merge->base_files);
+    buffer_release(&merge->card_terms);
     notices_release(&merge->notices);
     *merge = (struct merge){0};
 }
@@ -534,27 +538,32 @@ static int write_card(const struct merge *merge, const struct merge_recipe *reci
                       struct outdir *outdir, struct error *err)
 {
     const struct dtype_info *dtype = stored_dtype(merge);
-    const char **names = memory_zalloc(merge->n_models, sizeof *names);
+    char **names = memory_zalloc(merge->n_models, sizeof *names);
+    char **ids = memory_zalloc(merge->n_models, sizeof *ids);
     char *output = memory_realpath(merge->options.output), *title;
     struct buffer text = {0};
     bool is_encoder = merge->has_type && merge->type == MODEL_ENCODER;
     int rc;
 
-    for (size_t i = 0; i < merge->n_models; i++)
-        names[i] = merge->models[i].name;
+    for (size_t i = 0; i < merge->n_models; i++) {
+        names[i] = model_folder_label(&merge->models[i]);
+        ids[i] = model_folder_hub_id(&merge->models[i]);
+    }
     if (!output)
         output = memory_copy(merge->options.output);
     title = basename(output);
     model_card_add(&text, &(struct model_card){
-        .title = title, .names = names, .weights = recipe->weights, .losses = recipe->losses,
-        .n_models = merge->n_models,
+        .title = title, .names = (const char *const *)names, .ids = (const char *const *)ids,
+        .terms = merge->card_terms.size ? merge->card_terms.data : "",
+        .weights = recipe->weights, .losses = recipe->losses, .n_models = merge->n_models,
         .library = is_encoder ? "sentence-transformers" : "transformers",
         .method = merge->options.method->name, .dtype = dtype ? dtype->name : "as the base",
         .command = recipe->command});
     rc = outdir_write(outdir, "README.md", text.data, text.size, err);
     buffer_release(&text);
     free(output);
-    free(names);
+    folder_names_free(names, merge->n_models);
+    folder_names_free(ids, merge->n_models);
     return rc;
 }
 

@@ -13,6 +13,7 @@
 #include "arch/architecture.h"
 #include "arch/model_components.h"
 #include "arch/model_folder.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/notices.h"
 #include "base/progress.h"
@@ -61,6 +62,7 @@ struct merge {
     size_t n_components;
     struct base_files base_files;
     bool makes_sentence_folder;  /* an encoder that has none */
+    struct buffer card_terms;    /* lines of front matter */
     struct notices notices;
     size_t n_tensors, n_parameters, weights_bytes, disk_bytes;
 };
@@ -82,7 +84,7 @@ struct merge_result {
 struct merge_recipe { /* all borrowed */
     const double *weights; /* [n_models] */
     const double *losses;  /* [n_models], for the model card, NAN: has none; NULL: there are none */
-    const char *command;   /* the command line, likewise */
+    const char *command;   /* the command line, likewise: with nothing of this machine */
 };
 
 int merge_write(struct merge *merge, const struct merge_recipe *recipe, struct threads *threads,
