@@ -1,8 +1,9 @@
-/* diff.c - which tensors of two checkpoints differ, and by how much. */
+/* diff.c - which tensors of two models differ, and by how much. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/model_components.h"
 #include "arch/quantized.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -61,7 +62,7 @@ static struct line *make_lines(const struct comparison *comparison, bool by_tens
     size_t n = 0;
 
     for (size_t i = 0; i < comparison->n_rows; i++) {
-        const char *name = comparison->rows[i].a->name;
+        const char *name = comparison->rows[i].name;
 
         lines[i].name = by_tensor ? memory_copy(name) : layer_of(name);
         lines[i].difference = comparison->rows[i].difference;
@@ -100,13 +101,12 @@ static void add_figures(struct buffer *out, const struct difference *difference)
     json_add_number(out, difference_cosine(difference));
 }
 
-static void add_names(struct buffer *out, const char *key, const struct tensor **tensors,
-                      size_t n_tensors)
+static void add_names(struct buffer *out, const char *key, char *const *names, size_t n_names)
 {
     buffer_format(out, ",\"%s\":[", key);
-    for (size_t i = 0; i < n_tensors; i++) {
+    for (size_t i = 0; i < n_names; i++) {
         buffer_add_text(out, i ? "," : "");
-        json_add_string(out, tensors[i]->name);
+        json_add_string(out, names[i]);
     }
     buffer_add_char(out, ']');
 }
@@ -169,15 +169,15 @@ static void add_row(struct table *table, const char *name, const struct differen
     add_cell(table, difference_cosine(difference));
 }
 
-static void print_only(const char *where, const struct tensor **tensors, size_t n_tensors)
+static void print_only(const char *where, char *const *names, size_t n_names)
 {
     struct table table = {.columns = "ll"};
     struct buffer label = {0};
 
     buffer_format(&label, "only in '%s':", where);
-    for (size_t i = 0; i < n_tensors; i++) {
+    for (size_t i = 0; i < n_names; i++) {
         table_add(&table, label.data);
-        table_add(&table, tensors[i]->name);
+        table_add(&table, names[i]);
     }
     table_print(&table, stdout);
     table_release(&table);
@@ -196,7 +196,7 @@ static void print_shapes(const struct comparison *comparison)
 
         if (tensor_same_shape(row->a, row->b) && row->a->dtype == row->b->dtype)
             continue;
-        table_add(&table, row->a->name);
+        table_add(&table, row->name);
         for (size_t k = 0; k < 2; k++) {
             buffer_clear(&text);
             buffer_format(&text, "%s ", dtype_info(sides[k]->dtype)->name);
@@ -239,27 +239,24 @@ static void print_text(const struct diff_options *options, const struct comparis
 /* ---- the command ---- */
 
 /* Packed integers can be told apart; numbers that count only times others cannot be measured. */
-static struct checkpoint *open_checkpoint(struct model_folder *model, const char *path,
-                                          const char *name, bool follow_symlinks,
-                                          struct notices *notices, struct error *err)
+static int open_weights(struct model_folder *model, struct model_components *weights,
+                        const char *path, const char *name, bool follow_symlinks,
+                        struct notices *notices, struct error *err)
 {
-    struct checkpoint *checkpoint;
-
-    if (model_folder_open_as(model, path, name, follow_symlinks, err))
-        return NULL;
-    checkpoint = model_folder_weights(model, notices, err);
-    if (checkpoint && quantized_check_scales(checkpoint, name, err)) {
-        checkpoint_close(checkpoint);
-        return NULL;
-    }
-    return checkpoint;
+    if (model_folder_open_as(model, path, name, follow_symlinks, err) ||
+        model_components_open(weights, model, notices, err))
+        return -1;
+    for (size_t i = 0; i < weights->n_items; i++)
+        if (quantized_check_scales(weights->items[i].checkpoint, name, err))
+            return -1;
+    return 0;
 }
 
 static int diff(const struct diff_options *options, struct error *err)
 {
     const struct common_options *common = &options->common;
     struct model_folder models[2] = {{0}, {0}};
-    struct checkpoint *checkpoints[2] = {NULL, NULL};
+    struct model_components weights[2] = {{0}, {0}};
     struct comparison comparison = {0};
     struct notices notices = {0};
     struct terminal_progress shown;
@@ -267,16 +264,13 @@ static int diff(const struct diff_options *options, struct error *err)
     struct threads *threads = paths ? threads_new(common->n_threads, err) : NULL;
     int rc = threads ? 0 : -1;
 
-    for (size_t i = 0; rc == 0 && i < 2; i++) {
-        checkpoints[i] = open_checkpoint(&models[i], paths[i], common->operands[i],
-                                         options->follow_symlinks, &notices, err);
-        rc = checkpoints[i] ? 0 : -1;
-    }
+    for (size_t i = 0; rc == 0 && i < 2; i++)
+        rc = open_weights(&models[i], &weights[i], paths[i], common->operands[i],
+                          options->follow_symlinks, &notices, err);
     if (rc == 0) {
         terminal_notices(&notices, common);
         terminal_progress_start(&shown, "comparing", common);
-        rc = comparison_make(&comparison, checkpoints[0], checkpoints[1], threads, &shown.progress,
-                             err);
+        rc = comparison_make(&comparison, &weights[0], &weights[1], threads, &shown.progress, err);
         terminal_progress_end(&shown);
     }
     if (rc == 0) {
@@ -292,7 +286,7 @@ static int diff(const struct diff_options *options, struct error *err)
     comparison_release(&comparison);
     notices_release(&notices);
     for (size_t i = 0; i < 2; i++) {
-        checkpoint_close(checkpoints[i]);
+        model_components_release(&weights[i]);
         model_folder_release(&models[i]);
     }
     threads_free(threads);

@@ -4,6 +4,7 @@
 
 #include "arch/architecture.h"
 #include "arch/checkpoint_names.h"
+#include "arch/model_components.h"
 #include "arch/quantized.h"
 #include "base/json.h"
 #include "text/vocabulary.h"
@@ -30,7 +31,7 @@ enum { EXPERTS, ATTENTION_EXPERTS, N_EXPERT_KINDS };
 
 struct facts {
     struct model_folder model;
-    struct checkpoint *checkpoint;
+    struct model_components weights;
     struct vocabulary vocabulary;
     const char *type;          /* NULL: cannot be told */
     size_t n_parameters, size_bytes;
@@ -59,14 +60,13 @@ static void count_expert(struct facts *facts, const char *plain, size_t n_items)
 }
 
 /* Counts what is a parameter and not another one once more. */
-static int count_tensors(struct facts *facts, struct error *err)
+static int count_tensors(struct facts *facts, const struct checkpoint *checkpoint,
+                         struct error *err)
 {
-    const struct checkpoint *checkpoint = facts->checkpoint;
     bool ties = model_folder_is_tied(&facts->model);
     struct checkpoint_names names;
     int rc = 0;
 
-    facts->is_tied = ties;
     checkpoint_names_init(&names, checkpoint);
     for (size_t i = 0; rc >= 0 && i < checkpoint->n_tensors; i++) {
         const struct tensor *tensor = &checkpoint->tensors[i];
@@ -86,6 +86,15 @@ static int count_tensors(struct facts *facts, struct error *err)
     return rc < 0 ? -1 : 0;
 }
 
+static int count_all(struct facts *facts, struct error *err)
+{
+    facts->is_tied = model_folder_is_tied(&facts->model);
+    for (size_t i = 0; i < facts->weights.n_items; i++)
+        if (count_tensors(facts, facts->weights.items[i].checkpoint, err))
+            return -1;
+    return 0;
+}
+
 static int find_facts(struct facts *facts, const struct inspect_options *options,
                       struct error *err)
 {
@@ -99,11 +108,11 @@ static int find_facts(struct facts *facts, const struct inspect_options *options
     free(path);
     if (rc)
         return -1;
-    facts->checkpoint = model_folder_weights(&facts->model, &facts->notices, err);
-    if (!facts->checkpoint || count_tensors(facts, err) ||
+    if (model_components_open(&facts->weights, &facts->model, &facts->notices, err) ||
+        count_all(facts, err) ||
         model_folder_vocabulary(&facts->model, &facts->vocabulary, err))
         return -1;
-    facts->quantization = quantized_method(&facts->model, facts->checkpoint);
+    facts->quantization = quantized_method(&facts->model, facts->weights.items[0].checkpoint);
     if (facts->model.has_config &&
         architecture_type(&facts->model.config, NULL, name, &type, &ignored) == 0)
         facts->type = model_type_name(type);
@@ -113,7 +122,7 @@ static int find_facts(struct facts *facts, const struct inspect_options *options
 static void facts_release(struct facts *facts)
 {
     free(facts->quantization);
-    checkpoint_close(facts->checkpoint);
+    model_components_release(&facts->weights);
     vocabulary_release(&facts->vocabulary);
     model_folder_release(&facts->model);
     notices_release(&facts->notices);
@@ -147,31 +156,53 @@ static void add_text_member(struct buffer *out, const char *key, const char *val
         buffer_add_text(out, "null");
 }
 
-static void add_tensors(struct buffer *out, const struct checkpoint *checkpoint)
+static void add_tensor(struct buffer *out, const struct model_component *component,
+                       const struct tensor *tensor)
 {
+    char *name = model_component_tensor_name(component, tensor);
     struct buffer file = {0};
 
-    buffer_add_text(out, ",\"tensors\":[");
-    for (size_t i = 0; i < checkpoint->n_tensors; i++) {
-        const struct tensor *tensor = &checkpoint->tensors[i];
-
-        buffer_add_text(out, i ? ",{\"name\":" : "{\"name\":");
-        json_add_string(out, tensor->name);
-        buffer_format(out, ",\"dtype\":\"%s\",\"shape\":", dtype_info(tensor->dtype)->name);
-        tensor_add_shape(out, tensor);
-        buffer_format(out, ",\"size_bytes\":%zu,\"file\":", tensor->size_bytes);
-        buffer_clear(&file);
-        tensor->source->kind->describe(tensor->source, &file);
-        json_add_string(out, file.data);
-        buffer_add_char(out, '}');
-    }
-    buffer_add_char(out, ']');
+    buffer_add_text(out, "{\"name\":");
+    json_add_string(out, name);
+    buffer_format(out, ",\"dtype\":\"%s\",\"shape\":", dtype_info(tensor->dtype)->name);
+    tensor_add_shape(out, tensor);
+    buffer_format(out, ",\"size_bytes\":%zu,\"file\":", tensor->size_bytes);
+    tensor->source->kind->describe(tensor->source, &file);
+    json_add_string(out, file.data);
+    buffer_add_char(out, '}');
     buffer_release(&file);
+    free(name);
+}
+
+static void add_tensors(struct buffer *out, const struct model_components *weights)
+{
+    size_t n = 0;
+
+    buffer_add_text(out, ",\"tensors\":[");
+    for (size_t c = 0; c < weights->n_items; c++)
+        for (size_t i = 0; i < weights->items[c].checkpoint->n_tensors; i++) {
+            buffer_add_text(out, n++ ? "," : "");
+            add_tensor(out, &weights->items[c], &weights->items[c].checkpoint->tensors[i]);
+        }
+    buffer_add_char(out, ']');
+}
+
+static void add_files(struct buffer *out, const struct model_components *weights)
+{
+    size_t n = 0;
+
+    buffer_add_text(out, ",\"files\":[");
+    for (size_t c = 0; c < weights->n_items; c++)
+        for (size_t i = 0; i < weights->items[c].checkpoint->n_files; i++) {
+            buffer_add_text(out, n++ ? "," : "");
+            json_add_string(out, weights->items[c].checkpoint->files[i].name);
+        }
+    buffer_add_char(out, ']');
 }
 
 static void print_json(const struct inspect_options *options, const struct facts *facts)
 {
-    const struct checkpoint *checkpoint = facts->checkpoint;
+    const struct checkpoint *checkpoint = facts->weights.items[0].checkpoint;
     const struct config *config = &facts->model.config;
     struct buffer out = {0};
     bool is_first = true;
@@ -193,12 +224,9 @@ static void print_json(const struct inspect_options *options, const struct facts
                           dtype_info((enum dtype)d)->name, facts->n_by_dtype[d]);
             is_first = false;
         }
-    buffer_format(&out, "},\"size_bytes\":%zu,\"files\":[", facts->size_bytes);
-    for (size_t i = 0; i < checkpoint->n_files; i++) {
-        buffer_add_text(&out, i ? "," : "");
-        json_add_string(&out, checkpoint->files[i].name);
-    }
-    buffer_format(&out, "],\"tied_embeddings\":%s", facts->is_tied ? "true" : "false");
+    buffer_format(&out, "},\"size_bytes\":%zu", facts->size_bytes);
+    add_files(&out, &facts->weights);
+    buffer_format(&out, ",\"tied_embeddings\":%s", facts->is_tied ? "true" : "false");
     add_text_member(&out, "tokenizer", facts->vocabulary.kind);
     add_text_member(&out, "pooling", facts->model.sentence.pooling);
     add_text_member(&out, "quantization", facts->quantization);
@@ -211,7 +239,7 @@ static void print_json(const struct inspect_options *options, const struct facts
     }
     buffer_add_char(&out, '}');
     if (options->tensors)
-        add_tensors(&out, checkpoint);
+        add_tensors(&out, &facts->weights);
     buffer_add_char(&out, '}');
     puts(out.data);
     buffer_release(&out);
@@ -244,6 +272,7 @@ static void add_experts(struct table *table, const struct facts *facts)
 static void add_sizes(struct table *table, const struct facts *facts)
 {
     char size[TERMINAL_SIZE_MAX];
+    size_t n_files = model_components_n_files(&facts->weights);
     struct buffer text = {0};
 
     buffer_format(&text, "%zu", facts->n_parameters);
@@ -257,37 +286,43 @@ static void add_sizes(struct table *table, const struct facts *facts)
     add_fact(table, "dtypes", text.data);
     buffer_clear(&text);
     buffer_format(&text, "%s in %zu file%s", terminal_size(size, facts->size_bytes),
-                  facts->checkpoint->n_files, facts->checkpoint->n_files == 1 ? "" : "s");
+                  n_files, n_files == 1 ? "" : "s");
     add_fact(table, "size", text.data);
     buffer_release(&text);
 }
 
-static void print_tensors(const struct checkpoint *checkpoint)
+static void add_row(struct table *table, const struct model_component *component,
+                    const struct tensor *tensor)
 {
-    struct table table = {.columns = "llll"};
+    char *name = model_component_tensor_name(component, tensor);
     struct buffer shape = {0}, file = {0};
 
-    for (size_t i = 0; i < checkpoint->n_tensors; i++) {
-        const struct tensor *tensor = &checkpoint->tensors[i];
+    tensor_add_shape(&shape, tensor);
+    tensor->source->kind->describe(tensor->source, &file);
+    table_add(table, name);
+    table_add(table, dtype_info(tensor->dtype)->name);
+    table_add(table, shape.data);
+    table_add(table, file.data);
+    buffer_release(&shape);
+    buffer_release(&file);
+    free(name);
+}
 
-        buffer_clear(&shape);
-        tensor_add_shape(&shape, tensor);
-        table_add(&table, tensor->name);
-        table_add(&table, dtype_info(tensor->dtype)->name);
-        table_add(&table, shape.data);
-        buffer_clear(&file);
-        tensor->source->kind->describe(tensor->source, &file);
-        table_add(&table, file.data);
-    }
+static void print_tensors(const struct model_components *weights)
+{
+    struct table table = {.columns = "llll"};
+
+    for (size_t c = 0; c < weights->n_items; c++)
+        for (size_t i = 0; i < weights->items[c].checkpoint->n_tensors; i++)
+            add_row(&table, &weights->items[c], &weights->items[c].checkpoint->tensors[i]);
     putchar('\n');
     table_print(&table, stdout);
     table_release(&table);
-    buffer_release(&shape);
-    buffer_release(&file);
 }
 
 static void print_text(const struct inspect_options *options, const struct facts *facts)
 {
+    const struct checkpoint *checkpoint = facts->weights.items[0].checkpoint;
     const struct config *config = &facts->model.config;
     struct table table = {.columns = "ll"};
     struct buffer text = {0};
@@ -305,17 +340,17 @@ static void print_text(const struct inspect_options *options, const struct facts
     add_fact(&table, "tokenizer", text.data);
     add_fact(&table, "pooling", facts->model.sentence.pooling);
     add_fact(&table, "quantization", facts->quantization);
-    for (size_t i = 0; i < facts->checkpoint->n_metadata; i++) {
+    for (size_t i = 0; i < checkpoint->n_metadata; i++) {
         buffer_clear(&text);
-        buffer_format(&text, "%s = %s", facts->checkpoint->metadata[i].key,
-                      facts->checkpoint->metadata[i].value);
+        buffer_format(&text, "%s = %s", checkpoint->metadata[i].key,
+                      checkpoint->metadata[i].value);
         add_fact(&table, "metadata", text.data);
     }
     table_print(&table, stdout);
     table_release(&table);
     buffer_release(&text);
     if (options->tensors)
-        print_tensors(facts->checkpoint);
+        print_tensors(&facts->weights);
 }
 
 /* ---- the command ---- */

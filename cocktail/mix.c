@@ -42,7 +42,7 @@ static int check_operands(const struct mix_options *options, struct error *err)
     return 0;
 }
 
-static int mix(const struct mix_options *options, const char *command, struct error *err)
+static int mix(const struct mix_options *options, struct error *err)
 {
     const struct common_options *common = &options->common;
     size_t n = common->n_operands;
@@ -51,8 +51,7 @@ static int mix(const struct mix_options *options, const char *command, struct er
                              : options->mixing.compat ? WEIGHTS_AS_GIVEN
                                                       : WEIGHTS_SUM_TO_ONE;
     struct merge merge = {0};
-    struct mixing mixing = {.options = &options->mixing, .common = common, .merge = &merge,
-                            .command = command};
+    struct mixing mixing = {.options = &options->mixing, .common = common, .merge = &merge};
     char **paths = NULL;
     double *weights;
     int rc = -1;
@@ -82,12 +81,8 @@ static int run(int argc, char **argv, struct error *err)
     struct mix_options options = {.mixing = MIXING_DEFAULTS};
     int rc = command_parse(&command_mix, argc, argv, &options, err);
 
-    if (rc == 0) {
-        char *command = mixing_command_line(argc, argv);
-
-        rc = mix(&options, command, err);
-        free(command);
-    }
+    if (rc == 0)
+        rc = mix(&options, err);
     options_release(&options.common);
     return rc;
 }

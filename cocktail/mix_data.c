@@ -299,7 +299,7 @@ static int check_space(const struct judging *judging, struct error *err)
     return mixing->output && !mixing->dry_run ? merge_check_space(judging->merge, err) : 0;
 }
 
-static int run_judging(struct judging *judging, const char *command, struct error *err)
+static int run_judging(struct judging *judging, struct error *err)
 {
     const struct mix_data_options *options = judging->options;
     size_t n = judging->merge->n_models;
@@ -311,8 +311,7 @@ static int run_judging(struct judging *judging, const char *command, struct erro
     if (check_models(judging, err) == 0 && check_space(judging, err) == 0 &&
         judge_all(judging, err) == 0) {
         struct mixing mixing = {.options = &options->mixing, .common = &options->common,
-                                .merge = judging->merge, .weights = weights, .losses = losses,
-                                .command = command};
+                                .merge = judging->merge, .weights = weights, .losses = losses};
 
         find_weights(judging, losses, weights);
         add_members(judging, &members);
@@ -329,8 +328,7 @@ static int run_judging(struct judging *judging, const char *command, struct erro
     return rc;
 }
 
-static int mix_data(const struct mix_data_options *options, const char *command,
-                    struct error *err)
+static int mix_data(const struct mix_data_options *options, struct error *err)
 {
     const struct common_options *common = &options->common;
     struct merge_options merge_options = mixing_merge_options(&options->mixing);
@@ -354,7 +352,7 @@ static int mix_data(const struct mix_data_options *options, const char *command,
     if (rc == 0)
         rc = merge_open(&merge, (const char *const *)paths, n, &merge_options, err);
     if (rc == 0)
-        rc = run_judging(&judging, command, err);
+        rc = run_judging(&judging, err);
     judging_release(&judging);
     merge_release(&merge);
     model_arguments_free(paths, n);
@@ -370,12 +368,8 @@ static int run(int argc, char **argv, struct error *err)
     };
     int rc = command_parse(&command_mix_data, argc, argv, &options, err);
 
-    if (rc == 0) {
-        char *command = mixing_command_line(argc, argv);
-
-        rc = mix_data(&options, command, err);
-        free(command);
-    }
+    if (rc == 0)
+        rc = mix_data(&options, err);
     options_release(&options.common);
     return rc;
 }

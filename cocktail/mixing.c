@@ -1,5 +1,6 @@
 #include "mixing.h"
 
+#include <libgen.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,14 +68,58 @@ static void add_quoted(struct buffer *out, const char *word)
     buffer_release(&printable);
 }
 
-char *mixing_command_line(int argc, char **argv)
+/* Where in the word the name of a model or another path begins; NULL: nowhere. */
+static const char *find_path(const struct common_options *common, const char *word)
+{
+    const char *end = word + strlen(word);
+
+    for (size_t i = 0; i < common->n_operands; i++)
+        if (common->operands[i] == word)
+            return word;
+    for (size_t i = 0; i < common->paths.n_items; i++)
+        if (common->paths.items[i] >= word && common->paths.items[i] < end)
+            return common->paths.items[i];
+    return NULL;
+}
+
+/* The last part of a path: a card is for strangers. */
+static char *last_part(const char *path)
+{
+    char *real = memory_realpath(path), *copy = memory_copy(path), *name = basename(copy), *part;
+
+    if (real && (strcmp(name, ".") == 0 || strcmp(name, "..") == 0))
+        part = memory_copy(basename(real));
+    else
+        part = memory_copy(name);
+    free(real);
+    free(copy);
+    return part;
+}
+
+static char *shown_path(const struct merge *merge, const char *path)
+{
+    for (size_t i = 0; i < merge->n_models; i++)
+        if (merge->options.names[i] == path)
+            return model_folder_label(&merge->models[i]);
+    return last_part(path);
+}
+
+/* As a shell reads it, "cocktail mix …", paths cut down to their names; to be freed. */
+static char *command_line(const struct mixing *mixing)
 {
     struct buffer line = {0};
 
     buffer_add_text(&line, "cocktail");
-    for (int i = 0; i < argc; i++) {
+    for (int i = 0; i < mixing->common->argc; i++) {
+        const char *word = mixing->common->argv[i], *path = find_path(mixing->common, word);
+        char *shown = path ? shown_path(mixing->merge, path) : memory_copy("");
+        char *text = memory_format("%.*s%s", (int)(path ? (size_t)(path - word) : strlen(word)),
+                                   word, shown);
+
         buffer_add_char(&line, ' ');
-        add_quoted(&line, argv[i]);
+        add_quoted(&line, text);
+        free(text);
+        free(shown);
     }
     return line.data;
 }
@@ -212,18 +257,22 @@ static void note_special(const struct merge_result *result, struct notices *noti
 static int write_mix(const struct mixing *mixing, struct error *err)
 {
     const struct common_options *common = mixing->common;
-    struct merge_recipe recipe = {mixing->weights, mixing->losses, mixing->command};
+    char *command = command_line(mixing);
+    struct merge_recipe recipe = {mixing->weights, mixing->losses, command};
     struct threads *threads = threads_new(common->n_threads, err);
     struct terminal_progress shown;
     struct merge_result result = {0};
     double start = clock_now_s();
     int rc;
 
-    if (!threads)
+    if (!threads) {
+        free(command);
         return -1;
+    }
     terminal_progress_start(&shown, "mixing", common);
     rc = merge_write(mixing->merge, &recipe, threads, &shown.progress, &result, err);
     terminal_progress_end(&shown);
+    free(command);
     if (rc == 0) {
         struct notices late = {0};
 

@@ -51,15 +51,11 @@ struct mixing { /* all borrowed */
     const double *weights;    /* [merge->n_models] */
     const double *losses;     /* [merge->n_models], NAN: has none; NULL: there are none */
     const char *json_members; /* more of the JSON object, ",\"temperature\":5"; or NULL */
-    const char *command;      /* the command line, for the model card */
 };
 
 /* Writes the mix and shows the result, or, with --dry-run, shows the plan. */
 int mixing_run(const struct mixing *mixing, struct error *err);
 /* Shows models and weights, and writes nothing. */
 void mixing_show_weights(const struct mixing *mixing);
-
-/* The command line as a shell reads it, "cocktail mix …"; to be freed. */
-char *mixing_command_line(int argc, char **argv);
 
 #endif

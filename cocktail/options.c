@@ -140,6 +140,7 @@ static int set_value(struct parser *parser, const struct option_row *row, const 
         takes = "a path";
         if (*value == '\0')
             break;
+        add_text(&parser->common->paths, value);
         /* fall through */
     case OPTION_TEXT:
     case OPTION_END:
@@ -274,6 +275,8 @@ int options_parse(const struct option_row *rows, int argc, char **argv, void *op
 
     parser.common->operands = memory_zalloc((size_t)argc, sizeof *parser.common->operands);
     parser.common->n_operands = 0;
+    parser.common->argc = argc;
+    parser.common->argv = argv;
     if (parse_arguments(&parser))
         return -1;
     return parser.common->help ? 0 : choose_threads(&parser);
@@ -282,6 +285,8 @@ int options_parse(const struct option_row *rows, int argc, char **argv, void *op
 void options_release(struct common_options *common)
 {
     free(common->operands);
+    free(common->paths.items);
     common->operands = NULL;
     common->n_operands = 0;
+    common->paths = (struct option_texts){0};
 }

@@ -46,6 +46,9 @@ struct common_options {
     size_t n_threads;       /* --threads, else COCKTAIL_THREADS, else all cores */
     const char **operands;  /* texts borrowed from argv, the array owned: options_release */
     size_t n_operands;
+    struct option_texts paths; /* the values of all OPTION_PATH, likewise */
+    int argc;               /* what was parsed, from the name of the command on */
+    char **argv;
 };
 
 /* The end of every table: the shared rows and the end mark. */

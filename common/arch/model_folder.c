@@ -8,6 +8,7 @@
 #include "base/folder_hint.h"
 #include "base/memory.h"
 #include "base/model_files.h"
+#include "hub/hub_id.h"
 
 /* Whether it can be weights, by its name; their content is looked at when they are opened. */
 static int check_file(const char *path, const char *directory, const char *name, struct error *err)
@@ -103,6 +104,31 @@ void model_folder_release(struct model_folder *model)
     config_release(&model->config);
     sentence_folder_release(&model->sentence);
     *model = (struct model_folder){0};
+}
+
+char *model_folder_hub_id(const struct model_folder *model)
+{
+    return hub_id_of_path(model->folder->real);
+}
+
+char *model_folder_label(const struct model_folder *model)
+{
+    char *label = model_folder_hub_id(model);
+    const char *slash = strrchr(model->folder->real, '/');
+    struct hub_id typed;
+
+    if (!label && model->file)
+        return memory_format("%s/%s", slash + 1, model->file);
+    if (!label)
+        return memory_copy(slash[1] ? slash + 1 : slash);
+    if (hub_id_parse(&typed, model->name)) {
+        if (strcmp(typed.repository, label) == 0) { /* and perhaps a revision */
+            free(label);
+            label = memory_copy(model->name);
+        }
+        hub_id_release(&typed);
+    }
+    return label;
 }
 
 int model_folder_need_config(const struct model_folder *model, struct error *err)

@@ -32,6 +32,12 @@ int model_folder_open_as(struct model_folder *model, const char *path, const cha
                          bool follow_symlinks, struct error *err);
 void model_folder_release(struct model_folder *model);
 
+/* Whose snapshot in a cache of the Hub it is, "org/name"; NULL for any other. Freed by the caller. */
+char *model_folder_hub_id(const struct model_folder *model);
+/* What strangers may read of where it lies: its name on the Hub, as the user wrote it if so, else
+ * the last part of its path. Freed by the caller. */
+char *model_folder_label(const struct model_folder *model);
+
 /* -1 with ERROR_FORMAT that says what was looked for when there is no config.json. */
 int model_folder_need_config(const struct model_folder *model, struct error *err);
 

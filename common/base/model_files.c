@@ -68,6 +68,13 @@ bool model_files_is_stale_folder(const char *name)
     return model_files_match(patterns, name);
 }
 
+bool model_files_is_head(const char *name)
+{
+    static const char *const names[] = {"colbert_linear.pt", "sparse_linear.pt", NULL};
+
+    return model_files_match(names, name);
+}
+
 bool model_files_is_lone_weights(const char *name)
 {
     static const char *const patterns[] = {"*.pt", "*.pth", NULL};
@@ -76,5 +83,6 @@ bool model_files_is_lone_weights(const char *name)
         "consolidated*", NULL,
     };
 
-    return model_files_match(patterns, name) && !model_files_match(others, name);
+    return model_files_match(patterns, name) && !model_files_match(others, name) &&
+           !model_files_is_head(name);
 }

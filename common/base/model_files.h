@@ -25,8 +25,10 @@ char *model_files_numbered(const char *path, unsigned number);
 /* Whether it is weights, or an index of weights, in any format that a model directory may hold,
  * also ones that are not read. */
 bool model_files_is_weights(const char *name);
-/* A *.pt or *.pth that is a model and not the state of a training run: the weights of a directory
- * that has no others and one such file. */
+/* A head that a model keeps in a file of its own beside its weights, as BGE-M3 does. */
+bool model_files_is_head(const char *name);
+/* A *.pt or *.pth that is a model and neither such a head nor the state of a training run: the
+ * weights of a directory that has no others and one such file. */
 bool model_files_is_lone_weights(const char *name);
 /* The state of a training run, adapters, and what is hidden: no part of the model. */
 bool model_files_is_stale(const char *name);

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "format/safetensors.h"
+#include "format/torchbin_writer.h"
 
 /* After so many bytes the system is asked to start writing: otherwise it waits for dirty pages to
  * pile up, and the flush at the end takes as long as everything before. */
@@ -37,6 +38,7 @@ struct checkpoint_writer {
     struct shard *shards;
     size_t n_shards;
     char *index_name; /* NULL when there is one shard */
+    struct torchbin_writer *torchbin; /* NULL: safetensors */
 };
 
 /* Which shard holds which tensor: places[].shard, counted in the order in which shards are closed. */
@@ -183,6 +185,43 @@ failed:
     return NULL;
 }
 
+struct checkpoint_writer *checkpoint_writer_open_torch(struct outdir *outdir, const char *path,
+                                                       const struct tensor *const *tensors,
+                                                       size_t n_tensors, struct error *err)
+{
+    struct torchbin_writer *torchbin = torchbin_writer_new(tensors, n_tensors, err);
+    struct checkpoint_writer *writer;
+
+    if (!torchbin) {
+        error_context(err, "'%s'", path);
+        return NULL;
+    }
+    writer = memory_zalloc(1, sizeof *writer);
+    writer->torchbin = torchbin;
+    writer->tensors = tensors;
+    writer->n_tensors = n_tensors;
+    writer->places = memory_zalloc(n_tensors, sizeof *writer->places);
+    for (size_t i = 0; i < n_tensors; i++)
+        writer->places[i].offset = torchbin_writer_place(torchbin, i);
+    writer->n_shards = 1;
+    writer->shards = memory_zalloc(1, sizeof *writer->shards);
+    writer->shards[0].name = memory_copy(path);
+    writer->shards[0].fd = outdir_create(outdir, path, err);
+    if (writer->shards[0].fd >= 0)
+        return writer;
+    checkpoint_writer_close(writer, err);
+    return NULL;
+}
+
+int checkpoint_writer_check_torch(const struct tensor *const *tensors, size_t n_tensors,
+                                  struct error *err)
+{
+    struct torchbin_writer *writer = torchbin_writer_new(tensors, n_tensors, err);
+
+    torchbin_writer_free(writer);
+    return writer ? 0 : -1;
+}
+
 int checkpoint_writer_write(struct checkpoint_writer *writer, size_t index, size_t offset,
                             const void *bytes, size_t n, struct error *err)
 {
@@ -196,6 +235,14 @@ int checkpoint_writer_write(struct checkpoint_writer *writer, size_t index, size
     if (before / flush_bytes != (before + n) / flush_bytes)
         sync_file_range(shard->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     return 0;
+}
+
+int checkpoint_writer_finish(struct checkpoint_writer *writer, struct error *err)
+{
+    const struct shard *shard = writer->shards;
+
+    return writer->torchbin ? torchbin_writer_finish(writer->torchbin, shard->fd, shard->name, err)
+                            : 0;
 }
 
 size_t checkpoint_writer_n_files(const struct checkpoint_writer *writer)
@@ -223,6 +270,7 @@ int checkpoint_writer_close(struct checkpoint_writer *writer, struct error *err)
     free(writer->places);
     free(writer->order);
     free(writer->index_name);
+    torchbin_writer_free(writer->torchbin);
     free(writer);
     return rc;
 }

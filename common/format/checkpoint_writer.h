@@ -1,4 +1,5 @@
-/* checkpoint_writer.h - write safetensors, sharded, in the layout of the reference writer.
+/* checkpoint_writer.h - write safetensors, sharded, in the layout of the reference writer, or one
+ * PyTorch file.
  *
  * The tensors are known before the first byte, so every file and every offset is fixed at once, and
  * any thread may then write any part of any tensor. */
@@ -24,9 +25,21 @@ struct checkpoint_writer *checkpoint_writer_open(struct outdir *outdir, const ch
                                                  size_t n_tensors, size_t shard_bytes,
                                                  size_t n_parameters, struct error *err);
 
+/* Creates the file at `path` of outdir, which holds the state dict as torch.save writes one; errors
+ * as torchbin_writer_new has them. */
+struct checkpoint_writer *checkpoint_writer_open_torch(struct outdir *outdir, const char *path,
+                                                       const struct tensor *const *tensors,
+                                                       size_t n_tensors, struct error *err);
+/* Whether that could be done, without doing it. */
+int checkpoint_writer_check_torch(const struct tensor *const *tensors, size_t n_tensors,
+                                  struct error *err);
+
 /* Writes n bytes at byte `offset` of tensors[index]. Threads may call this at once. */
 int checkpoint_writer_write(struct checkpoint_writer *writer, size_t index, size_t offset,
                             const void *bytes, size_t n, struct error *err);
+
+/* What depends on all bytes of the tensors, once they are written. */
+int checkpoint_writer_finish(struct checkpoint_writer *writer, struct error *err);
 
 /* The files written, relative to outdir. */
 size_t checkpoint_writer_n_files(const struct checkpoint_writer *writer);

@@ -149,6 +149,16 @@ static void use_numbered(struct hub_listing *listing, const char *first)
     }
 }
 
+static void use_heads(struct hub_listing *listing, const char *directory)
+{
+    for (size_t i = 0; i < listing->n_files; i++) {
+        const char *name = name_in(&listing->files[i], directory);
+
+        if (name && model_files_is_head(name))
+            listing->files[i].use = HUB_WEIGHTS;
+    }
+}
+
 static int use_weights(struct hub_listing *listing, const struct hub_wish *wish,
                        const char *directory, struct error *err)
 {
@@ -162,13 +172,16 @@ static int use_weights(struct hub_listing *listing, const struct hub_wish *wish,
         if (!file)
             continue;
         file->use = HUB_WEIGHTS;
+        use_heads(listing, directory);
         if (model_weights_names[i].is_numbered)
             use_numbered(listing, file->path);
         return model_weights_names[i].is_index ? use_index(listing, wish, directory, file, err) : 0;
     }
     lone = find_lone(listing, directory);
-    if (lone)
+    if (lone) {
         lone->use = HUB_WEIGHTS;
+        use_heads(listing, directory);
+    }
     return 0;
 }
 

@@ -22,8 +22,9 @@ struct hub_wish {
 
 /* Sets `use` of every file. A model is: texts (*.json, *.txt, *.md … and LICENSE) in any folder, and
  * one kind of weights for the model and for each module of a sentence-transformers folder, found as
- * checkpoint_open finds them; nothing that a merge leaves out. ERROR_FORMAT for a malformed index,
- * or one that names files which are not there; ERROR_USAGE for a pattern that matches nothing. */
+ * checkpoint_open finds them, with the heads beside them that have known names; nothing that a merge
+ * leaves out. ERROR_FORMAT for a malformed index, or one that names files which are not there;
+ * ERROR_USAGE for a pattern that matches nothing. */
 int hub_choose(struct hub_listing *listing, const struct hub_wish *wish, struct error *err);
 
 /* Whether something is chosen for this. */

@@ -108,6 +108,36 @@ void hub_id_release(struct hub_id *id)
     *id = (struct hub_id){0};
 }
 
+/* "org--name", or the name of an old model alone. */
+static char *read_folder(const char *text, size_t length)
+{
+    char *id = memory_format("%.*s", (int)length, text), *mark = strstr(id, "--");
+
+    if (mark) {
+        *mark = '/';
+        memmove(mark + 1, mark + 2, strlen(mark + 2) + 1);
+    }
+    length = strcspn(id, "/");
+    if (is_part(id, length) && (!mark || is_part(mark + 1, strlen(mark + 1))))
+        return id;
+    free(id);
+    return NULL;
+}
+
+char *hub_id_of_path(const char *path)
+{
+    static const char prefix[] = "/models--", snapshots[] = "/snapshots/";
+    char *id = NULL;
+
+    for (const char *at = path; !id && (at = strstr(at, prefix)); at++) {
+        const char *folder = at + strlen(prefix), *end = strchr(folder, '/');
+
+        if (end && strncmp(end, snapshots, strlen(snapshots)) == 0 && end[strlen(snapshots)])
+            id = read_folder(folder, (size_t)(end - folder));
+    }
+    return id;
+}
+
 bool hub_id_is_commit(const char *text)
 {
     return strlen(text) == 40 && text[strspn(text, "0123456789abcdef")] == '\0';

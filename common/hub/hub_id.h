@@ -25,6 +25,10 @@ char *hub_id_of_address(const char *text);
 /* What a name looks like, for messages. */
 #define HUB_ID_FORM "a model on the Hub is named like org/name or org/name@revision"
 
+/* The repository whose snapshot the absolute path lies in, …/models--org--name/snapshots/REVISION…,
+ * freed by the caller; NULL when it lies in none. */
+char *hub_id_of_path(const char *path);
+
 /* 40 lower-case hexadecimal digits. */
 bool hub_id_is_commit(const char *text);
 

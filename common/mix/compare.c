@@ -1,4 +1,4 @@
-/* compare.c - stream two checkpoints side by side.
+/* compare.c - stream two models side by side.
  *
  * The work is cut into chunks; each leaves its sums in a slot of its own, and the slots are added
  * in order, so that the figures do not depend on the number of threads. */
@@ -101,33 +101,59 @@ static int compare_chunk(void *context, size_t task, size_t worker, struct error
     return 0;
 }
 
-static void pair_tensors(struct comparison *comparison, const struct checkpoint *a,
-                         const struct checkpoint *b)
+static void add_only(char ***list, size_t *n, const struct model_component *component,
+                     const struct tensor *tensor)
 {
-    struct checkpoint_names a_names, b_names;
-    bool *is_paired = memory_zalloc(b->n_tensors, sizeof *is_paired);
+    *list = memory_resize(*list, *n + 1, sizeof **list);
+    (*list)[(*n)++] = model_component_tensor_name(component, tensor);
+}
 
-    checkpoint_names_init(&a_names, a);
-    checkpoint_names_init(&b_names, b);
-    comparison->rows = memory_zalloc(a->n_tensors, sizeof *comparison->rows);
-    comparison->only_a = memory_zalloc(a->n_tensors, sizeof *comparison->only_a);
-    comparison->only_b = memory_zalloc(b->n_tensors, sizeof *comparison->only_b);
-    for (size_t i = 0; i < a->n_tensors; i++) {
-        const struct tensor *tensor = &a->tensors[i];
-        const struct tensor *other = checkpoint_names_match(&a_names, i, &b_names);
+/* Marks in is_paired[] the tensors of b that have one in a. `b` NULL: there is no such component. */
+static void pair_tensors(struct comparison *comparison, const struct model_component *a,
+                         const struct model_component *b, bool *is_paired)
+{
+    struct checkpoint_names a_names, b_names = {0};
+
+    checkpoint_names_init(&a_names, a->checkpoint);
+    if (b)
+        checkpoint_names_init(&b_names, b->checkpoint);
+    for (size_t i = 0; i < a->checkpoint->n_tensors; i++) {
+        const struct tensor *tensor = &a->checkpoint->tensors[i];
+        const struct tensor *other = b ? checkpoint_names_match(&a_names, i, &b_names) : NULL;
 
         if (!other) {
-            comparison->only_a[comparison->n_only_a++] = tensor;
+            add_only(&comparison->only_a, &comparison->n_only_a, a, tensor);
             continue;
         }
-        is_paired[other - b->tensors] = true;
-        comparison->rows[comparison->n_rows++] = (struct comparison_row){.a = tensor, .b = other};
+        is_paired[other - b->checkpoint->tensors] = true;
+        comparison->rows[comparison->n_rows++] =
+            (struct comparison_row){model_component_tensor_name(a, tensor), tensor, other, {0}};
     }
-    for (size_t i = 0; i < b->n_tensors; i++)
-        if (!is_paired[i])
-            comparison->only_b[comparison->n_only_b++] = &b->tensors[i];
     checkpoint_names_release(&a_names);
     checkpoint_names_release(&b_names);
+}
+
+static void pair_components(struct comparison *comparison, const struct model_components *a,
+                            const struct model_components *b)
+{
+    bool **is_paired = memory_zalloc(b->n_items, sizeof *is_paired);
+
+    comparison->rows = memory_zalloc(model_components_n_tensors(a), sizeof *comparison->rows);
+    for (size_t i = 0; i < b->n_items; i++)
+        is_paired[i] = memory_zalloc(b->items[i].checkpoint->n_tensors, sizeof **is_paired);
+    for (size_t i = 0; i < a->n_items; i++) {
+        const struct model_component *other = model_components_find(b, a->items[i].path);
+
+        pair_tensors(comparison, &a->items[i], other,
+                     other ? is_paired[other - b->items] : NULL);
+    }
+    for (size_t i = 0; i < b->n_items; i++) {
+        for (size_t k = 0; k < b->items[i].checkpoint->n_tensors; k++)
+            if (!is_paired[i][k])
+                add_only(&comparison->only_b, &comparison->n_only_b, &b->items[i],
+                         &b->items[i].checkpoint->tensors[k]);
+        free(is_paired[i]);
+    }
     free(is_paired);
 }
 
@@ -152,8 +178,8 @@ static void add_up(struct comparer *comparer)
     }
 }
 
-int comparison_make(struct comparison *comparison, const struct checkpoint *a,
-                    const struct checkpoint *b, struct threads *threads,
+int comparison_make(struct comparison *comparison, const struct model_components *a,
+                    const struct model_components *b, struct threads *threads,
                     struct progress *progress, struct error *err)
 {
     size_t n_threads = threads_count(threads);
@@ -161,7 +187,7 @@ int comparison_make(struct comparison *comparison, const struct checkpoint *a,
     int rc = -1;
 
     *comparison = (struct comparison){0};
-    pair_tensors(comparison, a, b);
+    pair_components(comparison, a, b);
     chunks_init(&comparer.chunks, comparison->n_rows, CHUNK_ITEMS);
     for (size_t i = 0; i < comparison->n_rows; i++) {
         const struct comparison_row *row = &comparison->rows[i];
@@ -195,8 +221,10 @@ done:
 
 void comparison_release(struct comparison *comparison)
 {
+    for (size_t i = 0; i < comparison->n_rows; i++)
+        free(comparison->rows[i].name);
     free(comparison->rows);
-    free(comparison->only_a);
-    free(comparison->only_b);
+    folder_names_free(comparison->only_a, comparison->n_only_a);
+    folder_names_free(comparison->only_b, comparison->n_only_b);
     *comparison = (struct comparison){0};
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/outdir.h"
+#include "mix/card_terms.h"
 #include "mix/model_card.h"
 
 /* Headers, index, config, model card: what is written besides tensors and copied files. */
@@ -57,17 +58,24 @@ static int open_models(struct merge *merge, const char *const *paths, struct err
 
 /* ---- components ---- */
 
-static struct merge_component *add_component(struct merge *merge, const char *directory)
+static struct merge_component *add_component(struct merge *merge,
+                                             const struct model_component *base)
 {
     struct merge_component *component;
 
     merge->components = memory_resize(merge->components, merge->n_components + 1,
                                       sizeof *merge->components);
     component = &merge->components[merge->n_components++];
-    *component = (struct merge_component){.directory = directory};
-    component->checkpoints = memory_zalloc(merge->n_models, sizeof *component->checkpoints);
+    *component = (struct merge_component){.base = base};
     component->models = memory_zalloc(merge->n_models, sizeof *component->models);
     return component;
+}
+
+static void release_component(struct merge_component *component)
+{
+    plan_release(&component->plan);
+    free(component->models);
+    free(component->tensors);
 }
 
 static const struct dtype_choice {
@@ -90,7 +98,7 @@ static size_t count_layers(const struct merge *merge)
 static int plan_component(struct merge *merge, struct merge_component *component,
                           struct error *err)
 {
-    bool is_transformer = component == merge->components;
+    bool is_transformer = component->base->kind == COMPONENT_MODEL;
     struct plan_options options = {
         .drops_heads = merge->has_type && merge->type == MODEL_ENCODER,
         .n_layers = is_transformer ? count_layers(merge) : SIZE_MAX,
@@ -104,7 +112,8 @@ static int plan_component(struct merge *merge, struct merge_component *component
         }
     for (size_t i = 0; i < merge->n_models; i++)
         component->models[i] = (struct plan_model){
-            merge->models[i].name, component->checkpoints[i],
+            merge->models[i].name,
+            model_components_find(&merge->weights[i], component->base->path)->checkpoint,
             model_folder_is_tied(&merge->models[i]),
             is_transformer && merge->layouts[i].is_known ? &merge->layouts[i].layout : NULL};
     if (is_transformer && merge->models[0].has_config)
@@ -114,6 +123,9 @@ static int plan_component(struct merge *merge, struct merge_component *component
     component->tensors = memory_zalloc(plan->n_items, sizeof *component->tensors);
     for (size_t i = 0; i < plan->n_items; i++)
         component->tensors[i] = &plan->items[i].out;
+    if (component->base->kind == COMPONENT_HEAD &&
+        checkpoint_writer_check_torch(component->tensors, plan->n_items, err))
+        return -1;
     merge->n_tensors += plan->n_items;
     merge->n_parameters += plan->n_parameters;
     if (__builtin_add_overflow(merge->weights_bytes, plan->size_bytes, &merge->weights_bytes))
@@ -162,96 +174,109 @@ static int make_layout(struct merge *merge, const struct checkpoint *checkpoint,
 static int make_layouts(struct merge *merge, struct error *err)
 {
     for (size_t i = 0; i < merge->n_models; i++)
-        if (make_layout(merge, merge->components[0].checkpoints[i], i, err))
+        if (make_layout(merge, merge->weights[i].items[0].checkpoint, i, err))
             return -1;
     return 0;
-}
-
-static int open_transformer(struct merge *merge, struct error *err)
-{
-    struct merge_component *component =
-        add_component(merge, merge->models[0].sentence.transformer);
-
-    for (size_t i = 0; i < merge->n_models; i++) {
-        component->checkpoints[i] =
-            model_folder_weights(&merge->models[i], &merge->notices, err);
-        if (!component->checkpoints[i])
-            return -1;
-    }
-    return make_layouts(merge, err) || plan_component(merge, component, err) ? -1 : 0;
-}
-
-/* A module other than the transformer that has weights of its own (Dense, say). */
-static int look_for_weights(const struct model_folder *model, const struct sentence_module *module,
-                            bool *has_weights, struct error *err)
-{
-    *has_weights = false;
-    if (strcmp(module->path, model->sentence.transformer) == 0 || !*module->path ||
-        folder_look(model->folder, module->path) != FOLDER_DIRECTORY)
-        return 0;
-    return checkpoint_look(model->folder, module->path, has_weights, err);
-}
-
-static const struct sentence_module *find_module(const struct model_folder *model,
-                                                 const char *path)
-{
-    for (size_t i = 0; i < model->sentence.n_modules; i++)
-        if (strcmp(model->sentence.modules[i].path, path) == 0)
-            return &model->sentence.modules[i];
-    return NULL;
 }
 
 /* Every module with weights of `one` must have weights in `other`, too. */
-static int check_modules(const struct model_folder *one, const struct model_folder *other,
-                         struct error *err)
+static int check_modules(const struct merge *merge, size_t one, size_t other, struct error *err)
 {
-    for (size_t i = 0; i < one->sentence.n_modules; i++) {
-        const struct sentence_module *module = &one->sentence.modules[i], *found;
-        bool has_weights, others_has_weights = false;
+    for (size_t i = 0; i < merge->weights[one].n_items; i++) {
+        const struct model_component *module = &merge->weights[one].items[i];
 
-        if (look_for_weights(one, module, &has_weights, err))
-            return -1;
-        if (!has_weights)
-            continue;
-        found = find_module(other, module->path);
-        if (found && look_for_weights(other, found, &others_has_weights, err))
-            return -1;
-        if (!others_has_weights)
+        if (module->kind == COMPONENT_MODULE &&
+            !model_components_find(&merge->weights[other], module->path))
             return error_set(err, ERROR_INCOMPATIBLE, "module '" ERROR_NAME "' (" ERROR_NAME ") "
                              "of '%s' has weights, but '%s' has no such module", module->path,
-                             module->kind, one->name, other->name);
+                             module->module, merge->models[one].name, merge->models[other].name);
     }
     return 0;
 }
 
-static int open_modules(struct merge *merge, struct error *err)
+static int open_weights(struct merge *merge, struct error *err)
 {
-    const struct model_folder *base = &merge->models[0];
-
-    for (size_t i = 1; i < merge->n_models; i++)
-        if (check_modules(base, &merge->models[i], err) ||
-            check_modules(&merge->models[i], base, err))
+    merge->weights = memory_zalloc(merge->n_models, sizeof *merge->weights);
+    for (size_t i = 0; i < merge->n_models; i++)
+        if (model_components_open(&merge->weights[i], &merge->models[i], &merge->notices, err))
             return -1;
-    for (size_t k = 0; k < base->sentence.n_modules; k++) {
-        const struct sentence_module *module = &base->sentence.modules[k];
-        struct merge_component *component;
-        bool has_weights;
+    return 0;
+}
 
-        if (look_for_weights(base, module, &has_weights, err))
-            return -1;
-        if (!has_weights)
-            continue;
-        component = add_component(merge, module->path);
-        for (size_t i = 0; i < merge->n_models; i++) {
-            component->checkpoints[i] = checkpoint_open(merge->models[i].folder, module->path, NULL,
-                                                        &merge->notices, err);
-            if (!component->checkpoints[i])
+/* Whether all models have the head; a notice says which one has it not. */
+static bool all_have_head(struct merge *merge, const struct model_component *head,
+                          const char *owner)
+{
+    for (size_t i = 0; i < merge->n_models; i++)
+        if (!model_components_find(&merge->weights[i], head->path)) {
+            notices_add(&merge->notices, "head '%s' of '%s' is left out, '%s' has none", head->path,
+                        owner, merge->models[i].name);
+            return false;
+        }
+    return true;
+}
+
+/* A head that the models have in different shapes, or that no PyTorch file can hold, is left out:
+ * the model is whole without it. */
+static int plan_head(struct merge *merge, const struct model_component *head, struct error *err)
+{
+    struct error failure = {0};
+    struct merge_component *component = add_component(merge, head);
+
+    if (plan_component(merge, component, &failure) == 0)
+        return 0;
+    if (failure.code != ERROR_INCOMPATIBLE && failure.code != ERROR_UNSUPPORTED)
+        return error_set(err, failure.code, "'%s': %s", head->path, failure.text);
+    notices_add(&merge->notices, "head '%s' is left out: %s", head->path, failure.text);
+    release_component(component);
+    merge->n_components--;
+    return 0;
+}
+
+/* Whether one of the models before `model` has a component of that path, too. */
+static bool is_seen(const struct merge *merge, size_t model, const char *path)
+{
+    for (size_t i = 0; i < model; i++)
+        if (model_components_find(&merge->weights[i], path))
+            return true;
+    return false;
+}
+
+static int plan_heads(struct merge *merge, struct error *err)
+{
+    for (size_t i = 0; i < merge->n_models; i++)
+        for (size_t k = 0; k < merge->weights[i].n_items; k++) {
+            const struct model_component *head = &merge->weights[i].items[k];
+
+            if (head->kind != COMPONENT_HEAD || is_seen(merge, i, head->path))
+                continue;
+            if (all_have_head(merge, head, merge->models[i].name) && plan_head(merge, head, err))
                 return -1;
         }
-        if (plan_component(merge, component, err))
-            return -1;
-    }
     return 0;
+}
+
+static int plan_modules(struct merge *merge, struct error *err)
+{
+    const struct model_components *base = &merge->weights[0];
+
+    for (size_t i = 1; i < merge->n_models; i++)
+        if (check_modules(merge, 0, i, err) || check_modules(merge, i, 0, err))
+            return -1;
+    for (size_t k = 0; k < base->n_items; k++)
+        if (base->items[k].kind == COMPONENT_MODULE &&
+            plan_component(merge, add_component(merge, &base->items[k]), err))
+            return error_context(err, "'%s'", base->items[k].path);
+    return 0;
+}
+
+static int plan_components(struct merge *merge, struct error *err)
+{
+    return make_layouts(merge, err) ||
+                   plan_component(merge, add_component(merge, &merge->weights[0].items[0]), err) ||
+                   plan_modules(merge, err) || plan_heads(merge, err)
+               ? -1
+               : 0;
 }
 
 /* ---- the other files ---- */
@@ -260,16 +285,15 @@ static int open_modules(struct merge *merge, struct error *err)
  * but for those that are borrowed. */
 static const char **list_handled(const struct merge *merge, char *config)
 {
-    size_t n = 0, capacity = 3;
-    const char **handled;
+    const struct model_components *base = &merge->weights[0];
+    size_t n = 0;
+    const char **handled = memory_zalloc(model_components_n_files(base) + base->n_items + 3,
+                                         sizeof *handled);
 
-    for (size_t c = 0; c < merge->n_components; c++)
-        capacity += merge->components[c].checkpoints[0]->n_files + 1;
-    handled = memory_zalloc(capacity, sizeof *handled);
     handled[n++] = config;
     handled[n++] = "README.md";
-    for (size_t c = 0; c < merge->n_components; c++) {
-        const struct checkpoint *checkpoint = merge->components[c].checkpoints[0];
+    for (size_t c = 0; c < base->n_items; c++) {
+        const struct checkpoint *checkpoint = base->items[c].checkpoint;
 
         for (size_t i = 0; i < checkpoint->n_files; i++)
             handled[n++] = checkpoint->files[i].name;
@@ -376,9 +400,11 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
     merge->specs = memory_zalloc(n_models, sizeof *merge->specs);
     merge->layouts = memory_zalloc(n_models, sizeof *merge->layouts);
     if (open_models(merge, paths, err) || (options->output && check_output(merge, err)) ||
-        open_transformer(merge, err) || open_modules(merge, err) || list_base_files(merge, err))
+        open_weights(merge, err) || plan_components(merge, err) || list_base_files(merge, err))
         return -1;
     choose_pooling(merge);
+    if (options->output)
+        card_terms_add(&merge->card_terms, merge->models, n_models, &merge->notices);
     if (__builtin_add_overflow(merge->weights_bytes,
                                merge->base_files.kept_bytes + small_files_bytes,
                                &merge->disk_bytes))
@@ -388,28 +414,24 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
 
 void merge_release(struct merge *merge)
 {
-    for (size_t c = 0; c < merge->n_components; c++) {
-        struct merge_component *component = &merge->components[c];
-
-        for (size_t i = 0; i < merge->n_models; i++)
-            checkpoint_close(component->checkpoints[i]);
-        plan_release(&component->plan);
-        free(component->checkpoints);
-        free(component->models);
-        free(component->tensors);
-    }
+    for (size_t c = 0; c < merge->n_components; c++)
+        release_component(&merge->components[c]);
     for (size_t i = 0; i < merge->n_models; i++) {
         layout_release(&merge->layouts[i].layout);
         checkpoint_names_release(&merge->layouts[i].names);
+        if (merge->weights)
+            model_components_release(&merge->weights[i]);
         model_folder_release(&merge->models[i]);
     }
     if (merge->specs)
         fit_release_specs(merge->specs, merge->n_models);
     free(merge->specs);
     free(merge->layouts);
+    free(merge->weights);
     free(merge->components);
     free(merge->models);
     base_files_release(&merge->base_files);
+    buffer_release(&merge->card_terms);
     notices_release(&merge->notices);
     *merge = (struct merge){0};
 }
@@ -505,28 +527,50 @@ static int write_card(const struct merge *merge, const struct merge_recipe *reci
                       struct outdir *outdir, struct error *err)
 {
     const struct dtype_info *dtype = stored_dtype(merge);
-    const char **names = memory_zalloc(merge->n_models, sizeof *names);
+    char **names = memory_zalloc(merge->n_models, sizeof *names);
+    char **ids = memory_zalloc(merge->n_models, sizeof *ids);
     char *output = memory_realpath(merge->options.output), *title;
     struct buffer text = {0};
     bool is_encoder = merge->has_type && merge->type == MODEL_ENCODER;
     int rc;
 
-    for (size_t i = 0; i < merge->n_models; i++)
-        names[i] = merge->models[i].name;
+    for (size_t i = 0; i < merge->n_models; i++) {
+        names[i] = model_folder_label(&merge->models[i]);
+        ids[i] = model_folder_hub_id(&merge->models[i]);
+    }
     if (!output)
         output = memory_copy(merge->options.output);
     title = basename(output);
     model_card_add(&text, &(struct model_card){
-        .title = title, .names = names, .weights = recipe->weights, .losses = recipe->losses,
-        .n_models = merge->n_models,
+        .title = title, .names = (const char *const *)names, .ids = (const char *const *)ids,
+        .terms = merge->card_terms.size ? merge->card_terms.data : "",
+        .weights = recipe->weights, .losses = recipe->losses, .n_models = merge->n_models,
         .library = is_encoder ? "sentence-transformers" : "transformers",
         .method = merge->options.method->name, .dtype = dtype ? dtype->name : "as the base",
         .command = recipe->command});
     rc = outdir_write(outdir, "README.md", text.data, text.size, err);
     buffer_release(&text);
     free(output);
-    free(names);
+    folder_names_free(names, merge->n_models);
+    folder_names_free(ids, merge->n_models);
     return rc;
+}
+
+static struct checkpoint_writer *open_writer(const struct merge *merge,
+                                             const struct merge_component *component,
+                                             struct outdir *outdir, struct error *err)
+{
+    const struct model_component *base = component->base;
+    const struct plan *plan = &component->plan;
+
+    if (base->kind == COMPONENT_HEAD)
+        return checkpoint_writer_open_torch(outdir, base->checkpoint->files[0].name,
+                                            component->tensors, plan->n_items, err);
+    return checkpoint_writer_open(outdir, base->directory,
+                                  checkpoint_is_consolidated(base->checkpoint) ? "consolidated"
+                                                                               : "model",
+                                  component->tensors, plan->n_items, merge->options.shard_bytes,
+                                  plan->n_parameters, err);
 }
 
 static int write_component(const struct merge *merge, struct merge_component *component,
@@ -535,11 +579,7 @@ static int write_component(const struct merge *merge, struct merge_component *co
                            struct error *err)
 {
     const struct plan *plan = &component->plan;
-    const char *stem =
-        checkpoint_is_consolidated(component->checkpoints[0]) ? "consolidated" : "model";
-    struct checkpoint_writer *writer = checkpoint_writer_open(
-        outdir, component->directory, stem, component->tensors, plan->n_items,
-        merge->options.shard_bytes, plan->n_parameters, err);
+    struct checkpoint_writer *writer = open_writer(merge, component, outdir, err);
     size_t n_files;
     int rc;
 
@@ -547,6 +587,8 @@ static int write_component(const struct merge *merge, struct merge_component *co
         return -1;
     rc = mixer_run(plan, component->models, weights, merge->options.method, writer, threads,
                    progress, &result->stats, err);
+    if (rc == 0)
+        rc = checkpoint_writer_finish(writer, err);
     n_files = checkpoint_writer_n_files(writer);
     result->files = memory_resize(result->files, result->n_files + n_files,
                                   sizeof *result->files);

@@ -11,7 +11,9 @@
 #include <stddef.h>
 
 #include "arch/architecture.h"
+#include "arch/model_components.h"
 #include "arch/model_folder.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/notices.h"
 #include "base/progress.h"
@@ -33,10 +35,9 @@ struct merge_options {
     bool force, ignore_tokenizer, follow_symlinks;
 };
 
-/* One set of weights: the model itself, or a module of a sentence-transformers folder. */
+/* One set of weights: the model itself, a module, or a head. */
 struct merge_component {
-    const char *directory;           /* in the result, "" for the top */
-    struct checkpoint **checkpoints; /* [n_models] */
+    const struct model_component *base; /* says where it stands in the result, too */
     struct plan_model *models;       /* [n_models] */
     struct plan plan;
     const struct tensor **tensors;   /* [plan.n_items], what the writer is given */
@@ -53,6 +54,7 @@ struct merge {
     struct merge_options options;
     struct model_folder *models; /* [n_models], the first is the base */
     size_t n_models;
+    struct model_components *weights; /* [n_models], all that they have */
     bool has_type;               /* false when the base is a single weights file without --type */
     enum model_type type;
     struct fit_spec *specs;       /* [n_models] */
@@ -61,6 +63,7 @@ struct merge {
     size_t n_components;
     struct base_files base_files;
     bool makes_sentence_folder;  /* an encoder that has none */
+    struct buffer card_terms;    /* lines of front matter */
     struct notices notices;
     size_t n_tensors, n_parameters, weights_bytes, disk_bytes;
 };
@@ -82,7 +85,7 @@ struct merge_result {
 struct merge_recipe { /* all borrowed */
     const double *weights; /* [n_models] */
     const double *losses;  /* [n_models], for the model card, NAN: has none; NULL: there are none */
-    const char *command;   /* the command line, likewise */
+    const char *command;   /* the command line, likewise: with nothing of this machine */
 };
 
 /* Whether the result fits on its disk; merge_write looks again. ERROR_IO. */

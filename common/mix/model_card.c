@@ -5,7 +5,6 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
-#include "hub/hub_id.h"
 
 /* One line of Markdown, with nothing in it that Markdown would act on within a table. */
 static void add_cell(struct buffer *out, const char *text)
@@ -21,26 +20,35 @@ static void add_cell(struct buffer *out, const char *text)
     buffer_release(&line);
 }
 
-/* The Hub takes names without a revision here. */
-static void add_base_model(struct buffer *out, const char *name)
+static bool is_named_before(const struct model_card *card, size_t model)
 {
-    struct hub_id id;
-    bool is_id = hub_id_parse(&id, name);
+    for (size_t i = 0; i < model; i++)
+        if (card->ids[i] && strcmp(card->ids[i], card->ids[model]) == 0)
+            return true;
+    return false;
+}
 
-    buffer_add_text(out, "- ");
-    json_add_string(out, is_id ? id.repository : name); /* a JSON string is a YAML string */
-    buffer_add_char(out, '\n');
-    if (is_id)
-        hub_id_release(&id);
+/* The Hub refuses a card that names anything else here. */
+static void add_base_models(struct buffer *out, const struct model_card *card)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < card->n_models; i++) {
+        if (!card->ids[i] || is_named_before(card, i))
+            continue;
+        buffer_add_text(out, n++ ? "- " : "base_model:\n- ");
+        json_add_string(out, card->ids[i]); /* a JSON string is a YAML string */
+        buffer_add_char(out, '\n');
+    }
+    buffer_add_text(out, "base_model_relation: merge\n");
 }
 
 void model_card_add(struct buffer *out, const struct model_card *card)
 {
-    buffer_add_text(out, "---\nbase_model:\n");
-    for (size_t i = 0; i < card->n_models; i++)
-        add_base_model(out, card->names[i]);
-    buffer_format(out, "base_model_relation: merge\nlibrary_name: %s\ntags:\n- merge\n- cocktail\n"
-                  "---\n\n# ", card->library);
+    buffer_add_text(out, "---\n");
+    add_base_models(out, card);
+    buffer_format(out, "%slibrary_name: %s\ntags:\n- merge\n- cocktail\n"
+                  "---\n\n# ", card->terms, card->library);
     add_cell(out, card->title);
     buffer_add_text(out, "\n\nA weighted average of the models below, made with `cocktail`.\n\n"
                     "| model | ");

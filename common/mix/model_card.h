@@ -10,7 +10,9 @@
 
 struct model_card {
     const char *title;
-    const char *const *names; /* [n_models] */
+    const char *const *names; /* [n_models], for the table: nothing of this machine */
+    const char *const *ids;   /* [n_models], repositories of the Hub; NULL: is none */
+    const char *terms;        /* lines of front matter, card_terms.h */
     const double *weights;    /* [n_models] */
     const double *losses;     /* [n_models], NAN: has none; NULL: no such column */
     size_t n_models;

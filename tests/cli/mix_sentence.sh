@@ -52,6 +52,20 @@ cocktail mix -q --weights 0.5,0.5 a b -o dense >/dev/null
 tail -c 4 dense/2_Dense/model.safetensors | od -An -tfF
 cmp a/2_Dense/config.json dense/2_Dense/config.json
 cocktail mix -q --json --dry-run --weights 0.5,0.5 a b -o none | grep -o '"tensors":[0-9]*'
+echo '--- diff and inspect see them'
+cocktail diff --json --tensors --exit-code a b >differs || echo "exit $?"
+grep -o '^{"identical":[a-z]*,"max_abs":[0-9]*' differs
+grep -o '{"name":"2_Dense/linear.weight"[^}]*}' differs | tail -n 1
+cocktail inspect --json a >inspected
+grep -o '"parameters":[0-9]*' inspected
+grep -o '"dtypes":{[^}]*},"size_bytes":[0-9]*,"files":[^]]*]' inspected
+cocktail inspect --json --tensors a | grep -o '{"name":"2_Dense[^}]*}'
+cocktail inspect --tensors a | tail -n 1 | tr -s ' '
+cocktail inspect --json fixtures/encoder-repairs | grep -o '"parameters":[0-9]*'
+echo '--- only one has it'
 rm -r b/2_Dense
+cocktail diff --json a b | grep -o '"only_in_a":.*"only_in_b":[^]]*]'
+cocktail diff --json b a | grep -o '"only_in_a":.*"only_in_b":[^]]*]'
+cocktail diff a b | tail -n 1
 cocktail mix -q --weights 0.5,0.5 a b -o none || echo "exit $?"
 cocktail mix -q --weights 0.5,0.5 b a -o none || echo "exit $?"

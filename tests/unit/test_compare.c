@@ -4,35 +4,46 @@
 
 #include "scratch.h"
 
-/* Compares a/ and b/ of the scratch directory; what `comparison` borrows from stays open. */
+/* Compares two folders of the scratch directory; what `comparison` borrows from stays open. */
 struct trial {
-    struct checkpoint *a, *b;
+    struct model_folder models[2];
+    struct model_components a, b;
     struct comparison comparison;
     struct error err;
 };
 
-static struct trial compare(size_t n_threads)
+static struct trial compare_these(const char *a, const char *b, size_t n_threads)
 {
     struct trial trial = {0};
     struct notices notices = {0};
     struct progress progress = {0};
     struct threads *threads = threads_new(n_threads, &trial.err);
 
-    trial.a = scratch_open("a", NULL, &notices, &trial.err);
-    trial.b = scratch_open("b", NULL, &notices, &trial.err);
-    scratch_must(trial.a && trial.b && threads, "open", "a and b");
-    CHECK(comparison_make(&trial.comparison, trial.a, trial.b, threads, &progress,
+    scratch_must(model_folder_open(&trial.models[0], scratch_path(a), false, &trial.err) == 0 &&
+                     model_folder_open(&trial.models[1], scratch_path(b), false, &trial.err) == 0,
+                 "open", "a and b");
+    scratch_must(model_components_open(&trial.a, &trial.models[0], &notices, &trial.err) == 0 &&
+                     model_components_open(&trial.b, &trial.models[1], &notices, &trial.err) == 0,
+                 "open weights of", "a and b");
+    CHECK(comparison_make(&trial.comparison, &trial.a, &trial.b, threads, &progress,
                           &trial.err) == 0);
     CHECK(progress.done_bytes == progress.total_bytes);
     threads_free(threads);
     return trial;
 }
 
+static struct trial compare(size_t n_threads)
+{
+    return compare_these("a", "b", n_threads);
+}
+
 static void end(struct trial *trial)
 {
     comparison_release(&trial->comparison);
-    checkpoint_close(trial->a);
-    checkpoint_close(trial->b);
+    model_components_release(&trial->a);
+    model_components_release(&trial->b);
+    model_folder_release(&trial->models[0]);
+    model_folder_release(&trial->models[1]);
 }
 
 static bool is_near(double a, double b)
@@ -137,8 +148,8 @@ static void prefixes_do_not_matter_and_what_only_one_has_is_listed(void)
     CHECK(trial.comparison.n_rows == 1 && trial.comparison.rows[0].difference.is_identical);
     CHECK(strcmp(trial.comparison.rows[0].b->name, "embeddings.LayerNorm.weight") == 0);
     CHECK(trial.comparison.n_only_a == 2 && trial.comparison.n_only_b == 2);
-    CHECK(strcmp(trial.comparison.only_a[1]->name, "only.in.a") == 0);
-    CHECK(strcmp(trial.comparison.only_b[0]->name, "another") == 0);
+    CHECK(strcmp(trial.comparison.only_a[1], "only.in.a") == 0);
+    CHECK(strcmp(trial.comparison.only_b[0], "another") == 0);
     CHECK(!trial.comparison.total.is_identical);
     end(&trial);
 }
@@ -154,7 +165,7 @@ static void one_tensor_is_paired_once(void)
     CHECK(trial.comparison.n_rows == 1 && trial.comparison.n_only_a == 1);
     CHECK(trial.comparison.n_only_b == 0);
     CHECK(strcmp(trial.comparison.rows[0].a->name, "x") == 0);
-    CHECK(strcmp(trial.comparison.only_a[0]->name, "model.x") == 0);
+    CHECK(strcmp(trial.comparison.only_a[0], "model.x") == 0);
     end(&trial);
 }
 
@@ -246,10 +257,42 @@ static void every_dtype_can_be_compared(void)
     }
 }
 
+static void modules_are_compared_under_their_path(void)
+{
+    static const char modules[] = "[{\"path\":\"\",\"type\":\"x.Transformer\"},"
+                                  "{\"path\":\"2_Dense\",\"type\":\"x.Dense\"},"
+                                  "{\"path\":\"3_Dense\",\"type\":\"x.Dense\"}]";
+    struct trial trial;
+
+    for (const char *const *name = (const char *const[]){"m", "n", NULL}; *name; name++) {
+        char path[64];
+
+        snprintf(path, sizeof path, "%s/modules.json", *name);
+        scratch_text(path, modules);
+        snprintf(path, sizeof path, "%s/model.safetensors", *name);
+        SAFETENSORS(path, TENSOR("x", DTYPE_F32, 1, 2));
+    }
+    SAFETENSORS("m/2_Dense/model.safetensors", TENSOR("x", DTYPE_F32, 1, 2),
+                TENSOR("linear.bias", DTYPE_F32, 1, 1));
+    SAFETENSORS("n/2_Dense/model.safetensors", TENSOR("x", DTYPE_F32, 4, 2));
+    SAFETENSORS("n/3_Dense/model.safetensors", TENSOR("linear.weight", DTYPE_F32, 1, 2));
+    trial = compare_these("m", "n", 1);
+    CHECK(trial.comparison.n_rows == 2 && !trial.comparison.total.is_identical);
+    CHECK(strcmp(trial.comparison.rows[0].name, "x") == 0);
+    CHECK(trial.comparison.rows[0].difference.is_identical);
+    CHECK(strcmp(trial.comparison.rows[1].name, "2_Dense/x") == 0);
+    CHECK(trial.comparison.rows[1].difference.max_abs == 3 && trial.comparison.total.max_abs == 3);
+    CHECK(trial.comparison.n_only_a == 1 && trial.comparison.n_only_b == 1);
+    CHECK(strcmp(trial.comparison.only_a[0], "2_Dense/linear.bias") == 0);
+    CHECK(strcmp(trial.comparison.only_b[0], "3_Dense/linear.weight") == 0);
+    end(&trial);
+}
+
 TESTS(TEST(equal_models_are_identical), TEST(the_figures_are_those_of_the_definition),
       TEST(dtypes_may_differ_and_are_compared_by_value), TEST(bits_count_even_when_values_agree),
       TEST(the_number_of_threads_does_not_change_a_figure),
       TEST(prefixes_do_not_matter_and_what_only_one_has_is_listed), TEST(one_tensor_is_paired_once),
       TEST(shapes_that_differ_have_no_figures),
       TEST(nan_is_shown_and_equal_infinities_do_not_differ),
-      TEST(the_largest_difference_wins_whatever_the_order), TEST(every_dtype_can_be_compared))
+      TEST(the_largest_difference_wins_whatever_the_order), TEST(every_dtype_can_be_compared),
+      TEST(modules_are_compared_under_their_path))

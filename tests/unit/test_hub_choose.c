@@ -87,7 +87,10 @@ static void one_kind_of_weights(void)
     CHECK(model_is("config.json model.pth colbert.onnx", "config.json model.pth"));
     CHECK(model_is("config.json a.pt b.pt", "config.json"));
     CHECK(model_is("config.json pytorch_model.bin colbert_linear.pt sparse_linear.pt",
-                   "config.json pytorch_model.bin"));
+                   "config.json colbert_linear.pt pytorch_model.bin sparse_linear.pt"));
+    CHECK(model_is("colbert_linear.pt config.json model.pt", "config.json colbert_linear.pt model.pt"));
+    CHECK(model_is("config.json colbert_linear.pt", "config.json"));
+    CHECK(model_is("config.json model.safetensors other_head.pt", "config.json model.safetensors"));
     CHECK(model_is("config.json q4.gguf other.safetensors", "config.json"));
 }
 

@@ -138,6 +138,38 @@ static void commits(void)
     CHECK(!hub_id_is_commit("main"));
 }
 
+static bool path_is_of(const char *path, const char *expected)
+{
+    char *id = hub_id_of_path(path);
+    bool same = id ? expected && strcmp(id, expected) == 0 : !expected;
+
+    if (!same)
+        printf("# '%s' is of '%s'\n", path, id ? id : "(none)");
+    free(id);
+    return same;
+}
+
+static void a_path_in_a_cache_says_whose_it_is(void)
+{
+    CHECK(path_is_of("/c/models--acme--base/snapshots/0123", "acme/base"));
+    CHECK(path_is_of("/c/models--acme--base/snapshots/0123/sub/dir", "acme/base"));
+    CHECK(path_is_of("/models--a-b--c.d_e-f/snapshots/x", "a-b/c.d_e-f"));
+    CHECK(path_is_of("/c/models--gpt2/snapshots/0123", "gpt2"));
+    CHECK(path_is_of("/models--x/y/models--acme--base/snapshots/0123", "acme/base"));
+    CHECK(path_is_of("/c/models--acme--base/blobs/0123", NULL));
+    CHECK(path_is_of("/c/models--acme--base/snapshots/", NULL));
+    CHECK(path_is_of("/c/models--acme--base/snapshots", NULL));
+    CHECK(path_is_of("/c/models--acme--base", NULL));
+    CHECK(path_is_of("/c/datasets--acme--base/snapshots/0123", NULL));
+    CHECK(path_is_of("/c/my-models--acme--base/snapshots/0123", NULL));
+    CHECK(path_is_of("/c/models--a--b--c/snapshots/0123", NULL));
+    CHECK(path_is_of("/c/models----b/snapshots/0123", NULL));
+    CHECK(path_is_of("/c/models--a--/snapshots/0123", NULL));
+    CHECK(path_is_of("/c/models--a b--c/snapshots/0123", NULL));
+    CHECK(path_is_of("/home/x/model", NULL));
+    CHECK(path_is_of("", NULL));
+}
+
 TESTS(TEST(a_name_and_its_revision), TEST(a_name_without_an_organisation),
       TEST(an_address_has_a_name), TEST(what_is_no_id), TEST(what_is_no_revision),
-      TEST(names_have_a_length), TEST(commits))
+      TEST(names_have_a_length), TEST(commits), TEST(a_path_in_a_cache_says_whose_it_is))

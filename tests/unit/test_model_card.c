@@ -4,20 +4,22 @@
 
 static void the_card_is_written_so(void)
 {
-    static const char *const names[] = {"models/a", "org/b"};
-    static const double weights[] = {0.7, 0.3};
+    static const char *const names[] = {"a", "org/b@refs/pr/1", "org/b"};
+    static const char *const ids[] = {NULL, "org/b", "org/b"};
+    static const double weights[] = {0.7, 0.2, 0.1};
     struct buffer out = {0};
 
     model_card_add(&out, &(struct model_card){
-        .title = "mixed", .names = names, .weights = weights, .n_models = 2,
+        .title = "mixed", .names = names, .ids = ids, .terms = "license: \"mit\"\n",
+        .weights = weights, .n_models = 3,
         .library = "transformers", .method = "linear", .dtype = "BF16",
-        .command = "cocktail mix --weights 0.7,0.3 models/a org/b -o mixed"});
+        .command = "cocktail mix --weights 0.7,0.2,0.1 a org/b@refs/pr/1 org/b -o mixed"});
     CHECK(strcmp(out.data,
                  "---\n"
                  "base_model:\n"
-                 "- \"models/a\"\n"
                  "- \"org/b\"\n"
                  "base_model_relation: merge\n"
+                 "license: \"mit\"\n"
                  "library_name: transformers\n"
                  "tags:\n"
                  "- merge\n"
@@ -30,30 +32,33 @@ static void the_card_is_written_so(void)
                  "\n"
                  "| model | weight |\n"
                  "| --- | ---: |\n"
-                 "| models/a | 0.7000000000 |\n"
-                 "| org/b | 0.3000000000 |\n"
+                 "| a | 0.7000000000 |\n"
+                 "| org/b@refs/pr/1 | 0.2000000000 |\n"
+                 "| org/b | 0.1000000000 |\n"
                  "\n"
                  "Method: linear. Stored as: BF16. Config and tokenizer: those of the first "
                  "model.\n"
                  "\n"
                  "```sh\n"
-                 "cocktail mix --weights 0.7,0.3 models/a org/b -o mixed\n"
+                 "cocktail mix --weights 0.7,0.2,0.1 a org/b@refs/pr/1 org/b -o mixed\n"
                  "```\n") == 0);
     buffer_release(&out);
 }
 
-/* base_model takes repositories of the Hub, without a revision. */
-static void a_revision_is_told_in_the_table_only(void)
+static const char *const no_ids[3] = {NULL, NULL, NULL};
+
+/* The Hub refuses what is no repository. */
+static void without_a_model_of_the_hub_there_is_no_base_model(void)
 {
-    static const char *const names[] = {"org/b@refs/pr/1", "./a@b"};
+    static const char *const names[] = {"a", "b"};
     static const double weights[] = {0.5, 0.5};
     struct buffer out = {0};
 
     model_card_add(&out, &(struct model_card){
-        .title = "mixed", .names = names, .weights = weights, .n_models = 2,
-        .library = "transformers", .method = "linear", .dtype = "BF16", .command = "x"});
-    CHECK_CONTAINS(out.data, "\n- \"org/b\"\n- \"./a@b\"\n");
-    CHECK_CONTAINS(out.data, "\n| org/b@refs/pr/1 | ");
+        .title = "mixed", .names = names, .ids = no_ids, .terms = "", .weights = weights,
+        .n_models = 2, .library = "transformers", .method = "linear", .dtype = "BF16",
+        .command = "x"});
+    CHECK(strncmp(out.data, "---\nbase_model_relation: merge\nlibrary_name: transformers\n", 57) == 0);
     buffer_release(&out);
 }
 
@@ -64,7 +69,8 @@ static void a_name_can_break_neither_yaml_nor_the_table(void)
     struct buffer out = {0};
 
     model_card_add(&out, &(struct model_card){
-        .title = "t|<b>\n# other", .names = names, .weights = weights, .n_models = 3,
+        .title = "t|<b>\n# other", .names = names, .ids = names, .terms = "",
+        .weights = weights, .n_models = 3,
         .library = "sentence-transformers", .method = "linear", .dtype = "F32", .command = "x"});
     CHECK_CONTAINS(out.data, "\n- \"a: [b]\\n- \\\"c\\\"\"\n");
     CHECK_CONTAINS(out.data, "\n- \"\xef\xbf\xbd\\u001b[31m\"\n");
@@ -84,13 +90,14 @@ static void small_and_negative_weights_keep_their_digits(void)
     struct buffer out = {0};
 
     model_card_add(&out, &(struct model_card){
-        .title = "t", .names = names, .weights = weights, .n_models = 2, .library = "x",
+        .title = "t", .names = names, .ids = no_ids, .terms = "", .weights = weights,
+        .n_models = 2, .library = "x",
         .method = "linear", .dtype = "F32", .command = "x"});
     CHECK_CONTAINS(out.data, "| a | 1.000000123 |");
     CHECK_CONTAINS(out.data, "| b | -1.230000000e-07 |");
     buffer_release(&out);
 }
 
-TESTS(TEST(the_card_is_written_so), TEST(a_revision_is_told_in_the_table_only),
+TESTS(TEST(the_card_is_written_so), TEST(without_a_model_of_the_hub_there_is_no_base_model),
       TEST(a_name_can_break_neither_yaml_nor_the_table),
       TEST(small_and_negative_weights_keep_their_digits))

@@ -35,7 +35,12 @@ static void what_is_no_part_of_the_model(void)
 
 static void weights_of_a_directory_without_others(void)
 {
-    CHECK(model_files_is_lone_weights("colbert_linear.pt"));
+    CHECK(model_files_is_lone_weights("colbert.pt"));
+    CHECK(!model_files_is_lone_weights("colbert_linear.pt") &&
+          model_files_is_head("colbert_linear.pt"));
+    CHECK(!model_files_is_lone_weights("sparse_linear.pt") &&
+          model_files_is_head("sparse_linear.pt"));
+    CHECK(!model_files_is_head("model.pt"));
     CHECK(model_files_is_lone_weights("model.pth"));
     CHECK(!model_files_is_lone_weights("optimizer.pt"));
     CHECK(!model_files_is_lone_weights("consolidated.00.pth"));
