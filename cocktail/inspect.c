@@ -5,6 +5,7 @@
 #include "arch/architecture.h"
 #include "arch/checkpoint_names.h"
 #include "arch/model_components.h"
+#include "arch/model_layout.h"
 #include "arch/quantized.h"
 #include "base/json.h"
 #include "text/vocabulary.h"
@@ -95,6 +96,31 @@ static int count_all(struct facts *facts, struct error *err)
     return 0;
 }
 
+/* Whether the weights are what config.json says, where we know what that means. */
+static void compare_with_config(struct facts *facts, enum model_type type)
+{
+    const struct config *config = &facts->model.config;
+    struct checkpoint_names names;
+    struct model_layout layout;
+    struct model_spec spec;
+    struct error failure = {0};
+
+    if (facts->quantization || !architecture_family(config) ||
+        config_number(config, config_hidden_size) < 0)
+        return;
+    if (model_spec_load(&spec, config, type, facts->model.name, &failure) == 0) {
+        checkpoint_names_init(&names, facts->weights.items[0].checkpoint);
+        layout_make(&layout, &spec, type, &names);
+        layout_check(&layout, &failure);
+        layout_release(&layout);
+        checkpoint_names_release(&names);
+        model_spec_release(&spec);
+    }
+    if (failure.code == ERROR_FORMAT)
+        notices_add(&facts->notices, "the weights are not what %s says: %s", config_name(config),
+                    failure.text);
+}
+
 static int find_facts(struct facts *facts, const struct inspect_options *options,
                       struct error *err)
 {
@@ -114,8 +140,10 @@ static int find_facts(struct facts *facts, const struct inspect_options *options
         return -1;
     facts->quantization = quantized_method(&facts->model, facts->weights.items[0].checkpoint);
     if (facts->model.has_config &&
-        architecture_type(&facts->model.config, NULL, name, &type, &ignored) == 0)
+        architecture_type(&facts->model.config, NULL, name, &type, &ignored) == 0) {
         facts->type = model_type_name(type);
+        compare_with_config(facts, type);
+    }
     return 0;
 }
 
