@@ -53,7 +53,7 @@ make_models()
     for name in a b c; do
         mkdir models/$name/{1_Pooling,2_Dense,more}
         echo '{"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 2,
-"max_position_embeddings": 8, "_name_or_path": "x"}' >models/$name/config.json
+"num_attention_heads": 1, "max_position_embeddings": 8, "_name_or_path": "x"}' >models/$name/config.json
         echo '[{"idx": 0, "name": "0", "path": "", "type": "x.models.Transformer"},
 {"idx": 1, "name": "1", "path": "1_Pooling", "type": "x.models.Pooling"},
 {"idx": 2, "name": "2", "path": "2_Dense", "type": "x.models.Dense"}]' >models/$name/modules.json
