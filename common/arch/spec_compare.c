@@ -19,8 +19,14 @@
 /* Lists longer than this are shown from the first item that differs. */
 enum { SHOWN_MAX = 100 };
 
+struct difference {
+    char *name;
+    struct buffer values[2];
+};
+
 struct comparison {
     const struct spec_side *sides[2];
+    struct difference difference; /* one after the other, in the same memory */
     char **told;
     size_t n_told;
 };
@@ -266,19 +272,6 @@ static char *spell(const struct comparison *comparison, const char *key, bool is
 
 /* ---- a difference ---- */
 
-struct difference {
-    char *name;
-    struct buffer values[2];
-};
-
-static void difference_release(struct difference *difference)
-{
-    free(difference->name);
-    buffer_release(&difference->values[0]);
-    buffer_release(&difference->values[1]);
-    *difference = (struct difference){0};
-}
-
 static bool has_same_values(const struct difference *difference)
 {
     return strcmp(difference->values[0].data, difference->values[1].data) == 0;
@@ -288,7 +281,7 @@ static void set_fields(struct difference *difference, const struct setting *row,
                        const char *const homes[2])
 {
     for (size_t i = 0; i < 2; i++) {
-        buffer_release(&difference->values[i]);
+        buffer_clear(&difference->values[i]);
         add_field(&difference->values[i], row, homes[i]);
     }
 }
@@ -305,7 +298,7 @@ static bool set_stated(struct difference *difference, const struct comparison *c
     if (is_stated_alike(stated[0], stated[1]))
         return false;
     for (size_t i = 0; i < 2; i++) {
-        buffer_release(&difference->values[i]);
+        buffer_clear(&difference->values[i]);
         /* Kinds of rotary embeddings say more than their name. */
         if (stated[i] && row->kind != SETTING_ROPE_KIND)
             add_json(&difference->values[i], stated[i]);
@@ -340,6 +333,8 @@ static char *name_unstated(const struct comparison *comparison, const struct set
 static void explain(struct difference *difference, const struct comparison *comparison,
                     const struct setting *row, bool is_sliding, const char *const homes[2])
 {
+    free(difference->name);
+    difference->name = NULL;
     for (size_t i = 0; i < SETTING_KEYS_MAX && row->keys[i].name; i++)
         if (set_stated(difference, comparison, row, &row->keys[i], is_sliding, homes)) {
             difference->name = spell(comparison, row->keys[i].name, is_sliding);
@@ -364,8 +359,9 @@ static size_t skipped(const struct difference *difference)
 }
 
 /* "rope_theta is 10000 in 'a' and 500000 in 'b'"; to be freed. */
-static char *describe(const struct difference *difference, const struct comparison *comparison)
+static char *describe(const struct comparison *comparison)
 {
+    const struct difference *difference = &comparison->difference;
     size_t skip = skipped(difference);
     struct buffer text = {0};
 
@@ -392,6 +388,9 @@ static bool tell(struct comparison *comparison, const char *name)
 
 static void release(struct comparison *comparison)
 {
+    free(comparison->difference.name);
+    for (size_t i = 0; i < 2; i++)
+        buffer_release(&comparison->difference.values[i]);
     for (size_t i = 0; i < comparison->n_told; i++)
         free(comparison->told[i]);
     free(comparison->told);
@@ -422,24 +421,23 @@ static int compare_field(struct comparison *comparison, const struct setting *ro
 {
     const char *const homes[] = {(const char *)comparison->sides[0]->spec + place->offset,
                                  (const char *)comparison->sides[1]->spec + place->offset};
-    struct difference difference = {0};
+    struct difference *difference = &comparison->difference;
     char *text = NULL;
     int rc = 0;
 
     if (!(row->places & place->place) || !counts(comparison, row, place->place, homes))
         return 0;
-    set_fields(&difference, row, homes);
-    if (!has_same_values(&difference)) {
-        explain(&difference, comparison, row, place->place == IN_SLIDING_ROPE, homes);
-        text = describe(&difference, comparison);
-        if (row->same)
-            rc = error_set(err, ERROR_INCOMPATIBLE, "%s is%s; only models with the same %s can be "
-                           "mixed", difference.name, text, row->same);
-        else if (tell(comparison, difference.name))
-            notices_add(notices, "%s is%s: the first is kept", difference.name, text);
-    }
+    set_fields(difference, row, homes);
+    if (has_same_values(difference))
+        return 0;
+    explain(difference, comparison, row, place->place == IN_SLIDING_ROPE, homes);
+    text = describe(comparison);
+    if (row->same)
+        rc = error_set(err, ERROR_INCOMPATIBLE, "%s is%s; only models with the same %s can be "
+                       "mixed", difference->name, text, row->same);
+    else if (tell(comparison, difference->name))
+        notices_add(notices, "%s is%s: the first is kept", difference->name, text);
     free(text);
-    difference_release(&difference);
     return rc;
 }
 
@@ -461,7 +459,7 @@ int spec_compare(const struct spec_side *base, const struct spec_side *other,
 static void compare_key(struct comparison *comparison, const char *key, struct notices *notices)
 {
     const cJSON *stated[2];
-    struct difference difference = {0};
+    struct buffer *values = comparison->difference.values;
     char *text;
 
     for (size_t i = 0; i < 2; i++)
@@ -469,12 +467,13 @@ static void compare_key(struct comparison *comparison, const char *key, struct n
     if (!stated[0] || !stated[1] || is_stated_alike(stated[0], stated[1]) ||
         !tell(comparison, key))
         return;
-    add_json(&difference.values[0], stated[0]);
-    add_json(&difference.values[1], stated[1]);
-    text = describe(&difference, comparison);
+    for (size_t i = 0; i < 2; i++) {
+        buffer_clear(&values[i]);
+        add_json(&values[i], stated[i]);
+    }
+    text = describe(comparison);
     notices_add(notices, "%s is%s: the first is kept", key, text);
     free(text);
-    difference_release(&difference);
 }
 
 void spec_compare_texts(const struct spec_side *base, const struct spec_side *other,

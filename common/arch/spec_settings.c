@@ -93,7 +93,7 @@ static const char *const router_sums[] = { /* norm_topk_prob */
 #define SIZE_KEYS {"intermediate_size"}, {"d_ff"}, {"n_inner"}, {"hidden_dim"}
 #define EPS_KEYS {"rms_norm_eps"}, {"layer_norm_eps"}, {"layer_norm_epsilon"}, {"norm_eps"}
 #define POSITIONS_KEYS {"max_position_embeddings"}, {"n_positions"}, {"n_ctx"}
-#define THETA_KEYS {"rope_theta"}, {"rotary_emb_base"}, {"rope.rope_theta"}
+#define THETA_KEYS {"rope.rope_theta"}, {"rotary_emb_base"}, {"rope_theta"}
 
 #define OF(kind) (1u << (kind))
 
@@ -134,7 +134,7 @@ const struct setting settings[] = {
      .keys = {{"hidden_activation"}, {"hidden_act"}, {"activation_function"}, {"activation"},
               {"feed_forward_proj"}}},
     {STACKS(is_gated), SETTING_BOOL, .same = "kind of MLP", .plain = "a gated MLP",
-     .keys = {{"feed_forward_proj", "\"relu\""}}},
+     .keys = {{"feed_forward_proj", "absent"}}},
     {MOES(gate), SETTING_CHOICE, .same = "kind of router", .names = gates, .keys = {{"gate_type"}}},
     {MOES(router), SETTING_CHOICE, .same = "kind of router", .plain = "the router",
      .names = routers},
@@ -147,8 +147,8 @@ const struct setting settings[] = {
     {SLIDING_ROPE(theta), SETTING_DOUBLE_OR_NONE,
      .keys = {{"rope_local_base_freq"}, THETA_KEYS, {"sliding_window"}}},
     {ROPES(n_dims), SETTING_SIZE, .plain = "the part of a head that rotates",
-     .keys = {{"partial_rotary_factor", "absent"}, {"rotary_pct", "0.25"},
-              {"rope.partial_rotary_factor", "absent"}}},
+     .keys = {{"rope.partial_rotary_factor", "absent"}, {"rotary_pct", "absent"},
+              {"partial_rotary_factor", "absent"}}},
     {ROPES(kind), SETTING_ROPE_KIND, .keys = {{"rope.rope_type"}, {"rope.type"}}},
     {ROPES(max_positions), SETTING_SIZE_OR_NONE, .keys = {POSITIONS_KEYS}},
     {ROPES(original_positions), SETTING_SIZE_OR_NONE,
