@@ -224,6 +224,8 @@ static bool tell_below(struct hint *hint, const char *what, const char *const *w
 {
     struct listed found = {0};
 
+    if (!wanted)
+        return false;
     for (size_t i = 0; i < hint->n_names; i++) {
         char *inner = folder_join(hint->directory, hint->names[i]);
 
@@ -287,6 +289,7 @@ char *folder_hint(const struct folder *folder, const char *directory, const char
                   const char *const *names, bool needs_weights)
 {
     static const char *const adapters[] = {"adapter_config.json", NULL};
+    const char *weights[MODEL_WEIGHTS_NAMES + 1] = {NULL};
     struct buffer out = {0};
     struct hint hint = {.folder = folder, .directory = directory, .out = &out};
     struct error ignored = {0};
@@ -295,9 +298,13 @@ char *folder_hint(const struct folder *folder, const char *directory, const char
     buffer_add_text(&out, "");
     if (folder_list(folder, directory, &hint.names, &hint.n_names, &ignored))
         return out.data;
+    for (size_t i = 0; i < MODEL_WEIGHTS_NAMES; i++)
+        weights[i] = model_weights_names[i].name;
     needs_weights = needs_weights && !has_weights(&hint);
     is_told = (needs_weights && (tell_adapter(&hint) || tell_shards(&hint))) ||
-              tell_repository(&hint) || tell_cache(&hint) || tell_below(&hint, what, names) ||
+              tell_repository(&hint) || tell_cache(&hint) ||
+              (needs_weights && tell_below(&hint, "weights", weights)) ||
+              tell_below(&hint, what, names) ||
               (needs_weights && (tell_below(&hint, "adapters", adapters) || tell_files(&hint)));
     if (!is_told && hint.n_names == 0)
         buffer_add_text(&out, "; it is empty");

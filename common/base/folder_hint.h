@@ -6,8 +6,8 @@
 
 /* The end of a message that something is missing in `directory` (a relative path, "": the folder
  * itself): "; it holds a LoRA adapter …", "; weights are in checkpoint-500/", or "" when nothing
- * leads on. `what` with one of the files `names` (NULL-terminated) is looked for in the directories
- * one level below; what stands for weights, only where `needs_weights`. Freed by the caller. */
+ * leads on. In the directories one level below, weights are looked for where `needs_weights`, and
+ * `what` with one of the files `names` (NULL-terminated, or NULL). Freed by the caller. */
 char *folder_hint(const struct folder *folder, const char *directory, const char *what,
                   const char *const *names, bool needs_weights);
 

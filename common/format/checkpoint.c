@@ -433,12 +433,8 @@ static int open_all(struct checkpoint *checkpoint, const struct folder *folder,
 
 static void no_weights(const struct folder *folder, const char *directory, struct error *err)
 {
-    const char *names[MODEL_WEIGHTS_NAMES + 1] = {NULL};
-    char *hint;
+    char *hint = folder_hint(folder, directory, NULL, NULL, true);
 
-    for (size_t i = 0; i < MODEL_WEIGHTS_NAMES; i++)
-        names[i] = model_weights_names[i].name;
-    hint = folder_hint(folder, directory, "weights", names, true);
     error_set(err, ERROR_FORMAT, "'%s%s%s': no weights (looked for model.safetensors, "
               "pytorch_model.bin, their index files, consolidated.*, and a single *.pt or *.pth)%s",
               folder->path, *directory ? "/" : "", directory, hint);

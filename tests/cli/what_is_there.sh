@@ -54,6 +54,10 @@ try eval run --examples $examples
 try inspect many
 try tokenize many
 try inspect adapters
+mkdir -p below/config
+cp $config below/config
+cp $weights below
+try mix --weights 1 below -o out
 
 echo '--- the cache of the Hub'
 commit=0123456789abcdef0123456789abcdef01234567
