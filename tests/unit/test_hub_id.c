@@ -104,7 +104,7 @@ static void what_is_no_revision(void)
 {
     static const char *const texts[] = {
         "a/b@", "a/b@..", "a/b@x/../../y", "a/b@/etc", "a/b@x//y", "a/b@x/", "a/b@.x", "a/b@x/.y",
-        "a/b@x y", "a/b@x\ny", "a/b@x\\y", "a/b@x:y", "a/b@x?", "a/b@x*", "a/b@x^", "a/b@x~1",
+        "a/b@x..y", "a/b@x y", "a/b@x\ny", "a/b@x\\y", "a/b@x:y", "a/b@x?", "a/b@x*", "a/b@x^", "a/b@x~1",
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

@@ -42,6 +42,12 @@ static void what_config_json_leaves_out_is_the_default_of_the_class(void)
     CHECK(spec.stack.n_layers == 6 && spec.encoder.n_layers == 6 && spec.stack.head_dim == 64);
     CHECK(spec.logit_scale == (float)(1 / sqrt(512)) && spec.max_tokens == 0);
     model_spec_release(&spec);
+    CHECK(load(&spec, "{\"architectures\":[\"GPTNeoXForCausalLM\"]}", MODEL_DECODER, &err) == 0);
+    CHECK(spec.stack.head_dim == 96 && spec.stack.rope[0].n_dims == 24); /* a quarter rotates */
+    model_spec_release(&spec);
+    CHECK(load(&spec, "{\"architectures\":[\"BertModel\"]}", MODEL_ENCODER, &err) == 0);
+    CHECK(spec.pad_id == 0);
+    model_spec_release(&spec);
 }
 
 static void null_is_absent_but_for_what_it_switches_off(void)
@@ -58,6 +64,25 @@ static void null_is_absent_but_for_what_it_switches_off(void)
     CHECK(load(&spec, "{\"architectures\":[\"Gemma2ForCausalLM\"],\"final_logit_softcapping\":null}",
                MODEL_DECODER, &err) == 0);
     CHECK(spec.logit_cap == 0 && spec.stack.score_cap == 50);
+    model_spec_release(&spec);
+    CHECK(load(&spec, "{\"architectures\":[\"BertModel\"],\"pad_token_id\":null}", MODEL_ENCODER,
+               &err) == 0);
+    CHECK(spec.pad_id == -1);
+    model_spec_release(&spec);
+}
+
+static void dynamic_rotation_sets_no_limit_to_a_text(void)
+{
+    struct model_spec spec;
+    struct error err;
+
+    CHECK(load(&spec, "{\"architectures\":[\"LlamaForCausalLM\"]}", MODEL_DECODER, &err) == 0);
+    CHECK(spec.max_tokens == 2048);
+    model_spec_release(&spec);
+    CHECK(load(&spec, "{\"architectures\":[\"LlamaForCausalLM\"],"
+                      "\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}}", MODEL_DECODER,
+               &err) == 0);
+    CHECK(spec.max_tokens == 0);
     model_spec_release(&spec);
 }
 
@@ -543,7 +568,8 @@ static void routers_and_experts_must_be_as_many_as_config_json_says(void)
 }
 
 TESTS(TEST(what_config_json_leaves_out_is_the_default_of_the_class),
-      TEST(null_is_absent_but_for_what_it_switches_off), TEST(the_part_about_the_text_model_counts),
+      TEST(null_is_absent_but_for_what_it_switches_off),
+      TEST(dynamic_rotation_sets_no_limit_to_a_text), TEST(the_part_about_the_text_model_counts),
       TEST(a_yarn_factor_follows_from_the_lengths), TEST(bad_values_are_named),
       TEST(numbers_of_experts_are_checked), TEST(numbers_of_experts_are_checked_in_all_families),
       TEST(what_does_not_fit_in_molm_or_openmoe_is_named),

@@ -284,7 +284,8 @@ static void a_pair_of_roberta_is_of_one_type(void)
 {
     struct tokenizer *tokenizer =
         load("{\"post_processor\":{\"type\":\"RobertaProcessing\",\"cls\":[\"x\",4],"
-             "\"sep\":[\"y\",11],\"trim_offsets\":true,\"add_prefix_space\":true}," LETTERS "}", NULL);
+             "\"sep\":[\"y\",11],\"trim_offsets\":true,\"add_prefix_space\":true}," LETTERS "}",
+             NULL);
     struct tokenizer_scratch *scratch = tokenizer_scratch_new(tokenizer);
     struct encoding encoding = {0};
     struct error err = {0};

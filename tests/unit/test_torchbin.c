@@ -539,6 +539,44 @@ static void checks_the_crc_of_the_pickle(void)
     file_close(file);
 }
 
+/* Opens a copy of plain.bin whose directory says that the payload of the first entry ends at the
+ * local header of the second, or `n_more` bytes behind that. */
+static void check_first_end(size_t n_more, bool is_taken)
+{
+    enum { COMPRESSED_AT = 20, SIZE_AT = 24 }; /* in an entry of the directory */
+    struct error err = {0};
+    struct file *file = file_open("fixtures/torchbin/plain.bin", "plain.bin", &err), *changed;
+    struct zip *zip = zip_open(file, &err);
+    char *bytes = file_read_text(file, 1 << 20, NULL, &err), path[4096];
+    char *entry = memmem(bytes, file->size_bytes, "PK\1\2", 4);
+    uint32_t size = (uint32_t)(zip->entries[1].header - zip->entries[0].offset + n_more);
+    FILE *copy;
+
+    CHECK(zip->entries[0].header < zip->entries[1].header);
+    memcpy(entry + COMPRESSED_AT, &size, sizeof size);
+    memcpy(entry + SIZE_AT, &size, sizeof size);
+    snprintf(path, sizeof path, "%s/longer.bin", test_scratch());
+    copy = fopen(path, "wb");
+    CHECK(copy && fwrite(bytes, 1, file->size_bytes, copy) == file->size_bytes);
+    fclose(copy);
+    zip_close(zip);
+    file_close(file);
+    changed = file_open(path, "longer.bin", &err);
+    zip = zip_open(changed, &err);
+    CHECK(!zip == !is_taken);
+    if (!is_taken)
+        CHECK_CONTAINS(err.text, "overlaps entry");
+    zip_close(zip);
+    file_close(changed);
+    free(bytes);
+}
+
+static void entries_may_touch_and_not_overlap(void)
+{
+    check_first_end(0, true);
+    check_first_end(1, false);
+}
+
 TESTS(TEST(reads_every_dtype_from_a_zip), TEST(reads_the_protocols_3_to_5),
       TEST(reads_zip64_entries), TEST(reads_the_old_stream),
       TEST(keeps_the_order_of_the_state_dict),
@@ -550,4 +588,5 @@ TESTS(TEST(reads_every_dtype_from_a_zip), TEST(reads_the_protocols_3_to_5),
       TEST(writes_calls_down), TEST(makes_dictionaries_and_finds_the_last_value),
       TEST(survives_a_list_that_holds_itself), TEST(says_which_opcode_failed_and_where),
       TEST(bounds_the_stack), TEST(reads_old_streams_with_long_pickles),
-      TEST(lists_the_entries_of_a_zip), TEST(checks_the_crc_of_the_pickle))
+      TEST(lists_the_entries_of_a_zip), TEST(checks_the_crc_of_the_pickle),
+      TEST(entries_may_touch_and_not_overlap))
