@@ -102,7 +102,7 @@ static int find_facts(struct facts *facts, const struct inspect_options *options
         model_folder_vocabulary(&facts->model, &facts->vocabulary, err))
         return -1;
     if (facts->model.has_config &&
-        architecture_type(&facts->model.config, NULL, name, &type, &ignored) == 0)
+        model_folder_type(&facts->model, NULL, &type, &ignored) == 0)
         facts->type = model_type_name(type);
     return 0;
 }

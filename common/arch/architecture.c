@@ -247,6 +247,14 @@ void architecture_list_families(struct buffer *out)
         }
 }
 
+bool architecture_is_decoder(const struct config *config)
+{
+    const struct row *row = find_row(config);
+    const struct ending *ending = config->architecture ? find_ending(config->architecture) : NULL;
+
+    return row ? row->natural == DECODER : ending && ending->usual == DECODER;
+}
+
 bool architecture_is_classifier(const struct config *config)
 {
     return config->architecture && strstr(config->architecture, "ForSequenceClassification");

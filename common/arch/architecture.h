@@ -46,6 +46,8 @@ bool architecture_has_attention_experts(const struct config *config, size_t *n_e
 /* How models of this architecture are run (families.h), or NULL when we cannot. */
 const struct family *architecture_family(const struct config *config);
 void architecture_list_families(struct buffer *out); /* "BERT, RoBERTa, …" */
+/* Whether it is built to continue texts: what stands last has seen the whole text. */
+bool architecture_is_decoder(const struct config *config);
 /* Whether it has a classification head (…ForSequenceClassification). */
 bool architecture_is_classifier(const struct config *config);
 

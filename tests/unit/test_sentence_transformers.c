@@ -217,7 +217,7 @@ static void malformed_settings_are_refused(void)
     static const char *const table[][3] = {
         {"sentence_bert_config.json", "[]", "is not an object"},
         {"tokenizer_config.json", "{", "ends too early"},
-        {"config_sentence_transformers.json", "{\"default_prompt_name\":\"query\"}",
+        {"config_sentence_transformers.json", "{\"default_prompt_name\":\"find\"}",
          "is none of the prompts"},
     };
 
