@@ -23,9 +23,7 @@ static const struct option_row rows[] = {
      "one JSON array a text, or one numpy array of all (json)"},
     {0, "prompt", OPTION_TEXT, offsetof(struct embed_options, prompt), "NAME",
      "the prompt of the model to put in front of every text"},
-    {0, "pooling", OPTION_CHOICE, offsetof(struct embed_options, pooling),
-     "cls|max|mean|mean_sqrt_len_tokens|weightedmean|lasttoken",
-     "how to pool where the model does not say (cls)"},
+    OPTION_POOLING(struct embed_options, pooling),
     {0, "type", OPTION_CHOICE, offsetof(struct embed_options, type), "encoder",
      "use as an encoder what config.json calls something else"},
     {0, "lines", OPTION_FLAG, offsetof(struct embed_options, lines), NULL,
@@ -48,7 +46,6 @@ struct embedder {
     const struct embed_options *options;
     struct loaded_model loaded;
     struct sentence_model *sentence;
-    struct sentence_settings settings;
     const struct sentence_prompt *prompt;
     size_t max_length, n_prompt_tokens;
     bool is_npy;
@@ -58,37 +55,22 @@ struct embedder {
 
 /* ---- loading ---- */
 
-/* Tokens that the prompt begins a text with. A token that the tokenizer puts behind every text
- * follows the text, not the prompt. */
-static int count_prompt_tokens(struct embedder *embedder, struct error *err)
-{
-    const char *text = embedder->prompt->text;
-    const struct tokenizer *tokenizer = embedder->loaded.tokenizer;
-    struct tokenizer_scratch *scratch = tokenizer_scratch_new(tokenizer);
-    struct encode_options how = {.max_length = embedder->max_length};
-    struct encoding encoding = {0};
-    int rc = tokenizer_encode(tokenizer, scratch, text, strlen(text), NULL, 0, &how, &encoding,
-                              err);
-
-    if (rc == 0 && encoding.n_ids)
-        embedder->n_prompt_tokens =
-            encoding.n_ids - (encoding.is_special[encoding.n_ids - 1] != 0);
-    encoding_release(&encoding);
-    tokenizer_scratch_free(scratch);
-    return rc;
-}
-
 static int choose_prompt(struct embedder *embedder, struct error *err)
 {
     const char *name = embedder->options->prompt;
 
-    embedder->prompt = embedder->settings.default_prompt;
+    const struct loaded_model *loaded = &embedder->loaded;
+
+    embedder->prompt = loaded->settings.default_prompt;
     if (name) {
-        embedder->prompt = sentence_settings_prompt(&embedder->settings, name, err);
+        embedder->prompt = sentence_settings_prompt(&loaded->settings, name, err);
         if (!embedder->prompt)
             return -1;
     }
-    return embedder->prompt && *embedder->prompt->text ? count_prompt_tokens(embedder, err) : 0;
+    if (!embedder->prompt || !*embedder->prompt->text)
+        return 0;
+    return sentence_count_prompt(loaded->tokenizer, embedder->prompt->text, embedder->max_length,
+                                 &embedder->n_prompt_tokens, err);
 }
 
 static int load(struct embedder *embedder, struct error *err)
@@ -100,9 +82,7 @@ static int load(struct embedder *embedder, struct error *err)
     struct loaded_model *loaded = &embedder->loaded;
     struct notices notices = {0};
 
-    if (loaded_model_open(loaded, options->common.operands[0], &how, &options->common, err) ||
-        sentence_settings_load(&embedder->settings, &loaded->folder.sentence,
-                               loaded->folder.folder, err))
+    if (loaded_model_open(loaded, options->common.operands[0], &how, &options->common, err))
         return -1;
     embedder->sentence = sentence_model_load(&loaded->folder, loaded->model, options->pooling,
                                              &notices, err);
@@ -176,7 +156,6 @@ static int embed_all(struct embedder *embedder, struct error *err)
                                            : TEXT_LINES;
     const struct text_batches_options how = {
         .prompt = embedder->prompt ? embedder->prompt->text : NULL,
-        .lowers_case = embedder->settings.lowers_case,
         .has_types = embedder->loaded.model->spec.n_token_types > 1,
         .max_length = embedder->max_length,
         .max_texts = options->batch_size,
@@ -193,6 +172,7 @@ static int embed_all(struct embedder *embedder, struct error *err)
             more = -1;
             break;
         }
+    text_input_tell(input, common);
     text_tell_cut(text_batches_n_cut(batches), embedder->max_length, common);
     text_batches_close(batches);
     text_input_close(input);
@@ -224,7 +204,6 @@ static int embed(const struct embed_options *options, struct error *err)
     if (rc == 0 && embedder.is_npy)
         rc = print_npy(&embedder, err);
     free(embedder.kept);
-    sentence_settings_release(&embedder.settings);
     sentence_model_free(embedder.sentence);
     loaded_model_release(&embedder.loaded);
     return rc;

@@ -43,9 +43,7 @@ static const struct option_row rows[] = {
      "which negatives are left (1)"},
     {0, "similarity-temperature", OPTION_NUMBER, offsetof(struct eval_options, temperature), "T",
      "what cosines are divided by (0.05)"},
-    {0, "pooling", OPTION_CHOICE, offsetof(struct eval_options, pooling),
-     "cls|max|mean|mean_sqrt_len_tokens|weightedmean|lasttoken",
-     "of an encoder that does not say (cls)"},
+    OPTION_POOLING(struct eval_options, pooling),
     {0, "type", OPTION_CHOICE, offsetof(struct eval_options, type),
      "decoder|encoder|reranker|encoder-decoder", "what the model is (from config.json)"},
     OPTION_CAPACITY(struct eval_options),
@@ -228,6 +226,7 @@ static int load(struct evaluation *evaluation, const struct eval_options *option
                       options->task, err))
         return -1;
     examples_thin(&evaluation->examples, options->n_negatives, options->seed);
+    examples_note(&evaluation->examples, notices);
     if (loaded->type != MODEL_ENCODER)
         return 0;
     evaluation->sentence = sentence_model_load(&loaded->folder, loaded->model, options->pooling,
@@ -244,6 +243,7 @@ static int compute(struct evaluation *evaluation, const struct eval_options *opt
         .model = evaluation->loaded.model,
         .tokenizer = evaluation->loaded.tokenizer,
         .sentence = evaluation->sentence,
+        .settings = &evaluation->loaded.settings,
     };
     struct router_watch *routers = &evaluation->routers;
     struct terminal_progress shown;

@@ -140,7 +140,7 @@ static int find_facts(struct facts *facts, const struct inspect_options *options
         return -1;
     facts->quantization = quantized_method(&facts->model, facts->weights.items[0].checkpoint);
     if (facts->model.has_config &&
-        architecture_type(&facts->model.config, NULL, name, &type, &ignored) == 0) {
+        model_folder_type(&facts->model, NULL, &type, &ignored) == 0) {
         facts->type = model_type_name(type);
         compare_with_config(facts, type);
     }

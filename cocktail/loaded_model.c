@@ -13,8 +13,12 @@ static int find_type(struct loaded_model *loaded, const char *path,
         return error_set(err, ERROR_FORMAT, "'%s': is a weights file; to run it, name the "
                          "directory that holds it with its config.json", path);
     if (model_folder_need_config(&loaded->folder, err) ||
-        architecture_type(&loaded->folder.config, options->type, path, &loaded->type, err))
+        model_folder_type(&loaded->folder, options->type, &loaded->type, err))
         return -1;
+    if (options->types == 1u << MODEL_RERANKER && loaded->folder.sentence.is_cross_encoder &&
+        loaded->type != MODEL_RERANKER)
+        return error_set(err, ERROR_UNSUPPORTED, "'%s': a cross-encoder whose scores are logits of "
+                         "a decoder (module LogitScore) is not supported", path);
     if (options->types && !(options->types & 1u << loaded->type))
         return error_set(err, ERROR_INCOMPATIBLE, "'%s': is %s %s; this command cannot use that, "
                          "unless --type says that it is something else", path,
@@ -24,14 +28,41 @@ static int find_type(struct loaded_model *loaded, const char *path,
     return 0;
 }
 
+int loaded_model_settings(struct sentence_settings *settings, const struct model_folder *folder,
+                          enum model_type type, struct notices *notices, struct error *err)
+{
+    *settings = (struct sentence_settings){0};
+    if (type != MODEL_ENCODER && type != MODEL_RERANKER)
+        return 0;
+    if (type == MODEL_RERANKER && sentence_folder_check_scorer(&folder->sentence, err))
+        return error_context(err, "'%s'", folder->name);
+    if (sentence_settings_load(settings, &folder->sentence, folder->folder, err))
+        return -1;
+    for (size_t i = 0; i < settings->notices.n_texts; i++)
+        notices_add(notices, "%s", settings->notices.texts[i]);
+    return 0;
+}
+
 /* Old sentence-transformers folders keep everything of the model one level down. */
+struct tokenizer *loaded_model_tokenizer(const struct model_folder *folder,
+                                         const struct sentence_settings *settings,
+                                         struct error *err)
+{
+    const char *below = folder->sentence.transformer;
+    bool is_below =
+        *below && folder_look(folder->folder, "tokenizer_config.json") == FOLDER_ABSENT;
+    struct tokenizer *tokenizer = tokenizer_load(folder->folder, is_below ? below : "", err);
+
+    if (tokenizer && settings->lowers_case && tokenizer_lower_case(tokenizer, err)) {
+        tokenizer_free(tokenizer);
+        return NULL;
+    }
+    return tokenizer;
+}
+
 static int load_tokenizer(struct loaded_model *loaded, struct error *err)
 {
-    const struct folder *folder = loaded->folder.folder;
-    const char *below = loaded->folder.sentence.transformer;
-    bool is_below = *below && folder_look(folder, "tokenizer_config.json") == FOLDER_ABSENT;
-
-    loaded->tokenizer = tokenizer_load(folder, is_below ? below : "", err);
+    loaded->tokenizer = loaded_model_tokenizer(&loaded->folder, &loaded->settings, err);
     return loaded->tokenizer ? 0 : -1;
 }
 
@@ -48,6 +79,7 @@ int loaded_model_open(struct loaded_model *loaded, const char *argument,
         model_folder_open_as(&loaded->folder, path, argument, options->follow_symlinks, err))
         goto done;
     if (find_type(loaded, argument, options, err) ||
+        loaded_model_settings(&loaded->settings, &loaded->folder, loaded->type, &notices, err) ||
         (!options->no_tokenizer && load_tokenizer(loaded, err)))
         goto done;
     loaded->threads = threads_new(common->n_threads, err);
@@ -76,6 +108,7 @@ void loaded_model_release(struct loaded_model *loaded)
     model_free(loaded->model);
     tokenizer_free(loaded->tokenizer);
     threads_free(loaded->threads);
+    sentence_settings_release(&loaded->settings);
     model_folder_release(&loaded->folder);
     *loaded = (struct loaded_model){0};
 }

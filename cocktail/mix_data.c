@@ -79,14 +79,28 @@ static double alpha_of(const struct mix_data_options *options)
 
 /* ---- losses ---- */
 
+/* LM_Cocktail knows nothing of these settings. */
+static int load_settings(const struct judging *judging, const struct model_folder *folder,
+                         struct sentence_settings *settings, struct notices *notices,
+                         struct error *err)
+{
+    *settings = (struct sentence_settings){0};
+    return judging->options->mixing.compat
+               ? 0
+               : loaded_model_settings(settings, folder, judging->merge->type, notices, err);
+}
+
 static int load_base_tokenizer(struct judging *judging, struct error *err)
 {
     const struct model_folder *base = &judging->merge->models[0];
-    const char *below = base->sentence.transformer;
-    bool is_below =
-        *below && folder_look(base->folder, "tokenizer_config.json") == FOLDER_ABSENT;
+    struct notices told_later = {0};
+    struct sentence_settings settings;
+    int rc = load_settings(judging, base, &settings, &told_later, err);
 
-    judging->tokenizer = tokenizer_load(base->folder, is_below ? below : "", err);
+    if (rc == 0)
+        judging->tokenizer = loaded_model_tokenizer(base, &settings, err);
+    sentence_settings_release(&settings);
+    notices_release(&told_later);
     return judging->tokenizer ? 0 : -1;
 }
 
@@ -103,8 +117,8 @@ static struct sentence_model *load_sentence(const struct judging *judging,
 }
 
 static int judge_loaded(const struct judging *judging, const struct model_folder *folder,
-                        struct model *model, struct losses *losses, struct notices *notices,
-                        struct error *err)
+                        struct model *model, const struct sentence_settings *settings,
+                        struct losses *losses, struct notices *notices, struct error *err)
 {
     const struct mix_data_options *options = judging->options;
     struct losses_model judged = {
@@ -112,6 +126,7 @@ static int judge_loaded(const struct judging *judging, const struct model_folder
         .type = judging->merge->type,
         .model = model,
         .tokenizer = judging->tokenizer,
+        .settings = settings,
     };
     struct sentence_model *sentence = NULL;
     struct terminal_progress shown;
@@ -141,18 +156,24 @@ static int judge(const struct judging *judging, size_t number, struct error *err
 {
     const struct model_folder *folder = &judging->merge->models[number];
     struct notices notices = {0};
-    struct model *model =
-        model_load(folder, judging->merge->type, judging->threads, &notices, err);
-    int rc = -1;
+    struct sentence_settings settings;
+    struct model *model = NULL;
+    int rc = load_settings(judging, folder, &settings, &notices, err);
 
-    if (model) {
+    if (rc == 0) {
+        model = model_load(folder, judging->merge->type, judging->threads, &notices, err);
+        rc = model ? 0 : -1;
+    }
+    if (rc == 0) {
         loaded_model_set_capacity(model, judging->options->capacity);
-        rc = judge_loaded(judging, folder, model, &judging->losses[number], &notices, err);
+        rc = judge_loaded(judging, folder, model, &settings, &judging->losses[number], &notices,
+                          err);
     }
 
     if (rc == 0)
         terminal_notices(&notices, &judging->options->common);
     notices_release(&notices);
+    sentence_settings_release(&settings);
     model_free(model);
     return rc;
 }
@@ -176,13 +197,19 @@ static int judge_all(struct judging *judging, struct error *err)
 {
     const struct mix_data_options *options = judging->options;
     enum model_type type = judging->merge->type;
+    enum example_kind kind = losses_kind(type);
+    struct notices notices = {0};
 
-    if (examples_load(&judging->examples, options->examples, losses_kind(type), options->task,
-                      err))
+    if (options->mixing.compat && kind == EXAMPLE_OUTPUT)
+        kind = EXAMPLE_PLAIN_OUTPUT;
+    if (examples_load(&judging->examples, options->examples, kind, options->task, err))
         return -1;
     if (options->mixing.compat && type == MODEL_ENCODER && check_negatives(judging, err))
         return -1;
     examples_thin(&judging->examples, options->n_negatives, options->seed);
+    examples_note(&judging->examples, &notices);
+    terminal_notices(&notices, &options->common);
+    notices_release(&notices);
     judging->threads = threads_new(options->common.n_threads, err);
     if (!judging->threads || load_base_tokenizer(judging, err))
         return -1;

@@ -30,8 +30,7 @@ struct mixing_options {
      "start a new weights file beyond this (5GB)"},                                               \
     {0, "ignore-tokenizer", OPTION_FLAG, offsetof(type_name, mixing.ignore_tokenizer), NULL,      \
      "mix although the tokenizers differ"},                                                       \
-    {0, "pooling", OPTION_CHOICE, offsetof(type_name, mixing.pooling), "cls|mean",                \
-     "pooling of an encoder that does not say (cls)"},                                            \
+    OPTION_POOLING(type_name, mixing.pooling),                                                    \
     {'f', "force", OPTION_FLAG, offsetof(type_name, mixing.force), NULL,                          \
      "replace the checkpoint at DIR"},                                                            \
     {0, "dry-run", OPTION_FLAG, offsetof(type_name, mixing.dry_run), NULL,                        \

@@ -68,6 +68,12 @@ struct common_options {
     {'h', "help", OPTION_FLAG, offsetof(struct common_options, help), NULL, "show this help"},    \
     {0}
 
+/* The row of every command that may embed texts, or write what does. */
+#define OPTION_POOLING(type_name, member)                                                         \
+    {0, "pooling", OPTION_CHOICE, offsetof(type_name, member),                                    \
+     "cls|max|mean|mean_sqrt_len_tokens|weightedmean|lasttoken",                                  \
+     "of an encoder that does not say it (cls; of a decoder: lasttoken)"}
+
 /* Fills the struct at `options`, which begins with a struct common_options and holds the defaults,
  * from argv[1] on. ERROR_USAGE with one sentence when something is wrong. At --help it stops and
  * leaves the rest of argv alone. options_release in every case. */

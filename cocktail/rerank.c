@@ -9,11 +9,12 @@
 
 #include "command.h"
 #include "loaded_model.h"
+#include "terminal.h"
 #include "text_batches.h"
 
 struct rerank_options {
     struct common_options common;
-    const char *query, *type, *capacity;
+    const char *query, *prompt, *type, *capacity;
     size_t top, max_input_length, batch_size;
     bool normalize, lines, whole, jsonl, follow_symlinks;
 };
@@ -21,6 +22,8 @@ struct rerank_options {
 static const struct option_row rows[] = {
     {0, "query", OPTION_TEXT, offsetof(struct rerank_options, query), "TEXT",
      "what the passages are to answer"},
+    {0, "prompt", OPTION_TEXT, offsetof(struct rerank_options, prompt), "NAME",
+     "the prompt of the model to put in front of the query"},
     {0, "top", OPTION_COUNT, offsetof(struct rerank_options, top), "K",
      "print the best K only (all)"},
     {0, "normalize", OPTION_FLAG, offsetof(struct rerank_options, normalize), NULL,
@@ -131,17 +134,18 @@ static int rank_batch(const struct rerank_options *options, struct model *model,
 }
 
 static int rank_all(const struct rerank_options *options, struct loaded_model *loaded,
-                    struct ranking *ranking, struct error *err)
+                    const char *query, struct ranking *ranking, struct error *err)
 {
+    size_t max_tokens = text_limit(loaded->settings.max_tokens, loaded->model->spec.max_tokens);
     const struct common_options *common = &options->common;
     enum text_form form = options->jsonl   ? TEXT_JSONL
                           : options->whole ? TEXT_WHOLE
                                            : TEXT_LINES;
     const struct text_batches_options how = {
-        .query = options->query,
+        .query = query,
         .keeps_texts = true,
         .has_types = loaded->model->spec.n_token_types > 1,
-        .max_length = text_limit(options->max_input_length, loaded->model->spec.max_tokens),
+        .max_length = text_limit(options->max_input_length, max_tokens),
         .max_texts = options->batch_size,
         .model = loaded->folder.name,
         .n_embeddings = loaded->model->spec.vocab_size,
@@ -156,6 +160,7 @@ static int rank_all(const struct rerank_options *options, struct loaded_model *l
             more = -1;
             break;
         }
+    text_input_tell(input, common);
     text_tell_cut(text_batches_n_cut(batches), how.max_length, common);
     text_batches_close(batches);
     text_input_close(input);
@@ -209,6 +214,34 @@ static int check_model(const struct loaded_model *loaded, struct error *err)
                      loaded->folder.name, n_labels);
 }
 
+/* The query behind the prompt that was asked for, or that of the model; NULL on error. */
+static char *find_query(const struct rerank_options *options,
+                        const struct sentence_settings *settings, struct error *err)
+{
+    const struct sentence_prompt *prompt = settings->default_prompt;
+
+    if (options->prompt) {
+        prompt = sentence_settings_prompt(settings, options->prompt, err);
+        if (!prompt)
+            return NULL;
+    }
+    return memory_format("%s%s", prompt ? prompt->text : "", options->query);
+}
+
+/* What sentence-transformers would make of the scores may be something else than --normalize. */
+static void note_activation(const struct rerank_options *options, const struct loaded_model *loaded)
+{
+    const char *activation =
+        sentence_settings_activation(&loaded->settings, &loaded->folder.config);
+    struct notices notices = {0};
+
+    if (options->normalize && activation && strcmp(activation, "Sigmoid") != 0)
+        notices_add(&notices, "'%s' names " ERROR_NAME " as the activation of its scores; "
+                    "--normalize is the sigmoid all the same", loaded->folder.name, activation);
+    terminal_notices(&notices, &options->common);
+    notices_release(&notices);
+}
+
 static int rerank(const struct rerank_options *options, struct error *err)
 {
     const struct loaded_model_options how = {.type = options->type, .types = 1u << MODEL_RERANKER,
@@ -216,17 +249,22 @@ static int rerank(const struct rerank_options *options, struct error *err)
                                              .follow_symlinks = options->follow_symlinks};
     struct loaded_model loaded = {0};
     struct ranking ranking = {0};
+    char *query = NULL;
     int rc = -1;
 
     if (check_options(options, err) == 0 &&
         loaded_model_open(&loaded, options->common.operands[0], &how, &options->common, err) == 0 &&
-        check_model(&loaded, err) == 0)
-        rc = rank_all(options, &loaded, &ranking, err);
+        check_model(&loaded, err) == 0) {
+        note_activation(options, &loaded);
+        query = find_query(options, &loaded.settings, err);
+        rc = query ? rank_all(options, &loaded, query, &ranking, err) : -1;
+    }
     if (rc == 0) {
         keep_best(&ranking, options->top);
         print_ranking(&ranking, options->common.json);
     }
     release_ranking(&ranking);
+    free(query);
     loaded_model_release(&loaded);
     return rc;
 }

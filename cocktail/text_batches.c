@@ -6,9 +6,7 @@
 #include "base/buffer.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
-#include "base/utf8.h"
 #include "text/ids.h"
-#include "text/unicode.h"
 
 #include "terminal.h"
 
@@ -83,38 +81,12 @@ size_t text_batches_n_cut(const struct text_batches *batches)
 
 /* ---- one text ---- */
 
-/* Bytes that are not UTF-8 stay as they are. */
-static void add_lower(struct buffer *out, const char *text, size_t n)
-{
-    for (size_t at = 0; at < n;) {
-        size_t length = utf8_sequence((const unsigned char *)text + at, n - at), n_lower;
-        uint32_t code_point, lower[3];
-
-        if (length == 0) {
-            buffer_add_char(out, text[at++]);
-            continue;
-        }
-        at += unicode_decode(text, at, &code_point);
-        n_lower = unicode_lower(code_point, lower);
-        for (size_t i = 0; i < n_lower; i++)
-            utf8_add(out, lower[i]);
-    }
-}
-
 static void set_text(struct text_batches *batches, const struct text_item *item)
 {
-    const struct text_batches_options *options = &batches->options;
-    struct buffer plain = {0};
-
-    if (options->prompt)
-        buffer_add_text(&plain, options->prompt);
-    buffer_add(&plain, item->text, item->n);
     buffer_clear(&batches->text);
-    if (options->lowers_case)
-        add_lower(&batches->text, plain.data, plain.size);
-    else
-        buffer_add(&batches->text, plain.data, plain.size);
-    buffer_release(&plain);
+    if (batches->options.prompt)
+        buffer_add_text(&batches->text, batches->options.prompt);
+    buffer_add(&batches->text, item->text, item->n);
 }
 
 static int encode(struct text_batches *batches, const struct text_item *item, struct error *err)

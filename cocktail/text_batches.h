@@ -16,7 +16,6 @@
 struct text_batches_options {
     const char *prompt;   /* put in front of every text; NULL: nothing */
     const char *query;    /* every text is the second of a pair with it; NULL: texts stand alone */
-    bool lowers_case;     /* texts (and the prompt) */
     bool keeps_texts;     /* for `texts` below */
     bool has_types;       /* the model tells the two texts of a pair apart by type ids */
     size_t max_length;    /* tokens of a text; longer ones are cut; 0: no limit */

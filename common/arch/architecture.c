@@ -261,3 +261,11 @@ void architecture_list_families(struct buffer *out)
             buffer_add_text(out, last->name);
         }
 }
+
+bool architecture_is_decoder(const struct config *config)
+{
+    const struct row *row = find_row(config);
+    const struct ending *ending = config->architecture ? find_ending(config->architecture) : NULL;
+
+    return row ? row->natural == DECODER : ending && ending->usual == DECODER;
+}

@@ -50,5 +50,7 @@ struct name_style architecture_name_style(const struct config *config);
 /* How models of this architecture are run (families.h), or NULL when we cannot. */
 const struct family *architecture_family(const struct config *config);
 void architecture_list_families(struct buffer *out); /* "BERT, RoBERTa, …" */
+/* Whether it is built to continue texts: what stands last has seen the whole text. */
+bool architecture_is_decoder(const struct config *config);
 
 #endif

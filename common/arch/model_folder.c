@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "arch/architecture.h"
 #include "base/folder_hint.h"
 #include "base/memory.h"
 #include "base/model_files.h"
@@ -144,6 +143,44 @@ int model_folder_need_config(const struct model_folder *model, struct error *err
               hint);
     free(hint);
     return -1;
+}
+
+static bool has_module(const struct model_folder *model, const char *kind)
+{
+    for (size_t i = 0; i < model->sentence.n_modules; i++)
+        if (strcmp(model->sentence.modules[i].kind, kind) == 0)
+            return true;
+    return false;
+}
+
+/* False when the folder leaves it to config.json. A cross-encoder that scores by the logits of two
+ * tokens is a decoder that is asked a question. */
+static bool find_made_for(const struct model_folder *model, enum model_type *type)
+{
+    const struct sentence_folder *sentence = &model->sentence;
+
+    if (sentence->is_cross_encoder && has_module(model, "LogitScore"))
+        return false;
+    *type = sentence->is_cross_encoder ? MODEL_RERANKER : MODEL_ENCODER;
+    return sentence->is_cross_encoder || (sentence->n_modules && sentence->pooling);
+}
+
+int model_folder_type(const struct model_folder *model, const char *wanted, enum model_type *type,
+                      struct error *err)
+{
+    enum model_type made_for;
+
+    if (find_made_for(model, &made_for) &&
+        (!wanted || strcmp(wanted, model_type_name(made_for)) == 0)) {
+        *type = made_for;
+        return 0;
+    }
+    return architecture_type(&model->config, wanted, model->name, type, err);
+}
+
+const char *model_folder_default_pooling(const struct model_folder *model)
+{
+    return model->has_config && architecture_is_decoder(&model->config) ? "lasttoken" : "cls";
 }
 
 struct checkpoint *model_folder_weights(const struct model_folder *model, struct notices *notices,

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "arch/architecture.h"
 #include "arch/config.h"
 #include "arch/sentence_transformers.h"
 #include "base/error.h"
@@ -40,6 +41,15 @@ char *model_folder_label(const struct model_folder *model);
 
 /* -1 with ERROR_FORMAT that says what was looked for when there is no config.json. */
 int model_folder_need_config(const struct model_folder *model, struct error *err);
+
+/* What it is used as: `wanted` (a name of --type, may be NULL) when it can be that; else what its
+ * sentence-transformers folder says it was made for, a list of modules with a pooling or a
+ * cross-encoder; else what config.json says. Needs a config. Errors: those of architecture_type. */
+int model_folder_type(const struct model_folder *model, const char *wanted, enum model_type *type,
+                      struct error *err);
+/* How an encoder is pooled that does not say it: "cls", or "lasttoken" where config.json is that of
+ * a decoder, whose first token sees nothing of the text. */
+const char *model_folder_default_pooling(const struct model_folder *model);
 
 /* Its weights; closed with checkpoint_close. */
 struct checkpoint *model_folder_weights(const struct model_folder *model, struct notices *notices,

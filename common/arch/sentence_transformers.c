@@ -6,9 +6,10 @@
 #include "base/memory.h"
 
 static const size_t file_bytes_max = 1000 * 1000;
+static const char settings_name[] = "config_sentence_transformers.json";
 
 /* In the order in which several are concatenated. */
-static const struct {
+static const struct pooling_mode {
     const char *key, *name;
 } pooling_modes[] = {
     {"pooling_mode_cls_token", "cls"},
@@ -18,6 +19,14 @@ static const struct {
     {"pooling_mode_weightedmean_tokens", "weightedmean"},
     {"pooling_mode_lasttoken", "lasttoken"},
 };
+
+static const struct pooling_mode *pooling_mode(const char *name)
+{
+    for (size_t i = 0; i < sizeof pooling_modes / sizeof *pooling_modes; i++)
+        if (strcmp(pooling_modes[i].name, name) == 0)
+            return &pooling_modes[i];
+    return NULL;
+}
 
 static cJSON *load_json(const struct folder *folder, const char *path, struct error *err)
 {
@@ -31,6 +40,25 @@ static cJSON *load_json(const struct folder *folder, const char *path, struct er
     return json;
 }
 
+/* NULL without an error when the file is absent. */
+static cJSON *find_json(const struct folder *folder, const char *directory, const char *name,
+                        struct error *err)
+{
+    char *path = folder_join(directory, name);
+    cJSON *json = NULL;
+
+    if (folder_look(folder, path) != FOLDER_ABSENT) {
+        json = load_json(folder, path, err);
+        if (json && !cJSON_IsObject(json)) {
+            error_set(err, ERROR_FORMAT, "'%s/%s': is not an object", folder->path, path);
+            cJSON_Delete(json);
+            json = NULL;
+        }
+    }
+    free(path);
+    return json;
+}
+
 /* One component, so that it cannot lead out of the folder. */
 static bool is_plain_path(const char *path)
 {
@@ -41,6 +69,7 @@ static bool is_plain_path(const char *path)
 static int add_module(struct sentence_folder *sentence, const cJSON *entry, struct error *err)
 {
     const char *path = json_find_string(entry, "path"), *type = json_find_string(entry, "type");
+    struct sentence_module *module;
     const char *dot;
 
     if (!path || !type)
@@ -52,7 +81,9 @@ static int add_module(struct sentence_folder *sentence, const cJSON *entry, stru
     sentence->modules = memory_resize(sentence->modules, sentence->n_modules + 1,
                                       sizeof *sentence->modules);
     sentence->modules[sentence->n_modules++] =
-        (struct sentence_module){memory_copy(path), memory_copy(dot ? dot + 1 : type)};
+        (struct sentence_module){.path = memory_copy(path), .type = memory_copy(type)};
+    module = &sentence->modules[sentence->n_modules - 1];
+    module->kind = module->type + (dot ? dot + 1 - type : 0);
     return 0;
 }
 
@@ -80,6 +111,22 @@ done:
     return rc;
 }
 
+/* Modes that we do not know by the rest of their key, so that whoever pools can refuse them. */
+static void add_other_modes(struct buffer *name, const cJSON *json)
+{
+    static const char prefix[] = "pooling_mode_";
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, json) {
+        bool is_known = !cJSON_IsTrue(item) || strncmp(item->string, prefix, strlen(prefix)) != 0;
+
+        for (size_t i = 0; i < sizeof pooling_modes / sizeof *pooling_modes; i++)
+            is_known |= strcmp(item->string, pooling_modes[i].key) == 0;
+        if (!is_known)
+            buffer_format(name, "%s%s", name->size ? "+" : "", item->string + strlen(prefix));
+    }
+}
+
 /* Old files have one boolean per mode, sentence-transformers 6 a name or a list of names. */
 static char *pooling_name(const cJSON *json)
 {
@@ -95,6 +142,8 @@ static char *pooling_name(const cJSON *json)
     for (size_t i = 0; i < sizeof pooling_modes / sizeof *pooling_modes && !modes; i++)
         if (json_find_bool(json, pooling_modes[i].key) == 1)
             buffer_format(&name, "%s%s", name.size ? "+" : "", pooling_modes[i].name);
+    if (!modes)
+        add_other_modes(&name, json);
     if (!name.size)
         buffer_add_text(&name, "mean");
     return name.data;
@@ -116,10 +165,24 @@ static int load_pooling(struct sentence_folder *sentence, const struct folder *f
     return 0;
 }
 
+/* Files of before version 4 do not say what kind of model it is. */
+static int load_kind(struct sentence_folder *sentence, const struct folder *folder,
+                     struct error *err)
+{
+    cJSON *json = find_json(folder, "", settings_name, err);
+    const char *kind = json_find_string(json, "model_type");
+
+    sentence->is_cross_encoder = kind && strcmp(kind, "CrossEncoder") == 0;
+    cJSON_Delete(json);
+    return err->code ? -1 : 0;
+}
+
 int sentence_folder_load(struct sentence_folder *sentence, const struct folder *folder,
                          struct error *err)
 {
     *sentence = (struct sentence_folder){.transformer = ""};
+    if (load_kind(sentence, folder, err))
+        return -1;
     if (folder_look(folder, "modules.json") == FOLDER_ABSENT) {
         if (folder_look(folder, "config.json") == FOLDER_ABSENT &&
             folder_look(folder, "0_Transformer/config.json") != FOLDER_ABSENT)
@@ -149,7 +212,7 @@ void sentence_folder_release(struct sentence_folder *sentence)
 {
     for (size_t i = 0; i < sentence->n_modules; i++) {
         free(sentence->modules[i].path);
-        free(sentence->modules[i].kind);
+        free(sentence->modules[i].type);
     }
     free(sentence->modules);
     free(sentence->pooling);
@@ -158,25 +221,6 @@ void sentence_folder_release(struct sentence_folder *sentence)
 
 /* ---- settings ---- */
 
-/* NULL without an error when the file is absent. */
-static cJSON *find_json(const struct folder *folder, const char *directory, const char *name,
-                        struct error *err)
-{
-    char *path = folder_join(directory, name);
-    cJSON *json = NULL;
-
-    if (folder_look(folder, path) != FOLDER_ABSENT) {
-        json = load_json(folder, path, err);
-        if (json && !cJSON_IsObject(json)) {
-            error_set(err, ERROR_FORMAT, "'%s/%s': is not an object", folder->path, path);
-            cJSON_Delete(json);
-            json = NULL;
-        }
-    }
-    free(path);
-    return json;
-}
-
 /* A whole number from 1 to below `end`, else 0. */
 static size_t find_count(const cJSON *json, const char *name, double end)
 {
@@ -184,6 +228,98 @@ static size_t find_count(const cJSON *json, const char *name, double end)
     double value = cJSON_IsNumber(number) ? number->valuedouble : 0;
 
     return value >= 1 && value < end ? (size_t)value : 0;
+}
+
+/* ---- what is said and not obeyed ---- */
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+/* A value that says nothing need not be obeyed. */
+static bool is_void(const cJSON *value)
+{
+    return cJSON_IsNull(value) ||
+           ((cJSON_IsObject(value) || cJSON_IsArray(value)) && !value->child);
+}
+
+/* A notice names the members of `json`, of that file, that are none of `known`. */
+static void note_members(const cJSON *json, const char *const *known, const char *folder,
+                         const char *file, struct notices *notices)
+{
+    struct buffer names = {0};
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, json)
+        if (!is_one_of(item->string, known) && !is_void(item) && names.size < 300)
+            buffer_format(&names, "%s%.60s", names.size ? ", " : "", item->string);
+    if (names.size)
+        notices_add(notices, "'%s/%s': not used: %s", folder, file, names.data);
+    buffer_release(&names);
+}
+
+void sentence_module_note(const struct sentence_module *module, const struct folder *folder,
+                          struct notices *notices)
+{
+    static const char *const pooling[] = {
+        "word_embedding_dimension", "embedding_dimension", "pooling_mode", "include_prompt",
+        "pooling_mode_cls_token", "pooling_mode_max_tokens", "pooling_mode_mean_tokens",
+        "pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens",
+        "pooling_mode_lasttoken", NULL};
+    static const char *const dense[] = {
+        "in_features", "out_features", "bias", "activation_function", "module_input_name",
+        "module_output_name", "use_residual", NULL};
+    static const char *const normalize[] = {"module_input_name", "module_output_name", NULL};
+    static const struct {
+        const char *kind;
+        const char *const *known;
+    } kinds[] = {{"Pooling", pooling}, {"Dense", dense}, {"Normalize", normalize}};
+    char *path = folder_join(module->path, "config.json");
+    struct error ignored = {0}; /* whoever loads the module says what is wrong with it */
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(module->kind, kinds[i].kind) == 0) {
+            cJSON *json = find_json(folder, module->path, "config.json", &ignored);
+
+            note_members(json, kinds[i].known, folder->path, path, notices);
+            cJSON_Delete(json);
+        }
+    free(path);
+}
+
+/* ---- the transformer ---- */
+
+/* Fails unless the member is absent or one of `values`. */
+static int check_value(const cJSON *json, const char *name, const char *const *values,
+                       struct error *err)
+{
+    const cJSON *member = json_find(json, name);
+
+    if (!member || (cJSON_IsString(member) && is_one_of(member->valuestring, values)))
+        return 0;
+    return error_set(err, ERROR_UNSUPPORTED, "%s '" ERROR_NAME "' is not supported", name,
+                     cJSON_IsString(member) ? member->valuestring : "that is no string");
+}
+
+/* Texts go through the forward pass, and its last states or the scores are what is wanted. */
+static int check_transformer(const cJSON *json, struct error *err)
+{
+    static const char *const tasks[] = {"feature-extraction", "sequence-classification", NULL};
+    static const char *const outputs[] = {"token_embeddings", "scores", NULL};
+    static const char *const methods[] = {"forward", NULL};
+    static const char *const results[] = {"last_hidden_state", "logits", NULL};
+    const cJSON *modes = json_find(json, "modality_config"), *text = json_find(modes, "text");
+
+    if (modes && !text)
+        return error_set(err, ERROR_UNSUPPORTED, "modality_config has no text: only texts are "
+                         "supported");
+    return check_value(json, "transformer_task", tasks, err) ||
+           check_value(json, "module_output_name", outputs, err) ||
+           check_value(text, "method", methods, err) ||
+           check_value(text, "method_output_name", results, err) ? -1 : 0;
 }
 
 /* Beside config.json, under a name that says which class of transformers was wrapped. */
@@ -197,15 +333,28 @@ static int load_transformer_settings(struct sentence_settings *settings,
         "sentence_albert_config.json",     "sentence_xlm-roberta_config.json",
         "sentence_xlnet_config.json",
     };
+    /* Padding or not makes no difference to a text. */
+    static const char *const known[] = {
+        "max_seq_length", "do_lower_case", "transformer_task", "module_output_name",
+        "modality_config", "unpad_inputs", NULL,
+    };
     cJSON *json = NULL;
+    char *path = NULL;
 
-    for (size_t i = 0; i < sizeof names / sizeof *names && !json && !err->code; i++)
+    for (size_t i = 0; i < sizeof names / sizeof *names && !json && !err->code; i++) {
+        free(path);
+        path = folder_join(directory, names[i]);
         json = find_json(folder, directory, names[i], err);
+    }
     if (json) {
         settings->max_tokens = find_count(json, "max_seq_length", 1e9);
         settings->lowers_case = json_find_bool(json, "do_lower_case") == 1;
+        note_members(json, known, folder->path, path, &settings->notices);
+        if (check_transformer(json, err))
+            error_context(err, "'%s/%s'", folder->path, path);
     }
     cJSON_Delete(json);
+    free(path);
     return err->code ? -1 : 0;
 }
 
@@ -225,11 +374,18 @@ static int load_tokenizer_limit(struct sentence_settings *settings, const struct
 
 static int add_prompts(struct sentence_settings *settings, const cJSON *json, struct error *err)
 {
+    /* Names that every model has, for nothing unless it says for what. */
+    static const char *const empty[] = {"query", "document", NULL};
     const cJSON *prompts = json_find(json, "prompts"), *prompt;
     const char *chosen = json_find_string(json, "default_prompt_name");
 
+    if (prompts && !cJSON_IsObject(prompts))
+        return error_set(err, ERROR_FORMAT, "prompts is not an object");
     cJSON_ArrayForEach(prompt, prompts)
-        if (prompt->string && cJSON_IsString(prompt)) {
+        if (!cJSON_IsNull(prompt)) {
+            if (!cJSON_IsString(prompt))
+                return error_set(err, ERROR_FORMAT, "prompt '" ERROR_NAME "' is not a string",
+                                 prompt->string);
             settings->prompts = memory_resize(settings->prompts, settings->n_prompts + 1,
                                               sizeof *settings->prompts);
             settings->prompts[settings->n_prompts++] = (struct sentence_prompt){
@@ -238,35 +394,62 @@ static int add_prompts(struct sentence_settings *settings, const cJSON *json, st
     for (size_t i = 0; i < settings->n_prompts && chosen; i++)
         if (strcmp(settings->prompts[i].name, chosen) == 0)
             settings->default_prompt = &settings->prompts[i];
-    if (chosen && !settings->default_prompt)
+    if (chosen && !settings->default_prompt && !is_one_of(chosen, empty))
         return error_set(err, ERROR_FORMAT, "default_prompt_name '" ERROR_NAME "' is none of the "
                          "prompts", chosen);
     return 0;
+}
+
+/* "torch.nn.modules.activation.Tanh" -> "Tanh"; NULL when there is none. */
+static char *last_component(const char *name)
+{
+    const char *dot = name ? strrchr(name, '.') : NULL;
+
+    return name ? memory_copy(dot ? dot + 1 : name) : NULL;
+}
+
+static int load_model_settings(struct sentence_settings *settings, const struct folder *folder,
+                               struct error *err)
+{
+    static const char *const known[] = {
+        "prompts", "default_prompt_name", "truncate_dim", "similarity_fn_name", "activation_fn",
+        /* says what it was made with, not what it does */
+        "__version__", "model_type", "requirements", "keep_in_fp32_modules", NULL,
+    };
+    cJSON *json = find_json(folder, "", settings_name, err);
+    const char *similarity = json_find_string(json, "similarity_fn_name");
+    int rc = -1;
+
+    if (!json)
+        return err->code ? -1 : 0;
+    note_members(json, known, folder->path, settings_name, &settings->notices);
+    settings->n_dimensions = find_count(json, "truncate_dim", 1e9);
+    settings->similarity = similarity ? memory_copy(similarity) : NULL;
+    settings->activation = last_component(json_find_string(json, "activation_fn"));
+    if (json_find(json, "truncate_dim") && !settings->n_dimensions)
+        error_set(err, ERROR_FORMAT, "truncate_dim is not a number of dimensions");
+    else
+        rc = add_prompts(settings, json, err);
+    if (rc)
+        error_context(err, "'%s/%s'", folder->path, settings_name);
+    cJSON_Delete(json);
+    return rc;
 }
 
 int sentence_settings_load(struct sentence_settings *settings,
                            const struct sentence_folder *sentence, const struct folder *folder,
                            struct error *err)
 {
-    static const char name[] = "config_sentence_transformers.json";
     const char *directory = sentence->transformer;
-    cJSON *json;
-    int rc;
 
     *settings = (struct sentence_settings){0};
     if (load_transformer_settings(settings, folder, directory, err) ||
-        (!settings->max_tokens && load_tokenizer_limit(settings, folder, directory, err)))
-        return -1;
-    json = find_json(folder, "", name, err);
-    if (!json)
-        return err->code ? -1 : 0;
-    rc = add_prompts(settings, json, err);
-    if (rc) {
-        error_context(err, "'%s/%s'", folder->path, name);
+        (!settings->max_tokens && load_tokenizer_limit(settings, folder, directory, err)) ||
+        load_model_settings(settings, folder, err)) {
         sentence_settings_release(settings);
+        return -1;
     }
-    cJSON_Delete(json);
-    return rc;
+    return 0;
 }
 
 void sentence_settings_release(struct sentence_settings *settings)
@@ -276,6 +459,9 @@ void sentence_settings_release(struct sentence_settings *settings)
         free(settings->prompts[i].text);
     }
     free(settings->prompts);
+    free(settings->similarity);
+    free(settings->activation);
+    notices_release(&settings->notices);
     *settings = (struct sentence_settings){0};
 }
 
@@ -296,6 +482,49 @@ const struct sentence_prompt *sentence_settings_prompt(const struct sentence_set
         error_set(err, ERROR_USAGE, "no prompt '" ERROR_NAME "': the model has none", name);
     buffer_release(&names);
     return NULL;
+}
+
+const char *sentence_settings_activation(const struct sentence_settings *settings,
+                                         const struct config *config)
+{
+    const cJSON *ours = json_find(config->json, "sentence_transformers");
+    const char *name = json_find_string(ours, "activation_fn"), *dot;
+
+    if (settings->activation)
+        return settings->activation;
+    if (!name)
+        name = json_find_string(config->json, "sbert_ce_default_activation_function");
+    dot = name ? strrchr(name, '.') : NULL;
+    return dot ? dot + 1 : name;
+}
+
+/* ---- modules that can be run ---- */
+
+int sentence_folder_check(const struct sentence_folder *sentence, struct error *err)
+{
+    static const char ours[] = "sentence_transformers.";
+
+    for (size_t i = 0; i < sentence->n_modules; i++) {
+        const struct sentence_module *module = &sentence->modules[i];
+
+        if (module->kind != module->type && strncmp(module->type, ours, strlen(ours)) != 0)
+            return error_set(err, ERROR_UNSUPPORTED, "module '" ERROR_NAME "' is of type '"
+                             ERROR_NAME "', code of its own, which is not run", module->path,
+                             module->type);
+    }
+    return 0;
+}
+
+int sentence_folder_check_scorer(const struct sentence_folder *sentence, struct error *err)
+{
+    for (size_t i = 0; i < sentence->n_modules; i++) {
+        const struct sentence_module *module = &sentence->modules[i];
+
+        if (i > 0 || strcmp(module->kind, "Transformer") != 0)
+            return error_set(err, ERROR_UNSUPPORTED, "module '" ERROR_NAME "' of kind '" ERROR_NAME
+                             "' is not supported in a reranker", module->path, module->kind);
+    }
+    return sentence_folder_check(sentence, err);
 }
 
 /* ---- dense modules ---- */
@@ -341,6 +570,17 @@ static int check_wiring(const cJSON *json, struct error *err)
     return 0;
 }
 
+int sentence_normalize_check(const struct folder *folder, const char *path, struct error *err)
+{
+    cJSON *json = find_json(folder, path, "config.json", err);
+    int rc = err->code || check_wiring(json, err) ? -1 : 0;
+
+    if (rc && json)
+        error_context(err, "'%s/%s/config.json'", folder->path, path);
+    cJSON_Delete(json);
+    return rc;
+}
+
 int sentence_dense_load(struct sentence_dense *dense, const struct folder *folder,
                         const char *path, struct error *err)
 {
@@ -368,12 +608,27 @@ int sentence_dense_load(struct sentence_dense *dense, const struct folder *folde
 
 /* ---- making the layout ---- */
 
+/* As version 2 wrote it; the last two modes, which came later, only where they are meant. */
+static char *pooling_config(double hidden_size, const char *pooling)
+{
+    static const char *const always[] = {"cls", "mean", "max", "mean_sqrt_len_tokens"};
+    struct buffer text = {0};
+
+    buffer_format(&text, "{\n  \"word_embedding_dimension\": %.0f", hidden_size);
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+        buffer_format(&text, ",\n  \"%s\": %s", pooling_mode(always[i])->key,
+                      strcmp(pooling, always[i]) == 0 ? "true" : "false");
+    if (!strstr(text.data, "true") && pooling_mode(pooling))
+        buffer_format(&text, ",\n  \"%s\": true", pooling_mode(pooling)->key);
+    buffer_add_text(&text, "\n}\n");
+    return text.data;
+}
+
 int sentence_folder_make(const struct config *config, const char *transformer, const char *pooling,
                          struct sentence_file files[SENTENCE_FILES], struct error *err)
 {
     double hidden_size = config_number(config, config_hidden_size);
     double n_positions = config_number(config, config_max_positions);
-    bool is_mean = strcmp(pooling, "mean") == 0;
     struct buffer text = {0};
 
     for (size_t i = 0; i < SENTENCE_FILES; i++)
@@ -394,14 +649,7 @@ int sentence_folder_make(const struct config *config, const char *transformer, c
                       transformer)};
     files[1] = (struct sentence_file){
         "1_Pooling/config.json",
-        memory_format("{\n"
-                      "  \"word_embedding_dimension\": %.0f,\n"
-                      "  \"pooling_mode_cls_token\": %s,\n"
-                      "  \"pooling_mode_mean_tokens\": %s,\n"
-                      "  \"pooling_mode_max_tokens\": false,\n"
-                      "  \"pooling_mode_mean_sqrt_len_tokens\": false\n"
-                      "}\n",
-                      hidden_size, is_mean ? "false" : "true", is_mean ? "true" : "false")};
+        pooling_config(hidden_size, pooling)};
     /* RoBERTa's positions start behind the padding index, so two of them are never used. */
     if (n_positions > 0 && config->model_type && strstr(config->model_type, "roberta")) {
         const cJSON *pad = json_find(config->json, "pad_token_id");

@@ -17,6 +17,8 @@ struct loss_run { /* one model over all examples */
     const struct examples *examples;
     const struct losses_options *options;
     struct example_loss *losses; /* [examples->n_items] */
+    const char *prompt;          /* in front of a query, and of a passage of an encoder, or NULL */
+    size_t n_prompt_tokens;
     size_t max_length;           /* by the options, the model and its modules */
     struct tokenizer_scratch *scratch;
     struct encoding encoding;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "eval/loss_run.h"
@@ -144,6 +145,49 @@ static void note_cuts(const struct loss_run *run, struct notices *notices)
                     run->n_cut, run->n_texts, run->max_length);
 }
 
+/* As for all texts of a model: in front of a query and of what is compared with it; of pairs, in
+ * front of the query. */
+static int use_prompt(struct loss_run *run, struct notices *notices, struct error *err)
+{
+    const struct losses_model *model = run->model;
+    const struct sentence_prompt *prompt = model->settings ? model->settings->default_prompt : NULL;
+
+    if (!prompt || !*prompt->text)
+        return 0;
+    run->prompt = prompt->text;
+    notices_add(notices, "'%s': its default prompt '" ERROR_NAME "' stands in front of the %s",
+                model->name, prompt->name,
+                model->type == MODEL_RERANKER ? "queries" : "queries and the passages");
+    return sentence_count_prompt(model->tokenizer, prompt->text, run->max_length,
+                                 &run->n_prompt_tokens, err);
+}
+
+/* Prompts that say something, but not to be used by default. */
+static void note_prompts(const struct losses_model *model, struct notices *notices)
+{
+    struct buffer names = {0};
+
+    if (!model->settings || model->settings->default_prompt)
+        return;
+    for (size_t i = 0; i < model->settings->n_prompts && names.size < 200; i++)
+        if (*model->settings->prompts[i].text)
+            buffer_format(&names, "%s'" ERROR_NAME "'", names.size ? ", " : "",
+                          model->settings->prompts[i].name);
+    if (names.size)
+        notices_add(notices, "'%s': its prompts are not used, none is the default: %s",
+                    model->name, names.data);
+    buffer_release(&names);
+}
+
+static void note_similarity(const struct losses_model *model, struct notices *notices)
+{
+    const char *similarity = model->settings ? model->settings->similarity : NULL;
+
+    if (model->type == MODEL_ENCODER && similarity && strcmp(similarity, "cosine") != 0)
+        notices_add(notices, "'%s' is made for similarity by " ERROR_NAME "; losses are those of "
+                    "cosines", model->name, similarity);
+}
+
 int losses_compute(struct losses *losses, const struct losses_model *model,
                    const struct examples *examples, const struct losses_options *options,
                    struct notices *notices, struct error *err)
@@ -162,6 +206,12 @@ int losses_compute(struct losses *losses, const struct losses_model *model,
         return -1;
     if (model->sentence)
         run.max_length = least(run.max_length, sentence_model_max_tokens(model->sentence));
+    if (model->settings)
+        run.max_length = least(run.max_length, model->settings->max_tokens);
+    if (use_prompt(&run, notices, err))
+        return -1;
+    note_prompts(model, notices);
+    note_similarity(model, notices);
     run.losses = losses->items = memory_zalloc(examples->n_items, sizeof *losses->items);
     run.scratch = tokenizer_scratch_new(model->tokenizer);
     if (options->progress)

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "eval/loss_run.h"
 #include "eval/sequences.h"
@@ -14,6 +15,7 @@ struct ranking { /* examples first … first + n - 1 */
     struct loss_run *run;
     size_t first, n;
     size_t width; /* of a vector; 1: a score */
+    struct buffer text; /* behind its prompt */
     struct sequences pending;
     float *out;   /* [n_texts, width], of which n_out are there */
     size_t n_texts, n_out, n_texts_max;
@@ -34,7 +36,8 @@ static int run_model(struct ranking *ranking, const struct batch *batch, float *
         return -1;
     if (model->type == MODEL_RERANKER)
         return model_scores(model->model, batch, hidden, out, err);
-    return sentence_model_pool(model->sentence, model->model, batch, hidden, 0, out, err);
+    return sentence_model_pool(model->sentence, model->model, batch, hidden,
+                               ranking->run->n_prompt_tokens, out, err);
 }
 
 static int flush(struct ranking *ranking, struct error *err)
@@ -64,6 +67,12 @@ static int add_text(struct ranking *ranking, const struct example *example,
     struct loss_run *run = ranking->run;
     const struct encoding *encoding = &run->encoding;
 
+    if (run->prompt) {
+        buffer_clear(&ranking->text);
+        buffer_add_text(&ranking->text, run->prompt);
+        buffer_add(&ranking->text, text.bytes, text.n);
+        text = (struct example_text){ranking->text.data, ranking->text.size};
+    }
     if (loss_run_encode(run, text, pair, run->max_length, err))
         return examples_context(run->examples, example, err);
     if (encoding->n_ids == 0) {
@@ -255,6 +264,7 @@ int ranking_losses_run(struct loss_run *run, struct error *err)
         rc = run_group(&ranking, err);
     }
     sequences_release(&ranking.pending);
+    buffer_release(&ranking.text);
     free(ranking.out);
     free(ranking.n_tokens);
     free(ranking.scores);

@@ -27,7 +27,7 @@ static int find_type(struct merge *merge, struct error *err)
 
         if (!model->has_config)
             continue;
-        if (architecture_type(&model->config, wanted, model->name, &merge->type, err))
+        if (model_folder_type(model, wanted, &merge->type, err))
             return -1;
         merge->has_type = true;
         wanted = model_type_name(merge->type); /* the others must be able to be the same */
@@ -351,9 +351,12 @@ static void choose_pooling(struct merge *merge)
             notices_add(&merge->notices, "pooling of '%s' is %s, which the base '%s' does not say",
                         merge->models[i].name, merge->models[i].sentence.pooling, base->name);
     if (!base->sentence.pooling && !merge->options.pooling) {
-        merge->options.pooling = "cls";
-        notices_add(&merge->notices, "'%s' does not say how it pools: the result gets cls pooling; "
-                    "choose with --pooling", base->name);
+        const char *pooling = model_folder_default_pooling(base);
+
+        merge->options.pooling = pooling;
+        notices_add(&merge->notices, "'%s' does not say how it pools: the result gets %s pooling; "
+                    "choose with --pooling", base->name,
+                    strcmp(pooling, "cls") == 0 ? pooling : "last-token (lasttoken)");
     }
 }
 
@@ -508,13 +511,13 @@ static int write_sentence_folder(const struct merge *merge, struct outdir *outdi
                                  struct error *err)
 {
     struct sentence_file files[SENTENCE_FILES];
-    const char *pooling = merge->options.pooling ? merge->options.pooling : "cls";
+    const char *own = merge->models[0].sentence.pooling; /* its file is kept */
     int rc;
 
     if (!merge->makes_sentence_folder)
         return 0;
     rc = sentence_folder_make(&merge->models[0].config, merge->models[0].sentence.transformer,
-                              pooling, files, err);
+                              own ? own : merge->options.pooling, files, err);
     for (size_t i = 0; i < SENTENCE_FILES; i++) {
         if (rc == 0 && !base_files_keeps(&merge->base_files, files[i].name))
             rc = outdir_write(outdir, files[i].name, files[i].text, strlen(files[i].text), err);

@@ -29,7 +29,8 @@ struct merge_options {
     const char *output;        /* path of the target; NULL: merge_write is not going to be called */
     const char *type;          /* as --type, or NULL: from the base's config.json */
     const char *dtype;         /* "f32", "f16", "bf16", or NULL: as the base has it */
-    const char *pooling;       /* "cls", "mean", or NULL: cls with a notice, where it is needed */
+    const char *pooling;       /* a name of --pooling, or NULL: that of the models, or cls or
+                                * lasttoken with a notice, where it is needed */
     size_t shard_bytes;
     const struct combine_method *method;
     bool force, ignore_tokenizer, follow_symlinks;

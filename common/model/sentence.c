@@ -31,7 +31,8 @@ struct sentence_model {
     bool skips_prompt;
     struct step *steps;
     size_t n_steps;
-    size_t hidden_size, size, max_tokens;
+    size_t hidden_size, max_tokens;
+    size_t size; /* of an embedding: the first numbers of what the last step gives, or all */
 };
 
 /* ---- loading ---- */
@@ -76,9 +77,10 @@ static int choose_pooling(struct sentence_model *sentence, const struct model_fo
     if (own) {
         pooling = own;
     } else if (!pooling) {
-        pooling = pooling_names[POOLING_CLS];
+        pooling = model_folder_default_pooling(folder);
         notices_add(notices, "'%s' does not say how it pools; its embeddings are the vectors of "
-                    "the first token (--pooling cls)", folder->name);
+                    "the %s token (--pooling %s)", folder->name,
+                    strcmp(pooling, "cls") == 0 ? "first" : "last", pooling);
     }
     return set_pooling(sentence, pooling, err);
 }
@@ -142,7 +144,7 @@ static int add_dense(struct sentence_model *sentence, const struct folder *folde
     return rc;
 }
 
-/* Transformer, Pooling, then any number of Dense and Normalize. */
+/* Transformer, Pooling, then any number of Dense and Normalize. Dropout is for training. */
 static int add_modules(struct sentence_model *sentence, const struct model_folder *folder,
                        struct notices *notices, struct error *err)
 {
@@ -154,6 +156,7 @@ static int add_modules(struct sentence_model *sentence, const struct model_folde
         const struct sentence_module *module = &layout->modules[i];
         bool is_pooling = strcmp(module->kind, "Pooling") == 0 && i > 0 && sentence->n_steps == 0;
 
+        sentence_module_note(module, folder->folder, notices);
         if (i == 0 && strcmp(module->kind, "Transformer") == 0)
             continue;
         if (is_pooling && !has_pooled) {
@@ -162,7 +165,11 @@ static int add_modules(struct sentence_model *sentence, const struct model_folde
             if (add_dense(sentence, folder->folder, module->path, notices, err))
                 return -1;
         } else if (has_pooled && strcmp(module->kind, "Normalize") == 0) {
+            if (sentence_normalize_check(folder->folder, module->path, err))
+                return -1;
             sentence->n_steps++;
+        } else if (has_pooled && strcmp(module->kind, "Dropout") == 0) {
+            continue;
         } else {
             return error_set(err, ERROR_UNSUPPORTED, "module '" ERROR_NAME "' of kind '" ERROR_NAME
                              "' is not supported there", module->path, module->kind);
@@ -177,18 +184,23 @@ struct sentence_model *sentence_model_load(const struct model_folder *folder,
 {
     struct sentence_model *sentence = memory_zalloc(1, sizeof *sentence);
     struct sentence_settings settings;
+    size_t n_dimensions;
 
     sentence->hidden_size = model->spec.hidden_size;
     sentence->skips_prompt = folder->sentence.skips_prompt;
     if (sentence_settings_load(&settings, &folder->sentence, folder->folder, err))
         goto failed;
     sentence->max_tokens = settings.max_tokens;
+    n_dimensions = settings.n_dimensions;
     sentence_settings_release(&settings);
-    if (choose_pooling(sentence, folder, pooling, notices, err) ||
+    if (sentence_folder_check(&folder->sentence, err) ||
+        choose_pooling(sentence, folder, pooling, notices, err) ||
         add_modules(sentence, folder, notices, err)) {
         error_context(err, "'%s'", folder->name);
         goto failed;
     }
+    if (n_dimensions && n_dimensions < sentence->size)
+        sentence->size = n_dimensions;
     return sentence;
 failed:
     sentence_model_free(sentence);
@@ -224,6 +236,23 @@ size_t sentence_model_size(const struct sentence_model *sentence)
 size_t sentence_model_max_tokens(const struct sentence_model *sentence)
 {
     return sentence->max_tokens;
+}
+
+int sentence_count_prompt(const struct tokenizer *tokenizer, const char *prompt,
+                          size_t max_length, size_t *n_tokens, struct error *err)
+{
+    struct tokenizer_scratch *scratch = tokenizer_scratch_new(tokenizer);
+    const struct encode_options how = {.max_length = max_length};
+    struct encoding encoding = {0};
+    int rc = tokenizer_encode(tokenizer, scratch, prompt, strlen(prompt), NULL, 0, &how,
+                              &encoding, err);
+
+    *n_tokens = 0;
+    if (rc == 0 && encoding.n_ids)
+        *n_tokens = encoding.n_ids - (encoding.is_special[encoding.n_ids - 1] != 0);
+    encoding_release(&encoding);
+    tokenizer_scratch_free(scratch);
+    return rc;
 }
 
 /* ---- pooling ---- */
@@ -364,8 +393,8 @@ static int run_steps(const struct sentence_model *sentence, struct model *model,
             free(now);
         now = next;
     }
-    if (rc == 0)
-        memcpy(out, now, n_rows * width * sizeof *out);
+    for (size_t row = 0; rc == 0 && row < n_rows; row++)
+        memcpy(out + row * sentence->size, now + row * width, sentence->size * sizeof *out);
     if (now != x)
         free(now);
     return rc;

@@ -9,11 +9,13 @@
 #include "base/error.h"
 #include "base/notices.h"
 #include "model/model.h"
+#include "text/tokenizer.h"
 
 struct sentence_model;
 
 /* As the modules of the folder say. Without a module that pools: as `pooling` says, a name of
- * --pooling, or, where it is NULL, the first token's vector, with a notice. ERROR_FORMAT for a
+ * --pooling, or, where it is NULL, the first token's vector, of a decoder the last one's, with a
+ * notice. ERROR_FORMAT for a
  * module that is malformed or does not fit the model, ERROR_UNSUPPORTED for one that is not known.
  * The folder must outlive it. Freed with sentence_model_free. */
 struct sentence_model *sentence_model_load(const struct model_folder *folder,
@@ -26,6 +28,11 @@ void sentence_model_free(struct sentence_model *sentence);
 size_t sentence_model_size(const struct sentence_model *sentence); /* floats of an embedding */
 /* Tokens of a text, special ones included, beyond which it is cut; 0: the modules say nothing. */
 size_t sentence_model_max_tokens(const struct sentence_model *sentence);
+
+/* Tokens that a prompt begins a text with: those of the prompt alone, without one that the tokenizer
+ * puts behind every text. max_length: of the text, 0: no limit. */
+int sentence_count_prompt(const struct tokenizer *tokenizer, const char *prompt,
+                          size_t max_length, size_t *n_tokens, struct error *err);
 
 /* out [n_sequences, size] from hidden [n_tokens, hidden_size] of model_run. n_prompt_tokens: those
  * of the prompt that begins every sequence, which some models leave out of the pooling; 0: none.

@@ -666,6 +666,26 @@ void normalizer_set_bert(struct normalizer *normalizer, int lowercase, int strip
     }
 }
 
+void normalizer_lower_first(struct normalizer *normalizer)
+{
+    struct error ignored = {0};
+    const struct type *type = types;
+    struct step step;
+
+    while (type->parse != parse_lowercase)
+        type++;
+    for (size_t i = 0; i < normalizer->n_steps; i++)
+        if (normalizer->steps[i].type == type)
+            return;
+    step = (struct step){.type = type};
+    parse_lowercase(&step, NULL, &ignored); /* it has no parameters */
+    normalizer->steps = memory_resize(normalizer->steps, normalizer->n_steps + 1,
+                                      sizeof *normalizer->steps);
+    memmove(normalizer->steps + 1, normalizer->steps,
+            normalizer->n_steps++ * sizeof *normalizer->steps);
+    normalizer->steps[0] = step;
+}
+
 struct normalizer_scratch *normalizer_scratch_new(void)
 {
     return memory_zalloc(1, sizeof(struct normalizer_scratch));

@@ -22,6 +22,9 @@ void normalizer_free(struct normalizer *normalizer);
 void normalizer_set_bert(struct normalizer *normalizer, int lowercase, int strip_accents,
                          int handle_chinese_chars);
 
+/* Puts a Lowercase in front of all else, unless one is there. */
+void normalizer_lower_first(struct normalizer *normalizer);
+
 /* Appends the normal form of text[n] (valid UTF-8) to `out`. *n_origin becomes the number of bytes
  * at the start of that form which the alignment that HF keeps leads back to offset 0 of the text:
  * what came of the first character, and what was prepended to it. It is 0 when the first character

@@ -46,7 +46,7 @@ struct tokenizer {
     struct hash_map added_by_id;      /* the same; a key is the four bytes of an id */
     struct arena arena;               /* of contents and of ids as keys */
     struct added_matcher *raw_matcher, *normalized_matcher;
-    bool truncates_left;
+    bool truncates_left, gives_types;
     struct special *specials;
     size_t n_specials;
 };
@@ -337,6 +337,7 @@ static void apply_class(struct tokenizer *tokenizer, const struct tokenizer_conf
     if (tokenizer_config_is(config, byte_level) && config->add_prefix_space >= 0)
         pretokenizer_set_prefix_space(tokenizer->pretokenizer, config->add_prefix_space);
     tokenizer->truncates_left = config->truncates_left;
+    tokenizer->gives_types = config->gives_types;
 }
 
 static void name_specials(struct tokenizer *tokenizer, const struct tokenizer_config *config)
@@ -453,6 +454,19 @@ void tokenizer_free(struct tokenizer *tokenizer)
     template_release(&tokenizer->template);
     decoder_free(tokenizer->decoder);
     free(tokenizer);
+}
+
+int tokenizer_lower_case(struct tokenizer *tokenizer, struct error *err)
+{
+    normalizer_lower_first(tokenizer->normalizer);
+    for (size_t i = 0; i < tokenizer->n_added; i++) {
+        free(tokenizer->added[i].normal);
+        tokenizer->added[i].normal = NULL;
+    }
+    added_matcher_free(tokenizer->raw_matcher);
+    added_matcher_free(tokenizer->normalized_matcher);
+    tokenizer->raw_matcher = tokenizer->normalized_matcher = NULL;
+    return finish_added(tokenizer, err);
 }
 
 struct tokenizer_scratch *tokenizer_scratch_new(const struct tokenizer *tokenizer)
@@ -654,6 +668,8 @@ int tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch
             starts[i] += ids[i]->n_items - lengths[i];
     }
     apply_template(list, starts, lengths, options->no_special, out);
+    if (!tokenizer->gives_types && out->n_ids)
+        memset(out->type_ids, 0, out->n_ids);
     return 0;
 }
 

@@ -23,12 +23,16 @@ struct tokenizer *tokenizer_load(const struct folder *folder, const char *direct
                                  struct error *err);
 void tokenizer_free(struct tokenizer *tokenizer);
 
+/* Texts are read in lower case from now on; special tokens in them stay what they are. */
+int tokenizer_lower_case(struct tokenizer *tokenizer, struct error *err);
+
 struct tokenizer_scratch *tokenizer_scratch_new(const struct tokenizer *tokenizer);
 void tokenizer_scratch_free(struct tokenizer_scratch *scratch);
 
 struct encoding { /* a zeroed struct is empty; reused from text to text */
     uint32_t *ids;           /* [n_ids] */
-    uint8_t *type_ids;       /* [n_ids], 0 or 1 (or what the template says) */
+    uint8_t *type_ids;       /* [n_ids], 0 or 1 (or what the template says); all 0 when
+                              * tokenizer_config.json says that the model is given none */
     uint8_t *is_special;     /* [n_ids], 1 for what the post-processor added */
     size_t n_ids, capacity;
     bool is_truncated;

@@ -179,6 +179,26 @@ static void read_class(struct tokenizer_config *config, const cJSON *json)
     config->class_name = memory_format("%.*s", (int)(end - name), name);
 }
 
+/* What decides whether a model is told the two texts of a pair apart. Classes that are not listed
+ * give no types unless model_input_names says so; without any class it is left to the template. */
+static void read_types(struct tokenizer_config *config, const cJSON *json)
+{
+    static const char *const classes[] = {
+        "PreTrained", "Bert", "BertJapanese", "Electra", "MobileBert", "ConvBert", "LayoutLM",
+        "LayoutLMv2", "SqueezeBert", "Lxmert", "Deberta", "DebertaV2", "Canine", "FNet", "Tapas",
+        "MarkupLM", NULL,
+    };
+    const cJSON *names = json_find(json, "model_input_names"), *name;
+
+    config->gives_types = !config->class_name || tokenizer_config_is(config, classes);
+    if (!names)
+        return;
+    config->gives_types = false;
+    cJSON_ArrayForEach(name, names)
+        config->gives_types |=
+            cJSON_IsString(name) && strcmp(name->valuestring, "token_type_ids") == 0;
+}
+
 static void read_flags(struct tokenizer_config *config, const cJSON *json)
 {
     const char *side = json_find_string(json, "truncation_side");
@@ -236,6 +256,7 @@ static int load_all(struct tokenizer_config *config, const struct folder *folder
         goto done;
     read_class(config, json);
     read_flags(config, json);
+    read_types(config, json);
     if ((decoder && add_decoder(config, decoder, err)) || add_named(config, json, err))
         goto done;
     if (!decoder) { /* the older files count only then */

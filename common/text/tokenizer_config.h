@@ -28,6 +28,7 @@ struct tokenizer_config { /* zeroed: no such files */
     int add_bos_token, add_eos_token, add_prefix_space, legacy;
     int do_lower_case, strip_accents, tokenize_chinese_chars;
     bool truncates_left;
+    bool gives_types; /* model_input_names, or else the class, has token_type_ids */
 };
 
 int tokenizer_config_load(struct tokenizer_config *config, const struct folder *folder,
