@@ -120,7 +120,7 @@ char *model_folder_label(const struct model_folder *model)
         return memory_format("%s/%s", slash + 1, model->file);
     if (!label)
         return memory_copy(slash[1] ? slash + 1 : slash);
-    if (hub_id_parse(&typed, model->name)) {
+    if (hub_id_parse(&typed, model->name) || hub_id_parse_bare(&typed, model->name)) {
         if (strcmp(typed.repository, label) == 0) { /* and perhaps a revision */
             free(label);
             label = memory_copy(model->name);

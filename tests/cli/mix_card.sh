@@ -38,6 +38,11 @@ printf 0123456789012345678901234567890123456789 >hub/models--acme--base/refs/v1
 mv hub/models--acme--base/snapshots/0123{,456789012345678901234567890123456789}
 cocktail mix -q -w 0.5,0.5 --pooling cls acme/base@v1 local -o named >/dev/null
 grep acme named/README.md
+mkdir hub/models--old/refs
+printf 0123456789012345678901234567890123456789 >hub/models--old/refs/v2
+mv hub/models--old/snapshots/0123{,456789012345678901234567890123456789}
+cocktail mix -q -w 0.5,0.5 --pooling cls old@v2 local -o bare >/dev/null
+grep old bare/README.md
 echo '--- examples'
 cp fixtures/examples/arithmetic.jsonl mine.jsonl
 cocktail mix-data -q --examples "$here/mine.jsonl" --max-input-length 16 "$here/fixtures/decoder-base" \
