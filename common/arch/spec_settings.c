@@ -100,7 +100,6 @@ static const char *const router_sums[] = { /* norm_topk_prob */
 /* What is refused comes first, and of that what others follow from: sizes, then kinds. */
 const struct setting settings[] = {
     {MODEL(hidden_size), SETTING_SIZE, .same = "hidden size", .keys = {HIDDEN_SIZE_KEYS}},
-    {STACKS(hidden_size), SETTING_SIZE, .same = "hidden size", .keys = {HIDDEN_SIZE_KEYS}},
     {STACK(n_layers), SETTING_SIZE, .same = "number of layers",
      .keys = {LAYERS_KEYS, {"num_decoder_layers"}}},
     {ENCODER(n_layers), SETTING_SIZE, .same = "number of layers", .keys = {LAYERS_KEYS}},
@@ -221,8 +220,6 @@ const struct setting settings[] = {
     {MOES(router), SETTING_CHOICE, .names = router_sums, .keys = {{"norm_topk_prob"}}},
     {MOE(intermediate_size), SETTING_SIZE,
      .keys = {{"moe_intermediate_size"}, SIZE_KEYS, {"ffn_hidden_size"}, {"ffd_hidden"}}},
-    {ATTENTION_MOE(intermediate_size), SETTING_SIZE,
-     .keys = {{"att_hidden"}, SIZE_KEYS, {"ffn_hidden_size"}}},
     {MOE(shared_size), SETTING_SIZE_OR_NONE, .plain = "the size of the shared expert",
      .keys = {{"shared_expert_intermediate_size"}, {"n_shared_experts", "absent"},
               {"moe_intermediate_size"}}},

@@ -162,6 +162,9 @@ static const struct trial trials[] = {
     {STACK(is_gated), "T5ForConditionalGeneration", "'feed_forward_proj':'gated-relu'", "'x':0",
      "!feed_forward_proj is \"gated-relu\" in A and absent in B; only models with the same kind "
      "of MLP can be mixed", ONE_SPELLING},
+    {STACK(is_causal), "Gemma3ForCausalLM",
+     "'use_bidirectional_attention':true,'sliding_window':null", "'sliding_window':null",
+     "use_bidirectional_attention is true in A and false in B", ONE_SPELLING},
     {STACK(is_causal), "Gemma3ForCausalLM", "'use_bidirectional_attention':true", "'x':0",
      "use_bidirectional_attention is true in A and false in B", ONE_SPELLING},
     {STACK(has_qkv_bias), "Qwen2MoeForCausalLM", "'qkv_bias':false", "'x':0",
@@ -226,6 +229,9 @@ static const struct trial trials[] = {
     {MOE(n_experts), "MixtralForCausalLM", "'num_local_experts':4", "'x':0",
      "!num_local_experts is 4 in A and 8 in B; only models with the same number of experts can be "
      "mixed", ALIKE("'num_experts':4")},
+    {MOE(n_experts), "ModuleFormerForCausalLM", "'n_att_experts':16", "'x':0",
+     "!n_att_experts is 16 in A and 32 in B; only models with the same number of experts can be "
+     "mixed", ONE_SPELLING},
     {MOE(n_chosen), "MixtralForCausalLM", "'num_experts_per_tok':1", "'x':0",
      "num_experts_per_tok is 1 in A and 2 in B", ALIKE("'experts_per_token':1")},
     {MOE(n_chosen), "JetMoeForCausalLM", "'num_experts_per_tok':1", "'x':0",
