@@ -170,6 +170,7 @@ static int embed_all(struct embedder *embedder, struct error *err)
             more = -1;
             break;
         }
+    text_input_tell(input, common);
     text_tell_cut(text_batches_n_cut(batches), embedder->max_length, common);
     text_batches_close(batches);
     text_input_close(input);

@@ -226,6 +226,7 @@ static int load(struct evaluation *evaluation, const struct eval_options *option
                       options->task, err))
         return -1;
     examples_thin(&evaluation->examples, options->n_negatives, options->seed);
+    examples_note(&evaluation->examples, notices);
     if (loaded->type != MODEL_ENCODER)
         return 0;
     evaluation->sentence = sentence_model_load(&loaded->folder, loaded->model, options->pooling,

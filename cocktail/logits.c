@@ -128,6 +128,7 @@ static int read_input(const struct logits_options *options, const struct loaded_
     int rc = options->from_ids ? read_ids(texts, input, err)
                                : read_texts(texts, input, loaded->tokenizer, err);
 
+    text_input_tell(input, common);
     text_input_close(input);
     text_tell_cut(texts->n_cut, texts->max_length, common);
     return rc;

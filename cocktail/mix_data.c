@@ -197,13 +197,19 @@ static int judge_all(struct judging *judging, struct error *err)
 {
     const struct mix_data_options *options = judging->options;
     enum model_type type = judging->merge->type;
+    enum example_kind kind = losses_kind(type);
+    struct notices notices = {0};
 
-    if (examples_load(&judging->examples, options->examples, losses_kind(type), options->task,
-                      err))
+    if (options->mixing.compat && kind == EXAMPLE_OUTPUT)
+        kind = EXAMPLE_PLAIN_OUTPUT;
+    if (examples_load(&judging->examples, options->examples, kind, options->task, err))
         return -1;
     if (options->mixing.compat && type == MODEL_ENCODER && check_negatives(judging, err))
         return -1;
     examples_thin(&judging->examples, options->n_negatives, options->seed);
+    examples_note(&judging->examples, &notices);
+    terminal_notices(&notices, &options->common);
+    notices_release(&notices);
     judging->threads = threads_new(options->common.n_threads, err);
     if (!judging->threads || load_base_tokenizer(judging, err))
         return -1;

@@ -158,6 +158,7 @@ static int rank_all(const struct rerank_options *options, struct loaded_model *l
             more = -1;
             break;
         }
+    text_input_tell(input, common);
     text_tell_cut(text_batches_n_cut(batches), how.max_length, common);
     text_batches_close(batches);
     text_input_close(input);

@@ -153,7 +153,8 @@ static int compare_tokenizers(const struct model_folder *a, const struct model_f
     return rc;
 }
 
-static int load(struct routers *routers, const struct routers_options *options, struct error *err)
+static int load(struct routers *routers, const struct routers_options *options,
+                struct notices *notices, struct error *err)
 {
     const struct common_options *common = &options->common;
     struct router_watch *first = NULL;
@@ -177,8 +178,11 @@ static int load(struct routers *routers, const struct routers_options *options, 
     if (common->n_operands > 1 &&
         compare_tokenizers(&routers->loaded[0].folder, &routers->loaded[1].folder, err))
         return -1;
-    return examples_load(&routers->examples, options->examples,
-                         losses_kind(routers->loaded[0].type), options->task, err);
+    if (examples_load(&routers->examples, options->examples,
+                      losses_kind(routers->loaded[0].type), options->task, err))
+        return -1;
+    examples_note(&routers->examples, notices);
+    return 0;
 }
 
 /* The losses come along; only what the model reads for them is of interest here. */
@@ -220,7 +224,7 @@ static int show(const struct routers_options *options, struct error *err)
     int rc = check_options(options, err);
 
     if (rc == 0)
-        rc = load(&routers, options, err);
+        rc = load(&routers, options, &notices, err);
     if (rc == 0)
         rc = compute(&routers, options, &notices, err);
     if (rc == 0 && options->svg)

@@ -7,6 +7,9 @@
 #include "base/json_reader.h"
 #include "base/line_reader.h"
 #include "base/memory.h"
+#include "base/unused.h"
+
+#include "terminal.h"
 
 struct text_input {
     const char *const *files;
@@ -14,6 +17,8 @@ struct text_input {
     enum text_form form;
     struct line_reader *reader;
     struct buffer text, pair; /* unescaped JSON strings */
+    struct unused unused;     /* of this file */
+    struct notices notices;   /* of those that are done */
 };
 
 struct text_input *text_input_open(const char *const *files, size_t n_files, enum text_form form)
@@ -34,6 +39,8 @@ void text_input_close(struct text_input *input)
     line_reader_close(input->reader);
     buffer_release(&input->text);
     buffer_release(&input->pair);
+    unused_release(&input->unused);
+    notices_release(&input->notices);
     free(input);
 }
 
@@ -48,7 +55,7 @@ static int read_string(struct json_reader *reader, struct buffer *out, struct er
     return 0;
 }
 
-/* {"text": …, "pair": …}; other members are ignored. */
+/* {"text": …, "pair": …} */
 static int read_object(struct text_input *input, struct json_reader *reader, bool *has_pair,
                        struct error *err)
 {
@@ -61,6 +68,8 @@ static int read_object(struct text_input *input, struct json_reader *reader, boo
     while ((more = json_reader_member(reader, &key, err)) > 0) {
         bool is_text = json_text_is(key, "text"), is_pair = json_text_is(key, "pair");
 
+        if (!is_text && !is_pair)
+            unused_add(&input->unused, key.bytes, line_reader_line(input->reader));
         if (is_text || is_pair ? read_string(reader, is_text ? &input->text : &input->pair, err)
                                : json_reader_skip(reader, err))
             return -1;
@@ -121,6 +130,20 @@ static int next_line(struct text_input *input, struct text_item *item, struct er
     return 1;
 }
 
+static void close_file(struct text_input *input)
+{
+    unused_note(&input->unused, line_reader_name(input->reader), &input->notices);
+    unused_release(&input->unused);
+    line_reader_close(input->reader);
+    input->reader = NULL;
+}
+
+void text_input_tell(struct text_input *input, const struct common_options *common)
+{
+    terminal_notices(&input->notices, common);
+    notices_release(&input->notices);
+}
+
 int text_input_next(struct text_input *input, struct text_item *item, struct error *err)
 {
     for (;;) {
@@ -134,8 +157,7 @@ int text_input_next(struct text_input *input, struct text_item *item, struct err
             if (!input->reader)
                 return -1;
         } else if (input->form == TEXT_WHOLE) {
-            line_reader_close(input->reader);
-            input->reader = NULL;
+            close_file(input);
             continue;
         }
         item->file = line_reader_name(input->reader);
@@ -144,8 +166,7 @@ int text_input_next(struct text_input *input, struct text_item *item, struct err
         more = next_line(input, item, err);
         if (more)
             return more;
-        line_reader_close(input->reader);
-        input->reader = NULL;
+        close_file(input);
     }
 }
 

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 
+#include "options.h"
+
 enum text_form { TEXT_WHOLE, TEXT_LINES, TEXT_JSONL };
 
 struct text_item { /* valid until the next one */
@@ -26,6 +28,9 @@ void text_input_close(struct text_input *input);
  * {"text": …, "pair": …}; blank lines are skipped there, while a blank line of plain text is an
  * empty text. */
 int text_input_next(struct text_input *input, struct text_item *item, struct error *err);
+
+/* Says which members of the objects of each file that has been read to its end were not used. */
+void text_input_tell(struct text_input *input, const struct common_options *common);
 
 /* Puts FILE:LINE, or FILE for a whole file, in front of the error. Returns -1. */
 int text_item_context(const struct text_item *item, struct error *err);

@@ -131,6 +131,7 @@ static int encode_all(const struct tokenize_options *options, const struct token
     buffer_release(&out);
     encoding_release(&encoding);
     tokenizer_scratch_free(scratch);
+    text_input_tell(input, common);
     text_input_close(input);
     return more;
 }

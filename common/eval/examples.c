@@ -13,6 +13,7 @@ void examples_release(struct examples *examples)
     free(examples->name);
     free(examples->items);
     arena_release(&examples->arena);
+    unused_release(&examples->unused);
     *examples = (struct examples){0};
 }
 
@@ -27,13 +28,16 @@ int examples_context(const struct examples *examples, const struct example *exam
 
 /* ---- one example ---- */
 
-enum member { INPUT, OUTPUT, QUERY, POS, NEG, N_MEMBERS };
+enum member { INSTRUCTION, INPUT, OUTPUT, QUERY, POS, NEG, N_MEMBERS };
 
 static const char *const member_names[N_MEMBERS] = {
-    [INPUT] = "input", [OUTPUT] = "output", [QUERY] = "query", [POS] = "pos", [NEG] = "neg",
+    [INSTRUCTION] = "instruction", [INPUT] = "input", [OUTPUT] = "output",
+    [QUERY] = "query", [POS] = "pos", [NEG] = "neg",
 };
 
 struct draft { /* an example while it is read */
+    struct examples *examples;
+    size_t line;
     struct arena *arena;
     bool has[N_MEMBERS];
     struct example_text texts[QUERY + 1], positive;
@@ -44,7 +48,16 @@ struct draft { /* an example while it is read */
 
 static bool is_wanted(enum example_kind kind, enum member member)
 {
-    return (kind == EXAMPLE_OUTPUT) == (member == INPUT || member == OUTPUT);
+    if (member == INSTRUCTION)
+        return kind == EXAMPLE_OUTPUT;
+    return (kind != EXAMPLE_RANKING) == (member == INPUT || member == OUTPUT);
+}
+
+/* An instruction needs no input, and an input no instruction. */
+static bool is_needed(enum example_kind kind, enum member member, const struct draft *draft)
+{
+    return is_wanted(kind, member) && member != INSTRUCTION &&
+           !(member == INPUT && draft->has[INSTRUCTION]);
 }
 
 /* Fails: the value that follows is not what was expected. */
@@ -125,9 +138,12 @@ static int read_member(struct json_reader *reader, enum example_kind kind, struc
 
     while (member < N_MEMBERS && !json_text_is(key, member_names[member]))
         member++;
+    if (member == INSTRUCTION && json_reader_peek(reader) == JSON_NULL)
+        return json_reader_skip(reader, err);
     if (member < N_MEMBERS)
         draft->has[member] = true;
     if (member == N_MEMBERS || !is_wanted(kind, member)) {
+        unused_add(&draft->examples->unused, key.bytes, draft->line);
         if (member == N_MEMBERS && !draft->task && json_reader_peek(reader) == JSON_ARRAY)
             draft->task = memory_copy(key.bytes);
         return json_reader_skip(reader, err);
@@ -143,15 +159,16 @@ static int find_missing(enum example_kind kind, const struct draft *draft, struc
     bool has_other = false;
 
     for (enum member member = 0; member < N_MEMBERS; member++)
-        has_other |= draft->has[member] && !is_wanted(kind, member);
+        has_other |=
+            draft->has[member] && member != INSTRUCTION && !is_wanted(kind, member);
     for (enum member member = 0; member < N_MEMBERS; member++) {
-        if (draft->has[member] || !is_wanted(kind, member))
+        if (draft->has[member] || !is_needed(kind, member, draft))
             continue;
         if (has_other)
             return error_set(err, ERROR_FORMAT, "no \"%s\"; a model of this type takes %s",
                              member_names[member],
-                             kind == EXAMPLE_OUTPUT ? "{\"input\", \"output\"}"
-                                                    : "{\"query\", \"pos\", \"neg\"}");
+                             kind != EXAMPLE_RANKING ? "{\"input\", \"output\"}"
+                                                     : "{\"query\", \"pos\", \"neg\"}");
         if (draft->task)
             return error_set(err, ERROR_FORMAT, "no \"%s\"; if '" ERROR_NAME "' is a task with a "
                              "list of examples, choose it with --task", member_names[member],
@@ -165,13 +182,32 @@ static int check_draft(enum example_kind kind, const struct draft *draft, struct
 {
     if (find_missing(kind, draft, err))
         return -1;
-    if (kind == EXAMPLE_OUTPUT && draft->texts[OUTPUT].n == 0)
+    if (kind != EXAMPLE_RANKING && draft->texts[OUTPUT].n == 0)
         return error_set(err, ERROR_FORMAT, "\"output\" is empty");
     if (kind == EXAMPLE_RANKING && draft->n_positives == 0)
         return error_set(err, ERROR_FORMAT, "\"pos\" is an empty list");
     if (kind == EXAMPLE_RANKING && draft->n_negatives == 0)
         return error_set(err, ERROR_FORMAT, "\"neg\" is an empty list");
     return 0;
+}
+
+/* The instruction, and the input on the next line, as far as they are there. */
+static struct example_text join_input(struct examples *examples, const struct draft *draft)
+{
+    struct example_text first = draft->texts[INSTRUCTION], second = draft->texts[INPUT];
+    char *bytes;
+
+    if (!draft->has[INSTRUCTION] || first.n == 0)
+        return second;
+    if (!examples->instruction_line)
+        examples->instruction_line = draft->line;
+    if (second.n == 0)
+        return first;
+    bytes = arena_alloc(&examples->arena, first.n + second.n + 2);
+    memcpy(bytes, first.bytes, first.n);
+    bytes[first.n] = '\n';
+    memcpy(bytes + first.n + 1, second.bytes, second.n + 1);
+    return (struct example_text){bytes, first.n + second.n + 1};
 }
 
 static void keep_draft(struct examples *examples, const struct draft *draft, size_t line,
@@ -188,12 +224,14 @@ static void keep_draft(struct examples *examples, const struct draft *draft, siz
     *example = (struct example){
         .line = line,
         .number = number,
-        .input = draft->texts[INPUT],
+        .input = join_input(examples, draft),
         .output = draft->texts[OUTPUT],
         .query = draft->texts[QUERY],
         .positive = draft->positive,
         .n_negatives = draft->n_negatives,
     };
+    if (draft->n_positives > 1 && !examples->positives_line)
+        examples->positives_line = line;
     if (draft->n_negatives) {
         size_t size = draft->n_negatives * sizeof *draft->negatives;
 
@@ -205,7 +243,7 @@ static void keep_draft(struct examples *examples, const struct draft *draft, siz
 static int read_example(struct examples *examples, struct json_reader *reader,
                         enum example_kind kind, size_t line, size_t number, struct error *err)
 {
-    struct draft draft = {.arena = &examples->arena};
+    struct draft draft = {.examples = examples, .line = line, .arena = &examples->arena};
     struct json_text key;
     int more = -1;
 
@@ -439,8 +477,27 @@ void examples_thin(struct examples *examples, size_t n_negatives, uint64_t seed)
     for (size_t i = 0; i < examples->n_items; i++) {
         struct example *example = &examples->items[i];
 
-        if (example->n_negatives > n_negatives)
+        if (example->n_negatives > n_negatives) {
+            examples->n_thinned += example->n_negatives - n_negatives;
             example->n_negatives =
                 draw(example->negatives, example->n_negatives, n_negatives, &random);
+        }
     }
+}
+
+/* ---- notices ---- */
+
+void examples_note(const struct examples *examples, struct notices *notices)
+{
+    if (examples->instruction_line)
+        notices_add(notices, "'%s': the \"instruction\" of an example is put before its \"input\", "
+                    "on a line of its own (from line %zu)", examples->name,
+                    examples->instruction_line);
+    if (examples->positives_line)
+        notices_add(notices, "'%s': of several texts in \"pos\" the first is used (from line %zu)",
+                    examples->name, examples->positives_line);
+    if (examples->n_thinned)
+        notices_add(notices, "'%s': %zu negatives are left out, as --neg-number says",
+                    examples->name, examples->n_thinned);
+    unused_note(&examples->unused, examples->name, notices);
 }

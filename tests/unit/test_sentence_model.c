@@ -5,9 +5,10 @@
 
 #include "scratch.h"
 
-#define POOLING "{\"path\":\"1_Pooling\",\"type\":\"sentence_transformers.models.Pooling\"}"
+#define ST "sentence_transformers.models."
+#define POOLING "{\"path\":\"1_Pooling\",\"type\":\"" ST "Pooling\"}"
 #define MODULES(more) \
-    "[{\"path\":\"\",\"type\":\"sentence_transformers.models.Transformer\"}," POOLING more "]"
+    "[{\"path\":\"\",\"type\":\"" ST "Transformer\"}," POOLING more "]"
 
 /* Two sequences, of three tokens and of one, of a model that is two numbers wide. */
 static const float hidden[] = {1, -2, 3, 6, 5, -1, 7, 8};
@@ -173,7 +174,7 @@ static void dense_layers_and_lengths_follow_in_their_order(void)
     static const float expected[] = {4 / 25.8650343f, 13 / 25.8650343f, 22 / 25.8650343f,
                                      22 / 101.729973f, 53 / 101.729973f, 84 / 101.729973f};
 
-    scratch_text("dense/modules.json", MODULES(",{\"path\":\"2_Dense\",\"type\":\"sentence_transformers.models.Dense\"},"
+    scratch_text("dense/modules.json", MODULES(",{\"path\":\"2_Dense\",\"type\":\"" ST "Dense\"},"
                                                "{\"path\":\"3_N\",\"type\":\"Normalize\"}"));
     scratch_text("dense/1_Pooling/config.json", "{\"pooling_mode\":\"mean\"}");
     scratch_text("dense/2_Dense/config.json",
@@ -193,9 +194,9 @@ static void what_cannot_be_run_is_named(void)
         enum error_code code;
         const char *part;
     } table[] = {
-        {MODULES(",{\"path\":\"2_CNN\",\"type\":\"sentence_transformers.models.CNN\"}"), NULL, ERROR_UNSUPPORTED,
+        {MODULES(",{\"path\":\"2_CNN\",\"type\":\"" ST "CNN\"}"), NULL, ERROR_UNSUPPORTED,
          "module '2_CNN' of kind 'CNN'"},
-        {"[{\"path\":\"\",\"type\":\"sentence_transformers.models.Transformer\"},{\"path\":\"2_D\",\"type\":\"Dense\"},"
+        {"[{\"path\":\"\",\"type\":\"" ST "Transformer\"},{\"path\":\"2_D\",\"type\":\"Dense\"},"
          POOLING "]", NULL, ERROR_UNSUPPORTED, "module '2_D'"},
         {MODULES("," POOLING), NULL, ERROR_UNSUPPORTED, "module '1_Pooling'"},
         {MODULES(",{\"path\":\"2_D\",\"type\":\"Dense\"}"), NULL, ERROR_FORMAT, "is missing"},
