@@ -57,7 +57,7 @@ static bool is_wanted(enum example_kind kind, enum member member)
 static bool is_needed(enum example_kind kind, enum member member, const struct draft *draft)
 {
     return is_wanted(kind, member) && member != INSTRUCTION &&
-           !(member == INPUT && draft->has[INSTRUCTION]);
+           !(member == INPUT && is_wanted(kind, INSTRUCTION) && draft->has[INSTRUCTION]);
 }
 
 /* Fails: the value that follows is not what was expected. */

@@ -274,8 +274,107 @@ static void says_where_an_example_stands(void)
     examples_release(&examples);
 }
 
+/* All notices, one a line, without the name of the file. */
+static char *notes_of(const struct examples *examples)
+{
+    struct notices notices = {0};
+    struct buffer text = {0};
+
+    examples_note(examples, &notices);
+    buffer_add_text(&text, "");
+    for (size_t i = 0; i < notices.n_texts; i++)
+        buffer_format(&text, "%s\n", strstr(notices.texts[i], "': ") + 3);
+    notices_release(&notices);
+    return text.data ? text.data : memory_copy("");
+}
+
+static void check_notes(const struct examples *examples, const char *expected)
+{
+    char *notes = notes_of(examples);
+
+    CHECK_CONTAINS(notes, expected);
+    CHECK(strlen(notes) == strlen(expected));
+    free(notes);
+}
+
+static void an_instruction_comes_before_the_input(void)
+{
+    static const char text[] =
+        "{\"input\": \"a\", \"output\": \"b\"}\n"
+        "{\"output\": \"b\", \"input\": \"a\", \"instruction\": \"Do:\"}\n"
+        "{\"instruction\": \"Do:\", \"input\": \"\", \"output\": \"b\"}\n"
+        "{\"instruction\": \"Do:\", \"output\": \"b\"}\n"
+        "{\"instruction\": \"\", \"input\": \"a\", \"output\": \"b\"}\n"
+        "{\"instruction\": null, \"input\": \"a\", \"output\": \"b\"}\n";
+    static const char *const inputs[] = {"a", "Do:\na", "Do:", "Do:", "a", "a"};
+    struct examples examples;
+    struct error err;
+
+    CHECK(load(&examples, text, EXAMPLE_OUTPUT, NULL, &err) == 0 && examples.n_items == 6);
+    for (size_t i = 0; i < examples.n_items; i++)
+        CHECK(is(examples.items[i].input, inputs[i]));
+    check_notes(&examples, "the \"instruction\" of an example is put before its \"input\", on a "
+                           "line of its own (from line 2)\n");
+    examples_release(&examples);
+
+    /* LM_Cocktail knows none. */
+    check_refused(text, EXAMPLE_PLAIN_OUTPUT, NULL, "ex.jsonl:4: no \"input\"");
+    check_refused("{\"instruction\": [1], \"output\": \"b\"}", EXAMPLE_OUTPUT, NULL,
+                  "\"instruction\": is a list, not a string");
+    check_refused("{\"instruction\": \"a\"}", EXAMPLE_OUTPUT, NULL, "no \"output\"");
+}
+
+static void what_is_not_used_is_said_once(void)
+{
+    struct examples examples;
+    struct error err;
+
+    CHECK(load(&examples, "{\"id\": 1, \"input\": \"a\", \"output\": \"b\"}\n\n"
+                          "{\"pos\": [], \"id\": 2, \"input\": \"a\", \"output\": \"b\"}\n",
+               EXAMPLE_OUTPUT, NULL, &err) == 0);
+    check_notes(&examples, "not used: \"id\" (from line 1), \"pos\" (from line 3)\n");
+    examples_release(&examples);
+
+    CHECK(load(&examples, "[{\"query\": \"q\", \"pos\": \"a\", \"neg\": [\"b\", \"c\", \"d\"]},\n"
+                          "{\"instruction\": \"i\", \"query\": \"q\", \"pos\": [\"a\", \"b\"], "
+                          "\"neg\": [\"b\", \"c\", \"d\"]}]", EXAMPLE_RANKING, NULL, &err) == 0);
+    examples_thin(&examples, 2, 1);
+    check_notes(&examples, "of several texts in \"pos\" the first is used (from line 2)\n"
+                           "2 negatives are left out, as --neg-number says\n"
+                           "not used: \"instruction\" (from line 2)\n");
+    examples_release(&examples);
+
+    CHECK(load(&examples, "{\"input\": \"a\", \"output\": \"b\"}", EXAMPLE_OUTPUT, NULL,
+               &err) == 0);
+    check_notes(&examples, "");
+    examples_release(&examples);
+}
+
+static void of_many_names_some_are_said(void)
+{
+    struct buffer text = {0};
+    struct examples examples;
+    struct error err;
+    char *notes;
+
+    buffer_add_text(&text, "{\"input\": \"a\", \"output\": \"b\"");
+    for (int i = 1; i <= 20; i++)
+        buffer_format(&text, ", \"m%d\": 0", i);
+    buffer_add_text(&text, "}");
+    CHECK(load(&examples, text.data, EXAMPLE_OUTPUT, NULL, &err) == 0);
+    notes = notes_of(&examples);
+    CHECK_CONTAINS(notes, "\"m16\" (from line 1), and others\n");
+    CHECK(!strstr(notes, "m17"));
+    free(notes);
+    examples_release(&examples);
+    buffer_release(&text);
+}
+
 TESTS(TEST(reads_lines), TEST(reads_rankings), TEST(reads_lists), TEST(reads_the_list_of_a_task),
       TEST(names_the_line_and_the_cause), TEST(names_what_a_ranking_lacks),
       TEST(refuses_files_without_examples), TEST(of_a_name_given_twice_the_last_counts),
       TEST(thins_by_the_seed_and_keeps_the_order), TEST(thins_evenly),
-      TEST(leaves_few_negatives_alone), TEST(says_where_an_example_stands))
+      TEST(leaves_few_negatives_alone), TEST(says_where_an_example_stands),
+      TEST(an_instruction_comes_before_the_input),
+      TEST(what_is_not_used_is_said_once),
+      TEST(of_many_names_some_are_said))

@@ -420,9 +420,36 @@ static void survives_maps_that_lie(void)
     normalizer_scratch_free(scratch);
 }
 
+static void lower_case_comes_first(void)
+{
+    static const char *const table[] = {
+        "{\"type\":\"Replace\",\"pattern\":{\"String\":\"ab\"},\"content\":\"X\"}",
+        "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Replace\",\"pattern\":{\"String\":"
+        "\"ab\"},\"content\":\"X\"},{\"type\":\"Lowercase\"}]}",
+    };
+    /* The second has one already: it stays behind, and its Replace finds nothing. */
+    static const char *const expected[] = {"X-\u00e9", "ab-\u00e9"};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct error err = {0};
+        struct normalizer *normalizer = load(table[i], &err);
+        struct normalizer_scratch *scratch = normalizer_scratch_new();
+        struct buffer out = {0};
+        size_t n_origin;
+
+        normalizer_lower_first(normalizer);
+        CHECK(normalizer_run(normalizer, scratch, "AB-\u00c9", 5, &out, &n_origin, &err) == 0);
+        CHECK(strcmp(out.data, expected[i]) == 0);
+        buffer_release(&out);
+        normalizer_scratch_free(scratch);
+        normalizer_free(normalizer);
+    }
+}
+
 TESTS(TEST(bert_cleans_pads_strips_and_lowers), TEST(bert_orders_the_marks_that_it_keeps),
       TEST(bert_flags_can_be_set_afterwards), TEST(precompiled_replaces_whole_clusters),
       TEST(equals_the_original_on_tricky_texts), TEST(nothing_to_do_copies),
       TEST(the_first_character_is_followed), TEST(long_runs_of_marks_are_sorted),
       TEST(names_the_component_and_the_field), TEST(refuses_maps_that_are_none),
-      TEST(survives_maps_that_lie))
+      TEST(survives_maps_that_lie),
+      TEST(lower_case_comes_first))

@@ -261,8 +261,60 @@ static void unknown_pooling_is_refused(void)
     }
 }
 
+static void dropout_is_for_training(void)
+{
+    struct fixture fixture;
+
+    scratch_text("dropout/modules.json",
+                 MODULES(",{\"path\":\"2_Dropout\",\"type\":\"" ST "Dropout\"}"));
+    scratch_text("dropout/1_Pooling/config.json", "{\"pooling_mode\":\"lasttoken\"}");
+    open_model(&fixture, "dropout", NULL);
+    check_pooled(&fixture, 0, 2, (const float[]){5, -1, 7, 8});
+    close_model(&fixture);
+}
+
+static void a_vector_may_be_cut_behind_all_modules(void)
+{
+    struct fixture fixture;
+
+    scratch_text("cut/modules.json", MODULES(",{\"path\":\"2_N\",\"type\":\"" ST "Normalize\"}"));
+    scratch_text("cut/1_Pooling/config.json", "{\"pooling_mode\":[\"lasttoken\",\"cls\"]}");
+    scratch_text("cut/config_sentence_transformers.json", "{\"truncate_dim\":1}");
+    open_model(&fixture, "cut", NULL);
+    /* 5 of (5, -1, 1, -2), 7 of (7, 8, 7, 8), each divided by its length */
+    check_pooled(&fixture, 0, 1, (const float[]){5 / 5.5677643628f, 7 / 15.0332963784f});
+    close_model(&fixture);
+}
+
+static void a_decoder_is_pooled_at_its_last_token(void)
+{
+    static const struct {
+        const char *config, *said;
+        float expected[4];
+    } table[] = {
+        {"{\"architectures\":[\"Qwen2Model\"]}", "last token (--pooling lasttoken)", {5, -1, 7, 8}},
+        {"{\"architectures\":[\"NewForCausalLM\"]}", "last token", {5, -1, 7, 8}},
+        {"{\"architectures\":[\"BertModel\"]}", "first token (--pooling cls)", {1, -2, 7, 8}},
+        {"{\"architectures\":[\"BertLMHeadModel\"]}", "first token", {1, -2, 7, 8}},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct fixture fixture;
+
+        scratch_text("bare/config.json", table[i].config);
+        open_model(&fixture, "bare", NULL);
+        check_pooled(&fixture, 0, 2, table[i].expected);
+        CHECK(fixture.notices.n_texts == 1);
+        CHECK_CONTAINS(fixture.notices.texts[0], table[i].said);
+        close_model(&fixture);
+    }
+}
+
 TESTS(TEST(pooling_is_chosen_by_name), TEST(what_does_not_say_takes_the_first_token_and_tells),
       TEST(the_folder_wins_over_the_option_and_tells), TEST(several_are_put_side_by_side),
       TEST(a_prompt_may_be_left_out), TEST(dense_layers_and_lengths_follow_in_their_order),
       TEST(what_cannot_be_run_is_named), TEST(dense_weights_have_the_shape_that_their_config_says),
-      TEST(unknown_pooling_is_refused))
+      TEST(unknown_pooling_is_refused),
+      TEST(dropout_is_for_training),
+      TEST(a_vector_may_be_cut_behind_all_modules),
+      TEST(a_decoder_is_pooled_at_its_last_token))

@@ -374,6 +374,78 @@ static void without_a_width_nothing_is_made(void)
     free_files(files);
 }
 
+static void other_ways_to_run_a_transformer_are_refused(void)
+{
+    static const char *const table[][2] = {
+        {"{\"transformer_task\":\"text-generation\"}", "transformer_task 'text-generation'"},
+        {"{\"module_output_name\":\"sentence_embedding\"}",
+         "module_output_name 'sentence_embedding'"},
+        {"{\"modality_config\":{\"message\":{}}}", "modality_config has no text"},
+        {"{\"modality_config\":{\"text\":{\"method\":\"get_text_features\"}}}",
+         "method 'get_text_features'"},
+        {"{\"modality_config\":{\"text\":{\"method_output_name\":\"pooler_output\"}}}",
+         "method_output_name 'pooler_output'"},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct sentence_settings settings;
+        struct error err = {0};
+
+        scratch_text("task/sentence_bert_config.json", table[i][0]);
+        CHECK(load_settings(&settings, "task", &err) == -1 && err.code == ERROR_UNSUPPORTED);
+        CHECK_CONTAINS(err.text, table[i][1]);
+    }
+}
+
+static void what_is_not_obeyed_is_noted(void)
+{
+    struct sentence_settings settings;
+    struct error err = {0};
+
+    scratch_text("noted/sentence_bert_config.json",
+                 "{\"max_seq_length\":5,\"unpad_inputs\":true,\"model_args\":{},"
+                 "\"query_length\":null,\"config_args\":{\"is_causal\":false},\"new\":0,"
+                 "\"transformer_task\":\"feature-extraction\",\"modality_config\":{\"text\":"
+                 "{\"method\":\"forward\",\"method_output_name\":\"last_hidden_state\"}}}");
+    scratch_text("noted/config_sentence_transformers.json",
+                 "{\"__version__\":{\"pytorch\":\"2\"},\"prompts\":{\"query\":null},"
+                 "\"default_prompt_name\":\"query\",\"similarity_fn_name\":\"dot\","
+                 "\"truncate_dim\":3,\"activation_fn\":\"torch.nn.modules.activation.Tanh\","
+                 "\"flavour\":\"sweet\"}");
+    CHECK(load_settings(&settings, "noted", &err) == 0);
+    CHECK(settings.notices.n_texts == 2);
+    CHECK_CONTAINS(settings.notices.texts[0],
+                   "noted/sentence_bert_config.json': not used: config_args, new");
+    CHECK_CONTAINS(settings.notices.texts[1],
+                   "noted/config_sentence_transformers.json': not used: flavour");
+    CHECK(settings.n_dimensions == 3 && strcmp(settings.similarity, "dot") == 0);
+    CHECK(strcmp(settings.activation, "Tanh") == 0);
+    CHECK(settings.n_prompts == 0 && !settings.default_prompt);
+    sentence_settings_release(&settings);
+}
+
+static void older_cross_encoders_name_their_activation_in_the_config(void)
+{
+    static const char *const table[][2] = {
+        {"{\"sentence_transformers\":{\"activation_fn\":\"torch.nn.modules.linear.Identity\"}}",
+         "Identity"},
+        {"{\"sbert_ce_default_activation_function\":\"torch.nn.modules.activation.Sigmoid\"}",
+         "Sigmoid"},
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct sentence_settings settings = {0};
+        struct error err = {0};
+        struct config config = {.json = json_parse(table[i][0], strlen(table[i][0]), &err)};
+
+        CHECK(strcmp(sentence_settings_activation(&settings, &config), table[i][1]) == 0);
+        settings.activation = memory_copy("Tanh");
+        CHECK(strcmp(sentence_settings_activation(&settings, &config), "Tanh") == 0);
+        sentence_settings_release(&settings);
+        cJSON_Delete(config.json);
+    }
+}
+
 TESTS(TEST(modules_are_known_by_the_last_part_of_their_type),
       TEST(pooling_is_named_as_the_config_says),
       TEST(the_transformer_may_lie_in_a_folder_of_its_own), TEST(a_plain_folder_has_no_modules),
@@ -382,4 +454,7 @@ TESTS(TEST(modules_are_known_by_the_last_part_of_their_type),
       TEST(settings_lie_beside_the_transformer), TEST(prompts_are_found_by_name),
       TEST(malformed_settings_are_refused), TEST(dense_modules_say_what_they_compute),
       TEST(what_is_made_is_read_back), TEST(positions_of_roberta_begin_behind_the_padding),
-      TEST(the_list_names_the_folder_of_the_transformer), TEST(without_a_width_nothing_is_made))
+      TEST(the_list_names_the_folder_of_the_transformer), TEST(without_a_width_nothing_is_made),
+      TEST(other_ways_to_run_a_transformer_are_refused),
+      TEST(what_is_not_obeyed_is_noted),
+      TEST(older_cross_encoders_name_their_activation_in_the_config))

@@ -529,6 +529,44 @@ static void names_what_it_does_not_know(void)
     }
 }
 
+/* The class names are those of transformers 5.24, and the generic one of version 4. */
+static void types_are_given_as_the_config_says(void)
+{
+    static const struct {
+        const char *config;
+        bool gives;
+    } table[] = {
+        {NULL, true},
+        {"{\"tokenizer_class\":\"BertTokenizer\"}", true},
+        {"{\"tokenizer_class\":\"ElectraTokenizerFast\"}", true},
+        {"{\"tokenizer_class\":\"PreTrainedTokenizerFast\"}", true},
+        {"{\"tokenizer_class\":\"TokenizersBackend\"}", false},
+        {"{\"tokenizer_class\":\"XLMRobertaTokenizer\"}", false},
+        {"{\"tokenizer_class\":\"DistilBertTokenizerFast\"}", false},
+        {"{\"tokenizer_class\":\"BertTokenizer\",\"model_input_names\":[\"input_ids\","
+         "\"attention_mask\"]}", false},
+        {"{\"tokenizer_class\":\"BertTokenizer\",\"model_input_names\":[]}", false},
+        {"{\"tokenizer_class\":\"BertTokenizer\",\"model_input_names\":null}", true},
+        {"{\"tokenizer_class\":\"MPNetTokenizer\",\"model_input_names\":[\"input_ids\","
+         "\"token_type_ids\"]}", true},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct tokenizer *tokenizer = load("{" CLS_SEP LETTERS "}", table[i].config);
+        struct tokenizer_scratch *scratch = tokenizer_scratch_new(tokenizer);
+        struct encoding encoding = {0};
+        struct error err = {0};
+
+        CHECK(tokenizer_encode(tokenizer, scratch, "ab", 2, "c", 1, &(struct encode_options){0},
+                               &encoding, &err) == 0);
+        CHECK(encoding.n_ids == 6);
+        CHECK(memcmp(encoding.type_ids, table[i].gives ? "\0\0\0\0\1\1" : "\0\0\0\0\0\0", 6) == 0);
+        encoding_release(&encoding);
+        tokenizer_scratch_free(scratch);
+        tokenizer_free(tokenizer);
+    }
+}
+
 TESTS(TEST(finds_the_leftmost_then_the_longest), TEST(takes_white_space_along),
       TEST(leaves_out_a_token_of_white_space_that_is_taken), TEST(asks_for_single_words),
       TEST(searches_normalized_tokens_in_normalized_text),
@@ -541,4 +579,5 @@ TESTS(TEST(finds_the_leftmost_then_the_longest), TEST(takes_white_space_along),
       TEST(refuses_decoders_that_let_a_text_grow), TEST(says_which_decoder_takes_too_long),
       TEST(finds_nothing_in_an_empty_token), TEST(cleans_up_every_place),
       TEST(streams_the_same_text), TEST(holds_back_half_a_character),
-      TEST(names_what_it_does_not_know))
+      TEST(names_what_it_does_not_know),
+      TEST(types_are_given_as_the_config_says))

@@ -1,0 +1,64 @@
+/* test_model_folder.c - what a folder was made for. */
+#include "arch/model_folder.h"
+
+#include "scratch.h"
+
+#define TRANSFORMER "{\"path\":\"\",\"type\":\"sentence_transformers.models.Transformer\"}"
+#define POOLING ",{\"path\":\"1_Pooling\",\"type\":\"sentence_transformers.models.Pooling\"}"
+#define SCORE ",{\"path\":\"1_Score\",\"type\":\"sentence_transformers.cross_encoder.LogitScore\"}"
+#define CROSS "{\"model_type\":\"CrossEncoder\"}"
+
+/* The type, or minus the error code. */
+static int type_of(const char *architecture, const char *modules, const char *kind,
+                   const char *wanted)
+{
+    struct model_folder folder;
+    enum model_type type = N_MODEL_TYPES;
+    struct error err = {0};
+    char config[200];
+
+    snprintf(config, sizeof config, "{\"architectures\":[\"%s\"]}", architecture);
+    scratch_text("folder/config.json", config);
+    scratch_text("folder/1_Pooling/config.json", "{\"pooling_mode\":\"mean\"}");
+    scratch_text("folder/modules.json", modules);
+    scratch_text("folder/config_sentence_transformers.json", kind);
+    if (model_folder_open(&folder, scratch_path("folder"), false, &err))
+        return -(int)err.code;
+    if (model_folder_type(&folder, wanted, &type, &err))
+        type = N_MODEL_TYPES;
+    model_folder_release(&folder);
+    return err.code ? -(int)err.code : (int)type;
+}
+
+static void its_modules_decide_before_its_class(void)
+{
+    static const struct {
+        const char *architecture, *modules, *kind, *wanted;
+        int type;
+    } table[] = {
+        {"Qwen3ForCausalLM", "[" TRANSFORMER POOLING "]", "{}", NULL, MODEL_ENCODER},
+        {"Qwen3ForCausalLM", "[" TRANSFORMER POOLING "]", "{}", "encoder", MODEL_ENCODER},
+        {"Qwen3ForCausalLM", "[" TRANSFORMER POOLING "]", "{}", "decoder", MODEL_DECODER},
+        {"Qwen3ForCausalLM", "[" TRANSFORMER POOLING "]", "{}", "reranker", -ERROR_INCOMPATIBLE},
+        {"T5ForConditionalGeneration", "[" TRANSFORMER POOLING "]", "{}", NULL, MODEL_ENCODER},
+        {"T5ForConditionalGeneration", "[" TRANSFORMER POOLING "]", "{}", "encoder", MODEL_ENCODER},
+        {"BertForSequenceClassification", "[" TRANSFORMER POOLING "]", "{}", NULL, MODEL_ENCODER},
+        /* nothing pools */
+        {"Qwen3ForCausalLM", "[" TRANSFORMER "]", "{}", NULL, MODEL_DECODER},
+        {"BertForSequenceClassification", "[" TRANSFORMER "]", "{}", NULL, MODEL_RERANKER},
+        {"BertForSequenceClassification", "[" TRANSFORMER "]", CROSS, NULL, MODEL_RERANKER},
+        {"BertForSequenceClassification", "[" TRANSFORMER "]", CROSS, "encoder", MODEL_ENCODER},
+        {"ModernBertModel", "[" TRANSFORMER POOLING "]", CROSS, NULL, MODEL_RERANKER},
+        {"Qwen3ForCausalLM", "[" TRANSFORMER SCORE "]", CROSS, NULL, MODEL_DECODER},
+        {"BertModel", "[" TRANSFORMER POOLING "]", "[]", NULL, -ERROR_FORMAT},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (type_of(table[i].architecture, table[i].modules, table[i].kind, table[i].wanted) !=
+            table[i].type) {
+            printf("# row %zu\n", i);
+            CHECK(false);
+        }
+}
+
+TESTS(TEST(its_modules_decide_before_its_class))
