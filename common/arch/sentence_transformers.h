@@ -98,8 +98,8 @@ struct sentence_file {
 enum { SENTENCE_FILES = 3 };
 
 /* Transformer (in the folder of that path, as sentence_folder.transformer has it), pooling (a
- * name of --pooling), normalize. ERROR_FORMAT when config.json lacks the hidden size. The texts are freed
- * by the caller, also on error. */
+ * name of --pooling), normalize. ERROR_FORMAT when config.json lacks the hidden size. The texts are
+ * freed by the caller, also on error. */
 int sentence_folder_make(const struct config *config, const char *transformer, const char *pooling,
                          struct sentence_file files[SENTENCE_FILES], struct error *err);
 

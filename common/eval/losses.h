@@ -26,7 +26,7 @@ struct losses_model { /* all borrowed */
     struct model *model;
     const struct tokenizer *tokenizer;
     const struct sentence_model *sentence; /* of an encoder; else NULL */
-    /* Of an encoder or reranker: its default prompt and its limit are used; NULL: there are none. */
+    /* Of an encoder or reranker: its default prompt and its limit are used. NULL: there are none. */
     const struct sentence_settings *settings;
 };
 
@@ -59,9 +59,10 @@ struct losses { /* a zeroed struct holds none */
 /* What kind of examples a model of this type takes. */
 enum example_kind losses_kind(enum model_type type);
 
-/* Notices say how many texts were cut, and which prompts of the model were used and were not. ERROR_FORMAT, with FILE:LINE, for an example of which
- * nothing is left to be judged; ERROR_INCOMPATIBLE, naming the model, when a loss is not finite;
- * ERROR_UNSUPPORTED for a reranker with more than one label. Released with losses_release. */
+/* Notices say how many texts were cut, and which prompts of the model were used and which were not.
+ * ERROR_FORMAT, with FILE:LINE, for an example of which nothing is left to be judged;
+ * ERROR_INCOMPATIBLE, naming the model, when a loss is not finite; ERROR_UNSUPPORTED for a reranker
+ * with more than one label. Released with losses_release. */
 int losses_compute(struct losses *losses, const struct losses_model *model,
                    const struct examples *examples, const struct losses_options *options,
                    struct notices *notices, struct error *err);

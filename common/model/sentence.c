@@ -30,8 +30,8 @@ struct sentence_model {
     bool skips_prompt;
     struct step *steps;
     size_t n_steps;
-    size_t hidden_size, size, max_tokens;
-    /* size: floats of what comes out, of the last step's only the first ones where it gives more */
+    size_t hidden_size, max_tokens;
+    size_t size; /* of an embedding: the first numbers of what the last step gives, or all */
 };
 
 /* ---- loading ---- */
