@@ -4,6 +4,7 @@
 
 #include "arch/architecture.h"
 #include "arch/checkpoint_names.h"
+#include "arch/config_keys.h"
 #include "arch/model_folder.h"
 #include "base/json.h"
 #include "text/vocabulary.h"
@@ -97,6 +98,7 @@ static int find_facts(struct facts *facts, const struct inspect_options *options
     free(path);
     if (rc)
         return -1;
+    config_keys_tell(&facts->model.config, name, &facts->notices);
     facts->checkpoint = model_folder_weights(&facts->model, &facts->notices, err);
     if (!facts->checkpoint || count_tensors(facts, err) ||
         model_folder_vocabulary(&facts->model, &facts->vocabulary, err))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/config_keys.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/outdir.h"
@@ -58,6 +59,8 @@ static int open_models(struct merge *merge, const char *const *paths, struct err
     }
     if (find_type(merge, err))
         return -1;
+    for (size_t i = 0; i < merge->n_models; i++)
+        config_keys_tell(&merge->models[i].config, merge->models[i].name, &merge->notices);
     for (size_t i = 1; i < merge->n_models; i++)
         fit_compare_configs(&merge->models[0], &merge->models[i], &merge->notices);
     return fit_compare_tokenizers(merge->models, merge->n_models, merge->options.ignore_tokenizer,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/config_keys.h"
 #include "arch/families.h"
 #include "base/memory.h"
 #include "math/gemm.h"
@@ -24,6 +25,11 @@ static int check_type(const struct model *model, enum model_type type, const cha
     if (type == MODEL_DECODER && (!spec->family->names->head || spec->is_encoder_decoder))
         return error_set(err, ERROR_INCOMPATIBLE, "'%s': a %s cannot run as a decoder", name,
                          spec->family->name);
+    if (type == MODEL_DECODER && !spec->stack.is_causal)
+        return error_set(err, ERROR_UNSUPPORTED, "'%s': its attention is not causal (is_causal or "
+                         "use_bidirectional_attention of %s), so that it can neither continue a "
+                         "text nor be judged by its next tokens; as an encoder it can be used "
+                         "(--type encoder)", name, spec->config_name);
     if (type == MODEL_ENCODER_DECODER && !spec->is_encoder_decoder)
         return error_set(err, ERROR_INCOMPATIBLE, "'%s': a %s cannot run as an encoder-decoder",
                          name, spec->family->name);
@@ -43,6 +49,7 @@ struct model *model_load(const struct model_folder *folder, enum model_type type
     if (model_spec_load(&model->spec, &folder->config, type, folder->name, err) ||
         check_type(model, type, folder->name, err))
         goto failed;
+    config_keys_tell(&folder->config, folder->name, notices);
     model->checkpoint = model_folder_weights(folder, notices, err);
     if (!model->checkpoint)
         goto failed;
