@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/config_keys.h"
+
 #include "model_argument.h"
 #include "terminal.h"
 
@@ -50,6 +52,7 @@ int loaded_model_open(struct loaded_model *loaded, const char *argument,
     if (find_type(loaded, argument, options, err) ||
         (!options->no_tokenizer && load_tokenizer(loaded, err)))
         goto done;
+    config_keys_tell(&loaded->folder.config, argument, &notices);
     loaded->threads = threads_new(common->n_threads, err);
     if (loaded->threads)
         loaded->model =

@@ -384,6 +384,7 @@ static const char *const rope_keys[] = {
     "attention_factor", "partial_rotary_factor", "low_freq_factor", "high_freq_factor",
     "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate", "short_factor",
     "long_factor", "short_mscale", "long_mscale", "finetuned",
+    "mrope_section", /* of pictures; the positions of a text are the same in each section */
 };
 
 static const char *const moe_keys[] = {"num_experts", "num_experts_per_tok", "num_shared_experts"};

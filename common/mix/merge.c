@@ -45,6 +45,20 @@ static int find_type(struct merge *merge, struct error *err)
     return 0;
 }
 
+/* Of a model that is given twice once. */
+static void tell_unknown_keys(struct merge *merge)
+{
+    for (size_t i = 0; i < merge->n_models; i++) {
+        const struct model_folder *model = &merge->models[i];
+        size_t first = 0;
+
+        while (strcmp(merge->models[first].name, model->name) != 0)
+            first++;
+        if (first == i)
+            config_keys_tell(&model->config, model->name, &merge->notices);
+    }
+}
+
 static int open_models(struct merge *merge, const char *const *paths, struct error *err)
 {
     for (size_t i = 0; i < merge->n_models; i++) {
@@ -59,8 +73,7 @@ static int open_models(struct merge *merge, const char *const *paths, struct err
     }
     if (find_type(merge, err))
         return -1;
-    for (size_t i = 0; i < merge->n_models; i++)
-        config_keys_tell(&merge->models[i].config, merge->models[i].name, &merge->notices);
+    tell_unknown_keys(merge);
     for (size_t i = 1; i < merge->n_models; i++)
         fit_compare_configs(&merge->models[0], &merge->models[i], &merge->notices);
     return fit_compare_tokenizers(merge->models, merge->n_models, merge->options.ignore_tokenizer,

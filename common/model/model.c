@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/config_keys.h"
 #include "arch/families.h"
 #include "base/memory.h"
 #include "math/gemm.h"
@@ -49,7 +48,6 @@ struct model *model_load(const struct model_folder *folder, enum model_type type
     if (model_spec_load(&model->spec, &folder->config, type, folder->name, err) ||
         check_type(model, type, folder->name, err))
         goto failed;
-    config_keys_tell(&folder->config, folder->name, notices);
     model->checkpoint = model_folder_weights(folder, notices, err);
     if (!model->checkpoint)
         goto failed;
