@@ -52,13 +52,13 @@ int loaded_model_open(struct loaded_model *loaded, const char *argument,
     if (find_type(loaded, argument, options, err) ||
         (!options->no_tokenizer && load_tokenizer(loaded, err)))
         goto done;
-    config_keys_tell(&loaded->folder.config, argument, &notices);
     loaded->threads = threads_new(common->n_threads, err);
     if (loaded->threads)
         loaded->model =
             model_load(&loaded->folder, loaded->type, loaded->threads, &notices, err);
     if (loaded->model) {
         loaded_model_set_capacity(loaded->model, options->capacity);
+        config_keys_tell(&loaded->folder.config, argument, &notices);
         rc = 0;
     }
     terminal_notices(&notices, common);
