@@ -38,8 +38,8 @@ enum {
     GEMMAS = GEMMA | GEMMA2 | GEMMA3,
     QWENS = QWEN2 | QWEN3 | QWEN2_MOE | QWEN3_MOE,
     DEEPSEEKS = DEEPSEEK2 | DEEPSEEK3,
-    ROTARY = LLAMA | MISTRAL | QWENS | GEMMAS | NEOX | PHI3 | MIXTRAL | OLMOE | DEEPSEEKS | GPT_OSS |
-             PHI_MOE | GRANITE | JETMOE,
+    ROTARY = LLAMA | MISTRAL | QWENS | GEMMAS | NEOX | PHI3 | MIXTRAL | OLMOE | DEEPSEEKS |
+             GPT_OSS | PHI_MOE | GRANITE | JETMOE,
     EXPERTS = MIXTRAL | QWEN2_MOE | QWEN3_MOE | OLMOE | DEEPSEEKS | GPT_OSS | PHI_MOE | GRANITE |
               JETMOE,
     WINDOWS = MISTRAL | PARAMS | QWENS | GEMMA2 | GEMMA3 | PHI3 | MIXTRAL | GPT_OSS | PHI_MOE,
@@ -266,6 +266,9 @@ static const struct refused {
     {"shared_intermediate_size", NOTHING, ALL},
     {"routed_scaling_factor", ONE, ALL & ~DEEPSEEKS},
     {"first_k_dense_replace", NOTHING, ALL & ~DEEPSEEKS},
+    {"num_selected_experts", ONE, SWITCH},
+    {"full_attn_mod", ONE, PHI3},
+    {"interpolate_factor", ONE, PHI3},
     {"yarn", NOTHING, PARAMS},
     {"llama_4_scaling", NOTHING, PARAMS},
     {"causal", TRUE, PARAMS},
@@ -282,7 +285,8 @@ static const char *const irrelevant[] = {
     "tokenizer_class", "torchscript", "use_bfloat16", "tf_legacy_loss", "use_cache", "return_dict",
     "return_dict_in_generate", "use_return_dict", "tie_last_hidden_states", "id2label", "label2id",
     "num_labels", "problem_type", "finetuning_task", "task_specific_params", "prefix", "language",
-    "license", "model_name", "model_max_length", "max_seq_length", "max_seq_len",
+    "license", "name", "is_llama_config", "model_name", "model_max_length", "max_seq_length",
+    "max_seq_len",
     "max_sequence_length", "seq_length", "gradient_checkpointing", "initializer_range",
     "initializer_factor", "init_std", "layerdrop", "neftune_noise_alpha", "is_encoder_decoder",
     "chunk_size_feed_forward", "pretraining_tp", "ep_size", "sentence_transformers",
@@ -351,7 +355,6 @@ static const struct family_keys {
     {"router_dtype", SWITCH},
     {"router_type", SWITCH},
     {"router_ignore_padding_tokens", SWITCH},
-    {"router_z_loss_coef", SWITCH},
     {"add_router_probs", SWITCH},
     {"block_size", MOLM},
     {"history_length", MOLM},

@@ -107,7 +107,8 @@ static void attention_is_causal_where_config_json_says_so(void)
         {"\"MistralModel\"],\"sliding_window\":4", true, 4},
         {"\"MistralModel\"],\"sliding_window\":4,\"is_causal\":false", false, 5},
         {"\"Gemma3TextModel\"],\"sliding_window\":6", true, 6},
-        {"\"Gemma3TextModel\"],\"sliding_window\":6,\"use_bidirectional_attention\":true", false, 4},
+        {"\"Gemma3TextModel\"],\"sliding_window\":6,\"use_bidirectional_attention\":true", false,
+         4},
         {"\"Gemma3TextModel\"],\"sliding_window\":6,\"use_bidirectional_attention\":true,"
          "\"is_causal\":false", false, 5},
         {"\"Gemma3TextModel\"],\"sliding_window\":6,\"is_causal\":false", false, 7},

@@ -181,17 +181,20 @@ static void of_two_fields_of_one_name_the_last_counts(void)
     static const struct {
         const char *json, *word, *ids;
     } rows[] = {
-        {"{\"type\":\"WordLevel\",\"vocab\":{\"a\":0,\"U\":1,\"a\":2},\"unk_token\":\"U\"}", "a", " 2"},
+        {"{\"type\":\"WordLevel\",\"vocab\":{\"a\":0,\"U\":1,\"a\":2},\"unk_token\":\"U\"}",
+         "a", " 2"},
         {"{\"type\":\"WordLevel\",\"vocab\":{\"a\":0,\"U\":1,\"V\":2},\"unk_token\":\"U\","
          "\"unk_token\":\"V\"}", "b", " 2"},
-        {"{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"],\"merges\":[]}",
+        {"{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"],"
+         "\"merges\":[]}",
          "ab", " 0 1"},
-        {"{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[],\"merges\":[\"a b\"]}",
+        {"{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[],"
+         "\"merges\":[\"a b\"]}",
          "ab", " 2"},
         {"{\"type\":\"BPE\",\"continuing_subword_prefix\":null,\"vocab\":{\"a\":0},\"merges\":[],"
          "\"vocab\":{\"a\":7,\"b\":8}}", "ab", " 7 8"},
-        {"{\"type\":\"BPE\",\"continuing_subword_prefix\":null,\"vocab\":{\"b\":0,\"a\":1,\"ab\":2},"
-         "\"merges\":[\"a b\"],\"vocab\":{\"ab\":5,\"a\":7,\"b\":8}}", "ab", " 5"},
+        {"{\"type\":\"BPE\",\"continuing_subword_prefix\":null,\"vocab\":{\"b\":0,\"a\":1,"
+         "\"ab\":2},\"merges\":[\"a b\"],\"vocab\":{\"ab\":5,\"a\":7,\"b\":8}}", "ab", " 5"},
         {"{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"U\":1},\"merges\":[],\"unk_token\":\"U\","
          "\"unk_token\":null}", "ax", " 0"},
     };
@@ -563,7 +566,8 @@ static void pieces_make_a_unigram(void)
     subword_free(subword);
 }
 
-TESTS(TEST(gives_the_ids_of_the_reference), TEST(refuses_what_would_be_a_guess), TEST(of_two_fields_of_one_name_the_last_counts),
+TESTS(TEST(gives_the_ids_of_the_reference), TEST(refuses_what_would_be_a_guess),
+      TEST(of_two_fields_of_one_name_the_last_counts),
       TEST(names_the_merge_that_is_wrong), TEST(refuses_ids_and_scores_beyond_reason),
       TEST(refuses_pieces_that_would_make_it_slow), TEST(every_truncated_model_is_refused),
       TEST(the_kind_of_an_old_file_follows_from_its_fields), TEST(ids_may_have_holes),
