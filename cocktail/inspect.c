@@ -4,6 +4,7 @@
 
 #include "arch/architecture.h"
 #include "arch/checkpoint_names.h"
+#include "arch/config_keys.h"
 #include "arch/model_components.h"
 #include "arch/model_layout.h"
 #include "arch/quantized.h"
@@ -134,6 +135,7 @@ static int find_facts(struct facts *facts, const struct inspect_options *options
     free(path);
     if (rc)
         return -1;
+    config_keys_tell(&facts->model.config, name, &facts->notices);
     if (model_components_open(&facts->weights, &facts->model, &facts->notices, err) ||
         count_all(facts, err) ||
         model_folder_vocabulary(&facts->model, &facts->vocabulary, err))

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/config_keys.h"
+
 #include "model_argument.h"
 #include "terminal.h"
 
@@ -88,6 +90,7 @@ int loaded_model_open(struct loaded_model *loaded, const char *argument,
             model_load(&loaded->folder, loaded->type, loaded->threads, &notices, err);
     if (loaded->model) {
         loaded_model_set_capacity(loaded->model, options->capacity);
+        config_keys_tell(&loaded->folder.config, argument, &notices);
         rc = 0;
     }
     terminal_notices(&notices, common);

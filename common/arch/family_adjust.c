@@ -37,7 +37,7 @@ int adjust_bert(struct model_spec *spec, const cJSON *config, struct error *err)
 {
     const char *kind = json_find_string(config, "position_embedding_type");
 
-    (void)spec;
+    spec->stack.is_causal = json_find_bool(config, "is_decoder") == 1;
     if (kind && strcmp(kind, "absolute") != 0)
         return error_set(err, ERROR_UNSUPPORTED, "position_embedding_type '" ERROR_NAME "'; only "
                          "'absolute' is supported", kind);
@@ -113,8 +113,10 @@ int adjust_gemma2(struct model_spec *spec, const cJSON *config, struct error *er
     if (number(config, "query_pre_attn_scalar", 256, 1e-6, &scalar, err) ||
         number(config, "attn_logit_softcapping", 0, 1e-6, &score_cap, err) ||
         number(config, "final_logit_softcapping", 0, 1e-6, &logit_cap, err) ||
-        number(config, "sliding_window_pattern", is_third ? 6 : 2, 1, &pattern, err))
+        number(config, "sliding_window_pattern", 6, 1, &pattern, err))
         return -1;
+    if (!is_third)
+        pattern = 2; /* fixed in its class */
     /* Absent, the second Gemma has its class's caps; null means none. */
     if (!is_third && !cJSON_HasObjectItem(config, "attn_logit_softcapping"))
         score_cap = 50;
@@ -671,13 +673,14 @@ static int read_projection(struct stack_spec *stack, const char *text, struct er
             stack->is_gated = kinds[i].is_gated;
             return 0;
         }
-    return error_set(err, ERROR_UNSUPPORTED, "unknown feed_forward_proj '" ERROR_NAME "'", text);
+    return error_set(err, ERROR_UNSUPPORTED, "unknown activation '" ERROR_NAME "'", text);
 }
 
 int adjust_t5(struct model_spec *spec, const cJSON *config, struct error *err)
 {
     struct stack_spec *stack = &spec->stack;
-    const char *projection = json_find_string(config, "feed_forward_proj");
+    const char *key = spec->family == &family_switch ? "dense_act_fn" : "feed_forward_proj";
+    const char *projection = json_find_string(config, key);
     double buckets, distance, n_layers, start;
     int scales = json_find_bool(config, "scale_decoder_outputs");
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/config_keys.h"
 #include "arch/families.h"
 #include "arch/quantized.h"
 #include "base/json.h"
@@ -37,7 +38,7 @@ static const struct size_row { /* architectures.md 0.1 */
     /* Of a latent head the part that rotates; transformers 5 calls that head_dim, too. */
     {SIZE(head_dim), 100000, {"qk_rope_head_dim", "head_dim", "d_kv", "kv_channels"}},
     {SIZE(intermediate_size), 100000000, {"intermediate_size", "d_ff", "n_inner", "hidden_dim"}},
-    {SIZE(max_positions), (size_t)1 << 40, {"max_position_embeddings", "n_positions", "n_ctx"}},
+    {SIZE(max_positions), (size_t)1 << 40, {"max_position_embeddings", "n_positions"}},
     {SIZE(n_token_types), 1000000, {"type_vocab_size"}},
     {SIZE(window), (size_t)1 << 40, {"sliding_window"}},
 #undef SIZE
@@ -82,7 +83,8 @@ static int read_size(const cJSON *config, const char *name, size_t max, size_t *
     return 0;
 }
 
-static int read_sizes(const cJSON *config, struct sizes *sizes, struct error *err)
+static int read_sizes(const cJSON *config, const struct family *family, struct sizes *sizes,
+                      struct error *err)
 {
     for (size_t r = 0; r < sizeof size_rows / sizeof *size_rows; r++) {
         const struct size_row *row = &size_rows[r];
@@ -90,7 +92,8 @@ static int read_sizes(const cJSON *config, struct sizes *sizes, struct error *er
 
         *out = 0;
         for (size_t i = 0; i < NAMES_MAX && row->names[i] && *out == 0; i++)
-            if (read_size(config, row->names[i], row->max, out, err))
+            if (config_keys_obeyed(family, row->names[i]) &&
+                read_size(config, row->names[i], row->max, out, err))
                 return -1;
     }
     return 0;
@@ -133,16 +136,17 @@ static int complete_sizes(struct sizes *sizes, const cJSON *config,
     return 0;
 }
 
-static int read_eps(const cJSON *config, double fallback, float *eps, struct error *err)
+static int read_eps(const cJSON *config, const struct family *family, float *eps,
+                    struct error *err)
 {
     static const char *const names[] = {"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon",
                                         "norm_eps"};
 
-    *eps = (float)fallback;
+    *eps = (float)family->defaults.norm_eps;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const cJSON *member = json_find(config, names[i]);
 
-        if (!member)
+        if (!member || !config_keys_obeyed(family, names[i]))
             continue;
         if (!cJSON_IsNumber(member) || !(member->valuedouble >= 0 && member->valuedouble <= 1))
             return error_set(err, ERROR_FORMAT, "%s must be a number from 0 to 1", names[i]);
@@ -152,15 +156,16 @@ static int read_eps(const cJSON *config, double fallback, float *eps, struct err
     return 0;
 }
 
-static int read_activation(const cJSON *config, const char *fallback, enum activation *activation,
-                           struct error *err)
+static int read_activation(const cJSON *config, const struct family *family,
+                           enum activation *activation, struct error *err)
 {
     static const char *const names[] = {"hidden_activation", "hidden_act", "activation_function",
                                         "activation"};
-    const char *name = NULL;
+    const char *name = NULL, *fallback = family->defaults.activation;
 
     for (size_t i = 0; i < sizeof names / sizeof *names && !name; i++)
-        name = json_find_string(config, names[i]);
+        if (config_keys_obeyed(family, names[i]))
+            name = json_find_string(config, names[i]);
     name = name ? name : fallback;
     if ((strcmp(name, "swiglu") == 0) != (strcmp(fallback, "swiglu") == 0))
         return error_set(err, ERROR_UNSUPPORTED, "the activation '" ERROR_NAME "' in place of '%s'",
@@ -255,6 +260,10 @@ static int read_rope(struct model_spec *spec, const cJSON *config, const struct 
             source.original_positions = 4096;
         if (rope_spec_load(&spec->stack.rope[i], &source, err))
             return -1;
+        if (spec->stack.rope[i].n_dims != sizes->head_dim &&
+            !config_keys_obeyed(family, "partial_rotary_factor"))
+            return error_set(err, ERROR_UNSUPPORTED, "partial_rotary_factor is not 1, which cannot "
+                             "be obeyed in a %s", family->name);
         if (rope_spec_switch(&spec->stack.rope[i]))
             spec->cache_limit = rope_spec_switch(&spec->stack.rope[i]);
     }
@@ -266,9 +275,11 @@ static int read_rope(struct model_spec *spec, const cJSON *config, const struct 
 /* ---- layers ---- */
 
 /* layer_types, where config.json has it, overrides the pattern of the family. */
-static int read_layer_types(struct stack_spec *stack, const cJSON *config, struct error *err)
+static int read_layer_types(struct model_spec *spec, const cJSON *config, struct error *err)
 {
     const cJSON *list = json_find(config, "layer_types"), *item;
+    struct stack_spec *stack = &spec->stack;
+    bool counts = config_keys_obeyed(spec->family, "layer_types");
     size_t i = 0;
 
     if (!list)
@@ -282,7 +293,35 @@ static int read_layer_types(struct stack_spec *stack, const cJSON *config, struc
         if (strcmp(name, "full_attention") != 0 && strcmp(name, "sliding_attention") != 0)
             return error_set(err, ERROR_UNSUPPORTED, "layer_types[%zu]: unknown '" ERROR_NAME "'",
                              i, name);
-        stack->slides[i++] = *name == 's';
+        if (counts)
+            stack->slides[i] = *name == 's';
+        i++;
+    }
+    return 0;
+}
+
+/* A decoder whose tokens see those that follow, too: masks that know no order, where the window
+ * reaches as far ahead as back, and one token further than in a causal one. What is true of an
+ * encoder transformers understands in two ways, by the kind of attention and the padding. */
+static int read_causal(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    const struct family *family = spec->family;
+    struct stack_spec *stack = &spec->stack;
+    int is_causal = json_find_bool(config, "is_causal");
+    bool has_masks_of_its_own = stack->position == POSITION_NONE || family == &family_openmoe ||
+                                family == &family_consolidated;
+
+    if (is_causal < 0 || (is_causal && family->is_causal && !spec->is_encoder_decoder))
+        return 0;
+    if (spec->is_encoder_decoder || (!is_causal && has_masks_of_its_own))
+        return error_set(err, ERROR_UNSUPPORTED, "is_causal is %s, which cannot be obeyed in a %s",
+                         is_causal ? "true" : "false", family->name);
+    if (is_causal && !stack->is_causal)
+        return error_set(err, ERROR_UNSUPPORTED, "is_causal is true in an encoder, which cannot be "
+                         "obeyed; is_decoder makes one causal");
+    if (!is_causal) {
+        stack->is_causal = false;
+        stack->window += stack->window > 0;
     }
     return 0;
 }
@@ -324,7 +363,7 @@ static int fill(struct model_spec *spec, const cJSON *config, struct error *err)
     const struct family *family = spec->family;
     struct sizes sizes;
 
-    if (read_sizes(config, &sizes, err) ||
+    if (config_keys_check(family, config, err) || read_sizes(config, family, &sizes, err) ||
         complete_sizes(&sizes, config, &family->defaults, err))
         return -1;
     spec->vocab_size = sizes.vocab_size;
@@ -334,11 +373,11 @@ static int fill(struct model_spec *spec, const cJSON *config, struct error *err)
     spec->has_embedding_norm = family->names->embedding_norm != NULL;
     spec->n_token_types = family->names->token_types ? sizes.n_token_types : 0;
     fill_stack(spec, &sizes);
-    if (read_eps(config, family->defaults.norm_eps, &spec->stack.norm_eps, err) ||
+    if (read_eps(config, family, &spec->stack.norm_eps, err) ||
         read_pad(config, family->defaults.pad_id, sizes.vocab_size, &spec->pad_id, err))
         return -1;
     if (family->position != POSITION_RELATIVE &&
-        read_activation(config, family->defaults.activation, &spec->stack.activation, err))
+        read_activation(config, family, &spec->stack.activation, err))
         return -1;
     if (family->position == POSITION_LEARNED)
         spec->n_positions = spec->max_tokens = sizes.max_positions;
@@ -347,7 +386,7 @@ static int fill(struct model_spec *spec, const cJSON *config, struct error *err)
     spec->stack.final_norm_eps = spec->stack.norm_eps;
     if (family->adjust && family->adjust(spec, config, err))
         return -1;
-    return read_layer_types(&spec->stack, config, err);
+    return read_layer_types(spec, config, err) || read_causal(spec, config, err) ? -1 : 0;
 }
 
 /* T5's encoder alone, as an encoder. */

@@ -1,7 +1,9 @@
 /* json.h - small JSON documents: cJSON behind a strict door, and the text that we write.
  *
- * cJSON is used for trees that we walk by name. It takes much that is not JSON, so
- * json_parse first lets json_reader judge the text. Look-ups are case-sensitive. */
+ * cJSON's trees are walked by name, but its parser is not used: it takes much that is not JSON,
+ * and of what Python's json takes it does not know NaN and Infinity, and finds the first of two
+ * members of one name where Python keeps the last. json_parse builds the tree from json_reader,
+ * and reads what Python reads. Look-ups are case-sensitive. */
 #ifndef COCKTAIL_JSON_H
 #define COCKTAIL_JSON_H
 
@@ -12,7 +14,8 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
-/* The tree, freed by the caller with cJSON_Delete, or NULL with ERROR_FORMAT. */
+/* The tree, freed by the caller with cJSON_Delete, or NULL with ERROR_FORMAT. NaN and Infinity are
+ * numbers (valuedouble; nobody may look at valueint); no object has two members of one name. */
 cJSON *json_parse(const char *text, size_t size, struct error *err);
 
 /* Borrowed members of an object; NULL when absent, of another type, or JSON null. */
@@ -28,8 +31,9 @@ void json_add_bytes(struct buffer *out, const char *text, size_t size);
 void json_add_number(struct buffer *out, double value);
 
 /* Edit one top-level member of the object in `text`, every other byte kept. `value` is JSON
- * text; NULL removes the member. A member that is absent is added at the end. The text must be
- * valid JSON (as json_parse has accepted it). */
+ * text; NULL removes the member. Of two members of one name the last is edited, and both are
+ * removed. A member that is absent is added at the end. The text must be what json_parse has
+ * accepted. */
 void json_edit_member(struct buffer *text, const char *name, const char *value);
 
 #endif

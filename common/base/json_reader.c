@@ -1,6 +1,7 @@
 #include "json_reader.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,8 @@ enum json_kind json_reader_peek(struct json_reader *reader)
     case 't':
     case 'f': return JSON_BOOL;
     case 'n': return JSON_NULL;
+    case 'N':
+    case 'I': return reader->takes_constants ? JSON_NUMBER : JSON_NONE;
     default: return c == '-' || (c >= '0' && c <= '9') ? JSON_NUMBER : JSON_NONE;
     }
 }
@@ -215,6 +218,30 @@ int json_reader_member(struct json_reader *reader, struct json_text *key, struct
     return 1;
 }
 
+/* Steps behind a number that Python has a word for; false when there is none. */
+static bool scan_constant(struct json_reader *reader, double *value)
+{
+    static const struct {
+        const char *word;
+        double value;
+    } constants[] = {{"NaN", NAN}, {"Infinity", INFINITY}, {"-Infinity", -INFINITY}};
+
+    if (!reader->takes_constants)
+        return false;
+    next_byte(reader);
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
+        size_t length = strlen(constants[i].word);
+
+        if (reader->size - reader->position < length ||
+            memcmp(reader->text + reader->position, constants[i].word, length) != 0)
+            continue;
+        reader->position += length;
+        *value = constants[i].value;
+        return true;
+    }
+    return false;
+}
+
 /* Checks the grammar of RFC 8259 section 6 and steps behind the number. */
 static int scan_number(struct json_reader *reader, struct error *err)
 {
@@ -257,6 +284,8 @@ int json_reader_number(struct json_reader *reader, double *value, struct error *
     char digits[64];
     size_t start, length;
 
+    if (scan_constant(reader, value))
+        return 0;
     next_byte(reader);
     start = reader->position;
     if (scan_number(reader, err))
@@ -316,6 +345,7 @@ int json_reader_bool(struct json_reader *reader, bool *value, struct error *err)
 int json_reader_skip(struct json_reader *reader, struct error *err)
 {
     struct json_text ignored;
+    double constant;
     int more;
 
     switch (json_reader_peek(reader)) {
@@ -334,7 +364,7 @@ int json_reader_skip(struct json_reader *reader, struct error *err)
                 return -1;
         return more;
     case JSON_STRING: return json_reader_string(reader, &ignored, err);
-    case JSON_NUMBER: return scan_number(reader, err);
+    case JSON_NUMBER: return scan_constant(reader, &constant) ? 0 : scan_number(reader, err);
     case JSON_NULL: return read_word(reader, "null", err);
     default: return read_word(reader, next_byte(reader) == 't' ? "true" : "false", err);
     }

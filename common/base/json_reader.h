@@ -1,8 +1,9 @@
 /* json_reader.h - JSON read in one pass, without a tree.
  *
- * For what is too large for cJSON (a tokenizer.json of 31 MB, a header with 10^6 tensors), and as
+ * For what is too large for a tree (a tokenizer.json of 31 MB, a header with 10^6 tensors), and as
  * the one strict judge of what JSON is: RFC 8259, UTF-8, nesting up to 128, one value and
- * nothing behind it. The caller asks for what it expects:
+ * nothing behind it; of Python's json the NaN and Infinity besides, where the caller allows them.
+ * The caller asks for what it expects:
  *
  *     json_reader_object(&reader, err);                      // enters
  *     while ((more = json_reader_member(&reader, &key, err)) > 0)
@@ -36,6 +37,7 @@ struct json_reader {
     size_t size, position;
     size_t depth;
     bool has_nul; /* a string so far held \u0000 */
+    bool takes_constants; /* NaN, Infinity and -Infinity are numbers, as Python's json writes them */
     bool is_first[JSON_DEPTH_MAX + 1]; /* per open container: nothing read in it yet */
     char closer[JSON_DEPTH_MAX + 1];
     struct buffer scratch;

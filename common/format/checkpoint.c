@@ -367,6 +367,7 @@ static int open_index(struct checkpoint *checkpoint, const struct folder *folder
     if (!text)
         return -1;
     json_reader_init(&reader, text, size);
+    reader.takes_constants = true; /* Python wrote it */
     rc = read_index(checkpoint, folder, directory, &reader, err);
     if (rc)
         error_context(err, "'%s/%s'", folder->path, path);

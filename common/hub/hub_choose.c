@@ -81,6 +81,7 @@ static int use_shards(struct hub_listing *listing, const char *directory, const 
     int more;
 
     json_reader_init(&reader, text->data, text->size);
+    reader.takes_constants = true; /* Python wrote it */
     more = json_reader_object(&reader, err) ? -1 : 1;
     while (more > 0 && (more = json_reader_member(&reader, &key, err)) > 0)
         if (json_text_is(key, "weight_map") ? use_weight_map(listing, directory, &reader, err)
@@ -219,6 +220,7 @@ static int use_modules(struct hub_listing *listing, const struct hub_wish *wish,
         return -1;
     }
     json_reader_init(&reader, text.data, text.size);
+    reader.takes_constants = true;
     if (json_reader_array(&reader, err) == 0)
         while ((more = json_reader_item(&reader, err)) > 0)
             if (use_module(listing, wish, &reader, err)) {

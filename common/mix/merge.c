@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/config_keys.h"
 #include "arch/quantized.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -37,6 +38,20 @@ static int find_type(struct merge *merge, struct error *err)
     return 0;
 }
 
+/* Of a model that is given twice once. */
+static void tell_unknown_keys(struct merge *merge)
+{
+    for (size_t i = 0; i < merge->n_models; i++) {
+        const struct model_folder *model = &merge->models[i];
+        size_t first = 0;
+
+        while (strcmp(merge->models[first].name, model->name) != 0)
+            first++;
+        if (first == i)
+            config_keys_tell(&model->config, model->name, &merge->notices);
+    }
+}
+
 static int open_models(struct merge *merge, const char *const *paths, struct error *err)
 {
     for (size_t i = 0; i < merge->n_models; i++) {
@@ -52,6 +67,7 @@ static int open_models(struct merge *merge, const char *const *paths, struct err
         fit_load_specs(merge->specs, merge->models, merge->n_models, merge->type, err) ||
         fit_compare_configs(merge->models, merge->specs, merge->n_models, &merge->notices, err))
         return -1;
+    tell_unknown_keys(merge);
     return fit_compare_tokenizers(merge->models, merge->n_models, merge->options.ignore_tokenizer,
                                   &merge->notices, err);
 }

@@ -20,6 +20,11 @@ static int check_type(const struct model *model, enum model_type type, const cha
     if (type == MODEL_DECODER && (!spec->family->names->head || spec->is_encoder_decoder))
         return error_set(err, ERROR_INCOMPATIBLE, "'%s': a %s cannot run as a decoder", name,
                          spec->family->name);
+    if (type == MODEL_DECODER && !spec->stack.is_causal)
+        return error_set(err, ERROR_UNSUPPORTED, "'%s': its attention is not causal (is_causal or "
+                         "use_bidirectional_attention of %s), so that it can neither continue a "
+                         "text nor be judged by its next tokens; as an encoder it can be used "
+                         "(--type encoder)", name, spec->config_name);
     if (type == MODEL_ENCODER_DECODER && !spec->is_encoder_decoder)
         return error_set(err, ERROR_INCOMPATIBLE, "'%s': a %s cannot run as an encoder-decoder",
                          name, spec->family->name);

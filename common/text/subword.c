@@ -106,6 +106,28 @@ static int read_merges(struct model_fields *fields, struct json_reader *reader, 
     return bpe_merges_read(&fields->merges, reader, &fields->tokens, fields->prefix.length, err);
 }
 
+/* Of two fields of one name the last counts. Merges that have been read were read with the
+ * vocabulary and the prefix that stood before them. */
+static void forget(struct model_fields *fields, enum field field)
+{
+    static const size_t sizes[] = {[JSON_OBJECT] = sizeof(size_t), [JSON_BOOL] = sizeof(bool),
+                                   [JSON_STRING] = sizeof(struct json_text),
+                                   [JSON_NUMBER] = sizeof(double)};
+    const struct field_row *row = &field_rows[field];
+
+    if (row->kind != JSON_NONE)
+        memset((char *)fields + row->offset, 0, sizes[row->kind]);
+    fields->is_null[field] = false;
+    if (field == FIELD_VOCAB) {
+        token_table_release(&fields->tokens);
+        unigram_release_pieces(&fields->pieces);
+    }
+    if (field == FIELD_VOCAB || field == FIELD_PREFIX || field == FIELD_MERGES) {
+        bpe_merges_release(&fields->merges);
+        fields->has_read_merges = false;
+    }
+}
+
 static int read_value(struct model_fields *fields, enum field field, struct json_reader *reader,
                       struct error *err)
 {
@@ -145,7 +167,7 @@ static int read_fields(struct model_fields *fields, struct json_reader *reader, 
             continue;
         }
         if (fields->is_there[field])
-            return error_set(err, ERROR_FORMAT, "there are two of '%s'", field_rows[field].name);
+            forget(fields, (enum field)field);
         if (read_value(fields, (enum field)field, reader, err))
             return error_context(err, "%s", field_rows[field].name);
         fields->is_there[field] = true;

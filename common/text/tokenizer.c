@@ -250,14 +250,12 @@ static int read_member(struct tokenizer *tokenizer, struct json_reader *reader,
     for (size_t i = 0; i < N_PARTS; i++) {
         if (!json_text_is(key, part_names[i]))
             continue;
-        if (parts[i])
-            return error_set(err, ERROR_FORMAT, "duplicate key '%s'", part_names[i]);
+        cJSON_Delete(parts[i]); /* of two parts of one name the last counts */
         parts[i] = read_tree(reader, err);
         return parts[i] ? 0 : error_context(err, "%s", part_names[i]);
     }
     if (json_text_is(key, "model")) {
-        if (tokenizer->subword)
-            return error_set(err, ERROR_FORMAT, "duplicate key 'model'");
+        subword_free(tokenizer->subword);
         tokenizer->subword = subword_load(reader, err);
         return tokenizer->subword ? 0 : error_context(err, "model");
     }

@@ -29,7 +29,7 @@ static int read_id_object(struct vocabulary *vocabulary, struct json_reader *rea
 {
     struct buffer token = {0};
     struct json_text key;
-    size_t id;
+    size_t id, *known;
     int more;
 
     if (json_reader_object(reader, err))
@@ -41,7 +41,11 @@ static int read_id_object(struct vocabulary *vocabulary, struct json_reader *rea
             more = -1;
             break;
         }
-        add_token(vocabulary, token.data, token.size, id);
+        known = vocabulary->file ? NULL : hash_map_find(&vocabulary->ids, token.data, token.size);
+        if (known)
+            *known = id; /* named twice: the last counts */
+        else
+            add_token(vocabulary, token.data, token.size, id);
     }
     buffer_release(&token);
     return more;
@@ -310,6 +314,7 @@ static int read_source(struct vocabulary *vocabulary, const struct source *sourc
     if (!text)
         return -1;
     json_reader_init(&reader, text, size);
+    reader.takes_constants = true; /* Python wrote it */
     if (source->read_json)
         rc = source->read_json(vocabulary, &reader, err) || json_reader_finish(&reader, err) ? -1
                                                                                               : 0;

@@ -99,7 +99,7 @@ unknown "{\"decoder\":{\"type\":\"Fancy\"},$tiny}"
 unknown '{"model":{"type":"Fancy"}}'
 unknown "{\"fancy\":null,$tiny}"
 unknown "{\"version\":\"2.0\",$tiny}"
-unknown "{$tiny,$tiny}"
+unknown "{${tiny/:0/:5},\"decoder\":{\"type\":\"Fancy\"},\"decoder\":null,$tiny}" # the last counts
 unknown "{$tiny"
 unknown '[]'
 echo '[1' >broken/tokenizer_config.json

@@ -19,8 +19,9 @@ static void refuses_what_cjson_would_let_pass(void)
 {
     static const char *const texts[] = {
         "{} trailing", "[1,]x", "01", "+1", "1.", ".5", "\"\n\"", "\xef\xbb\xbf{}", "\x01{}",
-        "{\"a\":1,}", "[nan]", "\"\\ud800\"", "\"\xff\"", "", "   ", "\"a\\u0000b\"",
-        "{\"a\\u0000\":1}",
+        "{\"a\":1,}", "[nan]", "[Nan]", "[Infinit]", "[Infinity1]", "[-NaN]", "[+Infinity]",
+        "[--Infinity]", "[- Infinity]", "NaN,", "{NaN:1}", "{\"a\":Infinity,}", "\"\\ud800\"",
+        "\"\xff\"", "", "   ", "\"a\\u0000b\"", "{\"a\\u0000\":1}",
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -56,6 +57,38 @@ static void takes_a_number_of_any_length(void)
     if (json)
         CHECK(cJSON_GetArrayItem(json, 0)->valuedouble > 0.33 &&
               cJSON_GetArrayItem(json, 0)->valuedouble < 0.34);
+    cJSON_Delete(json);
+}
+
+/* json.loads of Python, where they are words of its own. */
+static void reads_the_numbers_that_python_writes(void)
+{
+    cJSON *json = parse("{\"a\":[0.0, Infinity],\"b\":-Infinity,\"c\" : NaN ,\"d\":1e999,"
+                        "\"NaN\":\"Infinity, NaN\"}");
+
+    CHECK(cJSON_GetArraySize(json_find(json, "a")) == 2);
+    CHECK(cJSON_GetArrayItem(json_find(json, "a"), 1)->valuedouble == INFINITY);
+    CHECK(cJSON_IsNumber(json_find(json, "b")) && json_find(json, "b")->valuedouble == -INFINITY);
+    CHECK(cJSON_IsNumber(json_find(json, "c")) && isnan(json_find(json, "c")->valuedouble));
+    CHECK(json_find(json, "d")->valuedouble == INFINITY);
+    CHECK(strcmp(json_find_string(json, "NaN"), "Infinity, NaN") == 0);
+    cJSON_Delete(json);
+    json = parse("NaN");
+    CHECK(cJSON_IsNumber(json));
+    cJSON_Delete(json);
+}
+
+/* json.loads of Python: {'a': 3, 'b': {'x': None}, 'é': 6} */
+static void of_two_members_of_one_name_the_last_counts(void)
+{
+    cJSON *json = parse("{\"a\":1,\"b\":2,\"a\":[2],\"b\":{\"x\":1,\"x\":null},\"\\u00e9\":5,"
+                        "\"\\u0061\":3,\"\xc3\xa9\":6}");
+
+    CHECK(cJSON_GetArraySize(json) == 3);
+    CHECK(json_find(json, "a")->valuedouble == 3);
+    CHECK(cJSON_IsObject(json_find(json, "b")) && cJSON_GetArraySize(json_find(json, "b")) == 1);
+    CHECK(!json_find(json_find(json, "b"), "x"));
+    CHECK(json_find(json, "\xc3\xa9")->valuedouble == 6);
     cJSON_Delete(json);
 }
 
@@ -209,6 +242,22 @@ static void an_absent_member_is_added_at_the_end(void)
     check_edit("{\"a\":1}", "q\"\\", "2", "{\"a\":1,\n  \"q\\\"\\\\\": 2}");
 }
 
+static void the_last_of_two_members_is_edited(void)
+{
+    check_edit("{\"a\":1,\"b\":2,\"a\":3}", "a", "4", "{\"a\":1,\"b\":2,\"a\":4}");
+    check_edit("{\"a\":1,\"a\":2,\"b\":3}", "a", "4", "{\"a\":1,\"a\":4,\"b\":3}");
+    check_edit("{\"a\":1,\"b\":2,\"a\":3}", "a", NULL, "{\"b\":2}");
+    check_edit("{\"b\":0, \"a\":1, \"a\":3 , \"c\":2}", "a", NULL, "{\"b\":0, \"c\":2}");
+    check_edit("{\"a\":1,\"a\":2}", "a", NULL, "{}");
+}
+
+static void numbers_of_python_are_kept(void)
+{
+    check_edit("{\"t\": [0.0, Infinity], \"a\": NaN, \"b\": -Infinity}", "a", "1",
+               "{\"t\": [0.0, Infinity], \"a\": 1, \"b\": -Infinity}");
+    check_edit("{\"t\": -Infinity}", "a", "1", "{\"t\": -Infinity,\n  \"a\": 1}");
+}
+
 static void only_the_top_level_counts(void)
 {
     check_edit("{\"o\":{\"a\":1},\"l\":[{\"a\":2}],\"s\":\"a\",\"a\":3}", "a", "4",
@@ -226,10 +275,12 @@ static void names_are_compared_as_they_are_meant(void)
 }
 
 TESTS(TEST(refuses_what_cjson_would_let_pass), TEST(reads_no_further_than_the_size),
-      TEST(takes_a_number_of_any_length), TEST(finds_members_by_exact_name_and_type),
+      TEST(takes_a_number_of_any_length), TEST(reads_the_numbers_that_python_writes),
+      TEST(of_two_members_of_one_name_the_last_counts), TEST(finds_members_by_exact_name_and_type),
       TEST(writes_strings_as_python_and_serde_do),
       TEST(bytes_that_are_not_utf8_become_the_replacement_character),
       TEST(every_string_that_is_written_is_read_back), TEST(numbers_come_back_exactly),
       TEST(what_is_not_finite_becomes_null), TEST(a_value_is_replaced_wherever_it_stands),
       TEST(a_member_is_removed_with_its_comma), TEST(an_absent_member_is_added_at_the_end),
+      TEST(the_last_of_two_members_is_edited), TEST(numbers_of_python_are_kept),
       TEST(only_the_top_level_counts), TEST(names_are_compared_as_they_are_meant))

@@ -1,6 +1,8 @@
 /* test_json_reader.c - what JSON is (RFC 8259), and reading it piece by piece. */
 #include "base/json_reader.h"
 
+#include <math.h>
+
 #include <stdint.h>
 
 #include "base/memory.h"
@@ -233,6 +235,27 @@ static void sizes_are_whole_and_exact(void)
         CHECK(read_as('z', bad[i], &err) == -1 && err.code == ERROR_FORMAT);
 }
 
+static void numbers_of_python_are_taken_only_when_allowed(void)
+{
+    static const char *const texts[] = {"NaN", "Infinity", "-Infinity"};
+
+    for (size_t i = 0; i < 3; i++) {
+        struct json_reader reader;
+        struct error err;
+        double value = 0;
+
+        CHECK(read_as('n', texts[i], &err) == -1 && err.code == ERROR_FORMAT);
+        err = (struct error){0};
+        json_reader_init(&reader, texts[i], strlen(texts[i]));
+        reader.takes_constants = true;
+        CHECK(json_reader_peek(&reader) == JSON_NUMBER);
+        CHECK(json_reader_number(&reader, &value, &err) == 0);
+        CHECK(json_reader_finish(&reader, &err) == 0);
+        CHECK(i == 0 ? isnan(value) : i == 1 ? value == INFINITY : value == -INFINITY);
+        json_reader_release(&reader);
+    }
+}
+
 static void escapes_become_utf8_and_a_nul_is_marked(void)
 {
     static const char text[] = "[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\",\"\\u00e9\\u20ac\\ud83d\\ude00\","
@@ -270,4 +293,5 @@ TESTS(TEST(takes_what_rfc_8259_allows), TEST(refuses_everything_else),
       TEST(a_nul_byte_is_not_the_end), TEST(every_cut_of_a_valid_text_is_refused),
       TEST(complaints_say_where), TEST(nesting_ends_at_128), TEST(a_caller_walks_what_it_expects),
       TEST(asked_for_another_kind_it_fails), TEST(sizes_are_whole_and_exact),
+      TEST(numbers_of_python_are_taken_only_when_allowed),
       TEST(escapes_become_utf8_and_a_nul_is_marked), TEST(a_text_is_compared_whole))

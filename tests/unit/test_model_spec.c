@@ -116,6 +116,58 @@ static void a_yarn_factor_follows_from_the_lengths(void)
     model_spec_release(&spec);
 }
 
+/* Which tokens see which in transformers 5.24. */
+static void attention_is_causal_where_config_json_says_so(void)
+{
+    static const struct {
+        const char *config;
+        bool is_causal;
+        size_t window;
+    } cases[] = {
+        {"\"LlamaModel\"]", true, 0},
+        {"\"LlamaModel\"],\"is_causal\":true", true, 0},
+        {"\"LlamaModel\"],\"is_causal\":false", false, 0},
+        {"\"GPT2Model\"],\"is_causal\":false", false, 0},
+        {"\"GPTNeoXModel\"],\"is_causal\":false,\"is_decoder\":true", false, 0},
+        {"\"MistralModel\"],\"sliding_window\":4", true, 4},
+        {"\"MistralModel\"],\"sliding_window\":4,\"is_causal\":false", false, 5},
+        {"\"Gemma3TextModel\"],\"sliding_window\":6", true, 6},
+        {"\"Gemma3TextModel\"],\"sliding_window\":6,\"use_bidirectional_attention\":true", false,
+         4},
+        {"\"Gemma3TextModel\"],\"sliding_window\":6,\"use_bidirectional_attention\":true,"
+         "\"is_causal\":false", false, 5},
+        {"\"Gemma3TextModel\"],\"sliding_window\":6,\"is_causal\":false", false, 7},
+        {"\"BertModel\"],\"is_causal\":false", false, 0},
+        {"\"BertModel\"],\"is_decoder\":true", true, 0},
+        {"\"XLMRobertaModel\"],\"is_decoder\":true,\"is_causal\":true", true, 0},
+        {"\"RobertaModel\"],\"is_decoder\":true,\"is_causal\":false", false, 0},
+        {"\"DistilBertModel\"],\"is_decoder\":true", false, 0},
+    };
+    static const char *const refused[] = {
+        "\"BertModel\"],\"is_causal\":true", "\"DistilBertModel\"],\"is_causal\":true",
+        "\"T5EncoderModel\"],\"is_causal\":false", "\"ModuleFormerModel\"],\"is_causal\":false",
+        "\"OpenMoeModel\"],\"num_experts\":4,\"is_causal\":false",
+    };
+    struct model_spec spec;
+    struct error err;
+    char text[256];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(text, sizeof text, "{\"architectures\":[%s}", cases[i].config);
+        CHECK(load(&spec, text, MODEL_ENCODER, &err) == 0);
+        CHECK(spec.stack.is_causal == cases[i].is_causal && spec.stack.window == cases[i].window);
+        if (spec.stack.is_causal != cases[i].is_causal || spec.stack.window != cases[i].window)
+            printf("# %s: %d, %zu\n", text, spec.stack.is_causal, spec.stack.window);
+        model_spec_release(&spec);
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        snprintf(text, sizeof text, "{\"architectures\":[%s}", refused[i]);
+        CHECK(load(&spec, text, MODEL_ENCODER, &err) == -1 && err.code == ERROR_UNSUPPORTED);
+        CHECK_CONTAINS(err.text, "is_causal is ");
+        model_spec_release(&spec);
+    }
+}
+
 static void bad_values_are_named(void)
 {
     static const struct {
@@ -570,7 +622,8 @@ static void routers_and_experts_must_be_as_many_as_config_json_says(void)
 TESTS(TEST(what_config_json_leaves_out_is_the_default_of_the_class),
       TEST(null_is_absent_but_for_what_it_switches_off),
       TEST(dynamic_rotation_sets_no_limit_to_a_text), TEST(the_part_about_the_text_model_counts),
-      TEST(a_yarn_factor_follows_from_the_lengths), TEST(bad_values_are_named),
+      TEST(a_yarn_factor_follows_from_the_lengths),
+      TEST(attention_is_causal_where_config_json_says_so), TEST(bad_values_are_named),
       TEST(numbers_of_experts_are_checked), TEST(numbers_of_experts_are_checked_in_all_families),
       TEST(what_does_not_fit_in_molm_or_openmoe_is_named),
       TEST(of_molm_and_openmoe_what_the_original_ignores_does_not_count),

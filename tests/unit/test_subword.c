@@ -171,9 +171,40 @@ static void refuses_what_would_be_a_guess(void)
     check_refused("{\"type\":\"WordPiece\"," ABC ",\"unk_token\":\"a\"}", ERROR_FORMAT,
                   "'continuing_subword_prefix' is missing");
     check_refused("{" ABC "}", ERROR_FORMAT, "no type");
-    check_refused("{\"merges\":[]," ABC "," ABC "}", ERROR_FORMAT, "two of 'vocab'");
     check_refused("{\"type\":\"Unigram\"," ABC "}", ERROR_FORMAT, "'vocab' is not a list");
     check_refused("[]", ERROR_FORMAT, "not an object");
+}
+
+/* As Tokenizer.from_str of tokenizers 0.23 does. */
+static void of_two_fields_of_one_name_the_last_counts(void)
+{
+    static const struct {
+        const char *json, *word, *ids;
+    } rows[] = {
+        {"{\"type\":\"WordLevel\",\"vocab\":{\"a\":0,\"U\":1,\"a\":2},\"unk_token\":\"U\"}",
+         "a", " 2"},
+        {"{\"type\":\"WordLevel\",\"vocab\":{\"a\":0,\"U\":1,\"V\":2},\"unk_token\":\"U\","
+         "\"unk_token\":\"V\"}", "b", " 2"},
+        {"{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"],"
+         "\"merges\":[]}",
+         "ab", " 0 1"},
+        {"{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[],"
+         "\"merges\":[\"a b\"]}",
+         "ab", " 2"},
+        {"{\"type\":\"BPE\",\"continuing_subword_prefix\":null,\"vocab\":{\"a\":0},\"merges\":[],"
+         "\"vocab\":{\"a\":7,\"b\":8}}", "ab", " 7 8"},
+        {"{\"type\":\"BPE\",\"continuing_subword_prefix\":null,\"vocab\":{\"b\":0,\"a\":1,"
+         "\"ab\":2},\"merges\":[\"a b\"],\"vocab\":{\"ab\":5,\"a\":7,\"b\":8}}", "ab", " 5"},
+        {"{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"U\":1},\"merges\":[],\"unk_token\":\"U\","
+         "\"unk_token\":null}", "ax", " 0"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct subword *subword = must_load(rows[i].json);
+
+        CHECK_WORD(subword, rows[i].word, rows[i].ids);
+        subword_free(subword);
+    }
 }
 
 static void names_the_merge_that_is_wrong(void)
@@ -565,6 +596,7 @@ static void an_unknown_character_is_the_last_resort(void)
 }
 
 TESTS(TEST(gives_the_ids_of_the_reference), TEST(refuses_what_would_be_a_guess),
+      TEST(of_two_fields_of_one_name_the_last_counts),
       TEST(names_the_merge_that_is_wrong), TEST(refuses_ids_and_scores_beyond_reason),
       TEST(refuses_pieces_that_would_make_it_slow), TEST(every_truncated_model_is_refused),
       TEST(the_kind_of_an_old_file_follows_from_its_fields), TEST(ids_may_have_holes),
