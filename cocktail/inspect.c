@@ -139,6 +139,8 @@ static int find_facts(struct facts *facts, const struct inspect_options *options
         model_folder_vocabulary(&facts->model, &facts->vocabulary, err))
         return -1;
     facts->quantization = quantized_method(&facts->model, facts->weights.items[0].checkpoint);
+    if (facts->vocabulary.problem)
+        notices_add(&facts->notices, "the tokenizer cannot be run: %s", facts->vocabulary.problem);
     if (facts->model.has_config &&
         architecture_type(&facts->model.config, NULL, name, &type, &ignored) == 0) {
         facts->type = model_type_name(type);
@@ -364,7 +366,7 @@ static void print_text(const struct inspect_options *options, const struct facts
     add_fact(&table, "tied head", facts->is_tied ? "yes" : "no");
     if (facts->vocabulary.kind)
         buffer_format(&text, "%s, %zu tokens (%s)", facts->vocabulary.kind,
-                      facts->vocabulary.ids.n_entries, facts->vocabulary.file);
+                      facts->vocabulary.tokens.n_entries, facts->vocabulary.file);
     add_fact(&table, "tokenizer", text.data);
     add_fact(&table, "pooling", facts->model.sentence.pooling);
     add_fact(&table, "quantization", facts->quantization);

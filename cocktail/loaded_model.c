@@ -24,14 +24,10 @@ static int find_type(struct loaded_model *loaded, const char *path,
     return 0;
 }
 
-/* Old sentence-transformers folders keep everything of the model one level down. */
 static int load_tokenizer(struct loaded_model *loaded, struct error *err)
 {
-    const struct folder *folder = loaded->folder.folder;
-    const char *below = loaded->folder.sentence.transformer;
-    bool is_below = *below && folder_look(folder, "tokenizer_config.json") == FOLDER_ABSENT;
-
-    loaded->tokenizer = tokenizer_load(folder, is_below ? below : "", err);
+    loaded->tokenizer =
+        tokenizer_load(loaded->folder.folder, model_folder_tokenizer_at(&loaded->folder), err);
     return loaded->tokenizer ? 0 : -1;
 }
 

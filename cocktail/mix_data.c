@@ -82,11 +82,8 @@ static double alpha_of(const struct mix_data_options *options)
 static int load_base_tokenizer(struct judging *judging, struct error *err)
 {
     const struct model_folder *base = &judging->merge->models[0];
-    const char *below = base->sentence.transformer;
-    bool is_below =
-        *below && folder_look(base->folder, "tokenizer_config.json") == FOLDER_ABSENT;
 
-    judging->tokenizer = tokenizer_load(base->folder, is_below ? below : "", err);
+    judging->tokenizer = tokenizer_load(base->folder, model_folder_tokenizer_at(base), err);
     return judging->tokenizer ? 0 : -1;
 }
 

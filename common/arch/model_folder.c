@@ -153,17 +153,26 @@ struct checkpoint *model_folder_weights(const struct model_folder *model, struct
                            model->file, notices, err);
 }
 
+const char *model_folder_tokenizer_at(const struct model_folder *model)
+{
+    const char *below = model->sentence.transformer;
+    bool is_below = *below && !model->file &&
+                    folder_look(model->folder, "tokenizer_config.json") == FOLDER_ABSENT;
+
+    return is_below ? below : "";
+}
+
 int model_folder_vocabulary(const struct model_folder *model, struct vocabulary *vocabulary,
                             struct error *err)
 {
+    const char *below = model->sentence.transformer, *at = model_folder_tokenizer_at(model);
+
     *vocabulary = (struct vocabulary){0};
     if (model->file)
         return 0;
-    if (vocabulary_load(vocabulary, model->folder, model->sentence.transformer, err))
-        return -1;
-    if (vocabulary->kind || !*model->sentence.transformer)
-        return 0;
-    return vocabulary_load(vocabulary, model->folder, "", err);
+    if (*below && !tokenizer_is_there(model->folder, at))
+        at = *at ? "" : below;
+    return vocabulary_load(vocabulary, model->folder, at, err);
 }
 
 bool model_folder_is_tied(const struct model_folder *model)

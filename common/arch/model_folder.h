@@ -44,7 +44,10 @@ int model_folder_need_config(const struct model_folder *model, struct error *err
 /* Its weights; closed with checkpoint_close. */
 struct checkpoint *model_folder_weights(const struct model_folder *model, struct notices *notices,
                                         struct error *err);
-/* Its tokens and their ids, from the files beside config.json or else at the top of the folder;
+/* The directory, within the folder, whose tokenizer is the model's. Old sentence-transformers folders
+ * keep everything of the model one level down. */
+const char *model_folder_tokenizer_at(const struct model_folder *model);
+/* Its tokens and their ids, from there or else from where there are any;
  * zeroed when there are none. ERROR_FORMAT for a malformed one. Released with vocabulary_release. */
 int model_folder_vocabulary(const struct model_folder *model, struct vocabulary *vocabulary,
                             struct error *err);

@@ -171,9 +171,29 @@ static void refuses_what_would_be_a_guess(void)
     check_refused("{\"type\":\"WordPiece\"," ABC ",\"unk_token\":\"a\"}", ERROR_FORMAT,
                   "'continuing_subword_prefix' is missing");
     check_refused("{" ABC "}", ERROR_FORMAT, "no type");
-    check_refused("{\"merges\":[]," ABC "," ABC "}", ERROR_FORMAT, "two of 'vocab'");
     check_refused("{\"type\":\"Unigram\"," ABC "}", ERROR_FORMAT, "'vocab' is not a list");
     check_refused("[]", ERROR_FORMAT, "not an object");
+}
+
+/* As in tokenizers 0.23.3. */
+static void the_last_of_two_fields_counts(void)
+{
+    static const char *const texts[] = {
+        "{\"type\":\"BPE\",\"vocab\":{\"x\":0},\"vocab\":{\"a\":6,\"b\":7,\"ab\":8},"
+        "\"merges\":[\"a b\"]}",
+        "{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"continuing_subword_prefix\":null,"
+        "\"merges\":[\"a b\"],\"vocab\":{\"a\":6,\"b\":7,\"ab\":8}}",
+        "{\"type\":\"BPE\",\"vocab\":{\"a\":6,\"b\":7,\"ab\":8},\"merges\":[\"b a\"],"
+        "\"merges\":[\"a b\"],\"unk_token\":\"a\",\"unk_token\":null}",
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct subword *subword = must_load(texts[i]);
+
+        CHECK(subword_n_tokens(subword) == 3);
+        CHECK_WORD(subword, "abza", " 8 6");
+        subword_free(subword);
+    }
 }
 
 static void names_the_merge_that_is_wrong(void)
@@ -565,7 +585,7 @@ static void an_unknown_character_is_the_last_resort(void)
 }
 
 TESTS(TEST(gives_the_ids_of_the_reference), TEST(refuses_what_would_be_a_guess),
-      TEST(names_the_merge_that_is_wrong), TEST(refuses_ids_and_scores_beyond_reason),
+      TEST(the_last_of_two_fields_counts), TEST(names_the_merge_that_is_wrong), TEST(refuses_ids_and_scores_beyond_reason),
       TEST(refuses_pieces_that_would_make_it_slow), TEST(every_truncated_model_is_refused),
       TEST(the_kind_of_an_old_file_follows_from_its_fields), TEST(ids_may_have_holes),
       TEST(the_last_of_equal_tokens_counts), TEST(an_empty_vocabulary_is_possible),
