@@ -4,6 +4,7 @@
 
 #include "arch/architecture.h"
 #include "arch/checkpoint_names.h"
+#include "arch/llama_params.h"
 #include "arch/model_components.h"
 #include "arch/model_layout.h"
 #include "arch/quantized.h"
@@ -359,7 +360,9 @@ static void print_text(const struct inspect_options *options, const struct facts
 
     add_fact(&table, "path", options->common.operands[0]);
     add_fact(&table, "architecture",
-             config->is_consolidated ? "Mistral's own (params.json)" : config->architecture);
+             !config->is_consolidated             ? config->architecture
+             : llama_params_is(config->json) ? "Llama's own (params.json)"
+                                             : "Mistral's own (params.json)");
     add_fact(&table, "type", facts->type);
     add_sizes(&table, facts);
     add_experts(&table, facts);

@@ -41,7 +41,8 @@ char *model_folder_label(const struct model_folder *model);
 /* -1 with ERROR_FORMAT that says what was looked for when there is no config.json. */
 int model_folder_need_config(const struct model_folder *model, struct error *err);
 
-/* Its weights; closed with checkpoint_close. */
+/* Its weights; closed with checkpoint_close. Of Llama's own files those must all be there, and what
+ * their slices make must be what params.json says. */
 struct checkpoint *model_folder_weights(const struct model_folder *model, struct notices *notices,
                                         struct error *err);
 /* The directory, within the folder, whose tokenizer is the model's. Old sentence-transformers folders
