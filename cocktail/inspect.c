@@ -5,6 +5,7 @@
 #include "arch/architecture.h"
 #include "arch/checkpoint_names.h"
 #include "arch/config_keys.h"
+#include "arch/llama_params.h"
 #include "arch/model_components.h"
 #include "arch/model_layout.h"
 #include "arch/quantized.h"
@@ -141,6 +142,8 @@ static int find_facts(struct facts *facts, const struct inspect_options *options
         model_folder_vocabulary(&facts->model, &facts->vocabulary, err))
         return -1;
     facts->quantization = quantized_method(&facts->model, facts->weights.items[0].checkpoint);
+    if (facts->vocabulary.problem)
+        notices_add(&facts->notices, "the tokenizer cannot be run: %s", facts->vocabulary.problem);
     if (facts->model.has_config &&
         model_folder_type(&facts->model, NULL, &type, &ignored) == 0) {
         facts->type = model_type_name(type);
@@ -359,14 +362,16 @@ static void print_text(const struct inspect_options *options, const struct facts
 
     add_fact(&table, "path", options->common.operands[0]);
     add_fact(&table, "architecture",
-             config->is_consolidated ? "Mistral's own (params.json)" : config->architecture);
+             !config->is_consolidated             ? config->architecture
+             : llama_params_is(config->json) ? "Llama's own (params.json)"
+                                             : "Mistral's own (params.json)");
     add_fact(&table, "type", facts->type);
     add_sizes(&table, facts);
     add_experts(&table, facts);
     add_fact(&table, "tied head", facts->is_tied ? "yes" : "no");
     if (facts->vocabulary.kind)
         buffer_format(&text, "%s, %zu tokens (%s)", facts->vocabulary.kind,
-                      facts->vocabulary.ids.n_entries, facts->vocabulary.file);
+                      facts->vocabulary.tokens.n_entries, facts->vocabulary.file);
     add_fact(&table, "tokenizer", text.data);
     add_fact(&table, "pooling", facts->model.sentence.pooling);
     add_fact(&table, "quantization", facts->quantization);

@@ -45,15 +45,12 @@ int loaded_model_settings(struct sentence_settings *settings, const struct model
     return 0;
 }
 
-/* Old sentence-transformers folders keep everything of the model one level down. */
 struct tokenizer *loaded_model_tokenizer(const struct model_folder *folder,
                                          const struct sentence_settings *settings,
                                          struct error *err)
 {
-    const char *below = folder->sentence.transformer;
-    bool is_below =
-        *below && folder_look(folder->folder, "tokenizer_config.json") == FOLDER_ABSENT;
-    struct tokenizer *tokenizer = tokenizer_load(folder->folder, is_below ? below : "", err);
+    struct tokenizer *tokenizer =
+        tokenizer_load(folder->folder, model_folder_tokenizer_at(folder), err);
 
     if (tokenizer && settings->lowers_case && tokenizer_lower_case(tokenizer, err)) {
         tokenizer_free(tokenizer);

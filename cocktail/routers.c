@@ -137,7 +137,7 @@ static int check_options(const struct routers_options *options, struct error *er
 /* The ids of a text must mean the same to both. A second model without tokenizer takes the word of
  * the first. */
 static int compare_tokenizers(const struct model_folder *a, const struct model_folder *b,
-                              struct error *err)
+                              struct notices *notices, struct error *err)
 {
     struct vocabulary of_a = {0}, of_b = {0};
     struct buffer difference = {0};
@@ -145,8 +145,13 @@ static int compare_tokenizers(const struct model_folder *a, const struct model_f
 
     if (rc == 0)
         rc = model_folder_vocabulary(b, &of_b, err);
-    if (rc == 0 && of_b.kind && !vocabulary_same(&of_a, &of_b, a->name, b->name, &difference))
-        rc = error_set(err, ERROR_INCOMPATIBLE, "the tokenizers differ: %s", difference.data);
+    if (rc == 0 && of_b.kind) {
+        if (!vocabulary_same(&of_a, &of_b, a->name, b->name, &difference))
+            rc = error_set(err, ERROR_INCOMPATIBLE, "the tokenizers differ: %s", difference.data);
+        else if (!vocabulary_same_rules(&of_a, &of_b, &difference))
+            notices_add(notices, "the tokenizers have the same tokens, but other rules (%s): the "
+                        "first one's ids are used", difference.data);
+    }
     buffer_release(&difference);
     vocabulary_release(&of_a);
     vocabulary_release(&of_b);
@@ -176,7 +181,7 @@ static int load(struct routers *routers, const struct routers_options *options,
         first = &routers->watches[i];
     }
     if (common->n_operands > 1 &&
-        compare_tokenizers(&routers->loaded[0].folder, &routers->loaded[1].folder, err))
+        compare_tokenizers(&routers->loaded[0].folder, &routers->loaded[1].folder, notices, err))
         return -1;
     if (examples_load(&routers->examples, options->examples,
                       losses_kind(routers->loaded[0].type), options->task, err))

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/llama_params.h"
+
 static const size_t config_bytes_max = 10 * 1000 * 1000;
 
 const char *const config_hidden_size[] = {"hidden_size", "d_model", "n_embd", "dim", NULL};
@@ -20,7 +22,7 @@ static int read_members(struct config *config, struct error *err)
         quantization = json_find(config->json, "quantization");
         if (quantization)
             config->quantization = "of consolidated files";
-        return 0;
+        return llama_params_complete(config->json, err);
     }
     architectures = json_find(config->json, "architectures");
     if (architectures && !cJSON_IsArray(architectures))

@@ -1,4 +1,5 @@
-/* config.h - config.json, or the params.json of Mistral's own files: what a checkpoint says it is. */
+/* config.h - config.json, or the params.json of Mistral's or Llama's own files: what a checkpoint says
+ * it is. */
 #ifndef COCKTAIL_CONFIG_H
 #define COCKTAIL_CONFIG_H
 
@@ -12,7 +13,7 @@
 struct config { /* a zeroed struct is "no config.json" */
     char *text;               /* the file as it is */
     size_t size;
-    cJSON *json;
+    cJSON *json;              /* of Llama's params.json with what it leaves to be computed */
     bool is_consolidated;     /* params.json, which names no class: architectures.md C.14 */
     const char *architecture; /* architectures[0], or NULL */
     const char *model_type;   /* or NULL; "consolidated" by params.json */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "arch/llama_params.h"
 #include "base/json.h"
 #include "base/memory.h"
 
@@ -207,8 +208,7 @@ int adjust_mixtral(struct model_spec *spec, const cJSON *config, struct error *e
     return read_moe(spec, config, 8, 2, err);
 }
 
-/* What params.json must say itself, in either spelling: there are other files of that name (Llama's,
- * which leaves hidden_dim to be computed). */
+/* What params.json must say itself, in either spelling: there are other files of that name. */
 static int check_params(const cJSON *params, struct error *err)
 {
     static const char *const needed[][2] = {
@@ -221,13 +221,13 @@ static int check_params(const cJSON *params, struct error *err)
 
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (!json_find(params, needed[i][0]) && !json_find(params, needed[i][1]))
-            return error_set(err, ERROR_FORMAT, "no %s; is it one of Mistral's?", needed[i][0]);
+            return error_set(err, ERROR_FORMAT, "no %s; is it one of Mistral's or Llama's?", needed[i][0]);
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         if (json_find(params, unknown[i]))
             return error_set(err, ERROR_UNSUPPORTED, "%s is not supported", unknown[i]);
     if (cJSON_IsNumber(shared) && shared->valuedouble != 0)
         return error_set(err, ERROR_UNSUPPORTED, "moe.num_shared_experts is not supported");
-    return 0;
+    return llama_params_check(params, err);
 }
 
 int adjust_consolidated(struct model_spec *spec, const cJSON *config, struct error *err)

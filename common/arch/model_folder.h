@@ -51,10 +51,14 @@ int model_folder_type(const struct model_folder *model, const char *wanted, enum
  * a decoder, whose first token sees nothing of the text. */
 const char *model_folder_default_pooling(const struct model_folder *model);
 
-/* Its weights; closed with checkpoint_close. */
+/* Its weights; closed with checkpoint_close. Of Llama's own files those must all be there, and what
+ * their slices make must be what params.json says. */
 struct checkpoint *model_folder_weights(const struct model_folder *model, struct notices *notices,
                                         struct error *err);
-/* Its tokens and their ids, from the files beside config.json or else at the top of the folder;
+/* The directory, within the folder, whose tokenizer is the model's. Old sentence-transformers folders
+ * keep everything of the model one level down. */
+const char *model_folder_tokenizer_at(const struct model_folder *model);
+/* Its tokens and their ids, from there or else from where there are any;
  * zeroed when there are none. ERROR_FORMAT for a malformed one. Released with vocabulary_release. */
 int model_folder_vocabulary(const struct model_folder *model, struct vocabulary *vocabulary,
                             struct error *err);

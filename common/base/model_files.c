@@ -12,9 +12,24 @@ const struct model_weights_name model_weights_names[MODEL_WEIGHTS_NAMES] = {
     {"pytorch_model.bin.index.json", true, false},
     {"consolidated.safetensors", false, false},
     {"consolidated.safetensors.index.json", true, false},
+    {"consolidated.00.safetensors", false, true},
     {"consolidated.00.pth", false, true},
     {"consolidated.00.pt", false, true},
 };
+
+int model_files_number(const char *name)
+{
+    static const char *const endings[] = {".safetensors", ".pth", ".pt"};
+    const char *digits = name + strlen("consolidated.");
+
+    if (strncmp(name, "consolidated.", strlen("consolidated.")) != 0 || digits[0] < '0' ||
+        digits[0] > '9' || digits[1] < '0' || digits[1] > '9')
+        return -1;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (strcmp(digits + 2, endings[i]) == 0)
+            return 10 * (digits[0] - '0') + (digits[1] - '0');
+    return -1;
+}
 
 char *model_files_numbered(const char *path, unsigned number)
 {
@@ -52,7 +67,7 @@ bool model_files_is_stale(const char *name)
     static const char *const patterns[] = {
         "adapter_*",       "optimizer.*",     "optimizer_*", "scheduler.*",   "rng_state*",
         "scaler.*",        "training_args.*", "trainer_state.json", "consolidated*", ".git*",
-        NULL,
+        "checklist.chk",   NULL, /* Llama's digests of the weights */
     };
 
     return model_files_match(patterns, name);

@@ -8,16 +8,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where weights are looked for, in this order (that of transformers, then Mistral's own files); an
- * index names files beside it, and model_files_numbered those that follow a numbered one. */
+/* Where weights are looked for, in this order (that of transformers, then Mistral's and Llama's own
+ * files); an index names files beside it, and model_files_numbered those that follow a numbered
+ * one. */
 struct model_weights_name {
     const char *name;
     bool is_index, is_numbered;
 };
-enum { MODEL_WEIGHTS_NAMES = 8 };
+enum { MODEL_WEIGHTS_NAMES = 9, MODEL_NUMBERED_MAX = 100 };
 extern const struct model_weights_name model_weights_names[MODEL_WEIGHTS_NAMES];
 
 bool model_files_is_consolidated(const char *name); /* or an index of such */
+/* The number of a file like consolidated.07.pth; -1: it has none. */
+int model_files_number(const char *name);
 /* "consolidated.07.pth" for a `path` that ends with consolidated.00.pth, and 7, which is below 100.
  * Freed by the caller. */
 char *model_files_numbered(const char *path, unsigned number);

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/model_files.h"
 #include "format/checkpoint_reader.h"
+#include "format/ranks.h"
 #include "tensor/tensor_source.h"
 
 static const struct {
@@ -70,6 +71,23 @@ static char *find_lone(const struct folder *folder, const char *directory, struc
     return lone;
 }
 
+/* A numbered file of a directory that lacks the one with 0: what that one is called, to be freed; NULL
+ * when there is none (no error), or with an error. */
+static char *find_first_number(const struct folder *folder, const char *directory,
+                               struct error *err)
+{
+    char **names, *first = NULL;
+    size_t n_names;
+
+    if (folder_list(folder, directory, &names, &n_names, err))
+        return NULL;
+    for (size_t i = 0; i < n_names && !first; i++)
+        if (model_files_number(names[i]) > 0)
+            first = model_files_numbered(names[i], 0);
+    folder_names_free(names, n_names);
+    return first;
+}
+
 /* The name of the weights or of their index, relative to the folder, to be freed; NULL when there
  * are none (no error), or with an error. */
 static char *find_weights(const struct folder *folder, const char *directory,
@@ -84,8 +102,12 @@ static char *find_weights(const struct folder *folder, const char *directory,
             return path;
         free(path);
     }
-    *kind = (struct model_weights_name){0};
-    lone = find_lone(folder, directory, err);
+    *kind = (struct model_weights_name){"consolidated", false, true};
+    lone = find_first_number(folder, directory, err);
+    if (!lone && !err->code) {
+        *kind = (struct model_weights_name){0};
+        lone = find_lone(folder, directory, err);
+    }
     if (!lone)
         return NULL;
     path = folder_join(directory, lone);
@@ -139,7 +161,8 @@ int checkpoint_add_tensor(struct checkpoint *checkpoint, const struct tensor *fo
         return 0;
     }
     tensor.name = arena_copy(&checkpoint->arena, found->name, name_length);
-    if (hash_map_add(&checkpoint->by_name, tensor.name, name_length, n) != n)
+    if (hash_map_add(&checkpoint->by_name, tensor.name, name_length, n) != n &&
+        !checkpoint->has_ranks)
         return error_set(err, ERROR_FORMAT, "duplicate tensor '" ERROR_NAME "'", tensor.name);
     if (tensor_measure(&tensor, err))
         return error_context(err, "tensor '" ERROR_NAME "'", tensor.name);
@@ -376,19 +399,50 @@ static int open_index(struct checkpoint *checkpoint, const struct folder *folder
     return rc;
 }
 
-/* Files that hold the next layers. */
+/* The highest number of the files that are called like `first`, which has 0. */
+static int find_last_number(const struct folder *folder, const char *first, unsigned *last,
+                            struct error *err)
+{
+    const char *slash = strrchr(first, '/'), *ending = strrchr(first, '.');
+    char *directory = memory_format("%.*s", slash ? (int)(slash - first) : 0, first), **names;
+    size_t n_names;
+    int rc = folder_list(folder, directory, &names, &n_names, err);
+
+    *last = 0;
+    free(directory);
+    if (rc)
+        return -1;
+    for (size_t i = 0; i < n_names; i++) {
+        int number = model_files_number(names[i]);
+
+        if (number > 0 && (unsigned)number > *last && has_suffix(names[i], ending))
+            *last = (unsigned)number;
+    }
+    folder_names_free(names, n_names);
+    return 0;
+}
+
+/* Files that hold the next layers, or slices of the same ones. */
 static int add_numbered_files(struct checkpoint *checkpoint, const struct folder *folder,
                               const char *first, struct error *err)
 {
-    for (unsigned i = 1; i < 100; i++) {
+    unsigned last;
+
+    if (find_last_number(folder, first, &last, err))
+        return -1;
+    for (unsigned i = 0; i <= last; i++) {
         char *path = model_files_numbered(first, i);
-        bool is_there = folder_look(folder, path) != FOLDER_ABSENT;
-        int rc = is_there ? add_file(checkpoint, folder, path, err) : 0;
+        int rc = folder_look(folder, path) == FOLDER_ABSENT
+                     ? error_set(err, ERROR_FORMAT, "'%s/%s' is missing, though there are others "
+                                 "up to number %02u; is the download complete?", folder->path,
+                                 path, last)
+                     : add_file(checkpoint, folder, path, err);
 
         free(path);
-        if (rc || !is_there)
-            return rc;
+        if (rc)
+            return -1;
     }
+    checkpoint->has_ranks = last > 0;
     return 0;
 }
 
@@ -413,16 +467,17 @@ static int open_all(struct checkpoint *checkpoint, const struct folder *folder,
 {
     if (kind->is_index)
         checkpoint->index = arena_copy(&checkpoint->arena, path, strlen(path));
-    if (kind->is_index ? open_index(checkpoint, folder, directory, path, err)
-                       : add_file(checkpoint, folder, path, err))
-        return -1;
-    if (kind->is_numbered && add_numbered_files(checkpoint, folder, path, err))
+    if (kind->is_index      ? open_index(checkpoint, folder, directory, path, err)
+        : kind->is_numbered ? add_numbered_files(checkpoint, folder, path, err)
+                            : add_file(checkpoint, folder, path, err))
         return -1;
     for (size_t i = 0; i < checkpoint->n_files; i++)
         if (read_file(checkpoint, i, err))
             return -1;
     if (check_mapped(checkpoint, err))
         return -1;
+    if (checkpoint->has_ranks && ranks_join(checkpoint, err))
+        return error_context(err, "'%s'", folder->path);
     if (checkpoint->n_tensors == 0)
         return error_set(err, ERROR_FORMAT, "'%s/%s': no tensors in it", folder->path, path);
     if (checkpoint->n_unmapped)

@@ -39,13 +39,16 @@ struct checkpoint { /* read-only for its users; several threads may read tensors
     struct hash_map by_name;
     struct hash_map weight_map; /* of an index: name -> file; empty without one */
     size_t n_unmapped;          /* tensors that a shard holds and the index does not name */
+    bool has_ranks;             /* numbered files, in which one name may stand several times */
+    bool is_joined;             /* and does: tensors are put together of slices */
     struct arena arena;
 };
 
 /* Opens the weights in `directory` (a relative path in the folder, "" for the folder itself),
  * found in the order of transformers: model.safetensors, its index, pytorch_model.bin, its index,
- * then Mistral's consolidated files, then a single *.pt or *.pth. `file` names one weights file instead; NULL to search.
- * NULL with ERROR_FORMAT (malformed, or no weights), ERROR_RESOURCES or ERROR_IO. Closed with
+ * then Mistral's and Llama's consolidated files (slices in numbered ones: ranks.h), then a single
+ * *.pt or *.pth. `file` names one weights file instead; NULL to search.
+ * NULL with ERROR_FORMAT (malformed, or no weights), ERROR_UNSUPPORTED, ERROR_RESOURCES or ERROR_IO. Closed with
  * checkpoint_close. */
 struct checkpoint *checkpoint_open(const struct folder *folder, const char *directory,
                                    const char *file, struct notices *notices, struct error *err);

@@ -139,14 +139,13 @@ static struct hub_file *find_lone(const struct hub_listing *listing, const char 
 
 static void use_numbered(struct hub_listing *listing, const char *first)
 {
-    for (unsigned i = 1; i < 100; i++) {
+    for (unsigned i = 1; i < MODEL_NUMBERED_MAX; i++) {
         char *path = model_files_numbered(first, i);
         struct hub_file *file = hub_listing_find(listing, path);
 
         free(path);
-        if (!file)
-            return;
-        file->use = HUB_WEIGHTS;
+        if (file) /* whoever reads them says which is missing */
+            file->use = HUB_WEIGHTS;
     }
 }
 

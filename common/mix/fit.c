@@ -88,6 +88,24 @@ int fit_compare_configs(const struct model_folder *models, const struct fit_spec
     return 0;
 }
 
+static void tell_problem(const struct vocabulary *vocabulary, const char *name,
+                         struct notices *notices)
+{
+    if (vocabulary->problem)
+        notices_add(notices, "the tokenizer of '%s' cannot be run, only its tokens and ids are "
+                    "compared: %.300s", name, vocabulary->problem);
+}
+
+static int tell_difference(const char *difference, bool ignore, struct notices *notices,
+                           struct error *err)
+{
+    if (!ignore)
+        return error_set(err, ERROR_INCOMPATIBLE, "the tokenizers differ: %s; mix all the same "
+                         "with --ignore-tokenizer", difference);
+    notices_add(notices, "the tokenizers differ: %s; the first is kept", difference);
+    return 0;
+}
+
 static int compare_tokenizers(const struct vocabulary *base, const char *base_name,
                               const struct model_folder *other, bool ignore,
                               struct notices *notices, struct error *err)
@@ -96,13 +114,19 @@ static int compare_tokenizers(const struct vocabulary *base, const char *base_na
     struct buffer difference = {0};
     int rc = model_folder_vocabulary(other, &vocabulary, err);
 
-    if (rc == 0 && vocabulary.kind &&
-        !vocabulary_same(base, &vocabulary, base_name, other->name, &difference)) {
-        if (ignore)
-            notices_add(notices, "the tokenizers differ: %s; the first is kept", difference.data);
-        else
-            rc = error_set(err, ERROR_INCOMPATIBLE, "the tokenizers differ: %s; mix all the same "
-                           "with --ignore-tokenizer", difference.data);
+    if (rc || !vocabulary.kind)
+        return rc;
+    tell_problem(&vocabulary, other->name, notices);
+    if (vocabulary_same(base, &vocabulary, base_name, other->name, &difference)) {
+        if (!vocabulary_same_rules(base, &vocabulary, &difference))
+            notices_add(notices, "the tokenizers of '%s' and '%s' have the same tokens, but other "
+                        "rules (%s), so that a text may get other ids; the first is kept",
+                        base_name, other->name, difference.data);
+    } else if (base->is_guess != vocabulary.is_guess) {
+        notices_add(notices, "the tokenizers of '%s' and '%s' cannot be compared, the class of one "
+                    "of them not being known; the first is kept", base_name, other->name);
+    } else {
+        rc = tell_difference(difference.data, ignore, notices, err);
     }
     buffer_release(&difference);
     vocabulary_release(&vocabulary);
@@ -124,6 +148,8 @@ int fit_compare_tokenizers(const struct model_folder *models, size_t n_models, b
             break;
         first++;
     }
+    if (first < n_models)
+        tell_problem(&base, models[first].name, notices);
     for (size_t i = first + 1; rc == 0 && i < n_models; i++)
         rc = compare_tokenizers(&base, models[first].name, &models[i], ignore, notices, err);
     if (first < n_models)

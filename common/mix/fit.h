@@ -30,7 +30,8 @@ int fit_compare_configs(const struct model_folder *models, const struct fit_spec
                         size_t n_models, struct notices *notices, struct error *err);
 
 /* The tokenizers of models[n_models] must map the same tokens to the same ids; models without one
- * are not compared. ERROR_INCOMPATIBLE names the first difference; with `ignore` it is a notice. */
+ * are not compared. ERROR_INCOMPATIBLE names the first difference; with `ignore` it is a notice, as
+ * are rules that differ (merges, normalizer …) where the tokens are the same. */
 int fit_compare_tokenizers(const struct model_folder *models, size_t n_models, bool ignore,
                            struct notices *notices, struct error *err);
 

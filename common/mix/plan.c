@@ -442,8 +442,8 @@ static int check_layouts(const struct planner *planner, struct error *err)
     }
     if (first[0] == SIZE_MAX || first[1] == SIZE_MAX)
         return 0;
-    return error_set(err, ERROR_INCOMPATIBLE, "'%s' is in Mistral's consolidated layout and '%s' "
-                     "is not: the rows of its queries and keys stand in another order (the two "
+    return error_set(err, ERROR_INCOMPATIBLE, "'%s' is in the consolidated layout of Mistral's and "
+                     "Llama's own files and '%s' is not: the rows of its queries and keys stand in another order (the two "
                      "that rotate together side by side), so that an average would mean nothing; "
                      "give all models in one layout", planner->models[first[1]].name,
                      planner->models[first[0]].name);

@@ -32,6 +32,7 @@ struct bpe {
     size_t pairs_mask;
     uint64_t seed;
     uint32_t *results; /* by rank */
+    size_t n_results;
     uint16_t page_of[N_PAGES]; /* characters that are tokens: their ids by code point */
     uint32_t *pages;           /* [n_pages][PAGE]; page 0 is empty */
     size_t n_pages;
@@ -85,6 +86,7 @@ static int build_pairs(struct bpe *model, const struct bpe_merges *merges, struc
     model->pairs_mask = n_slots - 1;
     model->seed = byte_hash_seed();
     model->results = memory_alloc(merges->n_items * sizeof *model->results);
+    model->n_results = merges->n_items;
     memset(model->pairs, 0xff, n_slots * sizeof *model->pairs);
     for (size_t i = 0; i < merges->n_items; i++) {
         const struct bpe_merge *merge = &merges->items[i];
@@ -579,7 +581,29 @@ static void release(struct subword *subword)
     free(model->suffix);
 }
 
-static const struct subword_kind bpe_kind = {"BPE", encode, use_bytes, release};
+/* The pairs in the order of their ranks; the ranks themselves may have holes. */
+static void describe(const struct subword *subword, struct buffer *out)
+{
+    const struct bpe *model = (const struct bpe *)subword;
+    uint64_t *pairs = memory_alloc((model->n_results + 1) * sizeof *pairs);
+    size_t n = 0;
+
+    buffer_format(out, "%zu:%s %zu:%s %d %u %d %d %d\n", model->n_prefix, model->prefix,
+                  model->n_suffix, model->suffix, model->has_unk,
+                  model->has_unk ? (unsigned)model->unk_id : 0,
+                  model->has_unk && model->fuse_unk, model->byte_fallback, model->ignore_merges);
+    memset(pairs, 0xff, model->n_results * sizeof *pairs);
+    for (size_t i = 0; i <= model->pairs_mask; i++)
+        if (model->pairs[i].rank != RANK_NONE)
+            pairs[model->pairs[i].rank] = model->pairs[i].pair;
+    for (size_t i = 0; i < model->n_results; i++)
+        if (pairs[i] != UINT64_MAX)
+            pairs[n++] = pairs[i];
+    buffer_add(out, pairs, n * sizeof *pairs);
+    free(pairs);
+}
+
+static const struct subword_kind bpe_kind = {"BPE", encode, use_bytes, release, describe};
 
 static char *copy_text(struct json_text text, size_t *length)
 {

@@ -686,6 +686,30 @@ void normalizer_lower_first(struct normalizer *normalizer)
     normalizer->steps[0] = step;
 }
 
+void normalizer_describe(const struct normalizer *normalizer, struct buffer *out)
+{
+    for (size_t i = 0; i < normalizer->n_steps; i++) {
+        const struct step *step = &normalizer->steps[i];
+        int strips_accents = step->strip_accents < 0 ? step->lowercase : step->strip_accents;
+        const char *texts[] = {step->pattern, step->content,
+                               step->regex ? regex_pattern(step->regex) : NULL};
+        size_t size;
+
+        buffer_format(out, "%s %d%d%d%d%d%d", step->type->name, step->clean_text,
+                      step->handle_chinese_chars, step->lowercase, strips_accents,
+                      step->strip_left, step->strip_right);
+        for (size_t t = 0; t < sizeof texts / sizeof *texts; t++)
+            buffer_format(out, " %zu:%s", texts[t] ? strlen(texts[t]) : 0,
+                          texts[t] ? texts[t] : "");
+        if (step->precompiled) {
+            const unsigned char *bytes = precompiled_bytes(step->precompiled, &size);
+
+            buffer_add(out, bytes, size);
+        }
+        buffer_add_char(out, '\n');
+    }
+}
+
 struct normalizer_scratch *normalizer_scratch_new(void)
 {
     return memory_zalloc(1, sizeof(struct normalizer_scratch));

@@ -25,6 +25,10 @@ void normalizer_set_bert(struct normalizer *normalizer, int lowercase, int strip
 /* Puts a Lowercase in front of all else, unless one is there. */
 void normalizer_lower_first(struct normalizer *normalizer);
 
+/* Adds what it does, in bytes that are the same for two that do the same steps, however their
+ * files spell them. */
+void normalizer_describe(const struct normalizer *normalizer, struct buffer *out);
+
 /* Appends the normal form of text[n] (valid UTF-8) to `out`. *n_origin becomes the number of bytes
  * at the start of that form which the alignment that HF keeps leads back to offset 0 of the text:
  * what came of the first character, and what was prepended to it. It is 0 when the first character

@@ -160,6 +160,12 @@ void precompiled_free(struct precompiled *precompiled)
     free(precompiled);
 }
 
+const unsigned char *precompiled_bytes(const struct precompiled *precompiled, size_t *size)
+{
+    *size = 4 + 4 * precompiled->n_units + precompiled->pool_size;
+    return precompiled->blob;
+}
+
 /* The output with what the origin has to hear about it, one character late: taking characters away
  * changes the one before. */
 struct output {

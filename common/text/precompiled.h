@@ -18,6 +18,8 @@ struct precompiled;
 /* From the base64 text of tokenizer.json. NULL with ERROR_FORMAT. Freed with precompiled_free. */
 struct precompiled *precompiled_new(const char *base64, struct error *err);
 void precompiled_free(struct precompiled *precompiled);
+/* The map's bytes, borrowed. */
+const unsigned char *precompiled_bytes(const struct precompiled *precompiled, size_t *size);
 
 /* Appends the mapped form of text[n] (valid UTF-8). ERROR_FORMAT when the map turns out to lead out
  * of itself. `origin` follows the text. */

@@ -489,6 +489,26 @@ void pretokenizer_set_prefix_space(struct pretokenizer *pretokenizer, bool add_p
             pretokenizer->steps[i].is_on = add_prefix_space;
 }
 
+void pretokenizer_describe(const struct pretokenizer *pretokenizer, struct buffer *out)
+{
+    for (size_t i = 0; i < pretokenizer->n_steps; i++) {
+        const struct step *step = &pretokenizer->steps[i];
+        const char *text = step->kind == STEP_SCANNER ? scanner_spelling(&step->scanner)
+                           : step->regex              ? regex_pattern(step->regex)
+                           : step->string             ? step->string
+                                                      : "";
+
+        if (step->kind == STEP_PREFIX_SPACE && !step->is_on)
+            continue;
+        /* A known pattern is one way to run an expression. */
+        buffer_format(out, "%d %d %d %x %zu %d %d %zu:%s\n",
+                      step->kind == STEP_SCANNER ? STEP_REGEX : step->kind, step->behavior,
+                      step->is_inverted, (unsigned)step->flags, step->length, step->prepend,
+                      step->splits, strlen(text), text);
+    }
+    buffer_add_text(out, pretokenizer->is_byte_level ? "bytes" : "");
+}
+
 /* Loading */
 
 static struct step *add_step(struct pretokenizer *pretokenizer, enum step_kind kind)

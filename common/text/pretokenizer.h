@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "text/pieces.h"
@@ -19,6 +20,10 @@ void pretokenizer_free(struct pretokenizer *pretokenizer);
 
 /* Every ByteLevel step's add_prefix_space := value (tokenizer_config.json of ByteLevel classes). */
 void pretokenizer_set_prefix_space(struct pretokenizer *pretokenizer, bool add_prefix_space);
+
+/* Adds what it does, in bytes that are the same for two that do the same steps, however their
+ * files spell them. */
+void pretokenizer_describe(const struct pretokenizer *pretokenizer, struct buffer *out);
 
 /* Whether the last step is ByteLevel. Then the pieces that come out hold the raw bytes, NOT the
  * display characters: models are told to read their vocabulary so (subword_use_bytes), which saves

@@ -36,6 +36,7 @@ struct regex_state { /* what a thread needs while it scans */
 };
 
 struct regex {
+    char *pattern;
     pcre2_code *code;
     struct alphabet alphabet;
     bool has_jit;
@@ -76,6 +77,7 @@ struct regex *regex_new(const char *pattern, size_t length, struct error *err)
         regex_free(regex);
         regex = NULL;
     } else {
+        regex->pattern = memory_format("%.*s", (int)length, pattern);
         regex->alphabet = translation.alphabet; /* moved */
         translation.alphabet = (struct alphabet){0};
     }
@@ -101,7 +103,13 @@ void regex_free(struct regex *regex)
     state_free(atomic_load(&regex->spare));
     pcre2_code_free(regex->code);
     alphabet_release(&regex->alphabet);
+    free(regex->pattern);
     free(regex);
+}
+
+const char *regex_pattern(const struct regex *regex)
+{
+    return regex->pattern;
 }
 
 static int count_steps(pcre2_callout_block *block, void *data)

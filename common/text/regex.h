@@ -17,6 +17,8 @@ struct regex; /* read-only once made; threads share it */
  * which is named). */
 struct regex *regex_new(const char *pattern, size_t length, struct error *err);
 void regex_free(struct regex *regex);
+/* As it was given. */
+const char *regex_pattern(const struct regex *regex);
 
 /* All matches in texts, one after the other:
  *

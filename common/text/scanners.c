@@ -440,6 +440,15 @@ const struct scanner *scanner_for(const char *pattern)
     return NULL;
 }
 
+const char *scanner_spelling(const struct scanner *scanner)
+{
+    size_t i = 0;
+
+    while (known[i].scanner.word != scanner->word || known[i].scanner.find != scanner->find)
+        i++;
+    return known[i].pattern;
+}
+
 const char *scanner_pattern(size_t i)
 {
     return i < sizeof known / sizeof *known ? known[i].pattern : NULL;

@@ -22,6 +22,9 @@ struct scanner { /* one of the two */
 /* NULL: not one of the known patterns. */
 const struct scanner *scanner_for(const char *pattern);
 
+/* The pattern of one of them, as this program spells it. */
+const char *scanner_spelling(const struct scanner *scanner);
+
 /* The pattern of GPT-2, which ByteLevel has built in. */
 size_t scanner_gpt2(const char *text, size_t n, size_t at);
 

@@ -106,26 +106,25 @@ static int read_merges(struct model_fields *fields, struct json_reader *reader, 
     return bpe_merges_read(&fields->merges, reader, &fields->tokens, fields->prefix.length, err);
 }
 
-/* Of two fields of one name the last counts. Merges that have been read were read with the
- * vocabulary and the prefix that stood before them. */
-static void forget(struct model_fields *fields, enum field field)
+/* Of two with one name the later counts, as in the reference. */
+static void forget_value(struct model_fields *fields, enum field field)
 {
-    static const size_t sizes[] = {[JSON_OBJECT] = sizeof(size_t), [JSON_BOOL] = sizeof(bool),
-                                   [JSON_STRING] = sizeof(struct json_text),
-                                   [JSON_NUMBER] = sizeof(double)};
-    const struct field_row *row = &field_rows[field];
+    static const size_t sizes[] = {[JSON_STRING] = sizeof(struct json_text),
+                                   [JSON_BOOL] = sizeof(bool), [JSON_NUMBER] = sizeof(double),
+                                   [JSON_OBJECT] = sizeof(size_t)};
+    enum json_kind kind = field_rows[field].kind;
 
-    if (row->kind != JSON_NONE)
-        memset((char *)fields + row->offset, 0, sizes[row->kind]);
-    fields->is_null[field] = false;
+    if (kind != JSON_NONE)
+        memset((char *)fields + field_rows[field].offset, 0, sizes[kind]);
     if (field == FIELD_VOCAB) {
         token_table_release(&fields->tokens);
         unigram_release_pieces(&fields->pieces);
     }
     if (field == FIELD_VOCAB || field == FIELD_PREFIX || field == FIELD_MERGES) {
-        bpe_merges_release(&fields->merges);
+        bpe_merges_release(&fields->merges); /* they may have been read: then once more, at the end */
         fields->has_read_merges = false;
     }
+    fields->is_null[field] = false;
 }
 
 static int read_value(struct model_fields *fields, enum field field, struct json_reader *reader,
@@ -167,7 +166,7 @@ static int read_fields(struct model_fields *fields, struct json_reader *reader, 
             continue;
         }
         if (fields->is_there[field])
-            forget(fields, (enum field)field);
+            forget_value(fields, (enum field)field);
         if (read_value(fields, (enum field)field, reader, err))
             return error_context(err, "%s", field_rows[field].name);
         fields->is_there[field] = true;
@@ -321,6 +320,86 @@ struct subword *subword_load(struct json_reader *reader, struct error *err)
     return subword;
 }
 
+/* ---- maps ---- */
+
+static void release_nothing(struct subword *subword)
+{
+    (void)subword;
+}
+
+static void describe_nothing(const struct subword *subword, struct buffer *out)
+{
+    (void)subword;
+    (void)out;
+}
+
+struct subword *subword_new_map(struct token_table *tokens, const char *type)
+{
+    static const struct subword_kind kinds[N_KINDS] = {
+        {"BPE", NULL, NULL, release_nothing, describe_nothing},
+        {"WordPiece", NULL, NULL, release_nothing, describe_nothing},
+        {"WordLevel", NULL, NULL, release_nothing, describe_nothing},
+        {"Unigram", NULL, NULL, release_nothing, describe_nothing},
+    };
+    struct subword *subword = memory_zalloc(1, sizeof *subword);
+    size_t i = 0;
+
+    while (i + 1 < N_KINDS && strcmp(kinds[i].name, type) != 0)
+        i++;
+    *subword = (struct subword){.kind = &kinds[i], .tokens = *tokens};
+    *tokens = (struct token_table){0};
+    token_table_seal(&subword->tokens);
+    return subword;
+}
+
+static int read_map_fields(struct model_fields *fields, struct json_reader *reader,
+                           struct error *err)
+{
+    struct json_text key;
+    int more;
+
+    if (json_reader_object(reader, err))
+        return -1;
+    while ((more = json_reader_member(reader, &key, err)) > 0) {
+        enum field field = json_text_is(key, "vocab")  ? FIELD_VOCAB
+                           : json_text_is(key, "type") ? FIELD_TYPE
+                                                       : N_FIELDS;
+
+        if (field == N_FIELDS ||
+            (field == FIELD_TYPE && json_reader_peek(reader) != JSON_STRING)) {
+            if (json_reader_skip(reader, err))
+                return -1;
+            continue;
+        }
+        forget_value(fields, field);
+        if (read_value(fields, field, reader, err))
+            return error_context(err, "%s", field_rows[field].name);
+        fields->is_there[field] = true;
+    }
+    if (more == 0 && !fields->is_there[FIELD_VOCAB])
+        more = error_set(err, ERROR_FORMAT, "model has no vocab");
+    return more;
+}
+
+struct subword *subword_load_map(struct json_reader *reader, struct error *err)
+{
+    struct model_fields *fields = memory_zalloc(1, sizeof *fields);
+    struct subword *subword = NULL;
+
+    if (read_map_fields(fields, reader, err) == 0) {
+        const char *type = fields->vocab_is_list ? "Unigram" : "BPE";
+
+        for (size_t i = 0; i < N_KINDS && fields->type.bytes; i++)
+            if (json_text_is(fields->type, kind_rows[i].name))
+                type = kind_rows[i].name;
+        subword = subword_new_map(
+            fields->vocab_is_list ? &fields->pieces.tokens : &fields->tokens, type);
+    }
+    release_fields(fields);
+    free(fields);
+    return subword;
+}
+
 /* ---- what all kinds have ---- */
 
 void subword_free(struct subword *subword)
@@ -369,6 +448,17 @@ const char *subword_token(const struct subword *subword, uint32_t id, size_t *le
 uint32_t subword_max_id(const struct subword *subword)
 {
     return subword->tokens.max_id;
+}
+
+void subword_describe(const struct subword *subword, struct buffer *out)
+{
+    subword->kind->describe(subword, out);
+}
+
+void subword_take_tokens(struct subword *subword, struct token_table *tokens)
+{
+    *tokens = subword->tokens;
+    subword->tokens = (struct token_table){0};
 }
 
 struct subword_scratch *subword_scratch_new(const struct subword *subword)

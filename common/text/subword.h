@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json_reader.h"
 #include "text/ids.h"
+#include "text/token_table.h"
 
 struct subword;
 struct subword_scratch; /* per thread: work arrays and the cache of words */
@@ -22,6 +23,12 @@ struct subword *subword_load(struct json_reader *reader, struct error *err);
 
 /* The same from parts, for fallback files: see bpe.h, wordpiece.h, unigram.h, wordlevel.h. */
 void subword_free(struct subword *subword);
+
+/* For whoever only asks which token has which id: what cannot be run does not matter, and
+ * words cannot be encoded. */
+struct subword *subword_load_map(struct json_reader *reader, struct error *err);
+/* Such a one of tokens; `type` as below. Takes over *tokens. */
+struct subword *subword_new_map(struct token_table *tokens, const char *type);
 
 /* Call once, before any encoding: words will come as raw bytes whose display characters the
  * vocabulary is written in (pretokenizer_is_byte_level). */
@@ -37,6 +44,12 @@ size_t subword_n_tokens(const struct subword *subword);
 bool subword_find(const struct subword *subword, const char *token, size_t length, uint32_t *id);
 const char *subword_token(const struct subword *subword, uint32_t id, size_t *length);
 uint32_t subword_max_id(const struct subword *subword); /* 0 when it is empty */
+
+/* Adds what decides the ids of a word (merges in their order, scores, …), in bytes that are the
+ * same for two that do the same with the same tokens. */
+void subword_describe(const struct subword *subword, struct buffer *out);
+/* Moves the vocabulary out: the subword can only be freed then. */
+void subword_take_tokens(struct subword *subword, struct token_table *tokens);
 
 struct subword_scratch *subword_scratch_new(const struct subword *subword);
 void subword_scratch_free(struct subword_scratch *scratch);

@@ -23,6 +23,8 @@ struct subword_kind {
                   size_t n, struct ids *ids, struct error *err);
     void (*use_bytes)(struct subword *subword); /* NULL: words are spelled out before encode */
     void (*release)(struct subword *subword);
+    /* Adds what decides the ids of a word beside the tokens' ids. */
+    void (*describe)(const struct subword *subword, struct buffer *out);
 };
 
 struct subword {

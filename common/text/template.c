@@ -1,5 +1,6 @@
 #include "template.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,6 +273,27 @@ void template_from_flags(struct template *template, const uint32_t *bos, const u
         if (eos)
             add_special(lists[i], type_id, eos, 1);
     }
+}
+
+static void describe_list(const struct template_list *list, bool is_pair, struct buffer *out)
+{
+    static const struct template_part plain[] = {{TEMPLATE_FIRST, 0, NULL, 0},
+                                                 {TEMPLATE_SECOND, 1, NULL, 0}};
+    const struct template_part *parts = list->n_parts ? list->parts : plain;
+    size_t n_parts = list->n_parts ? list->n_parts : is_pair ? 2 : 1;
+
+    for (size_t i = 0; i < n_parts; i++) {
+        buffer_format(out, " %d/%u", parts[i].kind, (unsigned)parts[i].type_id);
+        for (size_t j = 0; j < parts[i].n_ids; j++)
+            buffer_format(out, ",%u", (unsigned)parts[i].ids[j]);
+    }
+    buffer_add_char(out, '\n');
+}
+
+void template_describe(const struct template *template, struct buffer *out)
+{
+    describe_list(&template->single, false, out);
+    describe_list(&template->pair, true, out);
 }
 
 size_t template_n_added(const struct template_list *list)

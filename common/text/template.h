@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/json.h"
 
@@ -36,6 +37,9 @@ void template_release(struct template *template);
 
 /* [bos] A [eos] and [bos] A [eos] [bos] B [eos] (the second half of type 1). NULL leaves one out. */
 void template_from_flags(struct template *template, const uint32_t *bos, const uint32_t *eos);
+
+/* Adds what stands around a text and a pair, in bytes that are the same for two that do the same. */
+void template_describe(const struct template *template, struct buffer *out);
 
 /* How many ids it adds. */
 size_t template_n_added(const struct template_list *list);

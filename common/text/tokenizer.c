@@ -49,6 +49,9 @@ struct tokenizer {
     bool truncates_left, gives_types;
     struct special *specials;
     size_t n_specials;
+    bool is_map; /* for look-ups alone: there is nothing to run */
+    bool is_guess;
+    const char *file;
 };
 
 struct tokenizer_scratch {
@@ -147,6 +150,10 @@ static int read_added(struct tokenizer *tokenizer, const cJSON *json, struct err
             return error_set(err, ERROR_FORMAT, "added_tokens: an entry without content or id");
         token.content = (char *)(uintptr_t)content;
         token.length = strlen(content);
+        if (tokenizer->is_map) {
+            add_token(tokenizer, &token);
+            continue;
+        }
         if (need_flag(item, "single_word", &token.single_word, err) ||
             need_flag(item, "lstrip", &token.lstrip, err) ||
             need_flag(item, "rstrip", &token.rstrip, err) ||
@@ -250,15 +257,18 @@ static int read_member(struct tokenizer *tokenizer, struct json_reader *reader,
     for (size_t i = 0; i < N_PARTS; i++) {
         if (!json_text_is(key, part_names[i]))
             continue;
-        cJSON_Delete(parts[i]); /* of two parts of one name the last counts */
+        cJSON_Delete(parts[i]); /* of two the later counts, as in the reference */
         parts[i] = read_tree(reader, err);
         return parts[i] ? 0 : error_context(err, "%s", part_names[i]);
     }
     if (json_text_is(key, "model")) {
         subword_free(tokenizer->subword);
-        tokenizer->subword = subword_load(reader, err);
+        tokenizer->subword = tokenizer->is_map ? subword_load_map(reader, err)
+                                               : subword_load(reader, err);
         return tokenizer->subword ? 0 : error_context(err, "model");
     }
+    if (tokenizer->is_map)
+        return json_reader_skip(reader, err);
     if (json_text_is(key, "version"))
         return check_version(reader, err);
     if (json_text_is(key, "truncation") || json_text_is(key, "padding"))
@@ -268,6 +278,8 @@ static int read_member(struct tokenizer *tokenizer, struct json_reader *reader,
 
 static int build(struct tokenizer *tokenizer, cJSON *const *parts, struct error *err)
 {
+    if (tokenizer->is_map)
+        return read_added(tokenizer, parts[PART_ADDED], err);
     tokenizer->normalizer = normalizer_new(parts[PART_NORMALIZER], err);
     if (!tokenizer->normalizer)
         return -1;
@@ -357,7 +369,7 @@ static void name_specials(struct tokenizer *tokenizer, const struct tokenizer_co
 
 /* The text that the tokenizer is read from: tokenizer.json, or one made from other files. */
 static int load_text(const struct folder *folder, const char *directory,
-                     const struct tokenizer_config *config, struct tokenizer_fallback *source,
+                     struct tokenizer_config *config, struct tokenizer_fallback *source,
                      bool *has_json, struct error *err)
 {
     char *path = folder_join(directory, "tokenizer.json"), *text;
@@ -372,6 +384,10 @@ static int load_text(const struct folder *folder, const char *directory,
         if (text && rc)
             error_context(err, "'%s/%s'", folder->path, path);
     } else {
+        const char *file = tokenizer_fallback_find(folder, directory);
+
+        if (file)
+            tokenizer_config_guess_class(config, folder, directory, file);
         rc = tokenizer_fallback_make(source, folder, directory, config, err);
     }
     free(path);
@@ -379,12 +395,14 @@ static int load_text(const struct folder *folder, const char *directory,
 }
 
 static int load_all(struct tokenizer *tokenizer, const struct folder *folder,
-                    const char *directory, const struct tokenizer_config *config,
-                    struct error *err)
+                    const char *directory, struct tokenizer_config *config, struct error *err)
 {
-    struct tokenizer_fallback source = {0};
+    struct tokenizer_fallback source = {.map_only = tokenizer->is_map};
     bool has_json;
     int rc = load_text(folder, directory, config, &source, &has_json, err);
+
+    tokenizer->file = source.file;
+    tokenizer->is_guess = source.is_guess;
 
     if (rc == 0) {
         tokenizer->subword = source.subword; /* NULL: it stands in the text */
@@ -395,15 +413,16 @@ static int load_all(struct tokenizer *tokenizer, const struct folder *folder,
     } else {
         subword_free(source.subword);
     }
-    if (rc == 0) {
+    if (rc == 0)
         add_config_tokens(tokenizer, config, source.specials);
+    if (rc == 0 && !tokenizer->is_map) {
         apply_class(tokenizer, config, has_json);
         rc = finish_added(tokenizer, err);
         if (rc)
             error_context(err, "'%s/%s%s%s': added_tokens", folder->path, directory,
                           *directory ? "/" : "", source.file);
     }
-    if (rc == 0) {
+    if (rc == 0 && !tokenizer->is_map) {
         if (pretokenizer_is_byte_level(tokenizer->pretokenizer))
             subword_use_bytes(tokenizer->subword);
         tokenizer->scan = pretokenizer_scanner(tokenizer->pretokenizer);
@@ -413,13 +432,14 @@ static int load_all(struct tokenizer *tokenizer, const struct folder *folder,
     return rc;
 }
 
-struct tokenizer *tokenizer_load(const struct folder *folder, const char *directory,
+static struct tokenizer *load_as(bool is_map, const struct folder *folder, const char *directory,
                                  struct error *err)
 {
     struct tokenizer *tokenizer = memory_zalloc(1, sizeof *tokenizer);
     struct tokenizer_config config;
     int rc = tokenizer_config_load(&config, folder, directory, err);
 
+    tokenizer->is_map = is_map;
     if (rc == 0) {
         rc = load_all(tokenizer, folder, directory, &config, err);
         tokenizer_config_release(&config);
@@ -429,6 +449,28 @@ struct tokenizer *tokenizer_load(const struct folder *folder, const char *direct
         return NULL;
     }
     return tokenizer;
+}
+
+struct tokenizer *tokenizer_load(const struct folder *folder, const char *directory,
+                                 struct error *err)
+{
+    return load_as(false, folder, directory, err);
+}
+
+struct tokenizer *tokenizer_load_map(const struct folder *folder, const char *directory,
+                                     struct error *err)
+{
+    return load_as(true, folder, directory, err);
+}
+
+bool tokenizer_is_there(const struct folder *folder, const char *directory)
+{
+    char *path = folder_join(directory, "tokenizer.json");
+    bool is_there = folder_look(folder, path) != FOLDER_ABSENT ||
+                    tokenizer_fallback_find(folder, directory);
+
+    free(path);
+    return is_there;
 }
 
 void tokenizer_free(struct tokenizer *tokenizer)
@@ -801,4 +843,77 @@ bool tokenizer_special(const struct tokenizer *tokenizer, const char *name, uint
             return true;
         }
     return false;
+}
+
+const char *tokenizer_type(const struct tokenizer *tokenizer)
+{
+    return subword_type(tokenizer->subword);
+}
+
+const char *tokenizer_file(const struct tokenizer *tokenizer)
+{
+    return tokenizer->file;
+}
+
+bool tokenizer_is_guess(const struct tokenizer *tokenizer)
+{
+    return tokenizer->is_guess;
+}
+
+/* ---- comparing ---- */
+
+/* What is searched in a text, and how, in an order that does not depend on the file's. */
+static int compare_contents(const void *a, const void *b)
+{
+    const struct added_token *x = *(const struct added_token *const *)a;
+    const struct added_token *y = *(const struct added_token *const *)b;
+    size_t n = x->length < y->length ? x->length : y->length;
+    int order = memcmp(x->content, y->content, n);
+
+    return order ? order : (x->length > y->length) - (x->length < y->length);
+}
+
+static void describe_added(const struct tokenizer *tokenizer, struct buffer *out)
+{
+    const struct added_token **sorted = memory_alloc((tokenizer->n_added + 1) * sizeof *sorted);
+
+    for (size_t i = 0; i < tokenizer->n_added; i++)
+        sorted[i] = &tokenizer->added[i];
+    qsort(sorted, tokenizer->n_added, sizeof *sorted, compare_contents);
+    for (size_t i = 0; i < tokenizer->n_added; i++) {
+        const struct added_token *token = sorted[i];
+        const char *searched = token->normal ? token->normal : token->content;
+        size_t length = token->normal ? token->normal_length : token->length;
+
+        buffer_format(out, "%zu:", token->length);
+        buffer_add(out, token->content, token->length);
+        buffer_format(out, " %zu:", length);
+        buffer_add(out, searched, length);
+        buffer_format(out, " %d%d%d\n", token->single_word, token->lstrip, token->rstrip);
+    }
+    free(sorted);
+}
+
+void tokenizer_describe(const struct tokenizer *tokenizer, enum tokenizer_part part,
+                        struct buffer *out)
+{
+    switch (part) {
+    case TOKENIZER_ADDED: describe_added(tokenizer, out); break;
+    case TOKENIZER_NORMALIZER: normalizer_describe(tokenizer->normalizer, out); break;
+    case TOKENIZER_PRETOKENIZER: pretokenizer_describe(tokenizer->pretokenizer, out); break;
+    case TOKENIZER_MODEL: subword_describe(tokenizer->subword, out); break;
+    case TOKENIZER_TEMPLATE: template_describe(&tokenizer->template, out); break;
+    }
+}
+
+int tokenizer_take_tokens(struct tokenizer *tokenizer, struct token_table *tokens,
+                          struct error *err)
+{
+    subword_take_tokens(tokenizer->subword, tokens);
+    for (size_t i = 0; i < tokenizer->n_added; i++)
+        if (token_table_put(tokens, tokenizer->added[i].content, tokenizer->added[i].length,
+                            tokenizer->added[i].id, NULL, err))
+            return -1;
+    token_table_seal(tokens);
+    return 0;
 }

@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/folder.h"
+#include "text/token_table.h"
 
 struct tokenizer;         /* read-only once loaded; threads share it */
 struct tokenizer_scratch; /* one per thread */
@@ -21,7 +22,13 @@ struct tokenizer_scratch; /* one per thread */
  * malformed one (the file and the component are named); ERROR_UNSUPPORTED for an unknown component. */
 struct tokenizer *tokenizer_load(const struct folder *folder, const char *directory,
                                  struct error *err);
+/* The same for whoever only asks which token has which id: it can be had of files that cannot be
+ * run, or have faults elsewhere, and nothing but the look-ups may be asked of it. */
+struct tokenizer *tokenizer_load_map(const struct folder *folder, const char *directory,
+                                     struct error *err);
 void tokenizer_free(struct tokenizer *tokenizer);
+/* Whether one of the files lies there that a tokenizer is made of. */
+bool tokenizer_is_there(const struct folder *folder, const char *directory);
 
 /* Texts are read in lower case from now on; special tokens in them stay what they are. */
 int tokenizer_lower_case(struct tokenizer *tokenizer, struct error *err);
@@ -78,5 +85,26 @@ size_t tokenizer_n_tokens(const struct tokenizer *tokenizer); /* added ones incl
 /* Named special tokens ("bos_token", "eos_token", "pad_token", …) of tokenizer_config.json or
  * special_tokens_map.json; false when there is none. */
 bool tokenizer_special(const struct tokenizer *tokenizer, const char *name, uint32_t *id);
+const char *tokenizer_type(const struct tokenizer *tokenizer); /* of its model: "BPE", … */
+const char *tokenizer_file(const struct tokenizer *tokenizer); /* the name of what it was made of */
+/* Of a map: its class is one that we do not know, which may number the tokens in another way. */
+bool tokenizer_is_guess(const struct tokenizer *tokenizer);
+
+/* What makes ids of a text beside the tokens' ids, in bytes that are the same for two tokenizers
+ * that do the same, however their files say it. Not of a map. */
+enum tokenizer_part {
+    TOKENIZER_ADDED, /* the tokens that are found in a text before anything else */
+    TOKENIZER_NORMALIZER,
+    TOKENIZER_PRETOKENIZER,
+    TOKENIZER_MODEL,    /* merges, scores, … */
+    TOKENIZER_TEMPLATE, /* special tokens around a text */
+};
+enum { TOKENIZER_PARTS = TOKENIZER_TEMPLATE + 1 };
+void tokenizer_describe(const struct tokenizer *tokenizer, enum tokenizer_part part,
+                        struct buffer *out);
+/* Moves all tokens out, the added ones included; the tokenizer can only be freed then. Released with
+ * token_table_release, also when it fails. */
+int tokenizer_take_tokens(struct tokenizer *tokenizer, struct token_table *tokens,
+                          struct error *err);
 
 #endif

@@ -1,5 +1,6 @@
 #include "tokenizer_config.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,10 +163,10 @@ static cJSON *load_json(const struct folder *folder, const char *directory, cons
     return json;
 }
 
-static void read_class(struct tokenizer_config *config, const cJSON *json)
+static void set_class(struct tokenizer_config *config, const char *name)
 {
-    const char *name = json_find_string(json, "tokenizer_class"), *end;
     static const char *const endings[] = {"Fast", "Tokenizer"};
+    const char *end;
     size_t n;
 
     if (!name)
@@ -184,7 +185,7 @@ static void read_class(struct tokenizer_config *config, const cJSON *json)
 static void read_types(struct tokenizer_config *config, const cJSON *json)
 {
     static const char *const classes[] = {
-        "PreTrained", "Bert", "BertJapanese", "Electra", "MobileBert", "ConvBert", "LayoutLM",
+        "Bert", "BertJapanese", "Electra", "MobileBert", "ConvBert", "LayoutLM",
         "LayoutLMv2", "SqueezeBert", "Lxmert", "Deberta", "DebertaV2", "Canine", "FNet", "Tapas",
         "MarkupLM", NULL,
     };
@@ -211,6 +212,19 @@ static void read_flags(struct tokenizer_config *config, const cJSON *json)
     config->strip_accents = json_find_bool(json, "strip_accents");
     config->tokenize_chinese_chars = json_find_bool(json, "tokenize_chinese_chars");
     config->truncates_left = side && strcmp(side, "left") == 0;
+}
+
+static int read_extra_ids(struct tokenizer_config *config, const cJSON *json, struct error *err)
+{
+    const cJSON *number = json_find(json, "extra_ids");
+
+    if (!number || cJSON_IsNull(number))
+        return 0;
+    if (!cJSON_IsNumber(number) || !(number->valuedouble >= 0 && number->valuedouble <= 100000) ||
+        number->valuedouble != floor(number->valuedouble))
+        return error_set(err, ERROR_FORMAT, "extra_ids is not a whole number up to 100000");
+    config->n_extra_ids = (size_t)number->valuedouble;
+    return 0;
 }
 
 /* Place in token_names, whichever file the token is from; the nameless ones follow. */
@@ -254,10 +268,11 @@ static int load_all(struct tokenizer_config *config, const struct folder *folder
 
     if (err->code)
         goto done;
-    read_class(config, json);
+    set_class(config, json_find_string(json, "tokenizer_class"));
     read_flags(config, json);
     read_types(config, json);
-    if ((decoder && add_decoder(config, decoder, err)) || add_named(config, json, err))
+    if (read_extra_ids(config, json, err) ||
+        (decoder && add_decoder(config, decoder, err)) || add_named(config, json, err))
         goto done;
     if (!decoder) { /* the older files count only then */
         map = load_json(folder, directory, file = "special_tokens_map.json", err);
@@ -284,12 +299,54 @@ int tokenizer_config_load(struct tokenizer_config *config, const struct folder *
     *config = (struct tokenizer_config){.add_bos_token = -1, .add_eos_token = -1,
                                         .add_prefix_space = -1, .legacy = -1,
                                         .do_lower_case = -1,
-                                        .strip_accents = -1, .tokenize_chinese_chars = -1};
+                                        .strip_accents = -1, .tokenize_chinese_chars = -1,
+                                        .n_extra_ids = 100};
     if (load_all(config, folder, directory, err)) {
         tokenizer_config_release(config);
         return -1;
     }
     return 0;
+}
+
+static const struct guess {
+    const char *model_type, *file_end, *class_name;
+} guesses[] = {
+    {"mpnet", ".txt", "MPNet"},           {"roberta", "vocab.json", "Roberta"},
+    {"bart", "vocab.json", "Bart"},       {"longformer", "vocab.json", "Longformer"},
+    {"led", "vocab.json", "LED"},         {"qwen2", "vocab.json", "Qwen2"},
+    {"qwen2_moe", "vocab.json", "Qwen2"}, {"qwen3", "vocab.json", "Qwen2"},
+    {"qwen3_moe", "vocab.json", "Qwen2"}, {"llama", ".model", "Llama"},
+    {"gemma", ".model", "Gemma"},         {"gemma2", ".model", "Gemma"},
+    {"gemma3", ".model", "Gemma"},        {"gemma3_text", ".model", "Gemma"},
+    {"t5", ".model", "T5"},               {"mt5", ".model", "T5"},
+    {"switch_transformers", ".model", "T5"}, {"xlm-roberta", ".model", "XLMRoberta"},
+    /* which number their tokens in other ways: */
+    {"albert", ".model", "Albert"},       {"camembert", ".model", "Camembert"},
+    {"deberta-v2", ".model", "DebertaV2"}, {"m2m_100", ".model", "M2M100"},
+    {"mbart", ".model", "MBart"},         {"pegasus", ".model", "Pegasus"},
+    {"xlnet", ".model", "XLNet"},
+};
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), n_end = strlen(end);
+
+    return n >= n_end && strcmp(text + n - n_end, end) == 0;
+}
+
+void tokenizer_config_guess_class(struct tokenizer_config *config, const struct folder *folder,
+                                  const char *directory, const char *file)
+{
+    struct error ignored = {0}; /* whoever needs config.json tells what is wrong with it */
+    cJSON *json = config->class_name ? NULL : load_json(folder, directory, "config.json", &ignored);
+    const char *model_type = json_find_string(json, "model_type");
+
+    set_class(config, json_find_string(json, "tokenizer_class"));
+    for (size_t i = 0; model_type && !config->class_name && i < sizeof guesses / sizeof *guesses;
+         i++)
+        if (strcmp(guesses[i].model_type, model_type) == 0 && ends_with(file, guesses[i].file_end))
+            config->class_name = memory_copy(guesses[i].class_name);
+    cJSON_Delete(json);
 }
 
 void tokenizer_config_release(struct tokenizer_config *config)

@@ -29,10 +29,15 @@ struct tokenizer_config { /* zeroed: no such files */
     int do_lower_case, strip_accents, tokenize_chinese_chars;
     bool truncates_left;
     bool gives_types; /* model_input_names, or else the class, has token_type_ids */
+    size_t n_extra_ids; /* of T5's: 100 where nothing is said */
 };
 
 int tokenizer_config_load(struct tokenizer_config *config, const struct folder *folder,
                           const char *directory, struct error *err);
+/* Where no class was given: the one that config.json implies for a tokenizer made of this file, as
+ * its tokenizer_class or by its model_type. For folders without tokenizer.json, which needs none. */
+void tokenizer_config_guess_class(struct tokenizer_config *config, const struct folder *folder,
+                                  const char *directory, const char *file);
 void tokenizer_config_release(struct tokenizer_config *config);
 
 /* The content of a named token, or NULL. */

@@ -5,6 +5,7 @@
 #include "tokenizer_fallback.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,12 +40,17 @@ static const char *const gpt2_classes[] = {"GPT2", "GPTNeoX", "CodeGen", NULL};
 static const char *const llama_classes[] = {"Llama", "CodeLlama", NULL};
 static const char *const gemma_classes[] = {"Gemma", NULL};
 static const char *const xlmr_classes[] = {"XLMRoberta", NULL};
-static const char *const t5_classes[] = {"T5", NULL};
+static const char *const t5_classes[] = {"T5", "MT5", NULL};
 static const char *const mpnet_classes[] = {"MPNet", NULL};
 static const char *const bert_classes[] = {"Bert", "DistilBert", "Electra", NULL};
 
-static int refuse_class(const struct source *source, const char *file, struct error *err)
+/* -1, unless the map will do. */
+static int refuse_class(struct tokenizer_fallback *fallback, const struct source *source,
+                        const char *file, struct error *err)
 {
+    fallback->is_guess = fallback->map_only;
+    if (fallback->map_only)
+        return 0;
     return error_set(err, ERROR_UNSUPPORTED, "'%s': a %s for a tokenizer of class '" ERROR_NAME "' "
                      "is not known; a tokenizer.json is needed", source->folder->path, file,
                      source->config->class_name);
@@ -65,6 +71,15 @@ static int need_token(const struct subword *subword, const char *token, uint32_t
     if (subword_find(subword, token, strlen(token), id))
         return 0;
     return error_set(err, ERROR_FORMAT, "token '%s' is not in the vocabulary", token);
+}
+
+/* As bpe_new, or a map. */
+static struct subword *make_bpe(const struct tokenizer_fallback *fallback,
+                                struct token_table *tokens, const struct bpe_merges *merges,
+                                const struct bpe_settings *settings, struct error *err)
+{
+    return fallback->map_only ? subword_new_map(tokens, "BPE")
+                              : bpe_new(tokens, merges, settings, err);
 }
 
 /* ---- templates ---- */
@@ -149,16 +164,17 @@ static int make_bert(struct tokenizer_fallback *fallback, struct source *source,
     struct token_table tokens = {0};
     struct buffer *out = &fallback->json;
 
-    if (is_foreign(source, known, 2))
-        return refuse_class(source, "vocab.txt", err);
+    if (is_foreign(source, known, 2) && refuse_class(fallback, source, "vocab.txt", err))
+        return -1;
     if (wordpiece_read_lines(&tokens, source->text, source->size, err)) {
         token_table_release(&tokens);
         return -1;
     }
-    fallback->subword = wordpiece_new(&tokens, &settings, err);
+    fallback->subword = fallback->map_only ? subword_new_map(&tokens, "WordPiece")
+                                           : wordpiece_new(&tokens, &settings, err);
     if (!fallback->subword)
         return -1;
-    fallback->specials = is_mpnet ? NULL : specials;
+    fallback->specials = is_mpnet || fallback->is_guess ? NULL : specials;
     buffer_format(out, "{\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,"
                   "\"handle_chinese_chars\":%s,\"strip_accents\":%s,\"lowercase\":%s},"
                   "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
@@ -166,8 +182,10 @@ static int make_bert(struct tokenizer_fallback *fallback, struct source *source,
                   or_default(config->tokenize_chinese_chars, true),
                   config->strip_accents < 0 ? "null" : or_default(config->strip_accents, false),
                   or_default(config->do_lower_case, true));
-    if (is_mpnet ? add_template(out, fallback->subword, "<s>", "</s>", true, 0, err)
-                 : add_template(out, fallback->subword, "[CLS]", "[SEP]", false, 1, err))
+    if (fallback->map_only)
+        ; /* no text will need a template */
+    else if (is_mpnet ? add_template(out, fallback->subword, "<s>", "</s>", true, 0, err)
+                      : add_template(out, fallback->subword, "[CLS]", "[SEP]", false, 1, err))
         return -1;
     buffer_add_char(out, '}');
     return 0;
@@ -218,16 +236,17 @@ static int make_byte_level(struct tokenizer_fallback *fallback, struct source *s
     struct buffer *out = &fallback->json;
     int rc = -1;
 
-    if (is_foreign(source, known, 3))
-        return refuse_class(source, "vocab.json", err);
-    if (read_vocab_json(&tokens, source, err) || read_merges(&merges, &tokens, source, err)) {
+    if (is_foreign(source, known, 3) && refuse_class(fallback, source, "vocab.json", err))
+        return -1;
+    if (read_vocab_json(&tokens, source, err) ||
+        (!fallback->map_only && read_merges(&merges, &tokens, source, err))) {
         token_table_release(&tokens);
         goto done;
     }
-    fallback->subword = bpe_new(&tokens, &merges, &settings, err);
+    fallback->subword = make_bpe(fallback, &tokens, &merges, &settings, err);
     if (!fallback->subword)
         goto done;
-    fallback->specials = is_roberta ? NULL : specials;
+    fallback->specials = is_roberta || fallback->is_guess ? NULL : specials;
     buffer_add_text(out, "{\"decoder\":{\"type\":\"ByteLevel\"}");
     if (is_qwen)
         buffer_add_text(out, ",\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":"
@@ -241,7 +260,9 @@ static int make_byte_level(struct tokenizer_fallback *fallback, struct source *s
         buffer_format(out, ",\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":%s,"
                       "\"trim_offsets\":true,\"use_regex\":true}",
                       or_default(source->config->add_prefix_space, false));
-    rc = is_roberta ? add_template(out, fallback->subword, "<s>", "</s>", true, 0, err) : 0;
+    rc = is_roberta && !fallback->map_only
+             ? add_template(out, fallback->subword, "<s>", "</s>", true, 0, err)
+             : 0;
     buffer_add_char(out, '}');
 done:
     bpe_merges_release(&merges);
@@ -381,7 +402,8 @@ static void add_added_tokens(struct buffer *out, const struct proto *proto,
 }
 
 /* BPE with merges derived from the scores. */
-static struct subword *make_scored_bpe(const struct proto *proto, struct error *err)
+static struct subword *make_scored_bpe(const struct tokenizer_fallback *fallback,
+                                       const struct proto *proto, struct error *err)
 {
     static const struct bpe_settings settings = {
         .unk_token = {"<unk>", 5}, .fuse_unk = true, .byte_fallback = true};
@@ -395,7 +417,7 @@ static struct subword *make_scored_bpe(const struct proto *proto, struct error *
         const struct piece_entry *piece = &proto->pieces[i];
         uint32_t entry;
 
-        if (isnan(piece->score)) /* nothing can be sorted by it */
+        if (isnan(piece->score) && !fallback->map_only) /* nothing can be sorted by it */
             rc = error_set(err, ERROR_FORMAT, "the score of piece %zu is not a number", i);
         else
             rc = token_table_put(&tokens, piece->text, piece->length, i, &entry, err);
@@ -403,8 +425,9 @@ static struct subword *make_scored_bpe(const struct proto *proto, struct error *
             scores[entry] = piece->score;
     }
     if (rc == 0) {
-        bpe_merges_derive(&merges, &tokens, scores);
-        subword = bpe_new(&tokens, &merges, &settings, err);
+        if (!fallback->map_only)
+            bpe_merges_derive(&merges, &tokens, scores);
+        subword = make_bpe(fallback, &tokens, &merges, &settings, err);
     } else {
         token_table_release(&tokens);
     }
@@ -420,10 +443,10 @@ static int make_llama(struct tokenizer_fallback *fallback, const struct source *
     struct buffer *out = &fallback->json;
     bool is_gemma = tokenizer_config_is(source->config, gemma_classes);
 
-    fallback->subword = make_scored_bpe(proto, err);
+    fallback->subword = make_scored_bpe(fallback, proto, err);
     if (!fallback->subword)
         return -1;
-    fallback->specials = is_gemma ? NULL : specials;
+    fallback->specials = is_gemma || fallback->is_guess ? NULL : specials;
     if (is_gemma)
         buffer_add_text(out, "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
                         "\"content\":\"" LOWER_ONE "\"},\"pre_tokenizer\":{\"type\":\"Split\","
@@ -461,17 +484,18 @@ static int add_xlmr_pieces(struct unigram_pieces *pieces, const struct proto *pr
     return unigram_add_piece(pieces, "<mask>", 6, 0, err);
 }
 
-static int add_plain_pieces(struct unigram_pieces *pieces, const struct proto *proto, bool is_t5,
-                            struct error *err)
+/* T5 has `n_extra` tokens of its own behind the pieces, <extra_id_0> being the last. */
+static int add_plain_pieces(struct unigram_pieces *pieces, const struct proto *proto,
+                            size_t n_extra, struct error *err)
 {
     for (size_t i = 0; i < proto->n_pieces; i++)
         if (unigram_add_piece(pieces, proto->pieces[i].text, proto->pieces[i].length,
                               proto->pieces[i].score, err))
             return -1;
-    for (int i = 99; is_t5 && i >= 0; i--) {
-        char token[32];
+    while (n_extra > 0) {
+        char token[48];
 
-        snprintf(token, sizeof token, "<extra_id_%d>", i);
+        snprintf(token, sizeof token, "<extra_id_%zu>", --n_extra);
         if (unigram_add_piece(pieces, token, strlen(token), 0, err))
             return -1;
     }
@@ -506,17 +530,24 @@ static int make_unigram(struct tokenizer_fallback *fallback, const struct source
     int rc = 0;
 
     if (is_xlmr ? add_xlmr_pieces(&pieces, proto, err)
-                : add_plain_pieces(&pieces, proto, is_t5, err)) {
+                : add_plain_pieces(&pieces, proto, is_t5 ? source->config->n_extra_ids : 0, err)) {
         unigram_release_pieces(&pieces);
         return -1;
     }
-    fallback->subword = unigram_new(&pieces, &settings, err);
+    if (fallback->map_only) {
+        fallback->subword = subword_new_map(&pieces.tokens, "Unigram");
+        unigram_release_pieces(&pieces);
+    } else {
+        fallback->subword = unigram_new(&pieces, &settings, err);
+    }
     if (!fallback->subword)
         return -1;
-    fallback->specials = is_t5 ? NULL : specials;
+    fallback->specials = is_t5 || fallback->is_guess ? NULL : specials;
     add_unigram_components(out, proto);
     add_added_tokens(out, proto, is_xlmr ? xlmr_specials : NULL);
-    if (is_xlmr)
+    if (fallback->map_only)
+        ; /* no text will need a template */
+    else if (is_xlmr)
         rc = add_template(out, fallback->subword, "<s>", "</s>", true, 0, err);
     else if (is_t5)
         rc = add_template(out, fallback->subword, NULL, "</s>", false, 0, err);
@@ -536,12 +567,14 @@ static int make_from_proto(struct tokenizer_fallback *fallback, struct source *s
     int rc = read_proto(&proto, source, err);
 
     if (rc == 0 && is_foreign(source, known, 4))
-        rc = refuse_class(source, fallback->file, err);
-    else if (rc == 0 && proto.model == TRAINER_BPE)
+        rc = refuse_class(fallback, source, fallback->file, err);
+    if (rc == 0 && proto.model == TRAINER_BPE)
         rc = make_llama(fallback, source, &proto, err);
-    else if (rc == 0 && proto.model == TRAINER_UNIGRAM)
+    else if (rc == 0 && (proto.model == TRAINER_UNIGRAM || fallback->map_only))
         rc = make_unigram(fallback, source, &proto,
-                          is_xlmr_file || tokenizer_config_is(source->config, xlmr_classes), err);
+                          !fallback->is_guess &&
+                              (is_xlmr_file || tokenizer_config_is(source->config, xlmr_classes)),
+                          err);
     else if (rc == 0)
         rc = error_set(err, ERROR_UNSUPPORTED, "sentencepiece model of type %u", proto.model);
     free(proto.pieces);
@@ -665,8 +698,9 @@ static int make_tiktoken(struct tokenizer_fallback *fallback, struct source *sou
         token_table_release(&tokens);
         return -1;
     }
-    bpe_merges_derive(&merges, &tokens, NULL);
-    fallback->subword = bpe_new(&tokens, &merges, &settings, err);
+    if (!fallback->map_only)
+        bpe_merges_derive(&merges, &tokens, NULL);
+    fallback->subword = make_bpe(fallback, &tokens, &merges, &settings, err);
     bpe_merges_release(&merges);
     if (!fallback->subword)
         return -1;
@@ -756,11 +790,12 @@ static int make_tekken(struct tokenizer_fallback *fallback, struct source *sourc
     /* The special tokens come last: they are no parts to merge from. */
     if (read_tekken(&tokens, json, n_all > n_special ? n_all - n_special : 0, n_special, err))
         goto done;
-    bpe_merges_derive(&merges, &tokens, NULL);
+    if (!fallback->map_only)
+        bpe_merges_derive(&merges, &tokens, NULL);
     if (add_tekken_specials(&tokens, json, n_special, &fallback->json, err))
         goto done;
     buffer_add_text(&fallback->json, "]}");
-    fallback->subword = bpe_new(&tokens, &merges, &settings, err);
+    fallback->subword = make_bpe(fallback, &tokens, &merges, &settings, err);
     tokens = (struct token_table){0};
     rc = fallback->subword ? 0 : -1;
 done:
@@ -807,31 +842,48 @@ static int no_tokenizer(const struct folder *folder, const char *directory, stru
     return -1;
 }
 
+/* The row of the file that is there; SIZE_MAX: none is. */
+static size_t find_builder(const struct folder *folder, const char *directory)
+{
+    for (size_t i = 0; i < sizeof builders / sizeof *builders; i++) {
+        char *path = folder_join(directory, builders[i].name);
+        bool is_there = folder_look(folder, path) != FOLDER_ABSENT;
+
+        free(path);
+        if (is_there)
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+const char *tokenizer_fallback_find(const struct folder *folder, const char *directory)
+{
+    size_t i = find_builder(folder, directory);
+
+    return i == SIZE_MAX ? NULL : builders[i].name;
+}
+
 int tokenizer_fallback_make(struct tokenizer_fallback *fallback, const struct folder *folder,
                             const char *directory, const struct tokenizer_config *config,
                             struct error *err)
 {
     struct source source = {folder, directory, config, NULL, 0};
+    size_t i = find_builder(folder, directory);
+    char *path;
+    int rc = -1;
 
-    for (size_t i = 0; i < sizeof builders / sizeof *builders; i++) {
-        char *path = folder_join(directory, builders[i].name);
-        int rc = -1;
-
-        if (folder_look(folder, path) == FOLDER_ABSENT) {
-            free(path);
-            continue;
-        }
-        fallback->file = builders[i].name;
-        source.text = folder_read_text(folder, path, file_bytes_max, &source.size, err);
-        if (source.text) {
-            if (tokenizer_fallback_check_pointer(source.text, err) == 0)
-                rc = builders[i].make(fallback, &source, err);
-            if (rc)
-                error_context(err, "'%s/%s'", folder->path, path);
-        }
-        free(source.text);
-        free(path);
-        return rc;
+    if (i == SIZE_MAX)
+        return no_tokenizer(folder, directory, err);
+    path = folder_join(directory, builders[i].name);
+    fallback->file = builders[i].name;
+    source.text = folder_read_text(folder, path, file_bytes_max, &source.size, err);
+    if (source.text) {
+        if (tokenizer_fallback_check_pointer(source.text, err) == 0)
+            rc = builders[i].make(fallback, &source, err);
+        if (rc)
+            error_context(err, "'%s/%s'", folder->path, path);
     }
-    return no_tokenizer(folder, directory, err);
+    free(source.text);
+    free(path);
+    return rc;
 }

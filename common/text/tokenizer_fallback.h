@@ -7,6 +7,8 @@
 #ifndef COCKTAIL_TOKENIZER_FALLBACK_H
 #define COCKTAIL_TOKENIZER_FALLBACK_H
 
+#include <stdbool.h>
+
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/folder.h"
@@ -14,11 +16,18 @@
 #include "text/tokenizer_config.h"
 
 struct tokenizer_fallback { /* zeroed to begin */
+    /* Set by the caller who only asks which token has which id: what keeps the tokenizer from being
+     * run is let be, and the subword is a map (subword_new_map) where it must. */
+    bool map_only;
+    bool is_guess; /* then: its class is one that we do not know, and may number tokens otherwise */
     struct subword *subword;     /* moved to the caller */
     struct buffer json;          /* a tokenizer.json without "model"; released by the caller */
     const char *file;            /* what it was made from, for messages */
     const char *const *specials; /* tokens added last, if they are unknown; NULL-terminated or NULL */
 };
+
+/* The name of the file that is taken in this directory; NULL: there is none. */
+const char *tokenizer_fallback_find(const struct folder *folder, const char *directory);
 
 /* ERROR_FORMAT when there is none of these files, or it is malformed; ERROR_UNSUPPORTED when the
  * class of the tokenizer is one that we do not know how to build. */

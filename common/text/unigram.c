@@ -127,7 +127,15 @@ static void release(struct subword *subword)
     free(model->scores);
 }
 
-static const struct subword_kind unigram_kind = {"Unigram", encode, NULL, release};
+static void describe(const struct subword *subword, struct buffer *out)
+{
+    const struct unigram *model = (const struct unigram *)subword;
+
+    buffer_format(out, "%u %d\n", (unsigned)model->unk_id, model->byte_fallback);
+    buffer_add(out, model->scores, subword->tokens.n_entries * sizeof *model->scores);
+}
+
+static const struct subword_kind unigram_kind = {"Unigram", encode, NULL, release, describe};
 
 struct subword *unigram_new(struct unigram_pieces *pieces, const struct unigram_settings *settings,
                             struct error *err)

@@ -31,7 +31,12 @@ static void release(struct subword *subword)
     (void)subword;
 }
 
-static const struct subword_kind wordlevel_kind = {"WordLevel", encode, NULL, release};
+static void describe(const struct subword *subword, struct buffer *out)
+{
+    buffer_format(out, "%u", (unsigned)((const struct wordlevel *)subword)->unk_id);
+}
+
+static const struct subword_kind wordlevel_kind = {"WordLevel", encode, NULL, release, describe};
 
 struct subword *wordlevel_new(struct token_table *tokens, struct json_text unk_token)
 {

@@ -13,6 +13,7 @@ struct wordpiece {
     struct byte_trie first, rest; /* for the beginning of a word; for the rest, without prefix */
     uint32_t unk_id;              /* TOKEN_NONE: named but missing, an error when it is needed */
     size_t max_characters;
+    char *prefix;
 };
 
 static size_t count_characters(const char *text, size_t n)
@@ -67,9 +68,17 @@ static void release(struct subword *subword)
 
     byte_trie_release(&model->first);
     byte_trie_release(&model->rest);
+    free(model->prefix);
 }
 
-static const struct subword_kind wordpiece_kind = {"WordPiece", encode, NULL, release};
+static void describe(const struct subword *subword, struct buffer *out)
+{
+    const struct wordpiece *model = (const struct wordpiece *)subword;
+
+    buffer_format(out, "%u %zu %s", (unsigned)model->unk_id, model->max_characters, model->prefix);
+}
+
+static const struct subword_kind wordpiece_kind = {"WordPiece", encode, NULL, release, describe};
 
 struct wordpiece_settings wordpiece_bert_settings(void)
 {
@@ -88,6 +97,8 @@ struct subword *wordpiece_new(struct token_table *tokens,
     model->unk_id = token_table_id(&base->tokens, settings->unk_token.bytes,
                                    settings->unk_token.length);
     model->max_characters = settings->max_input_chars_per_word;
+    model->prefix = memory_format("%.*s", (int)settings->continuing_subword_prefix.length,
+                                  settings->continuing_subword_prefix.bytes);
     if (byte_trie_init(&model->first, &base->tokens, "", 0, err) ||
         byte_trie_init(&model->rest, &base->tokens, settings->continuing_subword_prefix.bytes,
                        settings->continuing_subword_prefix.length, err)) {

@@ -80,7 +80,7 @@ static void weights_and_stale_things_are_left_out_in_any_folder(void)
         "flax_model.msgpack", "rust_model.ot", "model.onnx", "model.onnx_data", "model.gguf",
         "adapter_config.json", "adapter_model.bin", "optimizer.pt", "optimizer.bin",
         "scheduler.pt", "rng_state.pth", "rng_state_0.pth", "scaler.pt", "training_args.bin",
-        "trainer_state.json", "consolidated.00.pth", ".gitattributes", ".gitignore",
+        "trainer_state.json", "consolidated.00.pth", "checklist.chk", ".gitattributes", ".gitignore",
     };
     static const char *const folders[] = {"openvino/", "onnx/", "original/", "checkpoint-500/",
                                           ".git/", ".cache/", "consolidated/"};

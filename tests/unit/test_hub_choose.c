@@ -117,6 +117,11 @@ static void mistral_files_only_where_there_are_no_others(void)
                    "config.json params.json model.safetensors"));
     CHECK(model_is("consolidated.safetensors params.json tekken.json",
                    "params.json tekken.json consolidated.safetensors"));
+    CHECK(model_is("consolidated.00.safetensors consolidated.01.safetensors params.json",
+                   "params.json consolidated.00.safetensors consolidated.01.safetensors"));
+    /* That one is missing, who reads them says. */
+    CHECK(model_is("consolidated.00.pt consolidated.02.pt params.json",
+                   "params.json consolidated.00.pt consolidated.02.pt"));
     CHECK(model_is("consolidated.00.pth consolidated.01.pth params.json",
                    "params.json consolidated.00.pth consolidated.01.pth"));
 }

@@ -26,6 +26,7 @@ static void what_is_no_part_of_the_model(void)
     CHECK(model_files_is_stale("training_args.bin"));
     CHECK(model_files_is_stale(".gitattributes"));
     CHECK(model_files_is_stale("adapter_config.json"));
+    CHECK(model_files_is_stale("checklist.chk"));
     CHECK(!model_files_is_stale("config.json"));
     CHECK(!model_files_is_stale("tokenizer.json"));
     CHECK(model_files_is_stale_folder("onnx"));
@@ -47,5 +48,22 @@ static void weights_of_a_directory_without_others(void)
     CHECK(!model_files_is_lone_weights("model.bin"));
 }
 
+static void numbered_files_have_a_number(void)
+{
+    char *path = model_files_numbered("a.b/consolidated.00.safetensors", 7);
+
+    CHECK(strcmp(path, "a.b/consolidated.07.safetensors") == 0);
+    free(path);
+    CHECK(model_files_number("consolidated.00.pth") == 0);
+    CHECK(model_files_number("consolidated.17.pt") == 17);
+    CHECK(model_files_number("consolidated.09.safetensors") == 9);
+    CHECK(model_files_number("consolidated.safetensors") == -1);
+    CHECK(model_files_number("consolidated.1.pth") == -1);
+    CHECK(model_files_number("consolidated.001.pth") == -1);
+    CHECK(model_files_number("consolidated.00.json") == -1);
+    CHECK(model_files_number("consolidated-00001-of-00002.safetensors") == -1);
+    CHECK(model_files_number("") == -1);
+}
+
 TESTS(TEST(what_weights_are_called), TEST(what_is_no_part_of_the_model),
-      TEST(weights_of_a_directory_without_others))
+      TEST(weights_of_a_directory_without_others), TEST(numbered_files_have_a_number))

@@ -1,0 +1,17 @@
+/* ranks.h - tensors that are cut into slices over numbered files: Llama's own consolidated.NN.pth.
+ *
+ * Each of the processes that ran such a model side by side has a file, with its share of the rows or
+ * columns of every matrix; which it is, the name tells. Source: formats.md 2.6. */
+#ifndef COCKTAIL_RANKS_H
+#define COCKTAIL_RANKS_H
+
+#include "base/error.h"
+#include "format/checkpoint.h"
+
+/* Puts together what stands in several of the checkpoint's files, so that each name is there once.
+ * Files in which no name stands twice hold different layers, and are left as they are.
+ * ERROR_UNSUPPORTED, naming tensor and files, where a name does not tell how, or slices do not fit
+ * together. */
+int ranks_join(struct checkpoint *checkpoint, struct error *err);
+
+#endif
