@@ -397,18 +397,6 @@ static void the_first_difference_is_told(void)
     check_comparison("{\"a\":0}", "{\"b\":0}", "token 'a' has id 0 in 'A' and is not in 'B'");
 }
 
-static void of_two_ids_of_a_token_the_last_counts(void)
-{
-    struct vocabulary vocabulary;
-
-    scratch_text("twice/vocab.json", "{\"a\":0,\"b\":1,\"a\":2}");
-    scratch_text("twice/added_tokens.json", "{\"b\":9,\"c\":3}");
-    vocabulary = must_load("twice");
-    CHECK(id_of(&vocabulary, "a") == 2 && id_of(&vocabulary, "b") == 1);
-    CHECK(id_of(&vocabulary, "c") == 3 && vocabulary.ids.n_entries == 3);
-    vocabulary_release(&vocabulary);
-}
-
 static void one_map_in_two_forms_is_the_same(void)
 {
     struct vocabulary list, json;
@@ -641,7 +629,7 @@ TESTS(TEST(no_tokenizer_is_no_error), TEST(a_bpe_tokenizer_json),
       TEST(files_of_base64_are_read), TEST(the_last_of_two_keys_counts),
       TEST(tokenizer_json_comes_before_the_others), TEST(malformed_files_are_refused_by_name),
       TEST(the_order_of_entries_does_not_matter), TEST(the_first_difference_is_told),
-      TEST(of_two_ids_of_a_token_the_last_counts), TEST(one_map_in_two_forms_is_the_same),
+      TEST(one_map_in_two_forms_is_the_same),
       TEST(rules_are_compared_by_what_they_do), TEST(what_cannot_be_run_can_be_compared),
       TEST(fixtures_have_the_vocabulary_that_their_config_says),
       TEST(tokenizer_json_of_llama_2_equals_its_sentencepiece_model),
