@@ -2,7 +2,6 @@
 #include "base/json_reader.h"
 
 #include <math.h>
-
 #include <stdint.h>
 
 #include "base/memory.h"
