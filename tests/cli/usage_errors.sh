@@ -31,7 +31,7 @@ try mix a --type robot
 try mix a --type=
 try mix a --dtype 'f32|f16'
 try mix a --dtype f
-try mix --abc a
+try eval --cat a
 try eval --cvs a
 try mix a --shard-size 0
 try mix a --shard-size 5gb
