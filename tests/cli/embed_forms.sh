@@ -36,4 +36,11 @@ tail -c +129 array | od -An -v -tf4 -w384 | awk '{print NF}' | uniq -c
 tail -c +129 array | od -An -v -tf4 -w384 | tr -s ' ' | sed 's/^ //' >numbers
 tr -d '[]' <expected | tr , ' ' | paste -d ' ' - numbers |
     awk '{for (i = 1; i <= 96; i++) {d = $i - $(96 + i); if (d > 1e-6 || d < -1e-6) print d}}'
+# Nine digits tell any two floats apart.
+python3 - <<'END'
+import json, struct
+rows = [json.loads(line) for line in open("expected")]
+floats = open("array", "rb").read()[128:]
+assert struct.pack(f"<{len(floats) // 4}f", *sum(rows, [])) == floats
+END
 "$COCKTAIL" embed $model --format npy /dev/null | tail -c +129 | wc -c

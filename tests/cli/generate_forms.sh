@@ -20,6 +20,7 @@ echo '--- stop'
 json --stop ' island'
 json --stop isl
 json --stop 'empty island'
+json --stop 'the empty ' # all but its last character ends a token
 json --stop 'the sailor cleaned the empty island and the pencil of'
 shown --stop ' island' | od -An -c
 shown --stop ' the sailor'

@@ -30,3 +30,8 @@ for size in 500000 500KB 0.5MB 500kb 488KiB 1TB 0; do
         echo "exit $?"
     echo "$size: $(find out -name '*.safetensors' 2>/dev/null | wc -l)"
 done
+for size in 1424KB 1424KiB; do
+    rm -rf out
+    cocktail mix -q --weights 1 fixtures/encoder-base -o out --shard-size $size >/dev/null
+    echo "$size: $(find out -name '*.safetensors' | sort | xargs stat -c %s | paste -sd ' ')"
+done

@@ -68,6 +68,7 @@ redirect-host       - 0  2
 redirect-slashes    - 0  2
 redirect-user       - @(0|6) 2
 wrong-etag          @(0|6) 6 5
+wrong-size          @(0|6) 6 5
 hostile-etag        - 6  5
 hostile-commit      - 6  5
 no-etag             @(0|6) 6 5

@@ -30,11 +30,19 @@ try mix a --json=yes
 try mix a --type robot
 try mix a --type=
 try mix a --dtype 'f32|f16'
+try mix a --dtype f
+try eval --cat a
+try eval --cvs a
 try mix a --shard-size 0
 try mix a --shard-size 5gb
 try mix a --shard-size 1.5GB
 try mix a --shard-size -5GB
 try mix a --shard-size 20000000TB
+# 2^64, which is less in powers of 1000
+try mix a --shard-size 18014398509481984KiB
+try mix a --shard-size 17592186044416MiB
+try mix a --shard-size 17179869184GiB
+try mix a --shard-size 16777216TiB
 try mix a --shard-size 99999999999999999999
 try mix a --threads 0
 try mix a -t -1

@@ -222,6 +222,10 @@ def wrong_etag(answer, request):
     answer.headers.update({"ETag": f'"{digits}"', "X-Linked-Etag": f'"{digits}"'})
 
 
+def wrong_size(answer, request):
+    answer.headers.update({"X-Linked-Size": str(request.file.size + 1)})
+
+
 def hostile_etag(answer, request):
     answer.headers.update({"ETag": '"../../../../evil"', "X-Linked-Etag": '"../../../../evil"'})
 
@@ -362,6 +366,7 @@ FAULTS = {
     "504": (status(504), HEAD, 1),
     "expired": (expired, BYTES, 1),
     "wrong-etag": (wrong_etag, HEAD, 1),
+    "wrong-size": (wrong_size, HEAD, 1),
     "hostile-etag": (hostile_etag, HEAD, 1),
     "hostile-commit": (hostile_commit, HEAD, 1),
     "no-etag": (no_etag, HEAD, 1),

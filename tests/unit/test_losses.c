@@ -116,20 +116,32 @@ static double cross_entropy(const double *x, size_t n, size_t target)
     return log(sum);
 }
 
-/* What the model says about the token behind row `row`. */
-static double row_loss(struct model *model, const float *hidden, size_t row, uint32_t target)
+/* What the model says about the token behind row `row`. Counts it when no other is likelier. */
+static double judge_row(struct model *model, const float *hidden, size_t row, uint32_t target,
+                        size_t *n_right)
 {
     size_t n = model->spec.vocab_size;
     float *logits = memory_zalloc(n, sizeof *logits);
     double *wide = memory_zalloc(n, sizeof *wide), loss;
+    bool is_right = true;
 
     model_logits(model, hidden + row * model->spec.hidden_size, 1, logits);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         wide[i] = (double)logits[i];
+        is_right = is_right && logits[i] <= logits[target];
+    }
+    *n_right += is_right;
     loss = cross_entropy(wide, n, target);
     free(logits);
     free(wide);
     return loss;
+}
+
+static double row_loss(struct model *model, const float *hidden, size_t row, uint32_t target)
+{
+    size_t n_right = 0;
+
+    return judge_row(model, hidden, row, target, &n_right);
 }
 
 static float *run(struct setting *setting, const struct batch *batch)
@@ -156,7 +168,7 @@ static void a_decoder_is_judged_by_the_tokens_of_the_output(void)
     struct setting setting;
     struct losses losses;
     double sum = 0;
-    size_t n_tokens = 0;
+    size_t n_tokens = 0, n_right = 0;
 
     open_setting(&setting, "fixtures/decoder-base", MODEL_DECODER, 2, arithmetic);
     CHECK(compute(&setting, &losses, 8, 2048) == 0);
@@ -173,7 +185,7 @@ static void a_decoder_is_judged_by_the_tokens_of_the_output(void)
         ids[all.n_ids] = 2; /* </s> */
         hidden = run(&setting, &batch);
         for (size_t t = input.n_ids; t < n; t++)
-            loss += row_loss(setting.model.model, hidden, t - 1, ids[t]);
+            loss += judge_row(setting.model.model, hidden, t - 1, ids[t], &n_right);
         CHECK(losses.items[i].n_tokens == n - input.n_ids);
         CHECK(is_near(losses.items[i].loss, loss / (double)(n - input.n_ids)));
         sum += loss;
@@ -183,6 +195,8 @@ static void a_decoder_is_judged_by_the_tokens_of_the_output(void)
         encoding_release(&all);
     }
     CHECK(losses.n_tokens == n_tokens && is_near(losses.loss, sum / (double)n_tokens));
+    CHECK(n_right > 0 && n_right < n_tokens);
+    CHECK(losses.accuracy == (double)n_right / (double)n_tokens);
     CHECK(isnan(losses.mrr));
     CHECK(setting.notices.n_texts == 0);
     losses_release(&losses);

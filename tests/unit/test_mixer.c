@@ -218,6 +218,34 @@ static void another_dtype_is_rounded_to_once(void)
     free(bits);
 }
 
+/* Items of the result are half as long as those of the models, in every chunk. */
+static void another_dtype_has_its_own_places(void)
+{
+    enum { N = 300001 };
+    static const double weights[] = {0.5, 0.5};
+    float *values = memory_alloc(N * sizeof *values);
+    struct mixer_stats stats;
+    size_t n, n_wrong = 0;
+    uint16_t *bits;
+
+    for (size_t i = 0; i < N; i++)
+        values[i] = (float)(i % 251) - 100;
+    SAFETENSORS("m0/model.safetensors", TENSOR_BYTES("w", DTYPE_F32, values, N));
+    SAFETENSORS("m1/model.safetensors", TENSOR_BYTES("w", DTYPE_F32, values, N));
+    free(mix(weights, 2, 2, &combine_linear,
+             (struct plan_options){.has_dtype = true, .dtype = DTYPE_BF16}, &stats, &n));
+    bits = tensor_bytes("out", "w");
+    for (size_t i = 0; i < N; i++) {
+        uint32_t wide;
+
+        memcpy(&wide, &values[i], sizeof wide); /* eight bits are enough for these numbers */
+        n_wrong += bits[i] != wide >> 16;
+    }
+    CHECK(n_wrong == 0);
+    free(bits);
+    free(values);
+}
+
 static void a_model_mixed_with_itself_is_itself(void)
 {
     static const double weights[][4] = {{0.5, 0.5}, {0.3, 0.7}, {0.9, 0.1}};
@@ -278,6 +306,25 @@ static void a_weight_of_zero_leaves_its_model_out(void)
     CHECK(out[1] == 2 && out[2] == 3);
     CHECK(out[3] == 0 && !signbit(out[3])); /* -0 + 0 */
     CHECK(stats.n_nan == 0 && stats.n_inf == 0);
+    free(out);
+}
+
+/* What torch makes of 0 times it. */
+static void for_lm_cocktail_a_weight_of_zero_counts(void)
+{
+    static const double weights[] = {1, 0};
+    static const float first[] = {1, 2, 3, -0.0f}, second[] = {NAN, INFINITY, 4, 5};
+    struct mixer_stats stats;
+    float *out;
+    size_t n;
+
+    SAFETENSORS("m0/model.safetensors", TENSOR_BYTES("w", DTYPE_F32, first, 4));
+    SAFETENSORS("m1/model.safetensors", TENSOR_BYTES("w", DTYPE_F32, second, 4));
+    free(mix(weights, 2, 1, &combine_lm_cocktail, (struct plan_options){0}, &stats, &n));
+    out = tensor_bytes("out", "w");
+    CHECK(isnan(out[0]) && isnan(out[1]) && out[2] == 3);
+    CHECK(out[3] == 0 && !signbit(out[3])); /* -0 + 0 */
+    CHECK(stats.n_nan == 2 && stats.n_inf == 0);
     free(out);
 }
 
@@ -462,7 +509,8 @@ static void buffers_are_small(void)
 
 TESTS(TEST(the_number_of_threads_does_not_change_a_byte),
       TEST(every_value_is_the_sum_rounded_once), TEST(another_dtype_is_rounded_to_once),
-      TEST(a_model_mixed_with_itself_is_itself), TEST(a_weight_of_zero_leaves_its_model_out),
+      TEST(another_dtype_has_its_own_places), TEST(a_model_mixed_with_itself_is_itself),
+      TEST(a_weight_of_zero_leaves_its_model_out), TEST(for_lm_cocktail_a_weight_of_zero_counts),
       TEST(the_weights_one_and_zero_give_the_bytes_of_the_one),
       TEST(what_is_not_finite_is_counted_and_its_first_tensor_named),
       TEST(what_overflows_the_smaller_dtype_is_counted),

@@ -497,6 +497,56 @@ static void what_has_no_embedding_is_refused(void)
     fixture_release(&loaded);
 }
 
+/* RoBERTa's first token stands at pad + 1: of its table two rows are no positions of tokens. */
+static void positions_begin_behind_the_padding(void)
+{
+    struct fixture loaded;
+    uint32_t ids[42];
+    size_t end = 40;
+    struct batch batch = {.ids = ids, .ends = &end, .n_sequences = 1};
+    struct error err = {0};
+    float *hidden;
+
+    for (size_t i = 0; i < 42; i++)
+        ids[i] = 5;
+    fixture_load(&loaded, "models/roberta", 1);
+    CHECK(loaded.model->spec.n_positions == 42);
+    hidden = memory_zalloc(42 * loaded.model->spec.hidden_size, sizeof *hidden);
+    CHECK(model_run(loaded.model, &batch, hidden, &err) == 0);
+    end = 41;
+    CHECK(model_run(loaded.model, &batch, hidden, &err) == -1 && err.code == ERROR_FORMAT);
+    CHECK_CONTAINS(err.text, "a text of 41 tokens; the model has 40 positions");
+    free(hidden);
+    fixture_release(&loaded);
+}
+
+/* MoLM counts the tokens that are not padding; of none, the original takes row -1. */
+static void a_text_of_padding_is_judged_by_its_last_row(void)
+{
+    enum { N_TEXT = 3 };
+    struct fixture loaded;
+    uint32_t ids[N_TEXT + 1] = {0, 0, 0, 7}; /* 0: padding */
+    size_t ends[] = {N_TEXT, N_TEXT + 1}, n, n_labels;
+    struct batch batch = {.ids = ids, .ends = ends, .n_sequences = 2};
+    struct error err = {0};
+    float *hidden, *scores;
+
+    fixture_load(&loaded, "models/molm-score-3-f16", 1);
+    CHECK(loaded.model->spec.pad_id == 0);
+    n = loaded.model->spec.hidden_size;
+    n_labels = model_n_labels(loaded.model);
+    hidden = memory_zalloc((N_TEXT + 1) * n, sizeof *hidden);
+    scores = memory_zalloc(2 * n_labels, sizeof *scores);
+    for (size_t i = 0; i < N_TEXT * n; i++)
+        hidden[i] = (float)(i % 17) - 8;
+    memcpy(hidden + N_TEXT * n, hidden + (N_TEXT - 1) * n, n * sizeof *hidden);
+    CHECK(model_scores(loaded.model, &batch, hidden, scores, &err) == 0);
+    CHECK(rows_are_near(scores, scores + n_labels, n_labels, batch_tolerance));
+    free(hidden);
+    free(scores);
+    fixture_release(&loaded);
+}
+
 static void every_model_gives_what_transformers_gives(void)
 {
     DIR *directory = opendir("fixtures/models");
@@ -518,4 +568,5 @@ TESTS(TEST(every_model_gives_what_transformers_gives),
       TEST(the_number_of_threads_does_not_change_a_bit),
       TEST(a_sequence_alone_gives_what_it_gives_in_a_batch),
       TEST(a_cache_gives_what_the_whole_text_gives), TEST(long_texts_are_attended_to_in_blocks),
-      TEST(many_tokens_give_what_few_give), TEST(what_has_no_embedding_is_refused))
+      TEST(many_tokens_give_what_few_give), TEST(what_has_no_embedding_is_refused),
+      TEST(positions_begin_behind_the_padding), TEST(a_text_of_padding_is_judged_by_its_last_row))

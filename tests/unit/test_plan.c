@@ -1,6 +1,7 @@
 /* test_plan.c - which tensor of which model goes where, and which models do not fit. */
 #include "mix/plan.h"
 
+#include "format/checkpoint_reader.h"
 #include "scratch.h"
 
 enum { N_MAX = 4 };
@@ -597,6 +598,26 @@ static void scalars_and_empty_tensors_have_their_place(void)
     end(&trial);
 }
 
+/* A buffer is copied; but safetensors has no such numbers. PyTorch files have. */
+static void numbers_that_cannot_be_written_cannot_be_copied(void)
+{
+    static const char name[] = "rotary_emb.inv_freq";
+    struct tensor buffer = {.name = name, .dtype = DTYPE_C128, .n_dims = 1,
+                            .shape = (const size_t[]){2}};
+    struct checkpoint *checkpoint = memory_zalloc(1, sizeof *checkpoint);
+    struct plan_model model = {"m0", checkpoint, false, NULL};
+    struct notices notices = {0};
+    struct error err = {0};
+    struct plan plan = {0};
+
+    CHECK(checkpoint_add_tensor(checkpoint, &buffer, strlen(name), &err) == 0);
+    CHECK(plan_make(&plan, &model, 1, &plain, &notices, &err) == -1);
+    CHECK(err.code == ERROR_UNSUPPORTED);
+    CHECK_CONTAINS(err.text, "rotary_emb.inv_freq");
+    checkpoint_close(checkpoint);
+    notices_release(&notices);
+}
+
 TESTS(TEST(the_base_decides_names_shapes_and_dtypes), TEST(prefixes_of_wrappers_do_not_matter),
       TEST(gamma_and_beta_are_weight_and_bias), TEST(the_very_name_comes_before_the_plain_one),
       TEST(a_plain_name_of_two_tensors_is_nobodys),
@@ -615,4 +636,5 @@ TESTS(TEST(the_base_decides_names_shapes_and_dtypes), TEST(prefixes_of_wrappers_
       TEST(packed_weights_are_not_supported), TEST(a_head_that_all_encoders_have_goes_along),
       TEST(a_head_that_not_all_encoders_have_is_left_out_with_a_notice),
       TEST(the_output_head_of_a_decoder_used_as_encoder_is_a_head_too),
-      TEST(scalars_and_empty_tensors_have_their_place))
+      TEST(scalars_and_empty_tensors_have_their_place),
+      TEST(numbers_that_cannot_be_written_cannot_be_copied))

@@ -79,6 +79,22 @@ static void of_equals_the_first_are_taken(void)
     CHECK(experts[0] == 0 && experts[1] == 1);
 }
 
+/* However good the second expert of a later one is: no more groups are kept than should be. */
+static void of_equal_groups_the_first_are_kept(void)
+{
+    static const double p[E] = {.30, .05, .30, .20, .10, .05};
+    struct moe_spec moe = {.n_experts = E, .n_chosen = K, .router = ROUTER_TOP_P, .n_groups = 3,
+                           .n_kept_groups = 1, .weight_factor = 1};
+    float logits[E], scratch[E + 3], weights[K];
+    uint32_t experts[K];
+
+    for (size_t e = 0; e < E; e++)
+        logits[e] = (float)log(p[e]);
+    router_choose(&moe, NULL, logits, scratch, experts, weights);
+    CHECK(experts[0] == 0 && experts[1] == 1);
+}
+
 TESTS(TEST(a_group_counts_as_much_as_its_best_expert),
       TEST(with_sigmoids_a_group_counts_as_much_as_its_best_two),
-      TEST(a_bias_changes_the_choice_but_not_the_weight), TEST(of_equals_the_first_are_taken))
+      TEST(a_bias_changes_the_choice_but_not_the_weight), TEST(of_equals_the_first_are_taken),
+      TEST(of_equal_groups_the_first_are_kept))

@@ -68,6 +68,29 @@ static void loads_count_choices(void)
     router_tally_release(&tally);
 }
 
+/* A quarter of six experts is two, half of them three; of five, two and three. */
+static void parts_of_experts_are_rounded_up(void)
+{
+    static const size_t chosen[][6] = {{1, 4, 0, 2, 1, 2}, {3, 1, 1, 4, 1}};
+    static const double quarter[] = {6. / 10, 7. / 10}, half[] = {8. / 10, 8. / 10};
+
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = 6 - i;
+        const struct moe_spec several = {.n_experts = n, .n_chosen = 1, .router = ROUTER_TOP_P};
+        struct router_tally tally;
+        struct router_stats stats;
+        struct error err = {0};
+
+        CHECK(router_tally_init(&tally, &several, &err) == 0);
+        tally.n_tokens = 10;
+        for (size_t e = 0; e < n; e++)
+            tally.together[e * n + e] = chosen[i][e];
+        router_stats_find(&stats, &tally, NULL);
+        CHECK(is_near(stats.busiest_quarter, quarter[i]) && is_near(stats.busiest_half, half[i]));
+        router_tally_release(&tally);
+    }
+}
+
 static void pairs_are_counted_both_ways(void)
 {
     static const size_t together[E * E] = {3, 2, 1, 0, 2, 2, 0, 0, 1, 0, 2, 1, 0, 0, 1, 1};
@@ -272,7 +295,8 @@ static void layers_are_summed_up(void)
     CHECK(overall.layer_overlap == 3 && isnan(overall.jaccard));
 }
 
-TESTS(TEST(loads_count_choices), TEST(pairs_are_counted_both_ways),
+TESTS(TEST(loads_count_choices), TEST(parts_of_experts_are_rounded_up),
+      TEST(pairs_are_counted_both_ways),
       TEST(choices_are_judged_by_probabilities), TEST(what_goes_on_is_compared_within_a_text),
       TEST(limits_are_those_of_a_text), TEST(sigmoids_are_divided_by_their_sum),
       TEST(extreme_logits_give_numbers), TEST(all_experts_chosen_leave_no_margin),

@@ -142,7 +142,29 @@ static void minus_infinity_is_never_drawn(void)
     sampler_release(&sampler);
 }
 
+/* Four of one probability, and three of them have the whole share: the fourth is left out, as in
+ * transformers, which takes away all that have no more than 1 - P together. */
+static void what_is_left_over_exactly_is_left_out(void)
+{
+    static const float equal[4] = {2, 2, 2, 2};
+    struct sampling sampling = {1, 0, 0.75, 5};
+    struct sampler sampler;
+    struct error err = {0};
+    size_t counts[4] = {0};
+
+    sampler_init(&sampler, &sampling, 4);
+    for (size_t k = 0; k < 1000; k++) {
+        uint32_t id = 0;
+
+        CHECK(sampler_pick(&sampler, equal, &id, &err) == 0 && id < 4);
+        counts[id % 4]++;
+    }
+    CHECK(counts[0] > 200 && counts[1] > 200 && counts[2] > 200 && counts[3] == 0);
+    sampler_release(&sampler);
+}
+
 TESTS(TEST(probabilities_are_those_of_transformers),
       TEST(temperature_0_takes_the_largest_and_of_equal_ones_the_first),
       TEST(one_token_is_left_however_small_p_is), TEST(a_seed_is_a_sequence),
-      TEST(what_is_no_number_is_refused), TEST(minus_infinity_is_never_drawn))
+      TEST(what_is_no_number_is_refused), TEST(minus_infinity_is_never_drawn),
+      TEST(what_is_left_over_exactly_is_left_out))
