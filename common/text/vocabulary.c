@@ -38,6 +38,8 @@ int vocabulary_load(struct vocabulary *vocabulary, const struct folder *folder,
     tokenizer = tokenizer_load(folder, directory, &problem);
     if (tokenizer) {
         keep_parts(&loaded, tokenizer);
+    } else if (problem.code != ERROR_FORMAT && problem.code != ERROR_UNSUPPORTED) {
+        *err = problem; /* of the disk, say: nothing to get around */
     } else {
         loaded.problem = memory_copy(problem.text);
         tokenizer = tokenizer_load_map(folder, directory, err);

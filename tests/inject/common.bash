@@ -61,8 +61,10 @@ make_models()
             >models/$name/1_Pooling/config.json
         echo '{"in_features": 2, "out_features": 4}' >models/$name/2_Dense/config.json
         cp "$hostile/valid-safetensors/model.safetensors" models/$name/2_Dense/
-        echo '{"version": "1.0", "added_tokens": [{"id": 0, "content": "[PAD]"}],
-"model": {"type": "WordPiece", "vocab": {"[PAD]": 0, "a": 1, "b": 2, "\u00e9": 3}}}' \
+        echo '{"version": "1.0", "added_tokens": [{"id": 0, "content": "[PAD]",
+"single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
+"model": {"type": "WordPiece", "unk_token": "[PAD]", "continuing_subword_prefix": "##",
+"max_input_chars_per_word": 100, "vocab": {"[PAD]": 0, "a": 1, "b": 2, "\u00e9": 3}}}' \
             >models/$name/tokenizer.json
         echo 'a note' >models/$name/more/note.txt
     done
