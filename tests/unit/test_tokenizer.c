@@ -560,7 +560,7 @@ static void types_are_given_as_the_config_says(void)
         {NULL, true},
         {"{\"tokenizer_class\":\"BertTokenizer\"}", true},
         {"{\"tokenizer_class\":\"ElectraTokenizerFast\"}", true},
-        {"{\"tokenizer_class\":\"PreTrainedTokenizerFast\"}", true},
+        {"{\"tokenizer_class\":\"PreTrainedTokenizerFast\"}", false},
         {"{\"tokenizer_class\":\"TokenizersBackend\"}", false},
         {"{\"tokenizer_class\":\"XLMRobertaTokenizer\"}", false},
         {"{\"tokenizer_class\":\"DistilBertTokenizerFast\"}", false},
