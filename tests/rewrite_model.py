@@ -106,7 +106,7 @@ def main():
         elif kind == "scale":
             pattern, factor = value.rsplit("=", 1)
             for k, v in tensors.items():
-                if re.fullmatch(pattern, k):
+                if re.fullmatch(pattern, k) and v[0] in ("F32", "BF16", "F16"):
                     tensors[k] = [v[0], v[1], scaled(v[0], v[2], float(factor))]
         elif kind in ("pad", "cut"):
             name, n = value.split("=")

@@ -239,8 +239,9 @@ struct name_style architecture_name_style(const struct config *config)
 
     /* Models with more than text have had their text in several places. */
     if (!row || json_find(config->json, "text_config"))
-        return (struct name_style){NULL, is_bare};
-    return (struct name_style){row->body, is_bare};
+        return (struct name_style){.is_bare = is_bare};
+    return (struct name_style){row->body, row->family ? row->family->names->before_layers : NULL,
+                               is_bare};
 }
 
 const struct family *architecture_family(const struct config *config)

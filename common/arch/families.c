@@ -267,7 +267,7 @@ const struct family family_olmoe = {
 
 const struct family family_phi_moe = {
     .name = "PhiMoE",
-    .names = &mixtral_names,
+    .names = &phimoe_names,
     .defaults = {.vocab_size = 32064, .hidden_size = 4096, .n_layers = 32, .n_heads = 32,
                  .n_kv_heads = 8, .intermediate_size = 6400, .max_positions = 131072,
                  .norm_eps = 1e-5, .theta = 1e6, .activation = "silu", .pad_id = -1},

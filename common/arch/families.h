@@ -49,6 +49,8 @@ struct layer_names { /* plain names (tensor_names.h); NULL: the family has none 
 
 struct family_names {
     const char *embedding, *positions, *token_types, *embedding_norm, *head;
+    const char *other_head;    /* another name of the head */
+    const char *before_layers; /* a prefix that only layers have */
     const struct layer_names *layers, *encoder_layers;
     /* Ways to store experts: the one whose tensors are there. Of the layers, and of the encoder's. */
     const struct moe_names *moe, *encoder_moe; /* [n_moe], [n_encoder_moe] */

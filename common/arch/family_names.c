@@ -19,6 +19,7 @@ const struct family_names bert_names = {
 };
 
 const struct family_names distilbert_names = {
+    .before_layers = "transformer.",
     .embedding = "embeddings.word_embeddings",
     .positions = "embeddings.position_embeddings",
     .embedding_norm = "embeddings.LayerNorm",
@@ -68,6 +69,20 @@ static const struct moe_names mixtral_moe[] = {
     },
     {
         .router = "mlp.gate",
+        .fused_gate_up = "mlp.experts.gate_up_proj",
+        .fused_down = "mlp.experts.down_proj",
+    },
+};
+
+static const struct moe_names phimoe_moe[] = {
+    {
+        .router = "block_sparse_moe.gate",
+        .gate = "block_sparse_moe.experts.@.w1",
+        .up = "block_sparse_moe.experts.@.w3",
+        .down = "block_sparse_moe.experts.@.w2",
+    },
+    {
+        .router = "mlp.router",
         .fused_gate_up = "mlp.experts.gate_up_proj",
         .fused_down = "mlp.experts.down_proj",
     },
@@ -149,11 +164,17 @@ static const struct moe_names deepseek_moe[] = {
     },
 };
 
+/* As hub files have it, and as transformers 5 holds it in memory. */
 static const struct moe_names granite_moe[] = {
     {
         .router = "block_sparse_moe.router.layer",
         .fused_gate_up = "block_sparse_moe.input_linear.weight",
         .fused_down = "block_sparse_moe.output_linear.weight",
+    },
+    {
+        .router = "block_sparse_moe.router",
+        .fused_gate_up = "block_sparse_moe.experts.gate_up_proj",
+        .fused_down = "block_sparse_moe.experts.down_proj",
     },
 };
 
@@ -163,6 +184,14 @@ const struct family_names mixtral_names = {
     .layers = &llama_layers,
     .moe = mixtral_moe,
     .n_moe = sizeof mixtral_moe / sizeof *mixtral_moe,
+};
+
+const struct family_names phimoe_names = {
+    .embedding = "embed_tokens",
+    .head = "lm_head",
+    .layers = &llama_layers,
+    .moe = phimoe_moe,
+    .n_moe = sizeof phimoe_moe / sizeof *phimoe_moe,
 };
 
 const struct family_names qwen_moe_names = {
@@ -272,6 +301,7 @@ const struct family_names gpt2_names = {
 const struct family_names gpt_neox_names = {
     .embedding = "embed_in",
     .head = "embed_out",
+    .other_head = "lm_head",
     .layers = &(const struct layer_names){
         .prefix = "layers.#.",
         .norm1 = "input_layernorm",

@@ -436,11 +436,13 @@ static void add_stack(struct layouter *layouter, const struct stack_spec *stack)
 static const struct tensor *find_head_alone(struct layouter *layouter, const char *embedding)
 {
     const struct checkpoint *checkpoint = layouter->layout->names->checkpoint;
-    const char *head = layouter->spec->family->names->head;
-    const struct tensor *tensor = head ? find(layouter, top, head, ".weight") : NULL;
+    const struct family_names *names = layouter->spec->family->names;
+    const struct tensor *tensor = names->head ? find(layouter, top, names->head, ".weight") : NULL;
     bool is_tied = layouter->spec->has_tied_head;
     struct buffer plain = {0};
 
+    if (!tensor && names->other_head)
+        tensor = find(layouter, top, names->other_head, ".weight");
     for (size_t i = 0; tensor && !is_tied && i < checkpoint->n_metadata; i++) {
         tensor_names_plain(checkpoint->metadata[i].key, &plain);
         is_tied = strcmp(plain.data, embedding) == 0 &&
@@ -493,6 +495,8 @@ static void add_head(struct layouter *layouter)
     }
     entry = add_entry(layouter, top, name, ".weight", 2, spec->vocab_size, spec->hidden_size, 0);
     entry->may_have_more_rows = entry->may_be_absent = true;
+    if (spec->family->names->other_head)
+        use_instead(layouter, entry, find(layouter, top, spec->family->names->other_head, ".weight"));
     layouter->n_missing -= entry->tensor == NULL;
 }
 

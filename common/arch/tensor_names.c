@@ -33,7 +33,7 @@ static const struct {
 static const struct tied_name tied_names[] = {
     {"lm_head.weight",
      {"embed_tokens.weight", "wte.weight", "shared.weight", "encoder.embed_tokens.weight",
-      "decoder.embed_tokens.weight"},
+      "decoder.embed_tokens.weight", "embed_in.weight"},
      true},
     {"embed_out.weight", {"embed_in.weight"}, true},
     {"output.weight", {"tok_embeddings.weight"}, true},
@@ -125,31 +125,42 @@ void tensor_names_plain(const char *name, struct buffer *out)
     buffer_release(&unwrapped);
 }
 
+/* Adds the prefix of the architecture for a plain name; in a class without a head without its body. */
+static void add_prefix(struct buffer *out, const char *plain, struct name_style style, bool has_body)
+{
+    if (has_body && !tensor_names_is_encoder_head(plain))
+        buffer_add_text(out, style.body);
+    if (style.layers && strncmp(plain, "layer.", 6) == 0)
+        buffer_add_text(out, style.layers);
+}
+
 void tensor_names_write(const char *name, struct name_style style, struct buffer *out)
 {
-    struct buffer unwrapped = {0};
+    struct buffer unwrapped = {0}, prefix = {0};
     const char *whole, *plain;
-    size_t n_body = style.body ? strlen(style.body) : 0, n_prefix;
+    bool is_read = false;
 
     add_unwrapped(&unwrapped, name);
     whole = unwrapped.data ? unwrapped.data : "";
     plain = skip_prefixes(whole);
-    n_prefix = (size_t)(plain - whole);
     buffer_clear(out);
-    if (!style.body) {
-        add_plain(out, skip_any(whole, wrappers, sizeof wrappers / sizeof *wrappers));
-    } else {
-        /* The class with a head reads the names of the one without, and the other way round. */
-        bool is_read = n_prefix == 0 ||
-                       (n_prefix == n_body && strncmp(whole, style.body, n_body) == 0);
-
-        if (is_read)
-            buffer_add(out, whole, n_prefix);
-        else if (!style.is_bare && !tensor_names_is_encoder_head(plain))
-            buffer_add_text(out, style.body);
-        add_plain(out, plain);
+    /* The class with a head reads the names of the one without, and the other way round. */
+    for (int has_body = 0; style.body && !is_read && has_body < 2; has_body++) {
+        buffer_clear(&prefix);
+        add_prefix(&prefix, plain, style, has_body);
+        is_read = (size_t)(plain - whole) == prefix.size &&
+                  strncmp(whole, prefix.size ? prefix.data : "", prefix.size) == 0;
     }
+    if (!style.body)
+        add_plain(out, skip_any(whole, wrappers, sizeof wrappers / sizeof *wrappers));
+    else if (is_read)
+        add_plain(out, whole);
+    else
+        add_prefix(out, plain, style, !style.is_bare);
+    if (style.body && !is_read)
+        add_plain(out, plain);
     buffer_release(&unwrapped);
+    buffer_release(&prefix);
 }
 
 bool tensor_names_is_parameter(const struct tensor *tensor)

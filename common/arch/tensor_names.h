@@ -16,6 +16,7 @@ void tensor_names_plain(const char *name, struct buffer *out);
 /* How the architecture writes its names. */
 struct name_style {
     const char *body; /* in front of all but heads: "model.", or ""; NULL: not known */
+    const char *layers; /* between that and the names of layers (DistilBERT); NULL: nothing */
     bool is_bare;     /* a class without a head (BertModel): there is nothing in front */
 };
 /* The name as the architecture writes it: without wrappers, and with a prefix that it reads. Replaces
@@ -29,7 +30,7 @@ bool tensor_names_is_parameter(const struct tensor *tensor);
  * the same bias under two names. All names plain. */
 struct tied_name {
     const char *name;
-    const char *owners[6]; /* candidates, the first that exists; NULL-terminated */
+    const char *owners[7]; /* candidates, the first that exists; NULL-terminated */
     bool is_head;          /* tied only when config.json says so; the others always are */
 };
 const struct tied_name *tensor_names_find_tied(const char *plain);

@@ -9,8 +9,8 @@ identical() { cocktail diff --exit-code "$@" >/dev/null && echo "${1##*/} is ${2
 half() # A B NAMES-OF-A: a mix of A with the negative B is half of A, and has its names
 {
     rm -rf out minus expected
-    rewrite "$2" minus 'scale=.*=-1' "${@:4}"
-    rewrite "$1" expected 'scale=.*=0.5' ${3:+"rename=$3"}
+    rewrite "$2" minus 'scale=.*(?<!masked_bias)=-1' "${@:4}"
+    rewrite "$1" expected 'scale=.*(?<!masked_bias)=0.5' ${3:+"rename=$3"}
     if ! cocktail mix -q --ignore-tokenizer --weights 0.75,0.25 "$1" minus -o out >/dev/null; then
         echo "$1 with $2: exit $?"
         return
@@ -45,6 +45,23 @@ for name in consolidated first-release; do
     identical "$name" "$models/mixtral-$name"
 done
 
+echo '--- the names that transformers 5 has in memory'
+rewrite "$models/granitemoe-bf16" granite-memory 'rename=input_linear.weight=experts.gate_up_proj' \
+    'rename=output_linear.weight=experts.down_proj' 'rename=router.layer=router'
+half "$models/granitemoe-bf16" granite-memory ''
+half granite-memory "$models/granitemoe-bf16" ''
+rewrite "$models/phimoe-bf16" phimoe-memory fuse=model.layers rename=mlp.gate.=mlp.router.
+half "$models/phimoe-bf16" phimoe-memory ''
+half phimoe-memory "$models/phimoe-bf16" ''
+rewrite "$models/gpt-neox-f16" neox-memory rename=^embed_out=lm_head
+half "$models/gpt-neox-f16" neox-memory ''
+half neox-memory "$models/gpt-neox-f16" ''
+for pair in granite-memory:granitemoe-bf16 phimoe-memory:phimoe-bf16 neox-memory:gpt-neox-f16; do
+    cmp <(cocktail logits -q "${pair%:*}" --from-ids --format npy <<<'5 6 7') \
+        <(cocktail logits -q "$models/${pair#*:}" --from-ids --format npy <<<'5 6 7') &&
+        echo "${pair%:*} runs as ${pair#*:}"
+done
+
 echo "--- T5's embedding under each of its three names"
 for name in encoder decoder; do
     rewrite "$models/t5" "t5-$name" "rename=^shared=$name.embed_tokens"
@@ -77,6 +94,10 @@ for prefix in _orig_mod. module. base_model.model. language_model. _fsdp_wrapped
 done
 rewrite tied inner 'rename=layers\.(\d+)\.=layers.\1._checkpoint_wrapped_module.'
 half inner tied '_checkpoint_wrapped_module.='
+rewrite "$models/distilbert-f16" distilbert scale=.*=1
+rewrite distilbert distilbert-wrapped 'rename=^=module.'
+half distilbert-wrapped distilbert '^module.='
+half distilbert distilbert-wrapped ''
 rewrite "$models/bert" bert scale=.*=1
 rewrite bert bert-wrapped 'rename=^=model.'
 half bert-wrapped bert '^model.='

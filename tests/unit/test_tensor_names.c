@@ -175,6 +175,61 @@ static void packed_weights_are_known_by_name(void)
         CHECK(!tensor_names_is_packed(no[i]));
 }
 
-TESTS(TEST(prefixes_and_old_spellings_go), TEST(buffers_are_told_from_parameters),
+/* What transformers looks for: with its own prefix or without any. */
+static void names_are_written_as_the_architecture_has_them(void)
+{
+    static const struct name_style llama = {.body = "model."}, bare_bert = {"bert.", NULL, true},
+                                   distilbert = {"distilbert.", "transformer.", false},
+                                   bare_distilbert = {"distilbert.", "transformer.", true},
+                                   t5 = {.body = ""}, unknown = {0};
+    static const struct {
+        const struct name_style *style;
+        const char *stored, *written;
+    } rows[] = {
+        {&llama, "model.layers.0.mlp.up_proj.weight", "model.layers.0.mlp.up_proj.weight"},
+        {&llama, "layers.0.mlp.up_proj.weight", "layers.0.mlp.up_proj.weight"},
+        {&llama, "_orig_mod.model.norm.weight", "model.norm.weight"},
+        {&llama, "base_model.model.model.norm.weight", "model.norm.weight"},
+        {&llama, "language_model.model.norm.weight", "model.norm.weight"},
+        {&llama, "module.norm.weight", "model.norm.weight"},
+        {&llama, "module.lm_head.weight", "lm_head.weight"},
+        {&llama, "model.layers.0._checkpoint_wrapped_module.mlp.up_proj.weight",
+         "model.layers.0.mlp.up_proj.weight"},
+        {&llama, "model.score.weight", "score.weight"},
+        {&bare_bert, "bert.pooler.dense.bias", "bert.pooler.dense.bias"},
+        {&bare_bert, "pooler.dense.bias", "pooler.dense.bias"},
+        {&bare_bert, "model.pooler.dense.bias", "pooler.dense.bias"},
+        {&bare_bert, "0.auto_model.embeddings.LayerNorm.gamma", "embeddings.LayerNorm.weight"},
+        {&bare_bert, "bert.embeddings.LayerNorm.beta", "bert.embeddings.LayerNorm.bias"},
+        {&distilbert, "distilbert.transformer.layer.0.ffn.lin1.weight",
+         "distilbert.transformer.layer.0.ffn.lin1.weight"},
+        {&distilbert, "module.distilbert.transformer.layer.0.ffn.lin1.weight",
+         "distilbert.transformer.layer.0.ffn.lin1.weight"},
+        {&distilbert, "distilbert.layer.0.ffn.lin1.weight",
+         "distilbert.transformer.layer.0.ffn.lin1.weight"},
+        {&distilbert, "transformer.layer.0.ffn.lin1.weight", "transformer.layer.0.ffn.lin1.weight"},
+        {&distilbert, "distilbert.embeddings.word_embeddings.weight",
+         "distilbert.embeddings.word_embeddings.weight"},
+        {&distilbert, "module.pre_classifier.weight", "pre_classifier.weight"},
+        {&bare_distilbert, "model.transformer.layer.0.ffn.lin1.weight",
+         "transformer.layer.0.ffn.lin1.weight"},
+        {&t5, "model.shared.weight", "shared.weight"},
+        {&t5, "encoder.block.0.layer.0.layer_norm.weight",
+         "encoder.block.0.layer.0.layer_norm.weight"},
+        {&unknown, "module.model.layers.0.x", "model.layers.0.x"},
+        {&unknown, "language_model.model.layers.0.x", "language_model.model.layers.0.x"},
+    };
+    struct buffer out = {0};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        tensor_names_write(rows[i].stored, *rows[i].style, &out);
+        if (strcmp(out.data, rows[i].written) != 0)
+            printf("# '%s' is written as '%s'\n", rows[i].stored, out.data);
+        CHECK(strcmp(out.data, rows[i].written) == 0);
+    }
+    buffer_release(&out);
+}
+
+TESTS(TEST(names_are_written_as_the_architecture_has_them), TEST(prefixes_and_old_spellings_go), TEST(buffers_are_told_from_parameters),
       TEST(a_tied_tensor_names_what_it_may_equal), TEST(heads_of_encoders_are_known),
       TEST(packed_weights_are_known_by_name))
