@@ -9,8 +9,8 @@ identical() { cocktail diff --exit-code "$@" >/dev/null && echo "${1##*/} is ${2
 half() # A B NAMES-OF-A: a mix of A with the negative B is half of A, and has its names
 {
     rm -rf out minus expected
-    rewrite "$2" minus 'scale=.*(?<!masked_bias)=-1' "${@:4}"
-    rewrite "$1" expected 'scale=.*(?<!masked_bias)=0.5' ${3:+"rename=$3"}
+    rewrite "$2" minus 'scale=.*(?<!masked_bias)(?<!inv_freq)=-1' "${@:4}"
+    rewrite "$1" expected 'scale=.*(?<!masked_bias)(?<!inv_freq)=0.5' ${3:+"rename=$3"}
     if ! cocktail mix -q --ignore-tokenizer --weights 0.75,0.25 "$1" minus -o out >/dev/null; then
         echo "$1 with $2: exit $?"
         return
