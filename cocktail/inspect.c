@@ -110,17 +110,19 @@ static void compare_with_config(struct facts *facts, enum model_type type)
     if (facts->quantization || !architecture_family(config) ||
         config_number(config, config_hidden_size) < 0)
         return;
-    if (model_spec_load(&spec, config, type, facts->model.name, &failure) == 0) {
-        checkpoint_names_init(&names, facts->weights.items[0].checkpoint);
-        layout_make(&layout, &spec, type, &names);
-        layout_check(&layout, &failure);
-        layout_release(&layout);
-        checkpoint_names_release(&names);
-        model_spec_release(&spec);
+    if (model_spec_load(&spec, config, type, facts->model.name, &failure)) {
+        if (failure.code == ERROR_FORMAT)
+            notices_add(&facts->notices, "%s", failure.text);
+        return;
     }
-    if (failure.code == ERROR_FORMAT)
+    checkpoint_names_init(&names, facts->weights.items[0].checkpoint);
+    layout_make(&layout, &spec, type, &names);
+    if (layout_check(&layout, &failure))
         notices_add(&facts->notices, "the weights are not what %s says: %s", config_name(config),
                     failure.text);
+    layout_release(&layout);
+    checkpoint_names_release(&names);
+    model_spec_release(&spec);
 }
 
 static int find_facts(struct facts *facts, const struct inspect_options *options,

@@ -142,5 +142,8 @@ rewrite "$models/mixtral" more-experts \
 for name in fewer-rows empty fewer-layers more-layers more-experts; do
     refused cocktail mix -w 0.5,0.5 $name $name -o no
     refused cocktail logits $name --from-ids <<<'5'
+    cocktail inspect $name 2>&1 >/dev/null
 done
+rewrite tied heads set=num_key_value_heads=3
+cocktail inspect heads 2>&1 >/dev/null
 ls no 2>/dev/null || true
