@@ -593,6 +593,30 @@ static bool has_shape(const struct layout_entry *entry)
     return true;
 }
 
+/* Says what is missing, and whether it is there behind a prefix that we do not know. */
+static int report_missing(const struct model_layout *layout, const struct layout_entry *entry,
+                          struct error *err)
+{
+    const struct checkpoint *checkpoint = layout->names->checkpoint;
+    size_t length = strlen(entry->name);
+
+    for (size_t i = 0; i < checkpoint->n_tensors; i++) {
+        const char *name = checkpoint->tensors[i].name;
+        size_t n = strlen(name);
+
+        if (strcmp(layout->names->plain[i], entry->name) == 0)
+            return error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "': another one is called so "
+                             "too, but for the prefix", name);
+        if (n > length && name[n - length - 1] == '.' &&
+            strcmp(name + n - length, entry->name) == 0)
+            return error_set(err, ERROR_FORMAT, "no tensor '" ERROR_NAME "', which a %s needs; "
+                             "there is '" ERROR_NAME "', but no wrapper is known that puts such a "
+                             "prefix in front", entry->name, layout->spec->family->name, name);
+    }
+    return error_set(err, ERROR_FORMAT, "no tensor '" ERROR_NAME "' (with any prefix), which a %s "
+                     "needs", entry->name, layout->spec->family->name);
+}
+
 static int check_entry(const struct model_layout *layout, const struct layout_entry *entry,
                        struct error *err)
 {
@@ -600,10 +624,7 @@ static int check_entry(const struct model_layout *layout, const struct layout_en
     struct buffer text = {0};
 
     if (!entry->tensor)
-        return entry->may_be_absent
-                   ? 0
-                   : error_set(err, ERROR_FORMAT, "no tensor '" ERROR_NAME "' (with any prefix), "
-                               "which a %s needs", entry->name, layout->spec->family->name);
+        return entry->may_be_absent ? 0 : report_missing(layout, entry, err);
     if (has_shape(entry))
         return 0;
     buffer_add_text(&text, "has the shape ");

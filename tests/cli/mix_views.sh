@@ -144,6 +144,10 @@ for name in fewer-rows empty fewer-layers more-layers more-experts; do
     refused cocktail logits $name --from-ids <<<'5'
     cocktail inspect $name 2>&1 >/dev/null
 done
+rewrite tied elsewhere 'rename=^model.embed=student.model.embed'
+cocktail inspect elsewhere 2>&1 >/dev/null
+rewrite tied twice copy=model.norm.weight=norm.weight
+cocktail inspect twice 2>&1 >/dev/null
 rewrite tied heads set=num_key_value_heads=3
 cocktail inspect heads 2>&1 >/dev/null
 ls no 2>/dev/null || true
