@@ -435,14 +435,12 @@ static void add_stack(struct layouter *layouter, const struct stack_spec *stack)
  * saver of safetensors wrote, which notes what it left out. */
 static const struct tensor *find_head_alone(struct layouter *layouter, const char *embedding)
 {
-    const struct checkpoint *checkpoint = layouter->layout->names->checkpoint;
-    const struct family_names *names = layouter->spec->family->names;
-    const struct tensor *tensor = names->head ? find(layouter, top, names->head, ".weight") : NULL;
+    const struct checkpoint_names *names = layouter->layout->names;
+    const struct checkpoint *checkpoint = names->checkpoint;
+    const struct tensor *tensor = checkpoint_names_find_alias(names, embedding, true);
     bool is_tied = layouter->spec->has_tied_head;
     struct buffer plain = {0};
 
-    if (!tensor && names->other_head)
-        tensor = find(layouter, top, names->other_head, ".weight");
     for (size_t i = 0; tensor && !is_tied && i < checkpoint->n_metadata; i++) {
         tensor_names_plain(checkpoint->metadata[i].key, &plain);
         is_tied = strcmp(plain.data, embedding) == 0 &&
@@ -659,7 +657,7 @@ bool layout_is_next_token(const struct checkpoint_names *names, size_t n_layers,
     bool is_marked = false;
     struct buffer name = {0};
 
-    if (strncmp(plain, "mtp.", 4) == 0 || strncmp(plain, "mtp_layers.", 11) == 0)
+    if (strncmp(plain, "mtp", 3) == 0 && (plain[3] == '.' || plain[3] == '_'))
         return true;
     if (number == SIZE_MAX || number < n_layers)
         return false;

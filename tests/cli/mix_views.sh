@@ -85,6 +85,11 @@ for model in tied head both noted-head; do
         cocktail logits -q "$model" --from-ids <<<'5 6 7' | cksum
 done
 
+rewrite "$models/bert-mlm-bf16" masked scale=.*=1
+rewrite masked masked-head 'rename=^bert.embeddings.word_embeddings=cls.predictions.decoder'
+half masked masked-head ''
+half masked-head masked '^cls.predictions.decoder.weight=bert.embeddings.word_embeddings.weight'
+
 echo '--- wrappers'
 for prefix in _orig_mod. module. base_model.model. language_model. _fsdp_wrapped_module.; do
     rewrite tied wrapped "rename=^=$prefix"
