@@ -58,18 +58,19 @@ static bool same_layout(const struct comparison_row *row)
 static void compare_values(const struct comparison_row *row, const char *a, const char *b, size_t n,
                            struct difference *difference)
 {
-    const struct dtype_info *info_a = dtype_info(row->a->dtype);
-    const struct dtype_info *info_b = dtype_info(row->b->dtype);
-    size_t n_bytes = n / 8 * info_a->n_bits + n % 8 * info_a->n_bits / 8;
-    size_t n_values = info_a->kind == DTYPE_COMPLEX ? 2 : 1;
+    size_t n_values = dtype_info(row->a->dtype)->kind == DTYPE_COMPLEX ? 2 : 1;
+    size_t at_a, at_b, n_bytes;
     double x[2 * BLOCK_ITEMS], y[2 * BLOCK_ITEMS];
 
+    dtype_range_bytes(row->a->dtype, 0, n, &at_a, &n_bytes);
     difference->is_identical = row->a->dtype == row->b->dtype && memcmp(a, b, n_bytes) == 0;
     for (size_t first = 0; first < n; first += BLOCK_ITEMS) {
         size_t block = n - first < BLOCK_ITEMS ? n - first : BLOCK_ITEMS;
 
-        dtype_to_double(row->a->dtype, a + first / 8 * info_a->n_bits, x, block);
-        dtype_to_double(row->b->dtype, b + first / 8 * info_b->n_bits, y, block);
+        dtype_range_bytes(row->a->dtype, first, block, &at_a, &n_bytes);
+        dtype_range_bytes(row->b->dtype, first, block, &at_b, &n_bytes);
+        dtype_to_double(row->a->dtype, a + at_a, x, block);
+        dtype_to_double(row->b->dtype, b + at_b, y, block);
         for (size_t i = 0; i < block * n_values; i++) {
             /* Equal infinities do not differ, though their difference is NaN. */
             double d = x[i] == y[i] ? 0 : x[i] - y[i];

@@ -51,12 +51,12 @@ static int read_strided(const struct tensor *tensor, size_t first, size_t n_item
 int tensor_read(const struct tensor *tensor, size_t first, size_t n_items, void *out,
                 struct error *err)
 {
-    size_t n_bits = dtype_info(tensor->dtype)->n_bits;
-    int rc = tensor->strides
-                 ? read_strided(tensor, first, n_items, out, err)
-                 : read_bytes(tensor, first / 8 * n_bits + first % 8 * n_bits / 8,
-                              n_items / 8 * n_bits + n_items % 8 * n_bits / 8, out, err);
+    size_t offset, n_bytes;
+    int rc;
 
+    dtype_range_bytes(tensor->dtype, first, n_items, &offset, &n_bytes);
+    rc = tensor->strides ? read_strided(tensor, first, n_items, out, err)
+                         : read_bytes(tensor, offset, n_bytes, out, err);
     if (rc)
         error_context(err, "tensor '" ERROR_NAME "'", tensor->name);
     return rc;
