@@ -43,7 +43,7 @@ void difference_add(struct difference *sum, const struct difference *difference)
 struct comparer {
     struct comparison *comparison;
     struct progress *progress;
-    struct chunks chunks;          /* a list per row */
+    struct chunks chunks;          /* a list per row, of its chunks */
     struct difference *partial;    /* per task */
     char **buffers;                /* per worker: [2][CHUNK_ITEMS * ITEM_BYTES_MAX] */
 };
@@ -85,13 +85,24 @@ static void compare_values(const struct comparison_row *row, const char *a, cons
     }
 }
 
+/* What is read at once of both. */
+static size_t chunk_items_of(const struct comparison_row *row)
+{
+    size_t a = tensor_chunk(row->a, CHUNK_ITEMS), b = tensor_chunk(row->b, CHUNK_ITEMS);
+
+    return a < b ? a : b;
+}
+
 static int compare_chunk(void *context, size_t task, size_t worker, struct error *err)
 {
     const struct comparer *comparer = context;
     size_t first, n, index = chunks_find(&comparer->chunks, task, &first, &n);
     const struct comparison_row *row = &comparer->comparison->rows[index];
+    size_t chunk = chunk_items_of(row);
     char *a = comparer->buffers[worker], *b = a + CHUNK_ITEMS * ITEM_BYTES_MAX;
 
+    first *= chunk;
+    n = row->a->n_items - first < chunk ? row->a->n_items - first : chunk;
     if (interrupt_check(err) || tensor_read(row->a, first, n, a, err) ||
         tensor_read(row->b, first, n, b, err))
         return -1;
@@ -189,12 +200,12 @@ int comparison_make(struct comparison *comparison, const struct model_components
 
     *comparison = (struct comparison){0};
     pair_components(comparison, a, b);
-    chunks_init(&comparer.chunks, comparison->n_rows, CHUNK_ITEMS);
+    chunks_init(&comparer.chunks, comparison->n_rows, 1);
     for (size_t i = 0; i < comparison->n_rows; i++) {
         const struct comparison_row *row = &comparison->rows[i];
-        size_t n = same_layout(row) ? row->a->n_items : 0;
+        size_t n = same_layout(row) ? row->a->n_items : 0, chunk = chunk_items_of(row);
 
-        chunks_set(&comparer.chunks, i, n);
+        chunks_set(&comparer.chunks, i, n / chunk + (n % chunk != 0));
         progress->total_bytes += n * dtype_info(row->a->dtype)->n_bits / 8;
     }
     /* A tensor with a stride of 0 can be larger than any disk. */

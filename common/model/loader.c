@@ -71,6 +71,26 @@ static int copy_matrix(struct loader *loader, const struct tensor *tensor,
                         : tensor_read_floats(tensor, copy, loader->err);
 }
 
+/* Of blocks that stay where they are; `matrix` as it was when there are none that products take. */
+static int use_blocks(struct loader *loader, const struct tensor *tensor,
+                      struct gemm_matrix *matrix)
+{
+    struct tensor_blocks blocks;
+    const struct matrix_format *format;
+    int has_blocks = tensor_blocks(tensor, &blocks, loader->err);
+
+    if (has_blocks <= 0)
+        return has_blocks;
+    format = matrix_format_find(blocks.format);
+    if (format)
+        *matrix = (struct gemm_matrix){
+            .format = format, .data = blocks.data, .scales = blocks.scales, .zeros = blocks.zeros,
+            .index = blocks.index, .settings = blocks.settings, .n_out = matrix->n_out,
+            .n_in = matrix->n_in, .stride = blocks.stride, .first_out = blocks.first_row,
+        };
+    return 0;
+}
+
 int loader_use(struct loader *loader, const struct tensor *tensor, size_t n_out, size_t n_in,
                bool is_transposed, struct gemm_matrix *out)
 {
@@ -84,7 +104,9 @@ int loader_use(struct loader *loader, const struct tensor *tensor, size_t n_out,
 
     if (check_dtype(loader, tensor))
         return -1;
-    if (format)
+    if (!is_transposed && use_blocks(loader, tensor, &matrix))
+        return -1;
+    if (!matrix.data && format)
         matrix.data = tensor_view(tensor, loader->err);
     if (!matrix.data && (loader->err->code || copy_matrix(loader, tensor, &matrix)))
         return -1;
