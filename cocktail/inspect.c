@@ -76,7 +76,7 @@ static int count_tensors(struct facts *facts, const struct checkpoint *checkpoin
         const struct tied_name *tied = tensor_names_find_tied(names.plain[i]);
 
         facts->n_by_dtype[tensor->dtype]++;
-        facts->size_bytes += tensor->size_bytes;
+        facts->size_bytes += tensor_stored(tensor).n_bytes;
         rc = tied && (ties || !tied->is_head) ? checkpoint_names_is_copy(&names, i, err) : 0;
         if (rc == 0 && tied && tied->is_head && checkpoint_names_find_owner(&names, tied))
             facts->is_tied = false; /* a head of its own, whatever config.json says */
@@ -195,13 +195,14 @@ static void add_tensor(struct buffer *out, const struct model_component *compone
                        const struct tensor *tensor)
 {
     char *name = model_component_tensor_name(component, tensor);
+    struct tensor_stored stored = tensor_stored(tensor);
     struct buffer file = {0};
 
     buffer_add_text(out, "{\"name\":");
     json_add_string(out, name);
-    buffer_format(out, ",\"dtype\":\"%s\",\"shape\":", dtype_info(tensor->dtype)->name);
+    buffer_format(out, ",\"dtype\":\"%s\",\"shape\":", stored.format);
     tensor_add_shape(out, tensor);
-    buffer_format(out, ",\"size_bytes\":%zu,\"file\":", tensor->size_bytes);
+    buffer_format(out, ",\"size_bytes\":%zu,\"file\":", stored.n_bytes);
     tensor->source->kind->describe(tensor->source, &file);
     json_add_string(out, file.data);
     buffer_add_char(out, '}');
@@ -335,7 +336,7 @@ static void add_row(struct table *table, const struct model_component *component
     tensor_add_shape(&shape, tensor);
     tensor->source->kind->describe(tensor->source, &file);
     table_add(table, name);
-    table_add(table, dtype_info(tensor->dtype)->name);
+    table_add(table, tensor_stored(tensor).format);
     table_add(table, shape.data);
     table_add(table, file.data);
     buffer_release(&shape);

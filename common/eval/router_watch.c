@@ -44,21 +44,19 @@ static const struct gemm_matrix *matrix_of(const struct model *model,
 static void find_row_norms(struct watched_router *router, const struct model *model)
 {
     const struct gemm_matrix *matrix = matrix_of(model, router);
-    const char *row = matrix->data;
     float *values;
 
-    if (!row || matrix->n_out != router->spec.n_experts || matrix->is_transposed)
+    if (!matrix->data || matrix->n_out != router->spec.n_experts)
         return;
     values = memory_zalloc(matrix->n_in, sizeof *values);
     router->row_norms = memory_zalloc(matrix->n_out, sizeof *router->row_norms);
     for (size_t e = 0; e < matrix->n_out; e++) {
         double sum = 0;
 
-        vector_widen(matrix->dtype, row, matrix->n_in, values);
+        gemm_matrix_row(matrix, e, values);
         for (size_t i = 0; i < matrix->n_in; i++)
             sum += (double)values[i] * (double)values[i];
         router->row_norms[e] = sqrt(sum);
-        row += matrix->stride * dtype_info(matrix->dtype)->n_bits / 8;
     }
     free(values);
 }

@@ -220,8 +220,9 @@ static void file_source_describe(const struct tensor_source *source, struct buff
     buffer_add_text(out, ((const struct file_source *)source)->name);
 }
 
-static const struct tensor_source_kind file_source_kind = {file_source_read, file_source_view,
-                                                           file_source_describe};
+static const struct tensor_source_kind file_source_kind = {
+    .read = file_source_read, .view = file_source_view, .describe = file_source_describe,
+};
 
 void checkpoint_add_file(struct checkpoint *checkpoint, struct file *file, const char *name)
 {

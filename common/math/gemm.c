@@ -1,16 +1,14 @@
 /* gemm.c - cuts products into tiles and gives each to a kernel of ours or to OpenBLAS.
  *
- * With few rows a product waits for memory: our kernels read each weight once, in 16 bits where it
- * is stored so. With more rows it is arithmetic, which OpenBLAS does best, in float: W is widened
- * block by block to memory that stays in the second-level cache. Where the processor has tiles for
- * BF16, those do it four times as fast. */
+ * With few rows a product waits for memory: our kernels read each weight once, as it is stored.
+ * With more rows it is arithmetic, which OpenBLAS does best, in float: W is widened block by block
+ * to memory that stays in the second-level cache. Where the processor has tiles for BF16, those do
+ * it four times as fast. What is asked of a format of W is in gemm_matrix.h. */
 #include "gemm.h"
 
 #include <assert.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "math/blas.h"
@@ -30,6 +28,7 @@ enum {
     ALONE = 1 << 19,             /* multiplications that are done before other threads wake up */
     BLOCK_ITEMS = 1 << 16,       /* scratch per worker: what W is widened to */
     BLOCK_IN = 256,
+    GROUP_OUT = 4,               /* outputs that the kernels for few rows add up together */
     FEW_ROWS_AMX = 8,
     FEW_OUT_AMX = 64,            /* with fewer, packing x costs more than it saves */
     PACKED_BYTES = 1 << 23,      /* rows of x that are packed at once */
@@ -39,7 +38,7 @@ static_assert((int)AMX_SUMS <= (int)BLOCK_ITEMS, "the sums of tiles fit into a w
 
 struct gemm {
     struct threads *threads;
-    const struct gemm_version *version;
+    size_t version; /* of the kernels for few rows */
     float *scratch; /* BLOCK_ITEMS for each worker */
     char *packed;   /* PACKED_BYTES; NULL where the processor has no tiles */
 };
@@ -53,14 +52,6 @@ const struct gemm_version *gemm_version(size_t i)
         return &gemm_avx512;
 #endif
     return i == 0 ? &gemm_plain : NULL;
-}
-
-size_t gemm_matrix_bytes(const struct gemm_matrix *matrix)
-{
-    size_t n_rows = matrix->is_transposed ? matrix->n_in : matrix->n_out;
-    size_t n_items = matrix->is_transposed ? matrix->n_out : matrix->n_in;
-
-    return ((n_rows - 1) * matrix->stride + n_items) * dtype_info(matrix->dtype)->n_bits / 8;
 }
 
 struct gemm *gemm_new(struct threads *threads, struct error *err)
@@ -83,7 +74,7 @@ struct gemm *gemm_new(struct threads *threads, struct error *err)
     gemm->packed = n_packed ? (char *)scratch + n_bytes : NULL;
     for (size_t i = 0; i <= 2; i++)
         if (gemm_version(i))
-            gemm->version = gemm_version(i);
+            gemm->version = i;
     return gemm;
 }
 
@@ -92,11 +83,6 @@ void gemm_free(struct gemm *gemm)
     if (gemm)
         free(gemm->scratch);
     free(gemm);
-}
-
-static size_t item_bytes(enum dtype dtype)
-{
-    return dtype_info(dtype)->n_bits / 8;
 }
 
 static size_t smaller(size_t a, size_t b)
@@ -112,82 +98,66 @@ static size_t part_of(size_t n, size_t n_parts, size_t unit)
     return (part + unit - 1) / unit * unit;
 }
 
-/* W without its first outputs and inputs. */
-static struct gemm_matrix part_of_matrix(const struct gemm_matrix *w, size_t out, size_t n_out,
-                                         size_t in, size_t n_in)
-{
-    struct gemm_matrix part = *w;
-    size_t first = w->is_transposed ? in * w->stride + out : out * w->stride + in;
-
-    part.data = (const char *)w->data + first * item_bytes(w->dtype);
-    part.n_out = n_out;
-    part.n_in = n_in;
-    return part;
-}
-
 /* Many rows; and sizes that an int holds, for OpenBLAS counts in those. */
 static bool is_for_blas(size_t n_rows, size_t x_stride, const struct gemm_matrix *w,
                         size_t y_stride)
 {
-    return n_rows > (w->is_transposed ? FEW_ROWS_TRANSPOSED : FEW_ROWS) && w->n_in > 0 &&
+    return n_rows > (w->format->is_transposed ? FEW_ROWS_TRANSPOSED : FEW_ROWS) && w->n_in > 0 &&
            n_rows <= INT_MAX && w->n_out <= INT_MAX && w->n_in <= INT_MAX &&
            x_stride <= INT_MAX && y_stride <= INT_MAX;
 }
 
-static bool is_plain(const struct gemm_matrix *w)
-{
-    return w->dtype == DTYPE_F32 && (uintptr_t)w->data % sizeof(float) == 0 &&
-           w->stride <= INT_MAX;
-}
-
 static void multiply_floats(size_t n_rows, const float *x, size_t x_stride,
-                            const struct gemm_matrix *w, float factor, bool adds, float *y,
-                            size_t y_stride)
+                            const struct gemm_matrix *w, const float *floats, float factor,
+                            bool adds, float *y, size_t y_stride)
 {
-    blas_sgemm(false, !w->is_transposed, n_rows, w->n_out, w->n_in, factor, x, x_stride, w->data,
-               w->stride, adds ? 1 : 0, y, y_stride);
+    blas_sgemm(false, !w->format->is_transposed, n_rows, w->n_out, w->n_in, factor, x, x_stride,
+               floats, w->stride, adds ? 1 : 0, y, y_stride);
 }
 
-static struct gemm_matrix widen(const struct gemm_matrix *w, float *block)
+/* The kernels for few rows have all inputs at once where that leaves outputs enough for a group: so
+ * their sums run as they do where W lies there as float. */
+static void multiply_widened(const struct gemm *gemm, bool has_few_rows, size_t n_rows,
+                             const float *x, size_t x_stride, const struct gemm_matrix *w,
+                             float factor, bool adds, float *y, size_t y_stride, float *block)
 {
-    size_t n_lines = w->is_transposed ? w->n_in : w->n_out;
-    size_t n_items = w->is_transposed ? w->n_out : w->n_in;
-    const char *data = w->data;
-
-    for (size_t i = 0; i < n_lines; i++)
-        vector_widen(w->dtype, data + i * w->stride * item_bytes(w->dtype), n_items,
-                     block + i * n_items);
-    return (struct gemm_matrix){block, DTYPE_F32, w->n_out, w->n_in, n_items, w->is_transposed};
-}
-
-static void multiply_widened(size_t n_rows, const float *x, size_t x_stride,
-                             const struct gemm_matrix *w, float factor, bool adds, float *y,
-                             size_t y_stride, float *block)
-{
-    size_t most_out = BLOCK_ITEMS / BLOCK_IN;
+    bool is_transposed = w->format->is_transposed;
+    size_t most_in = has_few_rows ? smaller(w->n_in + (w->n_in == 0), BLOCK_ITEMS / GROUP_OUT)
+                                  : BLOCK_IN;
+    size_t most_out = BLOCK_ITEMS / most_in / GROUP_OUT * GROUP_OUT;
+    struct gemm_matrix part = {.format = matrix_format_plain(DTYPE_F32, is_transposed),
+                               .data = block};
 
     for (size_t out = 0; out < w->n_out; out += most_out)
-        for (size_t in = 0; in < w->n_in; in += BLOCK_IN) {
-            struct gemm_matrix part =
-                part_of_matrix(w, out, smaller(w->n_out - out, most_out), in,
-                               smaller(w->n_in - in, BLOCK_IN));
+        for (size_t in = 0; in == 0 || in < w->n_in; in += most_in) {
+            bool adds_now = adds || in > 0;
 
-            part = widen(&part, block);
-            multiply_floats(n_rows, x + in, x_stride, &part, factor, adds || in > 0, y + out,
-                            y_stride);
+            part.n_out = smaller(w->n_out - out, most_out);
+            part.n_in = smaller(w->n_in - in, most_in);
+            part.stride = is_transposed ? part.n_out : part.n_in;
+            gemm_matrix_widen(w, out, part.n_out, in, part.n_in, block);
+            if (has_few_rows)
+                part.format->multiply(&part, gemm->version, n_rows, x + in, x_stride, factor,
+                                      adds_now, y + out, y_stride);
+            else
+                multiply_floats(n_rows, x + in, x_stride, &part, block, factor, adds_now, y + out,
+                                y_stride);
         }
 }
 
 void gemm_block(struct gemm *gemm, size_t worker, size_t n_rows, const float *x, size_t x_stride,
                 const struct gemm_matrix *w, float factor, bool adds, float *y, size_t y_stride)
 {
-    if (!is_for_blas(n_rows, x_stride, w, y_stride))
-        gemm->version->multiply(w->dtype, w->is_transposed, n_rows, x, x_stride, w->data,
-                                w->stride, w->n_out, w->n_in, factor, adds, y, y_stride);
-    else if (is_plain(w))
-        multiply_floats(n_rows, x, x_stride, w, factor, adds, y, y_stride);
+    const struct matrix_format *format = w->format;
+    bool has_few_rows = !is_for_blas(n_rows, x_stride, w, y_stride);
+    const float *floats = has_few_rows || !format->floats ? NULL : format->floats(w);
+
+    if (has_few_rows && format->multiply)
+        format->multiply(w, gemm->version, n_rows, x, x_stride, factor, adds, y, y_stride);
+    else if (floats)
+        multiply_floats(n_rows, x, x_stride, w, floats, factor, adds, y, y_stride);
     else
-        multiply_widened(n_rows, x, x_stride, w, factor, adds, y, y_stride,
+        multiply_widened(gemm, has_few_rows, n_rows, x, x_stride, w, factor, adds, y, y_stride,
                          gemm->scratch + worker * BLOCK_ITEMS);
 }
 
@@ -207,14 +177,14 @@ static int multiply_tile(void *context, size_t task, size_t worker, struct error
     size_t row = task / p->n_tiles_out * p->tile_rows, out = task % p->n_tiles_out * p->tile_out;
     size_t n_rows = smaller(p->n_rows - row, p->tile_rows);
     size_t n_out = smaller(p->w->n_out - out, p->tile_out);
-    struct gemm_matrix w = part_of_matrix(p->w, out, n_out, 0, p->w->n_in);
+    struct gemm_matrix w = gemm_matrix_part(p->w, out, n_out);
     float *y = p->y + row * p->y_stride + out;
 
     (void)err;
     if (p->is_packed)
-        amx_multiply(n_rows, p->gemm->packed + row / AMX_ROWS * amx_packed_bytes(w.n_in), w.data,
-                     w.stride, n_out, w.n_in, p->gemm->scratch + worker * BLOCK_ITEMS, y,
-                     p->y_stride);
+        w.format->multiply_tiles(&w, n_rows, p->gemm->packed + row / AMX_ROWS *
+                                 amx_packed_bytes(w.n_in),
+                                 p->gemm->scratch + worker * BLOCK_ITEMS, y, p->y_stride);
     else
         gemm_block(p->gemm, worker, n_rows, p->x + row * p->x_stride, p->x_stride, &w, 1, false,
                    y, p->y_stride);
@@ -230,7 +200,7 @@ static void choose_tiles(struct product *p)
 
     p->tile_rows = p->n_rows;
     if (!is_for_blas(p->n_rows, p->x_stride, p->w, p->y_stride)) {
-        p->tile_out = p->w->is_transposed ? TRANSPOSED_TILE_OUT
+        p->tile_out = p->w->format->is_transposed ? TRANSPOSED_TILE_OUT
                                           : FEW_ROWS_TILE_ITEMS / (n_in + 1) / 16 * 16 + 16;
     } else {
         n_tiles_rows = (p->n_rows + TILE_ROWS - 1) / TILE_ROWS;
@@ -265,7 +235,7 @@ static void run_tasks(const struct product *p, size_t n_tasks, threads_task *tas
 
 static bool is_for_amx(const struct product *p)
 {
-    return p->gemm->packed && p->w->dtype == DTYPE_BF16 && !p->w->is_transposed &&
+    return p->gemm->packed && p->w->format->multiply_tiles &&
            p->n_rows >= FEW_ROWS_AMX && p->w->n_out >= FEW_OUT_AMX && !is_small(p) &&
            amx_packed_bytes(p->w->n_in) <= PACKED_BYTES;
 }

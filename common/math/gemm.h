@@ -1,8 +1,9 @@
 /* gemm.h - the one door to matrix products: y = x W^T.
  *
- * x and y are float, W is used as it is stored: float, or 16-bit numbers that are widened block by
- * block on the way. The work is cut into fixed tiles, so that a product has the same bits on any
- * number of threads. Which kernels do it is decided once, by what the processor has. */
+ * x and y are float, W is used as it is stored (gemm_matrix.h): what is not float is widened on the
+ * way, by a kernel of its format or block by block. The work is cut into fixed tiles, so that a
+ * product has the same bits on any number of threads. Which kernels do it is decided once, by what
+ * the processor has. */
 #ifndef COCKTAIL_GEMM_H
 #define COCKTAIL_GEMM_H
 
@@ -11,18 +12,7 @@
 
 #include "base/error.h"
 #include "base/threads.h"
-#include "tensor/dtype.h"
-
-struct gemm_matrix { /* W [n_out, n_in]; borrowed */
-    const void *data;
-    enum dtype dtype;     /* DTYPE_F32, DTYPE_F16 or DTYPE_BF16; data need not be aligned */
-    size_t n_out, n_in;
-    size_t stride;        /* items from one row, as stored, to the next */
-    bool is_transposed;   /* stored as [n_in, n_out]: GPT-2's Conv1D, or V in attention */
-};
-
-/* From the first item to the last, as stored. */
-size_t gemm_matrix_bytes(const struct gemm_matrix *matrix);
+#include "math/gemm_matrix.h"
 
 struct gemm; /* kernels, and scratch memory for each worker of the pool */
 

@@ -43,7 +43,7 @@ void difference_add(struct difference *sum, const struct difference *difference)
 struct comparer {
     struct comparison *comparison;
     struct progress *progress;
-    struct chunks chunks;          /* a list per row */
+    struct chunks chunks;          /* a list per row, of its chunks */
     struct difference *partial;    /* per task */
     char **buffers;                /* per worker: [2][CHUNK_ITEMS * ITEM_BYTES_MAX] */
 };
@@ -58,18 +58,19 @@ static bool same_layout(const struct comparison_row *row)
 static void compare_values(const struct comparison_row *row, const char *a, const char *b, size_t n,
                            struct difference *difference)
 {
-    const struct dtype_info *info_a = dtype_info(row->a->dtype);
-    const struct dtype_info *info_b = dtype_info(row->b->dtype);
-    size_t n_bytes = n / 8 * info_a->n_bits + n % 8 * info_a->n_bits / 8;
-    size_t n_values = info_a->kind == DTYPE_COMPLEX ? 2 : 1;
+    size_t n_values = dtype_info(row->a->dtype)->kind == DTYPE_COMPLEX ? 2 : 1;
+    size_t at_a, at_b, n_bytes;
     double x[2 * BLOCK_ITEMS], y[2 * BLOCK_ITEMS];
 
+    dtype_range_bytes(row->a->dtype, 0, n, &at_a, &n_bytes);
     difference->is_identical = row->a->dtype == row->b->dtype && memcmp(a, b, n_bytes) == 0;
     for (size_t first = 0; first < n; first += BLOCK_ITEMS) {
         size_t block = n - first < BLOCK_ITEMS ? n - first : BLOCK_ITEMS;
 
-        dtype_to_double(row->a->dtype, a + first / 8 * info_a->n_bits, x, block);
-        dtype_to_double(row->b->dtype, b + first / 8 * info_b->n_bits, y, block);
+        dtype_range_bytes(row->a->dtype, first, block, &at_a, &n_bytes);
+        dtype_range_bytes(row->b->dtype, first, block, &at_b, &n_bytes);
+        dtype_to_double(row->a->dtype, a + at_a, x, block);
+        dtype_to_double(row->b->dtype, b + at_b, y, block);
         for (size_t i = 0; i < block * n_values; i++) {
             /* Equal infinities do not differ, though their difference is NaN. */
             double d = x[i] == y[i] ? 0 : x[i] - y[i];
@@ -84,13 +85,24 @@ static void compare_values(const struct comparison_row *row, const char *a, cons
     }
 }
 
+/* What is read at once of both. */
+static size_t chunk_items_of(const struct comparison_row *row)
+{
+    size_t a = tensor_chunk(row->a, CHUNK_ITEMS), b = tensor_chunk(row->b, CHUNK_ITEMS);
+
+    return a < b ? a : b;
+}
+
 static int compare_chunk(void *context, size_t task, size_t worker, struct error *err)
 {
     const struct comparer *comparer = context;
     size_t first, n, index = chunks_find(&comparer->chunks, task, &first, &n);
     const struct comparison_row *row = &comparer->comparison->rows[index];
+    size_t chunk = chunk_items_of(row);
     char *a = comparer->buffers[worker], *b = a + CHUNK_ITEMS * ITEM_BYTES_MAX;
 
+    first *= chunk;
+    n = row->a->n_items - first < chunk ? row->a->n_items - first : chunk;
     if (interrupt_check(err) || tensor_read(row->a, first, n, a, err) ||
         tensor_read(row->b, first, n, b, err))
         return -1;
@@ -188,12 +200,12 @@ int comparison_make(struct comparison *comparison, const struct model_components
 
     *comparison = (struct comparison){0};
     pair_components(comparison, a, b);
-    chunks_init(&comparer.chunks, comparison->n_rows, CHUNK_ITEMS);
+    chunks_init(&comparer.chunks, comparison->n_rows, 1);
     for (size_t i = 0; i < comparison->n_rows; i++) {
         const struct comparison_row *row = &comparison->rows[i];
-        size_t n = same_layout(row) ? row->a->n_items : 0;
+        size_t n = same_layout(row) ? row->a->n_items : 0, chunk = chunk_items_of(row);
 
-        chunks_set(&comparer.chunks, i, n);
+        chunks_set(&comparer.chunks, i, n / chunk + (n % chunk != 0));
         progress->total_bytes += n * dtype_info(row->a->dtype)->n_bits / 8;
     }
     /* A tensor with a stride of 0 can be larger than any disk. */

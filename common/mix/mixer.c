@@ -85,7 +85,7 @@ static int read_inputs(const struct mixer *mixer, const struct plan_item *item, 
 static int run_chunk(const struct mixer *mixer, const struct plan_item *item, size_t index,
                      size_t first, size_t n, struct worker_state *state, struct error *err)
 {
-    size_t n_bits = dtype_info(item->out.dtype)->n_bits;
+    size_t offset, n_bytes;
     const char *out = state->bytes;
     double start = clock_now_s(), read, combined;
     int n_inputs = read_inputs(mixer, item, first, n, state, err);
@@ -102,8 +102,8 @@ static int run_chunk(const struct mixer *mixer, const struct plan_item *item, si
         out = room;
     }
     combined = clock_now_s();
-    if (checkpoint_writer_write(mixer->writer, index, first / 8 * n_bits, out,
-                                n / 8 * n_bits + n % 8 * n_bits / 8, err))
+    dtype_range_bytes(item->out.dtype, first, n, &offset, &n_bytes);
+    if (checkpoint_writer_write(mixer->writer, index, offset, out, n_bytes, err))
         return -1;
     state->read_s += read - start;
     state->combine_s += combined - read;

@@ -182,7 +182,7 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
         size_t n = end - key < KEYS ? end - key : KEYS;
         struct gemm_matrix matrix = {
             .data = keys->data + block->kv_head * keys->head_stride + key * keys->stride,
-            .dtype = DTYPE_F32,
+            .format = &matrix_f32,
             .n_out = n,
             .n_in = spec->head_dim,
             .stride = keys->stride,
@@ -196,7 +196,7 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
         matrix.n_out = spec->value_dim;
         matrix.n_in = n;
         matrix.stride = values->stride;
-        matrix.is_transposed = true;
+        matrix.format = &matrix_f32_transposed;
         gemm_block(gemm, worker, block->n_rows, scratch->scores, KEYS, &matrix, 1, true,
                    block->out, block->out_stride);
     }

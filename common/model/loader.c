@@ -57,9 +57,9 @@ static int copy_matrix(struct loader *loader, const struct tensor *tensor,
                        struct gemm_matrix *matrix)
 {
     struct parameters *parameters = loader->parameters;
-    bool is_plain = matrix->dtype == tensor->dtype;
-    void *copy = memory_try(tensor->n_items, is_plain ? dtype_info(tensor->dtype)->n_bits / 8
-                                                      : sizeof(float), "weights", loader->err);
+    bool is_stored_so = matrix->format->dtype == tensor->dtype;
+    void *copy = memory_try(tensor->n_items, dtype_info(matrix->format->dtype)->n_bits / 8,
+                            "weights", loader->err);
 
     if (!copy)
         return error_context(loader->err, "tensor '" ERROR_NAME "'", tensor->name);
@@ -67,27 +67,46 @@ static int copy_matrix(struct loader *loader, const struct tensor *tensor,
                                     sizeof *parameters->copies);
     parameters->copies[parameters->n_copies++] = copy;
     matrix->data = copy;
-    return is_plain ? tensor_read(tensor, 0, tensor->n_items, copy,
-                                      loader->err)
-                    : tensor_read_floats(tensor, copy, loader->err);
+    return is_stored_so ? tensor_read(tensor, 0, tensor->n_items, copy, loader->err)
+                        : tensor_read_floats(tensor, copy, loader->err);
+}
+
+/* Of blocks that stay where they are; `matrix` as it was when there are none that products take. */
+static int use_blocks(struct loader *loader, const struct tensor *tensor,
+                      struct gemm_matrix *matrix)
+{
+    struct tensor_blocks blocks;
+    const struct matrix_format *format;
+    int has_blocks = tensor_blocks(tensor, &blocks, loader->err);
+
+    if (has_blocks <= 0)
+        return has_blocks;
+    format = matrix_format_find(blocks.format);
+    if (format)
+        *matrix = (struct gemm_matrix){
+            .format = format, .data = blocks.data, .scales = blocks.scales, .zeros = blocks.zeros,
+            .index = blocks.index, .settings = blocks.settings, .n_out = matrix->n_out,
+            .n_in = matrix->n_in, .stride = blocks.stride, .first_out = blocks.first_row,
+        };
+    return 0;
 }
 
 int loader_use(struct loader *loader, const struct tensor *tensor, size_t n_out, size_t n_in,
                bool is_transposed, struct gemm_matrix *out)
 {
-    bool is_usable = tensor->dtype == DTYPE_F32 || tensor->dtype == DTYPE_F16 ||
-                     tensor->dtype == DTYPE_BF16;
+    const struct matrix_format *format = matrix_format_plain(tensor->dtype, is_transposed);
     struct gemm_matrix matrix = {
-        .dtype = is_usable ? tensor->dtype : DTYPE_F32,
+        .format = format ? format : matrix_format_plain(DTYPE_F32, is_transposed),
         .n_out = n_out,
         .n_in = n_in,
         .stride = is_transposed ? n_out : n_in,
-        .is_transposed = is_transposed,
     };
 
     if (check_dtype(loader, tensor))
         return -1;
-    if (is_usable)
+    if (!is_transposed && use_blocks(loader, tensor, &matrix))
+        return -1;
+    if (!matrix.data && format)
         matrix.data = tensor_view(tensor, loader->err);
     if (!matrix.data && (loader->err->code || copy_matrix(loader, tensor, &matrix)))
         return -1;
@@ -125,11 +144,8 @@ int loader_norm(struct loader *loader, struct place place, const char *name, enu
 struct linear loader_part(const struct linear *fused, size_t first, size_t n_out)
 {
     struct linear part = *fused;
-    size_t item_bytes = dtype_info(fused->matrix.dtype)->n_bits / 8;
-    size_t step = fused->matrix.is_transposed ? 1 : fused->matrix.stride;
 
-    part.matrix.data = (const char *)fused->matrix.data + first * step * item_bytes;
-    part.matrix.n_out = n_out;
+    part.matrix = gemm_matrix_part(&fused->matrix, first, n_out);
     if (part.bias)
         part.bias += first;
     return part;

@@ -112,10 +112,7 @@ static int check_ids(const struct model_spec *spec, const struct batch *batch, s
 
 static void add_row(const struct gemm_matrix *table, size_t row, float *scratch, float *x)
 {
-    const char *data = table->data;
-    size_t item_bytes = dtype_info(table->dtype)->n_bits / 8;
-
-    vector_widen(table->dtype, data + row * table->stride * item_bytes, table->n_in, scratch);
+    gemm_matrix_row(table, row, scratch);
     vector_add(scratch, table->n_in, x);
 }
 

@@ -343,7 +343,7 @@ static void prefetch(const struct moe_weights *weights, const struct moe_group *
         const struct gemm_matrix *matrix = &parts[i][group->expert].matrix;
 
         if (matrix->data)
-            file_prefetch(matrix->data, gemm_matrix_bytes(matrix));
+            gemm_matrix_prefetch(matrix);
     }
 }
 

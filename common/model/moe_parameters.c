@@ -102,8 +102,8 @@ static int load_centroids(struct loader *loader, const struct gate_names *names,
         for (size_t i = 0; i < n; i++)
             row[i] = (float)(row[i] / fmax(sqrt(sum), 1e-12) * exp(*temperature));
     }
-    *out = (struct gemm_matrix){.data = rows, .dtype = DTYPE_F32, .n_out = n_experts, .n_in = n,
-                                .stride = n};
+    *out = (struct gemm_matrix){.format = &matrix_f32, .data = rows, .n_out = n_experts,
+                                .n_in = n, .stride = n};
     return 0;
 }
 

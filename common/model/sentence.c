@@ -359,7 +359,8 @@ static void normalize(float *x, size_t n)
 static void run_step(const struct step *step, struct model *model, const float *in, size_t n_rows,
                      size_t width, float *out)
 {
-    struct gemm_matrix matrix = {step->weight, DTYPE_F32, step->dense.n_out, width, width, false};
+    struct gemm_matrix matrix = {.format = &matrix_f32, .data = step->weight,
+                                 .n_out = step->dense.n_out, .n_in = width, .stride = width};
 
     gemm_multiply(model->gemm, n_rows, in, width, &matrix, step->bias, out, matrix.n_out);
     vector_activate(step->dense.activation, out, n_rows * matrix.n_out, out);

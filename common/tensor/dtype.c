@@ -95,6 +95,15 @@ int dtype_bytes(enum dtype dtype, size_t n_items, size_t *n_bytes)
     return 0;
 }
 
+void dtype_range_bytes(enum dtype dtype, size_t first, size_t n, size_t *offset, size_t *n_bytes)
+{
+    size_t n_bits = dtype_info(dtype)->n_bits;
+
+    /* Eight items are n_bits bytes: no overflow on the way. */
+    *offset = first / 8 * n_bits + first % 8 * n_bits / 8;
+    *n_bytes = n / 8 * n_bits + n % 8 * n_bits / 8;
+}
+
 static double double_of_bits(uint64_t bits)
 {
     double value;

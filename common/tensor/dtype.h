@@ -33,6 +33,9 @@ const struct dtype_info *dtype_info(enum dtype dtype);
 int dtype_find(const char *name, size_t length, enum dtype *dtype);
 /* Bytes of n items; -1 when their bits overflow size_t or do not fill whole bytes. */
 int dtype_bytes(enum dtype dtype, size_t n_items, size_t *n_bytes);
+/* Where in an array of items those from `first` on begin, a multiple of dtype_group(), and how many
+ * bytes n of them have; the array fits into memory or a file. */
+void dtype_range_bytes(enum dtype dtype, size_t first, size_t n, size_t *offset, size_t *n_bytes);
 
 /* out[0 … n-1] = the values of n items. Exact, but for 64-bit integers above 2^53. Complex items
  * give two values each, real and imaginary, so out holds 2n. Packed items (F4: two a byte, low half

@@ -36,14 +36,6 @@ bool tensor_same_shape(const struct tensor *a, const struct tensor *b)
            (a->n_dims == 0 || memcmp(a->shape, b->shape, a->n_dims * sizeof *a->shape) == 0);
 }
 
-bool tensor_same_bytes(const struct tensor *a, const struct tensor *b)
-{
-    if (a->source != b->source || a->offset != b->offset || a->dtype != b->dtype ||
-        !tensor_same_shape(a, b) || !a->strides != !b->strides)
-        return false;
-    return !a->strides || memcmp(a->strides, b->strides, a->n_dims * sizeof *a->strides) == 0;
-}
-
 void tensor_add_shape(struct buffer *out, const struct tensor *tensor)
 {
     buffer_add_char(out, '[');

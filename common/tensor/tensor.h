@@ -21,7 +21,7 @@ struct tensor {
     size_t n_items;        /* product of shape */
     size_t size_bytes;     /* of the items, as if they lay one behind the other */
     const struct tensor_source *source; /* what they are read from */
-    size_t offset;         /* byte in it where the first item starts */
+    size_t offset;         /* byte of what it gives where the first item starts */
     const size_t *strides; /* [n_dims], in items; NULL when row-major and without gaps */
 };
 
@@ -29,8 +29,6 @@ struct tensor {
  * there are more than TENSOR_DIMS_MAX dimensions, or when items do not fill whole bytes. */
 int tensor_measure(struct tensor *tensor, struct error *err);
 bool tensor_same_shape(const struct tensor *a, const struct tensor *b);
-/* Both describe the same bytes of one source (tied weights in a PyTorch file). */
-bool tensor_same_bytes(const struct tensor *a, const struct tensor *b);
 void tensor_add_shape(struct buffer *out, const struct tensor *tensor); /* "[2, 3]" */
 
 #endif

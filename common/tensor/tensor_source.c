@@ -51,12 +51,12 @@ static int read_strided(const struct tensor *tensor, size_t first, size_t n_item
 int tensor_read(const struct tensor *tensor, size_t first, size_t n_items, void *out,
                 struct error *err)
 {
-    size_t n_bits = dtype_info(tensor->dtype)->n_bits;
-    int rc = tensor->strides
-                 ? read_strided(tensor, first, n_items, out, err)
-                 : read_bytes(tensor, first / 8 * n_bits + first % 8 * n_bits / 8,
-                              n_items / 8 * n_bits + n_items % 8 * n_bits / 8, out, err);
+    size_t offset, n_bytes;
+    int rc;
 
+    dtype_range_bytes(tensor->dtype, first, n_items, &offset, &n_bytes);
+    rc = tensor->strides ? read_strided(tensor, first, n_items, out, err)
+                         : read_bytes(tensor, offset, n_bytes, out, err);
     if (rc)
         error_context(err, "tensor '" ERROR_NAME "'", tensor->name);
     return rc;
@@ -86,6 +86,61 @@ const void *tensor_view(const struct tensor *tensor, struct error *err)
     return tensor->strides || !source->kind->view
                ? NULL
                : source->kind->view(source, tensor->offset, err);
+}
+
+int tensor_blocks(const struct tensor *tensor, struct tensor_blocks *out, struct error *err)
+{
+    const struct tensor_source_kind *kind = tensor->source->kind;
+
+    return tensor->n_dims != 2 || tensor->strides || !kind->blocks
+               ? 0
+               : kind->blocks(tensor, out, err);
+}
+
+/* ---- what is known without reading ---- */
+
+static struct tensor_stored stored_plainly(const struct tensor *tensor)
+{
+    return (struct tensor_stored){dtype_info(tensor->dtype)->name, tensor->size_bytes};
+}
+
+struct tensor_stored tensor_stored(const struct tensor *tensor)
+{
+    const struct tensor_source_kind *kind = tensor->source->kind;
+
+    return kind->stored ? kind->stored(tensor) : stored_plainly(tensor);
+}
+
+static size_t rows_together(const struct tensor *tensor)
+{
+    const struct tensor_source_kind *kind = tensor->source->kind;
+
+    return tensor->strides || !kind->rows_together ? 1 : kind->rows_together(tensor);
+}
+
+size_t tensor_chunk(const struct tensor *tensor, size_t most)
+{
+    size_t n_rows = rows_together(tensor), group;
+
+    /* Rows that can be read alone can be cut, too. */
+    if (n_rows <= 1 || tensor->n_dims == 0 ||
+        __builtin_mul_overflow(n_rows, tensor->shape[tensor->n_dims - 1], &group) || group == 0 ||
+        group > most)
+        return most;
+    return most / group * group;
+}
+
+static bool is_same_source(const struct tensor_source *a, const struct tensor_source *b)
+{
+    return a == b || (a->kind == b->kind && a->kind->same && a->kind->same(a, b));
+}
+
+bool tensor_same_bytes(const struct tensor *a, const struct tensor *b)
+{
+    if (a->offset != b->offset || a->dtype != b->dtype || !tensor_same_shape(a, b) ||
+        !a->strides != !b->strides || !is_same_source(a->source, b->source))
+        return false;
+    return !a->strides || memcmp(a->strides, b->strides, a->n_dims * sizeof *a->strides) == 0;
 }
 
 int tensor_equal(const struct tensor *a, const struct tensor *b, struct error *err)
@@ -197,7 +252,55 @@ static void join_describe(const struct tensor_source *source, struct buffer *out
     }
 }
 
-static const struct tensor_source_kind join_kind = {join_read, NULL, join_describe};
+/* As its parts are, where all are of one format; a part of it: as it is read. */
+static struct tensor_stored join_stored(const struct tensor *tensor)
+{
+    const struct join *join = (const struct join *)tensor->source;
+    struct tensor_stored all = tensor_stored(join->parts[0]);
+    size_t n_items = join->parts[0]->n_items;
+    bool is_alike = true;
+
+    for (size_t i = 1; i < join->n_parts; i++) {
+        struct tensor_stored part = tensor_stored(join->parts[i]);
+
+        is_alike = is_alike && strcmp(part.format, all.format) == 0;
+        all.n_bytes += part.n_bytes;
+        n_items += join->parts[i]->n_items;
+    }
+    return is_alike && tensor->n_items == n_items ? all : stored_plainly(tensor);
+}
+
+/* What suits the part that asks for most, for the others are its like. */
+static size_t join_rows_together(const struct tensor *tensor)
+{
+    const struct join *join = (const struct join *)tensor->source;
+    size_t most = 1;
+
+    for (size_t i = 0; i < join->n_parts; i++) {
+        size_t n = rows_together(join->parts[i]);
+
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+/* Equal widths: joined along the same dimension. */
+static bool join_same(const struct tensor_source *a, const struct tensor_source *b)
+{
+    const struct join *x = (const struct join *)a, *y = (const struct join *)b;
+
+    if (x->n_parts != y->n_parts || x->dtype != y->dtype)
+        return false;
+    for (size_t i = 0; i < x->n_parts; i++)
+        if (x->widths[i] != y->widths[i] || !tensor_same_bytes(x->parts[i], y->parts[i]))
+            return false;
+    return true;
+}
+
+static const struct tensor_source_kind join_kind = {
+    .read = join_read, .describe = join_describe, .stored = join_stored,
+    .rows_together = join_rows_together, .same = join_same,
+};
 
 static int check_parts(const char *name, const struct tensor *const *parts, size_t n_parts,
                        size_t dim, struct error *err)

@@ -1,10 +1,15 @@
 /* tensor_source.h - what tensors are read from: a file, or other tensors.
  *
- * A source is an array of bytes; a tensor says where in it its items lie. Whoever makes a source
- * keeps it as long as tensors point to it. Several threads may read from one at once. */
+ * A source gives an array of bytes, as a file does: items of the tensor's dtype, however they are
+ * stored (a quantised matrix gives F32). A tensor says where in it its items lie. A source lives in
+ * the arena of whoever made it, as long as tensors point to it, and borrows what it reads. Several
+ * threads may read from one at once: what a read needs in between stands on its stack, in steps, or
+ * is its own allocation. There is no scratch argument: it would come through every caller of
+ * tensor_read, in a size that only the source knows, and a read is of thousands of items. */
 #ifndef COCKTAIL_TENSOR_SOURCE_H
 #define COCKTAIL_TENSOR_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/arena.h"
@@ -16,6 +21,19 @@ struct tensor_source {
     const struct tensor_source_kind *kind;
 };
 
+struct tensor_stored {
+    const char *format; /* a dtype, or the name of a quantised format */
+    size_t n_bytes;
+};
+
+/* Rows of a quantised matrix where they lie, as math/gemm_matrix.h has them. */
+struct tensor_blocks {
+    const char *format; /* a name for matrix_format_find */
+    const void *data, *scales, *zeros, *index, *settings;
+    size_t stride, first_row;
+};
+
+/* The first three are a source's own; the rest may be NULL, as of plain numbers in a file. */
 struct tensor_source_kind {
     /* n_bytes from `offset` on: of whole items. */
     int (*read)(const struct tensor_source *source, size_t offset, size_t n_bytes, void *out,
@@ -25,6 +43,17 @@ struct tensor_source_kind {
     const void *(*view)(const struct tensor_source *source, size_t offset, struct error *err);
     /* Adds the name of the file, relative to its folder, or of the files. */
     void (*describe)(const struct tensor_source *source, struct buffer *out);
+    /* How a tensor of it is stored. NULL: as its dtype says. */
+    struct tensor_stored (*stored)(const struct tensor *tensor);
+    /* Rows (of the last dimension) that are best read together, from a multiple of that number on:
+     * GPTQ is packed across rows. A multiple of 4, which suits packed dtypes, too. NULL: any. */
+    size_t (*rows_together)(const struct tensor *tensor);
+    /* Whether two sources of this kind give the same bytes without a look at them. NULL: only a
+     * source and itself do. */
+    bool (*same)(const struct tensor_source *a, const struct tensor_source *b);
+    /* The blocks of a matrix without strides: 1, 0 when it has none, or -1 when the file cannot be
+     * mapped. NULL: 0. Not for several threads at once. */
+    int (*blocks)(const struct tensor *tensor, struct tensor_blocks *out, struct error *err);
 };
 
 /* n_items items from item `first` on, as they are stored, in row-major order. Packed dtypes: `first`
@@ -39,6 +68,17 @@ int tensor_read_floats(const struct tensor *tensor, float *out, struct error *er
  * when they do not lie so, with one when the file cannot be mapped. Not for several threads at
  * once. */
 const void *tensor_view(const struct tensor *tensor, struct error *err);
+
+struct tensor_stored tensor_stored(const struct tensor *tensor);
+/* Items that are best read at once, from a multiple of that number on: `most`, or fewer where rows
+ * are best read together. Whoever cuts a tensor into chunks asks this. */
+size_t tensor_chunk(const struct tensor *tensor, size_t most);
+
+/* Of a quantised matrix [n_rows, n]: 1, 0, or -1 as above. */
+int tensor_blocks(const struct tensor *tensor, struct tensor_blocks *out, struct error *err);
+
+/* Both describe the same bytes (tied weights in a PyTorch file). */
+bool tensor_same_bytes(const struct tensor *a, const struct tensor *b);
 
 /* Whether both hold the same bytes in the same shape and dtype: 1, 0, or -1 on a read error. Dtypes
  * of less than a byte count as different. */

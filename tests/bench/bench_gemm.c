@@ -32,8 +32,9 @@ static void measure(struct gemm *gemm, size_t i, enum dtype dtype, bool is_trans
                     const void *data, const float *x, float *y)
 {
     size_t n_rows = shapes[i].n_rows, n_out = shapes[i].n_out, n_in = shapes[i].n_in;
-    struct gemm_matrix w = {data, dtype, n_out, n_in, is_transposed ? n_out : n_in,
-                            is_transposed};
+    struct gemm_matrix w = {.format = matrix_format_plain(dtype, is_transposed), .data = data,
+                            .n_out = n_out, .n_in = n_in,
+                            .stride = is_transposed ? n_out : n_in};
     double best = 1e9, products = (double)n_rows * (double)n_out * (double)n_in, start = now();
 
     for (size_t run = 0; run < 5 || (now() - start < 0.3 && run < 2000); run++) {

@@ -339,10 +339,30 @@ static void sizes_that_do_not_exist_are_refused(void)
     CHECK(dtype_bytes(DTYPE_U8, SIZE_MAX, &n_bytes) == -1);
 }
 
+static void ranges_count_whole_bytes(void)
+{
+    static const struct {
+        enum dtype dtype;
+        size_t first, n, offset, n_bytes;
+    } ranges[] = {
+        {DTYPE_F4, 6, 4, 3, 2}, {DTYPE_F6_E3M2, 4, 12, 3, 9}, {DTYPE_U8, 7, 1, 7, 1},
+        {DTYPE_BF16, 3, 9, 6, 18}, {DTYPE_C128, 1, 2, 16, 32},
+        {DTYPE_F4, SIZE_MAX - 1, 0, SIZE_MAX / 2, 0},
+    };
+
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        size_t offset, n_bytes;
+
+        dtype_range_bytes(ranges[i].dtype, ranges[i].first, ranges[i].n, &offset, &n_bytes);
+        CHECK(offset == ranges[i].offset && n_bytes == ranges[i].n_bytes);
+    }
+}
+
 TESTS(TEST(every_small_float_has_its_value), TEST(the_landmarks_of_the_standards),
       TEST(packed_items_lie_low_bits_first),
       TEST(integers_booleans_and_complex_numbers_have_values),
       TEST(every_value_and_midpoint_is_rounded_to_nearest_even),
       TEST(f32_is_rounded_to_nearest_even), TEST(nothing_passes_through_float32),
       TEST(every_nan_becomes_the_one_nan), TEST(items_need_no_alignment),
-      TEST(names_and_sizes_are_those_of_safetensors), TEST(sizes_that_do_not_exist_are_refused))
+      TEST(names_and_sizes_are_those_of_safetensors), TEST(sizes_that_do_not_exist_are_refused),
+      TEST(ranges_count_whole_bytes))

@@ -17,7 +17,6 @@ static size_t item_bytes(enum dtype dtype)
     return dtype_info(dtype)->n_bits / 8;
 }
 
-
 /* A product with everything around it: rows with gaps between them, and W at any address. */
 struct problem {
     size_t n_rows, n_out, n_in, x_stride, y_stride;
@@ -38,10 +37,11 @@ static void fill(float *x, size_t n, uint64_t seed)
 
 static double weight_at(const struct gemm_matrix *w, size_t out, size_t in)
 {
-    size_t at = w->is_transposed ? in * w->stride + out : out * w->stride + in;
+    size_t at = w->format->is_transposed ? in * w->stride + out : out * w->stride + in;
     double value;
 
-    dtype_to_double(w->dtype, (const char *)w->data + at * item_bytes(w->dtype), &value, 1);
+    dtype_to_double(w->format->dtype,
+                    (const char *)w->data + at * item_bytes(w->format->dtype), &value, 1);
     return value;
 }
 
@@ -75,7 +75,8 @@ static struct problem problem_new(size_t n_rows, size_t n_out, size_t n_in, enum
     size_t n_lines = is_transposed ? n_in : n_out, n_items = is_transposed ? n_out : n_in;
     size_t stride = n_items + GAP, n_weights = n_lines * stride;
     struct problem p = {n_rows, n_out, n_in, n_in + GAP, n_out + GAP, NULL, NULL, NULL,
-                        {NULL, dtype, n_out, n_in, stride, is_transposed}, NULL, NULL, NULL};
+                        {.format = matrix_format_plain(dtype, is_transposed), .n_out = n_out,
+                         .n_in = n_in, .stride = stride}, NULL, NULL, NULL};
     float *weights = malloc((n_weights + 1) * sizeof *weights);
     double *wide = malloc((n_weights + 1) * sizeof *wide);
 
@@ -139,7 +140,7 @@ static bool is_right(const struct problem *p, const float *bias, double factor, 
 static void report(const struct problem *p, const char *what)
 {
     printf("# %s: %zu x %zu x %zu, %s%s\n", what, p->n_rows, p->n_out, p->n_in,
-           dtype_info(p->w.dtype)->name, p->w.is_transposed ? ", transposed" : "");
+           dtype_info(p->w.format->dtype)->name, p->w.format->is_transposed ? ", transposed" : "");
 }
 
 static void check_kernels(struct problem *p)
@@ -149,9 +150,8 @@ static void check_kernels(struct problem *p)
             bool right;
 
             clear(p);
-            gemm_version(v)->multiply(p->w.dtype, p->w.is_transposed, p->n_rows, p->x, p->x_stride,
-                                      p->w.data, p->w.stride, p->n_out, p->n_in, -1.5f, adds, p->y,
-                                      p->y_stride);
+            p->w.format->multiply(&p->w, v, p->n_rows, p->x, p->x_stride, -1.5f, adds, p->y,
+                                  p->y_stride);
             right = is_right(p, NULL, -1.5, adds ? 0.25 : 0);
             if (!right)
                 report(p, gemm_version(v)->name);
@@ -310,8 +310,9 @@ static int run_blas(void *context, size_t task, size_t worker, struct error *err
 
     (void)worker;
     (void)err;
-    blas_sgemm(false, !p->w.is_transposed, p->n_rows, p->n_out, p->n_in, 1, p->x, p->x_stride,
-               p->w.data, p->w.stride, 0, job->y + task * p->n_rows * p->n_out, p->n_out);
+    blas_sgemm(false, !p->w.format->is_transposed, p->n_rows, p->n_out, p->n_in, 1, p->x,
+               p->x_stride, p->w.data, p->w.stride, 0, job->y + task * p->n_rows * p->n_out,
+               p->n_out);
     return 0;
 }
 

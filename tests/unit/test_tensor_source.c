@@ -36,8 +36,9 @@ static void memory_source_describe(const struct tensor_source *source, struct bu
     buffer_add_text(out, "memory");
 }
 
-static const struct tensor_source_kind memory_kind = {memory_source_read, memory_source_view,
-                                                      memory_source_describe};
+static const struct tensor_source_kind memory_kind = {
+    .read = memory_source_read, .view = memory_source_view, .describe = memory_source_describe,
+};
 
 static unsigned char counted[256]; /* counted[i] = i */
 static const struct memory_source memory = {{&memory_kind}, counted, sizeof counted};
@@ -208,5 +209,169 @@ static void says_where_it_is_from(void)
     arena_release(&arena);
 }
 
+/* ---- a quantised source ---- */
+
+/* A matrix as quantised ones are: each float is 16 * (a nibble - 8), and two rows share bytes. */
+struct nibble_source {
+    struct tensor_source source;
+    const unsigned char *bytes; /* [n_rows / 2, n]: the low half is of the even row */
+    size_t n;
+};
+
+static int nibble_source_read(const struct tensor_source *source, size_t offset, size_t n_bytes,
+                              void *out, struct error *err)
+{
+    const struct nibble_source *nibbles = (const struct nibble_source *)source;
+
+    (void)err;
+    for (size_t i = 0; i < n_bytes / sizeof(float); i++) {
+        size_t item = offset / sizeof(float) + i, row = item / nibbles->n;
+        int nibble = nibbles->bytes[row / 2 * nibbles->n + item % nibbles->n] >> row % 2 * 4 & 15;
+        float value = (float)(16 * (nibble - 8));
+
+        memcpy((char *)out + i * sizeof value, &value, sizeof value);
+    }
+    return 0;
+}
+
+static struct tensor_stored nibble_source_stored(const struct tensor *tensor)
+{
+    return (struct tensor_stored){"nibbles", tensor->n_items / 2};
+}
+
+static size_t nibble_source_rows_together(const struct tensor *tensor)
+{
+    (void)tensor;
+    return 4;
+}
+
+static bool nibble_source_same(const struct tensor_source *a, const struct tensor_source *b)
+{
+    return ((const struct nibble_source *)a)->bytes == ((const struct nibble_source *)b)->bytes;
+}
+
+static int nibble_source_blocks(const struct tensor *tensor, struct tensor_blocks *out,
+                                struct error *err)
+{
+    const struct nibble_source *nibbles = (const struct nibble_source *)tensor->source;
+
+    (void)err;
+    *out = (struct tensor_blocks){.format = "nibbles", .data = nibbles->bytes,
+                                  .stride = nibbles->n,
+                                  .first_row = tensor->offset / sizeof(float) / nibbles->n};
+    return 1;
+}
+
+static const struct tensor_source_kind nibble_kind = {
+    .read = nibble_source_read, .describe = memory_source_describe,
+    .stored = nibble_source_stored, .rows_together = nibble_source_rows_together,
+    .same = nibble_source_same, .blocks = nibble_source_blocks,
+};
+
+static const struct nibble_source nibbles = {{&nibble_kind}, counted, 6};
+static const struct nibble_source nibbles_again = {{&nibble_kind}, counted, 6};
+
+static struct tensor make_nibbles(const struct nibble_source *source, const size_t *shape)
+{
+    struct tensor tensor = make("nibbles", 2, shape, NULL, 0);
+    struct error err = {0};
+
+    tensor.dtype = DTYPE_F32;
+    tensor.source = &source->source;
+    CHECK(tensor_measure(&tensor, &err) == 0);
+    return tensor;
+}
+
+static void a_quantised_source_reads_as_floats(void)
+{
+    const size_t shape[] = {8, 6};
+    struct tensor whole = make_nibbles(&nibbles, shape), part;
+    struct tensor_blocks blocks;
+    struct arena arena = {0};
+    struct error err = {0};
+    float values[48];
+
+    CHECK(tensor_read_floats(&whole, values, &err) == 0 && !tensor_view(&whole, &err));
+    for (size_t i = 0; i < 48; i++)
+        CHECK(values[i] == (float)(16 * ((counted[i / 12 * 6 + i % 6] >> i / 6 % 2 * 4 & 15) - 8)));
+    CHECK(tensor_part(&part, &whole, 18, 2, (const size_t[]){2, 6}, NULL, &arena, &err) == 0);
+    CHECK(tensor_read_floats(&part, values + 1, &err) == 0 && values[1] == 16.0f * (0 - 8));
+    CHECK(tensor_blocks(&part, &blocks, &err) == 1 && blocks.first_row == 3);
+    CHECK(blocks.data == counted && strcmp(blocks.format, "nibbles") == 0);
+    CHECK(tensor_part(&part, &whole, 0, 2, (const size_t[]){6, 8}, (const size_t[]){1, 6}, &arena,
+                      &err) == 0);
+    CHECK(tensor_blocks(&part, &blocks, &err) == 0);
+    arena_release(&arena);
+}
+
+static void chunks_follow_rows_that_are_read_together(void)
+{
+    const size_t shape[] = {8, 6}, empty[] = {8, 0};
+    struct tensor quantised = make_nibbles(&nibbles, shape), none = make_nibbles(&nibbles, empty);
+    struct tensor plain = make("plain", 2, shape, NULL, 0), joined;
+    struct arena arena = {0};
+    struct error err = {0};
+
+    CHECK(tensor_chunk(&quantised, 100) == 96 && tensor_chunk(&quantised, 24) == 24);
+    CHECK(tensor_chunk(&quantised, 20) == 20 && tensor_chunk(&none, 20) == 20);
+    CHECK(tensor_chunk(&plain, 100) == 100);
+    CHECK(tensor_join(&joined, "x", (const struct tensor *const[]){&quantised, &quantised}, 2, 1,
+                      &arena, &err) == 0);
+    CHECK(tensor_chunk(&joined, 100) == 96 && tensor_chunk(&joined, 50) == 48);
+    arena_release(&arena);
+}
+
+static void says_how_it_is_stored(void)
+{
+    const size_t shape[] = {8, 6};
+    struct tensor quantised = make_nibbles(&nibbles, shape), joined, part;
+    struct tensor plain = make("plain", 2, shape, NULL, 0);
+    struct tensor_stored stored = tensor_stored(&plain);
+    struct arena arena = {0};
+    struct error err = {0};
+
+    CHECK(strcmp(stored.format, "U8") == 0 && stored.n_bytes == 48);
+    CHECK(tensor_join(&joined, "x", (const struct tensor *const[]){&quantised, &quantised}, 2, 0,
+                      &arena, &err) == 0);
+    stored = tensor_stored(&joined);
+    CHECK(strcmp(stored.format, "nibbles") == 0 && stored.n_bytes == 48);
+    CHECK(tensor_part(&part, &joined, 0, 1, (const size_t[]){6}, NULL, &arena, &err) == 0);
+    stored = tensor_stored(&part);
+    CHECK(strcmp(stored.format, "F32") == 0 && stored.n_bytes == 24);
+    plain.dtype = DTYPE_F8_E4M3;
+    CHECK(tensor_join(&joined, "x", (const struct tensor *const[]){&quantised, &plain}, 2, 0,
+                      &arena, &err) == 0);
+    stored = tensor_stored(&joined);
+    CHECK(strcmp(stored.format, "F64") == 0 && stored.n_bytes == 768);
+    arena_release(&arena);
+}
+
+/* Of one source, of two that know each other, and of what is put together of such. */
+static void knows_tied_tensors(void)
+{
+    const size_t shape[] = {8, 6};
+    struct memory_source other = memory;
+    struct tensor a = make("a", 2, shape, NULL, 0), b = a, c = make_nibbles(&nibbles, shape);
+    struct tensor d = make_nibbles(&nibbles_again, shape), x, y;
+    struct arena arena = {0};
+    struct error err = {0};
+
+    CHECK(tensor_same_bytes(&a, &b) && tensor_same_bytes(&c, &d) && !tensor_same_bytes(&a, &c));
+    b.offset = 1;
+    CHECK(!tensor_same_bytes(&a, &b));
+    b.offset = 0;
+    b.source = &other.source;
+    CHECK(!tensor_same_bytes(&a, &b) && tensor_equal(&a, &b, &err) == 1);
+    CHECK(tensor_join(&x, "x", (const struct tensor *const[]){&c, &d}, 2, 0, &arena, &err) == 0);
+    CHECK(tensor_join(&y, "y", (const struct tensor *const[]){&d, &c}, 2, 0, &arena, &err) == 0);
+    CHECK(tensor_same_bytes(&x, &y));
+    CHECK(tensor_join(&y, "y", (const struct tensor *const[]){&d, &c}, 2, 1, &arena, &err) == 0);
+    y.shape = x.shape;
+    CHECK(!tensor_same_bytes(&x, &y));
+    arena_release(&arena);
+}
+
 TESTS(TEST(joins_along_any_dimension), TEST(joins_dtypes_as_doubles),
-      TEST(refuses_what_does_not_fit), TEST(takes_parts_of_all_kinds), TEST(says_where_it_is_from))
+      TEST(refuses_what_does_not_fit), TEST(takes_parts_of_all_kinds), TEST(says_where_it_is_from),
+      TEST(a_quantised_source_reads_as_floats), TEST(chunks_follow_rows_that_are_read_together),
+      TEST(says_how_it_is_stored), TEST(knows_tied_tensors))

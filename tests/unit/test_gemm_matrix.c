@@ -1,0 +1,214 @@
+/* Formats of matrices: the plain ones against items counted by hand, and one that only this file
+ * knows, as quantised ones are, against the floats that it stands for. */
+#include "math/gemm_matrix.h"
+
+#include <stdint.h>
+
+#include "math/gemm.h"
+#include "math/random.h"
+#include "test.h"
+
+/* ---- plain numbers ---- */
+
+static void plain_formats_are_found(void)
+{
+    static const enum dtype dtypes[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16};
+
+    for (size_t i = 0; i < 6; i++) {
+        const struct matrix_format *format = matrix_format_plain(dtypes[i / 2], i % 2);
+
+        CHECK(format && format->dtype == dtypes[i / 2] && format->is_transposed == i % 2);
+        CHECK(format && matrix_format_find(format->name) == format);
+    }
+    CHECK(!matrix_format_plain(DTYPE_F64, false) && !matrix_format_find("F64"));
+}
+
+/* Item i is i; what is stored has 4 rows of 5, of which 3 are used. */
+static void parts_of_plain_matrices_are_widened(void)
+{
+    static const enum dtype dtypes[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16};
+    double values[20];
+    char bytes[20 * sizeof(float) + 1];
+
+    for (size_t i = 0; i < 20; i++)
+        values[i] = (double)i;
+    for (size_t k = 0; k < 6; k++) {
+        bool turned = k % 2;
+        struct gemm_matrix w = {.format = matrix_format_plain(dtypes[k / 2], turned),
+                                .data = bytes + 1, .n_out = turned ? 3 : 4,
+                                .n_in = turned ? 4 : 3, .stride = 5};
+        struct gemm_matrix part = gemm_matrix_part(&w, 1, 2), last = gemm_matrix_part(&part, 1, 1);
+        float block[4] = {0}, row[4] = {0};
+
+        dtype_from_double(dtypes[k / 2], values, bytes + 1, 20);
+        gemm_matrix_widen(&part, 0, 2, 1, 2, block);
+        CHECK(block[0] == 6 && block[1] == 7 && block[2] == 11 && block[3] == 12);
+        gemm_matrix_row(&last, 0, row);
+        for (size_t i = 0; i < w.n_in; i++)
+            CHECK(row[i] == (turned ? 5 * i + 2 : 10 + i));
+        gemm_matrix_prefetch(&part);
+    }
+}
+
+/* ---- a quantised format ---- */
+
+enum { NIBBLES = 8 };
+
+struct nibble_settings {
+    size_t group_in; /* inputs that share a scale */
+};
+
+/* Laid out like GPTQ: eight inputs of an output in 32 bits, outputs side by side; for each group of
+ * inputs and each output a scale and a zero point. Groups lie one behind the other, unless an index
+ * says for each input which is its own. */
+static float nibble_at(const struct gemm_matrix *w, size_t out, size_t in)
+{
+    const uint32_t *items = w->data, *index = w->index;
+    const float *scales = w->scales;
+    const uint8_t *zeros = w->zeros;
+    const struct nibble_settings *settings = w->settings;
+    size_t place = (index ? index[in] : in / settings->group_in) * w->stride + out;
+    uint32_t item = items[in / NIBBLES * w->stride + out] >> in % NIBBLES * 4 & 15;
+
+    return scales[place] * (float)((int)item - (int)zeros[place]);
+}
+
+static void widen_nibbles(const struct gemm_matrix *w, size_t out, size_t n_out, size_t in,
+                          size_t n_in, float *block)
+{
+    bool turned = w->format->is_transposed;
+
+    for (size_t o = 0; o < n_out; o++)
+        for (size_t i = 0; i < n_in; i++)
+            block[turned ? i * n_out + o : o * n_in + i] = nibble_at(w, out + o, in + i);
+}
+
+/* It may give its blocks either way. */
+static const struct matrix_format nibbles[] = {
+    {.name = "nibbles", .dtype = DTYPE_U32, .widen = widen_nibbles},
+    {.name = "nibbles transposed", .dtype = DTYPE_U32, .is_transposed = true,
+     .widen = widen_nibbles},
+};
+
+struct quantised {
+    struct gemm_matrix w;
+    uint32_t *items, *index;
+    float *scales;
+    uint8_t *zeros;
+    char *memory; /* its floats, at an odd address: many rows are given blocks of them, too */
+    struct gemm_matrix floats;
+};
+
+static struct quantised quantised_new(size_t n_out, size_t n_in, bool turned)
+{
+    size_t n_items = (n_in + NIBBLES - 1) / NIBBLES * n_out;
+    static const struct nibble_settings settings = {32};
+    size_t n_groups = (n_in + settings.group_in - 1) / settings.group_in;
+    struct quantised q = {
+        .items = malloc((n_items + 1) * sizeof *q.items),
+        .index = malloc((n_in + 1) * sizeof *q.index),
+        .scales = malloc((n_groups * n_out + 1) * sizeof *q.scales),
+        .zeros = malloc(n_groups * n_out + 1),
+        .memory = malloc(n_out * n_in * sizeof(float) + 1),
+    };
+    struct random random;
+
+    random_init(&random, n_out * 1000 + n_in);
+    for (size_t i = 0; i < n_items; i++)
+        q.items[i] = (uint32_t)random_next(&random);
+    for (size_t i = 0; i < n_in; i++)
+        q.index[i] = (uint32_t)random_below(&random, n_groups);
+    for (size_t i = 0; i < n_groups * n_out; i++) {
+        q.scales[i] = (float)random_uniform(&random) / 16;
+        q.zeros[i] = (uint8_t)random_below(&random, 16);
+    }
+    q.w = (struct gemm_matrix){.format = &nibbles[turned], .data = q.items, .scales = q.scales,
+                               .zeros = q.zeros, .index = turned ? q.index : NULL,
+                               .settings = &settings, .n_out = n_out, .n_in = n_in,
+                               .stride = n_out};
+    for (size_t i = 0; i < n_out * n_in; i++) {
+        float value = turned ? nibble_at(&q.w, i % n_out, i / n_out)
+                             : nibble_at(&q.w, i / n_in, i % n_in);
+
+        memcpy(q.memory + 1 + i * sizeof value, &value, sizeof value);
+    }
+    q.floats = (struct gemm_matrix){.format = matrix_format_plain(DTYPE_F32, turned),
+                                    .data = q.memory + 1, .n_out = n_out, .n_in = n_in,
+                                    .stride = turned ? n_out : n_in};
+    return q;
+}
+
+static void quantised_release(struct quantised *q)
+{
+    free(q->items);
+    free(q->index);
+    free(q->scales);
+    free(q->zeros);
+    free(q->memory);
+}
+
+static void check_products(struct gemm *gemm, const struct quantised *q, size_t n_rows)
+{
+    size_t n_out = q->w.n_out, n_in = q->w.n_in, n = n_rows * n_out;
+    float *x = malloc((n_rows * n_in + 1) * sizeof *x), *bias = malloc(n_out * sizeof *bias);
+    float *found = malloc(n * sizeof *found), *expected = malloc(n * sizeof *expected);
+    struct random random;
+
+    random_init(&random, n_rows);
+    for (size_t i = 0; i < n_rows * n_in; i++)
+        x[i] = (float)random_uniform(&random) - 0.5f;
+    for (size_t i = 0; i < n_out; i++)
+        bias[i] = (float)i;
+    gemm_multiply(gemm, n_rows, x, n_in, &q->w, bias, found, n_out);
+    gemm_multiply(gemm, n_rows, x, n_in, &q->floats, bias, expected, n_out);
+    CHECK(memcmp(found, expected, n * sizeof *found) == 0);
+    gemm_block(gemm, 1, n_rows, x, n_in, &q->w, -0.5f, true, found, n_out);
+    gemm_block(gemm, 0, n_rows, x, n_in, &q->floats, -0.5f, true, expected, n_out);
+    CHECK(memcmp(found, expected, n * sizeof *found) == 0);
+    free(x);
+    free(bias);
+    free(found);
+    free(expected);
+}
+
+static void a_new_format_gives_the_products_of_its_floats(void)
+{
+    static const size_t rows[] = {1, 2, 5, 8, 33, 128, 129, 300};
+    static const size_t shapes[][2] = {{1, 1},     {5, 70},   {130, 64},
+                                       {300, 515}, {700, 96}, {9, 5000}};
+    struct error err = {0};
+    struct threads *threads = threads_new(2, &err);
+    struct gemm *gemm = gemm_new(threads, &err);
+
+    CHECK(gemm);
+    for (size_t s = 0; gemm && s < 2 * sizeof shapes / sizeof *shapes; s++) {
+        struct quantised q = quantised_new(shapes[s / 2][0], shapes[s / 2][1], s % 2);
+
+        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+            check_products(gemm, &q, rows[r]);
+        quantised_release(&q);
+    }
+    gemm_free(gemm);
+    threads_free(threads);
+}
+
+/* Rows of it, as of a table of embeddings, and outputs of a fused matrix that begin anywhere. */
+static void a_new_format_has_rows_and_parts(void)
+{
+    for (size_t turned = 0; turned < 2; turned++) {
+        struct quantised q = quantised_new(37, 70, turned);
+        struct gemm_matrix part = gemm_matrix_part(&q.w, 11, 13);
+        float found[70], expected[70];
+
+        for (size_t out = 0; out < part.n_out; out++) {
+            gemm_matrix_row(&part, out, found);
+            gemm_matrix_row(&q.floats, 11 + out, expected);
+            CHECK(memcmp(found, expected, sizeof found) == 0);
+        }
+        gemm_matrix_prefetch(&part);
+        quantised_release(&q);
+    }
+}
+
+TESTS(TEST(plain_formats_are_found), TEST(parts_of_plain_matrices_are_widened),
+      TEST(a_new_format_gives_the_products_of_its_floats), TEST(a_new_format_has_rows_and_parts))
