@@ -38,7 +38,11 @@ static int encode_prompt(struct generator *generator, const struct ids *prompt, 
 
     generator->memory_end = prompt->n_items;
     generator->memory = new_rows(generator->model, prompt->n_items, err);
-    return generator->memory ? model_encode(generator->model, &batch, generator->memory, err) : -1;
+    return generator->memory &&
+                   model_encode(generator->model, &batch, generator->memory, err) == 0
+               ? model_remember(generator->model, generator->memory, prompt->n_items,
+                                generator->cache, err)
+               : -1;
 }
 
 static int check_prompt(const struct model_spec *spec, const struct ids *prompt, struct error *err)
@@ -104,12 +108,10 @@ static int run_tokens(struct generator *generator, struct error *err)
     struct batch batch = {.n_sequences = 1, .caches = &cache};
 
     if (limit && cache->n_tokens && cache->n_tokens <= limit && n > limit)
-        cache_clear(cache);
+        cache_truncate(cache, 0);
     n_new = n - cache->n_tokens;
     batch.ids = generator->ids.items + cache->n_tokens;
     batch.ends = &n_new;
-    batch.memory = generator->memory;
-    batch.memory_ends = generator->memory ? &generator->memory_end : NULL;
     if (reserve_rows(generator, n_new, err) || model_run(model, &batch, generator->hidden, err))
         return -1;
     model_logits(model, generator->hidden + (n_new - 1) * model->spec.hidden_size, 1,

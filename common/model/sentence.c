@@ -361,7 +361,7 @@ static void run_step(const struct step *step, struct model *model, const float *
 {
     struct gemm_matrix matrix = {step->weight, DTYPE_F32, step->dense.n_out, width, width, false};
 
-    gemm_multiply(model->gemm, n_rows, in, width, &matrix, step->bias, out, matrix.n_out);
+    gemm_multiply(model->engine.gemm, n_rows, in, width, &matrix, step->bias, out, matrix.n_out);
     vector_activate(step->dense.activation, out, n_rows * matrix.n_out, out);
 }
 
