@@ -1,0 +1,183 @@
+/* test_generation.c - by steps, in any company, the texts that transformers generates. */
+#include "model/generation.h"
+
+#include <dirent.h>
+
+#include "golden.h"
+#include "model/generation_config.h"
+#include "text/tokenizer.h"
+
+/* What continues the first text of golden.safetensors (MoLM: its own prompt). */
+static struct ids find_prompt(const struct golden *golden)
+{
+    bool has_own = golden_find(golden, "greedy_prompt") != NULL;
+    const char *name = has_own ? "greedy_prompt" : "ids";
+    int32_t *values = golden_values(golden, name);
+    struct ids prompt = {0};
+    size_t n = golden_find(golden, name)->n_items;
+
+    if (!has_own) {
+        size_t n_texts, *ends = golden_ends(golden, "ends", &n_texts);
+
+        n = ends[0];
+        free(ends);
+    }
+    for (size_t i = 0; i < n; i++)
+        ids_add(&prompt, (uint32_t)values[i]);
+    free(values);
+    return prompt;
+}
+
+struct stage { /* a model of fixtures/models/ with its greedy text */
+    const char *name;
+    struct fixture fixture;
+    struct ids prompt, eos;
+    int32_t *greedy;
+    size_t n_greedy;
+};
+
+static void stage_init(struct stage *stage, const char *name, const struct golden *golden)
+{
+    char *path = memory_format("models/%s", name);
+    struct tokenizer *tokenizer;
+    struct error err = {0};
+
+    *stage = (struct stage){.name = name, .prompt = find_prompt(golden),
+                            .greedy = golden_values(golden, "greedy"),
+                            .n_greedy = golden_find(golden, "greedy")->n_items};
+    fixture_load(&stage->fixture, path, 2);
+    tokenizer = tokenizer_load(stage->fixture.folder.folder, "", &(struct error){0});
+    if (tokenizer) /* not every fixture has one: then its text is not one that ends */
+        CHECK(generation_config_eos(&stage->fixture.folder, tokenizer, &stage->eos, &err) == 0);
+    tokenizer_free(tokenizer);
+    free(path);
+}
+
+static void stage_release(struct stage *stage)
+{
+    fixture_release(&stage->fixture);
+    ids_release(&stage->prompt);
+    ids_release(&stage->eos);
+    free(stage->greedy);
+}
+
+static struct generation_settings settings_of(const struct stage *stage)
+{
+    return (struct generation_settings){.name = stage->name, .max_tokens = stage->n_greedy,
+                                        .eos = &stage->eos};
+}
+
+static void check_greedy(const struct stage *stage, const struct generation *generation,
+                         const char *how)
+{
+    const struct ids *ids = &generation->ids;
+    bool is_same = ids->n_items - generation->n_given == stage->n_greedy &&
+                   memcmp(ids->items + generation->n_given, stage->greedy,
+                          stage->n_greedy * sizeof *stage->greedy) == 0;
+
+    CHECK(generation->state == GENERATION_EOS || generation->state == GENERATION_LENGTH);
+    CHECK(is_same);
+    if (!is_same)
+        printf("# %s, %s: another text, %s\n", stage->name, how, generation->error.text);
+}
+
+static void check_alone(const struct stage *stage)
+{
+    struct generation_settings settings = settings_of(stage);
+    struct generation generation, *only = &generation;
+    struct error err = {0};
+
+    CHECK(generation_init(&generation, stage->fixture.model, &stage->prompt, &settings, &err) == 0);
+    while (generation.state == GENERATION_RUNS && !err.code)
+        CHECK(generation_step(stage->fixture.model, &only, 1, &err) == 0);
+    check_greedy(stage, &generation, "alone");
+    generation_release(&generation);
+}
+
+/* Neighbours: the same text, its prompt in pieces; one that comes late, whose prompt is shorter; one
+ * that fails at once; one that is drawn. */
+static void check_in_company(const struct stage *stage)
+{
+    enum { N = 5 };
+    struct model *model = stage->fixture.model;
+    struct generation_settings settings[N];
+    struct generation generations[N], *members[N];
+    struct ids shorter = stage->prompt, wrong = {0};
+    const struct ids *prompts[N] = {&stage->prompt, &stage->prompt, &stage->prompt, &wrong,
+                                    &shorter};
+    struct error err = {0};
+    bool is_running = true;
+
+    ids_add(&wrong, (uint32_t)model->spec.vocab_size);
+    shorter.n_items = shorter.n_items / 2 + 1;
+    for (size_t i = 0; i < N; i++) {
+        settings[i] = settings_of(stage);
+        members[i] = &generations[N - 1 - i];
+        CHECK(generation_init(&generations[i], model, prompts[i], &settings[i], &err) == 0);
+    }
+    generations[1].settings.chunk = 3;
+    generations[4].sampler.sampling.temperature = 1;
+    for (size_t step = 0; is_running && !err.code; step++) {
+        CHECK(generation_step(model, members + (step < 2), N - (step < 2) - (step < 3), &err) == 0);
+        is_running = false;
+        for (size_t i = 0; i < N; i++)
+            is_running |= generations[i].state == GENERATION_RUNS;
+    }
+    for (size_t i = 0; i < 3; i++)
+        check_greedy(stage, &generations[i], i == 0 ? "late" : i == 1 ? "chunks" : "in company");
+    CHECK(generations[3].state == GENERATION_FAILED &&
+          generations[3].error.code == ERROR_FORMAT && generations[3].ids.n_items <= 1);
+    CHECK(generations[4].state == GENERATION_LENGTH || generations[4].state == GENERATION_EOS);
+    for (size_t i = 0; i < N; i++)
+        generation_release(&generations[i]);
+    ids_release(&wrong);
+}
+
+/* Among them texts that grow beyond the length where longrope takes other frequencies, and where a
+ * window begins to slide. */
+static void each_golden_text(void check(const struct stage *stage))
+{
+    DIR *directory = opendir("fixtures/models");
+    struct dirent *entry;
+    size_t n = 0;
+
+    CHECK(directory != NULL);
+    while (directory && (entry = readdir(directory))) {
+        char *path = memory_format("fixtures/models/%s", entry->d_name);
+        struct notices notices = {0};
+        struct error err = {0};
+        struct golden golden = {0};
+        struct stage stage;
+
+        if (entry->d_name[0] != '.')
+            golden.folder = folder_open(path, false, &err);
+        if (golden.folder)
+            golden.checkpoint =
+                checkpoint_open(golden.folder, "", "golden.safetensors", &notices, &err);
+        if (golden.checkpoint && golden_find(&golden, "greedy")) {
+            stage_init(&stage, entry->d_name, &golden);
+            check(&stage);
+            stage_release(&stage);
+            n++;
+        }
+        checkpoint_close(golden.checkpoint);
+        folder_close(golden.folder);
+        notices_release(&notices);
+        free(path);
+    }
+    CHECK(n >= 60);
+    if (directory)
+        closedir(directory);
+}
+
+static void greedy_texts_are_those_of_transformers(void)
+{
+    each_golden_text(check_alone);
+}
+
+static void neighbours_change_no_text(void)
+{
+    each_golden_text(check_in_company);
+}
+
+TESTS(TEST(greedy_texts_are_those_of_transformers), TEST(neighbours_change_no_text))
