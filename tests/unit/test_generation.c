@@ -94,6 +94,20 @@ static void check_alone(const struct stage *stage)
     generation_release(&generation);
 }
 
+static size_t run_all(struct model *model, struct generation *const *generations, size_t n)
+{
+    struct error err = {0};
+    size_t n_steps = 0;
+
+    for (bool is_running = true; is_running && !err.code; n_steps++) {
+        CHECK(generation_step(model, generations, n, &err) == 0);
+        is_running = false;
+        for (size_t i = 0; i < n; i++)
+            is_running |= generations[i]->state == GENERATION_RUNS;
+    }
+    return n_steps;
+}
+
 /* Neighbours: the same text, its prompt in pieces; one that comes late, whose prompt is shorter; one
  * that fails at once; one that is drawn. */
 static void check_in_company(const struct stage *stage)
@@ -106,7 +120,6 @@ static void check_in_company(const struct stage *stage)
     const struct ids *prompts[N] = {&stage->prompt, &stage->prompt, &stage->prompt, &wrong,
                                     &shorter};
     struct error err = {0};
-    bool is_running = true;
 
     ids_add(&wrong, (uint32_t)model->spec.vocab_size);
     shorter.n_items = shorter.n_items / 2 + 1;
@@ -117,12 +130,10 @@ static void check_in_company(const struct stage *stage)
     }
     generations[1].settings.chunk = 3;
     generations[4].sampler.sampling.temperature = 1;
-    for (size_t step = 0; is_running && !err.code; step++) {
-        CHECK(generation_step(model, members + (step < 2), N - (step < 2) - (step < 3), &err) == 0);
-        is_running = false;
-        for (size_t i = 0; i < N; i++)
-            is_running |= generations[i].state == GENERATION_RUNS;
-    }
+    for (size_t step = 0; step < 2; step++)
+        CHECK(generation_step(model, members + 1, N - 2, &err) == 0);
+    CHECK(generation_step(model, members, N - 1, &err) == 0);
+    run_all(model, members, N);
     for (size_t i = 0; i < 3; i++)
         check_greedy(stage, &generations[i], i == 0 ? "late" : i == 1 ? "chunks" : "in company");
     CHECK(generations[3].state == GENERATION_FAILED &&
@@ -170,6 +181,76 @@ static void each_golden_text(void check(const struct stage *stage))
         closedir(directory);
 }
 
+static bool are_same(const struct ids *a, const struct ids *b)
+{
+    return a->n_items == b->n_items &&
+           memcmp(a->items, b->items, a->n_items * sizeof *a->items) == 0;
+}
+
+/* What each seed draws alone it draws among others. */
+static void a_seed_is_a_text_in_any_company(void)
+{
+    enum { N = 6 };
+    struct generation alone[N], together[N], *members[N], *only;
+    struct ids prompt = {0}, eos = {0};
+    struct fixture fixture;
+    struct error err = {0};
+
+    fixture_load(&fixture, "moe-base", 2);
+    for (uint32_t id = 5; id < 12; id++)
+        ids_add(&prompt, id);
+    for (size_t i = 0; i < N; i++) {
+        struct generation_settings settings = {
+            .name = "moe-base", .max_tokens = 12 + i, .eos = &eos,
+            .sampling = {.temperature = 1, .top_k = 50, .top_p = 0.9, .seed = i / 2}};
+
+        CHECK(generation_init(&alone[i], fixture.model, &prompt, &settings, &err) == 0);
+        CHECK(generation_init(&together[i], fixture.model, &prompt, &settings, &err) == 0);
+        only = &alone[i];
+        members[i] = &together[i];
+        CHECK(run_all(fixture.model, &only, 1) == 12 + i);
+    }
+    CHECK(run_all(fixture.model, members, N) == 12 + N - 1);
+    for (size_t i = 0; i < N; i++) {
+        CHECK(are_same(&alone[i].ids, &together[i].ids));
+        CHECK(alone[i].state == GENERATION_LENGTH && together[i].state == GENERATION_LENGTH);
+        CHECK(!are_same(&alone[i].ids, &alone[(i + 2) % N].ids));
+    }
+    for (size_t i = 0; i < N; i++) {
+        generation_release(&alone[i]);
+        generation_release(&together[i]);
+    }
+    ids_release(&prompt);
+    fixture_release(&fixture);
+}
+
+/* As of texts that begin alike: the beginning is run once. */
+static void a_cache_may_hold_the_beginning_already(void)
+{
+    struct generation first, second, *only = &first;
+    struct ids prompt = {0}, eos = {0};
+    struct generation_settings settings = {.name = "decoder-base", .max_tokens = 10, .eos = &eos};
+    struct fixture fixture;
+    struct error err = {0};
+
+    fixture_load(&fixture, "decoder-base", 1);
+    for (uint32_t id = 20; id < 40; id++)
+        ids_add(&prompt, id);
+    CHECK(generation_init(&first, fixture.model, &prompt, &settings, &err) == 0);
+    CHECK(generation_init(&second, fixture.model, &prompt, &settings, &err) == 0);
+    run_all(fixture.model, &only, 1);
+    cache_free(second.cache);
+    second.cache = cache_fork(first.cache, &err);
+    cache_truncate(second.cache, prompt.n_items - 1);
+    only = &second;
+    run_all(fixture.model, &only, 1);
+    CHECK(are_same(&first.ids, &second.ids));
+    generation_release(&first);
+    generation_release(&second);
+    ids_release(&prompt);
+    fixture_release(&fixture);
+}
+
 static void greedy_texts_are_those_of_transformers(void)
 {
     each_golden_text(check_alone);
@@ -180,4 +261,5 @@ static void neighbours_change_no_text(void)
     each_golden_text(check_in_company);
 }
 
-TESTS(TEST(greedy_texts_are_those_of_transformers), TEST(neighbours_change_no_text))
+TESTS(TEST(greedy_texts_are_those_of_transformers), TEST(neighbours_change_no_text),
+      TEST(a_seed_is_a_text_in_any_company), TEST(a_cache_may_hold_the_beginning_already))
