@@ -4,7 +4,8 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "model/generate.h"
+#include "model/generation.h"
+#include "model/generation_config.h"
 
 #include "command.h"
 #include "loaded_model.h"
@@ -43,123 +44,44 @@ static const struct option_row rows[] = {
 
 struct writer {
     const struct generate_command_options *options;
-    const struct tokenizer *tokenizer;
-    struct ids prompt, eos, ids; /* ids: the new ones */
-    struct tokenizer_stream stream;
-    struct buffer held; /* text that could be the beginning of --stop */
-    struct buffer text; /* what is certain; printed at once, unless it becomes JSON */
-    enum generate_stop stop;
+    struct ids prompt, eos;
+    struct generation generation;
     double first_s, last_s; /* when the first and the last token came */
 };
 
 /* ---- text ---- */
 
-static int show(struct writer *writer, const char *text, size_t n, struct error *err)
+/* Shows what is certain, unless it becomes JSON. */
+static int show(struct writer *writer, struct error *err)
 {
-    if (!writer->options->common.json)
-        return output_write(text, n, err) || output_flush(err) ? -1 : 0;
-    buffer_add(&writer->text, text, n);
+    struct buffer *text = &writer->generation.text;
+
+    if (writer->options->common.json || !text->size)
+        return 0;
+    if (output_write(text->data, text->size, err) || output_flush(err))
+        return -1;
+    buffer_clear(text);
     return 0;
-}
-
-/* Bytes at the end of `text` that --stop begins with. */
-static size_t count_held(const struct buffer *text, const char *stop)
-{
-    size_t n = strlen(stop) - 1;
-
-    if (n > text->size)
-        n = text->size;
-    while (n && memcmp(text->data + text->size - n, stop, n) != 0)
-        n--;
-    return n;
-}
-
-/* Shows what can be shown of what is held. 1 when --stop stands in it, else 0, or -1. */
-static int show_certain(struct writer *writer, struct error *err)
-{
-    const char *stop = writer->options->stop;
-    struct buffer *held = &writer->held;
-    const char *found = held->size && stop ? memmem(held->data, held->size, stop, strlen(stop))
-                                           : NULL;
-    size_t n = held->size;
-
-    if (found)
-        n = (size_t)(found - held->data);
-    else if (stop)
-        n -= count_held(held, stop);
-    if (n && show(writer, held->data, n, err))
-        return -1;
-    if (n)
-        buffer_splice(held, 0, n, "");
-    return found != NULL;
-}
-
-static bool is_eos(const struct writer *writer, uint32_t id)
-{
-    for (size_t i = 0; i < writer->eos.n_items; i++)
-        if (writer->eos.items[i] == id)
-            return true;
-    return false;
-}
-
-static int look(void *context, uint32_t id, struct error *err)
-{
-    struct writer *writer = context;
-
-    writer->last_s = clock_now_s();
-    if (writer->ids.n_items == 0)
-        writer->first_s = writer->last_s;
-    ids_add(&writer->ids, id);
-    if (is_eos(writer, id))
-        return 0;
-    if (tokenizer_stream_add(writer->tokenizer, &writer->stream, id, true, &writer->held, err))
-        return -1;
-    return show_certain(writer, err);
-}
-
-/* The last character may be unfinished, and nothing has to be held back any more. */
-static int show_rest(struct writer *writer, struct error *err)
-{
-    const struct tokenizer_stream *stream = &writer->stream;
-    struct buffer before = {0}, now = {0};
-    int has_stopped, rc;
-
-    if (writer->stop == GENERATE_STOP)
-        return 0;
-    rc = tokenizer_decode(writer->tokenizer, stream->ids + stream->n_prefix,
-                          stream->n_read - stream->n_prefix, true, &before, err);
-    if (rc == 0)
-        rc = tokenizer_decode(writer->tokenizer, stream->ids + stream->n_prefix,
-                              stream->n_ids - stream->n_prefix, true, &now, err);
-    if (rc == 0 && now.size > before.size)
-        buffer_add(&writer->held, now.data + before.size, now.size - before.size);
-    buffer_release(&before);
-    buffer_release(&now);
-    if (rc)
-        return -1;
-    has_stopped = show_certain(writer, err);
-    if (has_stopped > 0)
-        writer->stop = GENERATE_STOP;
-    else if (has_stopped == 0 && writer->held.size)
-        return show(writer, writer->held.data, writer->held.size, err);
-    return has_stopped < 0 ? -1 : 0;
 }
 
 static void print_json(const struct writer *writer)
 {
     static const char *const stops[] = {
-        [GENERATE_EOS] = "eos", [GENERATE_LENGTH] = "length", [GENERATE_STOP] = "stop"};
+        [GENERATION_EOS] = "eos", [GENERATION_LENGTH] = "length", [GENERATION_STOP] = "stop"};
+    const struct generation *generation = &writer->generation;
     double seconds = writer->last_s - writer->first_s;
-    size_t n = writer->ids.n_items;
+    const uint32_t *ids = generation->ids.items + generation->n_given;
+    size_t n = generation->ids.n_items - generation->n_given;
     struct buffer out = {0};
 
     buffer_add_text(&out, "{\"text\":");
-    json_add_bytes(&out, writer->text.size ? writer->text.data : "", writer->text.size);
+    json_add_bytes(&out, generation->text.size ? generation->text.data : "",
+                   generation->text.size);
     buffer_add_text(&out, ",\"ids\":[");
     for (size_t i = 0; i < n; i++)
-        buffer_format(&out, "%s%u", i ? "," : "", (unsigned)writer->ids.items[i]);
+        buffer_format(&out, "%s%u", i ? "," : "", (unsigned)ids[i]);
     buffer_format(&out, "],\"n_prompt_tokens\":%zu,\"n_tokens\":%zu,\"stop\":\"%s\","
-                  "\"tokens_per_second\":", writer->prompt.n_items, n, stops[writer->stop]);
+                  "\"tokens_per_second\":", writer->prompt.n_items, n, stops[generation->state]);
     /* The first token belongs to the prompt, which is run at once. */
     if (n > 1 && seconds > 0)
         json_add_number(&out, (double)(n - 1) / seconds);
@@ -176,13 +98,13 @@ static int encode_prompt(struct writer *writer, const struct loaded_model *loade
                          struct error *err)
 {
     const char *prompt = writer->options->prompt;
-    struct tokenizer_scratch *scratch = tokenizer_scratch_new(writer->tokenizer);
+    struct tokenizer_scratch *scratch = tokenizer_scratch_new(loaded->tokenizer);
     const struct encode_options how = {0};
     struct encoding encoding = {0};
-    int rc = tokenizer_encode(writer->tokenizer, scratch, prompt, strlen(prompt), NULL, 0, &how,
+    int rc = tokenizer_encode(loaded->tokenizer, scratch, prompt, strlen(prompt), NULL, 0, &how,
                               &encoding, err);
 
-    if (rc == 0 && tokenizer_check_ids(writer->tokenizer, encoding.ids, encoding.n_ids,
+    if (rc == 0 && tokenizer_check_ids(loaded->tokenizer, encoding.ids, encoding.n_ids,
                                        loaded->model->spec.vocab_size, loaded->folder.name, err))
         rc = error_context(err, "--prompt");
     for (size_t i = 0; i < encoding.n_ids && rc == 0; i++)
@@ -192,24 +114,39 @@ static int encode_prompt(struct writer *writer, const struct loaded_model *loade
     return rc;
 }
 
+static int run_steps(struct writer *writer, struct model *model, struct error *err)
+{
+    struct generation *generation = &writer->generation;
+
+    while (generation->state == GENERATION_RUNS) {
+        if (generation_step(model, &generation, 1, err) || show(writer, err))
+            return -1;
+        writer->last_s = clock_now_s();
+        if (generation->ids.n_items == generation->n_given + 1)
+            writer->first_s = writer->last_s;
+    }
+    if (generation->state != GENERATION_FAILED)
+        return 0;
+    *err = generation->error;
+    return -1;
+}
+
 static int write_text(struct writer *writer, const struct loaded_model *loaded, struct error *err)
 {
     const struct generate_command_options *options = writer->options;
-    const struct generate_options how = {
+    const struct generation_settings settings = {
         .name = loaded->folder.name,
         .max_tokens = options->max_tokens,
         .sampling = {options->temperature, options->top_k, options->top_p, options->seed},
         .eos = &writer->eos,
-        .look = look,
-        .context = writer,
+        .tokenizer = loaded->tokenizer,
+        .stops = {&options->stop, options->stop ? 1 : 0},
     };
 
-    writer->tokenizer = loaded->tokenizer;
     if (encode_prompt(writer, loaded, err) ||
-        generate_find_eos(&loaded->folder, loaded->tokenizer, &writer->eos, err))
-        return -1;
-    if (generate_run(loaded->model, &writer->prompt, &how, &writer->stop, err) ||
-        show_rest(writer, err))
+        generation_config_eos(&loaded->folder, loaded->tokenizer, &writer->eos, err) ||
+        generation_init(&writer->generation, loaded->model, &writer->prompt, &settings, err) ||
+        run_steps(writer, loaded->model, err))
         return -1;
     if (options->common.json)
         print_json(writer);
@@ -254,10 +191,7 @@ static int generate(const struct generate_command_options *options, struct error
         rc = write_text(&writer, &loaded, err);
     ids_release(&writer.prompt);
     ids_release(&writer.eos);
-    ids_release(&writer.ids);
-    tokenizer_stream_release(&writer.stream);
-    buffer_release(&writer.held);
-    buffer_release(&writer.text);
+    generation_release(&writer.generation);
     loaded_model_release(&loaded);
     return rc;
 }

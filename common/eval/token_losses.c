@@ -80,7 +80,7 @@ static int judge_rows(struct token_batch *batch, const float *hidden, struct err
                    hidden + batch->rows.items[start + i] * spec->hidden_size,
                    spec->hidden_size * sizeof *hidden);
         model_logits(batch->model, batch->chunk, n, batch->logits);
-        if (threads_run(batch->model->threads, n, judge_row, &chunk, err))
+        if (threads_run(batch->model->engine.threads, n, judge_row, &chunk, err))
             return -1;
     }
     return 0;

@@ -2,53 +2,17 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "math/vector.h"
 
 /* A block of scores should stay in the first-level cache, with its keys in the second. */
 enum { QUERIES = 64, KEYS = 256 };
 
-struct scratch {
+struct scratch { /* of a worker */
     float *scores; /* [QUERIES or heads of a group][KEYS] */
     float *max, *sum; /* [QUERIES or heads of a group]; sum: what is left of a stick */
 };
-
-struct attention {
-    struct scratch *workers;
-    float *memory;
-};
-
-struct attention *attention_new(size_t n_workers, size_t n_heads, struct error *err)
-{
-    struct attention *attention = memory_zalloc(1, sizeof *attention);
-    size_t n_rows = n_heads > QUERIES ? n_heads : QUERIES, n_each = n_rows * (KEYS + 2);
-
-    attention->workers = memory_zalloc(n_workers, sizeof *attention->workers);
-    attention->memory = memory_try(n_workers * n_each, sizeof(float), "attention", err);
-    if (!attention->memory) {
-        attention_free(attention);
-        return NULL;
-    }
-    for (size_t w = 0; w < n_workers; w++) {
-        float *memory = attention->memory + w * n_each;
-
-        attention->workers[w] = (struct scratch){memory, memory + n_rows * KEYS,
-                                                 memory + n_rows * (KEYS + 1)};
-    }
-    return attention;
-}
-
-void attention_free(struct attention *attention)
-{
-    if (!attention)
-        return;
-    free(attention->memory);
-    free(attention->workers);
-    free(attention);
-}
 
 /* ---- one block of rows ---- */
 
@@ -211,12 +175,12 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
 /* ---- all of them ---- */
 
 struct job {
-    struct attention *attention;
     const struct attention_spec *spec;
     const struct attention_sequence *sequences;
     size_t *ends; /* [n_sequences], in tasks */
     size_t n_sequences;
     struct gemm *gemm;
+    float *scratch; /* [workers of the pool][scratch_floats()] */
 };
 
 static size_t blocks_of(const struct attention_sequence *sequence)
@@ -245,6 +209,24 @@ static size_t find_sequence(const struct job *job, size_t task)
     return low;
 }
 
+static size_t scratch_rows(const struct attention_spec *spec)
+{
+    return spec->n_heads > QUERIES ? spec->n_heads : QUERIES;
+}
+
+static size_t scratch_floats(const struct attention_spec *spec)
+{
+    return scratch_rows(spec) * (KEYS + 2);
+}
+
+static struct scratch scratch_of(const struct job *job, size_t worker)
+{
+    float *scores = job->scratch + worker * scratch_floats(job->spec);
+    size_t n_rows = scratch_rows(job->spec);
+
+    return (struct scratch){scores, scores + n_rows * KEYS, scores + n_rows * (KEYS + 1)};
+}
+
 static int run_task(void *context, size_t task, size_t worker, struct error *err)
 {
     const struct job *job = context;
@@ -252,6 +234,7 @@ static int run_task(void *context, size_t task, size_t worker, struct error *err
     size_t s = find_sequence(job, task), group = spec->n_heads / spec->n_kv_heads;
     const struct attention_sequence *sequence = &job->sequences[s];
     struct block block = {.spec = spec, .sequence = sequence};
+    struct scratch scratch = scratch_of(job, worker);
 
     (void)err;
     task -= s ? job->ends[s - 1] : 0;
@@ -276,23 +259,28 @@ static int run_task(void *context, size_t task, size_t worker, struct error *err
     block.queries = sequence->queries.data + block.query * sequence->queries.stride +
                     block.head * sequence->queries.head_stride;
     block.out = sequence->out + block.query * sequence->out_stride + block.head * spec->value_dim;
-    run_block(&block, job->gemm, worker, &job->attention->workers[worker]);
+    run_block(&block, job->gemm, worker, &scratch);
     return 0;
 }
 
-int attention_run(struct attention *attention, const struct attention_spec *spec,
+int attention_run(struct engine *engine, const struct attention_spec *spec,
                   const struct attention_sequence *sequences, size_t n_sequences,
-                  struct gemm *gemm, struct threads *threads, struct error *err)
+                  struct error *err)
 {
-    struct job job = {.attention = attention, .spec = spec, .sequences = sequences,
-                      .n_sequences = n_sequences, .gemm = gemm};
-    size_t n_tasks = 0;
-    int rc;
+    struct job job = {.spec = spec, .sequences = sequences, .n_sequences = n_sequences,
+                      .gemm = engine->gemm};
+    struct workspace *workspace = &engine->workspace;
+    size_t mark = workspace_mark(workspace), n_tasks = 0;
+    int rc = -1;
 
-    job.ends = memory_zalloc(n_sequences, sizeof *job.ends);
-    for (size_t s = 0; s < n_sequences; s++)
-        job.ends[s] = n_tasks += tasks_of(spec, &sequences[s]);
-    rc = threads_run(threads, n_tasks, run_task, &job, err);
-    free(job.ends);
+    job.ends = workspace_take(workspace, n_sequences, sizeof *job.ends, "attention", err);
+    job.scratch = workspace_take(workspace, threads_count(engine->threads),
+                                 scratch_floats(spec) * sizeof(float), "attention", err);
+    if (job.ends && job.scratch) {
+        for (size_t s = 0; s < n_sequences; s++)
+            job.ends[s] = n_tasks += tasks_of(spec, &sequences[s]);
+        rc = threads_run(engine->threads, n_tasks, run_task, &job, err);
+    }
+    workspace_return(workspace, mark);
     return rc;
 }

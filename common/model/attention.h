@@ -9,8 +9,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "base/threads.h"
-#include "math/gemm.h"
+#include "model/engine.h"
 
 struct attention_spec { /* what all sequences of a call share */
     size_t n_heads, n_kv_heads;
@@ -40,13 +39,9 @@ struct attention_sequence {
     size_t out_stride;
 };
 
-/* Scratch for each worker of the pool, or NULL with ERROR_RESOURCES. */
-struct attention *attention_new(size_t n_workers, size_t n_heads, struct error *err);
-void attention_free(struct attention *attention);
-
-/* On all threads of the pool. A query that sees no key gives zeros. */
-int attention_run(struct attention *attention, const struct attention_spec *spec,
+/* On all threads of the pool. A query that sees no key gives zeros. ERROR_RESOURCES. */
+int attention_run(struct engine *engine, const struct attention_spec *spec,
                   const struct attention_sequence *sequences, size_t n_sequences,
-                  struct gemm *gemm, struct threads *threads, struct error *err);
+                  struct error *err);
 
 #endif

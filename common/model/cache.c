@@ -5,15 +5,21 @@
 
 #include "base/memory.h"
 
-struct cache *cache_new(const struct stack_spec *stack)
+static struct cache *new_cache(size_t n_layers, size_t key_width, size_t value_width)
 {
     struct cache *cache = memory_zalloc(1, sizeof *cache);
 
-    cache->n_layers = stack->n_layers;
-    cache->key_width = stack->n_kv_heads * stack->head_dim;
-    cache->value_width = stack->n_kv_heads * stack->value_dim;
-    cache->layers = memory_zalloc(stack->n_layers, sizeof *cache->layers);
+    cache->n_layers = n_layers;
+    cache->key_width = key_width;
+    cache->value_width = value_width;
+    cache->layers = memory_zalloc(n_layers, sizeof *cache->layers);
     return cache;
+}
+
+struct cache *cache_new(const struct stack_spec *stack)
+{
+    return new_cache(stack->n_layers, stack->n_kv_heads * stack->head_dim,
+                     stack->n_kv_heads * stack->value_dim);
 }
 
 void cache_free(struct cache *cache)
@@ -30,9 +36,16 @@ void cache_free(struct cache *cache)
     free(cache);
 }
 
-void cache_clear(struct cache *cache)
+void cache_truncate(struct cache *cache, size_t n_tokens)
 {
-    cache->n_tokens = cache->n_cross = 0;
+    if (n_tokens < cache->n_tokens)
+        cache->n_tokens = n_tokens;
+}
+
+size_t cache_bytes(const struct cache *cache)
+{
+    return cache->n_layers * (cache->capacity + cache->n_cross) *
+           (cache->key_width + cache->value_width) * sizeof(float);
 }
 
 /* *rows [capacity, width], with the first n_tokens rows kept. */
@@ -83,4 +96,35 @@ int cache_reserve_cross(struct cache *cache, size_t n_tokens, struct error *err)
     }
     cache->n_cross = n_tokens;
     return 0;
+}
+
+static void copy_layer(const struct cache *from, size_t i, struct cache *to)
+{
+    const struct cache_layer *a = &from->layers[i];
+    struct cache_layer *b = &to->layers[i];
+
+    if (from->n_tokens) {
+        memcpy(b->keys, a->keys, from->n_tokens * from->key_width * sizeof(float));
+        memcpy(b->values, a->values, from->n_tokens * from->value_width * sizeof(float));
+    }
+    if (from->n_cross) {
+        memcpy(b->cross_keys, a->cross_keys, from->n_cross * from->key_width * sizeof(float));
+        memcpy(b->cross_values, a->cross_values,
+               from->n_cross * from->value_width * sizeof(float));
+    }
+}
+
+struct cache *cache_fork(const struct cache *cache, struct error *err)
+{
+    struct cache *copy = new_cache(cache->n_layers, cache->key_width, cache->value_width);
+
+    if (cache_reserve(copy, cache->n_tokens + 1, err) ||
+        (cache->n_cross && cache_reserve_cross(copy, cache->n_cross, err))) {
+        cache_free(copy);
+        return NULL;
+    }
+    for (size_t i = 0; i < cache->n_layers; i++)
+        copy_layer(cache, i, copy);
+    copy->n_tokens = cache->n_tokens;
+    return copy;
 }

@@ -23,8 +23,14 @@ struct cache {
 /* For one sequence of this stack, empty; grows as it is used. Freed with cache_free. */
 struct cache *cache_new(const struct stack_spec *stack);
 void cache_free(struct cache *cache);
-/* Forgets all tokens. */
-void cache_clear(struct cache *cache);
+
+/* Forgets all tokens but the first n_tokens; those of the encoder stay. The memory stays, too. */
+void cache_truncate(struct cache *cache, size_t n_tokens);
+/* A copy that goes its own way, with room for what it holds and for one token more, or NULL with
+ * ERROR_RESOURCES. */
+struct cache *cache_fork(const struct cache *cache, struct error *err);
+/* Of memory that its keys and values take, those of room not used yet too. */
+size_t cache_bytes(const struct cache *cache);
 
 /* Room for n_tokens in all. ERROR_RESOURCES names the size. */
 int cache_reserve(struct cache *cache, size_t n_tokens, struct error *err);

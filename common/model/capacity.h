@@ -11,14 +11,14 @@
 
 #include "arch/model_spec.h"
 
-bool capacity_is_limited(const struct moe_spec *moe);
+bool capacity_is_limited(const struct moe_spec *spec);
 /* Of each expert, when a sequence of n_tokens runs at once: with a cache, those of the step. */
-size_t capacity_for(const struct moe_spec *moe, size_t n_tokens);
+size_t capacity_for(const struct moe_spec *spec, size_t n_tokens);
 
 /* weights [n_tokens, n_chosen] = 0 for the choices, of one sequence, that find their expert full:
  * all first choices take their places before all second ones, each in the order of the tokens.
  * counts [n_experts]: scratch. */
-void capacity_drop(const struct moe_spec *moe, const uint32_t *experts, size_t n_tokens,
+void capacity_drop(const struct moe_spec *spec, const uint32_t *experts, size_t n_tokens,
                    size_t *counts, float *weights);
 
 #endif

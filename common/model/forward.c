@@ -2,28 +2,44 @@
  *
  * All families share this: a layer is attention, maybe attention to an encoder, and an MLP, with
  * norms before or behind. The rows of all sequences go through a matrix product together; only
- * attention, positions and caches know where one sequence ends. */
+ * attention, positions and caches know where one sequence ends. Of one token, with x its row:
+ *
+ *   BLOCK_PRE_NORM     x += s post1(self(norm1(x)))        GPT-2, Llama, T5, Gemma …
+ *                      x += s cross(cross_norm(x))         decoders with an encoder; s is 1
+ *                      x += s post2(mlp(norm2(x)))
+ *   BLOCK_POST_NORM    x = norm1(x + self(x))              BERT
+ *                      x = norm2(x + mlp(x))
+ *   BLOCK_PARALLEL     x += self(norm1(x)) + mlp(norm2(x)) GPT-NeoX
+ *   behind the layers  x = final_norm(x), where there is one
+ *
+ *   self(h)   q | k | v = Wq h | Wk h | Wv h + biases, in heads; maybe normed, within a limit,
+ *             rotated by the token's position; each head of q attends to its head of k and v:
+ *             Wo (softmax(scale q k + position bias) v), over the tokens that it may see.
+ *             With latent attention: mla.h. With experts of heads: moe_attention.h.
+ *   cross(h)  the same with k | v = Wk m | Wv m of the encoder's rows m, all of them seen, no
+ *             positions.
+ *   mlp(h)    down(f(gate h) * up h), or down(f(up h)) without a gate; or experts: moe.h, and in
+ *             OpenMoE a further x += mlp(extra_norm(x)) behind these.
+ *   post1 and post2 are norms where has_post_norms says so, and s is residual_scale. */
 #include "forward.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/interrupt.h"
-#include "base/memory.h"
 #include "math/vector.h"
+#include "model/attention.h"
+#include "model/linear.h"
 #include "model/mla.h"
 #include "model/mlp.h"
 #include "model/moe.h"
 #include "model/moe_attention.h"
 #include "model/position.h"
-
-enum { PIECE_FLOATS = 16384 };
+#include "model/rows.h"
 
 struct forward {
-    struct model *model;
-    const struct stack_spec *spec;
-    const struct stack *stack;
+    struct engine *engine;
+    const struct stack_spec *stack;
+    const struct stack *weights;
     const struct batch *batch;
     size_t n_tokens;
     size_t qkv_width;    /* of a row of qkv */
@@ -32,9 +48,8 @@ struct forward {
     float *delta;        /* [n_tokens, hidden_size], what a part adds to x */
     float *qkv;          /* [n_tokens, qkv_width] */
     float *heads;        /* [n_tokens, n_heads * value_dim] */
-    float *gate, *up;    /* [MLP_ROWS, intermediate_size], gate twice as wide if double */
+    float *gate, *up;    /* [ROWS_AT_ONCE, intermediate_size], gate twice as wide if double */
     float *cross;        /* [n_memory, 2 n_kv_heads * head_dim]: keys | values, without caches */
-    float *memory;       /* all of these */
     struct attention_sequence *sequences; /* [n_sequences] */
     struct position_angles angles[2];     /* of full and sliding layers */
     struct position_bias bias;
@@ -44,98 +59,35 @@ struct forward {
     size_t number;       /* of the layer */
 };
 
-/* ---- rows ---- */
-
-struct rows_job {
-    forward_rows *f;
-    void *context;
-    size_t n_rows, piece;
-};
-
-static int run_piece(void *context, size_t task, size_t worker, struct error *err)
+static void each_row(struct forward *forward, rows_function *f)
 {
-    const struct rows_job *job = context;
-    size_t begin = task * job->piece;
-
-    (void)worker;
-    (void)err;
-    job->f(job->context, begin,
-           begin + job->piece < job->n_rows ? begin + job->piece : job->n_rows);
-    return 0;
-}
-
-void forward_each(struct threads *threads, size_t n_rows, size_t width, forward_rows *f,
-                  void *context)
-{
-    struct rows_job job = {f, context, n_rows, PIECE_FLOATS / width + 1};
-    struct error none = {0};
-
-    if (n_rows <= job.piece)
-        f(context, 0, n_rows);
-    else
-        threads_run(threads, (n_rows + job.piece - 1) / job.piece, run_piece, &job, &none);
-}
-
-static void each_row(struct forward *forward, forward_rows *f)
-{
-    forward_each(forward->model->threads, forward->n_tokens, forward->spec->hidden_size, f,
-                 forward);
-}
-
-void forward_norm(const struct norm *norm, enum norm_kind kind, float eps, const float *x, size_t n,
-                  float *y)
-{
-    if (kind == NORM_LAYER)
-        vector_layer_norm(x, norm->weight, norm->bias, eps, n, y);
-    else
-        vector_rms_norm(x, norm->weight, kind == NORM_RMS_OFFSET ? 1 : 0, eps, n, y);
+    rows_each(forward->engine->threads, forward->n_tokens, forward->stack->hidden_size, f, forward);
 }
 
 static void norm_row(const struct forward *forward, const struct norm *norm, const float *x,
                      float *y)
 {
-    forward_norm(norm, forward->spec->norm, forward->spec->norm_eps, x, forward->spec->hidden_size,
+    norm_run(norm, forward->stack->norm, forward->stack->norm_eps, x, forward->stack->hidden_size,
                  y);
-}
-
-static void multiply(const struct forward *forward, const struct linear *linear, const float *x,
-                     size_t n_rows, float *y, size_t y_stride)
-{
-    mlp_multiply(forward->model, linear, x, n_rows, y, y_stride);
 }
 
 /* ---- queries, keys, values ---- */
 
-static size_t start_of(const size_t *ends, size_t sequence)
-{
-    return sequence ? ends[sequence - 1] : 0;
-}
-
-static size_t length_of(const size_t *ends, size_t sequence)
-{
-    return ends[sequence] - start_of(ends, sequence);
-}
-
-static size_t n_cached(const struct batch *batch, size_t sequence)
-{
-    return batch->caches ? batch->caches[sequence]->n_tokens : 0;
-}
-
 /* Where q, k and v of a token's row begin. */
 static struct attention_rows rows_of(const struct forward *forward, char which, size_t token)
 {
-    const struct stack_spec *spec = forward->spec;
-    bool is_mixed = spec->qkv == QKV_PER_HEAD, is_latent = spec->qkv == QKV_LATENT;
-    size_t n_q = is_mixed ? spec->head_dim : spec->n_heads * spec->head_dim;
-    size_t n_kv = is_mixed || is_latent ? spec->head_dim : spec->n_kv_heads * spec->head_dim;
+    const struct stack_spec *stack = forward->stack;
+    bool is_mixed = stack->qkv == QKV_PER_HEAD, is_latent = stack->qkv == QKV_LATENT;
+    size_t n_q = is_mixed ? stack->head_dim : stack->n_heads * stack->head_dim;
+    size_t n_kv = is_mixed || is_latent ? stack->head_dim : stack->n_kv_heads * stack->head_dim;
     size_t offset = which == 'q' ? 0 : which == 'k' ? n_q : n_q + n_kv;
 
     return (struct attention_rows){
         .data = forward->qkv + token * forward->qkv_width + offset,
         .stride = forward->qkv_width,
-        .head_stride = is_mixed                    ? 3 * spec->head_dim
-                       : is_latent && which != 'q' ? spec->head_dim + spec->value_dim
-                                                   : spec->head_dim,
+        .head_stride = is_mixed                    ? 3 * stack->head_dim
+                       : is_latent && which != 'q' ? stack->head_dim + stack->value_dim
+                                                   : stack->head_dim,
     };
 }
 
@@ -143,20 +95,20 @@ static struct attention_rows rows_of(const struct forward *forward, char which, 
 static void turn_flat_rows(void *context, size_t begin, size_t end)
 {
     const struct forward *forward = context;
-    const struct stack_spec *spec = forward->spec;
+    const struct stack_spec *stack = forward->stack;
     const struct layer *layer = forward->layer;
-    size_t n_q = spec->n_heads * spec->head_dim, n_k = spec->n_kv_heads * spec->head_dim;
+    size_t n_q = stack->n_heads * stack->head_dim, n_k = stack->n_kv_heads * stack->head_dim;
 
     for (size_t t = begin; t < end; t++) {
         float *row = forward->qkv + t * forward->qkv_width;
 
-        if (spec->has_flat_qk_norm) {
-            forward_norm(&layer->q_norm, spec->norm, spec->norm_eps, row, n_q, row);
-            forward_norm(&layer->k_norm, spec->norm, spec->norm_eps, row + n_q, n_k, row + n_q);
+        if (stack->has_flat_qk_norm) {
+            norm_run(&layer->q_norm, stack->norm, stack->norm_eps, row, n_q, row);
+            norm_run(&layer->k_norm, stack->norm, stack->norm_eps, row + n_q, n_k, row + n_q);
         }
-        for (size_t i = 0; spec->qkv_clip > 0 && i < forward->qkv_width; i++)
-            row[i] = row[i] > spec->qkv_clip    ? spec->qkv_clip
-                     : row[i] < -spec->qkv_clip ? -spec->qkv_clip
+        for (size_t i = 0; stack->qkv_clip > 0 && i < forward->qkv_width; i++)
+            row[i] = row[i] > stack->qkv_clip    ? stack->qkv_clip
+                     : row[i] < -stack->qkv_clip ? -stack->qkv_clip
                                                 : row[i];
     }
 }
@@ -165,23 +117,23 @@ static void turn_flat_rows(void *context, size_t begin, size_t end)
 static void turn_rows(void *context, size_t begin, size_t end)
 {
     const struct forward *forward = context;
-    const struct stack_spec *spec = forward->spec;
+    const struct stack_spec *stack = forward->stack;
     const struct layer *layer = forward->layer;
-    const struct position_angles *angles = &forward->angles[spec->slides[forward->number]];
+    const struct position_angles *angles = &forward->angles[stack->slides[forward->number]];
 
     for (size_t t = begin; t < end; t++)
-        for (size_t h = 0; h < spec->n_heads + spec->n_kv_heads; h++) {
-            bool is_query = h < spec->n_heads;
+        for (size_t h = 0; h < stack->n_heads + stack->n_kv_heads; h++) {
+            bool is_query = h < stack->n_heads;
             struct attention_rows rows = rows_of(forward, is_query ? 'q' : 'k', t);
             const struct norm *norm = is_query ? &layer->q_norm : &layer->k_norm;
             float *head = (float *)rows.data +
-                          (is_query ? h : h - spec->n_heads) * rows.head_stride;
+                          (is_query ? h : h - stack->n_heads) * rows.head_stride;
 
-            if (norm->weight && !spec->has_flat_qk_norm)
-                forward_norm(norm, spec->norm, spec->norm_eps, head, spec->head_dim, head);
-            if (spec->position == POSITION_ROTARY && spec->rotates_pairs)
+            if (norm->weight && !stack->has_flat_qk_norm)
+                norm_run(norm, stack->norm, stack->norm_eps, head, stack->head_dim, head);
+            if (stack->position == POSITION_ROTARY && stack->rotates_pairs)
                 position_rotate_pairs(angles, t, head);
-            else if (spec->position == POSITION_ROTARY)
+            else if (stack->position == POSITION_ROTARY)
                 position_rotate(angles, t, head);
         }
 }
@@ -192,15 +144,15 @@ static void add_to_cache(const struct forward *forward, size_t sequence)
     const struct batch *batch = forward->batch;
     struct cache *cache = batch->caches[sequence];
     const struct cache_layer *layer = &cache->layers[forward->number];
-    size_t start = start_of(batch->ends, sequence);
-    size_t head_dim = forward->spec->head_dim, value_dim = forward->spec->value_dim;
+    size_t start = batch_start(batch->ends, sequence);
+    size_t head_dim = forward->stack->head_dim, value_dim = forward->stack->value_dim;
 
-    for (size_t i = 0; i < length_of(batch->ends, sequence); i++) {
+    for (size_t i = 0; i < batch_length(batch->ends, sequence); i++) {
         struct attention_rows keys = rows_of(forward, 'k', start + i);
         struct attention_rows values = rows_of(forward, 'v', start + i);
         size_t at = cache->n_tokens + i;
 
-        for (size_t h = 0; h < forward->spec->n_kv_heads; h++) {
+        for (size_t h = 0; h < forward->stack->n_kv_heads; h++) {
             memcpy(layer->keys + at * cache->key_width + h * head_dim,
                    keys.data + h * keys.head_stride, head_dim * sizeof(float));
             memcpy(layer->values + at * cache->value_width + h * value_dim,
@@ -212,35 +164,34 @@ static void add_to_cache(const struct forward *forward, size_t sequence)
 static struct attention_rows cached_rows(const struct forward *forward, const float *data,
                                          size_t dim)
 {
-    return (struct attention_rows){data, forward->spec->n_kv_heads * dim, dim};
+    return (struct attention_rows){data, forward->stack->n_kv_heads * dim, dim};
 }
 
 static struct attention_sequence sequence_of(const struct forward *forward, size_t s)
 {
     const struct batch *batch = forward->batch;
-    size_t start = start_of(batch->ends, s);
-    size_t width = forward->spec->n_heads * forward->spec->value_dim;
+    size_t start = batch_start(batch->ends, s);
+    size_t width = forward->stack->n_heads * forward->stack->value_dim;
 
     return (struct attention_sequence){
         .queries = rows_of(forward, 'q', start),
-        .n_queries = length_of(batch->ends, s),
+        .n_queries = batch_length(batch->ends, s),
         .out = forward->heads + start * width,
         .out_stride = width,
     };
 }
 
-static int attend(struct forward *forward, const struct attention_spec *spec, struct error *err)
+static int attend(struct forward *forward, const struct attention_spec *attention,
+                  struct error *err)
 {
-    const struct model *model = forward->model;
-
-    return attention_run(model->attention, spec, forward->sequences, forward->batch->n_sequences,
-                         model->gemm, model->threads, err);
+    return attention_run(forward->engine, attention, forward->sequences,
+                         forward->batch->n_sequences, err);
 }
 
 /* For keys and values that are their input. */
 static void copy_kv(const struct forward *forward, const float *normed)
 {
-    size_t n = forward->spec->hidden_size;
+    size_t n = forward->stack->hidden_size;
 
     for (size_t t = 0; t < forward->n_tokens; t++) {
         memcpy((float *)rows_of(forward, 'k', t).data, normed + t * n, n * sizeof *normed);
@@ -251,147 +202,154 @@ static void copy_kv(const struct forward *forward, const float *normed)
 /* qkv = queries, keys and values of `normed`, as attention takes them */
 static void compute_qkv(struct forward *forward, const float *normed)
 {
-    const struct stack_spec *spec = forward->spec;
+    const struct stack_spec *stack = forward->stack;
     const struct attention_weights *weights = &forward->layer->self;
-    size_t n_q = spec->n_heads * spec->head_dim, n_kv = spec->n_kv_heads * spec->head_dim;
+    size_t n_q = stack->n_heads * stack->head_dim, n_kv = stack->n_kv_heads * stack->head_dim;
 
-    if (spec->qkv == QKV_LATENT) {
-        mla_run(&forward->mla, forward->model, weights->mla,
-                &forward->angles[spec->slides[forward->number]], normed, forward->qkv);
+    if (stack->qkv == QKV_LATENT) {
+        mla_run(&forward->mla, forward->engine, weights->mla,
+                &forward->angles[stack->slides[forward->number]], normed, forward->qkv);
         return;
     }
     if (weights->experts)
-        moe_attention_queries(&forward->attention_moe, forward->model, weights->experts, normed,
+        moe_attention_queries(&forward->attention_moe, forward->engine, weights->experts, normed,
                               forward->qkv, forward->qkv_width);
     else
-        multiply(forward, &weights->q, normed, forward->n_tokens, forward->qkv,
+        linear_run(forward->engine, &weights->q, normed, forward->n_tokens, forward->qkv,
                  forward->qkv_width);
-    if (spec->lacks_kv) {
+    if (stack->lacks_kv) {
         copy_kv(forward, normed);
-    } else if (spec->qkv == QKV_SEPARATE) {
-        multiply(forward, &weights->k, normed, forward->n_tokens, forward->qkv + n_q,
+    } else if (stack->qkv == QKV_SEPARATE) {
+        linear_run(forward->engine, &weights->k, normed, forward->n_tokens, forward->qkv + n_q,
                  forward->qkv_width);
-        multiply(forward, &weights->v, normed, forward->n_tokens, forward->qkv + n_q + n_kv,
+        linear_run(forward->engine, &weights->v, normed, forward->n_tokens, forward->qkv + n_q + n_kv,
                  forward->qkv_width);
     }
-    if (spec->has_flat_qk_norm || spec->qkv_clip > 0)
+    if (stack->has_flat_qk_norm || stack->qkv_clip > 0)
         each_row(forward, turn_flat_rows);
-    if (spec->position == POSITION_ROTARY || spec->has_qk_norm)
+    if (stack->position == POSITION_ROTARY || stack->has_qk_norm)
         each_row(forward, turn_rows);
 }
 
 /* delta = attention of `normed` to itself */
 static int run_attention(struct forward *forward, const float *normed, struct error *err)
 {
-    const struct stack_spec *spec = forward->spec;
+    const struct stack_spec *stack = forward->stack;
     const struct attention_weights *weights = &forward->layer->self;
     const struct batch *batch = forward->batch;
-    struct attention_spec how = {
-        .n_heads = spec->n_heads,
-        .n_kv_heads = spec->n_kv_heads,
-        .head_dim = spec->head_dim,
-        .value_dim = spec->value_dim,
-        .scale = spec->score_scale,
-        .cap = spec->score_cap,
-        .is_causal = spec->is_causal,
-        .window = spec->slides[forward->number] ? spec->window : 0,
+    struct attention_spec attention = {
+        .n_heads = stack->n_heads,
+        .n_kv_heads = stack->n_kv_heads,
+        .head_dim = stack->head_dim,
+        .value_dim = stack->value_dim,
+        .scale = stack->score_scale,
+        .cap = stack->score_cap,
+        .is_causal = stack->is_causal,
+        .window = stack->slides[forward->number] ? stack->window : 0,
         .bias = forward->bias.values,
         .bias_span = forward->bias.span,
         .sinks = weights->sinks,
-        .breaks_sticks = spec->breaks_sticks,
+        .breaks_sticks = stack->breaks_sticks,
     };
 
-    if (spec->scales_by_layer)
-        how.scale /= (float)(forward->number + 1);
+    if (stack->scales_by_layer)
+        attention.scale /= (float)(forward->number + 1);
     compute_qkv(forward, normed);
     for (size_t s = 0; s < batch->n_sequences; s++) {
         struct attention_sequence *sequence = &forward->sequences[s];
-        size_t start = start_of(batch->ends, s);
+        size_t start = batch_start(batch->ends, s);
 
         *sequence = sequence_of(forward, s);
-        sequence->first = n_cached(batch, s);
+        sequence->first = batch_n_cached(batch, s);
         sequence->n_keys = sequence->first + sequence->n_queries;
         if (batch->caches) {
             const struct cache_layer *layer = &batch->caches[s]->layers[forward->number];
 
             add_to_cache(forward, s);
-            sequence->keys = cached_rows(forward, layer->keys, spec->head_dim);
-            sequence->values = cached_rows(forward, layer->values, spec->value_dim);
+            sequence->keys = cached_rows(forward, layer->keys, stack->head_dim);
+            sequence->values = cached_rows(forward, layer->values, stack->value_dim);
         } else {
             sequence->keys = rows_of(forward, 'k', start);
             sequence->values = rows_of(forward, 'v', start);
         }
     }
-    if (attend(forward, &how, err))
+    if (attend(forward, &attention, err))
         return -1;
     if (weights->experts)
-        moe_attention_outputs(&forward->attention_moe, forward->model, weights->experts,
+        moe_attention_outputs(&forward->attention_moe, forward->engine, weights->experts,
                               forward->heads, forward->delta);
     else
-        multiply(forward, &weights->o, forward->heads, forward->n_tokens, forward->delta,
-                 spec->hidden_size);
+        linear_run(forward->engine, &weights->o, forward->heads, forward->n_tokens, forward->delta,
+                 stack->hidden_size);
     return 0;
 }
 
 /* ---- attention to what the encoder has made ---- */
 
-static void compute_cross(const struct forward *forward, size_t first, size_t n_rows, float *keys,
-                          float *values, size_t stride)
+static void compute_cross(const struct engine *engine, const struct layer *layer,
+                          const float *memory, size_t n_rows, float *keys, float *values,
+                          size_t stride)
 {
-    const struct attention_weights *weights = &forward->layer->cross;
-    const float *memory = forward->batch->memory + first * forward->spec->hidden_size;
+    linear_run(engine, &layer->cross.k, memory, n_rows, keys, stride);
+    linear_run(engine, &layer->cross.v, memory, n_rows, values, stride);
+}
 
-    multiply(forward, &weights->k, memory, n_rows, keys, stride);
-    multiply(forward, &weights->v, memory, n_rows, values, stride);
+int forward_remember(const struct engine *engine, const struct stack *weights,
+                     const float *memory, size_t n_rows, struct cache *cache, struct error *err)
+{
+    if (cache_reserve_cross(cache, n_rows, err))
+        return -1;
+    for (size_t i = 0; i < cache->n_layers; i++)
+        compute_cross(engine, &weights->layers[i], memory, n_rows, cache->layers[i].cross_keys,
+                      cache->layers[i].cross_values, cache->key_width);
+    return 0;
 }
 
 /* delta = attention of `normed` to the encoder's rows. No positions, no mask. */
 static int run_cross_attention(struct forward *forward, struct error *err)
 {
-    const struct stack_spec *spec = forward->spec;
+    const struct stack_spec *stack = forward->stack;
     const struct attention_weights *weights = &forward->layer->cross;
     const struct batch *batch = forward->batch;
-    size_t width = spec->n_kv_heads * spec->head_dim;
-    struct attention_spec how = {
-        .n_heads = spec->n_heads,
-        .n_kv_heads = spec->n_kv_heads,
-        .head_dim = spec->head_dim,
-        .value_dim = spec->value_dim,
-        .scale = spec->score_scale,
+    size_t width = stack->n_kv_heads * stack->head_dim;
+    struct attention_spec attention = {
+        .n_heads = stack->n_heads,
+        .n_kv_heads = stack->n_kv_heads,
+        .head_dim = stack->head_dim,
+        .value_dim = stack->value_dim,
+        .scale = stack->score_scale,
     };
 
-    multiply(forward, &weights->q, forward->normed, forward->n_tokens, forward->qkv,
+    linear_run(forward->engine, &weights->q, forward->normed, forward->n_tokens, forward->qkv,
              forward->qkv_width);
     if (!batch->caches && batch->n_sequences)
-        compute_cross(forward, 0, batch->memory_ends[batch->n_sequences - 1], forward->cross,
+        compute_cross(forward->engine, forward->layer, batch->memory,
+                      batch->memory_ends[batch->n_sequences - 1], forward->cross,
                       forward->cross + width, 2 * width);
     for (size_t s = 0; s < batch->n_sequences; s++) {
         struct attention_sequence *sequence = &forward->sequences[s];
-        struct attention_rows rows = {.head_stride = spec->head_dim};
+        struct attention_rows rows = {.head_stride = stack->head_dim};
 
         *sequence = sequence_of(forward, s);
         if (batch->caches) {
             const struct cache *cache = batch->caches[s];
             const struct cache_layer *layer = &cache->layers[forward->number];
 
-            if (cache->n_tokens == 0)
-                compute_cross(forward, start_of(batch->memory_ends, s), cache->n_cross,
-                              layer->cross_keys, layer->cross_values, width);
             sequence->n_keys = cache->n_cross;
-            sequence->keys = cached_rows(forward, layer->cross_keys, spec->head_dim);
-            sequence->values = cached_rows(forward, layer->cross_values, spec->value_dim);
+            sequence->keys = cached_rows(forward, layer->cross_keys, stack->head_dim);
+            sequence->values = cached_rows(forward, layer->cross_values, stack->value_dim);
         } else {
-            sequence->n_keys = length_of(batch->memory_ends, s);
-            rows.data = forward->cross + start_of(batch->memory_ends, s) * 2 * width;
+            sequence->n_keys = batch_length(batch->memory_ends, s);
+            rows.data = forward->cross + batch_start(batch->memory_ends, s) * 2 * width;
             rows.stride = 2 * width;
             sequence->keys = sequence->values = rows;
             sequence->values.data += width;
         }
     }
-    if (attend(forward, &how, err))
+    if (attend(forward, &attention, err))
         return -1;
-    multiply(forward, &weights->o, forward->heads, forward->n_tokens, forward->delta,
-             spec->hidden_size);
+    linear_run(forward->engine, &weights->o, forward->heads, forward->n_tokens, forward->delta,
+             stack->hidden_size);
     return 0;
 }
 
@@ -401,13 +359,12 @@ static int run_cross_attention(struct forward *forward, struct error *err)
 static void run_mlp(struct forward *forward, const float *normed)
 {
     const struct layer *layer = forward->layer;
-    size_t n = forward->spec->hidden_size;
+    size_t n = forward->stack->hidden_size;
 
-    for (size_t first = 0; first < forward->n_tokens; first += MLP_ROWS) {
-        size_t n_rows = forward->n_tokens - first < MLP_ROWS ? forward->n_tokens - first
-                                                             : MLP_ROWS;
+    for (size_t first = 0; first < forward->n_tokens; first += ROWS_AT_ONCE) {
+        size_t n_rows = rows_at_once(forward->n_tokens - first);
 
-        mlp_run(forward->model, forward->spec->activation, &layer->gate, &layer->up, &layer->down,
+        mlp_run(forward->engine, forward->stack->activation, &layer->gate, &layer->up, &layer->down,
                 normed + first * n, n_rows, forward->gate, forward->up,
                 forward->delta + first * n);
     }
@@ -418,7 +375,7 @@ static void run_mlp(struct forward *forward, const float *normed)
 static void norm_rows(void *context, size_t begin, size_t end)
 {
     const struct forward *forward = context;
-    size_t n = forward->spec->hidden_size;
+    size_t n = forward->stack->hidden_size;
 
     for (size_t t = begin; t < end; t++)
         norm_row(forward, &forward->layer->norm1, forward->x + t * n, forward->normed + t * n);
@@ -427,7 +384,7 @@ static void norm_rows(void *context, size_t begin, size_t end)
 static void add_cross_rows(void *context, size_t begin, size_t end)
 {
     const struct forward *forward = context;
-    size_t n = forward->spec->hidden_size;
+    size_t n = forward->stack->hidden_size;
 
     for (size_t t = begin; t < end; t++) {
         vector_add(forward->delta + t * n, n, forward->x + t * n);
@@ -438,9 +395,9 @@ static void add_cross_rows(void *context, size_t begin, size_t end)
 
 static void add_delta(const struct forward *forward, float *delta, float *x)
 {
-    if (forward->spec->residual_scale != 1)
-        vector_scale(delta, forward->spec->residual_scale, forward->spec->hidden_size, delta);
-    vector_add(delta, forward->spec->hidden_size, x);
+    if (forward->stack->residual_scale != 1)
+        vector_scale(delta, forward->stack->residual_scale, forward->stack->hidden_size, delta);
+    vector_add(delta, forward->stack->hidden_size, x);
 }
 
 /* What attention gave goes into x, and what the MLP gets into `normed` (x itself, when norms stand
@@ -449,19 +406,19 @@ static void between_rows(void *context, size_t begin, size_t end)
 {
     const struct forward *forward = context;
     const struct layer *layer = forward->layer;
-    size_t n = forward->spec->hidden_size;
+    size_t n = forward->stack->hidden_size;
 
     for (size_t t = begin; t < end; t++) {
         float *x = forward->x + t * n, *delta = forward->delta + t * n;
 
-        if (forward->spec->block == BLOCK_PARALLEL)
+        if (forward->stack->block == BLOCK_PARALLEL)
             norm_row(forward, &layer->norm2, x, forward->normed + t * n);
         if (layer->post_attention_norm.weight)
             norm_row(forward, &layer->post_attention_norm, delta, delta);
         add_delta(forward, delta, x);
-        if (forward->spec->block == BLOCK_POST_NORM)
+        if (forward->stack->block == BLOCK_POST_NORM)
             norm_row(forward, &layer->norm1, x, x);
-        else if (forward->spec->block == BLOCK_PRE_NORM)
+        else if (forward->stack->block == BLOCK_PRE_NORM)
             norm_row(forward, &layer->norm2, x, forward->normed + t * n);
     }
 }
@@ -470,7 +427,7 @@ static void after_rows(void *context, size_t begin, size_t end)
 {
     const struct forward *forward = context;
     const struct layer *layer = forward->layer;
-    size_t n = forward->spec->hidden_size;
+    size_t n = forward->stack->hidden_size;
 
     for (size_t t = begin; t < end; t++) {
         float *x = forward->x + t * n, *delta = forward->delta + t * n;
@@ -478,7 +435,7 @@ static void after_rows(void *context, size_t begin, size_t end)
         if (layer->post_mlp_norm.weight)
             norm_row(forward, &layer->post_mlp_norm, delta, delta);
         add_delta(forward, delta, x);
-        if (forward->spec->block == BLOCK_POST_NORM)
+        if (forward->stack->block == BLOCK_POST_NORM)
             norm_row(forward, &layer->norm2, x, x);
     }
 }
@@ -486,7 +443,7 @@ static void after_rows(void *context, size_t begin, size_t end)
 static void norm_extra_rows(void *context, size_t begin, size_t end)
 {
     const struct forward *forward = context;
-    size_t n = forward->spec->hidden_size;
+    size_t n = forward->stack->hidden_size;
 
     for (size_t t = begin; t < end; t++)
         norm_row(forward, &forward->layer->extra_norm, forward->x + t * n,
@@ -502,24 +459,24 @@ static void run_extra_mlp(struct forward *forward)
 
 static int run_layer(struct forward *forward, struct error *err)
 {
-    bool is_post = forward->spec->block == BLOCK_POST_NORM;
+    bool is_post = forward->stack->block == BLOCK_POST_NORM;
 
     if (interrupt_check(err))
         return -1;
     if (forward->layer->self.relative_bias)
-        position_bias_fill(&forward->bias, forward->layer->self.relative_bias, forward->spec);
+        position_bias_fill(&forward->bias, forward->layer->self.relative_bias, forward->stack);
     if (!is_post)
         each_row(forward, norm_rows);
     if (run_attention(forward, is_post ? forward->x : forward->normed, err))
         return -1;
-    if (forward->spec->has_cross_attention) {
+    if (forward->stack->has_cross_attention) {
         each_row(forward, add_cross_rows);
         if (run_cross_attention(forward, err))
             return -1;
     }
     each_row(forward, between_rows);
     if (forward->layer->moe)
-        moe_run(&forward->moe, forward->model, forward->layer->moe,
+        moe_run(&forward->moe, forward->engine, forward->layer->moe,
                 is_post ? forward->x : forward->normed, forward->delta);
     else
         run_mlp(forward, is_post ? forward->x : forward->normed);
@@ -532,11 +489,11 @@ static int run_layer(struct forward *forward, struct error *err)
 static void final_rows(void *context, size_t begin, size_t end)
 {
     const struct forward *forward = context;
-    size_t n = forward->spec->hidden_size;
+    size_t n = forward->stack->hidden_size;
 
     for (size_t t = begin; t < end; t++)
-        forward_norm(&forward->stack->final_norm, forward->spec->norm,
-                     forward->spec->final_norm_eps, forward->x + t * n, n, forward->x + t * n);
+        norm_run(&forward->weights->final_norm, forward->stack->norm,
+                     forward->stack->final_norm_eps, forward->x + t * n, n, forward->x + t * n);
 }
 
 /* ---- all ---- */
@@ -544,32 +501,35 @@ static void final_rows(void *context, size_t begin, size_t end)
 /* One block of memory for all arrays, so that one message names the size. */
 static int reserve(struct forward *forward, struct error *err)
 {
-    const struct stack_spec *spec = forward->spec;
+    const struct stack_spec *stack = forward->stack;
     const struct batch *batch = forward->batch;
-    size_t n = forward->n_tokens, width = spec->n_heads * spec->value_dim;
-    size_t n_kv = spec->n_kv_heads * spec->head_dim;
-    size_t n_mlp = n < MLP_ROWS ? n : MLP_ROWS;
-    size_t n_gate = spec->intermediate_size * (spec->has_double_gate ? 2 : 1);
-    size_t n_memory = spec->has_cross_attention && !batch->caches && batch->n_sequences
+    struct workspace *workspace = &forward->engine->workspace;
+    size_t n = forward->n_tokens, width = stack->n_heads * stack->value_dim;
+    size_t n_kv = stack->n_kv_heads * stack->head_dim;
+    size_t n_mlp = rows_at_once(n);
+    size_t n_gate = stack->intermediate_size * (stack->has_double_gate ? 2 : 1);
+    size_t n_memory = stack->has_cross_attention && !batch->caches && batch->n_sequences
                           ? batch->memory_ends[batch->n_sequences - 1]
                           : 0;
-    size_t per_token = 2 * spec->hidden_size + forward->qkv_width + width, total;
+    size_t per_token = 2 * stack->hidden_size + forward->qkv_width + width, total;
     float *next;
 
     if (__builtin_mul_overflow(n, per_token, &total) ||
-        __builtin_add_overflow(total, n_mlp * (n_gate + spec->intermediate_size), &total) ||
+        __builtin_add_overflow(total, n_mlp * (n_gate + stack->intermediate_size), &total) ||
         __builtin_add_overflow(total, n_memory * 2 * n_kv, &total))
         total = (size_t)-1;
-    forward->memory = next = memory_try(total, sizeof *next, "activations", err);
-    if (!next)
+    next = workspace_take(workspace, total, sizeof *next, "activations", err);
+    forward->sequences = workspace_take(workspace, batch->n_sequences, sizeof *forward->sequences,
+                                        "activations", err);
+    if (!next || !forward->sequences)
         return -1;
     forward->normed = next;
-    forward->delta = next += n * spec->hidden_size;
-    forward->qkv = next += n * spec->hidden_size;
+    forward->delta = next += n * stack->hidden_size;
+    forward->qkv = next += n * stack->hidden_size;
     forward->heads = next += n * forward->qkv_width;
     forward->gate = next += n * width;
     forward->up = next += n_mlp * n_gate;
-    forward->cross = next + n_mlp * spec->intermediate_size;
+    forward->cross = next + n_mlp * stack->intermediate_size;
     return 0;
 }
 
@@ -580,9 +540,7 @@ static int reserve_caches(const struct forward *forward, struct error *err)
     for (size_t s = 0; batch->caches && s < batch->n_sequences; s++) {
         struct cache *cache = batch->caches[s];
 
-        if (cache_reserve(cache, cache->n_tokens + length_of(batch->ends, s), err) ||
-            (forward->spec->has_cross_attention && cache->n_tokens == 0 &&
-             cache_reserve_cross(cache, length_of(batch->memory_ends, s), err)))
+        if (cache_reserve(cache, cache->n_tokens + batch_length(batch->ends, s), err))
             return -1;
     }
     return 0;
@@ -590,69 +548,78 @@ static int reserve_caches(const struct forward *forward, struct error *err)
 
 static int prepare_positions(struct forward *forward, struct error *err)
 {
-    const struct stack_spec *spec = forward->spec;
+    const struct stack_spec *stack = forward->stack;
     const struct batch *batch = forward->batch;
+    struct workspace *workspace = &forward->engine->workspace;
     size_t longest = 0;
 
     for (size_t s = 0; s < batch->n_sequences; s++) {
-        size_t n = n_cached(batch, s) + length_of(batch->ends, s);
+        size_t n = batch_n_cached(batch, s) + batch_length(batch->ends, s);
 
         longest = n > longest ? n : longest;
     }
-    if (spec->position == POSITION_RELATIVE)
-        return position_bias_init(&forward->bias, spec, longest, err);
-    for (size_t i = 0; i < 2 && spec->position == POSITION_ROTARY; i++)
-        if (position_angles_init(&forward->angles[i], &spec->rope[i], batch, err))
+    if (stack->position == POSITION_RELATIVE)
+        return position_bias_init(&forward->bias, stack, longest, workspace, err);
+    for (size_t i = 0; i < 2 && stack->position == POSITION_ROTARY; i++)
+        if (position_angles_init(&forward->angles[i], &stack->rope[i], batch, workspace, err))
             return -1;
     return 0;
+}
+
+static int prepare_parts(struct forward *forward, const struct routing_watcher *watcher,
+                         struct error *err)
+{
+    const struct stack_spec *stack = forward->stack;
+    struct workspace *workspace = &forward->engine->workspace;
+
+    if (stack->qkv == QKV_LATENT &&
+        mla_init(&forward->mla, stack, forward->n_tokens, workspace, err))
+        return -1;
+    if (stack->is_sparse &&
+        moe_init(&forward->moe, stack, &stack->moe, forward->batch, watcher, workspace, err))
+        return -1;
+    return stack->attention_moe.n_experts
+               ? moe_init(&forward->attention_moe, stack, &stack->attention_moe, forward->batch,
+                          watcher, workspace, err)
+               : 0;
 }
 
 static int run_layers(struct forward *forward, struct error *err)
 {
-    for (size_t i = 0; i < forward->spec->n_layers; i++) {
-        forward->layer = &forward->stack->layers[i];
+    for (size_t i = 0; i < forward->stack->n_layers; i++) {
+        forward->layer = &forward->weights->layers[i];
         forward->number = forward->moe.layer = forward->attention_moe.layer = i;
         if (run_layer(forward, err))
             return -1;
     }
-    if (forward->spec->has_final_norm)
+    if (forward->stack->has_final_norm)
         each_row(forward, final_rows);
     return 0;
 }
 
-int forward_run(struct model *model, const struct stack_spec *spec, const struct stack *stack,
-                const struct batch *batch, float *x, struct error *err)
+int forward_run(struct engine *engine, const struct stack_spec *stack, const struct stack *weights,
+                const struct batch *batch, const struct routing_watcher *watcher, float *x,
+                struct error *err)
 {
     struct forward forward = {
-        .model = model,
-        .spec = spec,
+        .engine = engine,
         .stack = stack,
+        .weights = weights,
         .batch = batch,
-        .n_tokens = batch->n_sequences ? batch->ends[batch->n_sequences - 1] : 0,
-        .qkv_width = spec->qkv == QKV_LATENT
-                         ? mla_width(spec)
-                         : (spec->n_heads + 2 * spec->n_kv_heads) * spec->head_dim,
+        .n_tokens = batch_n_tokens(batch),
+        .qkv_width = stack->qkv == QKV_LATENT
+                         ? mla_width(stack)
+                         : (stack->n_heads + 2 * stack->n_kv_heads) * stack->head_dim,
         .x = x,
     };
+    size_t mark = workspace_mark(&engine->workspace);
     int rc = -1;
 
-    forward.sequences = memory_zalloc(batch->n_sequences, sizeof *forward.sequences);
     if (reserve(&forward, err) == 0 && reserve_caches(&forward, err) == 0 &&
-        prepare_positions(&forward, err) == 0 &&
-        (spec->qkv != QKV_LATENT || mla_init(&forward.mla, spec, forward.n_tokens, err) == 0) &&
-        (!spec->is_sparse || moe_init(&forward.moe, model, spec, &spec->moe, batch, err) == 0) &&
-        (!spec->attention_moe.n_experts ||
-         moe_init(&forward.attention_moe, model, spec, &spec->attention_moe, batch, err) == 0))
+        prepare_positions(&forward, err) == 0 && prepare_parts(&forward, watcher, err) == 0)
         rc = run_layers(&forward, err);
     for (size_t s = 0; rc == 0 && batch->caches && s < batch->n_sequences; s++)
-        batch->caches[s]->n_tokens += length_of(batch->ends, s);
-    position_angles_release(&forward.angles[0]);
-    position_angles_release(&forward.angles[1]);
-    position_bias_release(&forward.bias);
-    mla_release(&forward.mla);
-    moe_release(&forward.moe);
-    moe_release(&forward.attention_moe);
-    free(forward.sequences);
-    free(forward.memory);
+        batch->caches[s]->n_tokens += batch_length(batch->ends, s);
+    workspace_return(&engine->workspace, mark);
     return rc;
 }

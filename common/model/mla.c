@@ -1,43 +1,36 @@
 #include "mla.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
-#include "model/forward.h"
-#include "model/mlp.h"
+#include "model/linear.h"
+#include "model/rows.h"
 
 /* Of the two norms inside, whatever config.json says about the others. */
 static const float inner_eps = 1e-6f;
 
-static size_t rotating_dim(const struct stack_spec *spec)
+static size_t rotating_dim(const struct stack_spec *stack)
 {
-    return spec->head_dim - spec->mla.still_dim;
+    return stack->head_dim - stack->mla.still_dim;
 }
 
-size_t mla_width(const struct stack_spec *spec)
+size_t mla_width(const struct stack_spec *stack)
 {
-    return spec->n_heads * (2 * spec->head_dim + spec->value_dim);
+    return stack->n_heads * (2 * stack->head_dim + stack->value_dim);
 }
 
-int mla_init(struct mla *mla, const struct stack_spec *spec, size_t n_tokens, struct error *err)
+int mla_init(struct mla *mla, const struct stack_spec *stack, size_t n_tokens,
+             struct workspace *workspace, struct error *err)
 {
-    size_t n_rows = n_tokens < MLP_ROWS ? n_tokens : MLP_ROWS;
-    size_t kv_width = spec->mla.kv_rank + rotating_dim(spec);
-    size_t width = spec->mla.q_rank > kv_width ? spec->mla.q_rank : kv_width;
+    size_t kv_width = stack->mla.kv_rank + rotating_dim(stack);
+    size_t width = stack->mla.q_rank > kv_width ? stack->mla.q_rank : kv_width;
 
-    *mla = (struct mla){.spec = spec, .n_tokens = n_tokens};
-    mla->latent = memory_try(n_rows, width * sizeof *mla->latent, "latent vectors", err);
+    *mla = (struct mla){.stack = stack, .n_tokens = n_tokens};
+    mla->latent = workspace_take(workspace, rows_at_once(n_tokens), width * sizeof *mla->latent,
+                                 "latent vectors", err);
     return mla->latent ? 0 : -1;
 }
 
-void mla_release(struct mla *mla)
-{
-    free(mla->latent);
-    *mla = (struct mla){0};
-}
-
-struct piece { /* up to MLP_ROWS tokens */
+struct piece { /* up to ROWS_AT_ONCE tokens */
     const struct mla *mla;
     const struct mla_weights *weights;
     const struct position_angles *angles;
@@ -48,18 +41,18 @@ struct piece { /* up to MLP_ROWS tokens */
 static void norm_query_rows(void *context, size_t begin, size_t end)
 {
     const struct piece *piece = context;
-    size_t n = piece->mla->spec->mla.q_rank;
+    size_t n = piece->mla->stack->mla.q_rank;
 
     for (size_t t = begin; t < end; t++) {
         float *row = piece->mla->latent + t * n;
 
-        forward_norm(&piece->weights->q_norm, NORM_RMS, inner_eps, row, n, row);
+        norm_run(&piece->weights->q_norm, NORM_RMS, inner_eps, row, n, row);
     }
 }
 
 static void rotate(const struct piece *piece, size_t row, float *head)
 {
-    if (piece->mla->spec->rotates_pairs)
+    if (piece->mla->stack->rotates_pairs)
         position_rotate_pairs(piece->angles, piece->first + row, head);
     else
         position_rotate(piece->angles, piece->first + row, head);
@@ -68,16 +61,16 @@ static void rotate(const struct piece *piece, size_t row, float *head)
 static void turn_latent_rows(void *context, size_t begin, size_t end)
 {
     const struct piece *piece = context;
-    const struct stack_spec *spec = piece->mla->spec;
-    size_t n = spec->mla.kv_rank, width = n + rotating_dim(spec);
+    const struct stack_spec *stack = piece->mla->stack;
+    size_t n = stack->mla.kv_rank, width = n + rotating_dim(stack);
 
     for (size_t t = begin; t < end; t++) {
-        float *row = piece->mla->latent + t * width, *query = piece->qkv + t * mla_width(spec);
+        float *row = piece->mla->latent + t * width, *query = piece->qkv + t * mla_width(stack);
 
-        forward_norm(&piece->weights->kv_norm, NORM_RMS, inner_eps, row, n, row);
+        norm_run(&piece->weights->kv_norm, NORM_RMS, inner_eps, row, n, row);
         rotate(piece, t, row + n);
-        for (size_t h = 0; h < spec->n_heads; h++)
-            rotate(piece, t, query + h * spec->head_dim + spec->mla.still_dim);
+        for (size_t h = 0; h < stack->n_heads; h++)
+            rotate(piece, t, query + h * stack->head_dim + stack->mla.still_dim);
     }
 }
 
@@ -86,54 +79,54 @@ static void turn_latent_rows(void *context, size_t begin, size_t end)
 static void spread_rows(void *context, size_t begin, size_t end)
 {
     const struct piece *piece = context;
-    const struct stack_spec *spec = piece->mla->spec;
-    size_t still = spec->mla.still_dim, rotating = rotating_dim(spec);
-    const float *latent = piece->mla->latent + spec->mla.kv_rank;
+    const struct stack_spec *stack = piece->mla->stack;
+    size_t still = stack->mla.still_dim, rotating = rotating_dim(stack);
+    const float *latent = piece->mla->latent + stack->mla.kv_rank;
 
     for (size_t t = begin; t < end; t++) {
-        float *row = piece->qkv + t * mla_width(spec) + spec->n_heads * spec->head_dim;
+        float *row = piece->qkv + t * mla_width(stack) + stack->n_heads * stack->head_dim;
 
-        for (size_t h = spec->n_heads; h-- > 0;) {
-            float *from = row + h * (still + spec->value_dim);
-            float *to = row + h * (spec->head_dim + spec->value_dim);
+        for (size_t h = stack->n_heads; h-- > 0;) {
+            float *from = row + h * (still + stack->value_dim);
+            float *to = row + h * (stack->head_dim + stack->value_dim);
 
-            memmove(to + spec->head_dim, from + still, spec->value_dim * sizeof *to);
+            memmove(to + stack->head_dim, from + still, stack->value_dim * sizeof *to);
             memmove(to, from, still * sizeof *to);
-            memcpy(to + still, latent + t * (spec->mla.kv_rank + rotating),
+            memcpy(to + still, latent + t * (stack->mla.kv_rank + rotating),
                    rotating * sizeof *to);
         }
     }
 }
 
-static void run_piece(struct piece *piece, const struct model *model, const float *x,
+static void run_piece(struct piece *piece, const struct engine *engine, const float *x,
                       size_t n_rows)
 {
     const struct mla_weights *weights = piece->weights;
-    const struct stack_spec *spec = piece->mla->spec;
+    const struct stack_spec *stack = piece->mla->stack;
     float *latent = piece->mla->latent;
-    size_t width = mla_width(spec), kv_width = spec->mla.kv_rank + rotating_dim(spec);
+    size_t width = mla_width(stack), kv_width = stack->mla.kv_rank + rotating_dim(stack);
 
-    if (spec->mla.q_rank) {
-        mlp_multiply(model, &weights->q_a, x, n_rows, latent, spec->mla.q_rank);
-        forward_each(model->threads, n_rows, spec->mla.q_rank, norm_query_rows, piece);
+    if (stack->mla.q_rank) {
+        linear_run(engine, &weights->q_a, x, n_rows, latent, stack->mla.q_rank);
+        rows_each(engine->threads, n_rows, stack->mla.q_rank, norm_query_rows, piece);
     }
-    mlp_multiply(model, &weights->q_b, spec->mla.q_rank ? latent : x, n_rows, piece->qkv, width);
-    mlp_multiply(model, &weights->kv_a, x, n_rows, latent, kv_width);
-    forward_each(model->threads, n_rows, width, turn_latent_rows, piece);
-    gemm_multiply(model->gemm, n_rows, latent, kv_width, &weights->kv_b.matrix, NULL,
-                  piece->qkv + spec->n_heads * spec->head_dim, width);
-    forward_each(model->threads, n_rows, width, spread_rows, piece);
+    linear_run(engine, &weights->q_b, stack->mla.q_rank ? latent : x, n_rows, piece->qkv, width);
+    linear_run(engine, &weights->kv_a, x, n_rows, latent, kv_width);
+    rows_each(engine->threads, n_rows, width, turn_latent_rows, piece);
+    gemm_multiply(engine->gemm, n_rows, latent, kv_width, &weights->kv_b.matrix, NULL,
+                  piece->qkv + stack->n_heads * stack->head_dim, width);
+    rows_each(engine->threads, n_rows, width, spread_rows, piece);
 }
 
-void mla_run(const struct mla *mla, const struct model *model, const struct mla_weights *weights,
+void mla_run(const struct mla *mla, const struct engine *engine, const struct mla_weights *weights,
              const struct position_angles *angles, const float *x, float *qkv)
 {
-    const struct stack_spec *spec = mla->spec;
+    const struct stack_spec *stack = mla->stack;
 
-    for (size_t first = 0; first < mla->n_tokens; first += MLP_ROWS) {
-        struct piece piece = {mla, weights, angles, first, qkv + first * mla_width(spec)};
-        size_t n_rows = mla->n_tokens - first < MLP_ROWS ? mla->n_tokens - first : MLP_ROWS;
+    for (size_t first = 0; first < mla->n_tokens; first += ROWS_AT_ONCE) {
+        struct piece piece = {mla, weights, angles, first, qkv + first * mla_width(stack)};
+        size_t n_rows = rows_at_once(mla->n_tokens - first);
 
-        run_piece(&piece, model, x + first * spec->hidden_size, n_rows);
+        run_piece(&piece, engine, x + first * stack->hidden_size, n_rows);
     }
 }

@@ -6,24 +6,26 @@
 
 #include <stddef.h>
 
+#include "arch/model_spec.h"
 #include "base/error.h"
-#include "model/model.h"
+#include "model/engine.h"
+#include "model/parameters.h"
 #include "model/position.h"
 
 struct mla { /* of one forward pass, for all its layers; a zeroed struct: none */
-    const struct stack_spec *spec;
+    const struct stack_spec *stack;
     size_t n_tokens;
-    float *latent; /* [MLP_ROWS, the longest short vector and what rotates] */
+    float *latent; /* [ROWS_AT_ONCE, the longest short vector and what rotates] */
 };
 
-/* ERROR_RESOURCES names the size. Released with mla_release. */
-int mla_init(struct mla *mla, const struct stack_spec *spec, size_t n_tokens, struct error *err);
-void mla_release(struct mla *mla);
+/* In memory of the workspace. ERROR_RESOURCES names the size. */
+int mla_init(struct mla *mla, const struct stack_spec *stack, size_t n_tokens,
+             struct workspace *workspace, struct error *err);
 
 /* qkv [n_tokens, mla_width()] = the queries of all heads, then key and value of each head, side by
  * side; rotated. */
-void mla_run(const struct mla *mla, const struct model *model, const struct mla_weights *weights,
+void mla_run(const struct mla *mla, const struct engine *engine, const struct mla_weights *weights,
              const struct position_angles *angles, const float *x, float *qkv);
-size_t mla_width(const struct stack_spec *spec);
+size_t mla_width(const struct stack_spec *stack);
 
 #endif

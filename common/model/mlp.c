@@ -1,7 +1,7 @@
 #include "mlp.h"
 
-#include "math/gemm.h"
-#include "model/forward.h"
+#include "model/linear.h"
+#include "model/rows.h"
 
 struct rows {
     enum activation activation;
@@ -29,14 +29,7 @@ static void activate_rows(void *context, size_t begin, size_t end)
     }
 }
 
-void mlp_multiply(const struct model *model, const struct linear *linear, const float *x,
-                  size_t n_rows, float *y, size_t y_stride)
-{
-    gemm_multiply(model->gemm, n_rows, x, linear->matrix.n_in, &linear->matrix, linear->bias, y,
-                  y_stride);
-}
-
-void mlp_run(const struct model *model, enum activation activation, const struct linear *gate,
+void mlp_run(const struct engine *engine, enum activation activation, const struct linear *gate,
              const struct linear *up, const struct linear *down, const float *x, size_t n_rows,
              float *gate_rows, float *up_rows, float *out)
 {
@@ -44,9 +37,9 @@ void mlp_run(const struct model *model, enum activation activation, const struct
     size_t n = up->matrix.n_out, n_gate = gate->matrix.n_out;
     struct rows rows = {activation, is_gated ? gate_rows : NULL, up_rows, n, n_gate};
 
-    mlp_multiply(model, up, x, n_rows, up_rows, n);
+    linear_run(engine, up, x, n_rows, up_rows, n);
     if (is_gated)
-        mlp_multiply(model, gate, x, n_rows, gate_rows, n_gate);
-    forward_each(model->threads, n_rows, n, activate_rows, &rows);
-    mlp_multiply(model, down, up_rows, n_rows, out, down->matrix.n_out);
+        linear_run(engine, gate, x, n_rows, gate_rows, n_gate);
+    rows_each(engine->threads, n_rows, n, activate_rows, &rows);
+    linear_run(engine, down, up_rows, n_rows, out, down->matrix.n_out);
 }

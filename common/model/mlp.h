@@ -3,21 +3,15 @@
 #define COCKTAIL_MLP_H
 
 #include "math/vector.h"
-#include "model/model.h"
-
-/* Rows that are worked on at a time: inner vectors are the widest. */
-enum { MLP_ROWS = 1024 };
+#include "model/engine.h"
+#include "model/parameters.h"
 
 /* out [n_rows, n_out of down] = down(f(gate(x)) * up(x)), or down(f(up(x))) where gate has no
  * matrix, or down(a * f(b) * up(x)) where gate(x) = a | b is twice as wide as up(x). gate_rows
  * [n_rows, n_out of gate] and up_rows [n_rows, n_out of up] are scratch; the first may be NULL
- * without a gate. n_rows <= MLP_ROWS. */
-void mlp_run(const struct model *model, enum activation activation, const struct linear *gate,
+ * without a gate. n_rows <= ROWS_AT_ONCE. */
+void mlp_run(const struct engine *engine, enum activation activation, const struct linear *gate,
              const struct linear *up, const struct linear *down, const float *x, size_t n_rows,
              float *gate_rows, float *up_rows, float *out);
-
-/* y = x W^T + bias, rows without gaps but for y. */
-void mlp_multiply(const struct model *model, const struct linear *linear, const float *x,
-                  size_t n_rows, float *y, size_t y_stride);
 
 #endif

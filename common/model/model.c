@@ -9,6 +9,8 @@
 #include "math/gemm.h"
 #include "math/vector.h"
 #include "model/forward.h"
+#include "model/linear.h"
+#include "model/rows.h"
 
 /* ---- loading ---- */
 
@@ -38,9 +40,7 @@ struct model *model_load(const struct model_folder *folder, enum model_type type
                          struct threads *threads, struct notices *notices, struct error *err)
 {
     struct model *model = memory_zalloc(1, sizeof *model);
-    size_t n_workers = threads_count(threads);
 
-    model->threads = threads;
     if (model_spec_load(&model->spec, &folder->config, type, folder->name, err) ||
         check_type(model, type, folder->name, err))
         goto failed;
@@ -51,10 +51,7 @@ struct model *model_load(const struct model_folder *folder, enum model_type type
         error_context(err, "'%s'", folder->name);
         goto failed;
     }
-    model->gemm = gemm_new(threads, err);
-    if (model->gemm)
-        model->attention = attention_new(n_workers, model->spec.stack.n_heads, err);
-    if (model->attention)
+    if (engine_init(&model->engine, threads, err) == 0)
         return model;
 failed:
     model_free(model);
@@ -65,8 +62,7 @@ void model_free(struct model *model)
 {
     if (!model)
         return;
-    attention_free(model->attention);
-    gemm_free(model->gemm);
+    engine_release(&model->engine);
     parameters_release(&model->parameters);
     checkpoint_close(model->checkpoint);
     model_spec_release(&model->spec);
@@ -85,13 +81,13 @@ void model_lift_capacity(struct model *model)
 
 /* ---- embeddings ---- */
 
-static int check_ids(const struct model_spec *spec, const struct batch *batch, struct error *err)
+int model_check(const struct model *model, const struct batch *batch, struct error *err)
 {
-    size_t start = 0;
+    const struct model_spec *spec = &model->spec;
 
     for (size_t s = 0; s < batch->n_sequences; s++) {
-        size_t n = batch->ends[s] - start;
-        size_t n_before = batch->caches ? batch->caches[s]->n_tokens : 0;
+        size_t start = batch_start(batch->ends, s), n = batch->ends[s] - start;
+        size_t n_before = batch_n_cached(batch, s);
 
         if (spec->n_positions && n_before + n + spec->position_offset > spec->n_positions)
             return error_set(err, ERROR_FORMAT, "a text of %zu tokens; the model has %zu positions",
@@ -105,7 +101,6 @@ static int check_ids(const struct model_spec *spec, const struct batch *batch, s
                 return error_set(err, ERROR_FORMAT, "token type %u; the model has embeddings for "
                                  "%zu types", (unsigned)batch->type_ids[t], spec->n_token_types);
         }
-        start = batch->ends[s];
     }
     return 0;
 }
@@ -133,20 +128,20 @@ static void embed_token(const struct model *model, uint32_t id, size_t position,
     if (spec->n_positions)
         add_row(&parameters->positions, position, scratch, x);
     if (spec->has_embedding_norm)
-        forward_norm(&parameters->embedding_norm, spec->stack.norm, spec->stack.norm_eps, x, n, x);
+        norm_run(&parameters->embedding_norm, spec->stack.norm, spec->stack.norm_eps, x, n, x);
 }
 
 /* RoBERTa counts only what is not padding, from pad + 1 on, and padding stands at pad. */
-static void embed(const struct model *model, const struct batch *batch, float *x)
+static int embed(struct model *model, const struct batch *batch, float *x, struct error *err)
 {
     const struct model_spec *spec = &model->spec;
-    float *scratch = memory_zalloc(spec->hidden_size, sizeof *scratch);
+    struct workspace *workspace = &model->engine.workspace;
+    size_t mark = workspace_mark(workspace), t = 0;
+    float *scratch = workspace_take(workspace, spec->hidden_size, sizeof *scratch, "a row", err);
     bool skips_pads = spec->position_offset > 0;
-    size_t t = 0;
 
-    for (size_t s = 0; s < batch->n_sequences; s++) {
-        size_t position = spec->position_offset +
-                          (batch->caches ? batch->caches[s]->n_tokens : 0);
+    for (size_t s = 0; scratch && s < batch->n_sequences; s++) {
+        size_t position = spec->position_offset + batch_n_cached(batch, s);
 
         for (; t < batch->ends[s]; t++) {
             bool is_pad = skips_pads && batch->ids[t] == (uint64_t)spec->pad_id;
@@ -157,25 +152,34 @@ static void embed(const struct model *model, const struct batch *batch, float *x
             position += !is_pad;
         }
     }
-    free(scratch);
+    workspace_return(workspace, mark);
+    return scratch ? 0 : -1;
 }
 
 /* ---- running ---- */
 
+static int run(struct model *model, const struct stack_spec *stack, const struct stack *weights,
+               const struct batch *batch, float *hidden, struct error *err)
+{
+    if (model_check(model, batch, err) || embed(model, batch, hidden, err))
+        return -1;
+    return forward_run(&model->engine, stack, weights, batch, &model->watcher, hidden, err);
+}
+
 int model_run(struct model *model, const struct batch *batch, float *hidden, struct error *err)
 {
-    if (check_ids(&model->spec, batch, err))
-        return -1;
-    embed(model, batch, hidden);
-    return forward_run(model, &model->spec.stack, &model->parameters.stack, batch, hidden, err);
+    return run(model, &model->spec.stack, &model->parameters.stack, batch, hidden, err);
 }
 
 int model_encode(struct model *model, const struct batch *batch, float *hidden, struct error *err)
 {
-    if (check_ids(&model->spec, batch, err))
-        return -1;
-    embed(model, batch, hidden);
-    return forward_run(model, &model->spec.encoder, &model->parameters.encoder, batch, hidden, err);
+    return run(model, &model->spec.encoder, &model->parameters.encoder, batch, hidden, err);
+}
+
+int model_remember(struct model *model, const float *memory, size_t n_rows, struct cache *cache,
+                   struct error *err)
+{
+    return forward_remember(&model->engine, &model->parameters.stack, memory, n_rows, cache, err);
 }
 
 /* ---- heads ---- */
@@ -206,10 +210,10 @@ void model_logits(struct model *model, const float *hidden, size_t n_rows, float
     const struct linear *head = &model->parameters.head;
     struct logit_rows rows = {spec, logits};
 
-    gemm_multiply(model->gemm, n_rows, hidden, spec->hidden_size, &head->matrix, head->bias, logits,
+    gemm_multiply(model->engine.gemm, n_rows, hidden, spec->hidden_size, &head->matrix, head->bias, logits,
                   spec->vocab_size);
     if (spec->logit_scale != 1 || spec->logit_cap > 0)
-        forward_each(model->threads, n_rows, spec->vocab_size, finish_logits, &rows);
+        rows_each(model->engine.threads, n_rows, spec->vocab_size, finish_logits, &rows);
 }
 
 size_t model_n_labels(const struct model *model)
@@ -259,14 +263,14 @@ int model_scores(struct model *model, const struct batch *batch, const float *hi
         begin = batch->ends[s];
     }
     if (dense->matrix.data) {
-        gemm_multiply(model->gemm, batch->n_sequences, rows, n, &dense->matrix, dense->bias, inner,
+        gemm_multiply(model->engine.gemm, batch->n_sequences, rows, n, &dense->matrix, dense->bias, inner,
                       n);
         vector_activate(spec->classifier == CLASSIFIER_RELU ? ACTIVATION_RELU : ACTIVATION_TANH,
                         inner, batch->n_sequences * n, inner);
     } else {
         inner = rows;
     }
-    gemm_multiply(model->gemm, batch->n_sequences, inner, n, &out->matrix, out->bias, scores,
+    gemm_multiply(model->engine.gemm, batch->n_sequences, inner, n, &out->matrix, out->bias, scores,
                   out->matrix.n_out);
     free(rows);
     return 0;

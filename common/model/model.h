@@ -1,8 +1,7 @@
 /* model.h - a checkpoint that runs.
  *
- * Sequences of different lengths are put one behind the other, without padding: every row of every
- * array is a token that counts. What a sequence gives does not depend on the others in its batch
- * (but for rounding, to 1e-6), nor on the number of threads (not by a bit). */
+ * What a sequence gives does not depend on the others in its batch (but for rounding, to 1e-6), nor
+ * on the number of threads (not by a bit). */
 #ifndef COCKTAIL_MODEL_H
 #define COCKTAIL_MODEL_H
 
@@ -15,34 +14,16 @@
 #include "base/error.h"
 #include "base/notices.h"
 #include "base/threads.h"
-#include "model/attention.h"
-#include "model/cache.h"
+#include "model/batch.h"
+#include "model/engine.h"
 #include "model/parameters.h"
-
-/* What one router did with the tokens of a batch: choices stand [n_tokens, spec->n_chosen], the
- * likeliest first. All borrowed, until the watcher returns. */
-struct routing {
-    const struct stack_spec *stack; /* which of the model's */
-    const struct moe_spec *spec;
-    const struct batch *batch;
-    size_t layer;
-    bool is_attention;      /* experts of query heads, not of the MLP */
-    const float *logits;    /* [n_tokens, n_experts], as the router gave them */
-    const uint32_t *experts;
-    const float *weights;   /* 0 for a choice that its expert had no room for */
-};
-struct routing_watcher {
-    void (*see)(void *context, const struct routing *routing); /* NULL: nobody watches */
-    void *context;
-};
+#include "model/routing.h"
 
 struct model { /* to be read by its users; run by one thread at a time, which uses the pool */
     struct model_spec spec;
     struct parameters parameters;
     struct checkpoint *checkpoint;
-    struct threads *threads; /* borrowed */
-    struct gemm *gemm;
-    struct attention *attention;
+    struct engine engine;
     struct routing_watcher watcher; /* to be set by its users; costs nothing while there is none */
 };
 
@@ -56,26 +37,21 @@ void model_free(struct model *model);
 /* From now on experts take all tokens that choose them, whatever their capacity. */
 void model_lift_capacity(struct model *model);
 
-struct batch { /* all borrowed */
-    const uint32_t *ids;          /* [n_tokens] */
-    const uint8_t *type_ids;      /* [n_tokens], or NULL: all 0 */
-    const size_t *ends;           /* [n_sequences], in tokens, never falling */
-    size_t n_sequences;
-    struct cache *const *caches;  /* [n_sequences], or NULL: the ids continue what these hold, and
-                                   * are added to it. Of the decoder */
-    /* What the decoder of an encoder-decoder looks back at: rows of model_encode, [the last of
-     * memory_ends, hidden_size], one end for each sequence. NULL once a cache holds them. */
-    const float *memory;
-    const size_t *memory_ends;
-};
+/* ERROR_FORMAT for an id or type id that has no embedding, or more tokens than there are
+ * positions. */
+int model_check(const struct model *model, const struct batch *batch, struct error *err);
 
-/* hidden [n_tokens, hidden_size] = what comes out of the last layer and its norm. ERROR_FORMAT for
- * an id or type id that has no embedding, or more tokens than there are positions;
- * ERROR_RESOURCES; ERROR_SIGINT. */
+/* hidden [n_tokens, hidden_size] = what comes out of the last layer and its norm. Errors as of
+ * model_check; ERROR_RESOURCES; ERROR_SIGINT. */
 int model_run(struct model *model, const struct batch *batch, float *hidden, struct error *err);
 /* The same with the encoder of an encoder-decoder. */
 int model_encode(struct model *model, const struct batch *batch, float *hidden,
                  struct error *err);
+
+/* Before the decoder of an encoder-decoder runs with a cache: what it looks back at, memory [n_rows,
+ * hidden_size] of model_encode. The rows are not needed any more. ERROR_RESOURCES. */
+int model_remember(struct model *model, const float *memory, size_t n_rows, struct cache *cache,
+                   struct error *err);
 
 /* logits [n_rows, vocab_size] of rows of model_run. */
 void model_logits(struct model *model, const float *hidden, size_t n_rows, float *logits);

@@ -1,71 +1,64 @@
 #include "moe.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "base/memory.h"
 #include "math/vector.h"
 #include "model/capacity.h"
-#include "model/forward.h"
+#include "model/linear.h"
 #include "model/mlp.h"
 #include "model/router.h"
+#include "model/rows.h"
 
 /* Of the widest vector inside an expert. */
-static size_t find_width(const struct stack_spec *spec, const struct moe_spec *how)
+static size_t find_width(const struct stack_spec *stack, const struct moe_spec *spec)
 {
     size_t width =
-        how->intermediate_size > how->shared_size ? how->intermediate_size : how->shared_size;
+        spec->intermediate_size > spec->shared_size ? spec->intermediate_size : spec->shared_size;
 
-    if (how == &spec->attention_moe)
-        return spec->n_kv_heads * spec->head_dim;
-    return how->clamp > 0 || spec->has_double_gate ? 2 * width : width;
+    if (spec == &stack->attention_moe)
+        return stack->n_kv_heads * stack->head_dim;
+    return spec->clamp > 0 || stack->has_double_gate ? 2 * width : width;
 }
 
-int moe_init(struct moe *moe, const struct model *model, const struct stack_spec *spec,
-             const struct moe_spec *how, const struct batch *batch, struct error *err)
+int moe_init(struct moe *moe, const struct stack_spec *stack, const struct moe_spec *spec,
+             const struct batch *batch, const struct routing_watcher *watcher,
+             struct workspace *workspace, struct error *err)
 {
-    size_t n_tokens = batch->n_sequences ? batch->ends[batch->n_sequences - 1] : 0;
-    size_t n_rows = n_tokens < MLP_ROWS ? n_tokens : MLP_ROWS, width = find_width(spec, how);
+    size_t n_tokens = batch_n_tokens(batch), n_rows = rows_at_once(n_tokens);
+    size_t width = find_width(stack, spec);
 
-    *moe = (struct moe){.spec = spec, .how = how, .batch = batch, .n_tokens = n_tokens};
-    moe->ends = memory_zalloc(how->n_experts, sizeof *moe->ends);
-    moe->logits = memory_try(n_tokens, how->n_experts * sizeof *moe->logits, "router", err);
-    moe->scratch =
-        memory_try(n_tokens, router_scratch(how) * sizeof *moe->scratch, "router", err);
-    moe->experts = memory_try(n_tokens, how->n_chosen * sizeof *moe->experts, "router", err);
-    moe->weights = memory_try(n_tokens, how->n_chosen * sizeof *moe->weights, "router", err);
-    moe->order = memory_try(n_tokens, how->n_chosen * sizeof *moe->order, "router", err);
-    moe->in = memory_try(n_rows, 2 * spec->hidden_size * sizeof *moe->in, "experts", err);
-    moe->gate = memory_try(n_rows, 2 * width * sizeof *moe->gate, "experts", err);
-    moe->hidden = memory_try(n_rows, how->gate_size * sizeof *moe->hidden, "router", err);
-    if (model->watcher.see) {
-        moe->watched = memory_try(n_tokens, how->n_experts * sizeof *moe->watched, "router", err);
+    *moe = (struct moe){.stack = stack, .spec = spec, .batch = batch, .watcher = watcher,
+                        .n_tokens = n_tokens};
+    moe->ends = workspace_take(workspace, spec->n_experts, sizeof *moe->ends, "router", err);
+    moe->logits = workspace_take(workspace, n_tokens, spec->n_experts * sizeof *moe->logits,
+                                 "router", err);
+    moe->scratch = workspace_take(workspace, n_tokens, router_scratch(spec) * sizeof *moe->scratch,
+                                  "router", err);
+    moe->experts = workspace_take(workspace, n_tokens, spec->n_chosen * sizeof *moe->experts,
+                                  "router", err);
+    moe->weights = workspace_take(workspace, n_tokens, spec->n_chosen * sizeof *moe->weights,
+                                  "router", err);
+    moe->order = workspace_take(workspace, n_tokens, spec->n_chosen * sizeof *moe->order,
+                                "router", err);
+    moe->in = workspace_take(workspace, n_rows, 2 * stack->hidden_size * sizeof *moe->in,
+                             "experts", err);
+    moe->gate = workspace_take(workspace, n_rows, 2 * width * sizeof *moe->gate, "experts", err);
+    moe->hidden = workspace_take(workspace, n_rows, spec->gate_size * sizeof *moe->hidden,
+                                 "router", err);
+    if (watcher->see) {
+        moe->watched = workspace_take(workspace, n_tokens,
+                                      spec->n_experts * sizeof *moe->watched, "router", err);
         if (!moe->watched)
             return -1;
     }
-    if (!moe->logits || !moe->scratch || !moe->experts || !moe->weights || !moe->order ||
-        !moe->in || !moe->gate || !moe->hidden)
+    if (!moe->ends || !moe->logits || !moe->scratch || !moe->experts || !moe->weights ||
+        !moe->order || !moe->in || !moe->gate || !moe->hidden)
         return -1;
-    moe->out = moe->in + n_rows * spec->hidden_size;
+    moe->out = moe->in + n_rows * stack->hidden_size;
     moe->up = moe->gate + n_rows * width;
     return 0;
-}
-
-void moe_release(struct moe *moe)
-{
-    free(moe->logits);
-    free(moe->watched);
-    free(moe->scratch);
-    free(moe->experts);
-    free(moe->weights);
-    free(moe->ends);
-    free(moe->order);
-    free(moe->in);
-    free(moe->gate);
-    free(moe->hidden);
-    *moe = (struct moe){0};
 }
 
 /* ---- choosing ---- */
@@ -73,7 +66,7 @@ void moe_release(struct moe *moe)
 static void choose_rows(void *context, size_t begin, size_t end)
 {
     const struct moe *moe = context;
-    const struct moe_spec *spec = moe->how;
+    const struct moe_spec *spec = moe->spec;
 
     for (size_t t = begin; t < end; t++)
         router_choose(spec, moe->choice_bias, moe->logits + t * spec->n_experts,
@@ -83,7 +76,7 @@ static void choose_rows(void *context, size_t begin, size_t end)
 
 static void drop_choices(struct moe *moe)
 {
-    const struct moe_spec *spec = moe->how;
+    const struct moe_spec *spec = moe->spec;
     const struct batch *batch = moe->batch;
     size_t begin = 0;
 
@@ -99,7 +92,7 @@ static void drop_choices(struct moe *moe)
 /* A counting sort. What weighs nothing is left out. */
 static void group_by_expert(struct moe *moe)
 {
-    size_t n_experts = moe->how->n_experts, n = moe->n_tokens * moe->how->n_chosen;
+    size_t n_experts = moe->spec->n_experts, n = moe->n_tokens * moe->spec->n_chosen;
 
     memset(moe->ends, 0, n_experts * sizeof *moe->ends);
     for (size_t i = 0; i < n; i++)
@@ -115,20 +108,20 @@ static void group_by_expert(struct moe *moe)
             moe->order[moe->ends[moe->experts[i]]++] = i;
 }
 
-static void show(const struct moe *moe, const struct model *model)
+static void show(const struct moe *moe)
 {
     struct routing routing = {
-        .stack = moe->spec,
-        .spec = moe->how,
+        .stack = moe->stack,
+        .spec = moe->spec,
         .batch = moe->batch,
         .layer = moe->layer,
-        .is_attention = moe->how == &moe->spec->attention_moe,
+        .is_attention = moe->spec == &moe->stack->attention_moe,
         .logits = moe->watched,
         .experts = moe->experts,
         .weights = moe->weights,
     };
 
-    model->watcher.see(model->watcher.context, &routing);
+    moe->watcher->see(moe->watcher->context, &routing);
 }
 
 struct gate_rows {
@@ -156,43 +149,43 @@ static void turn_hidden_rows(void *context, size_t begin, size_t end)
     }
 }
 
-static void find_logits(const struct moe *moe, const struct model *model,
+static void find_logits(const struct moe *moe, const struct engine *engine,
                         const struct moe_weights *weights, const float *x)
 {
-    const struct moe_spec *spec = moe->how;
+    const struct moe_spec *spec = moe->spec;
     struct gate_rows rows = {spec->gate, moe->hidden, spec->gate_size};
 
     if (spec->gate == GATE_LINEAR) {
-        mlp_multiply(model, &weights->router, x, moe->n_tokens, moe->logits, spec->n_experts);
+        linear_run(engine, &weights->router, x, moe->n_tokens, moe->logits, spec->n_experts);
         return;
     }
-    for (size_t first = 0; first < moe->n_tokens; first += MLP_ROWS) {
-        size_t n_rows = moe->n_tokens - first < MLP_ROWS ? moe->n_tokens - first : MLP_ROWS;
+    for (size_t first = 0; first < moe->n_tokens; first += ROWS_AT_ONCE) {
+        size_t n_rows = rows_at_once(moe->n_tokens - first);
 
-        mlp_multiply(model, &weights->router_hidden, x + first * moe->spec->hidden_size, n_rows,
+        linear_run(engine, &weights->router_hidden, x + first * moe->stack->hidden_size, n_rows,
                      moe->hidden, spec->gate_size);
-        forward_each(model->threads, n_rows, spec->gate_size, turn_hidden_rows, &rows);
-        mlp_multiply(model, &weights->router, moe->hidden, n_rows,
+        rows_each(engine->threads, n_rows, spec->gate_size, turn_hidden_rows, &rows);
+        linear_run(engine, &weights->router, moe->hidden, n_rows,
                      moe->logits + first * spec->n_experts, spec->n_experts);
     }
 }
 
-void moe_choose(struct moe *moe, const struct model *model, const struct moe_weights *weights,
+void moe_choose(struct moe *moe, const struct engine *engine, const struct moe_weights *weights,
                 const float *x)
 {
-    const struct moe_spec *spec = moe->how;
+    const struct moe_spec *spec = moe->spec;
 
     moe->choice_bias = weights->choice_bias;
-    find_logits(moe, model, weights, x);
+    find_logits(moe, engine, weights, x);
     if (moe->watched)
         memcpy(moe->watched, moe->logits,
                moe->n_tokens * spec->n_experts * sizeof *moe->watched);
-    forward_each(model->threads, moe->n_tokens, spec->n_experts * spec->n_chosen, choose_rows,
+    rows_each(engine->threads, moe->n_tokens, spec->n_experts * spec->n_chosen, choose_rows,
                  moe);
     if (capacity_is_limited(spec))
         drop_choices(moe);
     if (moe->watched)
-        show(moe, model);
+        show(moe);
     group_by_expert(moe);
 }
 
@@ -201,12 +194,11 @@ static struct moe_group group_at(const struct moe *moe, size_t expert, size_t fi
 {
     struct moe_group group = {.expert = expert, .first = first};
 
-    while (group.expert < moe->how->n_experts && moe->ends[group.expert] <= first)
+    while (group.expert < moe->spec->n_experts && moe->ends[group.expert] <= first)
         group.expert++;
-    if (group.expert == moe->how->n_experts)
+    if (group.expert == moe->spec->n_experts)
         return group;
-    group.n_rows = moe->ends[group.expert] - first;
-    group.n_rows = group.n_rows < MLP_ROWS ? group.n_rows : MLP_ROWS;
+    group.n_rows = rows_at_once(moe->ends[group.expert] - first);
     group.choices = moe->order + first;
     return group;
 }
@@ -232,13 +224,13 @@ struct rows { /* of one expert */
 
 static size_t token_of(const struct rows *rows, size_t row)
 {
-    return rows->choices[row] / rows->moe->how->n_chosen;
+    return rows->choices[row] / rows->moe->spec->n_chosen;
 }
 
 static void gather_rows(void *context, size_t begin, size_t end)
 {
     const struct rows *rows = context;
-    size_t n = rows->moe->spec->hidden_size;
+    size_t n = rows->moe->stack->hidden_size;
 
     for (size_t r = begin; r < end; r++)
         memcpy(rows->moe->in + r * n, rows->x + token_of(rows, r) * n, n * sizeof(float));
@@ -247,7 +239,7 @@ static void gather_rows(void *context, size_t begin, size_t end)
 static void scatter_rows(void *context, size_t begin, size_t end)
 {
     const struct rows *rows = context;
-    size_t n = rows->moe->spec->hidden_size;
+    size_t n = rows->moe->stack->hidden_size;
 
     for (size_t r = begin; r < end; r++) {
         float *out = rows->moe->out + r * n;
@@ -262,8 +254,8 @@ static void scatter_rows(void *context, size_t begin, size_t end)
 static void clamp_rows(void *context, size_t begin, size_t end)
 {
     const struct moe *moe = context;
-    size_t n = moe->how->intermediate_size;
-    float limit = moe->how->clamp, alpha = moe->how->alpha;
+    size_t n = moe->spec->intermediate_size;
+    float limit = moe->spec->clamp, alpha = moe->spec->alpha;
 
     for (size_t r = begin; r < end; r++) {
         const float *pairs = moe->up + r * 2 * n;
@@ -281,47 +273,47 @@ static void clamp_rows(void *context, size_t begin, size_t end)
     }
 }
 
-static void run_clamped(const struct moe *moe, const struct model *model,
+static void run_clamped(const struct moe *moe, const struct engine *engine,
                         const struct moe_weights *weights, size_t expert, size_t n_rows)
 {
-    size_t n = moe->how->intermediate_size;
+    size_t n = moe->spec->intermediate_size;
 
-    mlp_multiply(model, &weights->up[expert], moe->in, n_rows, moe->up, 2 * n);
-    forward_each(model->threads, n_rows, n, clamp_rows, (void *)moe);
-    mlp_multiply(model, &weights->down[expert], moe->gate, n_rows, moe->out,
-                 moe->spec->hidden_size);
+    linear_run(engine, &weights->up[expert], moe->in, n_rows, moe->up, 2 * n);
+    rows_each(engine->threads, n_rows, n, clamp_rows, (void *)moe);
+    linear_run(engine, &weights->down[expert], moe->gate, n_rows, moe->out,
+                 moe->stack->hidden_size);
 }
 
-static void run_group(const struct moe *moe, const struct model *model,
+static void run_group(const struct moe *moe, const struct engine *engine,
                       const struct moe_weights *weights, const struct moe_group *group,
                       const float *x, float *delta)
 {
     struct rows rows = {moe, group->choices, x, delta};
-    size_t e = group->expert, n = moe->spec->hidden_size;
+    size_t e = group->expert, n = moe->stack->hidden_size;
 
-    forward_each(model->threads, group->n_rows, n, gather_rows, &rows);
-    if (moe->how->clamp > 0)
-        run_clamped(moe, model, weights, e, group->n_rows);
+    rows_each(engine->threads, group->n_rows, n, gather_rows, &rows);
+    if (moe->spec->clamp > 0)
+        run_clamped(moe, engine, weights, e, group->n_rows);
     else
-        mlp_run(model, moe->spec->activation, &weights->gate[e], &weights->up[e],
+        mlp_run(engine, moe->stack->activation, &weights->gate[e], &weights->up[e],
                 &weights->down[e], moe->in, group->n_rows, moe->gate, moe->up, moe->out);
-    forward_each(model->threads, group->n_rows, n, scatter_rows, &rows);
+    rows_each(engine->threads, group->n_rows, n, scatter_rows, &rows);
 }
 
 /* The expert that every token passes. */
-static void run_shared(const struct moe *moe, const struct model *model,
+static void run_shared(const struct moe *moe, const struct engine *engine,
                        const struct moe_weights *weights, const float *x, float *delta)
 {
-    size_t n = moe->spec->hidden_size;
+    size_t n = moe->stack->hidden_size;
 
-    for (size_t first = 0; first < moe->n_tokens; first += MLP_ROWS) {
-        size_t n_rows = moe->n_tokens - first < MLP_ROWS ? moe->n_tokens - first : MLP_ROWS;
+    for (size_t first = 0; first < moe->n_tokens; first += ROWS_AT_ONCE) {
+        size_t n_rows = rows_at_once(moe->n_tokens - first);
         float *gates = moe->logits; /* the choices are made, its rows are free */
 
-        mlp_run(model, moe->spec->activation, &weights->shared_gate, &weights->shared_up,
+        mlp_run(engine, moe->stack->activation, &weights->shared_gate, &weights->shared_up,
                 &weights->shared_down, x + first * n, n_rows, moe->gate, moe->up, moe->out);
         if (weights->shared_router.matrix.data) {
-            mlp_multiply(model, &weights->shared_router, x + first * n, n_rows, gates, 1);
+            linear_run(engine, &weights->shared_router, x + first * n, n_rows, gates, 1);
             vector_activate(ACTIVATION_SIGMOID, gates, n_rows, gates);
         }
         for (size_t r = 0; r < n_rows; r++) {
@@ -347,13 +339,13 @@ static void prefetch(const struct moe_weights *weights, const struct moe_group *
     }
 }
 
-void moe_run(struct moe *moe, const struct model *model, const struct moe_weights *weights,
+void moe_run(struct moe *moe, const struct engine *engine, const struct moe_weights *weights,
              const float *x, float *delta)
 {
-    size_t n = moe->spec->hidden_size;
+    size_t n = moe->stack->hidden_size;
     struct moe_group group, next;
 
-    moe_choose(moe, model, weights, x);
+    moe_choose(moe, engine, weights, x);
     memset(delta, 0, moe->n_tokens * n * sizeof *delta);
     next = moe_first(moe);
     prefetch(weights, &next);
@@ -361,10 +353,10 @@ void moe_run(struct moe *moe, const struct model *model, const struct moe_weight
         group = next;
         next = moe_next(moe, &group);
         prefetch(weights, &next);
-        run_group(moe, model, weights, &group, x, delta);
+        run_group(moe, engine, weights, &group, x, delta);
     }
-    if (moe->how->shared_size)
-        run_shared(moe, model, weights, x, delta);
+    if (moe->spec->shared_size)
+        run_shared(moe, engine, weights, x, delta);
     for (size_t t = 0; weights->bias && t < moe->n_tokens; t++)
         vector_add(weights->bias, n, delta + t * n);
 }

@@ -9,12 +9,15 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "model/model.h"
+#include "model/engine.h"
+#include "model/parameters.h"
+#include "model/routing.h"
 
 struct moe { /* of one forward pass, for all its layers; a zeroed struct: none */
-    const struct stack_spec *spec;
-    const struct moe_spec *how; /* the stack's, of attention or of the MLP */
+    const struct stack_spec *stack;
+    const struct moe_spec *spec; /* the stack's, of attention or of the MLP */
     const struct batch *batch;
+    const struct routing_watcher *watcher;
     size_t n_tokens;
     size_t layer;         /* that runs */
     const float *choice_bias; /* of the layer that runs, or NULL */
@@ -25,22 +28,22 @@ struct moe { /* of one forward pass, for all its layers; a zeroed struct: none *
     float *weights;    /* [n_tokens, n_chosen]; 0 for one that its expert had no room for */
     size_t *ends;      /* [n_experts], in `order` */
     size_t *order;     /* numbers of choices, at most n_tokens * n_chosen, by expert, then by token */
-    float *in, *out;   /* [MLP_ROWS, hidden_size] */
-    float *gate, *up;  /* [MLP_ROWS, the widest expert] */
-    float *hidden;     /* [MLP_ROWS, gate_size], of a router that is not linear */
+    float *in, *out;   /* [ROWS_AT_ONCE, hidden_size] */
+    float *gate, *up;  /* [ROWS_AT_ONCE, the widest expert] */
+    float *hidden;     /* [ROWS_AT_ONCE, gate_size], of a router that is not linear */
 };
 
-/* how: spec->moe or spec->attention_moe. ERROR_RESOURCES names the size. Released with
- * moe_release. */
-int moe_init(struct moe *moe, const struct model *model, const struct stack_spec *spec,
-             const struct moe_spec *how, const struct batch *batch, struct error *err);
-void moe_release(struct moe *moe);
+/* spec: stack->moe or stack->attention_moe. In memory of the workspace. ERROR_RESOURCES names the
+ * size. */
+int moe_init(struct moe *moe, const struct stack_spec *stack, const struct moe_spec *spec,
+             const struct batch *batch, const struct routing_watcher *watcher,
+             struct workspace *workspace, struct error *err);
 
 /* Lets the router choose for the tokens of x, and groups the choices. */
-void moe_choose(struct moe *moe, const struct model *model, const struct moe_weights *weights,
+void moe_choose(struct moe *moe, const struct engine *engine, const struct moe_weights *weights,
                 const float *x);
 
-struct moe_group { /* of choices of one expert, at most MLP_ROWS; n_rows 0: there are no more */
+struct moe_group { /* of choices of one expert, at most ROWS_AT_ONCE; n_rows 0: there are no more */
     size_t expert, first, n_rows;
     const size_t *choices; /* [n_rows]: token * n_chosen + slot */
 };
@@ -49,7 +52,7 @@ struct moe_group moe_next(const struct moe *moe, const struct moe_group *group);
 
 /* delta [n_tokens, hidden_size] = what the experts make of x. experts and weights of `moe` keep the
  * choices until the next layer. */
-void moe_run(struct moe *moe, const struct model *model, const struct moe_weights *weights,
+void moe_run(struct moe *moe, const struct engine *engine, const struct moe_weights *weights,
              const float *x, float *delta);
 
 #endif

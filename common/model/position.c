@@ -3,8 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/memory.h"
 #include "math/vector.h"
+
+enum { SPAN_STEP = 64 };
 
 /* ---- rotation ---- */
 
@@ -24,33 +25,26 @@ static void fill_sequence(struct position_angles *angles, const struct rope_spec
 }
 
 int position_angles_init(struct position_angles *angles, const struct rope_spec *rope,
-                         const struct batch *batch, struct error *err)
+                         const struct batch *batch, struct workspace *workspace,
+                         struct error *err)
 {
-    size_t n_tokens = batch->n_sequences ? batch->ends[batch->n_sequences - 1] : 0;
-    size_t n_pairs = rope->n_dims / 2, start = 0;
+    size_t n_tokens = batch_n_tokens(batch), n_pairs = rope->n_dims / 2;
     float *frequencies;
 
     *angles = (struct position_angles){.n_pairs = n_pairs};
-    angles->cosines = memory_try(n_tokens, 2 * n_pairs * sizeof(float), "angles", err);
-    if (!angles->cosines)
+    angles->cosines =
+        workspace_take(workspace, n_tokens, 2 * n_pairs * sizeof(float), "angles", err);
+    frequencies = workspace_take(workspace, n_pairs, sizeof *frequencies, "angles", err);
+    if (!angles->cosines || !frequencies)
         return -1;
     angles->sines = angles->cosines + n_tokens * n_pairs;
-    frequencies = memory_zalloc(n_pairs, sizeof *frequencies);
     for (size_t s = 0; s < batch->n_sequences; s++) {
-        size_t n = batch->ends[s] - start, first = batch->caches ? batch->caches[s]->n_tokens : 0;
+        size_t n = batch_length(batch->ends, s), first = batch_n_cached(batch, s);
 
         rope_spec_frequencies(rope, first + n, frequencies);
-        fill_sequence(angles, rope, start, n, first, frequencies);
-        start = batch->ends[s];
+        fill_sequence(angles, rope, batch_start(batch->ends, s), n, first, frequencies);
     }
-    free(frequencies);
     return 0;
-}
-
-void position_angles_release(struct position_angles *angles)
-{
-    free(angles->cosines);
-    *angles = (struct position_angles){0};
 }
 
 void position_rotate(const struct position_angles *angles, size_t token, float *head)
@@ -97,18 +91,13 @@ size_t position_bucket(long distance, const struct stack_spec *stack)
 }
 
 int position_bias_init(struct position_bias *bias, const struct stack_spec *stack, size_t n_tokens,
-                       struct error *err)
+                       struct workspace *workspace, struct error *err)
 {
-    bias->span = n_tokens;
-    bias->values = memory_try(2 * n_tokens + 1, stack->n_heads * sizeof(float), "position biases",
-                              err);
+    /* In steps, so that a text which grows by a token does not take more memory each time. */
+    bias->span = n_tokens / SPAN_STEP * SPAN_STEP + SPAN_STEP;
+    bias->values = workspace_take(workspace, 2 * bias->span + 1, stack->n_heads * sizeof(float),
+                                  "position biases", err);
     return bias->values ? 0 : -1;
-}
-
-void position_bias_release(struct position_bias *bias)
-{
-    free(bias->values);
-    *bias = (struct position_bias){0};
 }
 
 void position_bias_fill(struct position_bias *bias, const float *table,

@@ -6,18 +6,19 @@
 
 #include "arch/model_spec.h"
 #include "base/error.h"
-#include "model/model.h"
+#include "model/batch.h"
+#include "model/workspace.h"
 
 struct position_angles { /* of the tokens of a batch */
     size_t n_pairs;
     float *cosines, *sines; /* [n_tokens, n_pairs] */
 };
 
-/* Source: RoFormer (arXiv 2104.09864), in the half rotation of transformers. Released with
- * position_angles_release. ERROR_RESOURCES. */
+/* Source: RoFormer (arXiv 2104.09864), in the half rotation of transformers. In memory of the
+ * workspace. ERROR_RESOURCES. */
 int position_angles_init(struct position_angles *angles, const struct rope_spec *rope,
-                         const struct batch *batch, struct error *err);
-void position_angles_release(struct position_angles *angles);
+                         const struct batch *batch, struct workspace *workspace,
+                         struct error *err);
 /* Turns the query or key of one head of token number `token` of the batch. */
 void position_rotate(const struct position_angles *angles, size_t token, float *head);
 /* The same, where items 2i and 2i + 1 of the head are a pair. */
@@ -28,10 +29,9 @@ struct position_bias { /* see struct attention_spec */
     size_t span;
 };
 
-/* Room for distances below n_tokens. Released with position_bias_release. ERROR_RESOURCES. */
+/* Room for distances below n_tokens, in memory of the workspace. ERROR_RESOURCES. */
 int position_bias_init(struct position_bias *bias, const struct stack_spec *stack, size_t n_tokens,
-                       struct error *err);
-void position_bias_release(struct position_bias *bias);
+                       struct workspace *workspace, struct error *err);
 /* From the table [n_buckets, n_heads] of a layer. Source: T5 (arXiv 1910.10683), architectures.md
  * D. */
 void position_bias_fill(struct position_bias *bias, const float *table,

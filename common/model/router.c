@@ -46,16 +46,16 @@ static void mix_one(const float *scores, size_t n, float jitter, uint32_t *exper
     *weight = (float)(1 / sum);
 }
 
-static void choose_sparsemixer(const struct moe_spec *moe, float *logits, uint32_t *experts,
+static void choose_sparsemixer(const struct moe_spec *spec, float *logits, uint32_t *experts,
                                float *weights)
 {
-    mix_one(logits, moe->n_experts, moe->jitter, &experts[0], &weights[0]);
+    mix_one(logits, spec->n_experts, spec->jitter, &experts[0], &weights[0]);
     logits[experts[0]] = -INFINITY; /* exp makes it 0 */
-    mix_one(logits, moe->n_experts, moe->jitter, &experts[1], &weights[1]);
+    mix_one(logits, spec->n_experts, spec->jitter, &experts[1], &weights[1]);
 }
 
 /* What a group counts: its best expert, or the sum of its best two. */
-static float judge_group(const struct moe_spec *moe, const float *scores, size_t n)
+static float judge_group(const struct moe_spec *spec, const float *scores, size_t n)
 {
     float best = -INFINITY, second = -INFINITY;
 
@@ -67,22 +67,22 @@ static float judge_group(const struct moe_spec *moe, const float *scores, size_t
             second = scores[e];
         }
     }
-    return moe->router == ROUTER_TOP_P ? best : best + second;
+    return spec->router == ROUTER_TOP_P ? best : best + second;
 }
 
 /* No expert of the groups that are not among the best can be chosen. judged [n_groups]: scratch. */
-static void drop_groups(const struct moe_spec *moe, float *scores, float *judged)
+static void drop_groups(const struct moe_spec *spec, float *scores, float *judged)
 {
-    size_t size = moe->n_experts / moe->n_groups;
+    size_t size = spec->n_experts / spec->n_groups;
 
-    for (size_t g = 0; g < moe->n_groups; g++)
-        judged[g] = judge_group(moe, scores + g * size, size);
-    for (size_t g = 0; g < moe->n_groups; g++) {
+    for (size_t g = 0; g < spec->n_groups; g++)
+        judged[g] = judge_group(spec, scores + g * size, size);
+    for (size_t g = 0; g < spec->n_groups; g++) {
         size_t n_better = 0;
 
-        for (size_t other = 0; other < moe->n_groups; other++)
+        for (size_t other = 0; other < spec->n_groups; other++)
             n_better += judged[other] > judged[g] || (other < g && judged[other] == judged[g]);
-        for (size_t e = 0; n_better >= moe->n_kept_groups && e < size; e++)
+        for (size_t e = 0; n_better >= spec->n_kept_groups && e < size; e++)
             scores[g * size + e] = -INFINITY;
     }
 }
@@ -97,40 +97,40 @@ static void divide_by_sum(float *weights, size_t n, float least)
         weights[i] /= sum;
 }
 
-size_t router_scratch(const struct moe_spec *moe)
+size_t router_scratch(const struct moe_spec *spec)
 {
-    return moe->n_experts + moe->n_groups;
+    return spec->n_experts + spec->n_groups;
 }
 
-void router_choose(const struct moe_spec *moe, const float *bias, float *logits, float *scratch,
+void router_choose(const struct moe_spec *spec, const float *bias, float *logits, float *scratch,
                    uint32_t *experts, float *weights)
 {
-    bool is_sigmoid = moe->router == ROUTER_SIGMOID || moe->router == ROUTER_SIGMOID_SUM_1;
-    size_t n = moe->n_experts, k = moe->n_chosen;
+    bool is_sigmoid = spec->router == ROUTER_SIGMOID || spec->router == ROUTER_SIGMOID_SUM_1;
+    size_t n = spec->n_experts, k = spec->n_chosen;
     float *scores = logits;
 
-    if (moe->router == ROUTER_SPARSEMIXER) {
-        choose_sparsemixer(moe, logits, experts, weights);
+    if (spec->router == ROUTER_SPARSEMIXER) {
+        choose_sparsemixer(spec, logits, experts, weights);
         return;
     }
     if (is_sigmoid)
         vector_activate(ACTIVATION_SIGMOID, logits, n, logits);
-    else if (moe->router != ROUTER_TOP_LOGITS)
+    else if (spec->router != ROUTER_TOP_LOGITS)
         softmax(logits, n);
     if (bias) {
         scores = scratch;
         for (size_t e = 0; e < n; e++)
             scores[e] = logits[e] + bias[e];
     }
-    if (moe->n_groups)
-        drop_groups(moe, scores, scratch + n);
+    if (spec->n_groups)
+        drop_groups(spec, scores, scratch + n);
     take_largest(scores, n, k, experts, weights);
     for (size_t i = 0; bias && i < k; i++)
         weights[i] = logits[experts[i]];
-    if (moe->router == ROUTER_TOP_LOGITS)
+    if (spec->router == ROUTER_TOP_LOGITS)
         softmax(weights, k);
-    if (moe->router == ROUTER_TOP_P_SUM_1 || moe->router == ROUTER_SIGMOID_SUM_1)
+    if (spec->router == ROUTER_TOP_P_SUM_1 || spec->router == ROUTER_SIGMOID_SUM_1)
         divide_by_sum(weights, k, is_sigmoid ? 1e-20f : 0);
-    if (moe->weight_factor != 1)
-        vector_scale(weights, moe->weight_factor, k, weights);
+    if (spec->weight_factor != 1)
+        vector_scale(weights, spec->weight_factor, k, weights);
 }

@@ -11,8 +11,8 @@
  * the lower number. logits [n_experts] are used up. bias [n_experts], or NULL, is added to what
  * experts are chosen by, but not to their weights. scratch has router_scratch floats. Source:
  * architectures.md 0.8. */
-void router_choose(const struct moe_spec *moe, const float *bias, float *logits, float *scratch,
+void router_choose(const struct moe_spec *spec, const float *bias, float *logits, float *scratch,
                    uint32_t *experts, float *weights);
-size_t router_scratch(const struct moe_spec *moe);
+size_t router_scratch(const struct moe_spec *spec);
 
 #endif

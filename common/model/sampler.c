@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/memory.h"
 #include "math/vector.h"
 
 struct candidate {
@@ -12,18 +11,21 @@ struct candidate {
     double weight; /* its probability, but for a factor that all share */
 };
 
+struct draw {
+    const struct sampling *sampling;
+    struct candidate *candidates;
+    size_t n_candidates;
+};
+
 void sampler_init(struct sampler *sampler, const struct sampling *sampling, size_t n_logits)
 {
     *sampler = (struct sampler){.sampling = *sampling, .n_logits = n_logits};
     random_init(&sampler->random, sampling->seed);
-    if (sampling->temperature > 0)
-        sampler->candidates = memory_zalloc(n_logits, sizeof *sampler->candidates);
 }
 
-void sampler_release(struct sampler *sampler)
+size_t sampler_scratch_bytes(const struct sampler *sampler)
 {
-    free(sampler->candidates);
-    *sampler = (struct sampler){0};
+    return sampler->sampling.temperature > 0 ? sampler->n_logits * sizeof(struct candidate) : 0;
 }
 
 /* Largest first; of equal ones the lowest id. */
@@ -36,68 +38,71 @@ static int compare(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static void sort(struct sampler *sampler)
+static void sort(struct draw *draw)
 {
-    qsort(sampler->candidates, sampler->n_candidates, sizeof *sampler->candidates, compare);
+    qsort(draw->candidates, draw->n_candidates, sizeof *draw->candidates, compare);
 }
 
-static double sum_weights(const struct sampler *sampler)
+static double sum_weights(const struct draw *draw)
 {
     double sum = 0;
 
-    for (size_t i = 0; i < sampler->n_candidates; i++)
-        sum += sampler->candidates[i].weight;
+    for (size_t i = 0; i < draw->n_candidates; i++)
+        sum += draw->candidates[i].weight;
     return sum;
 }
 
-static void keep_top_k(struct sampler *sampler)
+static void keep_top_k(struct draw *draw)
 {
-    size_t n = sampler->sampling.top_k;
+    size_t n = draw->sampling->top_k;
 
-    sort(sampler);
-    while (n < sampler->n_candidates &&
-           sampler->candidates[n].logit == sampler->candidates[n - 1].logit)
+    sort(draw);
+    while (n < draw->n_candidates &&
+           draw->candidates[n].logit == draw->candidates[n - 1].logit)
         n++;
-    if (n < sampler->n_candidates)
-        sampler->n_candidates = n;
+    if (n < draw->n_candidates)
+        draw->n_candidates = n;
 }
 
 /* Leaves out the smallest, as long as they have no more than 1 - top_p together. */
-static void keep_top_p(struct sampler *sampler)
+static void keep_top_p(struct draw *draw)
 {
-    double total = sum_weights(sampler), rest = (1 - sampler->sampling.top_p) * total;
-    double share = rest / (double)sampler->n_candidates, sum;
+    double total = sum_weights(draw), rest = (1 - draw->sampling->top_p) * total;
+    double share = rest / (double)draw->n_candidates, sum;
     size_t n = 0;
 
     /* All that have less than an equal share of what is left out are: so there are few to sort. */
-    for (size_t i = 0; i < sampler->n_candidates; i++)
-        if (sampler->candidates[i].weight >= share)
-            sampler->candidates[n++] = sampler->candidates[i];
-    sampler->n_candidates = n;
-    sort(sampler);
+    for (size_t i = 0; i < draw->n_candidates; i++)
+        if (draw->candidates[i].weight >= share)
+            draw->candidates[n++] = draw->candidates[i];
+    draw->n_candidates = n;
+    sort(draw);
     sum = total;
     for (size_t i = 0; i < n; i++)
-        sum -= sampler->candidates[i].weight; /* of those that are gone */
-    while (n > 1 && sum + sampler->candidates[n - 1].weight <= rest)
-        sum += sampler->candidates[--n].weight;
-    sampler->n_candidates = n;
+        sum -= draw->candidates[i].weight; /* of those that are gone */
+    while (n > 1 && sum + draw->candidates[n - 1].weight <= rest)
+        sum += draw->candidates[--n].weight;
+    draw->n_candidates = n;
 }
 
-static uint32_t draw(struct sampler *sampler)
+/* at: 0 to 1 */
+static uint32_t choose(const struct draw *draw, double at)
 {
-    double at = random_uniform(&sampler->random) * sum_weights(sampler);
     size_t i = 0;
 
-    for (; i + 1 < sampler->n_candidates; i++) {
-        at -= sampler->candidates[i].weight;
+    at *= sum_weights(draw);
+    for (; i + 1 < draw->n_candidates; i++) {
+        at -= draw->candidates[i].weight;
         if (at < 0)
             break;
     }
-    return sampler->candidates[i].id;
+    return draw->candidates[i].id;
 }
 
-int sampler_pick(struct sampler *sampler, const float *logits, uint32_t *id, struct error *err)
+int sampler_pick(struct sampler *sampler, const float *logits, void *scratch, uint32_t *id,
+                 struct error *err)
 {
+    struct draw draw = {&sampler->sampling, scratch, sampler->n_logits};
     float max = vector_max(logits, sampler->n_logits);
     double temperature = sampler->sampling.temperature;
     size_t at = 0;
@@ -111,14 +116,13 @@ int sampler_pick(struct sampler *sampler, const float *logits, uint32_t *id, str
         *id = (uint32_t)at;
         return 0;
     }
-    sampler->n_candidates = sampler->n_logits;
     for (size_t i = 0; i < sampler->n_logits; i++)
-        sampler->candidates[i] = (struct candidate){
+        draw.candidates[i] = (struct candidate){
             logits[i], (uint32_t)i, exp(((double)logits[i] - max) / temperature)};
     if (sampler->sampling.top_k)
-        keep_top_k(sampler);
+        keep_top_k(&draw);
     if (sampler->sampling.top_p < 1)
-        keep_top_p(sampler);
-    *id = draw(sampler);
+        keep_top_p(&draw);
+    *id = choose(&draw, random_uniform(&sampler->random));
     return 0;
 }

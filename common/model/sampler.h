@@ -16,18 +16,18 @@ struct sampling {
     uint64_t seed;
 };
 
-struct sampler {
+struct sampler { /* holds no memory: a copy draws what this would draw */
     struct sampling sampling;
     struct random random;
-    size_t n_logits, n_candidates;
-    struct candidate *candidates; /* [n_logits], scratch */
+    size_t n_logits;
 };
 
-/* Released with sampler_release. */
 void sampler_init(struct sampler *sampler, const struct sampling *sampling, size_t n_logits);
-void sampler_release(struct sampler *sampler);
 
-/* ERROR_INCOMPATIBLE when the largest logit is not a finite number. */
-int sampler_pick(struct sampler *sampler, const float *logits, uint32_t *id, struct error *err);
+/* ERROR_INCOMPATIBLE when the largest logit is not a finite number. scratch: sampler_scratch_bytes,
+ * aligned for any type. */
+int sampler_pick(struct sampler *sampler, const float *logits, void *scratch, uint32_t *id,
+                 struct error *err);
+size_t sampler_scratch_bytes(const struct sampler *sampler);
 
 #endif

@@ -362,7 +362,7 @@ static void run_step(const struct step *step, struct model *model, const float *
     struct gemm_matrix matrix = {.format = &matrix_f32, .data = step->weight,
                                  .n_out = step->dense.n_out, .n_in = width, .stride = width};
 
-    gemm_multiply(model->gemm, n_rows, in, width, &matrix, step->bias, out, matrix.n_out);
+    gemm_multiply(model->engine.gemm, n_rows, in, width, &matrix, step->bias, out, matrix.n_out);
     vector_activate(step->dense.activation, out, n_rows * matrix.n_out, out);
 }
 

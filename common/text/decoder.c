@@ -52,6 +52,7 @@ void token_list_clear(struct token_list *list)
 void token_list_release(struct token_list *list)
 {
     buffer_release(&list->bytes);
+    buffer_release(&list->scratch);
     free(list->ends);
     *list = (struct token_list){0};
 }
@@ -172,28 +173,28 @@ static int fallback_byte(const char *token, size_t length)
 static void run_byte_fallback(const struct step *step, const struct token_list *in,
                               struct token_list *out)
 {
-    struct buffer run = {0};
+    struct buffer *run = &out->scratch;
 
     (void)step;
+    buffer_clear(run);
     for (size_t i = 0; i <= in->n_tokens; i++) {
         size_t length = 0;
         const char *token = i < in->n_tokens ? token_at(in, i, &length) : NULL;
         int byte = token ? fallback_byte(token, length) : -1;
 
         if (byte >= 0) {
-            buffer_add_char(&run, (char)byte);
+            buffer_add_char(run, (char)byte);
             continue;
         }
-        if (run.size && utf8_valid_prefix(run.data, run.size) == run.size)
-            token_list_add(out, run.data, run.size);
+        if (run->size && utf8_valid_prefix(run->data, run->size) == run->size)
+            token_list_add(out, run->data, run->size);
         else
-            for (size_t k = 0; k < run.size; k++)
+            for (size_t k = 0; k < run->size; k++)
                 token_list_add(out, "\xef\xbf\xbd", 3);
-        buffer_clear(&run);
+        buffer_clear(run);
         if (token)
             token_list_add(out, token, length);
     }
-    buffer_release(&run);
 }
 
 /* The token's bytes if it consists of display characters only, else its own UTF-8. */
@@ -219,18 +220,18 @@ static void add_display_bytes(struct buffer *out, const char *token, size_t leng
 static void run_byte_level(const struct step *step, const struct token_list *in,
                            struct token_list *out)
 {
-    struct buffer bytes = {0};
+    struct buffer *bytes = &out->scratch;
 
     (void)step;
+    buffer_clear(bytes);
     for (size_t i = 0; i < in->n_tokens; i++) {
         size_t length;
         const char *token = token_at(in, i, &length);
 
-        add_display_bytes(&bytes, token, length);
+        add_display_bytes(bytes, token, length);
     }
-    utf8_add_lossy(&out->bytes, bytes.data, bytes.size);
+    utf8_add_lossy(&out->bytes, bytes->data, bytes->size);
     end_token(out);
-    buffer_release(&bytes);
 }
 
 /* The replacement becomes a space; in the first token it goes, unless nothing is prepended. */
@@ -569,20 +570,19 @@ static int run_step(const struct step *step, const struct token_list *in, struct
     return 0;
 }
 
-int decoder_run(const struct decoder *decoder, struct token_list *tokens, struct buffer *out,
-                struct error *err)
+int decoder_run(const struct decoder *decoder, struct token_list *tokens, struct token_list *other,
+                struct buffer *out, struct error *err)
 {
-    struct token_list other = {0};
     size_t n_first = tokens->bytes.size;
     int rc = 0;
 
     for (size_t i = 0; i < decoder->n_steps && rc == 0; i++) {
         struct token_list swap = *tokens;
 
-        token_list_clear(&other);
-        rc = run_step(&decoder->steps[i], tokens, &other, n_first, err);
-        *tokens = other;
-        other = swap;
+        token_list_clear(other);
+        rc = run_step(&decoder->steps[i], tokens, other, n_first, err);
+        *tokens = *other;
+        *other = swap;
     }
     for (size_t i = 0; decoder->joins_with_space && i < tokens->n_tokens; i++) {
         size_t length;
@@ -594,7 +594,6 @@ int decoder_run(const struct decoder *decoder, struct token_list *tokens, struct
     }
     if (rc == 0 && !decoder->joins_with_space)
         buffer_add(out, tokens->bytes.data, tokens->bytes.size);
-    token_list_release(&other);
     token_list_clear(tokens);
     return rc;
 }

@@ -19,14 +19,15 @@ struct token_list { /* strings in one buffer; zeroed: empty */
     struct buffer bytes;
     size_t *ends; /* [n_tokens], in bytes */
     size_t n_tokens, capacity;
+    struct buffer scratch; /* of who fills the list */
 };
 void token_list_add(struct token_list *list, const char *token, size_t length);
 void token_list_clear(struct token_list *list);
 void token_list_release(struct token_list *list);
 
-/* Adds the text of the tokens to `out`. Uses up the list. Fails, with nothing added, when the rules
+/* Adds the text of the tokens to `out`. Uses up the list; `other` is scratch. Fails, with nothing added, when the rules
  * of the file make more text of them than any honest ones do, or when a pattern takes too long. */
-int decoder_run(const struct decoder *decoder, struct token_list *tokens, struct buffer *out,
-                struct error *err);
+int decoder_run(const struct decoder *decoder, struct token_list *tokens, struct token_list *other,
+                struct buffer *out, struct error *err);
 
 #endif

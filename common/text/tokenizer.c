@@ -731,12 +731,11 @@ static bool is_special(const struct tokenizer *tokenizer, const char *token, siz
     return added && added->special;
 }
 
-int tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
-                     bool skip_special, struct buffer *out, struct error *err)
+/* lists: empty, scratch */
+static int decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
+                  bool skip_special, struct token_list lists[2], struct buffer *out,
+                  struct error *err)
 {
-    struct token_list tokens = {0};
-    int rc;
-
     for (size_t i = 0; i < n; i++) {
         const struct added_token *added = find_added_id(tokenizer, ids[i]);
         size_t length = 0;
@@ -748,10 +747,19 @@ int tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, siz
         }
         if (!token || (skip_special && is_special(tokenizer, token, length)))
             continue;
-        token_list_add(&tokens, token, length);
+        token_list_add(&lists[0], token, length);
     }
-    rc = decoder_run(tokenizer->decoder, &tokens, out, err);
-    token_list_release(&tokens);
+    return decoder_run(tokenizer->decoder, &lists[0], &lists[1], out, err);
+}
+
+int tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
+                     bool skip_special, struct buffer *out, struct error *err)
+{
+    struct token_list lists[2] = {0};
+    int rc = decode(tokenizer, ids, n, skip_special, lists, out, err);
+
+    token_list_release(&lists[0]);
+    token_list_release(&lists[1]);
     return rc;
 }
 
@@ -759,9 +767,8 @@ int tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_str
                          uint32_t id, bool skip_special, struct buffer *out, struct error *err)
 {
     static const char replacement[] = "\xef\xbf\xbd";
-    struct buffer before = {0}, now = {0};
+    struct buffer *before = &stream->before, *now = &stream->now;
     const uint32_t *ids;
-    int rc;
 
     if (stream->n_ids == stream->capacity) {
         stream->capacity = stream->capacity ? 2 * stream->capacity : 64;
@@ -770,25 +777,29 @@ int tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_str
     stream->ids[stream->n_ids++] = id;
     /* Decoders look at neighbours, so a few ids that are already out are decoded again. */
     ids = stream->ids + stream->n_prefix;
-    rc = tokenizer_decode(tokenizer, ids, stream->n_read - stream->n_prefix, skip_special, &before,
-                          err);
-    if (rc == 0)
-        rc = tokenizer_decode(tokenizer, ids, stream->n_ids - stream->n_prefix, skip_special, &now,
-                              err);
-    if (rc == 0 && now.size > before.size &&
-        !(now.size >= 3 && memcmp(now.data + now.size - 3, replacement, 3) == 0)) {
-        buffer_add(out, now.data + before.size, now.size - before.size);
+    buffer_clear(before);
+    buffer_clear(now);
+    if (decode(tokenizer, ids, stream->n_read - stream->n_prefix, skip_special, stream->lists,
+               before, err) ||
+        decode(tokenizer, ids, stream->n_ids - stream->n_prefix, skip_special, stream->lists, now,
+               err))
+        return -1;
+    if (now->size > before->size &&
+        !(now->size >= 3 && memcmp(now->data + now->size - 3, replacement, 3) == 0)) {
+        buffer_add(out, now->data + before->size, now->size - before->size);
         stream->n_prefix = stream->n_read;
         stream->n_read = stream->n_ids;
     }
-    buffer_release(&before);
-    buffer_release(&now);
-    return rc;
+    return 0;
 }
 
 void tokenizer_stream_release(struct tokenizer_stream *stream)
 {
     free(stream->ids);
+    token_list_release(&stream->lists[0]);
+    token_list_release(&stream->lists[1]);
+    buffer_release(&stream->before);
+    buffer_release(&stream->now);
     *stream = (struct tokenizer_stream){0};
 }
 

@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/folder.h"
+#include "text/decoder.h"
 #include "text/token_table.h"
 
 struct tokenizer;         /* read-only once loaded; threads share it */
@@ -67,6 +68,8 @@ int tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, siz
 struct tokenizer_stream { /* zeroed to begin */
     uint32_t *ids;
     size_t n_ids, capacity, n_read, n_prefix;
+    struct token_list lists[2]; /* scratch, as the buffers */
+    struct buffer before, now;
 };
 /* Adds to `out` what the new id makes certain, maybe nothing. */
 int tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_stream *stream,

@@ -13,8 +13,7 @@ enum { N_KEYS = 600, N_HEADS = 4, N_KV = 2, DIM = 6 };
 
 struct rig {
     struct threads *threads;
-    struct gemm *gemm;
-    struct attention *attention;
+    struct engine engine;
     float *queries, *keys, *values, *out; /* [N_KEYS, heads, DIM] */
 };
 
@@ -34,19 +33,16 @@ static void rig_init(struct rig *rig, float scale, size_t n_threads)
     struct error err = {0};
 
     *rig = (struct rig){.threads = threads_new(n_threads, &err)};
-    rig->gemm = gemm_new(rig->threads, &err);
-    rig->attention = attention_new(threads_count(rig->threads), N_HEADS, &err);
+    CHECK(engine_init(&rig->engine, rig->threads, &err) == 0);
     rig->queries = fill(N_KEYS * N_HEADS * DIM, scale, 1);
     rig->keys = fill(N_KEYS * N_KV * DIM, scale, 2);
     rig->values = fill(N_KEYS * N_KV * DIM, 1, 3);
     rig->out = memory_zalloc(N_KEYS * N_HEADS * DIM, sizeof *rig->out);
-    CHECK(rig->attention != NULL);
 }
 
 static void rig_release(struct rig *rig)
 {
-    attention_free(rig->attention);
-    gemm_free(rig->gemm);
+    engine_release(&rig->engine);
     threads_free(rig->threads);
     free(rig->queries);
     free(rig->keys);
@@ -79,8 +75,7 @@ static void run(struct rig *rig, size_t first, size_t n)
         .out_stride = N_HEADS * DIM,
     };
 
-    CHECK(attention_run(rig->attention, &sticks, &sequence, 1, rig->gemm, rig->threads, &err) ==
-          0);
+    CHECK(attention_run(&rig->engine, &sticks, &sequence, 1, &err) == 0);
 }
 
 /* From the definition: the share of a key is sigmoid(score) times all 1 - sigmoid(score) of the
@@ -362,15 +357,13 @@ static void attend(struct stage *stage, const struct attention_spec *spec,
 {
     struct error err = {0};
     struct threads *threads = threads_new(n_threads, &err);
-    struct gemm *gemm = gemm_new(threads, &err);
-    struct attention *attention = attention_new(threads_count(threads), N_HEADS, &err);
+    struct engine engine;
 
+    CHECK(engine_init(&engine, threads, &err) == 0);
     for (size_t i = 0; i < N_KEYS * N_HEADS * DIM; i++)
         stage->out[i] = NAN;
-    CHECK(attention && attention_run(attention, spec, sequences, n_sequences, gemm, threads,
-                                     &err) == 0);
-    attention_free(attention);
-    gemm_free(gemm);
+    CHECK(attention_run(&engine, spec, sequences, n_sequences, &err) == 0);
+    engine_release(&engine);
     threads_free(threads);
 }
 

@@ -78,17 +78,18 @@ static void the_length_of_each_text_decides(void)
 
     for (size_t r = 0; r < N_ROPES; r++) {
         struct batch batch = {.ends = ends, .n_sequences = 5};
+        struct workspace workspace = {0};
         struct position_angles angles;
         struct error err = {0};
         size_t begin = 0;
 
-        CHECK(position_angles_init(&angles, ropes[r], &batch, &err) == 0);
+        CHECK(position_angles_init(&angles, ropes[r], &batch, &workspace, &err) == 0);
         CHECK(angles.n_pairs == N_PAIRS);
         for (size_t s = 0; s < 5; s++) {
             check_rows(&angles, ropes[r], begin, 0, ends[s] - begin);
             begin = ends[s];
         }
-        position_angles_release(&angles);
+        workspace_release(&workspace);
     }
 }
 
@@ -101,6 +102,7 @@ static void tokens_in_the_cache_belong_to_the_length(void)
         struct cache held[6] = {{0}}, *caches[6];
         size_t ends[6], begin = 0;
         struct batch batch = {.ends = ends, .n_sequences = 6, .caches = caches};
+        struct workspace workspace = {0};
         struct position_angles angles;
         struct error err = {0};
 
@@ -109,12 +111,12 @@ static void tokens_in_the_cache_belong_to_the_length(void)
             caches[s] = &held[s];
             ends[s] = (s ? ends[s - 1] : 0) + n_new[s];
         }
-        CHECK(position_angles_init(&angles, ropes[r], &batch, &err) == 0);
+        CHECK(position_angles_init(&angles, ropes[r], &batch, &workspace, &err) == 0);
         for (size_t s = 0; s < 6; s++) {
             check_rows(&angles, ropes[r], begin, n_cached[s], n_cached[s] + n_new[s]);
             begin = ends[s];
         }
-        position_angles_release(&angles);
+        workspace_release(&workspace);
     }
 }
 
@@ -123,10 +125,11 @@ static void halves_or_neighbours_are_turned(void)
     static const size_t ends[] = {3};
     struct batch batch = {.ends = ends, .n_sequences = 1};
     float halves[] = {1, 2, 3, 4, 5, 6, 7}, pairs[] = {1, 4, 2, 5, 3, 6, 7};
+    struct workspace workspace = {0};
     struct position_angles angles;
     struct error err = {0};
 
-    CHECK(position_angles_init(&angles, &plain, &batch, &err) == 0);
+    CHECK(position_angles_init(&angles, &plain, &batch, &workspace, &err) == 0);
     position_rotate(&angles, 2, halves);
     position_rotate_pairs(&angles, 2, pairs);
     for (size_t i = 0; i < N_PAIRS; i++) {
@@ -137,7 +140,7 @@ static void halves_or_neighbours_are_turned(void)
         CHECK(pairs[2 * i] == halves[i] && pairs[2 * i + 1] == halves[i + 3]);
     }
     CHECK(halves[6] == 7 && pairs[6] == 7); /* what is behind does not rotate */
-    position_angles_release(&angles);
+    workspace_release(&workspace);
 }
 
 TESTS(TEST(the_length_of_each_text_decides), TEST(tokens_in_the_cache_belong_to_the_length),

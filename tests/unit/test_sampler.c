@@ -7,6 +7,8 @@
 
 enum { N = 10, N_DRAWS = 200000 };
 
+static double scratch[N * 4];
+
 static const float logits[N] = {1.5, -0.5, 3.0, 0.25, 3.0, -2.0, 2.0, 0.25, -7.0, 2.5};
 
 static void probabilities_are_those_of_transformers(void)
@@ -42,10 +44,11 @@ static void probabilities_are_those_of_transformers(void)
         size_t counts[N] = {0};
 
         sampler_init(&sampler, &sampling, N);
+        CHECK(sampler_scratch_bytes(&sampler) <= sizeof scratch);
         for (size_t k = 0; k < N_DRAWS; k++) {
             uint32_t id = N;
 
-            CHECK(sampler_pick(&sampler, logits, &id, &err) == 0 && id < N);
+            CHECK(sampler_pick(&sampler, logits, scratch, &id, &err) == 0 && id < N);
             counts[id < N ? id : 0]++;
         }
         for (size_t id = 0; id < N; id++) {
@@ -55,7 +58,6 @@ static void probabilities_are_those_of_transformers(void)
              * K or P forbids it. */
             CHECK(fabs(share - p) <= 5 * sqrt(p * (1 - p) / N_DRAWS) + 1e-6);
         }
-        sampler_release(&sampler);
     }
 }
 
@@ -67,8 +69,7 @@ static void temperature_0_takes_the_largest_and_of_equal_ones_the_first(void)
     uint32_t id;
 
     sampler_init(&sampler, &sampling, N);
-    CHECK(sampler_pick(&sampler, logits, &id, &err) == 0 && id == 2);
-    sampler_release(&sampler);
+    CHECK(sampler_pick(&sampler, logits, scratch, &id, &err) == 0 && id == 2);
 }
 
 static void one_token_is_left_however_small_p_is(void)
@@ -80,8 +81,7 @@ static void one_token_is_left_however_small_p_is(void)
 
     sampler_init(&sampler, &sampling, N);
     for (size_t i = 0; i < 100; i++)
-        CHECK(sampler_pick(&sampler, logits, &id, &err) == 0 && id == 2);
-    sampler_release(&sampler);
+        CHECK(sampler_pick(&sampler, logits, scratch, &id, &err) == 0 && id == 2);
 }
 
 static void a_seed_is_a_sequence(void)
@@ -98,15 +98,13 @@ static void a_seed_is_a_sequence(void)
     for (size_t i = 0; i < 100; i++) {
         uint32_t x = 0, y = 0, z = 0;
 
-        CHECK(sampler_pick(&a, logits, &x, &err) == 0 && sampler_pick(&b, logits, &y, &err) == 0 &&
-              sampler_pick(&c, logits, &z, &err) == 0);
+        CHECK(sampler_pick(&a, logits, scratch, &x, &err) == 0);
+        CHECK(sampler_pick(&b, logits, scratch, &y, &err) == 0);
+        CHECK(sampler_pick(&c, logits, scratch, &z, &err) == 0);
         CHECK(x == y);
         n_unlike += x != z;
     }
     CHECK(n_unlike > 10);
-    sampler_release(&a);
-    sampler_release(&b);
-    sampler_release(&c);
 }
 
 static void what_is_no_number_is_refused(void)
@@ -122,9 +120,8 @@ static void what_is_no_number_is_refused(void)
             uint32_t id;
 
             sampler_init(&sampler, &sampling, 3);
-            CHECK(sampler_pick(&sampler, bad[i], &id, &err) == -1);
+            CHECK(sampler_pick(&sampler, bad[i], scratch, &id, &err) == -1);
             CHECK(err.code == ERROR_INCOMPATIBLE);
-            sampler_release(&sampler);
         }
 }
 
@@ -138,8 +135,7 @@ static void minus_infinity_is_never_drawn(void)
 
     sampler_init(&sampler, &sampling, 4);
     for (size_t i = 0; i < 1000; i++)
-        CHECK(sampler_pick(&sampler, masked, &id, &err) == 0 && id % 2 == 1);
-    sampler_release(&sampler);
+        CHECK(sampler_pick(&sampler, masked, scratch, &id, &err) == 0 && id % 2 == 1);
 }
 
 /* Four of one probability, and three of them have the whole share: the fourth is left out, as in
@@ -156,11 +152,10 @@ static void what_is_left_over_exactly_is_left_out(void)
     for (size_t k = 0; k < 1000; k++) {
         uint32_t id = 0;
 
-        CHECK(sampler_pick(&sampler, equal, &id, &err) == 0 && id < 4);
+        CHECK(sampler_pick(&sampler, equal, scratch, &id, &err) == 0 && id < 4);
         counts[id % 4]++;
     }
     CHECK(counts[0] > 200 && counts[1] > 200 && counts[2] > 200 && counts[3] == 0);
-    sampler_release(&sampler);
 }
 
 TESTS(TEST(probabilities_are_those_of_transformers),

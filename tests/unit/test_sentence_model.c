@@ -28,7 +28,7 @@ static void open_model(struct fixture *fixture, const char *name, const char *po
 {
     *fixture = (struct fixture){.threads = threads_new(2, &fixture->err)};
     fixture->model.spec.hidden_size = 2;
-    fixture->model.gemm = gemm_new(fixture->threads, &fixture->err);
+    CHECK(engine_init(&fixture->model.engine, fixture->threads, &fixture->err) == 0);
     if (model_folder_open(&fixture->folder, scratch_path(name), false, &fixture->err) == 0)
         fixture->sentence = sentence_model_load(&fixture->folder, &fixture->model, pooling,
                                                 &fixture->notices, &fixture->err);
@@ -39,7 +39,7 @@ static void close_model(struct fixture *fixture)
     sentence_model_free(fixture->sentence);
     model_folder_release(&fixture->folder);
     notices_release(&fixture->notices);
-    gemm_free(fixture->model.gemm);
+    engine_release(&fixture->model.engine);
     threads_free(fixture->threads);
 }
 

@@ -1,0 +1,47 @@
+/* batch.h - what a model reads at once: sequences of different lengths one behind the other,
+ * without padding, so that every row of every array is a token that counts. */
+#ifndef COCKTAIL_BATCH_H
+#define COCKTAIL_BATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/cache.h"
+
+struct batch { /* all borrowed */
+    const uint32_t *ids;          /* [n_tokens] */
+    const uint8_t *type_ids;      /* [n_tokens], or NULL: all 0 */
+    const size_t *ends;           /* [n_sequences], in tokens, never falling */
+    size_t n_sequences;
+    struct cache *const *caches;  /* [n_sequences], or NULL: the ids continue what these hold, and
+                                   * are added to it. Of the decoder */
+    /* What the decoder of an encoder-decoder looks back at: rows of model_encode, [the last of
+     * memory_ends, hidden_size], one end for each sequence. Not used with caches, which hold what
+     * model_remember has made of these. */
+    const float *memory;
+    const size_t *memory_ends;
+};
+
+/* Of sequence number s in `ends`: where it begins, and its tokens. */
+static inline size_t batch_start(const size_t *ends, size_t s)
+{
+    return s ? ends[s - 1] : 0;
+}
+
+static inline size_t batch_length(const size_t *ends, size_t s)
+{
+    return ends[s] - batch_start(ends, s);
+}
+
+static inline size_t batch_n_tokens(const struct batch *batch)
+{
+    return batch_start(batch->ends, batch->n_sequences);
+}
+
+/* Tokens of sequence number s that its cache holds already. */
+static inline size_t batch_n_cached(const struct batch *batch, size_t s)
+{
+    return batch->caches ? batch->caches[s]->n_tokens : 0;
+}
+
+#endif

@@ -1,0 +1,302 @@
+#include "generation.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/interrupt.h"
+#include "model/capacity.h"
+
+/* ---- one of them ---- */
+
+static int check_prompt(const struct model_spec *spec, const struct ids *prompt, struct error *err)
+{
+    if (prompt->n_items == 0)
+        return error_set(err, ERROR_USAGE, "the prompt has no tokens");
+    if (spec->max_tokens && prompt->n_items > spec->max_tokens)
+        return error_set(err, ERROR_USAGE, "the prompt has %zu tokens; the model takes at most "
+                         "%zu", prompt->n_items, spec->max_tokens);
+    return 0;
+}
+
+int generation_init(struct generation *generation, const struct model *model,
+                    const struct ids *prompt, const struct generation_settings *settings,
+                    struct error *err)
+{
+    const struct model_spec *spec = &model->spec;
+    struct ids *given = spec->is_encoder_decoder ? &generation->prompt : &generation->ids;
+
+    *generation = (struct generation){.settings = *settings};
+    if (check_prompt(spec, prompt, err))
+        return error_context(err, "'%s'", settings->name);
+    for (size_t i = 0; i < prompt->n_items; i++)
+        ids_add(given, prompt->items[i]);
+    if (spec->is_encoder_decoder)
+        ids_add(&generation->ids, spec->decoder_start_id);
+    generation->n_given = generation->ids.n_items;
+    generation->cache = cache_new(&spec->stack);
+    sampler_init(&generation->sampler, &settings->sampling, spec->vocab_size);
+    if (settings->tokenizer)
+        text_stream_init(&generation->stream, settings->tokenizer, &settings->stops);
+    return 0;
+}
+
+void generation_release(struct generation *generation)
+{
+    ids_release(&generation->prompt);
+    ids_release(&generation->ids);
+    cache_free(generation->cache);
+    text_stream_release(&generation->stream);
+    buffer_release(&generation->text);
+    *generation = (struct generation){0};
+}
+
+static bool is_one_of(const struct ids *ids, uint32_t id)
+{
+    for (size_t i = 0; i < ids->n_items; i++)
+        if (ids->items[i] == id)
+            return true;
+    return false;
+}
+
+/* Whether what tokens of the prompt give depends on how many come behind them. */
+static bool takes_prompts_whole(const struct model_spec *spec)
+{
+    const struct stack_spec *stack = &spec->stack;
+    bool takes = capacity_is_limited(&stack->moe);
+
+    for (size_t i = 0; i < 2; i++)
+        takes |= stack->rope[i].kind == ROPE_DYNAMIC || stack->rope[i].kind == ROPE_LONGROPE;
+    return takes;
+}
+
+/* Tokens of the next step. */
+static size_t count_new(const struct generation *generation, const struct model_spec *spec)
+{
+    size_t n = generation->ids.n_items - generation->cache->n_tokens;
+    size_t chunk = generation->settings.chunk;
+
+    return chunk && chunk < n && !takes_prompts_whole(spec) ? chunk : n;
+}
+
+/* Longrope turns all keys in another way when a text grows beyond a length: they are made anew. */
+static void forget_what_changes(struct generation *generation, const struct model_spec *spec)
+{
+    struct cache *cache = generation->cache;
+    size_t limit = spec->cache_limit;
+
+    if (limit && cache->n_tokens <= limit && generation->ids.n_items > limit)
+        cache_truncate(cache, 0);
+}
+
+/* What the decoder of an encoder-decoder looks back at. */
+static int run_encoder(struct generation *generation, struct model *model, struct error *err)
+{
+    const struct ids *prompt = &generation->prompt;
+    struct batch batch = {.ids = prompt->items, .ends = &prompt->n_items, .n_sequences = 1};
+    struct workspace *workspace = &model->engine.workspace;
+    size_t mark = workspace_mark(workspace);
+    float *memory = workspace_take(workspace, prompt->n_items,
+                                   model->spec.hidden_size * sizeof *memory, "hidden states", err);
+    int rc = -1;
+
+    if (memory && model_encode(model, &batch, memory, err) == 0)
+        rc = model_remember(model, memory, prompt->n_items, generation->cache, err);
+    workspace_return(workspace, mark);
+    return rc;
+}
+
+/* What can go wrong with this one alone goes wrong before the others are run with it. */
+static int prepare(struct generation *generation, struct model *model, struct error *err)
+{
+    struct cache *cache = generation->cache;
+    size_t n_new;
+    struct batch batch = {.ends = &n_new, .n_sequences = 1, .caches = &cache};
+
+    if (generation->prompt.n_items && !cache->n_cross && run_encoder(generation, model, err))
+        return -1;
+    forget_what_changes(generation, &model->spec);
+    n_new = count_new(generation, &model->spec);
+    batch.ids = generation->ids.items + cache->n_tokens;
+    return model_check(model, &batch, err) || cache_reserve(cache, cache->n_tokens + n_new, err)
+               ? -1
+               : 0;
+}
+
+static int end_text(struct generation *generation, enum generation_state state, struct error *err)
+{
+    int has_stopped = generation->settings.tokenizer
+                          ? text_stream_end(&generation->stream, &generation->text, err)
+                          : 0;
+
+    generation->state = has_stopped > 0 ? GENERATION_STOP : state;
+    return has_stopped < 0 ? -1 : 0;
+}
+
+static int add_token(struct generation *generation, const struct model_spec *spec, uint32_t id,
+                     struct error *err)
+{
+    const struct generation_settings *settings = &generation->settings;
+    int has_stopped = 0;
+
+    ids_add(&generation->ids, id);
+    if (is_one_of(settings->eos, id))
+        return end_text(generation, GENERATION_EOS, err);
+    if (settings->tokenizer)
+        has_stopped = text_stream_add(&generation->stream, id, &generation->text, err);
+    if (has_stopped > 0)
+        generation->state = GENERATION_STOP;
+    /* The last token that fits is still given, though nothing can follow it. */
+    else if (has_stopped == 0 &&
+             (generation->ids.n_items - generation->n_given == settings->max_tokens ||
+              (spec->max_tokens && generation->ids.n_items > spec->max_tokens)))
+        return end_text(generation, GENERATION_LENGTH, err);
+    return has_stopped < 0 ? -1 : 0;
+}
+
+/* ---- all of them ---- */
+
+struct step {
+    struct model *model;
+    struct generation **members; /* [n_members], that have tokens in the batch */
+    size_t n_members, n_tokens;
+    size_t n_due;                /* members that get a new token */
+    struct cache **caches;       /* [n_members] */
+    size_t *ends;                /* [n_members] */
+    uint32_t *ids;               /* [n_tokens] */
+    float *hidden;               /* [n_tokens, hidden_size] */
+    float *last, *logits;        /* of those that are due, [n_due, hidden_size or vocab_size] */
+    void *scratch;               /* of the samplers */
+};
+
+static void fail(struct generation *generation, const struct error *error)
+{
+    generation->state = GENERATION_FAILED;
+    generation->error = *error;
+}
+
+static void *take(struct step *step, size_t n, size_t size, const char *what, struct error *err)
+{
+    return workspace_take(&step->model->engine.workspace, n, size, what, err);
+}
+
+static int find_members(struct step *step, struct generation *const *generations, size_t n,
+                        struct error *err)
+{
+    step->members = take(step, n, sizeof *step->members, "generations", err);
+    step->caches = take(step, n, sizeof *step->caches, "generations", err);
+    step->ends = take(step, n, sizeof *step->ends, "generations", err);
+    if (!step->members || !step->caches || !step->ends)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        struct generation *generation = generations[i];
+        struct error error = {0};
+
+        if (generation->state != GENERATION_RUNS)
+            continue;
+        if (prepare(generation, step->model, &error))
+            fail(generation, &error);
+        else
+            step->members[step->n_members++] = generation;
+    }
+    return interrupt_check(err); /* which is no fault of a member's */
+}
+
+static bool is_due(const struct generation *generation, const struct model_spec *spec)
+{
+    return generation->cache->n_tokens + count_new(generation, spec) == generation->ids.n_items;
+}
+
+static int reserve(struct step *step, struct error *err)
+{
+    const struct model_spec *spec = &step->model->spec;
+    size_t scratch_bytes = 0;
+
+    for (size_t i = 0; i < step->n_members; i++) {
+        struct generation *generation = step->members[i];
+        size_t n_bytes = sampler_scratch_bytes(&generation->sampler);
+
+        step->caches[i] = generation->cache;
+        step->ends[i] = step->n_tokens += count_new(generation, spec);
+        step->n_due += is_due(generation, spec);
+        scratch_bytes = n_bytes > scratch_bytes ? n_bytes : scratch_bytes;
+    }
+    step->ids = take(step, step->n_tokens, sizeof *step->ids, "token ids", err);
+    step->hidden = take(step, step->n_tokens, spec->hidden_size * sizeof *step->hidden,
+                        "hidden states", err);
+    step->last = take(step, step->n_due, spec->hidden_size * sizeof *step->last, "hidden states",
+                      err);
+    step->logits = take(step, step->n_due, spec->vocab_size * sizeof *step->logits, "logits", err);
+    step->scratch = take(step, scratch_bytes, 1, "logits", err);
+    return step->ids && step->hidden && step->last && step->logits && step->scratch ? 0 : -1;
+}
+
+/* The rows of `last` are those of the members that are due, in their order; these alone remain. */
+static int run_batch(struct step *step, struct error *err)
+{
+    const struct model_spec *spec = &step->model->spec;
+    const struct batch batch = {.ids = step->ids, .ends = step->ends, .caches = step->caches,
+                                .n_sequences = step->n_members};
+    size_t n = spec->hidden_size, n_due = 0;
+
+    for (size_t i = 0; i < step->n_members; i++) {
+        const struct generation *generation = step->members[i];
+
+        memcpy(step->ids + batch_start(step->ends, i),
+               generation->ids.items + generation->cache->n_tokens,
+               batch_length(step->ends, i) * sizeof *step->ids);
+    }
+    if (model_run(step->model, &batch, step->hidden, err))
+        return -1;
+    for (size_t i = 0; i < step->n_members; i++) {
+        struct generation *generation = step->members[i];
+
+        if (generation->cache->n_tokens < generation->ids.n_items)
+            continue;
+        memcpy(step->last + n_due * n, step->hidden + (step->ends[i] - 1) * n,
+               n * sizeof *step->last);
+        step->members[n_due++] = generation;
+    }
+    model_logits(step->model, step->last, n_due, step->logits);
+    return 0;
+}
+
+static int choose_token(struct step *step, size_t i, struct error *err)
+{
+    struct generation *generation = step->members[i];
+    const struct model_spec *spec = &step->model->spec;
+    uint32_t id;
+
+    if (sampler_pick(&generation->sampler, step->logits + i * spec->vocab_size, step->scratch, &id,
+                     err))
+        return error_context(err, "'%s'", generation->settings.name);
+    return add_token(generation, spec, id, err);
+}
+
+static int run_step(struct step *step, struct generation *const *generations, size_t n,
+                    struct error *err)
+{
+    if (interrupt_check(err) || find_members(step, generations, n, err))
+        return -1;
+    if (step->n_members == 0)
+        return 0;
+    if (reserve(step, err) || run_batch(step, err))
+        return -1;
+    for (size_t i = 0; i < step->n_due; i++) {
+        struct error error = {0};
+
+        if (choose_token(step, i, &error))
+            fail(step->members[i], &error);
+    }
+    return 0;
+}
+
+int generation_step(struct model *model, struct generation *const *generations, size_t n,
+                    struct error *err)
+{
+    struct step step = {.model = model};
+    size_t mark = workspace_mark(&model->engine.workspace);
+    int rc = run_step(&step, generations, n, err);
+
+    workspace_return(&model->engine.workspace, mark);
+    return rc;
+}

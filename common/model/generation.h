@@ -1,0 +1,67 @@
+/* generation.h - texts that grow by steps, many at a time: a step runs one batch of all of them.
+ *
+ * Each text has a cache, a sampler and an end of its own, and may fail alone. What one gives does not
+ * depend on its company (but for rounding, as of model.h). They come and go between steps. */
+#ifndef COCKTAIL_GENERATION_H
+#define COCKTAIL_GENERATION_H
+
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "model/cache.h"
+#include "model/model.h"
+#include "model/sampler.h"
+#include "text/ids.h"
+#include "text/text_stream.h"
+
+enum generation_state {
+    GENERATION_RUNS,
+    GENERATION_EOS,    /* the model ended the text */
+    GENERATION_LENGTH, /* as many tokens as were asked for, or as the model can take */
+    GENERATION_STOP,   /* one of the stop texts came */
+    GENERATION_FAILED, /* `error` says why */
+};
+
+struct generation_settings { /* what they point to is borrowed */
+    const char *name;         /* of the model, for messages */
+    size_t max_tokens;        /* new ones, at least 1 */
+    size_t chunk;             /* tokens of the prompt that a step takes at most; 0: all */
+    struct sampling sampling;
+    const struct ids *eos;    /* those that end the text */
+    const struct tokenizer *tokenizer; /* NULL: no text is made of the ids */
+    struct text_stops stops;
+};
+
+struct generation { /* to be read by its users, who may take text out */
+    struct generation_settings settings;
+    struct ids prompt;        /* of an encoder-decoder: what its encoder reads */
+    struct ids ids;           /* of the decoder: prompt or start mark, then the new ones */
+    size_t n_given;           /* those that are not new */
+    struct cache *cache;      /* of the first of them */
+    struct sampler sampler;
+    struct text_stream stream;
+    struct buffer text;       /* of the new ones, as far as it is certain; without ids that end it */
+    enum generation_state state;
+    struct error error;
+};
+
+/* Will continue the prompt (decoder), or answer it (encoder-decoder). A caller may put another cache
+ * in place of the empty one, which holds some of the first ids, but not all. ERROR_USAGE for a
+ * prompt without tokens, or of more than the model can take. Released with generation_release,
+ * which may be done to a zeroed struct, too. */
+int generation_init(struct generation *generation, const struct model *model,
+                    const struct ids *prompt, const struct generation_settings *settings,
+                    struct error *err);
+void generation_release(struct generation *generation);
+
+/* Of all that still run: the tokens that are not in the cache yet, as far as `chunk` lets them, and
+ * where these were the last ones a new one. A prompt goes through whole where its length decides
+ * what its first tokens give: with capacities, with rotations that depend on it. One that fails
+ * does not end the others (ERROR_FORMAT for more tokens than there are positions,
+ * ERROR_INCOMPATIBLE for logits that are no numbers, ERROR_RESOURCES). -1 is for what concerns all:
+ * ERROR_RESOURCES, ERROR_SIGINT. Nobody has a new token then. */
+int generation_step(struct model *model, struct generation *const *generations, size_t n,
+                    struct error *err);
+
+#endif

@@ -1,0 +1,19 @@
+#include "linear.h"
+
+#include "math/vector.h"
+
+void linear_run(const struct engine *engine, const struct linear *linear, const float *x,
+                size_t n_rows, float *y, size_t y_stride)
+{
+    gemm_multiply(engine->gemm, n_rows, x, linear->matrix.n_in, &linear->matrix, linear->bias, y,
+                  y_stride);
+}
+
+void norm_run(const struct norm *norm, enum norm_kind kind, float eps, const float *x, size_t n,
+              float *y)
+{
+    if (kind == NORM_LAYER)
+        vector_layer_norm(x, norm->weight, norm->bias, eps, n, y);
+    else
+        vector_rms_norm(x, norm->weight, kind == NORM_RMS_OFFSET ? 1 : 0, eps, n, y);
+}
