@@ -1,14 +1,10 @@
-/* ranking_losses.c - cross-entropy of a positive among its negatives: encoders and rerankers.
- *
- * An encoder reads a query and its passages as texts of their own and gives vectors, a reranker
- * reads each passage as a pair with the query and gives one score. The texts of a group of examples
- * go through the model in passes, and their vectors or scores are kept until the group is whole. */
+#include "ranking_losses.h"
+
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "eval/loss_run.h"
 #include "eval/sequences.h"
 
 struct ranking { /* examples first … first + n - 1 */
@@ -245,7 +241,7 @@ static int run_group(struct ranking *ranking, struct error *err)
     return keep_losses(ranking, err);
 }
 
-int ranking_losses_run(struct loss_run *run, struct error *err)
+int ranking_losses_compute(struct loss_run *run, struct error *err)
 {
     size_t n_examples = run->examples->n_items;
     size_t batch_size = run->options->batch_size < n_examples ? run->options->batch_size
