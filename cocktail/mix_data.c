@@ -105,7 +105,7 @@ static int load_base_tokenizer(struct judging *judging, struct error *err)
 }
 
 static struct sentence_model *load_sentence(const struct judging *judging,
-                                            const struct model_folder *folder,
+                                            struct model_folder *folder,
                                             const struct model *model, struct notices *notices,
                                             struct error *err)
 {
@@ -116,7 +116,7 @@ static struct sentence_model *load_sentence(const struct judging *judging,
                : sentence_model_load(folder, model, mixing->pooling, notices, err);
 }
 
-static int judge_loaded(const struct judging *judging, const struct model_folder *folder,
+static int judge_loaded(const struct judging *judging, struct model_folder *folder,
                         struct model *model, const struct sentence_settings *settings,
                         struct losses *losses, struct notices *notices, struct error *err)
 {
@@ -154,7 +154,7 @@ static int judge_loaded(const struct judging *judging, const struct model_folder
 /* Loads a model, judges it, and puts it away. */
 static int judge(const struct judging *judging, size_t number, struct error *err)
 {
-    const struct model_folder *folder = &judging->merge->models[number];
+    struct model_folder *folder = &judging->merge->models[number];
     struct notices notices = {0};
     struct sentence_settings settings;
     struct model *model = NULL;

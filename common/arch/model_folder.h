@@ -13,6 +13,11 @@
 #include "format/checkpoint.h"
 #include "text/vocabulary.h"
 
+struct opened_checkpoint {
+    char *directory, *file; /* as it was asked for; file may be NULL */
+    struct checkpoint *checkpoint;
+};
+
 struct model_folder {
     char *name;            /* as the user wrote it; for messages and the model card */
     struct folder *folder;
@@ -20,6 +25,8 @@ struct model_folder {
     bool has_config;
     struct config config;
     struct sentence_folder sentence;
+    struct opened_checkpoint *opened; /* [n_opened], all weights that were asked for */
+    size_t n_opened;
 };
 
 /* Opens the directory, or single weights file, at `path`, and reads its config.json (of
@@ -51,10 +58,15 @@ int model_folder_type(const struct model_folder *model, const char *wanted, enum
  * a decoder, whose first token sees nothing of the text. */
 const char *model_folder_default_pooling(const struct model_folder *model);
 
-/* Its weights; closed with checkpoint_close. Of Llama's own files those must all be there, and what
- * their slices make must be what params.json says. */
-struct checkpoint *model_folder_weights(const struct model_folder *model, struct notices *notices,
-                                        struct error *err);
+/* The weights in a directory of it, or in one `file` there, as checkpoint_open has them. They are
+ * opened once: who asks again is given the same, and no notices. Closed with the folder. */
+const struct checkpoint *model_folder_checkpoint(struct model_folder *model, const char *directory,
+                                                 const char *file, struct notices *notices,
+                                                 struct error *err);
+/* Those of the model itself. Of Llama's own files those must all be there, and what their slices
+ * make must be what params.json says. */
+const struct checkpoint *model_folder_weights(struct model_folder *model, struct notices *notices,
+                                              struct error *err);
 /* The directory, within the folder, whose tokenizer is the model's. Old sentence-transformers folders
  * keep everything of the model one level down. */
 const char *model_folder_tokenizer_at(const struct model_folder *model);
