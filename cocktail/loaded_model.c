@@ -81,7 +81,8 @@ int loaded_model_open(struct loaded_model *loaded, const char *argument,
         loaded_model_settings(&loaded->settings, &loaded->folder, loaded->type, &notices, err) ||
         (!options->no_tokenizer && load_tokenizer(loaded, err)))
         goto done;
-    loaded->threads = threads_new(common->n_threads, err);
+    loaded->owns_threads = !options->threads;
+    loaded->threads = options->threads ? options->threads : threads_new(common->n_threads, err);
     if (loaded->threads)
         loaded->model =
             model_load(&loaded->folder, loaded->type, loaded->threads, &notices, err);
@@ -107,7 +108,8 @@ void loaded_model_release(struct loaded_model *loaded)
 {
     model_free(loaded->model);
     tokenizer_free(loaded->tokenizer);
-    threads_free(loaded->threads);
+    if (loaded->owns_threads)
+        threads_free(loaded->threads);
     sentence_settings_release(&loaded->settings);
     model_folder_release(&loaded->folder);
     *loaded = (struct loaded_model){0};

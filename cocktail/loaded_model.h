@@ -18,6 +18,7 @@ struct loaded_model {
     struct model_folder folder;
     enum model_type type;
     struct threads *threads;
+    bool owns_threads;
     struct sentence_settings settings; /* of an encoder or reranker; else zeroed */
     struct tokenizer *tokenizer; /* NULL when it was not asked for */
     struct model *model;
@@ -33,6 +34,7 @@ struct loaded_model_options {
     const char *capacity;   /* as --capacity takes it; NULL: drop */
     unsigned types;         /* those that the command can use: 1 << MODEL_DECODER | …; 0: all */
     bool follow_symlinks, no_tokenizer;
+    struct threads *threads; /* of another model, borrowed; NULL: a pool of its own */
 };
 
 /* Opens the model that the user typed, a path or the name of a model on the Hub, and prints its

@@ -338,7 +338,8 @@ static int run_judging(struct judging *judging, struct error *err)
     if (check_models(judging, err) == 0 && check_space(judging, err) == 0 &&
         judge_all(judging, err) == 0) {
         struct mixing mixing = {.options = &options->mixing, .common = &options->common,
-                                .merge = judging->merge, .weights = weights, .losses = losses};
+                                .merge = judging->merge, .threads = judging->threads,
+                                .weights = weights, .losses = losses};
 
         find_weights(judging, losses, weights);
         add_members(judging, &members);
