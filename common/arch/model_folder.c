@@ -322,6 +322,36 @@ const char *model_folder_tokenizer_at(const struct model_folder *model)
     return is_below ? below : "";
 }
 
+int model_folder_settings(const struct model_folder *model, enum model_type type,
+                          struct sentence_settings *settings, struct notices *notices,
+                          struct error *err)
+{
+    *settings = (struct sentence_settings){0};
+    if (type != MODEL_ENCODER && type != MODEL_RERANKER)
+        return 0;
+    if (type == MODEL_RERANKER && sentence_folder_check_scorer(&model->sentence, err))
+        return error_context(err, "'%s'", model->name);
+    if (sentence_settings_load(settings, &model->sentence, model->folder, err))
+        return -1;
+    for (size_t i = 0; i < settings->notices.n_texts; i++)
+        notices_add(notices, "%s", settings->notices.texts[i]);
+    return 0;
+}
+
+struct tokenizer *model_folder_tokenizer(const struct model_folder *model,
+                                         const struct sentence_settings *settings,
+                                         struct error *err)
+{
+    struct tokenizer *tokenizer =
+        tokenizer_load(model->folder, model_folder_tokenizer_at(model), err);
+
+    if (tokenizer && settings->lowers_case && tokenizer_lower_case(tokenizer, err)) {
+        tokenizer_free(tokenizer);
+        return NULL;
+    }
+    return tokenizer;
+}
+
 int model_folder_vocabulary(const struct model_folder *model, struct vocabulary *vocabulary,
                             struct error *err)
 {

@@ -11,6 +11,7 @@
 #include "base/folder.h"
 #include "base/notices.h"
 #include "format/checkpoint.h"
+#include "text/tokenizer.h"
 #include "text/vocabulary.h"
 
 struct opened_checkpoint {
@@ -70,6 +71,16 @@ const struct checkpoint *model_folder_weights(struct model_folder *model, struct
 /* The directory, within the folder, whose tokenizer is the model's. Old sentence-transformers folders
  * keep everything of the model one level down. */
 const char *model_folder_tokenizer_at(const struct model_folder *model);
+/* What is said of running it, when `type` is that of an encoder or a reranker, else nothing; with a
+ * notice of what is said and nobody obeys. ERROR_UNSUPPORTED for a reranker with other modules than
+ * its transformer. Zeroed on error; released with sentence_settings_release. */
+int model_folder_settings(const struct model_folder *model, enum model_type type,
+                          struct sentence_settings *settings, struct notices *notices,
+                          struct error *err);
+/* Its tokenizer, to be freed, as the settings want it. */
+struct tokenizer *model_folder_tokenizer(const struct model_folder *model,
+                                         const struct sentence_settings *settings,
+                                         struct error *err);
 /* Its tokens and their ids, from there or else from where there are any;
  * zeroed when there are none. ERROR_FORMAT for a malformed one. Released with vocabulary_release. */
 int model_folder_vocabulary(const struct model_folder *model, struct vocabulary *vocabulary,
