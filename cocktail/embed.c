@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/embed.h"
 #include "model/sentence.h"
 
 #include "command.h"
@@ -130,19 +131,14 @@ static int print_npy(const struct embedder *embedder, struct error *err)
 static int embed_batch(struct embedder *embedder, const struct text_batch *batch,
                        struct error *err)
 {
-    struct model *model = embedder->loaded.model;
     size_t width = sentence_model_size(embedder->sentence), n = batch->batch.n_sequences;
-    float *hidden = memory_try(batch->n_tokens, model->spec.hidden_size * sizeof *hidden,
-                               "hidden states", err);
-    float *vectors = hidden ? memory_try(n, width * sizeof *vectors, "embeddings", err) : NULL;
+    float *vectors = memory_try(n, width * sizeof *vectors, "embeddings", err);
     int rc = -1;
 
-    if (vectors && model_run(model, &batch->batch, hidden, err) == 0 &&
-        sentence_model_pool(embedder->sentence, model, &batch->batch, hidden,
-                            embedder->n_prompt_tokens, vectors, err) == 0)
+    if (vectors && model_embed(embedder->loaded.model, embedder->sentence, &batch->batch,
+                               embedder->n_prompt_tokens, vectors, err) == 0)
         rc = embedder->is_npy ? keep(embedder, vectors, n, width, err)
                               : float_rows_print_json(vectors, n, width, err);
-    free(hidden);
     free(vectors);
     return rc;
 }

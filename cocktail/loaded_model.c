@@ -30,38 +30,9 @@ static int find_type(struct loaded_model *loaded, const char *path,
     return 0;
 }
 
-int loaded_model_settings(struct sentence_settings *settings, const struct model_folder *folder,
-                          enum model_type type, struct notices *notices, struct error *err)
-{
-    *settings = (struct sentence_settings){0};
-    if (type != MODEL_ENCODER && type != MODEL_RERANKER)
-        return 0;
-    if (type == MODEL_RERANKER && sentence_folder_check_scorer(&folder->sentence, err))
-        return error_context(err, "'%s'", folder->name);
-    if (sentence_settings_load(settings, &folder->sentence, folder->folder, err))
-        return -1;
-    for (size_t i = 0; i < settings->notices.n_texts; i++)
-        notices_add(notices, "%s", settings->notices.texts[i]);
-    return 0;
-}
-
-struct tokenizer *loaded_model_tokenizer(const struct model_folder *folder,
-                                         const struct sentence_settings *settings,
-                                         struct error *err)
-{
-    struct tokenizer *tokenizer =
-        tokenizer_load(folder->folder, model_folder_tokenizer_at(folder), err);
-
-    if (tokenizer && settings->lowers_case && tokenizer_lower_case(tokenizer, err)) {
-        tokenizer_free(tokenizer);
-        return NULL;
-    }
-    return tokenizer;
-}
-
 static int load_tokenizer(struct loaded_model *loaded, struct error *err)
 {
-    loaded->tokenizer = loaded_model_tokenizer(&loaded->folder, &loaded->settings, err);
+    loaded->tokenizer = model_folder_tokenizer(&loaded->folder, &loaded->settings, err);
     return loaded->tokenizer ? 0 : -1;
 }
 
@@ -78,15 +49,17 @@ int loaded_model_open(struct loaded_model *loaded, const char *argument,
         model_folder_open_as(&loaded->folder, path, argument, options->follow_symlinks, err))
         goto done;
     if (find_type(loaded, argument, options, err) ||
-        loaded_model_settings(&loaded->settings, &loaded->folder, loaded->type, &notices, err) ||
+        model_folder_settings(&loaded->folder, loaded->type, &loaded->settings, &notices, err) ||
         (!options->no_tokenizer && load_tokenizer(loaded, err)))
         goto done;
-    loaded->threads = threads_new(common->n_threads, err);
+    loaded->owns_threads = !options->threads;
+    loaded->threads = options->threads ? options->threads : threads_new(common->n_threads, err);
     if (loaded->threads)
         loaded->model =
             model_load(&loaded->folder, loaded->type, loaded->threads, &notices, err);
     if (loaded->model) {
-        loaded_model_set_capacity(loaded->model, options->capacity);
+        if (loaded_model_lifts_capacity(options->capacity))
+            model_lift_capacity(loaded->model);
         config_keys_tell(&loaded->folder.config, argument, &notices);
         rc = 0;
     }
@@ -97,17 +70,17 @@ done:
     return rc;
 }
 
-void loaded_model_set_capacity(struct model *model, const char *capacity)
+bool loaded_model_lifts_capacity(const char *capacity)
 {
-    if (capacity && strcmp(capacity, "dropless") == 0)
-        model_lift_capacity(model);
+    return capacity && strcmp(capacity, "dropless") == 0;
 }
 
 void loaded_model_release(struct loaded_model *loaded)
 {
     model_free(loaded->model);
     tokenizer_free(loaded->tokenizer);
-    threads_free(loaded->threads);
+    if (loaded->owns_threads)
+        threads_free(loaded->threads);
     sentence_settings_release(&loaded->settings);
     model_folder_release(&loaded->folder);
     *loaded = (struct loaded_model){0};

@@ -18,6 +18,7 @@ struct loaded_model {
     struct model_folder folder;
     enum model_type type;
     struct threads *threads;
+    bool owns_threads;
     struct sentence_settings settings; /* of an encoder or reranker; else zeroed */
     struct tokenizer *tokenizer; /* NULL when it was not asked for */
     struct model *model;
@@ -33,6 +34,7 @@ struct loaded_model_options {
     const char *capacity;   /* as --capacity takes it; NULL: drop */
     unsigned types;         /* those that the command can use: 1 << MODEL_DECODER | …; 0: all */
     bool follow_symlinks, no_tokenizer;
+    struct threads *threads; /* of another model, borrowed; NULL: a pool of its own */
 };
 
 /* Opens the model that the user typed, a path or the name of a model on the Hub, and prints its
@@ -41,17 +43,8 @@ struct loaded_model_options {
 int loaded_model_open(struct loaded_model *loaded, const char *argument,
                       const struct loaded_model_options *options,
                       const struct common_options *common, struct error *err);
-/* For a model that was not opened so. Its settings, when it is an encoder or a reranker, with a
- * notice of what they say and nobody obeys; ERROR_UNSUPPORTED for a reranker with other modules than
- * its transformer. Zeroed on error; released with sentence_settings_release. */
-int loaded_model_settings(struct sentence_settings *settings, const struct model_folder *folder,
-                          enum model_type type, struct notices *notices, struct error *err);
-/* Its tokenizer, to be freed, as the settings want it. */
-struct tokenizer *loaded_model_tokenizer(const struct model_folder *folder,
-                                         const struct sentence_settings *settings,
-                                         struct error *err);
-/* What --capacity says, or NULL. */
-void loaded_model_set_capacity(struct model *model, const char *capacity);
+/* Whether --capacity, or NULL, says that experts take all tokens that choose them. */
+bool loaded_model_lifts_capacity(const char *capacity);
 void loaded_model_release(struct loaded_model *loaded);
 
 #endif

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "base/threads.h"
 #include "mix/weights.h"
 
 #include "command.h"
@@ -68,7 +69,10 @@ static int mix(const struct mix_options *options, struct error *err)
     merge_options.names = common->operands;
     paths = model_arguments_find(common->operands, n, HUB_NEED_MODEL, common, err);
     if (paths && merge_open(&merge, (const char *const *)paths, n, &merge_options, err) == 0)
+        mixing.threads = threads_new(common->n_threads, err);
+    if (mixing.threads)
         rc = mixing_run(&mixing, err);
+    threads_free(mixing.threads);
 done:
     merge_release(&merge);
     model_arguments_free(paths, n);

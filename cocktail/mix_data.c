@@ -10,9 +10,9 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "eval/examples.h"
+#include "eval/judge.h"
 #include "eval/loss_weights.h"
 #include "eval/losses.h"
-#include "model/sentence.h"
 
 #include "command.h"
 #include "loaded_model.h"
@@ -67,7 +67,7 @@ struct judging { /* of models by examples */
     struct merge *merge;
     size_t first;              /* model that is judged: 1 behind a target, else 0 */
     struct examples examples;
-    struct tokenizer *tokenizer; /* the base's, for all */
+    struct judge judge;
     struct threads *threads;
     struct losses *losses;     /* [merge->n_models]; a target has none */
 };
@@ -79,142 +79,66 @@ static double alpha_of(const struct mix_data_options *options)
 
 /* ---- losses ---- */
 
-/* LM_Cocktail knows nothing of these settings. */
-static int load_settings(const struct judging *judging, const struct model_folder *folder,
-                         struct sentence_settings *settings, struct notices *notices,
-                         struct error *err)
-{
-    *settings = (struct sentence_settings){0};
-    return judging->options->mixing.compat
-               ? 0
-               : loaded_model_settings(settings, folder, judging->merge->type, notices, err);
-}
-
-static int load_base_tokenizer(struct judging *judging, struct error *err)
-{
-    const struct model_folder *base = &judging->merge->models[0];
-    struct notices told_later = {0};
-    struct sentence_settings settings;
-    int rc = load_settings(judging, base, &settings, &told_later, err);
-
-    if (rc == 0)
-        judging->tokenizer = loaded_model_tokenizer(base, &settings, err);
-    sentence_settings_release(&settings);
-    notices_release(&told_later);
-    return judging->tokenizer ? 0 : -1;
-}
-
-static struct sentence_model *load_sentence(const struct judging *judging,
-                                            const struct model_folder *folder,
-                                            const struct model *model, struct notices *notices,
-                                            struct error *err)
-{
-    const struct mixing_options *mixing = &judging->options->mixing;
-
-    return mixing->compat
-               ? sentence_model_first_token(model)
-               : sentence_model_load(folder, model, mixing->pooling, notices, err);
-}
-
-static int judge_loaded(const struct judging *judging, const struct model_folder *folder,
-                        struct model *model, const struct sentence_settings *settings,
-                        struct losses *losses, struct notices *notices, struct error *err)
+static struct judge_options judge_options(const struct judging *judging)
 {
     const struct mix_data_options *options = judging->options;
-    struct losses_model judged = {
-        .name = folder->name,
+
+    return (struct judge_options){
         .type = judging->merge->type,
-        .model = model,
-        .tokenizer = judging->tokenizer,
-        .settings = settings,
+        .pooling = options->mixing.pooling,
+        .lifts_capacity = loaded_model_lifts_capacity(options->capacity),
+        .threads = judging->threads,
+        .losses = {
+            .batch_size = options->batch_size,
+            .max_length = options->max_length,
+            .temperature = options->similarity_temperature,
+            .is_lm_cocktail = options->mixing.compat != NULL,
+        },
     };
-    struct sentence_model *sentence = NULL;
+}
+
+static int load_examples(struct judging *judging, const struct judge_options *how,
+                         struct error *err)
+{
+    const struct mix_data_options *options = judging->options;
+    const struct judge_examples from = {options->examples, options->task, options->n_negatives,
+                                        options->seed};
+    struct notices notices = {0};
+    int rc = judge_load_examples(&judging->examples, how, &from, &notices, err);
+
+    terminal_notices(&notices, &options->common);
+    notices_release(&notices);
+    return rc;
+}
+
+static int judge_model(const struct judging *judging, size_t number, struct error *err)
+{
+    const struct common_options *common = &judging->options->common;
+    struct notices notices = {0};
     struct terminal_progress shown;
-    const struct losses_options how = {
-        .batch_size = options->batch_size,
-        .max_length = options->max_length,
-        .temperature = options->similarity_temperature,
-        .is_lm_cocktail = options->mixing.compat != NULL,
-        .progress = &shown.progress,
-    };
     int rc;
 
-    if (judged.type == MODEL_ENCODER) {
-        judged.sentence = sentence = load_sentence(judging, folder, model, notices, err);
-        if (!sentence)
-            return -1;
-    }
-    terminal_progress_start(&shown, "evaluating", &options->common);
-    rc = losses_compute(losses, &judged, &judging->examples, &how, notices, err);
+    terminal_progress_start(&shown, "evaluating", common);
+    rc = judge_run(&judging->judge, &judging->merge->models[number], &judging->losses[number],
+                   &shown.progress, &notices, err);
     terminal_progress_end(&shown);
-    sentence_model_free(sentence);
-    return rc;
-}
-
-/* Loads a model, judges it, and puts it away. */
-static int judge(const struct judging *judging, size_t number, struct error *err)
-{
-    const struct model_folder *folder = &judging->merge->models[number];
-    struct notices notices = {0};
-    struct sentence_settings settings;
-    struct model *model = NULL;
-    int rc = load_settings(judging, folder, &settings, &notices, err);
-
-    if (rc == 0) {
-        model = model_load(folder, judging->merge->type, judging->threads, &notices, err);
-        rc = model ? 0 : -1;
-    }
-    if (rc == 0) {
-        loaded_model_set_capacity(model, judging->options->capacity);
-        rc = judge_loaded(judging, folder, model, &settings, &judging->losses[number], &notices,
-                          err);
-    }
-
     if (rc == 0)
-        terminal_notices(&notices, &judging->options->common);
+        terminal_notices(&notices, common);
     notices_release(&notices);
-    sentence_settings_release(&settings);
-    model_free(model);
     return rc;
-}
-
-/* The original draws exactly so many, and fails where there are fewer. */
-static int check_negatives(const struct judging *judging, struct error *err)
-{
-    const struct examples *examples = &judging->examples;
-
-    for (size_t i = 0; i < examples->n_items; i++)
-        if (examples->items[i].n_negatives < judging->options->n_negatives) {
-            error_set(err, ERROR_FORMAT, "%zu negatives; --compat lm-cocktail needs %zu of them, "
-                      "as --neg-number says", examples->items[i].n_negatives,
-                      judging->options->n_negatives);
-            return examples_context(examples, &examples->items[i], err);
-        }
-    return 0;
 }
 
 static int judge_all(struct judging *judging, struct error *err)
 {
-    const struct mix_data_options *options = judging->options;
-    enum model_type type = judging->merge->type;
-    enum example_kind kind = losses_kind(type);
-    struct notices notices = {0};
+    struct judge_options how;
 
-    if (options->mixing.compat && kind == EXAMPLE_OUTPUT)
-        kind = EXAMPLE_PLAIN_OUTPUT;
-    if (examples_load(&judging->examples, options->examples, kind, options->task, err))
-        return -1;
-    if (options->mixing.compat && type == MODEL_ENCODER && check_negatives(judging, err))
-        return -1;
-    examples_thin(&judging->examples, options->n_negatives, options->seed);
-    examples_note(&judging->examples, &notices);
-    terminal_notices(&notices, &options->common);
-    notices_release(&notices);
-    judging->threads = threads_new(options->common.n_threads, err);
-    if (!judging->threads || load_base_tokenizer(judging, err))
+    judging->threads = threads_new(judging->options->common.n_threads, err);
+    how = judge_options(judging);
+    if (!judging->threads || load_examples(judging, &how, err) ||
+        judge_init(&judging->judge, &how, &judging->examples, &judging->merge->models[0], err))
         return -1;
     for (size_t i = judging->first; i < judging->merge->n_models; i++)
-        if (judge(judging, i, err))
+        if (judge_model(judging, i, err))
             return -1;
     return 0;
 }
@@ -225,7 +149,7 @@ static void judging_release(struct judging *judging)
         losses_release(&judging->losses[i]);
     free(judging->losses);
     examples_release(&judging->examples);
-    tokenizer_free(judging->tokenizer);
+    judge_release(&judging->judge);
     threads_free(judging->threads);
 }
 
@@ -338,7 +262,8 @@ static int run_judging(struct judging *judging, struct error *err)
     if (check_models(judging, err) == 0 && check_space(judging, err) == 0 &&
         judge_all(judging, err) == 0) {
         struct mixing mixing = {.options = &options->mixing, .common = &options->common,
-                                .merge = judging->merge, .weights = weights, .losses = losses};
+                                .merge = judging->merge, .threads = judging->threads,
+                                .weights = weights, .losses = losses};
 
         find_weights(judging, losses, weights);
         add_members(judging, &members);

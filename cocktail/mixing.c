@@ -11,7 +11,6 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/outdir.h"
-#include "base/threads.h"
 #include "base/utf8.h"
 
 #include "terminal.h"
@@ -259,18 +258,13 @@ static int write_mix(const struct mixing *mixing, struct error *err)
     const struct common_options *common = mixing->common;
     char *command = command_line(mixing);
     struct merge_recipe recipe = {mixing->weights, mixing->losses, command};
-    struct threads *threads = threads_new(common->n_threads, err);
     struct terminal_progress shown;
     struct merge_result result = {0};
     double start = clock_now_s();
     int rc;
 
-    if (!threads) {
-        free(command);
-        return -1;
-    }
     terminal_progress_start(&shown, "mixing", common);
-    rc = merge_write(mixing->merge, &recipe, threads, &shown.progress, &result, err);
+    rc = merge_write(mixing->merge, &recipe, mixing->threads, &shown.progress, &result, err);
     terminal_progress_end(&shown);
     free(command);
     if (rc == 0) {
@@ -285,7 +279,6 @@ static int write_mix(const struct mixing *mixing, struct error *err)
             print_result(mixing, &result, clock_now_s() - start);
     }
     folder_names_free(result.files, result.n_files);
-    threads_free(threads);
     return rc;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/threads.h"
 #include "mix/merge.h"
 
 #include "options.h"
@@ -47,6 +48,7 @@ struct mixing { /* all borrowed */
     const struct mixing_options *options;
     const struct common_options *common;
     struct merge *merge;
+    struct threads *threads;
     const double *weights;    /* [merge->n_models] */
     const double *losses;     /* [merge->n_models], NAN: has none; NULL: there are none */
     const char *json_members; /* more of the JSON object, ",\"temperature\":5"; or NULL */

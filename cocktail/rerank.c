@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "model/embed.h"
 
 #include "command.h"
 #include "loaded_model.h"
@@ -103,25 +104,12 @@ static void release_ranking(struct ranking *ranking)
 
 /* ---- running ---- */
 
-static int score_batch(struct model *model, const struct text_batch *batch, float *scores,
-                       struct error *err)
-{
-    float *hidden = memory_try(batch->n_tokens, model->spec.hidden_size * sizeof *hidden,
-                               "hidden states", err);
-    int rc = -1;
-
-    if (hidden && model_run(model, &batch->batch, hidden, err) == 0)
-        rc = model_scores(model, &batch->batch, hidden, scores, err);
-    free(hidden);
-    return rc;
-}
-
 static int rank_batch(const struct rerank_options *options, struct model *model,
                       const struct text_batch *batch, struct ranking *ranking, struct error *err)
 {
     size_t n = batch->batch.n_sequences;
     float *scores = memory_zalloc(n, sizeof *scores);
-    int rc = score_batch(model, batch, scores, err);
+    int rc = model_rank(model, &batch->batch, scores, err);
 
     for (size_t i = 0; i < n && rc == 0; i++)
         add_passage(ranking,

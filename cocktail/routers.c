@@ -171,6 +171,7 @@ static int load(struct routers *routers, const struct routers_options *options,
             .types = 1u << MODEL_DECODER | 1u << MODEL_ENCODER_DECODER,
             .follow_symlinks = options->follow_symlinks,
             .no_tokenizer = i > 0,
+            .threads = routers->loaded[0].threads,
         };
         struct loaded_model *loaded = &routers->loaded[i];
 
@@ -239,7 +240,7 @@ static int show(const struct routers_options *options, struct error *err)
         print(options, &routers);
     }
     examples_release(&routers.examples);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 2; i-- > 0;) { /* the first one's pool last */
         router_watch_release(&routers.watches[i]);
         loaded_model_release(&routers.loaded[i]);
     }

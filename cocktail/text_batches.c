@@ -188,7 +188,6 @@ int text_batches_next(struct text_batches *batches, struct text_batch *batch, st
         return more;
     *batch = (struct text_batch){
         .batch = {.ids = batches->ids.items, .ends = batches->ends, .n_sequences = batches->n},
-        .n_tokens = batches->ids.n_items,
         .lines = batches->lines,
         .texts = batches->texts,
         .text_bytes = batches->text_bytes,

@@ -28,7 +28,6 @@ struct text_batches; /* of one input */
 
 struct text_batch { /* valid until the next one */
     struct batch batch;
-    size_t n_tokens;
     const size_t *lines;        /* [n_sequences] */
     char *const *texts;         /* [n_sequences], or NULL */
     const size_t *text_bytes;

@@ -15,10 +15,10 @@ static void add_component(struct model_components *components,
     components->items[components->n_items++] = *component;
 }
 
-static int add_model(struct model_components *components, const struct model_folder *model,
+static int add_model(struct model_components *components, struct model_folder *model,
                      struct notices *notices, struct error *err)
 {
-    struct checkpoint *checkpoint = model_folder_weights(model, notices, err);
+    const struct checkpoint *checkpoint = model_folder_weights(model, notices, err);
 
     if (!checkpoint)
         return -1;
@@ -30,11 +30,11 @@ static int add_model(struct model_components *components, const struct model_fol
 
 /* ---- modules ---- */
 
-static int add_module(struct model_components *components, const struct model_folder *model,
+static int add_module(struct model_components *components, struct model_folder *model,
                       const struct sentence_module *module, struct notices *notices,
                       struct error *err)
 {
-    struct checkpoint *checkpoint;
+    const struct checkpoint *checkpoint;
     bool has_weights;
 
     if (strcmp(module->path, model->sentence.transformer) == 0 ||
@@ -45,7 +45,7 @@ static int add_module(struct model_components *components, const struct model_fo
         return -1;
     if (!has_weights)
         return 0;
-    checkpoint = checkpoint_open(model->folder, module->path, NULL, notices, err);
+    checkpoint = model_folder_checkpoint(model, module->path, NULL, notices, err);
     if (!checkpoint)
         return -1;
     add_component(components, &(struct model_component){COMPONENT_MODULE, module->path,
@@ -86,13 +86,13 @@ static bool repeats(const struct checkpoint *head, const struct checkpoint *mode
 }
 
 /* NULL with an error, or, for a file that only might be a head, with a notice. */
-static struct checkpoint *open_head(const struct model_folder *model, const char *name,
+static const struct checkpoint *open_head(struct model_folder *model, const char *name,
                                     const struct checkpoint *weights, struct notices *notices,
                                     struct error *err)
 {
     struct error failure = {0};
-    struct checkpoint *head = checkpoint_open(model->folder, model->sentence.transformer, name,
-                                              notices, &failure);
+    const struct checkpoint *head =
+        model_folder_checkpoint(model, model->sentence.transformer, name, notices, &failure);
     bool is_known = model_files_is_head(name);
 
     if (!head && !is_known &&
@@ -106,18 +106,17 @@ static struct checkpoint *open_head(const struct model_folder *model, const char
     if (head && !is_known && repeats(head, weights)) {
         notices_add(notices, "'" ERROR_NAME "' is not taken for a head of '%s': it holds tensors "
                     "of the model once more", name, model->name);
-        checkpoint_close(head);
         head = NULL;
     }
     return head;
 }
 
-static int add_head(struct model_components *components, const struct model_folder *model,
+static int add_head(struct model_components *components, struct model_folder *model,
                     const char *name, struct notices *notices, struct error *err)
 {
     const char *directory = model->sentence.transformer;
     const struct checkpoint *weights = components->items[0].checkpoint;
-    struct checkpoint *head = NULL;
+    const struct checkpoint *head = NULL;
     char *path = folder_join(directory, name);
 
     if ((model_files_is_head(name) || model_files_is_lone_weights(name)) &&
@@ -131,7 +130,7 @@ static int add_head(struct model_components *components, const struct model_fold
     return err->code ? -1 : 0;
 }
 
-static int add_heads(struct model_components *components, const struct model_folder *model,
+static int add_heads(struct model_components *components, struct model_folder *model,
                      struct notices *notices, struct error *err)
 {
     char **names;
@@ -146,7 +145,7 @@ static int add_heads(struct model_components *components, const struct model_fol
 
 /* ---- all ---- */
 
-int model_components_open(struct model_components *components, const struct model_folder *model,
+int model_components_open(struct model_components *components, struct model_folder *model,
                           struct notices *notices, struct error *err)
 {
     *components = (struct model_components){0};
@@ -162,8 +161,6 @@ int model_components_open(struct model_components *components, const struct mode
 
 void model_components_release(struct model_components *components)
 {
-    for (size_t i = 0; i < components->n_items; i++)
-        checkpoint_close(components->items[i].checkpoint);
     free(components->items);
     *components = (struct model_components){0};
 }

@@ -22,7 +22,7 @@ struct model_component {
     const char *path;
     const char *directory; /* where its weights lie, relative to the model's folder */
     const char *module;    /* "Dense"; NULL for what is no module */
-    struct checkpoint *checkpoint;
+    const struct checkpoint *checkpoint; /* borrowed from the folder */
 };
 
 struct model_components {
@@ -30,10 +30,10 @@ struct model_components {
     size_t n_items;
 };
 
-/* Opens them all. `model` must stay. A head is a file by one of the known names, or another *.pt or
+/* Opens them all; the folder keeps what it has opened, and must stay. A head is a file by one of the known names, or another *.pt or
  * *.pth with tensors that the model has not under the same names; a notice says which such files are
  * none. Errors as checkpoint_open has them. Released with model_components_release in every case. */
-int model_components_open(struct model_components *components, const struct model_folder *model,
+int model_components_open(struct model_components *components, struct model_folder *model,
                           struct notices *notices, struct error *err);
 void model_components_release(struct model_components *components);
 

@@ -59,7 +59,7 @@ static int find_vocab_size(struct model_folder *model, struct error *err)
     static const char *const names[] = {"tok_embeddings.weight", "output.weight"};
     cJSON *member = (cJSON *)(uintptr_t)json_find(model->config.json, "vocab_size");
     struct notices ignored = {0};
-    struct checkpoint *checkpoint;
+    const struct checkpoint *checkpoint;
 
     if (!llama_params_is(model->config.json) || !cJSON_IsNumber(member) ||
         member->valuedouble != -1)
@@ -72,7 +72,6 @@ static int find_vocab_size(struct model_folder *model, struct error *err)
             cJSON_SetNumberValue(member, (double)tensor->shape[0]);
     }
     notices_release(&ignored);
-    checkpoint_close(checkpoint);
     return checkpoint ? 0 : -1;
 }
 
@@ -125,6 +124,12 @@ int model_folder_open_as(struct model_folder *model, const char *path, const cha
 
 void model_folder_release(struct model_folder *model)
 {
+    for (size_t i = 0; i < model->n_opened; i++) {
+        free(model->opened[i].directory);
+        free(model->opened[i].file);
+        checkpoint_close(model->opened[i].checkpoint);
+    }
+    free(model->opened);
     free(model->name);
     free(model->file);
     folder_close(model->folder);
@@ -268,20 +273,43 @@ static bool is_numbered(const struct checkpoint *checkpoint)
     return model_files_number(slash ? slash + 1 : name) == 0;
 }
 
-struct checkpoint *model_folder_weights(const struct model_folder *model, struct notices *notices,
-                                        struct error *err)
+static bool is_asked_for(const struct opened_checkpoint *opened, const char *directory,
+                         const char *file)
 {
-    struct checkpoint *checkpoint =
-        checkpoint_open(model->folder, model->file ? "" : model->sentence.transformer, model->file,
-                        notices, err);
+    return strcmp(opened->directory, directory) == 0 &&
+           (file ? opened->file && strcmp(opened->file, file) == 0 : !opened->file);
+}
+
+const struct checkpoint *model_folder_checkpoint(struct model_folder *model, const char *directory,
+                                                 const char *file, struct notices *notices,
+                                                 struct error *err)
+{
+    struct checkpoint *checkpoint;
+
+    for (size_t i = 0; i < model->n_opened; i++)
+        if (is_asked_for(&model->opened[i], directory, file))
+            return model->opened[i].checkpoint;
+    checkpoint = checkpoint_open(model->folder, directory, file, notices, err);
+    if (!checkpoint)
+        return NULL;
+    model->opened = memory_resize(model->opened, model->n_opened + 1, sizeof *model->opened);
+    model->opened[model->n_opened++] = (struct opened_checkpoint){
+        memory_copy(directory), file ? memory_copy(file) : NULL, checkpoint};
+    return checkpoint;
+}
+
+const struct checkpoint *model_folder_weights(struct model_folder *model, struct notices *notices,
+                                              struct error *err)
+{
+    const struct checkpoint *checkpoint =
+        model_folder_checkpoint(model, model->file ? "" : model->sentence.transformer, model->file,
+                                notices, err);
 
     if (checkpoint && model->has_config && model->config.is_consolidated &&
         is_numbered(checkpoint) &&
         (check_ranks(model, checkpoint, err) ||
-         (checkpoint->is_joined && check_joined(model, checkpoint, err)))) {
-        checkpoint_close(checkpoint);
-        checkpoint = NULL;
-    }
+         (checkpoint->is_joined && check_joined(model, checkpoint, err))))
+        return NULL;
     return checkpoint;
 }
 
@@ -292,6 +320,36 @@ const char *model_folder_tokenizer_at(const struct model_folder *model)
                     folder_look(model->folder, "tokenizer_config.json") == FOLDER_ABSENT;
 
     return is_below ? below : "";
+}
+
+int model_folder_settings(const struct model_folder *model, enum model_type type,
+                          struct sentence_settings *settings, struct notices *notices,
+                          struct error *err)
+{
+    *settings = (struct sentence_settings){0};
+    if (type != MODEL_ENCODER && type != MODEL_RERANKER)
+        return 0;
+    if (type == MODEL_RERANKER && sentence_folder_check_scorer(&model->sentence, err))
+        return error_context(err, "'%s'", model->name);
+    if (sentence_settings_load(settings, &model->sentence, model->folder, err))
+        return -1;
+    for (size_t i = 0; i < settings->notices.n_texts; i++)
+        notices_add(notices, "%s", settings->notices.texts[i]);
+    return 0;
+}
+
+struct tokenizer *model_folder_tokenizer(const struct model_folder *model,
+                                         const struct sentence_settings *settings,
+                                         struct error *err)
+{
+    struct tokenizer *tokenizer =
+        tokenizer_load(model->folder, model_folder_tokenizer_at(model), err);
+
+    if (tokenizer && settings->lowers_case && tokenizer_lower_case(tokenizer, err)) {
+        tokenizer_free(tokenizer);
+        return NULL;
+    }
+    return tokenizer;
 }
 
 int model_folder_vocabulary(const struct model_folder *model, struct vocabulary *vocabulary,

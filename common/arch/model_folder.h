@@ -11,7 +11,13 @@
 #include "base/folder.h"
 #include "base/notices.h"
 #include "format/checkpoint.h"
+#include "text/tokenizer.h"
 #include "text/vocabulary.h"
+
+struct opened_checkpoint {
+    char *directory, *file; /* as it was asked for; file may be NULL */
+    struct checkpoint *checkpoint;
+};
 
 struct model_folder {
     char *name;            /* as the user wrote it; for messages and the model card */
@@ -20,6 +26,8 @@ struct model_folder {
     bool has_config;
     struct config config;
     struct sentence_folder sentence;
+    struct opened_checkpoint *opened; /* [n_opened], all weights that were asked for */
+    size_t n_opened;
 };
 
 /* Opens the directory, or single weights file, at `path`, and reads its config.json (of
@@ -51,13 +59,28 @@ int model_folder_type(const struct model_folder *model, const char *wanted, enum
  * a decoder, whose first token sees nothing of the text. */
 const char *model_folder_default_pooling(const struct model_folder *model);
 
-/* Its weights; closed with checkpoint_close. Of Llama's own files those must all be there, and what
- * their slices make must be what params.json says. */
-struct checkpoint *model_folder_weights(const struct model_folder *model, struct notices *notices,
-                                        struct error *err);
+/* The weights in a directory of it, or in one `file` there, as checkpoint_open has them. They are
+ * opened once: who asks again is given the same, and no notices. Closed with the folder. */
+const struct checkpoint *model_folder_checkpoint(struct model_folder *model, const char *directory,
+                                                 const char *file, struct notices *notices,
+                                                 struct error *err);
+/* Those of the model itself. Of Llama's own files those must all be there, and what their slices
+ * make must be what params.json says. */
+const struct checkpoint *model_folder_weights(struct model_folder *model, struct notices *notices,
+                                              struct error *err);
 /* The directory, within the folder, whose tokenizer is the model's. Old sentence-transformers folders
  * keep everything of the model one level down. */
 const char *model_folder_tokenizer_at(const struct model_folder *model);
+/* What is said of running it, when `type` is that of an encoder or a reranker, else nothing; with a
+ * notice of what is said and nobody obeys. ERROR_UNSUPPORTED for a reranker with other modules than
+ * its transformer. Zeroed on error; released with sentence_settings_release. */
+int model_folder_settings(const struct model_folder *model, enum model_type type,
+                          struct sentence_settings *settings, struct notices *notices,
+                          struct error *err);
+/* Its tokenizer, to be freed, as the settings want it. */
+struct tokenizer *model_folder_tokenizer(const struct model_folder *model,
+                                         const struct sentence_settings *settings,
+                                         struct error *err);
 /* Its tokens and their ids, from there or else from where there are any;
  * zeroed when there are none. ERROR_FORMAT for a malformed one. Released with vocabulary_release. */
 int model_folder_vocabulary(const struct model_folder *model, struct vocabulary *vocabulary,

@@ -119,22 +119,24 @@ void file_prefetch(const void *begin, size_t n_bytes)
             return; /* it was only advice */
 }
 
-static void unmap(struct file *file)
+void file_unmap(struct file *file)
 {
     struct file **link = &mapped;
 
+    if (!file->map)
+        return;
     while (*link != file)
         link = &(*link)->next_mapped;
     *link = file->next_mapped;
     munmap((void *)file->map, file->size_bytes);
+    file->map = NULL;
 }
 
 void file_close(struct file *file)
 {
     if (!file)
         return;
-    if (file->map)
-        unmap(file);
+    file_unmap(file);
     close(file->fd);
     free(file->path);
     free(file);

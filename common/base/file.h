@@ -28,10 +28,13 @@ void file_close(struct file *file);
 /* Reads exactly n bytes at `offset`; fewer than that is an error (the file has shrunk). */
 int file_read(const struct file *file, size_t offset, void *out, size_t n, struct error *err);
 
-/* The whole file in memory, read-only, until file_close; NULL with ERROR_RESOURCES or ERROR_IO. Not
+/* The whole file in memory, read-only, until file_unmap or file_close; NULL with ERROR_RESOURCES or ERROR_IO. Not
  * for several threads at once. Should the file shrink while its map is read, the program ends with
  * exit status 5 and one line that names it: nothing else can be done then. */
 const void *file_map(struct file *file, struct error *err);
+/* Gives the map back, if there is one: what was read through it no longer counts as memory of this
+ * process. The file stays open, and can be mapped again. */
+void file_unmap(struct file *file);
 
 /* Bytes of a map that will be read soon: when they are not in memory, the system begins to fetch
  * them, all of them and in order. Costs next to nothing when they are. */

@@ -1,15 +1,12 @@
-/* ranking_losses.c - cross-entropy of a positive among its negatives: encoders and rerankers.
- *
- * An encoder reads a query and its passages as texts of their own and gives vectors, a reranker
- * reads each passage as a pair with the query and gives one score. The texts of a group of examples
- * go through the model in passes, and their vectors or scores are kept until the group is whole. */
+#include "ranking_losses.h"
+
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "eval/loss_run.h"
 #include "eval/sequences.h"
+#include "model/embed.h"
 
 struct ranking { /* examples first … first + n - 1 */
     struct loss_run *run;
@@ -25,37 +22,29 @@ struct ranking { /* examples first … first + n - 1 */
 
 /* ---- the model ---- */
 
-static int run_model(struct ranking *ranking, const struct batch *batch, float *hidden,
+static int run_model(const struct ranking *ranking, const struct batch *batch, float *out,
                      struct error *err)
 {
     const struct losses_model *model = ranking->run->model;
-    const struct pass pass = {.inputs = *batch};
-    float *out = ranking->out + ranking->n_out * ranking->width;
 
-    if (pass_run(model->model, &pass, hidden, err) || loss_run_passed(ranking->run, &pass, err))
-        return -1;
-    if (model->type == MODEL_RERANKER)
-        return model_scores(model->model, batch, hidden, out, err);
-    return sentence_model_pool(model->sentence, model->model, batch, hidden,
-                               ranking->run->n_prompt_tokens, out, err);
+    return model->type == MODEL_RERANKER
+               ? model_rank(model->model, batch, out, err)
+               : model_embed(model->model, model->sentence, batch, ranking->run->n_prompt_tokens,
+                             out, err);
 }
 
 static int flush(struct ranking *ranking, struct error *err)
 {
-    const struct model_spec *spec = &ranking->run->model->model->spec;
-    struct batch batch = sequences_batch(&ranking->pending);
-    float *hidden;
-    int rc;
+    const struct pass pass = {.inputs = sequences_batch(&ranking->pending)};
+    float *out = ranking->out + ranking->n_out * ranking->width;
 
-    if (batch.n_sequences == 0)
+    if (pass.inputs.n_sequences == 0)
         return 0;
-    hidden = memory_try(ranking->pending.ids.n_items, spec->hidden_size * sizeof *hidden,
-                        "hidden states", err);
-    rc = hidden ? run_model(ranking, &batch, hidden, err) : -1;
-    free(hidden);
-    ranking->n_out += batch.n_sequences;
+    if (run_model(ranking, &pass.inputs, out, err) || loss_run_passed(ranking->run, &pass, err))
+        return loss_run_failed(ranking->run, err);
+    ranking->n_out += pass.inputs.n_sequences;
     sequences_clear(&ranking->pending);
-    return rc ? loss_run_failed(ranking->run, err) : 0;
+    return 0;
 }
 
 /* ---- texts ---- */
@@ -245,7 +234,7 @@ static int run_group(struct ranking *ranking, struct error *err)
     return keep_losses(ranking, err);
 }
 
-int ranking_losses_run(struct loss_run *run, struct error *err)
+int ranking_losses_compute(struct loss_run *run, struct error *err)
 {
     size_t n_examples = run->examples->n_items;
     size_t batch_size = run->options->batch_size < n_examples ? run->options->batch_size

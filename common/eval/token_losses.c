@@ -1,15 +1,11 @@
-/* token_losses.c - cross-entropy of output tokens: decoders and encoder-decoders.
- *
- * Only rows whose next token counts go through the output head, a few hundred at a time: the logits
- * of all tokens would be larger than everything else. Each row is judged by one task, and the rows
- * of an example are added up in their order, so that the number of threads does not show. */
+#include "token_losses.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/threads.h"
-#include "eval/loss_run.h"
 #include "eval/sequences.h"
 #include "math/vector.h"
 #include "text/ids.h"
@@ -285,7 +281,7 @@ static void release_batch(struct token_batch *batch)
     free(batch->logits);
 }
 
-int token_losses_run(struct loss_run *run, struct error *err)
+int token_losses_compute(struct loss_run *run, struct error *err)
 {
     bool is_decoder = run->model->type == MODEL_DECODER;
     struct token_example made = {0};

@@ -534,6 +534,12 @@ void checkpoint_close(struct checkpoint *checkpoint)
     free(checkpoint);
 }
 
+void checkpoint_unmap(const struct checkpoint *checkpoint)
+{
+    for (size_t i = 0; i < checkpoint->n_files; i++)
+        file_unmap(checkpoint->files[i].file);
+}
+
 const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name)
 {
     const size_t *index = hash_map_find(&checkpoint->by_name, name, strlen(name));

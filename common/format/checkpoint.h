@@ -53,6 +53,9 @@ struct checkpoint { /* read-only for its users; several threads may read tensors
 struct checkpoint *checkpoint_open(const struct folder *folder, const char *directory,
                                    const char *file, struct notices *notices, struct error *err);
 void checkpoint_close(struct checkpoint *checkpoint);
+/* Gives back the memory of tensors that were read where they lie: their views end. The checkpoint
+ * stays open. */
+void checkpoint_unmap(const struct checkpoint *checkpoint);
 
 /* Whether there are weights for checkpoint_open to find. */
 int checkpoint_look(const struct folder *folder, const char *directory, bool *is_there,

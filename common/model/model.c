@@ -36,7 +36,7 @@ static int check_type(const struct model *model, enum model_type type, const cha
     return 0;
 }
 
-struct model *model_load(const struct model_folder *folder, enum model_type type,
+struct model *model_load(struct model_folder *folder, enum model_type type,
                          struct threads *threads, struct notices *notices, struct error *err)
 {
     struct model *model = memory_zalloc(1, sizeof *model);
@@ -64,7 +64,8 @@ void model_free(struct model *model)
         return;
     engine_release(&model->engine);
     parameters_release(&model->parameters);
-    checkpoint_close(model->checkpoint);
+    if (model->checkpoint)
+        checkpoint_unmap(model->checkpoint);
     model_spec_release(&model->spec);
     free(model);
 }

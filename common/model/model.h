@@ -22,16 +22,18 @@
 struct model { /* to be read by its users; run by one thread at a time, which uses the pool */
     struct model_spec spec;
     struct parameters parameters;
-    struct checkpoint *checkpoint;
+    const struct checkpoint *checkpoint; /* borrowed from the folder */
     struct engine engine;
     struct routing_watcher watcher; /* to be set by its users; costs nothing while there is none */
 };
 
 /* The weights of the folder, ready to run as a model of `type`: a decoder or an encoder-decoder
- * with its output head, a reranker with its classifier. The folder and the pool must outlive it.
+ * with its output head, a reranker with its classifier. The folder, which opens its weights once
+ * for all who ask, and the pool must outlive it; one model of a folder at a time.
  * ERROR_FORMAT when config.json or the tensors are malformed or contradict each other,
- * ERROR_UNSUPPORTED for an architecture that cannot be run. Freed with model_free. */
-struct model *model_load(const struct model_folder *folder, enum model_type type,
+ * ERROR_UNSUPPORTED for an architecture that cannot be run. model_free gives the memory of the
+ * weights back, and leaves them open. */
+struct model *model_load(struct model_folder *folder, enum model_type type,
                          struct threads *threads, struct notices *notices, struct error *err);
 void model_free(struct model *model);
 /* From now on experts take all tokens that choose them, whatever their capacity. */

@@ -121,31 +121,30 @@ static int load_weights(struct step *step, const struct checkpoint *checkpoint, 
     return !step->weight || (step->dense.has_bias && !step->bias) ? -1 : 0;
 }
 
-static int add_dense(struct sentence_model *sentence, const struct folder *folder,
+static int add_dense(struct sentence_model *sentence, struct model_folder *folder,
                      const char *path, struct notices *notices, struct error *err)
 {
     struct step *step = &sentence->steps[sentence->n_steps++];
-    struct checkpoint *checkpoint;
+    const struct checkpoint *checkpoint;
     int rc = -1;
 
     step->is_dense = true;
-    if (sentence_dense_load(&step->dense, folder, path, err))
+    if (sentence_dense_load(&step->dense, folder->folder, path, err))
         return -1;
     if (step->dense.n_in != sentence->size)
         return error_set(err, ERROR_FORMAT, "module '" ERROR_NAME "': takes %zu numbers, and is "
                          "given %zu", path, step->dense.n_in, sentence->size);
     sentence->size = step->dense.n_out;
-    checkpoint = checkpoint_open(folder, path, NULL, notices, err);
-    if (checkpoint && quantized_check_tensors(checkpoint, folder->path, err) == 0)
+    checkpoint = model_folder_checkpoint(folder, path, NULL, notices, err);
+    if (checkpoint && quantized_check_tensors(checkpoint, folder->folder->path, err) == 0)
         rc = load_weights(step, checkpoint, err);
     if (rc)
         error_context(err, "module '" ERROR_NAME "'", path);
-    checkpoint_close(checkpoint);
     return rc;
 }
 
 /* Transformer, Pooling, then any number of Dense and Normalize. Dropout is for training. */
-static int add_modules(struct sentence_model *sentence, const struct model_folder *folder,
+static int add_modules(struct sentence_model *sentence, struct model_folder *folder,
                        struct notices *notices, struct error *err)
 {
     const struct sentence_folder *layout = &folder->sentence;
@@ -162,7 +161,7 @@ static int add_modules(struct sentence_model *sentence, const struct model_folde
         if (is_pooling && !has_pooled) {
             has_pooled = true;
         } else if (has_pooled && strcmp(module->kind, "Dense") == 0) {
-            if (add_dense(sentence, folder->folder, module->path, notices, err))
+            if (add_dense(sentence, folder, module->path, notices, err))
                 return -1;
         } else if (has_pooled && strcmp(module->kind, "Normalize") == 0) {
             if (sentence_normalize_check(folder->folder, module->path, err))
@@ -178,7 +177,7 @@ static int add_modules(struct sentence_model *sentence, const struct model_folde
     return 0;
 }
 
-struct sentence_model *sentence_model_load(const struct model_folder *folder,
+struct sentence_model *sentence_model_load(struct model_folder *folder,
                                            const struct model *model, const char *pooling,
                                            struct notices *notices, struct error *err)
 {

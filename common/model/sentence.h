@@ -18,7 +18,7 @@ struct sentence_model;
  * notice. ERROR_FORMAT for a
  * module that is malformed or does not fit the model, ERROR_UNSUPPORTED for one that is not known.
  * The folder must outlive it. Freed with sentence_model_free. */
-struct sentence_model *sentence_model_load(const struct model_folder *folder,
+struct sentence_model *sentence_model_load(struct model_folder *folder,
                                            const struct model *model, const char *pooling,
                                            struct notices *notices, struct error *err);
 /* The first token's vector and nothing behind it, whatever a folder may say. */

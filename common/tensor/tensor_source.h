@@ -38,7 +38,7 @@ struct tensor_source_kind {
     /* n_bytes from `offset` on: of whole items. */
     int (*read)(const struct tensor_source *source, size_t offset, size_t n_bytes, void *out,
                 struct error *err);
-    /* The same where they lie in memory, as long as the source lives; NULL without an error when
+    /* The same where they lie in memory, until their owner gives the map back; NULL without an error when
      * that cannot be. NULL here: never. Not for several threads at once. */
     const void *(*view)(const struct tensor_source *source, size_t offset, struct error *err);
     /* Adds the name of the file, relative to its folder, or of the files. */

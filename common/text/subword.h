@@ -9,25 +9,18 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "base/json_reader.h"
 #include "text/ids.h"
 #include "text/token_table.h"
 
 struct subword;
 struct subword_scratch; /* per thread: work arrays and the cache of words */
 
-/* Reads the "model" object of tokenizer.json (the reader stands before it; the file may be 31 MB,
- * so no tree is made). An absent type is guessed as old files need (section 1). NULL with
- * ERROR_FORMAT or ERROR_UNSUPPORTED (unknown type, dropout > 0). Freed with subword_free. */
-struct subword *subword_load(struct json_reader *reader, struct error *err);
-
-/* The same from parts, for fallback files: see bpe.h, wordpiece.h, unigram.h, wordlevel.h. */
+/* Made by subword_load, or from parts, for fallback files: see bpe.h, wordpiece.h, unigram.h,
+ * wordlevel.h. */
 void subword_free(struct subword *subword);
 
-/* For whoever only asks which token has which id: what cannot be run does not matter, and
- * words cannot be encoded. */
-struct subword *subword_load_map(struct json_reader *reader, struct error *err);
-/* Such a one of tokens; `type` as below. Takes over *tokens. */
+/* A map, for whoever only asks which token has which id: words cannot be encoded. `type` as below.
+ * Takes over *tokens. */
 struct subword *subword_new_map(struct token_table *tokens, const char *type);
 
 /* Call once, before any encoding: words will come as raw bytes whose display characters the

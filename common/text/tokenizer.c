@@ -21,6 +21,7 @@
 #include "text/pieces.h"
 #include "text/pretokenizer.h"
 #include "text/subword.h"
+#include "text/subword_load.h"
 #include "text/template.h"
 #include "text/tokenizer_config.h"
 #include "text/tokenizer_fallback.h"

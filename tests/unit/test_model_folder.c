@@ -61,4 +61,25 @@ static void its_modules_decide_before_its_class(void)
         }
 }
 
-TESTS(TEST(its_modules_decide_before_its_class))
+static void weights_are_opened_once(void)
+{
+    struct model_folder folder;
+    struct notices notices = {0};
+    struct error err = {0};
+    const struct checkpoint *weights;
+
+    SAFETENSORS("once/model.safetensors", TENSOR("x", DTYPE_F32, 0, 4));
+    SAFETENSORS("once/2_Dense/model.safetensors", TENSOR("linear.weight", DTYPE_F32, 0, 4));
+    CHECK(model_folder_open(&folder, scratch_path("once"), false, &err) == 0);
+    CHECK(!model_folder_checkpoint(&folder, "3_Dense", NULL, &notices, &err) &&
+          err.code == ERROR_FORMAT && folder.n_opened == 0);
+    weights = model_folder_weights(&folder, &notices, &err);
+    CHECK(weights && checkpoint_find(weights, "x"));
+    CHECK(model_folder_checkpoint(&folder, "2_Dense", NULL, &notices, &err) != weights);
+    CHECK(model_folder_checkpoint(&folder, "", NULL, &notices, &err) == weights);
+    CHECK(model_folder_weights(&folder, &notices, &err) == weights && folder.n_opened == 2);
+    model_folder_release(&folder);
+    CHECK(folder.n_opened == 0);
+}
+
+TESTS(TEST(its_modules_decide_before_its_class), TEST(weights_are_opened_once))

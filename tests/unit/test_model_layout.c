@@ -6,7 +6,7 @@
 
 struct sample {
     struct model_folder folder;
-    struct checkpoint *checkpoint;
+    const struct checkpoint *checkpoint; /* the folder's */
     struct model_spec spec;
     struct checkpoint_names names;
     struct model_layout layout;
@@ -34,7 +34,6 @@ static void sample_close(struct sample *sample)
     layout_release(&sample->layout);
     checkpoint_names_release(&sample->names);
     model_spec_release(&sample->spec);
-    checkpoint_close(sample->checkpoint);
     model_folder_release(&sample->folder);
     notices_release(&sample->notices);
 }

@@ -547,6 +547,43 @@ static void a_text_of_padding_is_judged_by_its_last_row(void)
     fixture_release(&loaded);
 }
 
+/* What three tokens give, to be freed. */
+static float *run_once(struct fixture *loaded)
+{
+    static const uint32_t ids[] = {1, 2, 3};
+    static const size_t ends[] = {3};
+    struct batch batch = {.ids = ids, .ends = ends, .n_sequences = 1};
+    const struct model *model = loaded->model;
+    struct error err = {0};
+    float *hidden = memory_zalloc(3 * model->spec.hidden_size, sizeof *hidden);
+
+    CHECK(model_run(loaded->model, &batch, hidden, &err) == 0);
+    CHECK(model->checkpoint->files[0].file->map != NULL);
+    CHECK(model->checkpoint == model_folder_weights(&loaded->folder, NULL, &err));
+    return hidden;
+}
+
+static void its_memory_is_given_back_and_its_weights_stay_open(void)
+{
+    struct fixture loaded;
+    struct error err = {0};
+    float *first, *again;
+    size_t bytes;
+
+    fixture_load(&loaded, "decoder-base", 1);
+    bytes = 3 * loaded.model->spec.hidden_size * sizeof *first;
+    first = run_once(&loaded);
+    model_free(loaded.model);
+    CHECK(loaded.folder.opened[0].checkpoint->files[0].file->map == NULL);
+    loaded.model = model_load(&loaded.folder, MODEL_DECODER, loaded.threads, &loaded.notices, &err);
+    CHECK(loaded.model && loaded.folder.n_opened == 1);
+    again = run_once(&loaded);
+    CHECK(memcmp(first, again, bytes) == 0);
+    free(first);
+    free(again);
+    fixture_release(&loaded);
+}
+
 static void every_model_gives_what_transformers_gives(void)
 {
     DIR *directory = opendir("fixtures/models");
@@ -569,4 +606,5 @@ TESTS(TEST(every_model_gives_what_transformers_gives),
       TEST(a_sequence_alone_gives_what_it_gives_in_a_batch),
       TEST(a_cache_gives_what_the_whole_text_gives), TEST(long_texts_are_attended_to_in_blocks),
       TEST(many_tokens_give_what_few_give), TEST(what_has_no_embedding_is_refused),
-      TEST(positions_begin_behind_the_padding), TEST(a_text_of_padding_is_judged_by_its_last_row))
+      TEST(positions_begin_behind_the_padding), TEST(a_text_of_padding_is_judged_by_its_last_row),
+      TEST(its_memory_is_given_back_and_its_weights_stay_open))

@@ -4,7 +4,7 @@
 
 struct made {
     struct model_folder folder;
-    struct checkpoint *checkpoint;
+    const struct checkpoint *checkpoint;
     struct error err;
 };
 
@@ -21,7 +21,6 @@ static struct made open_model(const char *name)
 
 static void end(struct made *made)
 {
-    checkpoint_close(made->checkpoint);
     model_folder_release(&made->folder);
 }
 

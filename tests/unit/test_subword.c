@@ -10,6 +10,7 @@
 
 #include "test.h"
 #include "text/bpe.h"
+#include "text/subword_load.h"
 #include "text/unigram.h"
 #include "text/wordlevel.h"
 #include "text/wordpiece.h"

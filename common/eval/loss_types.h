@@ -1,0 +1,43 @@
+/* loss_types.h - what losses are asked of, and how; and what one example gives. */
+#ifndef COCKTAIL_LOSS_TYPES_H
+#define COCKTAIL_LOSS_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arch/architecture.h"
+#include "base/progress.h"
+#include "eval/pass.h"
+#include "model/model.h"
+#include "model/sentence.h"
+#include "text/tokenizer.h"
+
+struct losses_model { /* all borrowed */
+    const char *name; /* for messages */
+    enum model_type type;
+    struct model *model;
+    const struct tokenizer *tokenizer;
+    const struct sentence_model *sentence; /* of an encoder; else NULL */
+    /* Of an encoder or reranker: its default prompt and its limit are used. NULL: there are none. */
+    const struct sentence_settings *settings;
+};
+
+struct losses_options {
+    size_t batch_size; /* examples at once; fewer when they are long */
+    size_t max_length; /* tokens of a text; the model and its modules may allow fewer */
+    double temperature; /* of the cosines of an encoder */
+    /* As LM_Cocktail 0.0.4: a query is also judged against the passages of the other examples in its
+     * batch, and the loss is the mean over batches of the mean in each. Decoders and encoders. */
+    bool is_lm_cocktail;
+    struct pass_follower follower;
+    struct progress *progress; /* counts bytes of text; NULL: nobody looks */
+};
+
+struct example_loss {
+    double loss;     /* mean over its output tokens, or that of its query */
+    size_t n_tokens; /* of the output; of a query, its positive and its negatives together */
+    size_t n_right;  /* output tokens that the model holds to be the likeliest */
+    size_t rank;     /* of the positive, 1 when the best; 0 for what is no ranking */
+};
+
+#endif
