@@ -830,11 +830,6 @@ bool tokenizer_find(const struct tokenizer *tokenizer, const char *token, uint32
     return true;
 }
 
-size_t tokenizer_n_tokens(const struct tokenizer *tokenizer)
-{
-    return tokenizer->n_tokens;
-}
-
 bool tokenizer_special(const struct tokenizer *tokenizer, const char *name, uint32_t *id)
 {
     for (size_t i = 0; i < tokenizer->n_specials; i++)

@@ -81,7 +81,6 @@ int tokenizer_check_ids(const struct tokenizer *tokenizer, const uint32_t *ids, 
                         size_t n_rows, const char *name, struct error *err);
 /* Id of a token of the vocabulary or an added one; false when there is none. */
 bool tokenizer_find(const struct tokenizer *tokenizer, const char *token, uint32_t *id);
-size_t tokenizer_n_tokens(const struct tokenizer *tokenizer); /* added ones included */
 /* Named special tokens ("bos_token", "eos_token", "pad_token", …) of tokenizer_config.json or
  * special_tokens_map.json; false when there is none. */
 bool tokenizer_special(const struct tokenizer *tokenizer, const char *name, uint32_t *id);
