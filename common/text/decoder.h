@@ -1,4 +1,5 @@
-/* decoder.h - from the pieces that ids stand for back to text. Semantics: tokenizers.md section 9. */
+/* decoder.h - from the pieces that ids stand for back to text. Rules:
+ * docs/tokenizers.md, "Decoders". */
 #ifndef COCKTAIL_DECODER_H
 #define COCKTAIL_DECODER_H
 

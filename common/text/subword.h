@@ -1,5 +1,5 @@
 /* subword.h - the third stage: a word in, token ids out. WordLevel, WordPiece, BPE, Unigram.
- * Semantics: tokenizers.md section 6. */
+ * Rules: docs/tokenizers.md, "Models". */
 #ifndef COCKTAIL_SUBWORD_H
 #define COCKTAIL_SUBWORD_H
 
@@ -17,7 +17,7 @@ struct subword;
 struct subword_scratch; /* per thread: work arrays and the cache of words */
 
 /* Reads the "model" object of tokenizer.json (the reader stands before it; the file may be 31 MB,
- * so no tree is made). An absent type is guessed as old files need (section 1). NULL with
+ * so no tree is made). An absent type is guessed as old files need. NULL with
  * ERROR_FORMAT or ERROR_UNSUPPORTED (unknown type, dropout > 0). Freed with subword_free. */
 struct subword *subword_load(struct json_reader *reader, struct error *err);
 

@@ -1,7 +1,7 @@
 /* tokenizer.h - text to token ids and back, exactly as the Hugging Face tokenizers library does.
  *
- * What decides: tokenizer.json and the rules of tokenizers.md section 10 for what stands beside it;
- * the fallback files of section 10 when there is none. A truncation or padding stored in the file
+ * What decides: tokenizer.json and what stands beside it (docs/tokenizers.md, "Files beside it"), or
+ * the files of tokenizer_fallback.h when there is none. A truncation or padding stored in the file
  * is not applied. */
 #ifndef COCKTAIL_TOKENIZER_H
 #define COCKTAIL_TOKENIZER_H
