@@ -27,7 +27,7 @@ fish_dir = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 libraries := libcjson zlib libpcre2-8 libutf8proc
 loaded_libraries := openblas libcurl
 PKG_CONFIG := pkg-config
-ifneq ($(filter-out help clean layers uninstall,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean layers docs uninstall,$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(libraries) $(loaded_libraries) && echo yes),yes)
 $(error '$(PKG_CONFIG)' does not find all of: $(libraries) $(loaded_libraries); on Debian: apt-get install pkg-config libcjson-dev zlib1g-dev libpcre2-dev libutf8proc-dev libopenblas-dev libcurl4-openssl-dev)
 endif
@@ -59,7 +59,8 @@ fuzz_programs := $(fuzz_sources:tests/%.c=$(build)/%)
 replay_programs := $(fuzz_sources:tests/fuzz/%.c=$(build)/replay/%)
 program := $(build)/cocktail
 
-.PHONY: all test-programs test check layers headers lint man parity bench fuzz install uninstall clean help
+.PHONY: all test-programs test check layers docs headers lint man parity bench fuzz install uninstall \
+	clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -117,17 +118,21 @@ test-programs: $(program) $(unit_programs) $(inject_libraries) $(replay_programs
 test: test-programs ## build and run all tests; ONLY=mix runs those with "mix" in their name
 	@ONLY='$(ONLY)' SAN='$(SAN)' tests/run.sh $(build)
 
-check: ## what a change passes before review: -Werror, sanitizers, layers, headers, lint, manual
+check: ## what a change passes before review: -Werror, sanitizers, layers, docs, headers, lint, manual
 	$(MAKE) CC=gcc VARIANT=check-gcc EXTRA_CFLAGS=-Werror test-programs
 	@if command -v clang >/dev/null; then \
 	    $(MAKE) CC=clang VARIANT=check-clang EXTRA_CFLAGS=-Werror test-programs; \
 	else echo "make check: skipped the clang build, clang is not installed"; fi
 	$(MAKE) SAN=address,undefined test
-	$(MAKE) layers headers lint man
+	$(MAKE) layers docs headers lint man
 
 layers: ## who may include whom
 	tests/check_layers.sh --self-test
 	tests/check_layers.sh
+
+docs: ## what comments and pages point to is there
+	tests/check_docs.sh --self-test
+	tests/check_docs.sh
 
 headers: ## each header compiles alone
 	@for header in $(headers); do \

@@ -14,7 +14,7 @@ struct config { /* a zeroed struct is "no config.json" */
     char *text;               /* the file as it is */
     size_t size;
     cJSON *json;              /* of Llama's params.json with what it leaves to be computed */
-    bool is_consolidated;     /* params.json, which names no class: architectures.md C.14 */
+    bool is_consolidated;     /* params.json, which names no class */
     const char *architecture; /* architectures[0], or NULL */
     const char *model_type;   /* or NULL; "consolidated" by params.json */
     const char *quantization; /* method of quantization_config, "unknown" when unnamed; or NULL */
@@ -28,7 +28,8 @@ const char *config_name(const struct config *config); /* of the file */
 void config_release(struct config *config);
 
 /* The first of the `names` (NULL-terminated) that holds a number, looked up at the top, then in
- * text_config or the moe of params.json; -1 when none does. Spellings: architectures.md 0.1. */
+ * text_config or the moe of params.json; -1 when none does. Spellings: docs/models.md,
+ * "Settings". */
 double config_number(const struct config *config, const char *const *names);
 /* tie_word_embeddings: 1, 0, or -1 when config.json does not say. */
 int config_tied(const struct config *config);

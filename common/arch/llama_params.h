@@ -1,7 +1,8 @@
 /* llama_params.h - Llama's own params.json, which leaves some of its numbers to be computed.
  *
  * Mistral's file of that name states hidden_dim; Llama's has multiple_of and a factor, from which the
- * program that came with the weights makes it. Source: formats.md 2.6. */
+ * program that came with the weights makes it. Source: docs/models.md,
+ * "Consolidated files". */
 #ifndef COCKTAIL_LLAMA_PARAMS_H
 #define COCKTAIL_LLAMA_PARAMS_H
 

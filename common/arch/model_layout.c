@@ -301,7 +301,7 @@ static void add_attention_moe(struct layouter *layouter, const struct stack_spec
 
 /* ---- attention and the MLP ---- */
 
-/* The shapes: architectures.md C.5. */
+/* The shapes: docs/models.md, "Latent attention". */
 static void add_mla(struct layouter *layouter, const struct stack_spec *stack, struct place place)
 {
     const struct mla_names *names = stack->names->mla;

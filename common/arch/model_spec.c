@@ -24,7 +24,7 @@ struct sizes {
         max_positions, n_token_types, window;
 };
 
-static const struct size_row { /* architectures.md 0.1 */
+static const struct size_row { /* docs/models.md, "Settings" */
     size_t offset;
     size_t max;
     const char *names[NAMES_MAX];

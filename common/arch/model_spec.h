@@ -1,8 +1,8 @@
 /* model_spec.h - what a model computes: the numbers and switches of config.json, read and checked.
  *
  * A family (a row in families.c) says how its models are built, config.json how large this one is.
- * Both end up in a struct model_spec, and nothing above reads config.json any more. Source:
- * architectures.md 0, A, B and D; defaults of transformers 5.23. */
+ * Both end up in a struct model_spec, and nothing above reads config.json any more. Sources:
+ * docs/models.md; defaults of transformers 5.23. */
 #ifndef COCKTAIL_MODEL_SPEC_H
 #define COCKTAIL_MODEL_SPEC_H
 
@@ -35,7 +35,7 @@ enum qkv_kind {
     QKV_LATENT,   /* struct mla_spec: DeepSeek */
 };
 
-enum router_kind { /* architectures.md 0.8; p = softmax of all logits */
+enum router_kind { /* docs/models.md, "Routers"; p = softmax of all logits */
     ROUTER_TOP_P,       /* the K largest p */
     ROUTER_TOP_P_SUM_1, /* the K largest p, divided by their sum */
     ROUTER_TOP_LOGITS,  /* softmax of the K largest logits: the same in exact arithmetic */

@@ -1,7 +1,7 @@
 /* rope_spec.h - rotary position embeddings as config.json describes them.
  *
- * Source: architectures.md 0.5; RoFormer (arXiv 2104.09864), YaRN (2309.00071), LongRoPE
- * (2402.13753), and transformers' modeling_rope_utils.py for what each key means. */
+ * Sources: RoFormer (arXiv 2104.09864), YaRN (2309.00071), LongRoPE (2402.13753), and transformers'
+ * modeling_rope_utils.py for what each key means; docs/models.md, "Rotary positions". */
 #ifndef COCKTAIL_ROPE_SPEC_H
 #define COCKTAIL_ROPE_SPEC_H
 

@@ -1,5 +1,5 @@
 /* sentence_transformers.h - the folder layout of embedding models: modules.json and what it names.
- * Source: architectures.md A.5. */
+ * Source: docs/models.md, "Sentence embeddings". */
 #ifndef COCKTAIL_SENTENCE_TRANSFORMERS_H
 #define COCKTAIL_SENTENCE_TRANSFORMERS_H
 

@@ -1,5 +1,5 @@
 /* tensor_names.h - one meaning, many spellings: prefixes, tied heads, and what is no parameter.
- * Source: architectures.md 0.9 and 0.10. */
+ * Source: docs/models.md, "Names on disk", "Output heads". */
 #ifndef COCKTAIL_TENSOR_NAMES_H
 #define COCKTAIL_TENSOR_NAMES_H
 

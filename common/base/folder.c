@@ -15,7 +15,7 @@ char *folder_join(const char *directory, const char *name)
 }
 
 /* REPO/blobs and CACHE/blobs for a folder at or below CACHE/REPO/snapshots/COMMIT, where REPO is
- * named as the Hub cache names it (formats.md 4); else both stay NULL. */
+ * named as the Hub cache names it (docs/formats.md, "The Hub"); else both stay NULL. */
 static void find_blobs(struct folder *folder)
 {
     const char *real = folder->real, *snapshots = real, *repository;

@@ -311,11 +311,6 @@ struct outdir *outdir_open(const char *path, bool force, outdir_replaceable *rep
     return outdir;
 }
 
-const char *outdir_path(const struct outdir *outdir)
-{
-    return outdir->partial;
-}
-
 /* ---- files ---- */
 
 int outdir_create(struct outdir *outdir, const char *name, struct error *err)

@@ -27,7 +27,6 @@ int outdir_check(const char *path, bool force, outdir_replaceable *replaceable, 
  * removed. Closed with outdir_close. */
 struct outdir *outdir_open(const char *path, bool force, outdir_replaceable *replaceable,
                            struct error *err);
-const char *outdir_path(const struct outdir *outdir); /* of the hidden sibling, while it is open */
 
 /* A new file `name` (a relative path; sub-directories are made) for reading and writing: its
  * descriptor, which the caller closes, or -1. Permissions follow the umask. */

@@ -31,7 +31,9 @@ size_t utf8_valid_prefix(const char *text, size_t size)
     return i;
 }
 
-size_t utf8_ill_formed(const char *text, size_t size)
+/* Length of the maximal ill-formed part of a text that does not begin with a well-formed sequence:
+ * 1 to 3 bytes that stand for one U+FFFD (Unicode 15, 3.9, "maximal subparts"). */
+static size_t ill_formed_bytes(const char *text, size_t size)
 {
     const unsigned char *bytes = (const unsigned char *)text;
     size_t wanted = bytes[0] < 0xc2 ? 1 : bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3
@@ -55,7 +57,7 @@ void utf8_add_lossy(struct buffer *buffer, const char *text, size_t size)
         buffer_add(buffer, text, good);
         if (good == size)
             break;
-        bad = utf8_ill_formed(text + good, size - good);
+        bad = ill_formed_bytes(text + good, size - good);
         buffer_add_text(buffer, "\xef\xbf\xbd");
         text += good + bad;
         size -= good + bad;

@@ -13,9 +13,6 @@
 size_t utf8_sequence(const unsigned char *bytes, size_t size);
 /* Offset of the first byte that is not part of a well-formed sequence; `size` if all is well. */
 size_t utf8_valid_prefix(const char *text, size_t size);
-/* Length of the maximal ill-formed part at `bytes`, which does not begin a well-formed sequence: 1
- * to 3 bytes that stand for one U+FFFD (Unicode 15, 3.9, "maximal subparts"). */
-size_t utf8_ill_formed(const char *text, size_t size);
 /* Adds `text` with U+FFFD for every ill-formed part. */
 void utf8_add_lossy(struct buffer *buffer, const char *text, size_t size);
 /* Adds the bytes of one code point (<= 0x10FFFF, not a surrogate). */

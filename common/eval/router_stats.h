@@ -1,6 +1,6 @@
 /* router_stats.h - what is said about a router: numbers from its tally, with names and how those of
- * several layers are summed up. What each means: man/cocktail-routers.1. Source: architectures.md
- * F. */
+ * several layers are summed up. What each means: man/cocktail-routers.1. Source:
+ * docs/models.md, "Router statistics". */
 #ifndef COCKTAIL_ROUTER_STATS_H
 #define COCKTAIL_ROUTER_STATS_H
 

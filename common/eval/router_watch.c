@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "math/vector.h"
 
-/* With fewer tokens than this many times E / K, loads are noise. Source: architectures.md F. */
+/* With fewer tokens than this many times E / K, loads are noise. */
 enum { TOKENS_PER_CHOICE = 50 };
 
 const char *router_stack_name(bool is_encoder)

@@ -954,10 +954,14 @@ void pickle_release(struct pickle *pickle)
 
 /* ---- looking at values ---- */
 
+bool pickle_is_text(const struct pickle_value *value)
+{
+    return value->kind == PICKLE_STRING || value->kind == PICKLE_BYTES;
+}
+
 bool pickle_is(const struct pickle_value *value, const char *text)
 {
-    return (value->kind == PICKLE_STRING || value->kind == PICKLE_BYTES) &&
-           is_name(text, value->text, value->length);
+    return pickle_is_text(value) && is_name(text, value->text, value->length);
 }
 
 const struct pickle_value *pickle_find(const struct pickle_node *dict, const char *key)

@@ -106,7 +106,8 @@ void pickle_release(struct pickle *pickle);
 /* Zeroed memory that lives as long as the tree and counts to its limit; NULL with ERROR_FORMAT. */
 void *pickle_alloc(struct pickle *pickle, size_t size, struct error *err);
 
-/* Whether the value is this text, as string or as bytes (which Python 2 wrote for texts). */
+/* Whether the value is a text, or this one: a string, or bytes (which Python 2 wrote for them). */
+bool pickle_is_text(const struct pickle_value *value);
 bool pickle_is(const struct pickle_value *value, const char *text);
 /* The value of a key in a dict, the last one as in Python; NULL means absent. */
 const struct pickle_value *pickle_find(const struct pickle_node *dict, const char *key);

@@ -1,7 +1,7 @@
 /* ranks.h - tensors that are cut into slices over numbered files: Llama's own consolidated.NN.pth.
  *
  * Each of the processes that ran such a model side by side has a file, with its share of the rows or
- * columns of every matrix; which it is, the name tells. Source: formats.md 2.6. */
+ * columns of every matrix; which it is, the name tells. Source: docs/formats.md, "Ranks". */
 #ifndef COCKTAIL_RANKS_H
 #define COCKTAIL_RANKS_H
 

@@ -1,10 +1,10 @@
 /* torchbin.c - read PyTorch .bin checkpoints without Python.
  *
- * Since 1.6 torch.save writes a zip: one pickle describes the tensors, one entry per storage holds
- * raw bytes. Before, it wrote a stream: five pickles, then the storages one behind the other. In
- * both the pickle says "call _rebuild_tensor_v2 with this storage, offset, size and stride". We
- * call nothing: pickle.c gives us the call as data, the table below says what the names mean, and
- * any other name refuses the file. A hostile file can be refused, it cannot run code.
+ * A pickle describes the tensors, storages hold their raw bytes; torchbin_zip.c and
+ * torchbin_stream.c say how the two lie in a file. The pickle says "call _rebuild_tensor_v2 with
+ * this storage, offset, size and stride". We call nothing: pickle.c gives us the call as data, the
+ * table below says what the names mean, and any other name refuses the file. A hostile file can be
+ * refused, it cannot run code.
  *
  * Source: torch/serialization.py, torch/_utils.py, torch/_weights_only_unpickler.py (2.x). */
 #include "checkpoint_reader.h"
@@ -12,23 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buffer.h"
-#include "base/cursor.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "format/pickle.h"
-#include "format/zip.h"
+#include "format/torchbin_container.h"
 
-enum {
-    LEGACY_PROTOCOL = 1001,
-    N_STORAGE_ID = 5, /* fields of a persistent id */
-    N_LEGACY_STORAGE_ID = 6,
-    N_TENSORS_MAX = 1000 * 1000, /* in one file */
-};
-
-/* 0x1950a86a20f9469cfc6c, as pickle writes it behind LONG1. */
-static const char legacy_magic[] = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-enum { LEGACY_MAGIC_BYTES = sizeof legacy_magic - 1 };
+enum { N_TENSORS_MAX = 1000 * 1000 }; /* in one file */
 
 /* ---- the names that may occur ---- */
 
@@ -127,50 +116,13 @@ static const struct pickle_global globals[] = {
 
 /* ---- what is read ---- */
 
-struct storage {
-    const char *key; /* as in the persistent id; points into the pickle */
-    size_t key_length;
-    enum dtype dtype;
-    size_t n_items, size_bytes; /* as the persistent id says */
-    bool is_located;
-    size_t offset; /* in the file, once it is located */
-};
-
 /* What a persistent id stands for: a storage, or a range of one (which only the old stream has). */
 struct storage_view {
     size_t storage; /* index */
     size_t first, n_items;
 };
 
-struct source {
-    struct checkpoint *checkpoint;
-    size_t file_index;
-    const struct file *file;
-    struct zip *zip;      /* NULL for the old stream */
-    struct buffer prefix; /* of the names in the zip: "archive/" */
-    struct storage *storages;
-    size_t n_storages, storages_capacity;
-    struct hash_map by_key; /* of storages */
-};
-
-static void source_release(struct source *source)
-{
-    zip_close(source->zip);
-    buffer_release(&source->prefix);
-    hash_map_release(&source->by_key);
-    free(source->storages);
-    *source = (struct source){0};
-}
-
-/* Two arguments for %.*s: texts of a pickle have no NUL behind them. */
-#define SHOWN(text, length) (int)((length) < 160 ? (length) : 160), (text)
-
 /* ---- values of the pickle ---- */
-
-static bool is_text(const struct pickle_value *value)
-{
-    return value->kind == PICKLE_STRING || value->kind == PICKLE_BYTES;
-}
 
 static int get_size(const struct pickle_value *value, const char *what, size_t *size,
                     struct error *err)
@@ -219,10 +171,10 @@ static bool is_tensor(const struct pickle_value *value)
 /* ---- storages ---- */
 
 /* Finds or adds the storage of this key. Ids of one storage must agree. */
-static int add_storage(struct source *source, const struct storage *found, size_t *index,
-                       struct error *err)
+static int add_storage(struct torchbin_source *source, const struct torchbin_storage *found,
+                       size_t *index, struct error *err)
 {
-    const struct storage *known;
+    const struct torchbin_storage *known;
 
     *index = hash_map_add(&source->by_key, found->key, found->key_length, source->n_storages);
     if (*index < source->n_storages) {
@@ -244,12 +196,12 @@ static int add_storage(struct source *source, const struct storage *found, size_
 }
 
 /* ("storage", type, key, location, number of items[, view]) */
-static int read_storage_id(const struct pickle_node *id, size_t n_fields, struct storage *storage,
-                           struct error *err)
+static int read_storage_id(const struct pickle_node *id, size_t n_fields,
+                           struct torchbin_storage *storage, struct error *err)
 {
     const struct pickle_value *fields = id->items;
 
-    if (id->n_items == 0 || !is_text(&fields[0]))
+    if (id->n_items == 0 || !pickle_is_text(&fields[0]))
         return error_set(err, ERROR_FORMAT, "it does not begin with a text");
     if (!pickle_is(&fields[0], "storage"))
         return error_set(err, ERROR_FORMAT, "it is a '%.*s', not a 'storage'",
@@ -258,7 +210,7 @@ static int read_storage_id(const struct pickle_node *id, size_t n_fields, struct
         return error_set(err, ERROR_FORMAT, "it has %zu fields, not %zu", id->n_items, n_fields);
     if (fields[1].kind != PICKLE_GLOBAL || fields[1].global->role != ROLE_STORAGE)
         return error_set(err, ERROR_FORMAT, "its second field is not a storage type");
-    if (!is_text(&fields[2]))
+    if (!pickle_is_text(&fields[2]))
         return error_set(err, ERROR_FORMAT, "its key is not a text");
     storage->key = fields[2].text;
     storage->key_length = fields[2].length;
@@ -293,9 +245,9 @@ static int read_view(const struct pickle_value *value, struct storage_view *view
 static const void *make_storage_view(void *context, struct pickle *pickle,
                                      const struct pickle_value *id, struct error *err)
 {
-    struct source *source = context;
-    size_t n_fields = source->zip ? N_STORAGE_ID : N_LEGACY_STORAGE_ID;
-    struct storage storage = {0};
+    struct torchbin_source *source = context;
+    size_t n_fields = source->container->n_id_fields;
+    struct torchbin_storage storage = {0};
     struct storage_view *view = pickle_alloc(pickle, sizeof *view, err);
 
     if (!view)
@@ -310,56 +262,11 @@ static const void *make_storage_view(void *context, struct pickle *pickle,
         return NULL;
     }
     view->n_items = storage.n_items;
-    if (n_fields == N_LEGACY_STORAGE_ID && read_view(&id->node->items[5], view, err)) {
+    if (source->container->has_views && read_view(&id->node->items[n_fields - 1], view, err)) {
         error_context(err, "persistent id");
         return NULL;
     }
     return view;
-}
-
-/* Whether the entry `name` (NULL: there is none) can be the storage. */
-static int check_storage_entry(const struct zip_entry *entry, const char *name,
-                               const struct storage *storage, struct error *err)
-{
-    if (!entry)
-        return error_set(err, ERROR_FORMAT, "its storage '" ERROR_NAME "' is not in the archive",
-                         name);
-    if (zip_check_plain(entry, err))
-        return -1;
-    if (entry->size_bytes < storage->size_bytes)
-        return error_set(err, ERROR_FORMAT, "its storage '" ERROR_NAME "' has %zu bytes and needs "
-                         "%zu bytes for %zu items of %s", name, entry->size_bytes,
-                         storage->size_bytes, storage->n_items, dtype_info(storage->dtype)->name);
-    return 0;
-}
-
-static int locate_in_zip(const struct source *source, struct storage *storage, struct error *err)
-{
-    struct buffer name = {0};
-    const struct zip_entry *entry;
-    int rc;
-
-    buffer_add(&name, source->prefix.data, source->prefix.size);
-    buffer_add_text(&name, "data/");
-    buffer_add(&name, storage->key, storage->key_length);
-    entry = zip_find(source->zip, name.data, name.size);
-    rc = check_storage_entry(entry, name.data, storage, err);
-    if (!rc) {
-        storage->offset = entry->offset;
-        storage->is_located = true;
-    }
-    buffer_release(&name);
-    return rc;
-}
-
-static int locate(const struct source *source, struct storage *storage, struct error *err)
-{
-    if (storage->is_located)
-        return 0;
-    if (source->zip)
-        return locate_in_zip(source, storage, err);
-    return error_set(err, ERROR_FORMAT, "its storage '%.*s' is not listed behind the pickles",
-                     SHOWN(storage->key, storage->key_length));
 }
 
 /* ---- tensors ---- */
@@ -408,7 +315,7 @@ static int check_metadata(const struct pickle_value *metadata, struct error *err
 
         if (value->kind == PICKLE_BOOL && !value->integer)
             continue;
-        if (is_text(key))
+        if (pickle_is_text(key))
             return error_set(err, ERROR_UNSUPPORTED, "its %.*s bit is set, which is not supported",
                              SHOWN(key->text, key->length));
         return error_set(err, ERROR_FORMAT, "a key of its metadata is not a text");
@@ -456,10 +363,10 @@ static int check_reach(const struct tensor *tensor, size_t first, size_t n_items
 }
 
 /* Sets dtype, offset and strides of a tensor whose shape and strides have been read. */
-static int place_tensor(const struct source *source, const struct storage_view *view,
+static int place_tensor(const struct torchbin_source *source, const struct storage_view *view,
                         const struct rebuild *rebuild, struct tensor *tensor, struct error *err)
 {
-    struct storage *storage = &source->storages[view->storage];
+    struct torchbin_storage *storage = &source->storages[view->storage];
     size_t view_item = dtype_info(storage->dtype)->n_bits / 8, item, first = 0;
 
     tensor->dtype = storage->dtype;
@@ -470,7 +377,7 @@ static int place_tensor(const struct source *source, const struct storage_view *
     }
     item = dtype_info(tensor->dtype)->n_bits / 8;
     if (get_size(rebuild->offset, "its storage offset", &first, err) ||
-        locate(source, storage, err))
+        (!storage->is_located && source->container->locate(source, storage, err)))
         return -1;
 
     /* Nothing overflows here: the storage lies in the file, and the view in the storage. */
@@ -487,7 +394,7 @@ static int place_tensor(const struct source *source, const struct storage_view *
     return 0;
 }
 
-static int read_tensor(const struct source *source, const struct pickle_value *value,
+static int read_tensor(const struct torchbin_source *source, const struct pickle_value *value,
                        struct tensor *tensor, size_t shape[TENSOR_DIMS_MAX],
                        size_t strides[TENSOR_DIMS_MAX], struct error *err)
 {
@@ -522,7 +429,7 @@ static int check_name(const struct pickle_value *name, struct error *err)
 {
     size_t valid;
 
-    if (!is_text(name))
+    if (!pickle_is_text(name))
         return error_set(err, ERROR_FORMAT, "the name of a tensor is not a text");
     valid = utf8_valid_prefix(name->text, name->length);
     if (valid == name->length)
@@ -532,7 +439,7 @@ static int check_name(const struct pickle_value *name, struct error *err)
                      name->kind == PICKLE_STRING ? "a lone surrogate" : "no UTF-8", valid);
 }
 
-static int add_tensor(const struct source *source, const struct pickle_value *name,
+static int add_tensor(const struct torchbin_source *source, const struct pickle_value *name,
                       const struct pickle_value *value, struct error *err)
 {
     size_t shape[TENSOR_DIMS_MAX], strides[TENSOR_DIMS_MAX];
@@ -606,8 +513,8 @@ static const struct pickle_node *find_state_dict(const struct pickle_value *resu
 }
 
 /* Numbers, texts and None beside the tensors (counters, versions) are of no use to us. */
-static int add_state_dict(const struct source *source, const struct pickle_value *result,
-                          struct error *err)
+int torchbin_add_state_dict(const struct torchbin_source *source, const struct pickle_value *result,
+                            struct error *err)
 {
     const struct pickle_node *dict = find_state_dict(result, err);
     size_t n_tensors = 0;
@@ -621,308 +528,44 @@ static int add_state_dict(const struct source *source, const struct pickle_value
             return error_set(err, ERROR_FORMAT, "more than %d tensors", N_TENSORS_MAX);
         if (is_tensor(value) && add_tensor(source, name, value, err))
             return -1;
-        if (holds_tensors(value))
+        if (holds_tensors(value)) {
+            bool is_named = pickle_is_text(name);
+            size_t length = is_named ? name->length : 0;
+
             return error_set(err, ERROR_FORMAT, "'%.*s' holds tensors, but only those directly in "
                              "the state dict can be read",
-                             SHOWN(is_text(name) ? name->text : "", is_text(name) ? name->length
-                                                                                  : (size_t)0));
+                             SHOWN(is_named ? name->text : "", length));
+        }
     }
     return 0;
 }
 
-/* ---- the zip ---- */
+/* ---- the reader ---- */
 
-static const struct zip_entry *find_part(const struct source *source, const char *name)
+int torchbin_load_pickle(struct torchbin_source *source, struct pickle *pickle, bool has_storages,
+                         const char *bytes, size_t size, size_t origin, struct error *err)
 {
-    struct buffer path = {0};
-    const struct zip_entry *entry;
+    const struct pickle_rules rules = {globals, sizeof globals / sizeof *globals,
+                                       has_storages ? make_storage_view : NULL, source};
 
-    buffer_add(&path, source->prefix.data, source->prefix.size);
-    buffer_add_text(&path, name);
-    entry = zip_find(source->zip, path.data, path.size);
-    buffer_release(&path);
-    return entry;
+    return pickle_load(pickle, &rules, bytes, size, origin, err);
 }
 
-/* All names begin with one folder, called after the file or "archive". */
-static void find_prefix(struct source *source)
-{
-    const struct zip_entry *first = source->zip->entries;
-    const char *slash = NULL;
-
-    if (source->zip->n_entries)
-        slash = memchr(first->name, '/', first->name_length);
-    buffer_add(&source->prefix, slash ? first->name : "",
-               slash ? (size_t)(slash - first->name) + 1 : 0);
-}
-
-static int refuse_torchscript(const struct source *source, struct error *err)
-{
-    bool is_script = find_part(source, "constants.pkl") != NULL;
-    const struct buffer *prefix = &source->prefix;
-
-    for (size_t i = 0; i < source->zip->n_entries && !is_script; i++) {
-        const struct zip_entry *entry = &source->zip->entries[i];
-        size_t left = entry->name_length < prefix->size ? 0 : entry->name_length - prefix->size;
-
-        is_script = left >= 5 && memcmp(entry->name + prefix->size, "code/", 5) == 0;
-    }
-    if (!is_script)
-        return 0;
-    return error_set(err, ERROR_UNSUPPORTED, "a TorchScript program, which is not supported; save "
-                     "the state dict of the model instead");
-}
-
-/* The entry is missing in files from before 2.1, which are little-endian. */
-static int check_byte_order(const struct source *source, struct error *err)
-{
-    enum { LONGEST = 64 };
-    const struct zip_entry *entry = find_part(source, "byteorder");
-    char *order;
-    int rc = 0;
-
-    if (!entry)
-        return 0;
-    order = zip_read(source->zip, entry, LONGEST, err);
-    if (!order)
-        return -1;
-    if (entry->size_bytes == 3 && memcmp(order, "big", 3) == 0)
-        rc = error_set(err, ERROR_UNSUPPORTED, "big-endian files are not supported");
-    else if (entry->size_bytes != 6 || memcmp(order, "little", 6) != 0)
-        rc = error_set(err, ERROR_FORMAT, "its byte order is '%.*s', not 'little' or 'big'",
-                       (int)entry->size_bytes, order);
-    free(order);
-    return rc;
-}
-
-static int read_zip_pickle(struct source *source, struct error *err)
-{
-    const struct pickle_rules rules = {globals, sizeof globals / sizeof *globals, make_storage_view,
-                                       source};
-    const struct zip_entry *entry = find_part(source, "data.pkl");
-    struct pickle pickle = {0};
-    char *bytes;
-    int rc = -1;
-
-    if (!entry)
-        return error_set(err, ERROR_FORMAT, "a zip archive without '" ERROR_NAME "data.pkl', not a "
-                         "PyTorch checkpoint", source->prefix.data);
-    bytes = zip_read(source->zip, entry, PICKLE_BYTES_MAX, err);
-    if (bytes && !pickle_load(&pickle, &rules, bytes, entry->size_bytes, entry->offset, err))
-        rc = add_state_dict(source, &pickle.result, err);
-    pickle_release(&pickle);
-    free(bytes);
-    return rc;
-}
-
-static int read_zip(struct source *source, struct error *err)
-{
-    source->zip = zip_open(source->file, err);
-    if (!source->zip)
-        return -1;
-    find_prefix(source);
-    if (refuse_torchscript(source, err) || check_byte_order(source, err))
-        return -1;
-    return read_zip_pickle(source, err);
-}
-
-/* ---- the old stream ---- */
-
-enum { MAGIC, PROTOCOL, SYS_INFO, OBJECT, KEYS, N_PICKLES };
-
-struct stream {
-    const char *bytes; /* the beginning of the file */
-    size_t size;
-    struct pickle pickles[N_PICKLES];
-    size_t end; /* of the last pickle */
-};
-
-static int load_pickles(struct source *source, struct stream *stream, struct error *err)
-{
-    static const char *const names[] = {"magic number", "protocol version", "sys_info", "object",
-                                        "storage keys"};
-    struct pickle_rules rules = {globals, sizeof globals / sizeof *globals, NULL, source};
-
-    stream->end = 0;
-    for (size_t i = 0; i < N_PICKLES; i++) {
-        rules.persistent = i == OBJECT ? make_storage_view : NULL;
-        if (pickle_load(&stream->pickles[i], &rules, stream->bytes + stream->end,
-                        stream->size - stream->end, stream->end, err))
-            return error_context(err, "%s", names[i]);
-        stream->end += stream->pickles[i].n_bytes;
-    }
-    return 0;
-}
-
-static void release_pickles(struct stream *stream)
-{
-    for (size_t i = 0; i < N_PICKLES; i++)
-        pickle_release(&stream->pickles[i]);
-}
-
-static bool is_cut(const struct stream *stream)
-{
-    for (size_t i = 0; i < N_PICKLES; i++)
-        if (stream->pickles[i].is_cut)
-            return true;
-    return false;
-}
-
-static int check_head(const struct stream *stream, struct error *err)
-{
-    const struct pickle_value *magic = &stream->pickles[MAGIC].result;
-    const struct pickle_value *protocol = &stream->pickles[PROTOCOL].result;
-    const struct pickle_value *info = &stream->pickles[SYS_INFO].result, *order;
-
-    if (magic->kind != PICKLE_BIG || magic->length != LEGACY_MAGIC_BYTES ||
-        memcmp(magic->text, legacy_magic, LEGACY_MAGIC_BYTES) != 0)
-        return error_set(err, ERROR_FORMAT, "its magic number is not that of PyTorch");
-    if (protocol->kind != PICKLE_INTEGER)
-        return error_set(err, ERROR_FORMAT, "its protocol version is not a number");
-    if (protocol->integer != LEGACY_PROTOCOL)
-        return error_set(err, ERROR_FORMAT, "protocol %lld, not %d", (long long)protocol->integer,
-                         LEGACY_PROTOCOL);
-    if (info->kind != PICKLE_DICT)
-        return error_set(err, ERROR_FORMAT, "its sys_info is not a dictionary");
-    order = pickle_find(info->node, "little_endian");
-    if (!order || order->kind != PICKLE_BOOL)
-        return error_set(err, ERROR_FORMAT, "its sys_info does not say if it is little_endian");
-    if (!order->integer)
-        return error_set(err, ERROR_UNSUPPORTED, "big-endian files are not supported");
-    return 0;
-}
-
-/* A storage is its number of items and their bytes. Moves *at behind it. */
-static int locate_in_stream(const struct source *source, struct storage *storage, size_t *at,
-                            struct error *err)
-{
-    unsigned char bytes[sizeof(uint64_t)];
-    struct cursor cursor;
-    int64_t n_items;
-    size_t left = source->file->size_bytes - *at;
-
-    if (left < sizeof bytes)
-        return error_set(err, ERROR_FORMAT, "its number of items at byte %zu lies past the end of "
-                         "the file at byte %zu", *at, source->file->size_bytes);
-    if (file_read(source->file, *at, bytes, sizeof bytes, err))
-        return -1;
-    cursor_init(&cursor, bytes, sizeof bytes, *at, err);
-    n_items = (int64_t)cursor_u64(&cursor);
-    if (n_items < 0)
-        return error_set(err, ERROR_FORMAT, "its number of items at byte %zu is negative", *at);
-    if ((size_t)n_items != storage->n_items)
-        return error_set(err, ERROR_FORMAT, "at byte %zu it has %lld elements, its persistent id "
-                         "says %zu", *at, (long long)n_items, storage->n_items);
-    if (storage->size_bytes > left - sizeof bytes)
-        return error_set(err, ERROR_FORMAT, "its %zu bytes at byte %zu reach past the end of the "
-                         "file at byte %zu; is the download complete?", storage->size_bytes,
-                         *at + sizeof bytes, source->file->size_bytes);
-    storage->offset = *at + sizeof bytes;
-    storage->is_located = true;
-    *at = storage->offset + storage->size_bytes;
-    return 0;
-}
-
-static int locate_storages(struct source *source, const struct stream *stream, struct error *err)
-{
-    const struct pickle_value *keys = &stream->pickles[KEYS].result;
-    size_t at = stream->end;
-
-    if (keys->kind != PICKLE_LIST)
-        return error_set(err, ERROR_FORMAT, "its storage keys are not a list");
-    for (size_t i = 0; i < keys->node->n_items; i++) {
-        const struct pickle_value *key = &keys->node->items[i];
-        const size_t *index;
-        struct storage *storage;
-
-        if (!is_text(key))
-            return error_set(err, ERROR_FORMAT, "storage key %zu is not a text", i);
-        index = hash_map_find(&source->by_key, key->text, key->length);
-        if (!index)
-            return error_set(err, ERROR_FORMAT, "storage '%.*s' is listed, but nothing says what "
-                             "it holds", SHOWN(key->text, key->length));
-        storage = &source->storages[*index];
-        if (storage->is_located)
-            return error_set(err, ERROR_FORMAT, "duplicate storage '%.*s'",
-                             SHOWN(key->text, key->length));
-        if (locate_in_stream(source, storage, &at, err))
-            return error_context(err, "storage '%.*s'", SHOWN(key->text, key->length));
-    }
-    return 0;
-}
-
-static void forget_storages(struct source *source)
+void torchbin_forget_storages(struct torchbin_source *source)
 {
     hash_map_release(&source->by_key);
     source->n_storages = 0;
 }
 
-/* Nothing says how long the pickles are. Their first `size` bytes are tried; *is_short says that
- * they go on behind them. */
-static int try_legacy(struct source *source, size_t size, bool *is_short, struct error *err)
+static bool is_empty(const unsigned char *head, size_t n)
 {
-    char *bytes = memory_try(size, 1, "the beginning of a PyTorch file", err);
-    struct stream stream = {.bytes = bytes, .size = size};
-    int rc = -1;
-
-    *is_short = false;
-    if (!bytes || file_read(source->file, 0, bytes, size, err))
-        goto done;
-    if (load_pickles(source, &stream, err))
-        *is_short = is_cut(&stream);
-    else if (!check_head(&stream, err) && !locate_storages(source, &stream, err))
-        rc = add_state_dict(source, &stream.pickles[OBJECT].result, err);
-done:
-    release_pickles(&stream);
-    free(bytes);
-    return rc;
-}
-
-static int read_legacy(struct source *source, struct error *err)
-{
-    enum { FIRST_TRY = 1024 * 1024, GROWTH = 8 };
-    size_t file_bytes = source->file->size_bytes;
-    size_t limit = file_bytes < PICKLE_BYTES_MAX ? file_bytes : PICKLE_BYTES_MAX;
-    size_t size = limit < FIRST_TRY ? limit : FIRST_TRY;
-
-    for (;;) {
-        struct error failure = {0};
-        bool is_short;
-        int rc = try_legacy(source, size, &is_short, &failure);
-
-        if (rc && is_short && size < limit) {
-            forget_storages(source);
-            size = limit / GROWTH < size ? limit : size * GROWTH;
-            continue;
-        }
-        if (rc && is_short && size < file_bytes)
-            return error_set(err, ERROR_FORMAT, "its pickles do not end within the first %zu "
-                             "bytes, which is the limit", size);
-        return rc ? error_set(err, failure.code, "%s", failure.text) : 0;
-    }
-}
-
-/* ---- the reader ---- */
-
-static bool begins_with(const unsigned char *head, size_t n, const char *bytes, size_t size)
-{
-    return n >= size && memcmp(head, bytes, size) == 0;
-}
-
-static bool is_zip(const unsigned char *head, size_t n)
-{
-    return begins_with(head, n, "PK\3\4", 4);
-}
-
-/* A protocol, perhaps a frame around it, and the magic number. */
-static bool is_legacy(const unsigned char *head, size_t n)
-{
-    return n > 0 && head[0] == 0x80 && memmem(head, n, legacy_magic, LEGACY_MAGIC_BYTES);
+    (void)head;
+    return n == 0;
 }
 
 static bool is_preview(const unsigned char *head, size_t n)
 {
-    return begins_with(head, n, "PYTORCH1", 8);
+    return n >= 8 && memcmp(head, "PYTORCH1", 8) == 0;
 }
 
 /* The name of the first member, with zeros behind it. Torch before 0.1.10 wrote these four. */
@@ -934,42 +577,68 @@ static bool is_tar(const unsigned char *head, size_t n)
         char name[64] = {0};
 
         memcpy(name, members[i], strlen(members[i]));
-        if (begins_with(head, n, name, sizeof name))
+        if (n >= sizeof name && memcmp(head, name, sizeof name) == 0)
             return true;
     }
     return false;
 }
 
-/* An empty file too, so that it is called empty and not of another format. */
+static const struct torchbin_container *const containers[] = {&torchbin_zip, &torchbin_stream};
+
+/* What is of PyTorch and cannot be read. The empty file is one of them so that it is called empty
+ * and not of another format. */
+static const struct {
+    bool (*matches)(const unsigned char *head, size_t n);
+    enum error_code code;
+    const char *what;
+} refused[] = {
+    {is_empty, ERROR_FORMAT, "the file is empty"},
+    {is_preview, ERROR_UNSUPPORTED, "PYTORCH1, a preview of TorchScript, is not supported"},
+    {is_tar, ERROR_UNSUPPORTED, "a tar archive, as PyTorch wrote it before 2017, is not supported; "
+                                "load and save it with a newer one"},
+};
+
+static const struct torchbin_container *find_container(const unsigned char *head, size_t n)
+{
+    for (size_t i = 0; i < sizeof containers / sizeof *containers; i++)
+        if (containers[i]->matches(head, n))
+            return containers[i];
+    return NULL;
+}
+
+/* The row of `refused`, or SIZE_MAX. */
+static size_t find_refused(const unsigned char *head, size_t n)
+{
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (refused[i].matches(head, n))
+            return i;
+    return SIZE_MAX;
+}
+
 static bool matches(const unsigned char *head, size_t n)
 {
-    return n == 0 || is_zip(head, n) || is_legacy(head, n) || is_preview(head, n) ||
-           is_tar(head, n);
+    return find_container(head, n) || find_refused(head, n) != SIZE_MAX;
 }
 
 static int read_torchbin(struct checkpoint *checkpoint, size_t file, struct error *err)
 {
-    struct source source = {.checkpoint = checkpoint, .file_index = file,
-                            .file = checkpoint->files[file].file};
+    struct torchbin_source source = {.checkpoint = checkpoint, .file_index = file,
+                                     .file = checkpoint->files[file].file};
     unsigned char head[64];
-    size_t n = source.file->size_bytes < sizeof head ? source.file->size_bytes : sizeof head;
+    size_t n = source.file->size_bytes < sizeof head ? source.file->size_bytes : sizeof head, row;
     int rc;
 
     if (file_read(source.file, 0, head, n, err))
         return -1;
-    if (is_zip(head, n))
-        rc = read_zip(&source, err);
-    else if (is_legacy(head, n))
-        rc = read_legacy(&source, err);
-    else if (is_preview(head, n))
-        rc = error_set(err, ERROR_UNSUPPORTED, "PYTORCH1, a preview of TorchScript, is not "
-                       "supported");
-    else if (is_tar(head, n))
-        rc = error_set(err, ERROR_UNSUPPORTED, "a tar archive, as PyTorch wrote it before 2017, is "
-                       "not supported; load and save it with a newer one");
-    else
-        rc = error_set(err, ERROR_FORMAT, n ? "not a PyTorch checkpoint" : "the file is empty");
-    source_release(&source);
+    source.container = find_container(head, n);
+    if (!source.container) {
+        row = find_refused(head, n);
+        return row == SIZE_MAX ? error_set(err, ERROR_FORMAT, "not a PyTorch checkpoint")
+                               : error_set(err, refused[row].code, "%s", refused[row].what);
+    }
+    rc = source.container->read(&source, err);
+    torchbin_forget_storages(&source);
+    free(source.storages);
     return rc;
 }
 

@@ -1,4 +1,4 @@
-/* hub_answer.h - what the headers of an answer say (formats.md 4). */
+/* hub_answer.h - what the headers of an answer say (docs/formats.md, "The Hub"). */
 #ifndef COCKTAIL_HUB_ANSWER_H
 #define COCKTAIL_HUB_ANSWER_H
 

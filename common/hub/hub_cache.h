@@ -1,4 +1,5 @@
-/* hub_cache.h - one repository in the cache that huggingface_hub and we share (formats.md 4).
+/* hub_cache.h - one repository in the cache that huggingface_hub and we share (docs/formats.md,
+ * "The Hub").
  *
  *     CACHE/CACHEDIR.TAG
  *     CACHE/models--org--name/refs/REVISION          the commit

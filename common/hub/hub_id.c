@@ -7,7 +7,8 @@
 
 enum { PART_MAX = 96, REVISION_MAX = 255 };
 
-/* [A-Za-z0-9._-], not starting or ending with '-' or '.', no "--" or ".." (formats.md 4). */
+/* [A-Za-z0-9._-], not starting or ending with '-' or '.', no "--" or ".." (docs/formats.md,
+ * "The Hub"). */
 static bool is_part(const char *text, size_t length)
 {
     static const char marks[] = "._-";

@@ -1,5 +1,5 @@
 /* hub_settings.h - what the environment says about the Hub: where it is, where its cache is, who we
- * are. The variables are those of huggingface_hub (formats.md 4). */
+ * are. The variables are those of huggingface_hub (docs/formats.md, "The Hub"). */
 #ifndef COCKTAIL_HUB_SETTINGS_H
 #define COCKTAIL_HUB_SETTINGS_H
 

@@ -1,6 +1,6 @@
 /* mla.h - multi-head latent attention: what a token keeps is one short vector, from which the keys
  * and values of all heads follow, and a few items that rotate and are a part of every head's key.
- * Source: DeepSeek-V2 (arXiv 2405.04434), architectures.md C.5. */
+ * Source: DeepSeek-V2 (arXiv 2405.04434); docs/models.md, "Latent attention". */
 #ifndef COCKTAIL_MLA_H
 #define COCKTAIL_MLA_H
 

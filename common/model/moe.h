@@ -1,7 +1,7 @@
 /* moe.h - the experts of a layer: tokens are grouped by expert, one product per expert and
  * projection. What experts give is added in the order of their numbers, so that a sum does not
- * depend on threads. Source: architectures.md C; Switch Transformers (arXiv 2101.03961), Mixtral
- * (2401.04088). */
+ * depend on threads. Sources: Switch Transformers (arXiv 2101.03961), Mixtral (2401.04088);
+ * docs/models.md, "Experts". */
 #ifndef COCKTAIL_MOE_H
 #define COCKTAIL_MOE_H
 

@@ -1,6 +1,7 @@
 /* moe_attention.h - experts of query heads: a token's queries come from the experts that it
  * chooses, and each of these turns its own heads back into the hidden state. Keys and values are
- * shared. Sources: JetMoE (arXiv 2404.07413), ModuleFormer (2306.04640), architectures.md C.10. */
+ * shared. Sources: JetMoE (arXiv 2404.07413), ModuleFormer (2306.04640); docs/models.md,
+ * "Attention of experts". */
 #ifndef COCKTAIL_MOE_ATTENTION_H
 #define COCKTAIL_MOE_ATTENTION_H
 

@@ -32,8 +32,8 @@ struct position_bias { /* see struct attention_spec */
 /* Room for distances below n_tokens, in memory of the workspace. ERROR_RESOURCES. */
 int position_bias_init(struct position_bias *bias, const struct stack_spec *stack, size_t n_tokens,
                        struct workspace *workspace, struct error *err);
-/* From the table [n_buckets, n_heads] of a layer. Source: T5 (arXiv 1910.10683), architectures.md
- * D. */
+/* From the table [n_buckets, n_heads] of a layer. Source: T5 (arXiv 1910.10683); docs/models.md,
+ * "Relative positions". */
 void position_bias_fill(struct position_bias *bias, const float *table,
                         const struct stack_spec *stack);
 /* The bucket of a distance (key - query), below n_buckets. */

@@ -9,8 +9,8 @@
 
 /* experts[n_chosen] and weights[n_chosen] of one token, the likeliest first, of equals the one with
  * the lower number. logits [n_experts] are used up. bias [n_experts], or NULL, is added to what
- * experts are chosen by, but not to their weights. scratch has router_scratch floats. Source:
- * architectures.md 0.8. */
+ * experts are chosen by, but not to their weights. scratch has router_scratch floats. Kinds of
+ * routers: docs/models.md, "Routers". */
 void router_choose(const struct moe_spec *spec, const float *bias, float *logits, float *scratch,
                    uint32_t *experts, float *weights);
 size_t router_scratch(const struct moe_spec *spec);

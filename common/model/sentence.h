@@ -1,5 +1,6 @@
 /* sentence.h - what stands behind the transformer in an embedding model: pooling, dense layers,
- * normalization. Source: architectures.md A.5; sentence-transformers 3 to 6. */
+ * normalization. Source: sentence-transformers 3 to 6; docs/models.md, "Sentence
+ * embeddings". */
 #ifndef COCKTAIL_SENTENCE_H
 #define COCKTAIL_SENTENCE_H
 

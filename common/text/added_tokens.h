@@ -1,7 +1,8 @@
 /* added_tokens.h - tokens that are found in the text before anything else is done to it.
  *
  * Leftmost, longest, not overlapping; then single_word, lstrip and rstrip. Two sets exist: one is
- * searched in the raw text, one in the normalized text. Semantics: tokenizers.md section 3. */
+ * searched in the raw text, one in the normalized text. Rules:
+ * docs/tokenizers.md, "Added tokens". */
 #ifndef COCKTAIL_ADDED_TOKENS_H
 #define COCKTAIL_ADDED_TOKENS_H
 

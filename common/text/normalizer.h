@@ -1,5 +1,5 @@
 /* normalizer.h - the first stage: text in, text in one of its spellings out.
- * Semantics: tokenizers.md section 4. */
+ * Rules: docs/tokenizers.md, "Normalizers". */
 #ifndef COCKTAIL_NORMALIZER_H
 #define COCKTAIL_NORMALIZER_H
 
@@ -17,7 +17,7 @@ struct normalizer;
 struct normalizer *normalizer_new(const cJSON *json, struct error *err);
 void normalizer_free(struct normalizer *normalizer);
 
-/* What is adjusted after loading, as tokenizer_config.json says for Bert classes (section 10):
+/* What is adjusted after loading, as tokenizer_config.json says for Bert classes:
  * -1 leaves a flag alone. Does nothing without a BertNormalizer. */
 void normalizer_set_bert(struct normalizer *normalizer, int lowercase, int strip_accents,
                          int handle_chinese_chars);

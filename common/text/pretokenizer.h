@@ -1,5 +1,6 @@
 /* pretokenizer.h - the second stage: cut normalized text into words.
- * Semantics: tokenizers.md section 5; scanners for the well-known patterns: section 7b. */
+ * Rules: docs/tokenizers.md, "Pre-tokenizers"; for the well-known patterns: docs/tokenizers.md,
+ * "Scanners". */
 #ifndef COCKTAIL_PRETOKENIZER_H
 #define COCKTAIL_PRETOKENIZER_H
 

@@ -242,22 +242,3 @@ int regex_scan_next(struct regex_scan *scan, size_t *start, size_t *end, struct 
     }
     return 0;
 }
-
-int regex_find(const struct regex *regex, const char *text, size_t n, size_t from, size_t *start,
-               size_t *end, struct error *err)
-{
-    struct regex_scan scan;
-    int rc;
-
-    regex_scan_begin(&scan, regex);
-    regex_scan_text(&scan, text, n);
-    scan.from = from;
-    if (scan.n_letters != n) {
-        while (scan.byte < from)
-            byte_of(&scan, scan.letter + 1);
-        scan.from = scan.letter;
-    }
-    rc = regex_scan_next(&scan, start, end, err);
-    regex_scan_end(&scan);
-    return rc;
-}

@@ -44,9 +44,4 @@ void regex_scan_text(struct regex_scan *scan, const char *text, size_t n);
 int regex_scan_next(struct regex_scan *scan, size_t *start, size_t *end, struct error *err);
 void regex_scan_end(struct regex_scan *scan);
 
-/* One match: the first at or after `from` in text[n]; results as above, the empty match at `from`
- * included. It costs a pass over the text: for all matches, scan. */
-int regex_find(const struct regex *regex, const char *text, size_t n, size_t from, size_t *start,
-               size_t *end, struct error *err);
-
 #endif

@@ -16,12 +16,11 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "text/unicode.h"
-#include "text/unicode_names.h"
+#include "text/pattern_reader.h"
+#include "text/regex_sets.h"
 
 enum {
     LENGTH_MAX = 8192, /* of a pattern; the longest known is not 1 KB */
-    DEPTH_MAX = 100,
     SETS_MAX = 1000,
     REPEAT_MAX = 1000,
     SHORT_REPEAT = 16, /* a range of lengths that counts as a choice */
@@ -39,77 +38,17 @@ struct measure { /* of a part of the pattern */
 };
 
 struct translator {
-    const char *pattern;
-    size_t length, at;
-    unsigned depth;
+    struct pattern_reader in;
     bool counts_all; /* a callout behind every choice */
     struct buffer out;
     struct code_set sets[SETS_MAX];
     size_t n_sets;
     uint32_t previous; /* the letter just written, under (?i) */
-    struct error *err;
 };
 
 enum atom {
     ATOM_ERROR, ATOM_END, ATOM_SET, ATOM_GROUP, ATOM_ASSERTION, ATOM_NOTHING, ATOM_OPTIONS,
 };
-
-static int refuse(struct translator *t, const char *what)
-{
-    return error_set(t->err, ERROR_UNSUPPORTED, "%s at byte %zu of the pattern is not supported",
-                     what, t->at);
-}
-
-static int malformed(struct translator *t, const char *what)
-{
-    return error_set(t->err, ERROR_FORMAT, "%s at byte %zu of the pattern", what, t->at);
-}
-
-/* Reading */
-
-static bool at_end(const struct translator *t)
-{
-    return t->at >= t->length;
-}
-
-/* The byte at a distance, 0 behind the end. */
-static char peek(const struct translator *t, size_t ahead)
-{
-    return t->at + ahead < t->length ? t->pattern[t->at + ahead] : 0;
-}
-
-static bool next_is(const struct translator *t, const char *word)
-{
-    size_t n = strlen(word);
-
-    return t->length - t->at >= n && memcmp(t->pattern + t->at, word, n) == 0;
-}
-
-static uint32_t read_code_point(struct translator *t)
-{
-    uint32_t code_point;
-
-    t->at += unicode_decode(t->pattern, t->at, &code_point);
-    return code_point;
-}
-
-/* Up to n_max digits of a base; how many there were. */
-static size_t read_digits(struct translator *t, unsigned base, size_t n_max, uint32_t *value)
-{
-    size_t n = 0;
-
-    *value = 0;
-    for (; n < n_max; n++) {
-        unsigned char c = (unsigned char)peek(t, 0);
-        int digit = isdigit(c) ? c - '0' : isxdigit(c) ? tolower(c) - 'a' + 10 : 99;
-
-        if (digit >= (int)base)
-            break;
-        *value = *value * base + (uint32_t)digit;
-        t->at++;
-    }
-    return n;
-}
 
 /* Sets */
 
@@ -121,7 +60,7 @@ static int write_set(struct translator *t, struct code_set *set)
         number++;
     if (number == t->n_sets) {
         if (number == SETS_MAX)
-            return refuse(t, "so many sets of characters");
+            return pattern_refuse(&t->in, "so many sets of characters");
         t->sets[t->n_sets++] = *set;
         *set = (struct code_set){0};
     }
@@ -129,29 +68,6 @@ static int write_set(struct translator *t, struct code_set *set)
     buffer_add_char(&t->out, (char)(number & 0xff));
     buffer_add_char(&t->out, (char)(number >> 8));
     return 0;
-}
-
-/* Adds the other cases. K and S have a third one; of others than ASCII we know none and refuse. */
-static int fold_set(struct translator *t, struct code_set *set)
-{
-    struct code_set folded = {0};
-    int rc = 0;
-
-    for (size_t i = 0; i + 1 < set->n_bounds && rc == 0; i += 2)
-        for (uint32_t c = set->bounds[i]; c < set->bounds[i + 1] && rc == 0; c++) {
-            if (c < 0x80 && isalpha((int)c)) {
-                code_set_add(&folded, c ^ 0x20, c ^ 0x20);
-                if ((c | 0x20) == 'k')
-                    code_set_add(&folded, 0x212a, 0x212a);
-                if ((c | 0x20) == 's')
-                    code_set_add(&folded, 0x17f, 0x17f);
-            } else if (c >= 0x80 && unicode_names_may_fold(c)) {
-                rc = refuse(t, "a letter beyond ASCII under (?i)");
-            }
-        }
-    code_set_unite(set, &folded);
-    code_set_release(&folded);
-    return rc;
 }
 
 /* Under (?i), Oniguruma lets two letters match one character: ss and U+00DF. */
@@ -162,7 +78,7 @@ static int check_pair(struct translator *t, uint32_t code_point)
 
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (t->previous == (uint32_t)pairs[i][0] && c == (uint32_t)pairs[i][1])
-            return refuse(t, "one of ss, st, ff, fi, fl under (?i)");
+            return pattern_refuse(&t->in, "one of ss, st, ff, fi, fl under (?i)");
     t->previous = c;
     return 0;
 }
@@ -174,297 +90,10 @@ static int write_literal(struct translator *t, struct options options, uint32_t 
 
     code_set_add(&set, code_point, code_point);
     if (options.ignores_case)
-        rc = check_pair(t, code_point) || fold_set(t, &set) ? -1 : 0;
+        rc = check_pair(t, code_point) || regex_set_fold(&t->in, &set) ? -1 : 0;
     if (rc == 0)
         rc = write_set(t, &set);
     code_set_release(&set);
-    return rc;
-}
-
-/* What \w means outside of a class: there Oniguruma looks Latin-1 up in another table. */
-static void add_bare_word(struct code_set *set)
-{
-    unicode_names_property("word", 4, set);
-    code_set_add(set, 0xb2, 0xb3);
-    code_set_add(set, 0xb9, 0xb9);
-    code_set_add(set, 0xbc, 0xbe);
-}
-
-static int read_property(struct translator *t, bool is_negated, bool in_class, struct code_set *set)
-{
-    struct code_set found = {0};
-    const char *name = t->pattern + t->at + 1;
-    const char *end = peek(t, 0) == '{' ? memchr(name, '}', t->length - t->at - 1) : NULL;
-    size_t length;
-
-    if (!end)
-        return malformed(t, "\\p without {NAME}");
-    length = (size_t)(end - name);
-    if (length > 0 && *name == '^') {
-        is_negated = !is_negated;
-        name++;
-        length--;
-    }
-    if (!unicode_names_property(name, length, &found))
-        return error_set(t->err, ERROR_UNSUPPORTED, "the property \\p{%.*s} is not supported",
-                         length > 60 ? 60 : (int)length, name);
-    if (!in_class && length == 4 && strncasecmp(name, "word", 4) == 0)
-        add_bare_word(&found);
-    if (is_negated)
-        code_set_invert(&found);
-    code_set_unite(set, &found);
-    code_set_release(&found);
-    t->at = (size_t)(end - t->pattern) + 1;
-    return 0;
-}
-
-/* \w \d \s \h and their opposites, without the backslash; false when it is none of them. */
-static bool shorthand(char c, bool in_class, struct code_set *set)
-{
-    static const struct {
-        char letter;
-        const char *name;
-    } names[] = {{'w', "word"}, {'d', "digit"}, {'s', "space"}, {'h', "xdigit"}};
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct code_set found = {0};
-
-        if ((c | 0x20) != names[i].letter)
-            continue;
-        if (c == 'w' || c == 'W') {
-            unicode_names_property("word", 4, &found);
-            if (!in_class)
-                add_bare_word(&found);
-        } else {
-            unicode_names_property(names[i].name, strlen(names[i].name), &found);
-        }
-        if (c < 'a')
-            code_set_invert(&found);
-        code_set_unite(set, &found);
-        code_set_release(&found);
-        return true;
-    }
-    return false;
-}
-
-/* An escape that is one character, `t->at` at the letter behind the backslash: 1, 0 when it is
- * something else, -1 on error. */
-static int read_escaped(struct translator *t, uint32_t *code_point)
-{
-    static const char letters[] = "tnrfvae", values[] = "\t\n\r\f\v\a\033";
-    char c = peek(t, 0);
-    const char *known = c ? strchr(letters, c) : NULL;
-
-    if (known) {
-        *code_point = (uint32_t)values[known - letters];
-        t->at++;
-        return 1;
-    }
-    if (c == '0') {
-        read_digits(t, 8, 3, code_point);
-        return 1;
-    }
-    if (c == 'x' || c == 'u') {
-        bool is_braced = c == 'x' && peek(t, 1) == '{';
-        size_t n_max = is_braced ? 8 : c == 'x' ? 2 : 4, n;
-
-        t->at += is_braced ? 2 : 1;
-        n = read_digits(t, 16, n_max, code_point);
-        if (n == 0 || (c == 'u' && n != 4) || (is_braced && peek(t, 0) != '}'))
-            return malformed(t, "a broken \\x or \\u");
-        t->at += is_braced;
-        if (*code_point >= CODE_SET_END || (*code_point >= 0xd800 && *code_point < 0xe000))
-            return malformed(t, "\\x or \\u that is no code point");
-        if (c == 'x' && !is_braced && *code_point >= 0x80)
-            return refuse(t, "\\x of a single byte");
-        return 1;
-    }
-    if (!isalnum((unsigned char)c)) {
-        *code_point = read_code_point(t);
-        return 1;
-    }
-    return 0;
-}
-
-/* Classes */
-
-static int parse_class(struct translator *t, struct options options, struct code_set *set,
-                       bool *is_single);
-
-/* [:name:] or [:^name:] at `t->at`: 1 when it was one, 0 when it does not look so, -1 on error. */
-static int parse_posix(struct translator *t, struct code_set *set)
-{
-    struct code_set found = {0};
-    const char *name = t->pattern + t->at + 2;
-    size_t room = t->length - t->at - 2, length = 0;
-    bool is_negated = room > 0 && *name == '^';
-
-    if (is_negated) {
-        name++;
-        room--;
-    }
-    while (length < room && isalpha((unsigned char)name[length]))
-        length++;
-    if (room - length < 2 || name[length] != ':' || name[length + 1] != ']')
-        return 0;
-    if (!unicode_names_class(name, length, &found))
-        return malformed(t, "an unknown [:class:]");
-    if (is_negated)
-        code_set_invert(&found);
-    code_set_unite(set, &found);
-    code_set_release(&found);
-    t->at = (size_t)(name - t->pattern) + length + 2;
-    return 1;
-}
-
-/* One element of a class. 1: the code point *value, which may begin a range; 0: a set, added. */
-static int parse_element(struct translator *t, struct options options, struct code_set *set,
-                         uint32_t *value)
-{
-    char c = peek(t, 0);
-
-    if (c == '[') {
-        bool ignored;
-        int rc = peek(t, 1) == ':' ? parse_posix(t, set) : 0;
-
-        if (rc != 0)
-            return rc < 0 ? -1 : 0;
-        t->at++;
-        return parse_class(t, options, set, &ignored);
-    }
-    if (c != '\\') {
-        *value = read_code_point(t);
-        return 1;
-    }
-    t->at++;
-    if (at_end(t))
-        return malformed(t, "a lone backslash");
-    c = peek(t, 0);
-    if (c == 'b') {
-        t->at++;
-        *value = '\b';
-        return 1;
-    }
-    if (c == 'p' || c == 'P') {
-        t->at++;
-        return read_property(t, c == 'P', true, set);
-    }
-    if (shorthand(c, true, set)) {
-        t->at++;
-        return 0;
-    }
-    {
-        int rc = read_escaped(t, value);
-
-        return rc != 0 ? rc : refuse(t, "this escape in a class");
-    }
-}
-
-/* `t->at` behind an element that was a code point: reads the end of a range, if one follows. */
-static int parse_range(struct translator *t, struct options options, struct code_set *set,
-                       uint32_t first)
-{
-    struct code_set unused = {0};
-    uint32_t last = first;
-    bool is_range = peek(t, 0) == '-' && peek(t, 1) != ']';
-
-    if (is_range) {
-        int rc;
-
-        t->at++;
-        if (at_end(t))
-            return malformed(t, "a class without end");
-        if (next_is(t, "&&") || peek(t, 0) == '[')
-            return refuse(t, "'-' before && or [");
-        rc = parse_element(t, options, &unused, &last);
-        code_set_release(&unused);
-        if (rc <= 0)
-            return rc < 0 ? -1 : malformed(t, "a range that ends in a set");
-        if (last < first)
-            return malformed(t, "an empty range");
-    }
-    code_set_add(set, first, last);
-    if (is_range && peek(t, 0) == '-') { /* [0-9-a] is [0-9\-a] */
-        t->at++;
-        code_set_add(set, '-', '-');
-    }
-    return 0;
-}
-
-/* What stands between '[' and '&&' or ']', united. */
-static int parse_operand(struct translator *t, struct options options, struct code_set *set,
-                         bool may_begin_closed)
-{
-    bool is_first = true;
-
-    while (!at_end(t) && !next_is(t, "&&")) {
-        uint32_t value = 0;
-        int rc;
-
-        if (peek(t, 0) == ']') {
-            bool is_literal = is_first && may_begin_closed;
-
-            if (!is_literal)
-                return 0;
-            if (!memchr(t->pattern + t->at + 1, ']', t->length - t->at - 1))
-                return malformed(t, "an empty class");
-        }
-        is_first = false;
-        rc = parse_element(t, options, set, &value);
-        if (rc > 0)
-            rc = parse_range(t, options, set, value);
-        else if (rc == 0 && peek(t, 0) == '-' && peek(t, 1) != ']')
-            rc = refuse(t, "'-' behind a set");
-        if (rc < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* A class, `t->at` behind its '['. Case is folded in the outermost one. */
-static int parse_class(struct translator *t, struct options options, struct code_set *set,
-                       bool *is_single)
-{
-    struct code_set whole = {0}, operand = {0};
-    bool is_negated = peek(t, 0) == '^', has_operand = false;
-    bool is_outermost = options.ignores_case;
-    int rc = -1;
-
-    options.ignores_case = false;
-    if (++t->depth > DEPTH_MAX) {
-        refuse(t, "so deep a nesting");
-        goto done;
-    }
-    t->at += is_negated;
-    for (;;) {
-        code_set_clear(&operand);
-        if (parse_operand(t, options, &operand, !has_operand))
-            goto done;
-        if (has_operand)
-            code_set_intersect(&whole, &operand);
-        else
-            code_set_unite(&whole, &operand);
-        has_operand = true;
-        if (!next_is(t, "&&"))
-            break;
-        t->at += 2;
-    }
-    if (at_end(t)) {
-        malformed(t, "a class without end");
-        goto done;
-    }
-    t->at++;
-    *is_single = !is_negated && code_set_count(&whole) == 1;
-    if (is_outermost && fold_set(t, &whole))
-        goto done;
-    if (is_negated)
-        code_set_invert(&whole);
-    code_set_unite(set, &whole);
-    rc = 0;
-done:
-    t->depth--;
-    code_set_release(&whole);
-    code_set_release(&operand);
     return rc;
 }
 
@@ -491,7 +120,7 @@ static enum atom write_template(struct translator *t, const char *template, enum
         int rc = 0;
 
         if (*c == 'W') {
-            add_bare_word(&set);
+            regex_set_bare_word(&set);
             rc = write_set(t, &set);
         } else if (*c == 'N') {
             code_set_add(&set, '\n', '\r');
@@ -534,9 +163,9 @@ static enum atom write_read_set(struct translator *t, struct options options, st
     if (rc == 0 && options.ignores_case) {
         size_t n_before = code_set_count(set);
 
-        rc = fold_set(t, set);
+        rc = regex_set_fold(&t->in, set);
         if (rc == 0 && code_set_count(set) != n_before)
-            rc = refuse(t, "a set of letters under (?i)");
+            rc = pattern_refuse(&t->in, "a set of letters under (?i)");
     }
     if (rc == 0)
         rc = write_set(t, set);
@@ -551,23 +180,23 @@ static enum atom parse_escape(struct translator *t, struct options options)
     char c;
     int rc;
 
-    t->at++;
-    if (at_end(t))
-        return atom_of(malformed(t, "a lone backslash"), ATOM_ERROR);
-    c = peek(t, 0);
+    t->in.at++;
+    if (pattern_at_end(&t->in))
+        return atom_of(pattern_malformed(&t->in, "a lone backslash"), ATOM_ERROR);
+    c = pattern_peek(&t->in, 0);
     if (c == 'p' || c == 'P') {
-        t->at++;
-        rc = read_property(t, c == 'P', false, &set);
+        t->in.at++;
+        rc = regex_set_property(&t->in, c == 'P', false, &set);
         return write_read_set(t, options, &set, rc);
     }
-    if (shorthand(c, false, &set)) {
-        t->at++;
+    if (regex_set_shorthand(c, false, &set)) {
+        t->in.at++;
         return write_read_set(t, options, &set, 0);
     }
-    rc = read_escaped(t, &code_point);
+    rc = regex_set_escape(&t->in, &code_point);
     if (rc != 0)
         return atom_of(rc < 0 || write_literal(t, options, code_point) ? -1 : 0, ATOM_SET);
-    t->at++;
+    t->in.at++;
     switch (c) {
     case 'b': return write_template(t, "(?:(?<=W)(?!W)|(?<!W)(?=W))", ATOM_ASSERTION);
     case 'B': return write_template(t, "(?:(?<=W)(?=W)|(?<!W)(?!W))", ATOM_ASSERTION);
@@ -580,11 +209,11 @@ static enum atom parse_escape(struct translator *t, struct options options)
     case 'N': return write_any(t, false);
     case 'O': return write_any(t, true);
     default:
-        t->at--;
+        t->in.at--;
         if (strchr("XyYkgcCMo", c) || isdigit((unsigned char)c))
-            return atom_of(refuse(t, isdigit((unsigned char)c) ? "a back-reference"
+            return atom_of(pattern_refuse(&t->in, isdigit((unsigned char)c) ? "a back-reference"
                                                                : "this escape"), ATOM_ERROR);
-        t->at++;
+        t->in.at++;
         return atom_of(write_literal(t, options, (unsigned char)c), ATOM_SET);
     }
 }
@@ -592,42 +221,42 @@ static enum atom parse_escape(struct translator *t, struct options options)
 static int parse_alternation(struct translator *t, struct options options,
                              struct measure *measure);
 
-/* (?imx-imx) or (?imx-imx:…, `t->at` behind the '?'. */
+/* (?imx-imx) or (?imx-imx:…, `t->in.at` behind the '?'. */
 static enum atom parse_options(struct translator *t, struct options *options)
 {
     bool is_on = true;
 
-    for (;; t->at++) {
-        switch (peek(t, 0)) {
+    for (;; t->in.at++) {
+        switch (pattern_peek(&t->in, 0)) {
         case '-': is_on = false; break;
         case 'i': options->ignores_case = is_on; break;
         case 'm': options->dot_is_all = is_on; break;
         case 'x':
             if (is_on)
-                return atom_of(refuse(t, "the option x"), ATOM_ERROR);
+                return atom_of(pattern_refuse(&t->in, "the option x"), ATOM_ERROR);
             break;
-        case ')': t->at++; return ATOM_OPTIONS;
-        case ':': t->at++; return ATOM_GROUP;
+        case ')': t->in.at++; return ATOM_OPTIONS;
+        case ':': t->in.at++; return ATOM_GROUP;
         default:
-            if (strchr("WDSPyaILCc<'~{(&R", peek(t, 0)) && !at_end(t))
-                return atom_of(refuse(t, "this kind of group"), ATOM_ERROR);
-            return atom_of(malformed(t, "an undefined group option"), ATOM_ERROR);
+            if (strchr("WDSPyaILCc<'~{(&R", pattern_peek(&t->in, 0)) && !pattern_at_end(&t->in))
+                return atom_of(pattern_refuse(&t->in, "this kind of group"), ATOM_ERROR);
+            return atom_of(pattern_malformed(&t->in, "an undefined group option"), ATOM_ERROR);
         }
     }
 }
 
-/* (?#…), `t->at` behind the '#'. */
+/* (?#…), `t->in.at` behind the '#'. */
 static enum atom skip_comment(struct translator *t)
 {
-    while (!at_end(t) && peek(t, 0) != ')')
-        t->at += peek(t, 0) == '\\' ? 2 : 1;
-    if (at_end(t))
-        return atom_of(malformed(t, "a comment without end"), ATOM_ERROR);
-    t->at++;
+    while (!pattern_at_end(&t->in) && pattern_peek(&t->in, 0) != ')')
+        t->in.at += pattern_peek(&t->in, 0) == '\\' ? 2 : 1;
+    if (pattern_at_end(&t->in))
+        return atom_of(pattern_malformed(&t->in, "a comment without end"), ATOM_ERROR);
+    t->in.at++;
     return ATOM_NOTHING;
 }
 
-/* A group, `t->at` at its '('. ATOM_OPTIONS: (?i), valid to the end of the group around it. */
+/* A group, `t->in.at` at its '('. ATOM_OPTIONS: (?i), valid to the end of the group around it. */
 static enum atom parse_group(struct translator *t, struct options *options,
                              struct measure *measure)
 {
@@ -640,23 +269,23 @@ static enum atom parse_group(struct translator *t, struct options *options,
     enum atom atom = ATOM_GROUP;
     const char *opening = "(?:";
 
-    if (next_is(t, "(?#")) {
-        t->at += 3;
+    if (pattern_next_is(&t->in, "(?#")) {
+        t->in.at += 3;
         return skip_comment(t);
     }
-    if (next_is(t, "(*"))
-        return atom_of(refuse(t, "(*"), ATOM_ERROR);
-    if (next_is(t, "(?")) {
+    if (pattern_next_is(&t->in, "(*"))
+        return atom_of(pattern_refuse(&t->in, "(*"), ATOM_ERROR);
+    if (pattern_next_is(&t->in, "(?")) {
         size_t i = 0, n_kinds = sizeof kinds / sizeof *kinds;
 
-        while (i < n_kinds && !next_is(t, kinds[i].opening))
+        while (i < n_kinds && !pattern_next_is(&t->in, kinds[i].opening))
             i++;
         if (i < n_kinds) {
             opening = kinds[i].opening;
             atom = kinds[i].atom;
-            t->at += strlen(opening);
+            t->in.at += strlen(opening);
         } else {
-            t->at += 2;
+            t->in.at += 2;
             atom = parse_options(t, &inner);
             if (atom == ATOM_OPTIONS)
                 *options = inner;
@@ -664,18 +293,18 @@ static enum atom parse_group(struct translator *t, struct options *options,
                 return atom;
         }
     } else {
-        t->at++;
+        t->in.at++;
     }
-    if (++t->depth > DEPTH_MAX)
-        return atom_of(refuse(t, "so deep a nesting"), ATOM_ERROR);
+    if (++t->in.depth > PATTERN_DEPTH_MAX)
+        return atom_of(pattern_refuse(&t->in, "so deep a nesting"), ATOM_ERROR);
     buffer_add_text(&t->out, opening);
     if (parse_alternation(t, inner, measure))
         return ATOM_ERROR;
-    if (at_end(t))
-        return atom_of(malformed(t, "a group without end"), ATOM_ERROR);
+    if (pattern_at_end(&t->in))
+        return atom_of(pattern_malformed(&t->in, "a group without end"), ATOM_ERROR);
     buffer_add_char(&t->out, ')');
-    t->at++;
-    t->depth--;
+    t->in.at++;
+    t->in.depth--;
     return atom;
 }
 
@@ -694,10 +323,10 @@ static bool read_count(struct translator *t, uint32_t *count)
     bool is_there = false;
 
     *count = 0;
-    for (; isdigit((unsigned char)peek(t, 0)); t->at++) {
+    for (; isdigit((unsigned char)pattern_peek(&t->in, 0)); t->in.at++) {
         is_there = true;
         if (*count <= REPEAT_MAX)
-            *count = *count * 10 + (uint32_t)(peek(t, 0) - '0');
+            *count = *count * 10 + (uint32_t)(pattern_peek(&t->in, 0) - '0');
     }
     return is_there;
 }
@@ -705,39 +334,39 @@ static bool read_count(struct translator *t, uint32_t *count)
 /* {n} {n,} {n,m} {,m}; otherwise the brace is an ordinary character. */
 static bool read_interval(struct translator *t, struct repeat *repeat)
 {
-    size_t start = t->at;
+    size_t start = t->in.at;
     bool has_min, has_max = false, has_comma;
 
-    t->at++;
+    t->in.at++;
     has_min = read_count(t, &repeat->min);
-    has_comma = peek(t, 0) == ',';
+    has_comma = pattern_peek(&t->in, 0) == ',';
     if (has_comma) {
-        t->at++;
+        t->in.at++;
         has_max = read_count(t, &repeat->max);
         if (!has_max)
             repeat->max = NO_MAX;
     } else {
         repeat->max = repeat->min;
     }
-    if (peek(t, 0) != '}' || (!has_min && !has_max)) {
-        t->at = start;
+    if (pattern_peek(&t->in, 0) != '}' || (!has_min && !has_max)) {
+        t->in.at = start;
         return false;
     }
-    t->at++;
+    t->in.at++;
     repeat->is_interval = true;
     return true;
 }
 
 static bool read_repeat(struct translator *t, struct repeat *repeat)
 {
-    char c = peek(t, 0);
+    char c = pattern_peek(&t->in, 0);
 
     if (c == '{')
         return read_interval(t, repeat);
-    if (at_end(t) || !strchr("?*+", c))
+    if (pattern_at_end(&t->in) || !strchr("?*+", c))
         return false;
     *repeat = (struct repeat){c == '+', c == '?' ? 1 : NO_MAX, false};
-    t->at++;
+    t->in.at++;
     return true;
 }
 
@@ -808,27 +437,29 @@ static int parse_repeats(struct translator *t, size_t start, enum atom atom,
 
     for (size_t n = 0; read_repeat(t, &repeat); n++) {
         const char *suffix = "";
+        char next;
 
         if (atom == ATOM_NOTHING)
-            return refuse(t, "a repeat behind a comment");
+            return pattern_refuse(&t->in, "a repeat behind a comment");
         if (atom == ATOM_ASSERTION)
-            return malformed(t, "a repeat of nothing");
+            return pattern_malformed(&t->in, "a repeat of nothing");
         if (!may_go_on)
-            return refuse(t, "a repeat of a repeat");
+            return pattern_refuse(&t->in, "a repeat of a repeat");
         if (repeat.max < repeat.min)
-            return refuse(t, "a repeat that ends below its start");
+            return pattern_refuse(&t->in, "a repeat that ends below its start");
         if (repeat.min > REPEAT_MAX || (repeat.max != NO_MAX && repeat.max > REPEAT_MAX))
-            return refuse(t, "a repeat of more than 1000");
+            return pattern_refuse(&t->in, "a repeat of more than 1000");
         /* Oniguruma leaves a counted repeat after an empty round, PCRE2 goes on. */
         if (measure->may_be_empty && (repeat.min > 1 || (repeat.max > 1 && repeat.max != NO_MAX)))
-            return refuse(t, "a counted repeat of what may be empty");
+            return pattern_refuse(&t->in, "a counted repeat of what may be empty");
         if (n > 0) {
             wrap(t, start, ")");
             is_group = true;
         }
-        if (peek(t, 0) == '?' || (peek(t, 0) == '+' && !repeat.is_interval)) {
-            suffix = peek(t, 0) == '?' ? "?" : "+";
-            t->at++;
+        next = pattern_peek(&t->in, 0);
+        if (next == '?' || (next == '+' && !repeat.is_interval)) {
+            suffix = next == '?' ? "?" : "+";
+            t->in.at++;
         }
         /* In this syntax {n,m}+ repeats {n,m}, and {n}? is an optional {n}. */
         if (repeat.is_interval && repeat.min == repeat.max && *suffix) {
@@ -840,7 +471,8 @@ static int parse_repeats(struct translator *t, size_t start, enum atom atom,
             continue;
         }
         repeat_atom(t, start, is_group, repeat, suffix, measure);
-        may_go_on = repeat.is_interval && !*suffix && (peek(t, 0) == '+' || peek(t, 0) == '{');
+        next = pattern_peek(&t->in, 0);
+        may_go_on = repeat.is_interval && !*suffix && (next == '+' || next == '{');
     }
     return 0;
 }
@@ -850,11 +482,11 @@ static int parse_repeats(struct translator *t, size_t start, enum atom atom,
 static enum atom parse_atom(struct translator *t, struct options *options,
                             struct measure *measure)
 {
-    char c = peek(t, 0);
+    char c = pattern_peek(&t->in, 0);
     struct repeat ignored;
 
     *measure = (struct measure){.weight = 1};
-    if (at_end(t) || c == '|' || c == ')')
+    if (pattern_at_end(&t->in) || c == '|' || c == ')')
         return ATOM_END;
     if (c == '(')
         return parse_group(t, options, measure);
@@ -864,8 +496,8 @@ static enum atom parse_atom(struct translator *t, struct options *options,
         uint32_t single = 0;
         int rc;
 
-        t->at++;
-        rc = parse_class(t, *options, &set, &is_single);
+        t->in.at++;
+        rc = regex_set_class(&t->in, options->ignores_case, &set, &is_single);
         if (rc == 0 && is_single && options->ignores_case) {
             single = set.bounds[0]; /* the capital letter comes first */
             rc = check_pair(t, single);
@@ -880,16 +512,16 @@ static enum atom parse_atom(struct translator *t, struct options *options,
     if (c == '\\')
         return parse_escape(t, *options);
     if (c == '.') {
-        t->at++;
+        t->in.at++;
         return write_any(t, options->dot_is_all);
     }
     if (c == '^' || c == '$') {
-        t->at++;
+        t->in.at++;
         return write_text(t, c == '^' ? "^" : "$", ATOM_ASSERTION);
     }
     if (read_repeat(t, &ignored))
-        return atom_of(malformed(t, "a repeat of nothing"), ATOM_ERROR);
-    return atom_of(write_literal(t, *options, read_code_point(t)), ATOM_SET);
+        return atom_of(pattern_malformed(&t->in, "a repeat of nothing"), ATOM_ERROR);
+    return atom_of(write_literal(t, *options, pattern_code_point(&t->in)), ATOM_SET);
 }
 
 static int parse_branch(struct translator *t, struct options options, struct measure *measure)
@@ -905,13 +537,13 @@ static int parse_branch(struct translator *t, struct options options, struct mea
         if (atom == ATOM_ERROR)
             return -1;
         if (atom == ATOM_OPTIONS) { /* a(?i)b|c is a(?i:b|c) */
-            if (++t->depth > DEPTH_MAX)
-                return refuse(t, "so deep a nesting");
+            if (++t->in.depth > PATTERN_DEPTH_MAX)
+                return pattern_refuse(&t->in, "so deep a nesting");
             buffer_add_text(&t->out, "(?:");
             if (parse_alternation(t, options, &of_atom))
                 return -1;
             buffer_add_char(&t->out, ')');
-            t->depth--;
+            t->in.depth--;
         } else if (parse_repeats(t, start, atom, &of_atom)) {
             return -1;
         }
@@ -935,10 +567,10 @@ static int parse_alternation(struct translator *t, struct options options, struc
         measure->may_be_empty = measure->may_be_empty || of_branch.may_be_empty;
         if (t->counts_all)
             buffer_add_text(&t->out, "(?C)");
-        if (peek(t, 0) != '|' || at_end(t))
+        if (pattern_peek(&t->in, 0) != '|' || pattern_at_end(&t->in))
             return 0;
         buffer_add_char(&t->out, '|');
-        t->at++;
+        t->in.at++;
     }
 }
 
@@ -946,12 +578,12 @@ static int parse_all(struct translator *t, bool counts_all, struct measure *meas
 {
     struct options options = {false, false};
 
-    t->at = 0;
+    t->in.at = 0;
     t->counts_all = counts_all;
     buffer_clear(&t->out);
     if (parse_alternation(t, options, measure))
         return -1;
-    return at_end(t) ? 0 : malformed(t, "')' without '('");
+    return pattern_at_end(&t->in) ? 0 : pattern_malformed(&t->in, "')' without '('");
 }
 
 /* [letters] as PCRE2 wants it. */
@@ -1011,7 +643,7 @@ int regex_translate(struct regex_translation *translation, const char *pattern, 
     struct measure whole;
     int rc = -1;
 
-    *t = (struct translator){.pattern = pattern, .length = length, .err = err, .n_sets = 1};
+    *t = (struct translator){.in = {.pattern = pattern, .length = length, .err = err}, .n_sets = 1};
     code_set_add(&t->sets[0], '\n', '\n');
     if (length > LENGTH_MAX) {
         error_set(err, ERROR_UNSUPPORTED, "a pattern of %zu bytes, where %d are supported", length,

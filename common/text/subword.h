@@ -1,5 +1,5 @@
 /* subword.h - the third stage: a word in, token ids out. WordLevel, WordPiece, BPE, Unigram.
- * Semantics: tokenizers.md section 6. */
+ * Rules: docs/tokenizers.md, "Models". */
 #ifndef COCKTAIL_SUBWORD_H
 #define COCKTAIL_SUBWORD_H
 

@@ -1,7 +1,8 @@
 /* template.h - post-processing: which special tokens stand around a text or a pair of texts.
  *
  * All post-processors that add ids (Template, Bert, Roberta, bos/eos flags) become two lists of
- * parts, one for a single text, one for a pair. Semantics: tokenizers.md section 8. */
+ * parts, one for a single text, one for a pair. Rules: docs/tokenizers.md,
+ * "Post-processors". */
 #ifndef COCKTAIL_TEMPLATE_H
 #define COCKTAIL_TEMPLATE_H
 

@@ -184,19 +184,15 @@ void token_table_seal(struct token_table *table)
             table->entries[table->by_id[i - 1]].id == table->entries[table->by_id[i]].id;
 }
 
-uint32_t token_table_find(const struct token_table *table, const char *token, size_t length)
+uint32_t token_table_id(const struct token_table *table, const char *token, size_t length)
 {
+    uint32_t entry;
+
     if (!table->n_slots || length > table->longest)
         return TOKEN_NONE;
     /* An empty slot holds 0, which gives TOKEN_NONE. */
-    return find_slot(table, token, length, (uint32_t)byte_hash(table->seed, token, length))->entry -
-           1;
-}
-
-uint32_t token_table_id(const struct token_table *table, const char *token, size_t length)
-{
-    uint32_t entry = token_table_find(table, token, length);
-
+    entry = find_slot(table, token, length, (uint32_t)byte_hash(table->seed, token, length))->entry -
+            1;
     return entry == TOKEN_NONE ? TOKEN_NONE : table->entries[entry].id;
 }
 

@@ -55,8 +55,6 @@ int token_table_read(struct token_table *table, struct json_reader *reader, stru
 /* To be called once after the last token and before token_table_token. */
 void token_table_seal(struct token_table *table);
 
-/* The number of the entry, or TOKEN_NONE. */
-uint32_t token_table_find(const struct token_table *table, const char *token, size_t length);
 /* The id, or TOKEN_NONE. */
 uint32_t token_table_id(const struct token_table *table, const char *token, size_t length);
 /* Borrowed and NUL-terminated; NULL when no token has the id. */

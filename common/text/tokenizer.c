@@ -2,7 +2,7 @@
  *
  * tokenizer.json is walked once with the pull reader; only its small components become trees. Text
  * is cut at raw added tokens, each rest is normalized and cut at normalized added tokens, and what
- * remains is split into words for the model (tokenizers.md section 2). */
+ * remains is split into words for the model (docs/tokenizers.md, "Pipeline"). */
 #include "tokenizer.h"
 
 #include <stdlib.h>
@@ -166,7 +166,7 @@ static int read_added(struct tokenizer *tokenizer, const cJSON *json, struct err
     return 0;
 }
 
-/* What the files beside tokenizer.json add, where it does not know them (section 10). */
+/* What the files beside tokenizer.json add, where it does not know them. */
 static void add_config_tokens(struct tokenizer *tokenizer, const struct tokenizer_config *config,
                               const char *const *specials)
 {
@@ -840,11 +840,6 @@ bool tokenizer_find(const struct tokenizer *tokenizer, const char *token, uint32
         return subword_find(tokenizer->subword, token, strlen(token), id);
     *id = added->id;
     return true;
-}
-
-size_t tokenizer_n_tokens(const struct tokenizer *tokenizer)
-{
-    return tokenizer->n_tokens;
 }
 
 bool tokenizer_special(const struct tokenizer *tokenizer, const char *name, uint32_t *id)

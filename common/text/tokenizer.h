@@ -1,7 +1,7 @@
 /* tokenizer.h - text to token ids and back, exactly as the Hugging Face tokenizers library does.
  *
- * What decides: tokenizer.json and the rules of tokenizers.md section 10 for what stands beside it;
- * the fallback files of section 10 when there is none. A truncation or padding stored in the file
+ * What decides: tokenizer.json and what stands beside it (docs/tokenizers.md, "Files beside it"), or
+ * the files of tokenizer_fallback.h when there is none. A truncation or padding stored in the file
  * is not applied. */
 #ifndef COCKTAIL_TOKENIZER_H
 #define COCKTAIL_TOKENIZER_H
@@ -84,7 +84,6 @@ int tokenizer_check_ids(const struct tokenizer *tokenizer, const uint32_t *ids, 
                         size_t n_rows, const char *name, struct error *err);
 /* Id of a token of the vocabulary or an added one; false when there is none. */
 bool tokenizer_find(const struct tokenizer *tokenizer, const char *token, uint32_t *id);
-size_t tokenizer_n_tokens(const struct tokenizer *tokenizer); /* added ones included */
 /* Named special tokens ("bos_token", "eos_token", "pad_token", …) of tokenizer_config.json or
  * special_tokens_map.json; false when there is none. */
 bool tokenizer_special(const struct tokenizer *tokenizer, const char *name, uint32_t *id);

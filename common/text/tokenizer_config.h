@@ -1,5 +1,5 @@
 /* tokenizer_config.h - what stands beside tokenizer.json and changes what it means.
- * Rules: tokenizers.md section 10. */
+ * Rules: docs/tokenizers.md, "Files beside it". */
 #ifndef COCKTAIL_TOKENIZER_CONFIG_H
 #define COCKTAIL_TOKENIZER_CONFIG_H
 

@@ -2,8 +2,8 @@
  *
  * vocab.txt; vocab.json and merges.txt; a sentencepiece model; a tiktoken file; tekken.json. The
  * model is built from the file; all other components come as the tokenizer.json that the Hugging
- * Face converters would write, so that there is one way to load them. Rules: tokenizers.md
- * section 10. */
+ * Face converters would write, so that there is one way to load them. Rules:
+ * docs/tokenizers.md, "Without tokenizer.json". */
 #ifndef COCKTAIL_TOKENIZER_FALLBACK_H
 #define COCKTAIL_TOKENIZER_FALLBACK_H
 

@@ -1,6 +1,7 @@
 /* bench_gemm.c [N_THREADS] - times of matrix products; best of several. Not built by `make`:
  *
- *     gcc -O2 -D_GNU_SOURCE -Icommon tests/bench/bench_gemm.c build/release/common.a -lm -pthread
+ *     gcc -O2 -D_GNU_SOURCE -Icommon -o build/bench_gemm tests/bench/bench_gemm.c \
+ *         build/release/common.a -lm -pthread
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* What a name on the Hub looks like (formats.md 4). */
+/* What a name on the Hub looks like (docs/formats.md, "The Hub"). */
 #include "hub/hub_id.h"
 
 #include <stdlib.h>

@@ -50,7 +50,7 @@ static void a_new_directory_appears_with_its_bytes(void)
     struct error err = {0};
 
     CHECK(!scratch_exists("new"));
-    CHECK(strcmp(outdir_path(outdir), scratch_path(".new.cocktail-partial")) == 0);
+    CHECK(scratch_exists(".new.cocktail-partial"));
     CHECK(outdir_write(outdir, "a", "alpha\n", 6, &err) == 0);
     CHECK(outdir_write(outdir, "sub/deep/b", "beta", 4, &err) == 0);
     CHECK(outdir_write(outdir, "sub/empty", "", 0, &err) == 0);

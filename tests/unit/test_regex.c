@@ -188,21 +188,6 @@ static void sets_are_united_cut_and_inverted(void)
     code_set_release(&b);
 }
 
-static void finds_from_any_place(void)
-{
-    static const char text[] = "\xc3\xa9x\xc3\xa9xx";
-    struct error err = {0};
-    struct regex *regex = regex_new("(?<=\\p{L})x", 11, &err);
-    size_t start, end;
-
-    CHECK(regex_find(regex, text, 7, 0, &start, &end, &err) == 1 && start == 2 && end == 3);
-    CHECK(regex_find(regex, text, 7, 3, &start, &end, &err) == 1 && start == 5 && end == 6);
-    CHECK(regex_find(regex, text, 7, 6, &start, &end, &err) == 1 && start == 6 && end == 7);
-    CHECK(regex_find(regex, text, 7, 7, &start, &end, &err) == 0);
-    CHECK(regex_find(regex, "ax", 2, 1, &start, &end, &err) == 1 && start == 1);
-    regex_free(regex);
-}
-
 /* 1 when the scan came to its end, -1 when it gave up. */
 static int run(const char *pattern, const char *part, size_t n_parts)
 {
@@ -262,5 +247,5 @@ static void does_long_texts_where_it_does_not(void)
 
 TESTS(TEST(matches_as_oniguruma), TEST(refuses_malformed_patterns),
       TEST(names_what_it_does_not_translate), TEST(knows_the_sets_of_unicode_16),
-      TEST(sets_are_united_cut_and_inverted), TEST(finds_from_any_place),
-      TEST(gives_up_where_work_piles_up), TEST(does_long_texts_where_it_does_not))
+      TEST(sets_are_united_cut_and_inverted), TEST(gives_up_where_work_piles_up),
+      TEST(does_long_texts_where_it_does_not))

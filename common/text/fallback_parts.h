@@ -1,0 +1,63 @@
+/* fallback_parts.h - what a builder of tokenizer_fallback.c is, and what several of them write.
+ *
+ * A builder makes the model from its file and writes all other components as JSON text; what
+ * differs between classes of tokenizers is a row of a table or a short function. */
+#ifndef COCKTAIL_FALLBACK_PARTS_H
+#define COCKTAIL_FALLBACK_PARTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/folder.h"
+#include "text/bpe.h"
+#include "text/bpe_merges.h"
+#include "text/subword.h"
+#include "text/token_table.h"
+#include "text/tokenizer_config.h"
+#include "text/tokenizer_fallback.h"
+
+enum { FALLBACK_BYTES_MAX = 100 * 1000 * 1000 }; /* of a file */
+
+struct fallback_source {
+    const struct folder *folder;
+    const char *directory;
+    const struct tokenizer_config *config;
+    char *text; /* of the file that was found, with a NUL behind it */
+    size_t size;
+};
+
+/* -1 when the file is malformed or its class unknown. The subword, set or not, is the caller's. */
+typedef int fallback_builder(struct tokenizer_fallback *fallback, struct fallback_source *source,
+                             struct error *err);
+
+fallback_builder fallback_vocab_txt, fallback_vocab_json, fallback_sentencepiece, fallback_xlmr,
+    fallback_tiktoken, fallback_tekken;
+
+/* Fails when the class is given and in none of the lists, each of which ends in NULL; for a map that
+ * makes a guess of it. */
+int fallback_check_class(struct tokenizer_fallback *fallback, const struct fallback_source *source,
+                         const char *const *const *known, size_t n_known, struct error *err);
+/* As bpe_new, or a map. */
+struct subword *fallback_make_bpe(const struct tokenizer_fallback *fallback,
+                                  struct token_table *tokens, const struct bpe_merges *merges,
+                                  const struct bpe_settings *settings, struct error *err);
+
+/* "true" or "false"; a flag below 0 is not given. */
+const char *fallback_flag(int flag, bool value);
+/* The post-processor FIRST A LAST; and, for a pair, then [LAST] B LAST, the second text of this
+ * type. FIRST NULL: none. */
+int fallback_add_template(struct buffer *out, const struct subword *subword, const char *first,
+                          const char *last, bool is_last_doubled, unsigned second_type,
+                          struct error *err);
+
+/* Puts the token that the base64 text spells. */
+int fallback_put_bytes(struct token_table *tokens, const char *base64, size_t n, size_t id,
+                       struct error *err);
+/* All components of a byte-level tokenizer that splits by the pattern, up to its added tokens. */
+void fallback_add_split(struct buffer *out, const char *pattern);
+/* One of them, which has its id from the vocabulary. */
+void fallback_add_special(struct buffer *out, const char *content, bool is_first);
+
+#endif
