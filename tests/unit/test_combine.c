@@ -71,6 +71,15 @@ static void fill(enum dtype dtype, unsigned char *bytes, size_t n, uint64_t *sta
     }
 }
 
+static void combine(const struct combine_method *method, const struct combine_input *inputs,
+                    size_t n_inputs, size_t n, enum dtype dtype, void *out)
+{
+    struct output_tensor tensor = {.name = "w", .dtype = dtype, .n_items = n};
+
+    method->combine(&(struct combine_call){.out = &tensor, .inputs = inputs, .n_inputs = n_inputs,
+                                           .n = n}, out);
+}
+
 /* All versions, on all lengths and some offsets, against plain, to the last byte around `out`. */
 static void check_versions(struct combine_input *inputs, size_t n_inputs, enum dtype out_dtype,
                            uint64_t *state)
@@ -227,7 +236,7 @@ static void weight_one_keeps_every_byte(void)
         size_t n = sizeof values / item_bytes(dtypes[d]);
 
         memset(mixed, 0, sizeof mixed);
-        combine_linear.combine(&input, 1, n, dtypes[d], mixed); /* payloads of NaN too */
+        combine(&combine_linear, &input, 1, n, dtypes[d], mixed); /* payloads of NaN too */
         CHECK(memcmp(values, mixed, sizeof mixed) == 0);
         for (size_t v = 0; v < n_versions; v++) {
             versions[v].linear(&input, 1, n, dtypes[d], mixed);
@@ -266,7 +275,7 @@ static void the_first_is_a_product_the_others_are_fused(void)
     double a[] = {1, 1.5}, b[] = {3, 5}, out[2];
     struct combine_input inputs[] = {{a, DTYPE_F64, 0.3}, {b, DTYPE_F64, 0.7}};
 
-    combine_linear.combine(inputs, 2, 2, DTYPE_F64, out);
+    combine(&combine_linear, inputs, 2, 2, DTYPE_F64, out);
     CHECK(out[0] == 0x1.3333333333333p+1);
     CHECK(out[1] == 0x1.f999999999999p+1);
 }
@@ -342,7 +351,7 @@ static void lm_cocktail_computes_as_torch(void)
             inputs[i].values = values[i];
         }
         dtype = read_items(&rest, expected, NULL, expects_nan);
-        combine_lm_cocktail.combine(inputs, n_inputs, N_GOLDEN, dtype, found);
+        combine(&combine_lm_cocktail, inputs, n_inputs, N_GOLDEN, dtype, found);
         size = item_bytes(dtype);
         for (size_t i = 0; i < N_GOLDEN; i++)
             if (expects_nan[i])
@@ -366,11 +375,11 @@ static void lm_cocktail_does_not_depend_on_the_length(void)
 
     fill(DTYPE_F16, a, N, &state);
     fill(DTYPE_F32, b, N, &state);
-    combine_lm_cocktail.combine(inputs, 2, N, DTYPE_BF16, whole);
+    combine(&combine_lm_cocktail, inputs, 2, N, DTYPE_BF16, whole);
     for (size_t i = 0; i < N; i++) {
         inputs[0].values = a + i * 2;
         inputs[1].values = b + i * 4;
-        combine_lm_cocktail.combine(inputs, 2, 1, DTYPE_BF16, single + i * 2);
+        combine(&combine_lm_cocktail, inputs, 2, 1, DTYPE_BF16, single + i * 2);
     }
     CHECK(memcmp(whole, single, sizeof whole) == 0);
 }

@@ -1,5 +1,5 @@
-/* test_plan.c - which tensor of which model goes where, and which models do not fit. */
-#include "mix/plan.h"
+/* test_plan_match.c - which tensor of which model goes where, and which models do not fit. */
+#include "mix/plan_match.h"
 
 #include "format/checkpoint_reader.h"
 #include "scratch.h"
@@ -28,7 +28,9 @@ static struct trial plan_with(const char *models, struct plan_options options)
         trial.models[i] =
             (struct plan_model){names[i], trial.checkpoints[i], models[i] == 't', NULL};
     }
-    plan_make(&trial.plan, trial.models, trial.n_models, &options, &trial.notices, &trial.err);
+    options.method = &combine_linear;
+    options.format = &safetensors_writer;
+    plan_match(&trial.plan, trial.models, trial.n_models, &options, &trial.notices, &trial.err);
     return trial;
 }
 
@@ -74,7 +76,7 @@ static const char *source(const struct trial *trial, const char *name, size_t i)
 {
     const struct plan_item *item = item_of(trial, name);
 
-    return item && item->sources[i] ? item->sources[i]->name : "";
+    return item && i < item->n_sources ? item->sources[i].tensor->name : "";
 }
 
 static const struct plan_options plain = {0};
@@ -91,15 +93,35 @@ static void the_base_decides_names_shapes_and_dtypes(void)
     SAFETENSORS("m1/model.safetensors", TENSOR("a", DTYPE_F32, 0, 4),
                 TENSOR("b", DTYPE_F8_E4M3, 0, 2, 3), TENSOR("c", DTYPE_F64, 0, 1));
     trial = must_plan("uu", plain);
-    CHECK(trial.plan.n_items == 3 && trial.plan.n_models == 2);
+    CHECK(trial.plan.n_items == 3 && trial.plan.items[0].n_sources == 2);
     /* In the order of the reference writer: dtype, then name. */
     CHECK(strcmp(trial.plan.items[0].out.name, "c") == 0);
     CHECK(strcmp(trial.plan.items[1].out.name, "b") == 0);
     CHECK(strcmp(trial.plan.items[2].out.name, "a") == 0);
     CHECK(trial.plan.items[1].out.dtype == DTYPE_BF16 && trial.plan.items[1].out.n_items == 6);
-    CHECK(trial.plan.items[1].sources[1]->dtype == DTYPE_F8_E4M3);
+    CHECK(trial.plan.items[1].sources[1].tensor->dtype == DTYPE_F8_E4M3);
     CHECK(trial.plan.n_parameters == 11 && trial.plan.size_bytes == 4 + 12 + 8);
     CHECK(trial.notices.n_texts == 0);
+    end(&trial);
+}
+
+/* For methods that work on differences: the base is compared with, and is no input. */
+static void a_base_is_a_part_of_its_own(void)
+{
+    struct trial trial;
+    const struct plan_item *mixed, *copied;
+
+    SAFETENSORS("m0/model.safetensors", TENSOR("w", DTYPE_F16, 0, 4), TENSOR("n", DTYPE_I64, 0, 1));
+    SAFETENSORS("m1/model.safetensors", TENSOR("w", DTYPE_F32, 0, 4), TENSOR("n", DTYPE_I64, 0, 1));
+    SAFETENSORS("m2/model.safetensors", TENSOR("w", DTYPE_F64, 0, 4), TENSOR("n", DTYPE_I64, 0, 1));
+    trial = must_plan("uuu", (struct plan_options){.has_base = true});
+    mixed = item_of(&trial, "w");
+    copied = item_of(&trial, "n");
+    CHECK(mixed && mixed->out.dtype == DTYPE_F16 && mixed->base.tensor->dtype == DTYPE_F16);
+    CHECK(mixed && mixed->n_sources == 2 && mixed->sources[0].tensor->dtype == DTYPE_F32);
+    CHECK(mixed && mixed->sources[1].input == 2 && strcmp(mixed->sources[1].owner, "m2") == 0);
+    CHECK(copied && !copied->method && copied->n_sources == 1 && !copied->base.tensor);
+    CHECK(copied && copied->sources[0].input == 0);
     end(&trial);
 }
 
@@ -359,14 +381,14 @@ static void buffers_of_the_base_are_copied_and_those_of_others_ignored(void)
     trial = must_plan("uu", (struct plan_options){.has_dtype = true, .dtype = DTYPE_F16});
     CHECK(trial.plan.n_items == 4 && trial.plan.n_parameters == 2);
     item = item_of(&trial, "layers.0.rotary_emb.inv_freq");
-    CHECK(item && item->is_copied && !item->is_parameter && item->out.dtype == DTYPE_F32);
-    CHECK(item && item->sources[0] && !item->sources[1]);
+    CHECK(item && !item->method && !item->is_parameter && item->out.dtype == DTYPE_F32);
+    CHECK(item && item->sources[0].tensor && item->n_sources == 1);
     item = item_of(&trial, "embeddings.position_ids");
-    CHECK(item && item->is_copied && item->out.n_items == 4);
+    CHECK(item && !item->method && item->out.n_items == 4);
     item = item_of(&trial, "h.0.attn.bias");
-    CHECK(item && item->is_copied);
+    CHECK(item && !item->method);
     item = item_of(&trial, "w");
-    CHECK(item && !item->is_copied && item->is_parameter && item->out.dtype == DTYPE_F16);
+    CHECK(item && item->method && item->is_parameter && item->out.dtype == DTYPE_F16);
     CHECK(!item_of(&trial, "embeddings.token_type_ids"));
     end(&trial);
 }
@@ -378,7 +400,7 @@ static void a_bias_that_is_called_as_a_mask_is_mixed(void)
     SAFETENSORS("m0/model.safetensors", TENSOR("h.0.attn.bias", DTYPE_F32, 0, 4));
     SAFETENSORS("m1/model.safetensors", TENSOR("h.0.attn.bias", DTYPE_F32, 0, 4));
     trial = must_plan("uu", plain);
-    CHECK(trial.plan.n_items == 1 && !trial.plan.items[0].is_copied);
+    CHECK(trial.plan.n_items == 1 && trial.plan.items[0].method);
     CHECK(trial.plan.n_parameters == 4);
     end(&trial);
 }
@@ -393,8 +415,8 @@ static void whole_numbers_are_copied_from_the_base(void)
                 TENSOR("flags", DTYPE_U8, 0, 2), TENSOR("w", DTYPE_F32, 0, 1));
     trial = must_plan("uu", (struct plan_options){.has_dtype = true, .dtype = DTYPE_BF16});
     CHECK(trial.plan.n_items == 3);
-    CHECK(item_of(&trial, "count")->is_copied && item_of(&trial, "count")->out.dtype == DTYPE_I64);
-    CHECK(item_of(&trial, "flags")->is_copied && !item_of(&trial, "flags")->sources[1]);
+    CHECK(!item_of(&trial, "count")->method && item_of(&trial, "count")->out.dtype == DTYPE_I64);
+    CHECK(!item_of(&trial, "flags")->method && item_of(&trial, "flags")->n_sources == 1);
     CHECK(item_of(&trial, "w")->out.dtype == DTYPE_BF16);
     end(&trial);
 }
@@ -482,7 +504,7 @@ static void numbers_that_cannot_be_averaged_are_not_supported(void)
         SAFETENSORS("m0/model.safetensors", TENSOR("x._extra_state", dtypes[i], 0, 8));
         SAFETENSORS("m1/model.safetensors", TENSOR("y._extra_state", DTYPE_U8, 0, 8));
         trial = must_plan("uu", plain);
-        CHECK(trial.plan.n_items == 1 && trial.plan.items[0].is_copied);
+        CHECK(trial.plan.n_items == 1 && !trial.plan.items[0].method);
         end(&trial);
     }
 }
@@ -611,14 +633,15 @@ static void numbers_that_cannot_be_written_cannot_be_copied(void)
     struct plan plan = {0};
 
     CHECK(checkpoint_add_tensor(checkpoint, &buffer, strlen(name), &err) == 0);
-    CHECK(plan_make(&plan, &model, 1, &plain, &notices, &err) == -1);
+    CHECK(plan_match(&plan, &model, 1, &plain, &notices, &err) == -1);
     CHECK(err.code == ERROR_UNSUPPORTED);
     CHECK_CONTAINS(err.text, "rotary_emb.inv_freq");
     checkpoint_close(checkpoint);
     notices_release(&notices);
 }
 
-TESTS(TEST(the_base_decides_names_shapes_and_dtypes), TEST(prefixes_of_wrappers_do_not_matter),
+TESTS(TEST(the_base_decides_names_shapes_and_dtypes), TEST(a_base_is_a_part_of_its_own),
+      TEST(prefixes_of_wrappers_do_not_matter),
       TEST(gamma_and_beta_are_weight_and_bias), TEST(the_very_name_comes_before_the_plain_one),
       TEST(a_plain_name_of_two_tensors_is_nobodys),
       TEST(a_tied_base_and_a_head_that_equals_its_embedding_fit),
