@@ -83,14 +83,7 @@ static struct merge_component *add_component(struct merge *merge,
                                       sizeof *merge->components);
     component = &merge->components[merge->n_components++];
     *component = (struct merge_component){.base = base};
-    component->models = memory_zalloc(merge->n_models, sizeof *component->models);
     return component;
-}
-
-static void release_component(struct merge_component *component)
-{
-    plan_release(&component->plan);
-    free(component->models);
 }
 
 static const struct dtype_choice {
@@ -117,33 +110,54 @@ static struct checkpoint_output written(const struct merge *merge, const struct 
                                       merge->options.shard_bytes};
 }
 
-static int plan_component(struct merge *merge, struct merge_component *component,
-                          struct error *err)
+static struct plan_options plan_options(const struct merge *merge,
+                                        const struct model_component *base)
 {
-    bool is_transformer = component->base->kind == COMPONENT_MODEL;
+    bool is_transformer = base->kind == COMPONENT_MODEL;
     struct plan_options options = {
         .method = merge->options.method,
-        .format = component->base->kind == COMPONENT_HEAD ? &torchbin_writer : &safetensors_writer,
+        .format = base->kind == COMPONENT_HEAD ? &torchbin_writer : &safetensors_writer,
         .drops_heads = merge->has_type && merge->type == MODEL_ENCODER,
         .n_layers = is_transformer ? count_layers(merge) : SIZE_MAX,
     };
-    struct plan *plan = &component->plan;
-    struct checkpoint_output output;
 
     for (size_t i = 0; i < sizeof dtype_choices / sizeof *dtype_choices; i++)
         if (merge->options.dtype && strcmp(merge->options.dtype, dtype_choices[i].name) == 0) {
             options.has_dtype = true;
             options.dtype = dtype_choices[i].dtype;
         }
-    for (size_t i = 0; i < merge->n_models; i++)
-        component->models[i] = (struct plan_model){
-            merge->models[i].name,
-            model_components_find(&merge->weights[i], component->base->path)->checkpoint,
-            model_folder_is_tied(&merge->models[i]),
-            is_transformer && merge->layouts[i].is_known ? &merge->layouts[i].layout : NULL};
     if (is_transformer && merge->models[0].has_config)
         options.style = architecture_name_style(&merge->models[0].config);
-    if (plan_match(plan, component->models, merge->n_models, &options, &merge->notices, err))
+    return options;
+}
+
+static int match_component(struct merge *merge, struct merge_component *component,
+                           struct error *err)
+{
+    const struct model_component *base = component->base;
+    struct plan_options options = plan_options(merge, base);
+    struct plan_model *models = memory_zalloc(merge->n_models, sizeof *models);
+    int rc;
+
+    for (size_t i = 0; i < merge->n_models; i++)
+        models[i] = (struct plan_model){
+            merge->models[i].name,
+            model_components_find(&merge->weights[i], base->path)->checkpoint,
+            model_folder_is_tied(&merge->models[i]),
+            base->kind == COMPONENT_MODEL && merge->layouts[i].is_known ? &merge->layouts[i].layout
+                                                                        : NULL};
+    rc = plan_match(&component->plan, models, merge->n_models, &options, &merge->notices, err);
+    free(models);
+    return rc;
+}
+
+static int plan_component(struct merge *merge, struct merge_component *component,
+                          struct error *err)
+{
+    const struct plan *plan = &component->plan;
+    struct checkpoint_output output;
+
+    if (match_component(merge, component, err))
         return -1;
     output = written(merge, plan);
     if (checkpoint_writer_check(plan->format, &output, err))
@@ -250,7 +264,7 @@ static int plan_head(struct merge *merge, const struct model_component *head, st
     if (failure.code != ERROR_INCOMPATIBLE && failure.code != ERROR_UNSUPPORTED)
         return error_set(err, failure.code, "'%s': %s", head->path, failure.text);
     notices_add(&merge->notices, "head '%s' is left out: %s", head->path, failure.text);
-    release_component(component);
+    plan_release(&component->plan);
     merge->n_components--;
     return 0;
 }
@@ -440,7 +454,7 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
 void merge_release(struct merge *merge)
 {
     for (size_t c = 0; c < merge->n_components; c++)
-        release_component(&merge->components[c]);
+        plan_release(&merge->components[c].plan);
     for (size_t i = 0; i < merge->n_models; i++) {
         layout_release(&merge->layouts[i].layout);
         checkpoint_names_release(&merge->layouts[i].names);

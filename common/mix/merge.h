@@ -39,7 +39,6 @@ struct merge_options {
 /* One set of weights: the model itself, a module, or a head. */
 struct merge_component {
     const struct model_component *base; /* says where it stands in the result, too */
-    struct plan_model *models;       /* [n_models] */
     struct plan plan;
 };
 

@@ -121,12 +121,19 @@ static size_t find_chunk(const struct mixer *mixer, size_t task, size_t *first, 
     return index;
 }
 
+/* Of n items from the first on. */
+static size_t range_bytes(enum dtype dtype, size_t n)
+{
+    size_t n_bits = dtype_info(dtype)->n_bits;
+
+    return n / 8 * n_bits + n % 8 * n_bits / 8;
+}
+
 static int write_chunk(const struct mixer *mixer, size_t index, size_t first, size_t n,
                        struct worker_state *state, struct error *err)
 {
     const struct item_maker *maker = &mixer->makers[index];
     const struct plan_item *item = maker->item;
-    size_t n_bits = dtype_info(item->out.dtype)->n_bits;
     const char *out = state->room.bytes;
     double start = clock_now_s(), read, combined;
 
@@ -139,8 +146,9 @@ static int write_chunk(const struct mixer *mixer, size_t index, size_t first, si
         count_special(state, item->out.dtype, out, n, mixer->first + index);
     }
     combined = clock_now_s();
-    if (checkpoint_writer_write(mixer->writer, mixer->first + index, first / 8 * n_bits, out,
-                                n / 8 * n_bits + n % 8 * n_bits / 8, err))
+    if (checkpoint_writer_write(mixer->writer, mixer->first + index,
+                                range_bytes(item->out.dtype, first), out,
+                                range_bytes(item->out.dtype, n), err))
         return -1;
     state->read_s += read - start;
     state->combine_s += combined - read;

@@ -121,9 +121,9 @@ static void all_versions_give_the_same_bytes(void)
             for (size_t a = 0; a < N_COMMON; a++)
                 for (size_t b = 0; b < N_COMMON; b++)
                     for (size_t c = 0; c < N_COMMON; c++) {
-                        struct combine_input inputs[] = {{NULL, mixable[a], weights[w][0]},
-                                                         {NULL, mixable[b], weights[w][1]},
-                                                         {NULL, mixable[c], weights[w][2]}};
+                        struct combine_input inputs[] = {{NULL, mixable[a], weights[w][0], NULL},
+                                                         {NULL, mixable[b], weights[w][1], NULL},
+                                                         {NULL, mixable[c], weights[w][2], NULL}};
 
                         check_versions(inputs, 1 + (a + b + c) % 3, mixable[o], &state);
                         check_versions(inputs, 3, mixable[o], &state);
@@ -138,8 +138,8 @@ static void all_versions_take_all_dtypes(void)
     for (size_t o = 0; o < N_MIXABLE; o++)
         for (size_t a = 0; a < N_MIXABLE; a++)
             for (size_t b = 0; b < N_MIXABLE; b++) {
-                struct combine_input inputs[] = {{NULL, mixable[a], 0.25},
-                                                 {NULL, mixable[b], 0.75}};
+                struct combine_input inputs[] = {{NULL, mixable[a], 0.25, NULL},
+                                                 {NULL, mixable[b], 0.75, NULL}};
 
                 check_versions(inputs, 2, mixable[o], &state);
             }
@@ -163,7 +163,8 @@ static void all_versions_round_alike_at_every_midpoint(void)
     for (size_t d = 1; d < N_COMMON; d++)
         for (size_t w = 0; w < sizeof beside / sizeof *beside; w++) {
             struct combine_input inputs[] = {
-                {lower, mixable[d], 0.5}, {upper, mixable[d], 0.5}, {one, DTYPE_F32, beside[w]}};
+                {lower, mixable[d], 0.5, NULL}, {upper, mixable[d], 0.5, NULL},
+                {one, DTYPE_F32, beside[w], NULL}};
 
             versions[0].linear(inputs, 3, N_16_BITS, mixable[d], expected);
             for (size_t v = 1; v < n_versions; v++) {
@@ -195,7 +196,7 @@ static void check_idempotence(enum dtype dtype, const void *values, size_t n, vo
             struct combine_input inputs[10];
 
             for (size_t i = 0; i < mixtures[m].n; i++)
-                inputs[i] = (struct combine_input){values, dtype, mixtures[m].weights[i]};
+                inputs[i] = (struct combine_input){values, dtype, mixtures[m].weights[i], NULL};
             versions[v].linear(inputs, mixtures[m].n, n, dtype, scratch);
             CHECK(same_items(dtype, values, scratch, n));
         }
@@ -230,7 +231,7 @@ static void weight_one_keeps_every_byte(void)
     for (unsigned i = 0; i < N_16_BITS; i++)
         values[i] = (uint16_t)i;
     for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++) {
-        struct combine_input input = {values, dtypes[d], 1};
+        struct combine_input input = {values, dtypes[d], 1, NULL};
         size_t n_versions;
         const struct combine_version *versions = combine_versions(&n_versions);
         size_t n = sizeof values / item_bytes(dtypes[d]);
@@ -255,7 +256,8 @@ static void a_sum_is_rounded_once(void)
     for (size_t v = 0; v < n_versions; v++) {
         uint16_t a[16], b[16], out[16];
         struct combine_input inputs[] = {
-            {a, DTYPE_BF16, 0.5}, {b, DTYPE_BF16, 0.5}, {a, DTYPE_BF16, 0x1p-40}};
+            {a, DTYPE_BF16, 0.5, NULL}, {b, DTYPE_BF16, 0.5, NULL},
+            {a, DTYPE_BF16, 0x1p-40, NULL}};
 
         for (size_t i = 0; i < 16; i++) {
             a[i] = 0x3F80;
@@ -273,7 +275,7 @@ static void a_sum_is_rounded_once(void)
 static void the_first_is_a_product_the_others_are_fused(void)
 {
     double a[] = {1, 1.5}, b[] = {3, 5}, out[2];
-    struct combine_input inputs[] = {{a, DTYPE_F64, 0.3}, {b, DTYPE_F64, 0.7}};
+    struct combine_input inputs[] = {{a, DTYPE_F64, 0.3, NULL}, {b, DTYPE_F64, 0.7, NULL}};
 
     combine(&combine_linear, inputs, 2, 2, DTYPE_F64, out);
     CHECK(out[0] == 0x1.3333333333333p+1);
@@ -290,7 +292,7 @@ static void nan_and_inf_propagate(void)
 
     memcpy(a, &nan, sizeof nan);
     for (size_t v = 0; v < n_versions; v++) {
-        struct combine_input inputs[] = {{a, DTYPE_F32, 0.75}, {b, DTYPE_F32, 0.75}};
+        struct combine_input inputs[] = {{a, DTYPE_F32, 0.75, NULL}, {b, DTYPE_F32, 0.75, NULL}};
         uint16_t out[16];
         uint32_t wide[16];
 
@@ -371,7 +373,7 @@ static void lm_cocktail_does_not_depend_on_the_length(void)
     enum { N = 1500 };
     static unsigned char a[N * 2], b[N * 4], whole[N * 2], single[N * 2];
     uint64_t state = 6;
-    struct combine_input inputs[] = {{a, DTYPE_F16, 0.4}, {b, DTYPE_F32, 0.6}};
+    struct combine_input inputs[] = {{a, DTYPE_F16, 0.4, NULL}, {b, DTYPE_F32, 0.6, NULL}};
 
     fill(DTYPE_F16, a, N, &state);
     fill(DTYPE_F32, b, N, &state);
