@@ -52,13 +52,14 @@ typedef void combine_function(const struct combine_call *call, void *out);
 
 /* A look at a whole tensor before it is combined; each sees the facts of those before it. */
 struct combine_pass {
-    /* How much it keeps, for a tensor of at most so many inputs. */
-    void (*size)(size_t n_inputs, size_t *n_sums, size_t *n_counts);
+    /* How much it keeps, both 0 before: of the call there are the tensor, the settings, and in
+     * n_inputs the most inputs that there can be. */
+    void (*size)(const struct combine_call *call, size_t *n_sums, size_t *n_counts);
     /* What the range adds to sums[n_sums], which are 0, and to counts[n_counts]. The sums of all
      * ranges are added up in the order of the tensor, whatever the number of threads. */
     void (*measure)(const struct combine_call *call, double *sums, size_t *counts);
     /* What follows from all of them, once, written in their place; NULL: nothing. The call has
-     * no inputs and no range. */
+     * no range, and its inputs no values. */
     void (*conclude)(const struct combine_call *call, double *sums, size_t *counts);
     bool keeps_before;
 };

@@ -17,14 +17,37 @@ static size_t row_items(const struct output_tensor *out)
     return n ? n : 1;
 }
 
+void item_pass_size(const struct plan_item *item, size_t pass, size_t *n_sums, size_t *n_counts)
+{
+    *n_sums = *n_counts = 0;
+    item->method->passes[pass].size(&(struct combine_call){.out = &item->out,
+                                                           .n_inputs = item->n_sources,
+                                                           .settings = item->settings},
+                                    n_sums, n_counts);
+}
+
+/* Large enough for the sums of all grains to take no more memory than the items. */
+static size_t wanted_items(const struct plan_item *item)
+{
+    size_t items = GRAIN_ITEMS, n_sums, n_counts;
+
+    for (size_t p = 0; p < item->method->n_passes; p++) {
+        item_pass_size(item, p, &n_sums, &n_counts);
+        if (items < n_sums * sizeof(double))
+            items = n_sums * sizeof(double);
+    }
+    return items;
+}
+
 size_t item_grain(const struct plan_item *item)
 {
-    size_t row;
+    size_t row, wanted;
 
     if (!item->method || (item->method->unit == COMBINE_ITEMS && !item->method->n_passes))
         return 0;
     row = item->method->unit == COMBINE_ROWS ? row_items(&item->out) : 1;
-    return row < GRAIN_ITEMS ? GRAIN_ITEMS / row * row : row;
+    wanted = wanted_items(item);
+    return row < wanted ? wanted / row * row : row;
 }
 
 /* As many as the item has, of 8 bytes each: the sources, the base, the result; then the scratch. */
@@ -48,12 +71,13 @@ void item_maker_init(struct item_maker *maker, const struct plan_item *item, str
     if (maker->grain_items)
         maker->n_grains = item->out.n_items / maker->grain_items +
                           (item->out.n_items % maker->grain_items != 0);
+    maker->inputs = arena_alloc(arena, (item->n_sources + 1) * sizeof *maker->inputs);
     maker->facts = arena_alloc(arena, maker->n_passes * sizeof *maker->facts);
     for (size_t p = 0; p < maker->n_passes; p++) {
         const struct combine_pass *pass = &item->method->passes[p];
         struct item_facts *facts = &maker->facts[p];
 
-        pass->size(item->n_sources, &facts->n_sums, &facts->n_counts);
+        item_pass_size(item, p, &facts->n_sums, &facts->n_counts);
         facts->sums = arena_alloc(arena, facts->n_sums * sizeof *facts->sums);
         facts->counts = arena_alloc(arena, facts->n_counts * sizeof *facts->counts);
         if (pass->keeps_before)
@@ -63,6 +87,11 @@ void item_maker_init(struct item_maker *maker, const struct plan_item *item, str
 }
 
 /* ---- reading ---- */
+
+static bool counts(const struct plan_item *item, const struct plan_source *source)
+{
+    return !item->method || !item->method->skips_zero_weights || source->weight != 0;
+}
 
 static int read_source(const struct plan_source *source, size_t first, size_t n, char *bytes,
                        struct combine_input *input, struct error *err)
@@ -83,17 +112,32 @@ int item_read(const struct item_maker *maker, size_t first, size_t n, struct ite
     room->out = bytes + n * (n_arrays(item) - 1) * ITEM_BYTES_MAX;
     room->scratch = room->out + n * ITEM_BYTES_MAX;
     for (size_t i = 0; i < item->n_sources; i++) {
-        const struct plan_source *source = &item->sources[i];
-
-        if (item->method && item->method->skips_zero_weights && source->weight == 0)
+        if (!counts(item, &item->sources[i]))
             continue;
-        if (read_source(source, first, n, bytes, &room->inputs[room->n_inputs++], err))
+        if (read_source(&item->sources[i], first, n, bytes, &room->inputs[room->n_inputs++], err))
             return -1;
         bytes += n * ITEM_BYTES_MAX;
     }
     return item->base.tensor ? read_source(&item->base, first, n, bytes,
                                            &room->inputs[room->n_inputs], err)
                              : 0;
+}
+
+/* The inputs as item_read has them, but for their values. */
+static struct item_room unread(const struct item_maker *maker)
+{
+    const struct plan_item *item = maker->item;
+    struct item_room room = {.inputs = maker->inputs};
+
+    for (size_t i = 0; i <= item->n_sources; i++) {
+        const struct plan_source *source = i < item->n_sources ? &item->sources[i] : &item->base;
+
+        if (i < item->n_sources ? counts(item, source) : source->tensor != NULL)
+            room.inputs[room.n_inputs++] = (struct combine_input){
+                NULL, source->tensor->dtype, source->weight, source->settings};
+    }
+    room.n_inputs -= item->base.tensor != NULL;
+    return room;
 }
 
 /* ---- calls ---- */
@@ -173,14 +217,14 @@ void item_add_grain(struct item_maker *maker, size_t pass, size_t grain, const d
 
 void item_conclude(struct item_maker *maker, size_t pass)
 {
-    const struct plan_item *item = maker->item;
+    const struct combine_pass *row = &maker->item->method->passes[pass];
     struct combine_facts facts[COMBINE_PASSES_MAX];
+    struct item_room room = unread(maker);
+    struct combine_call call = range_call(maker, 0, 0, &room, facts);
 
     list_facts(maker, pass, 0, facts);
-    if (item->method->passes[pass].conclude)
-        item->method->passes[pass].conclude(
-            &(struct combine_call){.out = &item->out, .settings = item->settings, .facts = facts},
-            maker->facts[pass].sums, maker->facts[pass].counts);
+    if (row->conclude)
+        row->conclude(&call, maker->facts[pass].sums, maker->facts[pass].counts);
 }
 
 void item_combine(const struct item_maker *maker, size_t first, size_t n, struct item_room *room,

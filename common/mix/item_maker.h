@@ -27,6 +27,7 @@ struct item_maker {
     size_t n_grains;
     size_t n_passes;
     struct item_facts *facts; /* [n_passes] */
+    struct combine_input *inputs; /* [n_sources + 1] for what needs no values */
 };
 
 /* Memory for a range of an item: item_room_bytes() of them, and one input more than the item has
@@ -39,6 +40,8 @@ struct item_room {
 };
 
 size_t item_grain(const struct plan_item *item); /* grain_items */
+/* What a pass of its method keeps. */
+void item_pass_size(const struct plan_item *item, size_t pass, size_t *n_sums, size_t *n_counts);
 size_t item_room_bytes(const struct plan_item *item, size_t n);
 
 /* The arena keeps what it needs, and the item must stay where it is. */

@@ -317,7 +317,7 @@ static size_t max_counts(const struct plan *plan)
 
     for (size_t i = 0; i < plan->n_items; i++)
         for (size_t p = 0; p < n_passes(&plan->items[i]); p++) {
-            plan->items[i].method->passes[p].size(plan->items[i].n_sources, &n_sums, &n_counts);
+            item_pass_size(&plan->items[i], p, &n_sums, &n_counts);
             max = n_counts > max ? n_counts : max;
         }
     return max;

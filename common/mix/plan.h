@@ -45,8 +45,8 @@ struct plan {
     struct arena arena;      /* for whatever the items borrow */
 };
 
-/* Adds one with room for n_sources, zeroed. `out` says name, dtype and shape. Items move when further
- * ones are added, and in plan_finish. ERROR_FORMAT when there is no such tensor. */
+/* Adds one with room for n_sources, zeroed. `out` says name, dtype and shape. Items move when
+ * further ones are added, and in plan_finish. ERROR_FORMAT when there is no such tensor. */
 struct plan_item *plan_add_item(struct plan *plan, const struct output_tensor *out,
                                 size_t n_sources, struct error *err);
 /* Once all are there: puts them into the order of the format and counts them. ERROR_FORMAT when

@@ -32,10 +32,10 @@ static double difference(const struct combine_call *call, size_t input, size_t i
     return item_of(&call->inputs[input], i) - (call->base ? item_of(call->base, i) : 0);
 }
 
-static void norm_size(size_t n_inputs, size_t *n_sums, size_t *n_counts)
+static void norm_size(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
 {
-    *n_sums = n_inputs;
-    *n_counts = 0;
+    (void)n_counts;
+    *n_sums = call->n_inputs;
 }
 
 static void norm_measure(const struct combine_call *call, double *sums, size_t *counts)
@@ -48,11 +48,9 @@ static void norm_measure(const struct combine_call *call, double *sums, size_t *
 
 static void norm_conclude(const struct combine_call *call, double *sums, size_t *counts)
 {
-    size_t n_sums, n_counts;
-
     (void)counts;
-    norm_size((size_t)call->settings[0], &n_sums, &n_counts);
-    for (size_t k = 0; k < n_sums; k++)
+    CHECK(call->n_inputs == 2 && call->inputs[1].weight == -0.5 && !call->inputs[0].values);
+    for (size_t k = 0; k < call->n_inputs; k++)
         sums[k] = sqrt(sums[k]);
 }
 
@@ -73,6 +71,41 @@ static const struct combine_pass norm_passes[] = {
 static const struct combine_method normed = {
     .name = "normed", .combine = norm_combine, .passes = norm_passes, .n_passes = 1};
 
+/* ---- take the mean of its column from each item: as many sums as there are columns ---- */
+
+static size_t n_columns(const struct combine_call *call)
+{
+    return call->out->n_dims ? call->out->shape[call->out->n_dims - 1] : 1;
+}
+
+static void column_size(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
+{
+    (void)n_counts;
+    *n_sums = n_columns(call);
+}
+
+static void column_measure(const struct combine_call *call, double *sums, size_t *counts)
+{
+    (void)counts;
+    for (size_t i = 0; i < call->n; i++)
+        sums[(call->first + i) % n_columns(call)] += item_of(&call->inputs[0], i);
+}
+
+static void column_combine(const struct combine_call *call, void *out)
+{
+    double n_rows = (double)(call->out->n_items / n_columns(call));
+
+    for (size_t i = 0; i < call->n; i++)
+        put(call, out, i, item_of(&call->inputs[0], i) -
+                              call->facts[0].sums[(call->first + i) % n_columns(call)] / n_rows);
+}
+
+static const struct combine_pass column_passes[] = {
+    {.size = column_size, .measure = column_measure},
+};
+static const struct combine_method centred = {
+    .name = "centred", .combine = column_combine, .passes = column_passes, .n_passes = 1};
+
 /* ---- keep the k largest magnitudes, of equal ones those that come first ---- */
 
 enum { N_BUCKETS = 1 << 16 };
@@ -87,10 +120,10 @@ static uint32_t magnitude_of(const struct combine_call *call, size_t i)
     return bits;
 }
 
-static void histogram_size(size_t n_inputs, size_t *n_sums, size_t *n_counts)
+static void histogram_size(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
 {
-    (void)n_inputs;
-    *n_sums = 0;
+    (void)call;
+    (void)n_sums;
     *n_counts = N_BUCKETS;
 }
 
@@ -136,11 +169,11 @@ static uint32_t threshold_of(const struct combine_call *call)
     return (uint32_t)(call->facts[0].counts[FOUND] << 16 | call->facts[1].counts[FOUND]);
 }
 
-static void ties_size(size_t n_inputs, size_t *n_sums, size_t *n_counts)
+static void ties_size(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
 {
-    (void)n_inputs;
+    (void)call;
+    (void)n_counts;
     *n_sums = 1;
-    *n_counts = 0;
 }
 
 static void ties_measure(const struct combine_call *call, double *sums, size_t *counts)
@@ -211,8 +244,7 @@ static const struct shape {
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 static const double weights[] = {0.75, -0.5};
-static const double two[] = {2}; /* normed: the number of inputs */
-static double ranks[N_SHAPES];   /* largest: k */
+static double ranks[N_SHAPES]; /* largest: k */
 
 static void add(struct plan *plan, struct made_tensors *tensors, size_t shape,
                 const struct combine_method *method)
@@ -233,7 +265,7 @@ static void add(struct plan *plan, struct made_tensors *tensors, size_t shape,
     item->method = method;
     item->sources[0].tensor = first;
     ranks[shape] = (double)(first->n_items / 3 + 1);
-    item->settings = method == &normed ? two : &ranks[shape];
+    item->settings = method == &largest ? &ranks[shape] : NULL;
     if (method != &normed)
         return;
     item->sources[1].tensor = make_tensor(tensors, "second", dtypes[(shape + 1) % 2], at->n_dims,
@@ -256,6 +288,7 @@ static void make_plan(struct plan *plan, struct made_tensors *tensors, size_t cr
         add(plan, tensors, s, &normed);
         add(plan, tensors, s, &largest);
         add(plan, tensors, s, &sorted);
+        add(plan, tensors, s, &centred);
     }
     /* A copied one and one that measures nothing, among them. */
     tensor = make_tensor(tensors, "copied", DTYPE_F32, 1, (const size_t[]){10});
@@ -328,6 +361,23 @@ static void check_normed(const struct plan_item *item, const double *found)
     free(base);
 }
 
+static void check_centred(const struct plan_item *item, const double *found)
+{
+    size_t n = item->out.n_items;
+    size_t columns = item->out.n_dims ? item->out.shape[item->out.n_dims - 1] : 1;
+    double *x = tensor_doubles(item->sources[0].tensor);
+    double *sums = memory_zalloc(columns, sizeof *sums), worst = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sums[i % columns] += x[i];
+    for (size_t i = 0; i < n; i++)
+        worst = fmax(worst, fabs(found[i] - x[i] +
+                                 sums[i % columns] * (double)columns / (double)n));
+    CHECK(worst < 0.01); /* rounded to bf16 */
+    free(sums);
+    free(x);
+}
+
 static void check_largest(const struct plan_item *item, const double *found)
 {
     size_t n = item->out.n_items, k = (size_t)item->settings[0], n_above = 0, n_wrong = 0;
@@ -381,6 +431,8 @@ static void every_pass_sees_the_whole_tensor(void)
         dtype_to_double(item->out.dtype, place, found, item->out.n_items);
         if (item->method == &normed)
             check_normed(item, found);
+        else if (item->method == &centred)
+            check_centred(item, found);
         else if (item->method == &largest)
             check_largest(item, found);
         else if (item->method == &sorted)
