@@ -127,7 +127,7 @@ static char *command_line(const struct mixing *mixing)
 
 static size_t memory_bytes(const struct mixing *mixing)
 {
-    return mixer_buffer_bytes(mixing->merge->n_models, mixing->common->n_threads);
+    return mixer_buffer_bytes(&mixing->merge->components[0].plan, mixing->common->n_threads);
 }
 
 static void print_models(const struct mixing *mixing)

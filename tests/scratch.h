@@ -158,22 +158,23 @@ static inline void scratch_values(const struct scratch_tensor *tensor, unsigned 
 
 static inline int scratch_compare(const void *a, const void *b)
 {
-    return safetensors_compare(*(const struct tensor *const *)a, *(const struct tensor *const *)b);
+    return safetensors_compare(*(const struct output_tensor *const *)a,
+                               *(const struct output_tensor *const *)b);
 }
 
 static inline void scratch_safetensors(const char *name, const struct scratch_tensor *tensors,
                                        size_t n_tensors)
 {
-    struct tensor *made = calloc(n_tensors + 1, sizeof *made);
-    const struct tensor **order = calloc(n_tensors + 1, sizeof *order);
+    struct output_tensor *made = calloc(n_tensors + 1, sizeof *made);
+    const struct output_tensor **order = calloc(n_tensors + 1, sizeof *order);
     struct buffer out = {0};
     struct error err = {0};
 
     scratch_must(made && order, "make", name);
     for (size_t i = 0; i < n_tensors; i++) {
-        made[i] = (struct tensor){.name = tensors[i].name, .dtype = tensors[i].dtype,
-                                  .n_dims = tensors[i].n_dims, .shape = tensors[i].shape};
-        scratch_must(tensor_measure(&made[i], &err) == 0, "measure", tensors[i].name);
+        made[i] = (struct output_tensor){.name = tensors[i].name, .dtype = tensors[i].dtype,
+                                         .n_dims = tensors[i].n_dims, .shape = tensors[i].shape};
+        scratch_must(output_tensor_measure(&made[i], &err) == 0, "measure", tensors[i].name);
         order[i] = &made[i];
     }
     qsort(order, n_tensors, sizeof *order, scratch_compare);

@@ -1,5 +1,4 @@
-/* checkpoint_writer.h - write safetensors, sharded, in the layout of the reference writer, or one
- * PyTorch file.
+/* checkpoint_writer.h - write the weights of a model, in any format that has a row.
  *
  * The tensors are known before the first byte, so every file and every offset is fixed at once, and
  * any thread may then write any part of any tensor. */
@@ -10,29 +9,53 @@
 
 #include "base/error.h"
 #include "base/outdir.h"
-#include "tensor/tensor.h"
+#include "tensor/output_tensor.h"
+
+/* What is to be written; borrowed as long as the writer is open. */
+struct checkpoint_output {
+    const struct output_tensor *const *tensors; /* [n_tensors], in the order of the format */
+    size_t n_tensors, n_parameters;
+    size_t shard_bytes; /* a new file begins where the next tensor would pass this */
+};
 
 struct checkpoint_writer;
 
-/* Creates STEM.safetensors, or its shards and their index, in `directory` ("" for the top) of
- * outdir, with their headers. tensors[n_tensors] are borrowed, in the order of
- * safetensors_compare. A new shard begins where the next tensor would pass shard_bytes (as
- * huggingface_hub splits); a larger tensor gets a shard of its own. `n_parameters` goes into the
- * index. NULL on error. Freed with checkpoint_writer_close. */
-struct checkpoint_writer *checkpoint_writer_open(struct outdir *outdir, const char *directory,
-                                                 const char *stem,
-                                                 const struct tensor *const *tensors,
-                                                 size_t n_tensors, size_t shard_bytes,
-                                                 size_t n_parameters, struct error *err);
+/* A format: a row, and what a format does to become one. */
+struct checkpoint_writer_kind {
+    const char *name;
+    const char *extension; /* ".safetensors" */
+    /* Lower is earlier: the order in which the tensors must be given. */
+    int (*compare)(const struct output_tensor *a, const struct output_tensor *b);
+    /* Whether the format can hold this; NULL: it holds everything. */
+    int (*check)(const struct checkpoint_output *output, struct error *err);
+    /* Creates the files of a zeroed writer of `writer_bytes` (checkpoint_files.h). */
+    size_t writer_bytes;
+    int (*open)(struct checkpoint_writer *writer, struct outdir *outdir, const char *path,
+                struct error *err);
+    int (*write)(struct checkpoint_writer *writer, size_t index, size_t offset, const void *bytes,
+                 size_t n, struct error *err);
+    int (*finish)(struct checkpoint_writer *writer, struct error *err); /* NULL: nothing to do */
+    void (*release)(struct checkpoint_writer *writer); /* what it has besides its files */
+};
 
-/* Creates the file at `path` of outdir, which holds the state dict as torch.save writes one; errors
- * as torchbin_writer_new has them. */
-struct checkpoint_writer *checkpoint_writer_open_torch(struct outdir *outdir, const char *path,
-                                                       const struct tensor *const *tensors,
-                                                       size_t n_tensors, struct error *err);
-/* Whether that could be done, without doing it. */
-int checkpoint_writer_check_torch(const struct tensor *const *tensors, size_t n_tensors,
-                                  struct error *err);
+/* safetensors, in the layout of the reference writer: one file, or shards and their index, split as
+ * huggingface_hub splits them; a tensor larger than a shard gets one of its own. */
+extern const struct checkpoint_writer_kind safetensors_writer;
+/* One PyTorch file, as torch.save writes a state dict. ERROR_UNSUPPORTED for a dtype that PyTorch
+ * does not have, for more than 65,000 tensors and for more than 4 GB: larger zip archives have
+ * another form. */
+extern const struct checkpoint_writer_kind torchbin_writer;
+
+/* Whether that could be written, without doing it. */
+int checkpoint_writer_check(const struct checkpoint_writer_kind *kind,
+                            const struct checkpoint_output *output, struct error *err);
+
+/* Creates the file at `path` of outdir, which ends in the format's extension, or its parts beside
+ * that place. NULL on error. Freed with checkpoint_writer_close. */
+struct checkpoint_writer *checkpoint_writer_open(const struct checkpoint_writer_kind *kind,
+                                                 struct outdir *outdir, const char *path,
+                                                 const struct checkpoint_output *output,
+                                                 struct error *err);
 
 /* Writes n bytes at byte `offset` of tensors[index]. Threads may call this at once. */
 int checkpoint_writer_write(struct checkpoint_writer *writer, size_t index, size_t offset,

@@ -321,14 +321,14 @@ const struct checkpoint_reader safetensors_reader = {"safetensors", NULL, read_t
 
 /* ---- writing ---- */
 
-int safetensors_compare(const struct tensor *a, const struct tensor *b)
+int safetensors_compare(const struct output_tensor *a, const struct output_tensor *b)
 {
     if (a->dtype != b->dtype)
         return a->dtype < b->dtype ? -1 : 1;
     return strcmp(a->name, b->name);
 }
 
-void safetensors_add_header(struct buffer *out, const struct tensor *const *tensors,
+void safetensors_add_header(struct buffer *out, const struct output_tensor *const *tensors,
                             size_t n_tensors)
 {
     unsigned char prefix[PREFIX_BYTES] = {0};
@@ -337,7 +337,7 @@ void safetensors_add_header(struct buffer *out, const struct tensor *const *tens
     buffer_add(out, prefix, sizeof prefix);
     buffer_add_text(out, "{\"__metadata__\":{\"format\":\"pt\"}");
     for (size_t i = 0; i < n_tensors; i++) {
-        const struct tensor *tensor = tensors[i];
+        const struct output_tensor *tensor = tensors[i];
 
         buffer_add_char(out, ',');
         json_add_string(out, tensor->name);

@@ -1,5 +1,10 @@
-#include "torchbin_writer.h"
-
+/* torchbin_writer.c - a state dict as torch.save writes it: a zip of one pickle and one entry for
+ * the bytes of each tensor, stored as they are, each at a multiple of 64 bytes.
+ *
+ * As for the other files that we write, the place of every byte is known before the first one; what
+ * frames the tensors comes last, because a zip wants a checksum of each entry. The pickle calls
+ * nothing but what torch.load(weights_only=True) allows.
+ * Source: torch/serialization.py, caffe2/serialize/inline_container.cc, APPNOTE.TXT 4.3. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,13 +17,15 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/outdir.h"
+#include "format/checkpoint_files.h"
+#include "format/safetensors.h"
 
 enum {
     ALIGNMENT = 64,
     LOCAL_BYTES = 30,
     CENTRAL_BYTES = 46,
     EXTRA_BYTES = 4, /* in front of the padding */
-    NAME_BYTES_MAX = 32,
+    NAME_BYTES_MAX = 40,
     VERSION_NEEDED = 10, /* zip 1.0: entries as they are */
     DOS_1980 = 1 << 5 | 1, /* the first day that a zip can tell */
     TENSORS_MAX = 65000,
@@ -59,10 +66,16 @@ struct entry {
     const char *bytes;                /* NULL: those of a tensor */
 };
 
-struct torchbin_writer {
+/* Where everything lies in the file. */
+struct layout {
     struct buffer pickle;
     struct entry *entries; /* data.pkl, byteorder, the tensors, version */
     size_t n_entries, end; /* where the directory begins */
+};
+
+struct torchbin_file {
+    struct checkpoint_writer base;
+    struct layout layout;
 };
 
 enum { FIRST_TENSOR = 2, N_OTHERS = 3 };
@@ -109,7 +122,7 @@ static void add_sizes(struct buffer *out, const size_t *sizes, size_t n)
 }
 
 /* Row-major; of an empty tensor, where they mean nothing, all 1. */
-static void add_strides(struct buffer *out, const struct tensor *tensor)
+static void add_strides(struct buffer *out, const struct output_tensor *tensor)
 {
     size_t strides[TENSOR_DIMS_MAX], stride = 1;
 
@@ -123,7 +136,7 @@ static void add_strides(struct buffer *out, const struct tensor *tensor)
 static const char no_hooks[] = "ccollections\nOrderedDict\n)R";
 
 /* name, _rebuild_tensor_v2(storage, 0, shape, strides, False, OrderedDict()) */
-static void add_tensor(struct buffer *out, const struct tensor *tensor, size_t index)
+static void add_tensor(struct buffer *out, const struct output_tensor *tensor, size_t index)
 {
     const struct torch_type *type = &torch_types[tensor->dtype];
     char key[NAME_BYTES_MAX];
@@ -146,12 +159,11 @@ static void add_tensor(struct buffer *out, const struct tensor *tensor, size_t i
     buffer_add_text(out, "tR");
 }
 
-static void add_state_dict(struct buffer *out, const struct tensor *const *tensors,
-                           size_t n_tensors)
+static void add_state_dict(struct buffer *out, const struct checkpoint_output *output)
 {
     buffer_format(out, "\x80\x02%s(", no_hooks);
-    for (size_t i = 0; i < n_tensors; i++)
-        add_tensor(out, tensors[i], i);
+    for (size_t i = 0; i < output->n_tensors; i++)
+        add_tensor(out, output->tensors[i], i);
     buffer_add_text(out, "u.");
 }
 
@@ -163,76 +175,72 @@ static int refuse_size(struct error *err)
                      "written to a PyTorch file");
 }
 
-static int check(const struct tensor *const *tensors, size_t n_tensors, struct error *err)
+static int check_tensors(const struct checkpoint_output *output, struct error *err)
 {
     size_t total = 0;
 
-    if (n_tensors > TENSORS_MAX)
+    if (output->n_tensors > TENSORS_MAX)
         return error_set(err, ERROR_UNSUPPORTED, "%zu tensors in a PyTorch file; at most %d can be "
-                         "written", n_tensors, TENSORS_MAX);
-    for (size_t i = 0; i < n_tensors; i++) {
-        if (!torch_types[tensors[i]->dtype].storage)
+                         "written", output->n_tensors, TENSORS_MAX);
+    for (size_t i = 0; i < output->n_tensors; i++) {
+        const struct output_tensor *tensor = output->tensors[i];
+
+        if (!torch_types[tensor->dtype].storage)
             return error_set(err, ERROR_UNSUPPORTED, "tensor '" ERROR_NAME "': PyTorch files have "
-                             "no numbers of type %s", tensors[i]->name,
-                             dtype_info(tensors[i]->dtype)->name);
-        if (__builtin_add_overflow(total, tensors[i]->size_bytes, &total) || total > UINT32_MAX)
+                             "no numbers of type %s", tensor->name,
+                             dtype_info(tensor->dtype)->name);
+        if (__builtin_add_overflow(total, tensor->size_bytes, &total) || total > UINT32_MAX)
             return refuse_size(err);
     }
     return 0;
 }
 
-static void add_entry(struct torchbin_writer *writer, const char *name, const char *bytes,
-                      size_t size_bytes)
+static void add_entry(struct layout *layout, const char *name, const char *bytes, size_t size_bytes)
 {
-    struct entry *entry = &writer->entries[writer->n_entries++];
+    struct entry *entry = &layout->entries[layout->n_entries++];
     size_t place;
 
-    *entry = (struct entry){.header = writer->end, .size_bytes = size_bytes, .bytes = bytes};
+    *entry = (struct entry){.header = layout->end, .size_bytes = size_bytes, .bytes = bytes};
     snprintf(entry->name, sizeof entry->name, "archive/%s", name);
     place = entry->header + LOCAL_BYTES + strlen(entry->name) + EXTRA_BYTES;
     entry->place = (place + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    writer->end = entry->place + size_bytes;
+    layout->end = entry->place + size_bytes;
 }
 
-void torchbin_writer_free(struct torchbin_writer *writer)
+static void release_layout(struct layout *layout)
 {
-    if (!writer)
-        return;
-    buffer_release(&writer->pickle);
-    free(writer->entries);
-    free(writer);
+    buffer_release(&layout->pickle);
+    free(layout->entries);
+    *layout = (struct layout){0};
 }
 
-struct torchbin_writer *torchbin_writer_new(const struct tensor *const *tensors, size_t n_tensors,
-                                            struct error *err)
+/* Fills a zeroed layout, which is released in every case. */
+static int lay_out(struct layout *layout, const struct checkpoint_output *output,
+                   struct error *err)
 {
-    struct torchbin_writer *writer;
-
-    if (check(tensors, n_tensors, err))
-        return NULL;
-    writer = memory_zalloc(1, sizeof *writer);
-    writer->entries = memory_zalloc(n_tensors + N_OTHERS, sizeof *writer->entries);
-    add_state_dict(&writer->pickle, tensors, n_tensors);
-    add_entry(writer, "data.pkl", writer->pickle.data, writer->pickle.size);
-    add_entry(writer, "byteorder", "little", strlen("little"));
-    for (size_t i = 0; i < n_tensors; i++) {
-        char name[NAME_BYTES_MAX / 2];
+    if (check_tensors(output, err))
+        return -1;
+    layout->entries = memory_zalloc(output->n_tensors + N_OTHERS, sizeof *layout->entries);
+    add_state_dict(&layout->pickle, output);
+    add_entry(layout, "data.pkl", layout->pickle.data, layout->pickle.size);
+    add_entry(layout, "byteorder", "little", strlen("little"));
+    for (size_t i = 0; i < output->n_tensors; i++) {
+        char name[NAME_BYTES_MAX - sizeof "archive"];
 
         snprintf(name, sizeof name, "data/%zu", i);
-        add_entry(writer, name, NULL, tensors[i]->size_bytes);
+        add_entry(layout, name, NULL, output->tensors[i]->size_bytes);
     }
-    add_entry(writer, "version", "3\n", strlen("3\n"));
-    if (writer->end > UINT32_MAX) {
-        refuse_size(err);
-        torchbin_writer_free(writer);
-        return NULL;
-    }
-    return writer;
+    add_entry(layout, "version", "3\n", strlen("3\n"));
+    return layout->end > UINT32_MAX ? refuse_size(err) : 0;
 }
 
-size_t torchbin_writer_place(const struct torchbin_writer *writer, size_t index)
+static int check(const struct checkpoint_output *output, struct error *err)
 {
-    return writer->entries[FIRST_TENSOR + index].place;
+    struct layout layout = {0};
+    int rc = lay_out(&layout, output, err);
+
+    release_layout(&layout);
+    return rc;
 }
 
 /* ---- the frame ---- */
@@ -303,16 +311,16 @@ static void add_central(struct buffer *out, const struct entry *entry, uint32_t 
     buffer_add_text(out, entry->name);
 }
 
-static void add_end(struct buffer *out, const struct torchbin_writer *writer)
+static void add_end(struct buffer *out, const struct layout *layout)
 {
     size_t size_bytes = out->size;
 
     buffer_add_text(out, "PK\5\6");
     add_number(out, 0, 4); /* disks */
-    add_number(out, writer->n_entries, 2);
-    add_number(out, writer->n_entries, 2);
+    add_number(out, layout->n_entries, 2);
+    add_number(out, layout->n_entries, 2);
     add_number(out, size_bytes, 4);
-    add_number(out, writer->end, 4);
+    add_number(out, layout->end, 4);
     add_number(out, 0, 2); /* comment */
 }
 
@@ -338,20 +346,60 @@ static int finish_entry(const struct entry *entry, int fd, const char *name, uns
     return rc;
 }
 
-int torchbin_writer_finish(const struct torchbin_writer *writer, int fd, const char *name,
-                           struct error *err)
+static int finish(struct checkpoint_writer *base, struct error *err)
 {
+    const struct layout *layout = &((const struct torchbin_file *)base)->layout;
+    const struct checkpoint_output_file *file = base->files;
     unsigned char *bytes = memory_alloc(READ_BYTES);
     struct buffer directory = {0};
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < writer->n_entries; i++)
-        rc = finish_entry(&writer->entries[i], fd, name, bytes, &directory, err);
+    for (size_t i = 0; rc == 0 && i < layout->n_entries; i++)
+        rc = finish_entry(&layout->entries[i], file->fd, file->name, bytes, &directory, err);
     if (rc == 0) {
-        add_end(&directory, writer);
-        rc = outdir_write_at(fd, writer->end, directory.data, directory.size, name, err);
+        add_end(&directory, layout);
+        rc = outdir_write_at(file->fd, layout->end, directory.data, directory.size, file->name,
+                             err);
     }
     buffer_release(&directory);
     free(bytes);
     return rc;
 }
+
+/* ---- the writer ---- */
+
+static int open_file(struct checkpoint_writer *base, struct outdir *outdir, const char *path,
+                     struct error *err)
+{
+    if (lay_out(&((struct torchbin_file *)base)->layout, &base->output, err))
+        return error_context(err, "'%s'", path);
+    checkpoint_files_init(base, 1);
+    return checkpoint_files_create(base, outdir, memory_copy(path), err) ? 0 : -1;
+}
+
+static int write_range(struct checkpoint_writer *base, size_t index, size_t offset,
+                       const void *bytes, size_t n, struct error *err)
+{
+    const struct layout *layout = &((const struct torchbin_file *)base)->layout;
+
+    return checkpoint_files_write(base->files, layout->entries[FIRST_TENSOR + index].place + offset,
+                                  bytes, n, err);
+}
+
+static void release(struct checkpoint_writer *base)
+{
+    release_layout(&((struct torchbin_file *)base)->layout);
+}
+
+/* The order of the tensors is free: that of the other files that we write. */
+const struct checkpoint_writer_kind torchbin_writer = {
+    .name = "PyTorch",
+    .extension = ".pt",
+    .compare = safetensors_compare,
+    .check = check,
+    .writer_bytes = sizeof(struct torchbin_file),
+    .open = open_file,
+    .write = write_range,
+    .finish = finish,
+    .release = release,
+};

@@ -90,16 +90,17 @@ const struct combine_version *combine_versions(size_t *n_versions)
 }
 #endif
 
-static void linear(const struct combine_input *inputs, size_t n_inputs, size_t n,
-                   enum dtype out_dtype, void *out)
+static void linear(const struct combine_call *call, void *out)
 {
     size_t n_versions;
     const struct combine_version *best = combine_versions(&n_versions) + n_versions - 1;
+    const struct combine_input *inputs = call->inputs;
+    enum dtype dtype = call->out->dtype;
 
-    if (n_inputs == 1 && inputs[0].weight == 1 && inputs[0].dtype == out_dtype)
-        memcpy(out, inputs[0].values, n * item_bytes(out_dtype)); /* keeps NaN payloads too */
+    if (call->n_inputs == 1 && inputs[0].weight == 1 && inputs[0].dtype == dtype)
+        memcpy(out, inputs[0].values, call->n * item_bytes(dtype)); /* keeps NaN payloads too */
     else
-        best->linear(inputs, n_inputs, n, out_dtype, out);
+        best->linear(inputs, call->n_inputs, call->n, dtype, out);
 }
 
 /* torch computes in double for F64 and in float for all else. We compute in double throughout: the
@@ -127,18 +128,18 @@ static void multiply_as_torch(enum dtype dtype, double weight, double *x, size_t
     round_as_torch(dtype, x, n);
 }
 
-static void lm_cocktail(const struct combine_input *inputs, size_t n_inputs, size_t n,
-                        enum dtype out_dtype, void *out)
+static void lm_cocktail(const struct combine_call *call, void *out)
 {
+    const struct combine_input *inputs = call->inputs;
     double sum[BLOCK_ITEMS], x[BLOCK_ITEMS];
-    enum dtype sum_dtype = inputs[0].dtype;
+    enum dtype sum_dtype = inputs[0].dtype, out_dtype = call->out->dtype;
 
-    for (size_t first = 0; first < n; first += BLOCK_ITEMS) {
-        size_t n_items = n - first < BLOCK_ITEMS ? n - first : BLOCK_ITEMS;
+    for (size_t first = 0; first < call->n; first += BLOCK_ITEMS) {
+        size_t n_items = call->n - first < BLOCK_ITEMS ? call->n - first : BLOCK_ITEMS;
 
         read_items(&inputs[0], first, sum, n_items);
         multiply_as_torch(sum_dtype, inputs[0].weight, sum, n_items);
-        for (size_t i = 1; i < n_inputs; i++) {
+        for (size_t i = 1; i < call->n_inputs; i++) {
             read_items(&inputs[i], first, x, n_items);
             multiply_as_torch(inputs[i].dtype, inputs[i].weight, x, n_items);
             for (size_t k = 0; k < n_items; k++)
@@ -150,8 +151,10 @@ static void lm_cocktail(const struct combine_input *inputs, size_t n_inputs, siz
     }
 }
 
-const struct combine_method combine_linear = {"linear", linear, true};
-const struct combine_method combine_lm_cocktail = {"lm-cocktail", lm_cocktail, false};
+const struct combine_method combine_linear = {.name = "linear", .combine = linear,
+                                               .skips_zero_weights = true};
+const struct combine_method combine_lm_cocktail = {.name = "lm-cocktail",
+                                                    .combine = lm_cocktail};
 
 /* Items of an IEEE-like dtype are special when their magnitude reaches that of Inf (of NaN, in
  * F8_E4M3, which has no Inf). */

@@ -13,7 +13,7 @@ void combine_linear_plain(const struct combine_input *inputs, size_t n_inputs, s
 bool combine_is_common(const struct combine_input *inputs, size_t n_inputs, enum dtype out_dtype);
 
 #if defined(__x86_64__)
-combine_function combine_linear_avx2, combine_linear_avx512;
+combine_kernel combine_linear_avx2, combine_linear_avx512;
 #endif
 
 #endif

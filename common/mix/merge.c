@@ -83,15 +83,7 @@ static struct merge_component *add_component(struct merge *merge,
                                       sizeof *merge->components);
     component = &merge->components[merge->n_components++];
     *component = (struct merge_component){.base = base};
-    component->models = memory_zalloc(merge->n_models, sizeof *component->models);
     return component;
-}
-
-static void release_component(struct merge_component *component)
-{
-    plan_release(&component->plan);
-    free(component->models);
-    free(component->tensors);
 }
 
 static const struct dtype_choice {
@@ -111,36 +103,64 @@ static size_t count_layers(const struct merge *merge)
     return n >= 1 && n < 1e9 ? (size_t)n : SIZE_MAX;
 }
 
-static int plan_component(struct merge *merge, struct merge_component *component,
-                          struct error *err)
+/* What the writer is told. */
+static struct checkpoint_output written(const struct merge *merge, const struct plan *plan)
 {
-    bool is_transformer = component->base->kind == COMPONENT_MODEL;
+    return (struct checkpoint_output){plan->outputs, plan->n_items, plan->n_parameters,
+                                      merge->options.shard_bytes};
+}
+
+static struct plan_options plan_options(const struct merge *merge,
+                                        const struct model_component *base)
+{
+    bool is_transformer = base->kind == COMPONENT_MODEL;
     struct plan_options options = {
+        .method = merge->options.method,
+        .format = base->kind == COMPONENT_HEAD ? &torchbin_writer : &safetensors_writer,
         .drops_heads = merge->has_type && merge->type == MODEL_ENCODER,
         .n_layers = is_transformer ? count_layers(merge) : SIZE_MAX,
     };
-    struct plan *plan = &component->plan;
 
     for (size_t i = 0; i < sizeof dtype_choices / sizeof *dtype_choices; i++)
         if (merge->options.dtype && strcmp(merge->options.dtype, dtype_choices[i].name) == 0) {
             options.has_dtype = true;
             options.dtype = dtype_choices[i].dtype;
         }
-    for (size_t i = 0; i < merge->n_models; i++)
-        component->models[i] = (struct plan_model){
-            merge->models[i].name,
-            model_components_find(&merge->weights[i], component->base->path)->checkpoint,
-            model_folder_is_tied(&merge->models[i]),
-            is_transformer && merge->layouts[i].is_known ? &merge->layouts[i].layout : NULL};
     if (is_transformer && merge->models[0].has_config)
         options.style = architecture_name_style(&merge->models[0].config);
-    if (plan_make(plan, component->models, merge->n_models, &options, &merge->notices, err))
+    return options;
+}
+
+static int match_component(struct merge *merge, struct merge_component *component,
+                           struct error *err)
+{
+    const struct model_component *base = component->base;
+    struct plan_options options = plan_options(merge, base);
+    struct plan_model *models = memory_zalloc(merge->n_models, sizeof *models);
+    int rc;
+
+    for (size_t i = 0; i < merge->n_models; i++)
+        models[i] = (struct plan_model){
+            merge->models[i].name,
+            model_components_find(&merge->weights[i], base->path)->checkpoint,
+            model_folder_is_tied(&merge->models[i]),
+            base->kind == COMPONENT_MODEL && merge->layouts[i].is_known ? &merge->layouts[i].layout
+                                                                        : NULL};
+    rc = plan_match(&component->plan, models, merge->n_models, &options, &merge->notices, err);
+    free(models);
+    return rc;
+}
+
+static int plan_component(struct merge *merge, struct merge_component *component,
+                          struct error *err)
+{
+    const struct plan *plan = &component->plan;
+    struct checkpoint_output output;
+
+    if (match_component(merge, component, err))
         return -1;
-    component->tensors = memory_zalloc(plan->n_items, sizeof *component->tensors);
-    for (size_t i = 0; i < plan->n_items; i++)
-        component->tensors[i] = &plan->items[i].out;
-    if (component->base->kind == COMPONENT_HEAD &&
-        checkpoint_writer_check_torch(component->tensors, plan->n_items, err))
+    output = written(merge, plan);
+    if (checkpoint_writer_check(plan->format, &output, err))
         return -1;
     merge->n_tensors += plan->n_items;
     merge->n_parameters += plan->n_parameters;
@@ -244,7 +264,7 @@ static int plan_head(struct merge *merge, const struct model_component *head, st
     if (failure.code != ERROR_INCOMPATIBLE && failure.code != ERROR_UNSUPPORTED)
         return error_set(err, failure.code, "'%s': %s", head->path, failure.text);
     notices_add(&merge->notices, "head '%s' is left out: %s", head->path, failure.text);
-    release_component(component);
+    plan_release(&component->plan);
     merge->n_components--;
     return 0;
 }
@@ -434,7 +454,7 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
 void merge_release(struct merge *merge)
 {
     for (size_t c = 0; c < merge->n_components; c++)
-        release_component(&merge->components[c]);
+        plan_release(&merge->components[c].plan);
     for (size_t i = 0; i < merge->n_models; i++) {
         layout_release(&merge->layouts[i].layout);
         checkpoint_names_release(&merge->layouts[i].names);
@@ -575,21 +595,31 @@ static int write_card(const struct merge *merge, const struct merge_recipe *reci
     return rc;
 }
 
+/* Where the weights stand, if one file holds them. */
+static char *weights_path(const struct model_component *base)
+{
+    const char *stem = checkpoint_is_consolidated(base->checkpoint) ? "consolidated" : "model";
+    char *name, *path;
+
+    if (base->kind == COMPONENT_HEAD)
+        return memory_copy(base->checkpoint->files[0].name);
+    name = memory_format("%s%s", stem, safetensors_writer.extension);
+    path = folder_join(base->directory, name);
+    free(name);
+    return path;
+}
+
 static struct checkpoint_writer *open_writer(const struct merge *merge,
                                              const struct merge_component *component,
                                              struct outdir *outdir, struct error *err)
 {
-    const struct model_component *base = component->base;
-    const struct plan *plan = &component->plan;
+    struct checkpoint_output output = written(merge, &component->plan);
+    char *path = weights_path(component->base);
+    struct checkpoint_writer *writer =
+        checkpoint_writer_open(component->plan.format, outdir, path, &output, err);
 
-    if (base->kind == COMPONENT_HEAD)
-        return checkpoint_writer_open_torch(outdir, base->checkpoint->files[0].name,
-                                            component->tensors, plan->n_items, err);
-    return checkpoint_writer_open(outdir, base->directory,
-                                  checkpoint_is_consolidated(base->checkpoint) ? "consolidated"
-                                                                               : "model",
-                                  component->tensors, plan->n_items, merge->options.shard_bytes,
-                                  plan->n_parameters, err);
+    free(path);
+    return writer;
 }
 
 static int write_component(const struct merge *merge, struct merge_component *component,
@@ -597,15 +627,14 @@ static int write_component(const struct merge *merge, struct merge_component *co
                            struct progress *progress, struct merge_result *result,
                            struct error *err)
 {
-    const struct plan *plan = &component->plan;
     struct checkpoint_writer *writer = open_writer(merge, component, outdir, err);
     size_t n_files;
     int rc;
 
     if (!writer)
         return -1;
-    rc = mixer_run(plan, component->models, weights, merge->options.method, writer, threads,
-                   progress, &result->stats, err);
+    plan_set_weights(&component->plan, weights);
+    rc = mixer_run(&component->plan, writer, threads, progress, &result->stats, err);
     if (rc == 0)
         rc = checkpoint_writer_finish(writer, err);
     n_files = checkpoint_writer_n_files(writer);

@@ -22,7 +22,7 @@
 #include "mix/combine.h"
 #include "mix/fit.h"
 #include "mix/mixer.h"
-#include "mix/plan.h"
+#include "mix/plan_match.h"
 
 struct merge_options {
     const char *const *names;  /* [n_models] what the user calls them; NULL: by their paths */
@@ -39,9 +39,7 @@ struct merge_options {
 /* One set of weights: the model itself, a module, or a head. */
 struct merge_component {
     const struct model_component *base; /* says where it stands in the result, too */
-    struct plan_model *models;       /* [n_models] */
     struct plan plan;
-    const struct tensor **tensors;   /* [plan.n_items], what the writer is given */
 };
 
 /* What the architecture makes of a model's tensors. */

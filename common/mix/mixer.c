@@ -1,5 +1,6 @@
 #include "mixer.h"
 
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "mix/item_maker.h"
 
 /* As floats, the chunks of a thread (a part of the last-level cache: smaller ones are combined no
  * faster, and cost more in locks of the file being written) and those of all threads together. */
@@ -15,40 +17,85 @@ enum {
     THREAD_BYTES = 3 * 1024 * 1024,
     ALL_BYTES = 128 * 1024 * 1024,
     ITEMS_MIN = 8192,
-    ITEM_BYTES_MAX = 8,
 };
 
+/* Items that are measured are run together up to so many bytes of their sources: few enough that
+ * the system still has them in memory for the next pass. */
+static const size_t group_bytes = 256 * 1024 * 1024;
+
 struct worker_state {
-    char *bytes; /* [n_models + 1][chunk_items * ITEM_BYTES_MAX]: inputs, then the output */
-    struct combine_input *inputs;
+    struct item_room room;
+    size_t *counts; /* [n_counts] of the largest pass */
     size_t n_nan, n_inf, first_special; /* index of item; SIZE_MAX: none */
     double read_s, combine_s, write_s;
 };
 
 struct mixer {
     const struct plan *plan;
-    const struct plan_model *models;
-    const double *weights;
-    const struct combine_method *method;
     struct checkpoint_writer *writer;
+    struct threads *threads;
     struct progress *progress;
-    struct chunks chunks; /* a list per item of the plan */
+    size_t chunk_items; /* where the item does not want others */
     struct worker_state *workers;
+
+    /* Of the items that are run together. */
+    size_t first, n_items;
+    struct item_maker *makers; /* [n_items] */
+    struct chunks chunks;      /* of each, the chunks as its items */
+    size_t pass;               /* being measured */
+    double **sums;             /* [n_items][n_grains][n_sums] of the pass */
+    pthread_mutex_t lock;      /* for the counts of all workers */
 };
 
-static size_t chunk_items_for(size_t n_models, size_t n_threads)
+/* ---- sizes ---- */
+
+static size_t max_inputs(const struct plan *plan)
+{
+    size_t max = 1;
+
+    for (size_t i = 0; i < plan->n_items; i++) {
+        size_t n = plan->items[i].n_sources + (plan->items[i].base.tensor != NULL);
+
+        max = n > max ? n : max;
+    }
+    return max;
+}
+
+static size_t chunk_items_for(const struct plan *plan, size_t n_threads)
 {
     size_t share = ALL_BYTES / n_threads;
     size_t bytes = share < THREAD_BYTES ? share : THREAD_BYTES;
-    size_t items = bytes / ((n_models + 1) * sizeof(float)) / ITEMS_MIN * ITEMS_MIN;
+    size_t items = bytes / ((max_inputs(plan) + 1) * sizeof(float)) / ITEMS_MIN * ITEMS_MIN;
 
     return items > ITEMS_MIN ? items : ITEMS_MIN;
 }
 
-size_t mixer_buffer_bytes(size_t n_models, size_t n_threads)
+/* Whole grains of the item. */
+static size_t item_chunk(const struct plan_item *item, size_t chunk_items)
 {
-    return n_threads * (n_models + 1) * chunk_items_for(n_models, n_threads) * ITEM_BYTES_MAX;
+    size_t grain = item_grain(item);
+
+    return !grain ? chunk_items : grain > chunk_items ? grain : chunk_items / grain * grain;
 }
+
+static size_t room_bytes(const struct plan *plan, size_t chunk_items)
+{
+    size_t max = 1;
+
+    for (size_t i = 0; i < plan->n_items; i++) {
+        size_t n = item_room_bytes(&plan->items[i], item_chunk(&plan->items[i], chunk_items));
+
+        max = n > max ? n : max;
+    }
+    return max;
+}
+
+size_t mixer_buffer_bytes(const struct plan *plan, size_t n_threads)
+{
+    return n_threads * room_bytes(plan, chunk_items_for(plan, n_threads));
+}
+
+/* ---- one chunk ---- */
 
 static void count_special(struct worker_state *state, enum dtype dtype, const void *values,
                           size_t n, size_t item)
@@ -62,48 +109,38 @@ static void count_special(struct worker_state *state, enum dtype dtype, const vo
         state->first_special = item;
 }
 
-/* Reads the range from the models that count, into state->inputs. Returns how many, or -1. */
-static int read_inputs(const struct mixer *mixer, const struct plan_item *item, size_t first,
-                       size_t n, struct worker_state *state, struct error *err)
+/* The chunk of a task: of item makers[…], which is returned. */
+static size_t find_chunk(const struct mixer *mixer, size_t task, size_t *first, size_t *n)
 {
-    size_t stride = mixer->chunks.chunk_items * ITEM_BYTES_MAX;
-    int n_inputs = 0;
+    size_t chunk, one, index = chunks_find(&mixer->chunks, task, &chunk, &one);
+    const struct plan_item *item = mixer->makers[index].item;
+    size_t n_items = item_chunk(item, mixer->chunk_items);
 
-    for (size_t i = 0; i < (item->is_copied ? 1 : mixer->plan->n_models); i++) {
-        char *bytes = state->bytes + (size_t)n_inputs * stride;
-
-        if (!item->is_copied && mixer->method->skips_zero_weights && mixer->weights[i] == 0)
-            continue;
-        if (tensor_read(item->sources[i], first, n, bytes, err))
-            return error_context(err, "'%s'", mixer->models[i].name);
-        state->inputs[n_inputs++] =
-            (struct combine_input){bytes, item->sources[i]->dtype, mixer->weights[i]};
-    }
-    return n_inputs;
+    *first = chunk * n_items;
+    *n = item->out.n_items - *first < n_items ? item->out.n_items - *first : n_items;
+    return index;
 }
 
-static int run_chunk(const struct mixer *mixer, const struct plan_item *item, size_t index,
-                     size_t first, size_t n, struct worker_state *state, struct error *err)
+static int write_chunk(const struct mixer *mixer, size_t index, size_t first, size_t n,
+                       struct worker_state *state, struct error *err)
 {
+    const struct item_maker *maker = &mixer->makers[index];
+    const struct plan_item *item = maker->item;
+    const char *out = state->room.bytes;
     size_t offset, n_bytes;
-    const char *out = state->bytes;
     double start = clock_now_s(), read, combined;
-    int n_inputs = read_inputs(mixer, item, first, n, state, err);
 
-    if (n_inputs < 0)
+    if (item_read(maker, first, n, &state->room, err))
         return -1;
     read = clock_now_s();
-    if (!item->is_copied) {
-        char *room = state->bytes +
-                     mixer->plan->n_models * mixer->chunks.chunk_items * ITEM_BYTES_MAX;
-
-        mixer->method->combine(state->inputs, (size_t)n_inputs, n, item->out.dtype, room);
-        count_special(state, item->out.dtype, room, n, index);
-        out = room;
+    if (item->method) {
+        out = state->room.out;
+        item_combine(maker, first, n, &state->room, state->room.out);
+        count_special(state, item->out.dtype, out, n, mixer->first + index);
     }
     combined = clock_now_s();
     dtype_range_bytes(item->out.dtype, first, n, &offset, &n_bytes);
-    if (checkpoint_writer_write(mixer->writer, index, offset, out, n_bytes, err))
+    if (checkpoint_writer_write(mixer->writer, mixer->first + index, offset, out, n_bytes, err))
         return -1;
     state->read_s += read - start;
     state->combine_s += combined - read;
@@ -111,20 +148,141 @@ static int run_chunk(const struct mixer *mixer, const struct plan_item *item, si
     return 0;
 }
 
-static int run_task(void *context, size_t task, size_t worker, struct error *err)
+static int write_task(void *context, size_t task, size_t worker, struct error *err)
 {
     const struct mixer *mixer = context;
-    size_t first, n, index = chunks_find(&mixer->chunks, task, &first, &n);
-    const struct plan_item *item = &mixer->plan->items[index];
+    size_t first, n, index = find_chunk(mixer, task, &first, &n);
+    enum dtype dtype = mixer->makers[index].item->out.dtype;
 
     if (interrupt_check(err) ||
-        run_chunk(mixer, item, index, first, n, &mixer->workers[worker], err))
+        write_chunk(mixer, index, first, n, &mixer->workers[worker], err))
         return -1;
-    atomic_fetch_add(&mixer->progress->done_bytes, n * dtype_info(item->out.dtype)->n_bits / 8);
+    atomic_fetch_add(&mixer->progress->done_bytes, n * dtype_info(dtype)->n_bits / 8);
     if (worker == 0 && mixer->progress->show)
         mixer->progress->show(mixer->progress);
     return 0;
 }
+
+static void add_counts(struct mixer *mixer, size_t index, const size_t *counts)
+{
+    const struct item_facts *facts = &mixer->makers[index].facts[mixer->pass];
+
+    pthread_mutex_lock(&mixer->lock);
+    for (size_t i = 0; i < facts->n_counts; i++)
+        facts->counts[i] += counts[i];
+    pthread_mutex_unlock(&mixer->lock);
+}
+
+static int measure_task(void *context, size_t task, size_t worker, struct error *err)
+{
+    struct mixer *mixer = context;
+    size_t first, n, index = find_chunk(mixer, task, &first, &n);
+    const struct item_maker *maker = &mixer->makers[index];
+    const struct item_facts *facts = &maker->facts[mixer->pass];
+    struct worker_state *state = &mixer->workers[worker];
+    double start = clock_now_s(), read;
+
+    if (interrupt_check(err) || item_read(maker, first, n, &state->room, err))
+        return -1;
+    read = clock_now_s();
+    memset(state->counts, 0, facts->n_counts * sizeof *state->counts);
+    item_measure(maker, mixer->pass, first, n, &state->room,
+                 mixer->sums[index] + first / maker->grain_items * facts->n_sums, state->counts);
+    add_counts(mixer, index, state->counts);
+    state->read_s += read - start;
+    state->combine_s += clock_now_s() - read;
+    return 0;
+}
+
+/* ---- some items ---- */
+
+/* One task per chunk of every item that is still to be looked at in the pass. */
+static int run_tasks(struct mixer *mixer, size_t min_passes, threads_task *task,
+                     struct error *err)
+{
+    int rc;
+
+    chunks_init(&mixer->chunks, mixer->n_items, 1);
+    for (size_t i = 0; i < mixer->n_items; i++) {
+        const struct item_maker *maker = &mixer->makers[i];
+        size_t n = item_chunk(maker->item, mixer->chunk_items);
+        size_t n_items = maker->n_passes < min_passes ? 0 : maker->item->out.n_items;
+
+        chunks_set(&mixer->chunks, i, n_items / n + (n_items % n != 0));
+    }
+    rc = threads_run(mixer->threads, chunks_n_tasks(&mixer->chunks), task, mixer, err);
+    chunks_release(&mixer->chunks);
+    return rc;
+}
+
+static int run_pass(struct mixer *mixer, size_t pass, struct error *err)
+{
+    int rc;
+
+    mixer->pass = pass;
+    for (size_t i = 0; i < mixer->n_items; i++)
+        if (pass < mixer->makers[i].n_passes)
+            mixer->sums[i] = memory_zalloc(mixer->makers[i].n_grains *
+                                           mixer->makers[i].facts[pass].n_sums,
+                                           sizeof **mixer->sums);
+    rc = run_tasks(mixer, pass + 1, measure_task, err);
+    for (size_t i = 0; i < mixer->n_items; i++) {
+        struct item_maker *maker = &mixer->makers[i];
+
+        if (pass >= maker->n_passes)
+            continue;
+        for (size_t g = 0; g < maker->n_grains; g++)
+            item_add_grain(maker, pass, g, mixer->sums[i] + g * maker->facts[pass].n_sums);
+        item_conclude(maker, pass);
+        free(mixer->sums[i]);
+        mixer->sums[i] = NULL;
+    }
+    return rc;
+}
+
+static size_t n_passes(const struct plan_item *item)
+{
+    return item->method ? item->method->n_passes : 0;
+}
+
+/* The items from `first` on that are run together, all when none is measured. */
+static size_t group_items(const struct plan *plan, size_t first)
+{
+    size_t bytes = 0, n = 0;
+
+    while (first + n < plan->n_items && bytes < group_bytes) {
+        const struct plan_item *item = &plan->items[first + n++];
+
+        for (size_t k = 0; n_passes(item) && k < item->n_sources; k++)
+            bytes += item->sources[k].tensor->size_bytes;
+    }
+    return n;
+}
+
+static int run_group(struct mixer *mixer, struct error *err)
+{
+    const struct plan_item *items = mixer->plan->items + mixer->first;
+    struct arena arena = {0};
+    size_t passes = 0;
+    int rc = 0;
+
+    mixer->makers = memory_zalloc(mixer->n_items, sizeof *mixer->makers);
+    mixer->sums = memory_zalloc(mixer->n_items, sizeof *mixer->sums);
+    for (size_t i = 0; i < mixer->n_items; i++) {
+        item_maker_init(&mixer->makers[i], &items[i], &arena);
+        passes = n_passes(&items[i]) > passes ? n_passes(&items[i]) : passes;
+    }
+    for (size_t p = 0; rc == 0 && p < passes; p++)
+        rc = run_pass(mixer, p, err);
+    if (rc == 0)
+        rc = run_tasks(mixer, 0, write_task, err);
+    free(mixer->makers);
+    free(mixer->sums);
+    arena_release(&arena);
+    return rc;
+}
+
+/* ---- all ---- */
 
 static void collect(const struct mixer *mixer, size_t n_threads, struct mixer_stats *stats)
 {
@@ -145,37 +303,57 @@ static void collect(const struct mixer *mixer, size_t n_threads, struct mixer_st
         stats->first_special = mixer->plan->items[first].out.name;
 }
 
-int mixer_run(const struct plan *plan, const struct plan_model *models, const double *weights,
-              const struct combine_method *method, struct checkpoint_writer *writer,
-              struct threads *threads, struct progress *progress, struct mixer_stats *stats,
-              struct error *err)
+static size_t max_counts(const struct plan *plan)
+{
+    size_t max = 0, n_sums, n_counts;
+
+    for (size_t i = 0; i < plan->n_items; i++)
+        for (size_t p = 0; p < n_passes(&plan->items[i]); p++) {
+            item_pass_size(&plan->items[i], p, &n_sums, &n_counts);
+            max = n_counts > max ? n_counts : max;
+        }
+    return max;
+}
+
+static int make_workers(struct mixer *mixer, size_t n_threads, struct error *err)
+{
+    const struct plan *plan = mixer->plan;
+
+    mixer->workers = memory_zalloc(n_threads, sizeof *mixer->workers);
+    for (size_t w = 0; w < n_threads; w++)
+        mixer->workers[w].first_special = SIZE_MAX;
+    for (size_t w = 0; w < n_threads; w++) {
+        struct worker_state *state = &mixer->workers[w];
+
+        state->counts = memory_zalloc(max_counts(plan), sizeof *state->counts);
+        state->room.inputs = memory_zalloc(max_inputs(plan) + 1, sizeof *state->room.inputs);
+        state->room.bytes = memory_try(room_bytes(plan, mixer->chunk_items), 1,
+                                       "buffers; use fewer --threads", err);
+        if (!state->room.bytes)
+            return -1;
+    }
+    return 0;
+}
+
+int mixer_run(const struct plan *plan, struct checkpoint_writer *writer, struct threads *threads,
+              struct progress *progress, struct mixer_stats *stats, struct error *err)
 {
     size_t n_threads = threads_count(threads);
-    size_t chunk_items = chunk_items_for(plan->n_models, n_threads);
-    struct mixer mixer = {.plan = plan, .models = models, .weights = weights, .method = method,
-                          .writer = writer, .progress = progress};
-    int rc = -1;
+    struct mixer mixer = {.plan = plan, .writer = writer, .threads = threads,
+                          .progress = progress, .chunk_items = chunk_items_for(plan, n_threads),
+                          .lock = PTHREAD_MUTEX_INITIALIZER};
+    int rc = make_workers(&mixer, n_threads, err);
 
-    chunks_init(&mixer.chunks, plan->n_items, chunk_items);
-    mixer.workers = memory_zalloc(n_threads, sizeof *mixer.workers);
-    for (size_t i = 0; i < plan->n_items; i++)
-        chunks_set(&mixer.chunks, i, plan->items[i].out.n_items);
-    for (size_t w = 0; w < n_threads; w++) {
-        mixer.workers[w].first_special = SIZE_MAX;
-        mixer.workers[w].inputs = memory_zalloc(plan->n_models, sizeof *mixer.workers[w].inputs);
-        mixer.workers[w].bytes = memory_try((plan->n_models + 1) * chunk_items, ITEM_BYTES_MAX,
-                                            "buffers; use fewer --threads", err);
-        if (!mixer.workers[w].bytes)
-            goto done;
+    for (; rc == 0 && mixer.first < plan->n_items; mixer.first += mixer.n_items) {
+        mixer.n_items = group_items(plan, mixer.first);
+        rc = run_group(&mixer, err);
     }
-    rc = threads_run(threads, chunks_n_tasks(&mixer.chunks), run_task, &mixer, err);
     collect(&mixer, n_threads, stats);
-done:
     for (size_t w = 0; w < n_threads; w++) {
-        free(mixer.workers[w].bytes);
-        free(mixer.workers[w].inputs);
+        free(mixer.workers[w].room.bytes);
+        free(mixer.workers[w].room.inputs);
+        free(mixer.workers[w].counts);
     }
     free(mixer.workers);
-    chunks_release(&mixer.chunks);
     return rc;
 }

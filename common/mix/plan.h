@@ -1,59 +1,60 @@
-/* plan.h - which tensor of each model goes into which tensor of the result.
+/* plan.h - what a merge makes: a list of tensors, each with what goes into it and how.
  *
- * The first model is the base: it decides names, shapes and dtypes. The others must have the same
- * tensors, under the same names but for known prefixes, or, where the architecture is known, the
- * same parts in any way that it is read. Nothing is read here but what is needed to tell whether a
- * stored output head is the embedding. Rules: docs/models.md, "Output heads", "What fits
- * together". */
+ * Whoever knows which tensors belong together builds one (plan_match.h does, from the names in
+ * whole models); what reads, combines and writes needs nothing else. */
 #ifndef COCKTAIL_PLAN_H
 #define COCKTAIL_PLAN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "arch/model_layout.h"
 #include "base/arena.h"
 #include "base/error.h"
-#include "base/notices.h"
-#include "format/checkpoint.h"
+#include "format/checkpoint_writer.h"
+#include "mix/combine.h"
+#include "tensor/output_tensor.h"
+#include "tensor/tensor.h"
 
-struct plan_model {
-    const char *name; /* for messages */
-    const struct checkpoint *checkpoint;
-    bool is_tied;     /* its config, or family, ties the head to the embedding */
-    const struct model_layout *layout; /* of one spec for all that have it, checked; or NULL */
-};
-
-struct plan_options {
-    bool has_dtype;     /* store every floating tensor in `dtype`; else each in the base's */
-    enum dtype dtype;
-    bool drops_heads;   /* an encoder: a head or pooler that not all have is left out */
-    struct name_style style; /* of the names to write */
-    size_t n_layers;    /* those behind predict further tokens; SIZE_MAX: not known */
+/* One tensor that goes into an item. All is borrowed. */
+struct plan_source {
+    const struct tensor *tensor;
+    const char *owner;      /* whose it is, for messages; NULL: nobody's */
+    size_t input;           /* which of the weights of plan_set_weights is its own */
+    double weight;
+    const double *settings; /* as the method wants them; NULL: it wants none */
 };
 
 struct plan_item {
-    struct tensor out;             /* name, dtype, shape, sizes of the tensor to write */
-    /* [n_models]; only [0] when is_copied. Of the checkpoints, or put together in the arena. */
-    const struct tensor **sources;
-    bool is_copied;                /* as it is in the base: integers, booleans, buffers */
+    struct output_tensor out;
+    const struct combine_method *method; /* NULL: the one source is copied as it is stored */
+    struct plan_source base;             /* its tensor is NULL where the method needs none */
+    struct plan_source *sources;         /* [n_sources] */
+    size_t n_sources;
+    const double *settings;              /* of the method; NULL: it wants none */
     bool is_parameter;
 };
 
+/* A zeroed struct is an empty plan. */
 struct plan {
-    struct plan_item *items; /* in the order of safetensors_compare */
-    size_t n_items, n_models;
-    size_t n_parameters, size_bytes;
+    struct plan_item *items; /* [n_items] */
+    size_t n_items, n_parameters, size_bytes;
+    const struct checkpoint_writer_kind *format;
+    const struct output_tensor **outputs; /* [n_items] of the items, for the writer */
     bool has_untied_head;    /* the base is tied by its config, but stores another head */
     bool lacks_head;         /* an embedding that could be the head is written, but no head */
-    struct arena arena;
+    struct arena arena;      /* for whatever the items borrow */
 };
 
-/* models[0] is the base. ERROR_INCOMPATIBLE when they do not fit, ERROR_UNSUPPORTED for dtypes and
- * packed weights that cannot be averaged. Released with plan_release. Everything in the plan
- * borrows from the checkpoints. */
-int plan_make(struct plan *plan, const struct plan_model *models, size_t n_models,
-              const struct plan_options *options, struct notices *notices, struct error *err);
+/* Adds one with room for n_sources, zeroed. `out` says name, dtype and shape. Items move when
+ * further ones are added, and in plan_finish. ERROR_FORMAT when there is no such tensor. */
+struct plan_item *plan_add_item(struct plan *plan, const struct output_tensor *out,
+                                size_t n_sources, struct error *err);
+/* Once all are there: puts them into the order of the format and counts them. ERROR_FORMAT when
+ * their sizes overflow. */
+int plan_finish(struct plan *plan, const struct checkpoint_writer_kind *format,
+                struct error *err);
+/* Gives every source the weight of its input; at any time before the plan is run. */
+void plan_set_weights(struct plan *plan, const double *weights);
 void plan_release(struct plan *plan);
 
 #endif

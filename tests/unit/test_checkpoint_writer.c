@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "base/memory.h"
+#include "format/safetensors.h"
 #include "scratch.h"
 
 enum { N_MAX = 8 };
@@ -15,8 +16,8 @@ static bool no(const char *path)
 }
 
 struct made { /* U8 tensors a, b, c … of these sizes, all bytes of a tensor being its letter */
-    struct tensor tensors[N_MAX];
-    const struct tensor *pointers[N_MAX];
+    struct output_tensor tensors[N_MAX];
+    const struct output_tensor *pointers[N_MAX];
     size_t shapes[N_MAX];
     char names[N_MAX][8];
 };
@@ -29,23 +30,24 @@ static void make(struct made *made, const size_t *sizes, size_t n)
     for (size_t i = 0; i < n; i++) {
         made->shapes[i] = sizes[i];
         snprintf(made->names[i], sizeof made->names[i], "%c", (char)('a' + i));
-        made->tensors[i] = (struct tensor){.name = made->names[i], .dtype = DTYPE_U8, .n_dims = 1,
-                                           .shape = &made->shapes[i]};
-        CHECK(tensor_measure(&made->tensors[i], &err) == 0);
+        made->tensors[i] = (struct output_tensor){.name = made->names[i], .dtype = DTYPE_U8,
+                                                  .n_dims = 1, .shape = &made->shapes[i]};
+        CHECK(output_tensor_measure(&made->tensors[i], &err) == 0);
         made->pointers[i] = &made->tensors[i];
     }
 }
 
 /* Writes the tensors, last ones first and each in two pieces, into NAME; the files that the writer
  * says it made are listed in `files`, each followed by a space. */
-static void write_all(const char *name, const char *directory, const struct made *made, size_t n,
+static void write_all(const char *name, const char *path, const struct made *made, size_t n,
                       size_t shard_bytes, struct buffer *files)
 {
     struct error err = {0};
     struct outdir *outdir = outdir_open(scratch_path(name), false, no, &err);
     struct checkpoint_writer *writer =
-        outdir ? checkpoint_writer_open(outdir, directory, "model", made->pointers, n, shard_bytes,
-                                        1234, &err)
+        outdir ? checkpoint_writer_open(&safetensors_writer, outdir, path,
+                                        &(struct checkpoint_output){made->pointers, n, 1234,
+                                                                    shard_bytes}, &err)
                : NULL;
 
     if (!writer)
@@ -110,7 +112,7 @@ static void tensors_are_split_as_huggingface_hub_splits_them(void)
             last = cases[c].shards[i] > last ? cases[c].shards[i] : last;
         snprintf(name, sizeof name, "split-%zu", c);
         make(&made, cases[c].sizes, n);
-        write_all(name, "", &made, n, cases[c].limit, &files);
+        write_all(name, "model.safetensors", &made, n, cases[c].limit, &files);
         checkpoint = scratch_open(name, NULL, &notices, &err);
         CHECK(checkpoint && checkpoint->n_tensors == n && checkpoint->n_unmapped == 0);
         for (size_t i = 0; checkpoint && i < n; i++) {
@@ -145,7 +147,7 @@ static void the_index_is_what_transformers_writes(void)
 
     make(&made, (const size_t[]){3, 3, 3}, 3);
     strcpy(made.names[0], "z\"\xc3\xa9");
-    write_all("index", "", &made, 3, 6, &files);
+    write_all("index", "model.safetensors", &made, 3, 6, &files);
     CHECK(scratch_holds("index/model.safetensors.index.json",
                         "{\n"
                         "  \"metadata\": {\n"
@@ -171,7 +173,7 @@ static void a_file_is_header_and_bytes_and_nothing_else(void)
     size_t n;
 
     make(&made, (const size_t[]){5, 0, 4}, 3);
-    write_all("bytes", "", &made, 3, 100, &files);
+    write_all("bytes", "model.safetensors", &made, 3, 100, &files);
     safetensors_add_header(&expected, made.pointers, 3);
     buffer_add_text(&expected, "aaaaacccc");
     found = scratch_read("bytes/model.safetensors", &n);
@@ -189,7 +191,7 @@ static void a_module_keeps_its_folder(void)
     char *index;
 
     make(&made, (const size_t[]){5, 4}, 2);
-    write_all("module", "2_Dense", &made, 2, 5, &files);
+    write_all("module", "2_Dense/model.safetensors", &made, 2, 5, &files);
     CHECK(strcmp(files.data, "2_Dense/model-00001-of-00002.safetensors "
                              "2_Dense/model-00002-of-00002.safetensors "
                              "2_Dense/model.safetensors.index.json ") == 0);
@@ -206,7 +208,7 @@ static void without_tensors_there_is_an_empty_file(void)
     char *found;
     size_t n;
 
-    write_all("nothing", "", &made, 0, 5, &files);
+    write_all("nothing", "model.safetensors", &made, 0, 5, &files);
     safetensors_add_header(&header, NULL, 0);
     found = scratch_read("nothing/model.safetensors", &n);
     CHECK(found && n == header.size && memcmp(found, header.data, n) == 0);
@@ -223,7 +225,9 @@ static void a_file_that_is_there_already_is_not_written_over(void)
 
     make(&made, (const size_t[]){5}, 1);
     CHECK(outdir && outdir_write(outdir, "model.safetensors", "x", 1, &err) == 0);
-    CHECK(outdir && !checkpoint_writer_open(outdir, "", "model", made.pointers, 1, 100, 5, &err));
+    CHECK(outdir && !checkpoint_writer_open(&safetensors_writer, outdir, "model.safetensors",
+                                             &(struct checkpoint_output){made.pointers, 1, 5, 100},
+                                             &err));
     CHECK(err.code == ERROR_IO);
     outdir_close(outdir);
     CHECK(checkpoint_writer_close(NULL, &err) == 0);

@@ -71,6 +71,15 @@ static void fill(enum dtype dtype, unsigned char *bytes, size_t n, uint64_t *sta
     }
 }
 
+static void combine(const struct combine_method *method, const struct combine_input *inputs,
+                    size_t n_inputs, size_t n, enum dtype dtype, void *out)
+{
+    struct output_tensor tensor = {.name = "w", .dtype = dtype, .n_items = n};
+
+    method->combine(&(struct combine_call){.out = &tensor, .inputs = inputs, .n_inputs = n_inputs,
+                                           .n = n}, out);
+}
+
 /* All versions, on all lengths and some offsets, against plain, to the last byte around `out`. */
 static void check_versions(struct combine_input *inputs, size_t n_inputs, enum dtype out_dtype,
                            uint64_t *state)
@@ -112,9 +121,9 @@ static void all_versions_give_the_same_bytes(void)
             for (size_t a = 0; a < N_COMMON; a++)
                 for (size_t b = 0; b < N_COMMON; b++)
                     for (size_t c = 0; c < N_COMMON; c++) {
-                        struct combine_input inputs[] = {{NULL, mixable[a], weights[w][0]},
-                                                         {NULL, mixable[b], weights[w][1]},
-                                                         {NULL, mixable[c], weights[w][2]}};
+                        struct combine_input inputs[] = {{NULL, mixable[a], weights[w][0], NULL},
+                                                         {NULL, mixable[b], weights[w][1], NULL},
+                                                         {NULL, mixable[c], weights[w][2], NULL}};
 
                         check_versions(inputs, 1 + (a + b + c) % 3, mixable[o], &state);
                         check_versions(inputs, 3, mixable[o], &state);
@@ -129,8 +138,8 @@ static void all_versions_take_all_dtypes(void)
     for (size_t o = 0; o < N_MIXABLE; o++)
         for (size_t a = 0; a < N_MIXABLE; a++)
             for (size_t b = 0; b < N_MIXABLE; b++) {
-                struct combine_input inputs[] = {{NULL, mixable[a], 0.25},
-                                                 {NULL, mixable[b], 0.75}};
+                struct combine_input inputs[] = {{NULL, mixable[a], 0.25, NULL},
+                                                 {NULL, mixable[b], 0.75, NULL}};
 
                 check_versions(inputs, 2, mixable[o], &state);
             }
@@ -154,7 +163,8 @@ static void all_versions_round_alike_at_every_midpoint(void)
     for (size_t d = 1; d < N_COMMON; d++)
         for (size_t w = 0; w < sizeof beside / sizeof *beside; w++) {
             struct combine_input inputs[] = {
-                {lower, mixable[d], 0.5}, {upper, mixable[d], 0.5}, {one, DTYPE_F32, beside[w]}};
+                {lower, mixable[d], 0.5, NULL}, {upper, mixable[d], 0.5, NULL},
+                {one, DTYPE_F32, beside[w], NULL}};
 
             versions[0].linear(inputs, 3, N_16_BITS, mixable[d], expected);
             for (size_t v = 1; v < n_versions; v++) {
@@ -186,7 +196,7 @@ static void check_idempotence(enum dtype dtype, const void *values, size_t n, vo
             struct combine_input inputs[10];
 
             for (size_t i = 0; i < mixtures[m].n; i++)
-                inputs[i] = (struct combine_input){values, dtype, mixtures[m].weights[i]};
+                inputs[i] = (struct combine_input){values, dtype, mixtures[m].weights[i], NULL};
             versions[v].linear(inputs, mixtures[m].n, n, dtype, scratch);
             CHECK(same_items(dtype, values, scratch, n));
         }
@@ -221,13 +231,13 @@ static void weight_one_keeps_every_byte(void)
     for (unsigned i = 0; i < N_16_BITS; i++)
         values[i] = (uint16_t)i;
     for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++) {
-        struct combine_input input = {values, dtypes[d], 1};
+        struct combine_input input = {values, dtypes[d], 1, NULL};
         size_t n_versions;
         const struct combine_version *versions = combine_versions(&n_versions);
         size_t n = sizeof values / item_bytes(dtypes[d]);
 
         memset(mixed, 0, sizeof mixed);
-        combine_linear.combine(&input, 1, n, dtypes[d], mixed); /* payloads of NaN too */
+        combine(&combine_linear, &input, 1, n, dtypes[d], mixed); /* payloads of NaN too */
         CHECK(memcmp(values, mixed, sizeof mixed) == 0);
         for (size_t v = 0; v < n_versions; v++) {
             versions[v].linear(&input, 1, n, dtypes[d], mixed);
@@ -246,7 +256,8 @@ static void a_sum_is_rounded_once(void)
     for (size_t v = 0; v < n_versions; v++) {
         uint16_t a[16], b[16], out[16];
         struct combine_input inputs[] = {
-            {a, DTYPE_BF16, 0.5}, {b, DTYPE_BF16, 0.5}, {a, DTYPE_BF16, 0x1p-40}};
+            {a, DTYPE_BF16, 0.5, NULL}, {b, DTYPE_BF16, 0.5, NULL},
+            {a, DTYPE_BF16, 0x1p-40, NULL}};
 
         for (size_t i = 0; i < 16; i++) {
             a[i] = 0x3F80;
@@ -264,9 +275,9 @@ static void a_sum_is_rounded_once(void)
 static void the_first_is_a_product_the_others_are_fused(void)
 {
     double a[] = {1, 1.5}, b[] = {3, 5}, out[2];
-    struct combine_input inputs[] = {{a, DTYPE_F64, 0.3}, {b, DTYPE_F64, 0.7}};
+    struct combine_input inputs[] = {{a, DTYPE_F64, 0.3, NULL}, {b, DTYPE_F64, 0.7, NULL}};
 
-    combine_linear.combine(inputs, 2, 2, DTYPE_F64, out);
+    combine(&combine_linear, inputs, 2, 2, DTYPE_F64, out);
     CHECK(out[0] == 0x1.3333333333333p+1);
     CHECK(out[1] == 0x1.f999999999999p+1);
 }
@@ -281,7 +292,7 @@ static void nan_and_inf_propagate(void)
 
     memcpy(a, &nan, sizeof nan);
     for (size_t v = 0; v < n_versions; v++) {
-        struct combine_input inputs[] = {{a, DTYPE_F32, 0.75}, {b, DTYPE_F32, 0.75}};
+        struct combine_input inputs[] = {{a, DTYPE_F32, 0.75, NULL}, {b, DTYPE_F32, 0.75, NULL}};
         uint16_t out[16];
         uint32_t wide[16];
 
@@ -342,7 +353,7 @@ static void lm_cocktail_computes_as_torch(void)
             inputs[i].values = values[i];
         }
         dtype = read_items(&rest, expected, NULL, expects_nan);
-        combine_lm_cocktail.combine(inputs, n_inputs, N_GOLDEN, dtype, found);
+        combine(&combine_lm_cocktail, inputs, n_inputs, N_GOLDEN, dtype, found);
         size = item_bytes(dtype);
         for (size_t i = 0; i < N_GOLDEN; i++)
             if (expects_nan[i])
@@ -362,15 +373,15 @@ static void lm_cocktail_does_not_depend_on_the_length(void)
     enum { N = 1500 };
     static unsigned char a[N * 2], b[N * 4], whole[N * 2], single[N * 2];
     uint64_t state = 6;
-    struct combine_input inputs[] = {{a, DTYPE_F16, 0.4}, {b, DTYPE_F32, 0.6}};
+    struct combine_input inputs[] = {{a, DTYPE_F16, 0.4, NULL}, {b, DTYPE_F32, 0.6, NULL}};
 
     fill(DTYPE_F16, a, N, &state);
     fill(DTYPE_F32, b, N, &state);
-    combine_lm_cocktail.combine(inputs, 2, N, DTYPE_BF16, whole);
+    combine(&combine_lm_cocktail, inputs, 2, N, DTYPE_BF16, whole);
     for (size_t i = 0; i < N; i++) {
         inputs[0].values = a + i * 2;
         inputs[1].values = b + i * 4;
-        combine_lm_cocktail.combine(inputs, 2, 1, DTYPE_BF16, single + i * 2);
+        combine(&combine_lm_cocktail, inputs, 2, 1, DTYPE_BF16, single + i * 2);
     }
     CHECK(memcmp(whole, single, sizeof whole) == 0);
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/memory.h"
+#include "mix/plan_match.h"
 #include "scratch.h"
 
 enum { N_MODELS_MAX = 4 };
@@ -25,7 +26,7 @@ static char *mix(const double *weights, size_t n_models, size_t n_threads,
     static char first_special[64]; /* outlives the plan that stats points into */
     struct checkpoint *checkpoints[N_MODELS_MAX];
     struct plan_model models[N_MODELS_MAX];
-    const struct tensor **tensors;
+    struct checkpoint_output output;
     struct plan plan;
     struct notices notices = {0};
     struct progress progress = {0};
@@ -40,13 +41,15 @@ static char *mix(const double *weights, size_t n_models, size_t n_threads,
         scratch_must(checkpoints[i] != NULL, "open", names[i]);
         models[i] = (struct plan_model){names[i], checkpoints[i], false, NULL};
     }
-    CHECK(plan_make(&plan, models, n_models, &options, &notices, &err) == 0);
-    tensors = memory_zalloc(plan.n_items, sizeof *tensors);
-    for (size_t i = 0; i < plan.n_items; i++)
-        tensors[i] = &plan.items[i].out;
-    writer = checkpoint_writer_open(outdir, "", "model", tensors, plan.n_items, 5000000000, 0, &err);
+    options.method = method;
+    options.format = &safetensors_writer;
+    CHECK(plan_match(&plan, models, n_models, &options, &notices, &err) == 0);
+    plan_set_weights(&plan, weights);
+    output = (struct checkpoint_output){plan.outputs, plan.n_items, 0, 5000000000};
+    writer = checkpoint_writer_open(&safetensors_writer, outdir, "model.safetensors", &output,
+                                    &err);
     scratch_must(threads && outdir && writer, "write", "out");
-    CHECK(mixer_run(&plan, models, weights, method, writer, threads, &progress, stats, &err) == 0);
+    CHECK(mixer_run(&plan, writer, threads, &progress, stats, &err) == 0);
     CHECK(progress.done_bytes == plan.size_bytes);
     CHECK(checkpoint_writer_close(writer, &err) == 0);
     CHECK(outdir_commit(outdir, &err) == 0);
@@ -59,7 +62,6 @@ static char *mix(const double *weights, size_t n_models, size_t n_threads,
     outdir_close(outdir);
     threads_free(threads);
     plan_release(&plan);
-    free(tensors);
     for (size_t i = 0; i < n_models; i++)
         checkpoint_close(checkpoints[i]);
     notices_release(&notices);
@@ -472,7 +474,8 @@ static void a_model_that_shrinks_is_an_error_that_names_it(void)
     struct threads *threads = threads_new(2, &err);
     struct outdir *outdir = outdir_open(scratch_path("shrunk"), false, yes, &err);
     struct checkpoint_writer *writer;
-    const struct tensor *tensor;
+    struct checkpoint_output output;
+    struct plan_options options = {.method = &combine_linear, .format = &safetensors_writer};
     struct plan plan;
 
     SAFETENSORS("m0/model.safetensors", TENSOR("w", DTYPE_F32, 10, 100));
@@ -481,12 +484,13 @@ static void a_model_that_shrinks_is_an_error_that_names_it(void)
         checkpoints[i] = scratch_open(i ? "m1" : "m0", NULL, &notices, &err);
         models[i] = (struct plan_model){i ? "model one" : "model nought", checkpoints[i], false, NULL};
     }
-    CHECK(plan_make(&plan, models, 2, &(struct plan_options){0}, &notices, &err) == 0);
-    tensor = &plan.items[0].out;
-    writer = checkpoint_writer_open(outdir, "", "model", &tensor, 1, 1000000, 0, &err);
+    CHECK(plan_match(&plan, models, 2, &options, &notices, &err) == 0);
+    plan_set_weights(&plan, weights);
+    output = (struct checkpoint_output){plan.outputs, 1, 0, 1000000};
+    writer = checkpoint_writer_open(&safetensors_writer, outdir, "model.safetensors", &output,
+                                    &err);
     CHECK(truncate(scratch_path("m1/model.safetensors"), 200) == 0);
-    CHECK(mixer_run(&plan, models, weights, &combine_linear, writer, threads, &progress, &stats,
-                    &err) == -1);
+    CHECK(mixer_run(&plan, writer, threads, &progress, &stats, &err) == -1);
     CHECK(err.code == ERROR_IO);
     CHECK_CONTAINS(err.text, "model one");
     CHECK_CONTAINS(err.text, "'w'");
@@ -499,12 +503,26 @@ static void a_model_that_shrinks_is_an_error_that_names_it(void)
 }
 
 /* A few megabytes for each thread, however many models there are, and no more than 256 MiB. */
+static size_t buffer_bytes(size_t n_models, size_t n_threads)
+{
+    static const size_t shape[] = {1000, 1000};
+    struct output_tensor out = {.name = "w", .dtype = DTYPE_F32, .n_dims = 2, .shape = shape};
+    struct plan plan = {0};
+    struct error err = {0};
+    size_t n;
+
+    plan_add_item(&plan, &out, n_models, &err)->method = &combine_linear;
+    n = mixer_buffer_bytes(&plan, n_threads);
+    plan_release(&plan);
+    return n;
+}
+
 static void buffers_are_small(void)
 {
     for (size_t n_models = 1; n_models <= 10; n_models++)
-        CHECK(mixer_buffer_bytes(n_models, 1) <= 8000000);
-    CHECK(mixer_buffer_bytes(10, 64) <= (size_t)256 * 1024 * 1024);
-    CHECK(mixer_buffer_bytes(3, 8) == 8 * mixer_buffer_bytes(3, 1));
+        CHECK(buffer_bytes(n_models, 1) <= 8000000);
+    CHECK(buffer_bytes(10, 64) <= (size_t)256 * 1024 * 1024);
+    CHECK(buffer_bytes(3, 8) == 8 * buffer_bytes(3, 1));
 }
 
 TESTS(TEST(the_number_of_threads_does_not_change_a_byte),

@@ -40,21 +40,21 @@ static void fill(int fd, off_t at, size_t n_items, size_t seed)
 }
 
 struct tensors {
-    struct tensor list[16 + N_LAYERS * (9 + 3 * N_EXPERTS)];
+    struct output_tensor list[16 + N_LAYERS * (9 + 3 * N_EXPERTS)];
     size_t n;
 };
 
 static void add(struct tensors *tensors, char *name, size_t rows, size_t columns)
 {
-    struct tensor *tensor = &tensors->list[tensors->n++];
+    struct output_tensor *tensor = &tensors->list[tensors->n++];
     size_t *shape = memory_zalloc(2, sizeof *shape);
     struct error err = {0};
 
     shape[0] = rows;
     shape[1] = columns;
-    *tensor = (struct tensor){.name = name, .dtype = DTYPE_BF16, .shape = shape,
-                              .n_dims = columns ? 2 : 1};
-    CHECK(tensor_measure(tensor, &err) == 0);
+    *tensor = (struct output_tensor){.name = name, .dtype = DTYPE_BF16, .shape = shape,
+                                     .n_dims = columns ? 2 : 1};
+    CHECK(output_tensor_measure(tensor, &err) == 0);
 }
 
 static void add_layer(struct tensors *tensors, size_t layer)
@@ -80,7 +80,7 @@ static void add_layer(struct tensors *tensors, size_t layer)
 static void make_model(void)
 {
     static struct tensors tensors;
-    static const struct tensor *order[sizeof tensors.list / sizeof *tensors.list];
+    static const struct output_tensor *order[sizeof tensors.list / sizeof *tensors.list];
     struct buffer header = {0};
     off_t at;
     int fd;

@@ -13,12 +13,12 @@ static void the_worked_example_is_byte_exact(void)
                                "   ";
     static const char prefix[8] = {(char)0x90};
     struct error err = {0};
-    struct tensor a = {.name = "a", .dtype = DTYPE_F16, .n_dims = 2, .shape = (size_t[]){2, 1}};
-    struct tensor b = {.name = "b", .dtype = DTYPE_F32, .n_dims = 1, .shape = (size_t[]){2}};
-    const struct tensor *tensors[] = {&b, &a};
+    struct output_tensor a = {.name = "a", .dtype = DTYPE_F16, .n_dims = 2, .shape = (size_t[]){2, 1}};
+    struct output_tensor b = {.name = "b", .dtype = DTYPE_F32, .n_dims = 1, .shape = (size_t[]){2}};
+    const struct output_tensor *tensors[] = {&b, &a};
     struct buffer out = {0};
 
-    CHECK(tensor_measure(&a, &err) == 0 && tensor_measure(&b, &err) == 0);
+    CHECK(output_tensor_measure(&a, &err) == 0 && output_tensor_measure(&b, &err) == 0);
     CHECK(safetensors_compare(&b, &a) < 0);
     CHECK(sizeof json - 1 == 144);
     safetensors_add_header(&out, tensors, 2);
@@ -45,11 +45,11 @@ static void a_header_is_added_behind_what_is_there(void)
 static void names_are_written_raw_but_for_what_json_escapes(void)
 {
     struct error err = {0};
-    struct tensor tensor = {.name = "\xc3\xa9\"\\\x01.w", .dtype = DTYPE_U8};
-    const struct tensor *tensors[] = {&tensor};
+    struct output_tensor tensor = {.name = "\xc3\xa9\"\\\x01.w", .dtype = DTYPE_U8};
+    const struct output_tensor *tensors[] = {&tensor};
     struct buffer out = {0};
 
-    CHECK(tensor_measure(&tensor, &err) == 0);
+    CHECK(output_tensor_measure(&tensor, &err) == 0);
     safetensors_add_header(&out, tensors, 1);
     CHECK_CONTAINS(out.data + 8, ",\"\xc3\xa9\\\"\\\\\\u0001.w\":{\"dtype\":\"U8\",\"shape\":[],"
                                  "\"data_offsets\":[0,1]}}");
@@ -76,19 +76,19 @@ static void tensors_are_ordered_by_dtype_then_by_the_bytes_of_the_name(void)
 {
     for (size_t i = 0; i < N_ORDER; i++)
         for (size_t k = 0; k < N_ORDER; k++) {
-            struct tensor a = {.name = "a", .dtype = nth_dtype(i)};
-            struct tensor z = {.name = "z", .dtype = nth_dtype(k)};
+            struct output_tensor a = {.name = "a", .dtype = nth_dtype(i)};
+            struct output_tensor z = {.name = "z", .dtype = nth_dtype(k)};
             int order = safetensors_compare(&a, &z);
 
             CHECK(i <= k ? order < 0 : order > 0);
         }
-    CHECK(safetensors_compare(&(struct tensor){.name = "B"}, &(struct tensor){.name = "a"}) < 0);
-    CHECK(safetensors_compare(&(struct tensor){.name = "a.10"},
-                              &(struct tensor){.name = "a.2"}) < 0);
-    CHECK(safetensors_compare(&(struct tensor){.name = "z"},
-                              &(struct tensor){.name = "\xc3\xa9"}) < 0);
-    CHECK(safetensors_compare(&(struct tensor){.name = "a"}, &(struct tensor){.name = "ab"}) < 0);
-    CHECK(safetensors_compare(&(struct tensor){.name = "a"}, &(struct tensor){.name = "a"}) == 0);
+    CHECK(safetensors_compare(&(struct output_tensor){.name = "B"}, &(struct output_tensor){.name = "a"}) < 0);
+    CHECK(safetensors_compare(&(struct output_tensor){.name = "a.10"},
+                              &(struct output_tensor){.name = "a.2"}) < 0);
+    CHECK(safetensors_compare(&(struct output_tensor){.name = "z"},
+                              &(struct output_tensor){.name = "\xc3\xa9"}) < 0);
+    CHECK(safetensors_compare(&(struct output_tensor){.name = "a"}, &(struct output_tensor){.name = "ab"}) < 0);
+    CHECK(safetensors_compare(&(struct output_tensor){.name = "a"}, &(struct output_tensor){.name = "a"}) == 0);
 }
 
 static struct checkpoint *open_valid(const char *name)

@@ -1,0 +1,247 @@
+#include "item_maker.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "tensor/dtype.h"
+#include "tensor/tensor_source.h"
+
+/* Small enough for the second-level cache with a few models, and the least that is read at once
+ * anyway. Another number would change the last bits of what is measured. */
+enum { GRAIN_ITEMS = 8192 };
+
+static size_t row_items(const struct output_tensor *out)
+{
+    size_t n = out->n_dims ? out->shape[out->n_dims - 1] : 1;
+
+    return n ? n : 1;
+}
+
+void item_pass_size(const struct plan_item *item, size_t pass, size_t *n_sums, size_t *n_counts)
+{
+    *n_sums = *n_counts = 0;
+    item->method->passes[pass].size(&(struct combine_call){.out = &item->out,
+                                                           .n_inputs = item->n_sources,
+                                                           .settings = item->settings},
+                                    n_sums, n_counts);
+}
+
+/* Large enough for the sums of all grains to take no more memory than the items. */
+static size_t wanted_items(const struct plan_item *item)
+{
+    size_t items = GRAIN_ITEMS, n_sums, n_counts;
+
+    for (size_t p = 0; p < item->method->n_passes; p++) {
+        item_pass_size(item, p, &n_sums, &n_counts);
+        if (items < n_sums * sizeof(double))
+            items = n_sums * sizeof(double);
+    }
+    return items;
+}
+
+size_t item_grain(const struct plan_item *item)
+{
+    size_t row, wanted;
+
+    if (!item->method || (item->method->unit == COMBINE_ITEMS && !item->method->n_passes))
+        return 0;
+    row = item->method->unit == COMBINE_ROWS ? row_items(&item->out) : 1;
+    wanted = wanted_items(item);
+    return row < wanted ? wanted / row * row : row;
+}
+
+/* As many as the item has, of 8 bytes each: the sources, the base, the result; then the scratch. */
+static size_t n_arrays(const struct plan_item *item)
+{
+    return item->n_sources + (item->base.tensor != NULL) + 1;
+}
+
+size_t item_room_bytes(const struct plan_item *item, size_t n)
+{
+    size_t scratch = item->method ? item->method->scratch_item_bytes : 0;
+
+    return n * (n_arrays(item) * ITEM_BYTES_MAX + scratch);
+}
+
+void item_maker_init(struct item_maker *maker, const struct plan_item *item, struct arena *arena)
+{
+    *maker = (struct item_maker){.item = item, .grain_items = item_grain(item),
+                                 .n_passes = item->method ? item->method->n_passes : 0};
+    assert(maker->n_passes <= COMBINE_PASSES_MAX);
+    if (maker->grain_items)
+        maker->n_grains = item->out.n_items / maker->grain_items +
+                          (item->out.n_items % maker->grain_items != 0);
+    maker->inputs = arena_alloc(arena, (item->n_sources + 1) * sizeof *maker->inputs);
+    maker->facts = arena_alloc(arena, maker->n_passes * sizeof *maker->facts);
+    for (size_t p = 0; p < maker->n_passes; p++) {
+        const struct combine_pass *pass = &item->method->passes[p];
+        struct item_facts *facts = &maker->facts[p];
+
+        item_pass_size(item, p, &facts->n_sums, &facts->n_counts);
+        facts->sums = arena_alloc(arena, facts->n_sums * sizeof *facts->sums);
+        facts->counts = arena_alloc(arena, facts->n_counts * sizeof *facts->counts);
+        if (pass->keeps_before)
+            facts->before = arena_alloc(arena,
+                                        maker->n_grains * facts->n_sums * sizeof *facts->before);
+    }
+}
+
+/* ---- reading ---- */
+
+static bool counts(const struct plan_item *item, const struct plan_source *source)
+{
+    return !item->method || !item->method->skips_zero_weights || source->weight != 0;
+}
+
+static int read_source(const struct plan_source *source, size_t first, size_t n, char *bytes,
+                       struct combine_input *input, struct error *err)
+{
+    if (tensor_read(source->tensor, first, n, bytes, err))
+        return source->owner ? error_context(err, "'%s'", source->owner) : -1;
+    *input = (struct combine_input){bytes, source->tensor->dtype, source->weight, source->settings};
+    return 0;
+}
+
+int item_read(const struct item_maker *maker, size_t first, size_t n, struct item_room *room,
+              struct error *err)
+{
+    const struct plan_item *item = maker->item;
+    char *bytes = room->bytes;
+
+    room->n_inputs = 0;
+    room->out = bytes + n * (n_arrays(item) - 1) * ITEM_BYTES_MAX;
+    room->scratch = room->out + n * ITEM_BYTES_MAX;
+    for (size_t i = 0; i < item->n_sources; i++) {
+        if (!counts(item, &item->sources[i]))
+            continue;
+        if (read_source(&item->sources[i], first, n, bytes, &room->inputs[room->n_inputs++], err))
+            return -1;
+        bytes += n * ITEM_BYTES_MAX;
+    }
+    return item->base.tensor ? read_source(&item->base, first, n, bytes,
+                                           &room->inputs[room->n_inputs], err)
+                             : 0;
+}
+
+/* The inputs as item_read has them, but for their values. */
+static struct item_room unread(const struct item_maker *maker)
+{
+    const struct plan_item *item = maker->item;
+    struct item_room room = {.inputs = maker->inputs};
+
+    for (size_t i = 0; i <= item->n_sources; i++) {
+        const struct plan_source *source = i < item->n_sources ? &item->sources[i] : &item->base;
+
+        if (i < item->n_sources ? counts(item, source) : source->tensor != NULL)
+            room.inputs[room.n_inputs++] = (struct combine_input){
+                NULL, source->tensor->dtype, source->weight, source->settings};
+    }
+    room.n_inputs -= item->base.tensor != NULL;
+    return room;
+}
+
+/* ---- calls ---- */
+
+/* What the first n_passes passes know in front of a grain. */
+static void list_facts(const struct item_maker *maker, size_t n_passes, size_t grain,
+                       struct combine_facts *out)
+{
+    for (size_t p = 0; p < n_passes; p++) {
+        const struct item_facts *facts = &maker->facts[p];
+
+        out[p] = (struct combine_facts){facts->sums, facts->counts,
+                                        facts->before ? facts->before + grain * facts->n_sums
+                                                      : NULL};
+    }
+}
+
+/* A call for `n` items from `first` on, which the room's inputs point to. */
+static struct combine_call range_call(const struct item_maker *maker, size_t first, size_t n,
+                                      const struct item_room *room,
+                                      const struct combine_facts *facts)
+{
+    const struct plan_item *item = maker->item;
+
+    return (struct combine_call){
+        .out = &item->out,
+        .base = item->base.tensor ? &room->inputs[room->n_inputs] : NULL,
+        .inputs = room->inputs,
+        .n_inputs = room->n_inputs,
+        .settings = item->settings,
+        .first = first,
+        .n = n,
+        .facts = facts,
+        .scratch = room->scratch,
+    };
+}
+
+static size_t item_bytes(enum dtype dtype)
+{
+    return dtype_info(dtype)->n_bits / 8;
+}
+
+static void advance(const struct item_maker *maker, struct item_room *room, size_t n)
+{
+    for (size_t i = 0; i < room->n_inputs + (maker->item->base.tensor != NULL); i++)
+        room->inputs[i].values = (const char *)room->inputs[i].values +
+                                 n * item_bytes(room->inputs[i].dtype);
+}
+
+void item_measure(const struct item_maker *maker, size_t pass, size_t first, size_t n,
+                  struct item_room *room, double *sums, size_t *counts)
+{
+    struct combine_facts facts[COMBINE_PASSES_MAX];
+
+    for (size_t end = first + n, step; first < end; first += step) {
+        struct combine_call call;
+
+        step = end - first < maker->grain_items ? end - first : maker->grain_items;
+        list_facts(maker, pass, first / maker->grain_items, facts);
+        call = range_call(maker, first, step, room, facts);
+        maker->item->method->passes[pass].measure(&call, sums, counts);
+        sums += maker->facts[pass].n_sums;
+        advance(maker, room, step);
+    }
+}
+
+void item_add_grain(struct item_maker *maker, size_t pass, size_t grain, const double *sums)
+{
+    struct item_facts *facts = &maker->facts[pass];
+
+    if (facts->before)
+        memcpy(facts->before + grain * facts->n_sums, facts->sums,
+               facts->n_sums * sizeof *facts->sums);
+    for (size_t i = 0; i < facts->n_sums; i++)
+        facts->sums[i] += sums[i];
+}
+
+void item_conclude(struct item_maker *maker, size_t pass)
+{
+    const struct combine_pass *row = &maker->item->method->passes[pass];
+    struct combine_facts facts[COMBINE_PASSES_MAX];
+    struct item_room room = unread(maker);
+    struct combine_call call = range_call(maker, 0, 0, &room, facts);
+
+    list_facts(maker, pass, 0, facts);
+    if (row->conclude)
+        row->conclude(&call, maker->facts[pass].sums, maker->facts[pass].counts);
+}
+
+void item_combine(const struct item_maker *maker, size_t first, size_t n, struct item_room *room,
+                  void *out)
+{
+    size_t grain = maker->grain_items ? maker->grain_items : n;
+    struct combine_facts facts[COMBINE_PASSES_MAX];
+    char *place = out;
+
+    for (size_t end = first + n, step; first < end; first += step) {
+        struct combine_call call;
+
+        step = end - first < grain ? end - first : grain;
+        list_facts(maker, maker->n_passes, first / grain, facts);
+        call = range_call(maker, first, step, room, facts);
+        maker->item->method->combine(&call, place);
+        place += step * item_bytes(maker->item->out.dtype);
+        advance(maker, room, step);
+    }
+}

@@ -1,0 +1,67 @@
+/* item_maker.h - make ranges of one item of a plan: read what goes into it, measure, combine.
+ *
+ * A method that measures, or wants whole rows, is called on grains: ranges whose places depend on
+ * the tensor alone. So what it makes does not depend on how the work is cut, nor on threads. */
+#ifndef COCKTAIL_ITEM_MAKER_H
+#define COCKTAIL_ITEM_MAKER_H
+
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "mix/plan.h"
+
+enum { ITEM_BYTES_MAX = 8 };
+
+/* What a pass finds out. */
+struct item_facts {
+    size_t n_sums, n_counts;
+    double *sums;
+    size_t *counts;
+    double *before; /* [n_grains][n_sums]; NULL: not kept */
+};
+
+struct item_maker {
+    const struct plan_item *item;
+    size_t grain_items; /* ranges begin at its multiples; 0: anywhere, for a call of any length */
+    size_t n_grains;
+    size_t n_passes;
+    struct item_facts *facts; /* [n_passes] */
+    struct combine_input *inputs; /* [n_sources + 1] for what needs no values */
+};
+
+/* Memory for a range of an item: item_room_bytes() of them, and one input more than the item has
+ * sources. What is read there serves one of the calls below. */
+struct item_room {
+    char *bytes;
+    struct combine_input *inputs; /* those that count, then the base */
+    size_t n_inputs;
+    char *out, *scratch; /* in those bytes, for a result and for the method */
+};
+
+size_t item_grain(const struct plan_item *item); /* grain_items */
+/* What a pass of its method keeps. */
+void item_pass_size(const struct plan_item *item, size_t pass, size_t *n_sums, size_t *n_counts);
+size_t item_room_bytes(const struct plan_item *item, size_t n);
+
+/* The arena keeps what it needs, and the item must stay where it is. */
+void item_maker_init(struct item_maker *maker, const struct plan_item *item, struct arena *arena);
+
+/* Reads a range into the room: of a copied item its own bytes, to room->bytes. */
+int item_read(const struct item_maker *maker, size_t first, size_t n, struct item_room *room,
+              struct error *err);
+
+/* Of a pass, the passes before it being concluded: for a range in the room, what each grain of it
+ * adds to sums[n_grains of the range][n_sums] and to counts[n_counts]. */
+void item_measure(const struct item_maker *maker, size_t pass, size_t first, size_t n,
+                  struct item_room *room, double *sums, size_t *counts);
+/* Adds the sums of the next grain, from the first to the last. */
+void item_add_grain(struct item_maker *maker, size_t pass, size_t grain, const double *sums);
+/* When all grains are added and all counts in maker->facts[pass].counts. */
+void item_conclude(struct item_maker *maker, size_t pass);
+
+/* All passes being concluded: the range in the room, combined to `out`, which may be
+ * room->out. Not of a copied item. */
+void item_combine(const struct item_maker *maker, size_t first, size_t n,
+                  struct item_room *room, void *out);
+#endif
