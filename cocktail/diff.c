@@ -5,9 +5,10 @@
 
 #include "arch/model_components.h"
 #include "arch/quantized.h"
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "base/memory.h"
 #include "mix/compare.h"
+#include "report/table.h"
 
 #include "command.h"
 #include "model_argument.h"
@@ -90,57 +91,53 @@ static void free_lines(struct line *lines, size_t n_lines)
 
 /* ---- JSON ---- */
 
-static void add_figures(struct buffer *out, const struct difference *difference)
+static void add_figures(struct json_writer *json, const struct difference *difference)
 {
-    buffer_format(out, "\"identical\":%s,\"max_abs\":",
-                  difference->is_identical ? "true" : "false");
-    json_add_number(out, difference->max_abs);
-    buffer_add_text(out, ",\"relative_l2\":");
-    json_add_number(out, difference_relative_l2(difference));
-    buffer_add_text(out, ",\"cosine\":");
-    json_add_number(out, difference_cosine(difference));
+    json_writer_bool(json, "identical", difference->is_identical);
+    json_writer_double(json, "max_abs", difference->max_abs);
+    json_writer_double(json, "relative_l2", difference_relative_l2(difference));
+    json_writer_double(json, "cosine", difference_cosine(difference));
 }
 
-static void add_names(struct buffer *out, const char *key, char *const *names, size_t n_names)
+static void add_names(struct json_writer *json, const char *key, char *const *names,
+                      size_t n_names)
 {
-    buffer_format(out, ",\"%s\":[", key);
-    for (size_t i = 0; i < n_names; i++) {
-        buffer_add_text(out, i ? "," : "");
-        json_add_string(out, names[i]);
-    }
-    buffer_add_char(out, ']');
+    json_writer_array(json, key);
+    for (size_t i = 0; i < n_names; i++)
+        json_writer_string(json, NULL, names[i]);
+    json_writer_end(json);
 }
 
-static void add_lines(struct buffer *out, const char *key, const struct comparison *comparison,
-                      bool by_tensor)
+static void add_lines(struct json_writer *json, const char *key,
+                      const struct comparison *comparison, bool by_tensor)
 {
     size_t n_lines;
     struct line *lines = make_lines(comparison, by_tensor, &n_lines);
 
-    buffer_format(out, ",\"%s\":[", key);
+    json_writer_array(json, key);
     for (size_t i = 0; i < n_lines; i++) {
-        buffer_add_text(out, i ? ",{\"name\":" : "{\"name\":");
-        json_add_string(out, lines[i].name);
-        buffer_add_char(out, ',');
-        add_figures(out, &lines[i].difference);
-        buffer_add_char(out, '}');
+        json_writer_object(json, NULL);
+        json_writer_string(json, "name", lines[i].name);
+        add_figures(json, &lines[i].difference);
+        json_writer_end(json);
     }
-    buffer_add_char(out, ']');
+    json_writer_end(json);
     free_lines(lines, n_lines);
 }
 
 static void print_json(const struct diff_options *options, const struct comparison *comparison)
 {
     struct buffer out = {0};
+    struct json_writer json = {.out = &out};
 
-    buffer_add_char(&out, '{');
-    add_figures(&out, &comparison->total);
-    add_names(&out, "only_in_a", comparison->only_a, comparison->n_only_a);
-    add_names(&out, "only_in_b", comparison->only_b, comparison->n_only_b);
-    add_lines(&out, "layers", comparison, false);
+    json_writer_object(&json, NULL);
+    add_figures(&json, &comparison->total);
+    add_names(&json, "only_in_a", comparison->only_a, comparison->n_only_a);
+    add_names(&json, "only_in_b", comparison->only_b, comparison->n_only_b);
+    add_lines(&json, "layers", comparison, false);
     if (options->tensors)
-        add_lines(&out, "tensors", comparison, true);
-    buffer_add_char(&out, '}');
+        add_lines(&json, "tensors", comparison, true);
+    json_writer_end(&json);
     puts(out.data);
     buffer_release(&out);
 }
@@ -149,10 +146,10 @@ static void print_json(const struct diff_options *options, const struct comparis
 
 static void add_cell(struct table *table, double value)
 {
-    char text[32];
-
-    snprintf(text, sizeof text, isfinite(value) ? "%.6g" : "-", value);
-    table_add(table, text);
+    if (isfinite(value))
+        table_add_real(table, value);
+    else
+        table_add_missing(table);
 }
 
 static void add_row(struct table *table, const char *name, const struct difference *difference)
@@ -171,7 +168,7 @@ static void add_row(struct table *table, const char *name, const struct differen
 
 static void print_only(const char *where, char *const *names, size_t n_names)
 {
-    struct table table = {.columns = "ll"};
+    struct table table = TABLE(table_facts);
     struct buffer label = {0};
 
     buffer_format(&label, "only in '%s':", where);
@@ -187,7 +184,10 @@ static void print_only(const char *where, char *const *names, size_t n_names)
 /* Shapes that differ have no figures; say what they are. */
 static void print_shapes(const struct comparison *comparison)
 {
-    struct table table = {.columns = "lll"};
+    static const struct table_column columns[] = {
+        {.side = TABLE_LEFT}, {.side = TABLE_LEFT}, {.side = TABLE_LEFT},
+    };
+    struct table table = TABLE(columns);
     struct buffer text = {0};
 
     for (size_t i = 0; i < comparison->n_rows; i++) {
@@ -212,7 +212,13 @@ static void print_shapes(const struct comparison *comparison)
 static void print_text(const struct diff_options *options, const struct comparison *comparison)
 {
     const char **paths = options->common.operands;
-    struct table table = {.columns = "lrrr"};
+    const struct table_column columns[] = {
+        {.label = options->tensors ? "tensor" : "layer", .side = TABLE_LEFT},
+        {.label = "max abs", .side = TABLE_RIGHT, .format = "%.6g"},
+        {.label = "relative L2", .side = TABLE_RIGHT, .format = "%.6g"},
+        {.label = "cosine", .side = TABLE_RIGHT, .format = "%.6g"},
+    };
+    struct table table = TABLE(columns);
     size_t n_lines;
     struct line *lines;
 
@@ -221,10 +227,6 @@ static void print_text(const struct diff_options *options, const struct comparis
         return;
     }
     lines = make_lines(comparison, options->tensors, &n_lines);
-    table_add(&table, options->tensors ? "tensor" : "layer");
-    table_add(&table, "max abs");
-    table_add(&table, "relative L2");
-    table_add(&table, "cosine");
     for (size_t i = 0; i < n_lines; i++)
         add_row(&table, lines[i].name, &lines[i].difference);
     add_row(&table, "all", &comparison->total);

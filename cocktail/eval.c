@@ -3,15 +3,16 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "eval/examples.h"
 #include "eval/losses.h"
 #include "eval/router_watch.h"
 #include "model/sentence.h"
+#include "report/router_report.h"
+#include "report/table.h"
 
 #include "command.h"
 #include "loaded_model.h"
-#include "router_report.h"
 #include "terminal.h"
 
 struct eval_options {
@@ -67,23 +68,19 @@ static bool has_perplexity(enum model_type type)
 
 /* ---- printing ---- */
 
-static void add_member(struct buffer *out, const char *name, double value)
+static void add_examples(struct json_writer *json, const struct evaluation *evaluation)
 {
-    buffer_format(out, ",\"%s\":", name);
-    json_add_number(out, value);
-}
-
-static void add_examples(struct buffer *out, const struct evaluation *evaluation)
-{
-    buffer_add_text(out, ",\"examples\":[");
+    json_writer_array(json, "examples");
     for (size_t i = 0; i < evaluation->losses.n_items; i++) {
         const struct example_loss *item = &evaluation->losses.items[i];
 
-        buffer_format(out, "%s{\"line\":%zu", i ? "," : "", evaluation->examples.items[i].number);
-        add_member(out, "loss", item->loss);
-        buffer_format(out, ",\"n_tokens\":%zu}", item->n_tokens);
+        json_writer_object(json, NULL);
+        json_writer_size(json, "line", evaluation->examples.items[i].number);
+        json_writer_double(json, "loss", item->loss);
+        json_writer_size(json, "n_tokens", item->n_tokens);
+        json_writer_end(json);
     }
-    buffer_add_char(out, ']');
+    json_writer_end(json);
 }
 
 static void print_json(const struct eval_options *options, const struct evaluation *evaluation)
@@ -91,58 +88,54 @@ static void print_json(const struct eval_options *options, const struct evaluati
     const struct losses *losses = &evaluation->losses;
     enum model_type type = evaluation->loaded.type;
     struct buffer out = {0};
+    struct json_writer json = {.out = &out};
 
-    buffer_add_text(&out, "{\"model\":");
-    json_add_string(&out, options->common.operands[0]);
-    buffer_format(&out, ",\"type\":\"%s\"", model_type_name(type));
-    add_member(&out, "loss", losses->loss);
-    add_member(&out, "perplexity", has_perplexity(type) ? exp(losses->loss) : NAN);
-    buffer_format(&out, ",\"n_examples\":%zu,\"n_tokens\":%zu,\"metrics\":{\"accuracy\":",
-                  losses->n_items, losses->n_tokens);
-    json_add_number(&out, losses->accuracy);
+    json_writer_object(&json, NULL);
+    json_writer_string(&json, "model", options->common.operands[0]);
+    json_writer_string(&json, "type", model_type_name(type));
+    json_writer_double(&json, "loss", losses->loss);
+    json_writer_double(&json, "perplexity", has_perplexity(type) ? exp(losses->loss) : NAN);
+    json_writer_size(&json, "n_examples", losses->n_items);
+    json_writer_size(&json, "n_tokens", losses->n_tokens);
+    json_writer_object(&json, "metrics");
+    json_writer_double(&json, "accuracy", losses->accuracy);
     if (!isnan(losses->mrr))
-        add_member(&out, "mrr", losses->mrr);
-    buffer_add_char(&out, '}');
+        json_writer_double(&json, "mrr", losses->mrr);
+    json_writer_end(&json);
     if (options->each)
-        add_examples(&out, evaluation);
-    if (options->routers) {
-        buffer_add_text(&out, ",\"routers\":");
-        router_report_add_json(&out, &evaluation->routers, false);
-    }
-    buffer_add_char(&out, '}');
+        add_examples(&json, evaluation);
+    if (options->routers)
+        router_report_add_json(&json, "routers", &evaluation->routers, false);
+    json_writer_end(&json);
     puts(out.data);
     buffer_release(&out);
 }
 
-static void add_count(struct table *table, size_t n)
+static void print_csv(const struct router_watch *routers)
 {
-    char text[32];
+    struct buffer out = {0};
 
-    snprintf(text, sizeof text, "%zu", n);
-    table_add(table, text);
-}
-
-static void add_number(struct table *table, double value)
-{
-    char text[32];
-
-    snprintf(text, sizeof text, value < 1e9 ? "%.4f" : "%.5g", value);
-    table_add(table, text);
+    router_report_add_csv(&out, &routers, 1);
+    fwrite(out.data, 1, out.size, stdout);
+    buffer_release(&out);
 }
 
 static void print_each(const struct evaluation *evaluation)
 {
-    struct table table = {.columns = "rrr"};
+    const struct table_column columns[] = {
+        {.label = evaluation->examples.is_list ? "example" : "line", .side = TABLE_RIGHT},
+        {.label = "tokens", .side = TABLE_RIGHT},
+        {.label = "loss", .side = TABLE_RIGHT, .format = "%.4f", .limit = 1e9,
+         .far_format = "%.5g"},
+    };
+    struct table table = TABLE(columns);
 
-    table_add(&table, evaluation->examples.is_list ? "example" : "line");
-    table_add(&table, "tokens");
-    table_add(&table, "loss");
     for (size_t i = 0; i < evaluation->losses.n_items; i++) {
         const struct example_loss *item = &evaluation->losses.items[i];
 
-        add_count(&table, evaluation->examples.items[i].number);
-        add_count(&table, item->n_tokens);
-        add_number(&table, item->loss);
+        table_add_count(&table, evaluation->examples.items[i].number);
+        table_add_count(&table, item->n_tokens);
+        table_add_real(&table, item->loss);
     }
     table_print(&table, stdout);
     table_release(&table);
@@ -153,7 +146,7 @@ static void print_text(const struct eval_options *options, const struct evaluati
 {
     const struct losses *losses = &evaluation->losses;
     enum model_type type = evaluation->loaded.type;
-    struct table table = {.columns = "ll"};
+    struct table table = TABLE(table_facts);
 
     if (options->each)
         print_each(evaluation);
@@ -162,24 +155,24 @@ static void print_text(const struct eval_options *options, const struct evaluati
     table_add(&table, "type");
     table_add(&table, model_type_name(type));
     table_add(&table, "examples");
-    add_count(&table, losses->n_items);
+    table_add_count(&table, losses->n_items);
     table_add(&table, "tokens");
-    add_count(&table, losses->n_tokens);
+    table_add_count(&table, losses->n_tokens);
     table_add(&table, "loss");
-    add_number(&table, losses->loss);
+    table_add_real(&table, losses->loss);
     if (has_perplexity(type)) {
         table_add(&table, "perplexity");
-        add_number(&table, exp(losses->loss));
+        table_add_real(&table, exp(losses->loss));
     }
     table_add(&table, "accuracy");
-    add_number(&table, losses->accuracy);
+    table_add_real(&table, losses->accuracy);
     if (!isnan(losses->mrr)) {
         table_add(&table, "MRR");
-        add_number(&table, losses->mrr);
+        table_add_real(&table, losses->mrr);
     }
     table_print(&table, stdout);
     table_release(&table);
-    router_report_print(&evaluation->routers, true);
+    router_report_print(&evaluation->routers, true, stdout);
 }
 
 static void print(const struct eval_options *options, const struct evaluation *evaluation)
@@ -189,7 +182,7 @@ static void print(const struct eval_options *options, const struct evaluation *e
     if (options->common.json)
         print_json(options, evaluation);
     else if (options->csv)
-        router_report_print_csv(&routers, 1);
+        print_csv(routers);
     else
         print_text(options, evaluation);
 }

@@ -1,9 +1,10 @@
 /* generate.c - text that continues a prompt, shown as it comes. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "model/generate.h"
 
 #include "command.h"
@@ -152,20 +153,22 @@ static void print_json(const struct writer *writer)
     double seconds = writer->last_s - writer->first_s;
     size_t n = writer->ids.n_items;
     struct buffer out = {0};
+    struct json_writer json = {.out = &out};
 
-    buffer_add_text(&out, "{\"text\":");
-    json_add_bytes(&out, writer->text.size ? writer->text.data : "", writer->text.size);
-    buffer_add_text(&out, ",\"ids\":[");
+    json_writer_object(&json, NULL);
+    json_writer_bytes(&json, "text", writer->text.size ? writer->text.data : "",
+                      writer->text.size);
+    json_writer_array(&json, "ids");
     for (size_t i = 0; i < n; i++)
-        buffer_format(&out, "%s%u", i ? "," : "", (unsigned)writer->ids.items[i]);
-    buffer_format(&out, "],\"n_prompt_tokens\":%zu,\"n_tokens\":%zu,\"stop\":\"%s\","
-                  "\"tokens_per_second\":", writer->prompt.n_items, n, stops[writer->stop]);
+        json_writer_size(&json, NULL, writer->ids.items[i]);
+    json_writer_end(&json);
+    json_writer_size(&json, "n_prompt_tokens", writer->prompt.n_items);
+    json_writer_size(&json, "n_tokens", n);
+    json_writer_string(&json, "stop", stops[writer->stop]);
     /* The first token belongs to the prompt, which is run at once. */
-    if (n > 1 && seconds > 0)
-        json_add_number(&out, (double)(n - 1) / seconds);
-    else
-        buffer_add_text(&out, "null");
-    buffer_add_char(&out, '}');
+    json_writer_double(&json, "tokens_per_second",
+                       n > 1 && seconds > 0 ? (double)(n - 1) / seconds : NAN);
+    json_writer_end(&json);
     puts(out.data);
     buffer_release(&out);
 }

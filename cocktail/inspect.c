@@ -9,7 +9,9 @@
 #include "arch/model_components.h"
 #include "arch/model_layout.h"
 #include "arch/quantized.h"
-#include "base/json.h"
+#include "base/json_writer.h"
+#include "report/size_text.h"
+#include "report/table.h"
 #include "text/vocabulary.h"
 
 #include "command.h"
@@ -180,100 +182,87 @@ static bool find_active(const struct facts *facts, size_t *n_active)
 
 /* ---- JSON ---- */
 
-static void add_text_member(struct buffer *out, const char *key, const char *value)
-{
-    buffer_format(out, ",\"%s\":", key);
-    if (value)
-        json_add_string(out, value);
-    else
-        buffer_add_text(out, "null");
-}
-
-static void add_tensor(struct buffer *out, const struct model_component *component,
+static void add_tensor(struct json_writer *json, const struct model_component *component,
                        const struct tensor *tensor)
 {
     char *name = model_component_tensor_name(component, tensor);
-    struct buffer file = {0};
+    struct buffer shape = {0}, file = {0};
 
-    buffer_add_text(out, "{\"name\":");
-    json_add_string(out, name);
-    buffer_format(out, ",\"dtype\":\"%s\",\"shape\":", dtype_info(tensor->dtype)->name);
-    tensor_add_shape(out, tensor);
-    buffer_format(out, ",\"size_bytes\":%zu,\"file\":", tensor->size_bytes);
+    tensor_add_shape(&shape, tensor);
     tensor->source->kind->describe(tensor->source, &file);
-    json_add_string(out, file.data);
-    buffer_add_char(out, '}');
+    json_writer_object(json, NULL);
+    json_writer_string(json, "name", name);
+    json_writer_string(json, "dtype", dtype_info(tensor->dtype)->name);
+    json_writer_raw(json, "shape", shape.data);
+    json_writer_size(json, "size_bytes", tensor->size_bytes);
+    json_writer_string(json, "file", file.data);
+    json_writer_end(json);
+    buffer_release(&shape);
     buffer_release(&file);
     free(name);
 }
 
-static void add_tensors(struct buffer *out, const struct model_components *weights)
+static void add_tensors(struct json_writer *json, const struct model_components *weights)
 {
-    size_t n = 0;
-
-    buffer_add_text(out, ",\"tensors\":[");
+    json_writer_array(json, "tensors");
     for (size_t c = 0; c < weights->n_items; c++)
-        for (size_t i = 0; i < weights->items[c].checkpoint->n_tensors; i++) {
-            buffer_add_text(out, n++ ? "," : "");
-            add_tensor(out, &weights->items[c], &weights->items[c].checkpoint->tensors[i]);
-        }
-    buffer_add_char(out, ']');
+        for (size_t i = 0; i < weights->items[c].checkpoint->n_tensors; i++)
+            add_tensor(json, &weights->items[c], &weights->items[c].checkpoint->tensors[i]);
+    json_writer_end(json);
 }
 
-static void add_files(struct buffer *out, const struct model_components *weights)
+static void add_files(struct json_writer *json, const struct model_components *weights)
 {
-    size_t n = 0;
-
-    buffer_add_text(out, ",\"files\":[");
+    json_writer_array(json, "files");
     for (size_t c = 0; c < weights->n_items; c++)
-        for (size_t i = 0; i < weights->items[c].checkpoint->n_files; i++) {
-            buffer_add_text(out, n++ ? "," : "");
-            json_add_string(out, weights->items[c].checkpoint->files[i].name);
-        }
-    buffer_add_char(out, ']');
+        for (size_t i = 0; i < weights->items[c].checkpoint->n_files; i++)
+            json_writer_string(json, NULL, weights->items[c].checkpoint->files[i].name);
+    json_writer_end(json);
+}
+
+static void add_dtypes(struct json_writer *json, const struct facts *facts)
+{
+    json_writer_object(json, "dtypes");
+    for (size_t d = 0; d < N_DTYPES; d++)
+        if (facts->n_by_dtype[d])
+            json_writer_size(json, dtype_info((enum dtype)d)->name, facts->n_by_dtype[d]);
+    json_writer_end(json);
+}
+
+static void add_metadata(struct json_writer *json, const struct checkpoint *checkpoint)
+{
+    json_writer_object(json, "metadata");
+    for (size_t i = 0; i < checkpoint->n_metadata; i++)
+        json_writer_string(json, checkpoint->metadata[i].key, checkpoint->metadata[i].value);
+    json_writer_end(json);
 }
 
 static void print_json(const struct inspect_options *options, const struct facts *facts)
 {
-    const struct checkpoint *checkpoint = facts->weights.items[0].checkpoint;
-    const struct config *config = &facts->model.config;
     struct buffer out = {0};
-    bool is_first = true;
+    struct json_writer json = {.out = &out};
     size_t n_active;
 
-    buffer_add_text(&out, "{\"path\":");
-    json_add_string(&out, options->common.operands[0]);
-    add_text_member(&out, "architecture", config->architecture);
-    add_text_member(&out, "type", facts->type);
-    buffer_format(&out, ",\"parameters\":%zu", facts->n_parameters);
+    json_writer_object(&json, NULL);
+    json_writer_string(&json, "path", options->common.operands[0]);
+    json_writer_string(&json, "architecture", facts->model.config.architecture);
+    json_writer_string(&json, "type", facts->type);
+    json_writer_size(&json, "parameters", facts->n_parameters);
     if (find_active(facts, &n_active))
-        buffer_format(&out, ",\"active_parameters\":%zu", n_active);
+        json_writer_size(&json, "active_parameters", n_active);
     else
-        buffer_add_text(&out, ",\"active_parameters\":null");
-    buffer_add_text(&out, ",\"dtypes\":{");
-    for (size_t d = 0; d < N_DTYPES; d++)
-        if (facts->n_by_dtype[d]) {
-            buffer_format(&out, "%s\"%s\":%zu", is_first ? "" : ",",
-                          dtype_info((enum dtype)d)->name, facts->n_by_dtype[d]);
-            is_first = false;
-        }
-    buffer_format(&out, "},\"size_bytes\":%zu", facts->size_bytes);
-    add_files(&out, &facts->weights);
-    buffer_format(&out, ",\"tied_embeddings\":%s", facts->is_tied ? "true" : "false");
-    add_text_member(&out, "tokenizer", facts->vocabulary.kind);
-    add_text_member(&out, "pooling", facts->model.sentence.pooling);
-    add_text_member(&out, "quantization", facts->quantization);
-    buffer_add_text(&out, ",\"metadata\":{");
-    for (size_t i = 0; i < checkpoint->n_metadata; i++) {
-        buffer_add_text(&out, i ? "," : "");
-        json_add_string(&out, checkpoint->metadata[i].key);
-        buffer_add_char(&out, ':');
-        json_add_string(&out, checkpoint->metadata[i].value);
-    }
-    buffer_add_char(&out, '}');
+        json_writer_null(&json, "active_parameters");
+    add_dtypes(&json, facts);
+    json_writer_size(&json, "size_bytes", facts->size_bytes);
+    add_files(&json, &facts->weights);
+    json_writer_bool(&json, "tied_embeddings", facts->is_tied);
+    json_writer_string(&json, "tokenizer", facts->vocabulary.kind);
+    json_writer_string(&json, "pooling", facts->model.sentence.pooling);
+    json_writer_string(&json, "quantization", facts->quantization);
+    add_metadata(&json, facts->weights.items[0].checkpoint);
     if (options->tensors)
-        add_tensors(&out, &facts->weights);
-    buffer_add_char(&out, '}');
+        add_tensors(&json, &facts->weights);
+    json_writer_end(&json);
     puts(out.data);
     buffer_release(&out);
 }
@@ -283,7 +272,7 @@ static void print_json(const struct inspect_options *options, const struct facts
 static void add_fact(struct table *table, const char *name, const char *value)
 {
     table_add(table, name);
-    table_add(table, value ? value : "-");
+    table_add(table, value);
 }
 
 static void add_experts(struct table *table, const struct facts *facts)
@@ -304,13 +293,12 @@ static void add_experts(struct table *table, const struct facts *facts)
 
 static void add_sizes(struct table *table, const struct facts *facts)
 {
-    char size[TERMINAL_SIZE_MAX];
+    char size[SIZE_TEXT_MAX];
     size_t n_files = model_components_n_files(&facts->weights);
     struct buffer text = {0};
 
-    buffer_format(&text, "%zu", facts->n_parameters);
-    add_fact(table, "parameters", text.data);
-    buffer_clear(&text);
+    table_add(table, "parameters");
+    table_add_count(table, facts->n_parameters);
     for (size_t d = 0; d < N_DTYPES; d++)
         if (facts->n_by_dtype[d])
             buffer_format(&text, "%s%s (%zu tensor%s)", text.size ? ", " : "",
@@ -318,7 +306,7 @@ static void add_sizes(struct table *table, const struct facts *facts)
                           facts->n_by_dtype[d] == 1 ? "" : "s");
     add_fact(table, "dtypes", text.data);
     buffer_clear(&text);
-    buffer_format(&text, "%s in %zu file%s", terminal_size(size, facts->size_bytes),
+    buffer_format(&text, "%s in %zu file%s", size_text(size, facts->size_bytes),
                   n_files, n_files == 1 ? "" : "s");
     add_fact(table, "size", text.data);
     buffer_release(&text);
@@ -343,7 +331,10 @@ static void add_row(struct table *table, const struct model_component *component
 
 static void print_tensors(const struct model_components *weights)
 {
-    struct table table = {.columns = "llll"};
+    static const struct table_column columns[] = {
+        {.side = TABLE_LEFT}, {.side = TABLE_LEFT}, {.side = TABLE_LEFT}, {.side = TABLE_LEFT},
+    };
+    struct table table = TABLE(columns);
 
     for (size_t c = 0; c < weights->n_items; c++)
         for (size_t i = 0; i < weights->items[c].checkpoint->n_tensors; i++)
@@ -357,7 +348,7 @@ static void print_text(const struct inspect_options *options, const struct facts
 {
     const struct checkpoint *checkpoint = facts->weights.items[0].checkpoint;
     const struct config *config = &facts->model.config;
-    struct table table = {.columns = "ll"};
+    struct table table = TABLE(table_facts);
     struct buffer text = {0};
 
     add_fact(&table, "path", options->common.operands[0]);

@@ -6,8 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/buffer.h"
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "base/memory.h"
 #include "eval/examples.h"
 #include "eval/loss_weights.h"
@@ -247,37 +246,35 @@ static void find_weights(const struct judging *judging, double *losses, double *
         weights[i] *= 1 - alpha_of(options);
 }
 
-static void add_examples(const struct judging *judging, struct buffer *out)
+static void add_examples(const struct judging *judging, struct json_writer *json)
 {
-    buffer_add_text(out, ",\"examples\":[");
+    json_writer_array(json, "examples");
     for (size_t e = 0; e < judging->examples.n_items; e++) {
-        buffer_format(out, "%s{\"line\":%zu,\"losses\":[", e ? "," : "",
-                      judging->examples.items[e].number);
-        for (size_t i = judging->first; i < judging->merge->n_models; i++) {
-            buffer_add_text(out, i > judging->first ? "," : "");
-            json_add_number(out, judging->losses[i].items[e].loss);
-        }
-        buffer_add_text(out, "]}");
+        json_writer_object(json, NULL);
+        json_writer_size(json, "line", judging->examples.items[e].number);
+        json_writer_array(json, "losses");
+        for (size_t i = judging->first; i < judging->merge->n_models; i++)
+            json_writer_double(json, NULL, judging->losses[i].items[e].loss);
+        json_writer_end(json);
+        json_writer_end(json);
     }
-    buffer_add_char(out, ']');
+    json_writer_end(json);
 }
 
 /* What the JSON object has besides that of `mix`. */
-static void add_members(const struct judging *judging, struct buffer *out)
+static void add_members(const void *context, struct json_writer *json)
 {
+    const struct judging *judging = context;
     const struct mix_data_options *options = judging->options;
 
-    buffer_add_text(out, ",\"temperature\":");
-    json_add_number(out, options->temperature);
+    json_writer_double(json, "temperature", options->temperature);
     if (options->target) {
-        buffer_add_text(out, ",\"target\":");
-        json_add_string(out, options->target);
-        buffer_add_text(out, ",\"alpha\":");
-        json_add_number(out, alpha_of(options));
+        json_writer_string(json, "target", options->target);
+        json_writer_double(json, "alpha", alpha_of(options));
     }
-    buffer_format(out, ",\"n_examples\":%zu", judging->examples.n_items);
+    json_writer_size(json, "n_examples", judging->examples.n_items);
     if (options->each)
-        add_examples(judging, out);
+        add_examples(judging, json);
 }
 
 /* ---- the command ---- */
@@ -331,25 +328,22 @@ static int run_judging(struct judging *judging, struct error *err)
     const struct mix_data_options *options = judging->options;
     size_t n = judging->merge->n_models;
     double *losses = memory_zalloc(n, sizeof *losses), *weights = memory_zalloc(n, sizeof *weights);
-    struct buffer members = {0};
     int rc = -1;
 
     judging->losses = memory_zalloc(n, sizeof *judging->losses);
     if (check_models(judging, err) == 0 && check_space(judging, err) == 0 &&
         judge_all(judging, err) == 0) {
         struct mixing mixing = {.options = &options->mixing, .common = &options->common,
-                                .merge = judging->merge, .weights = weights, .losses = losses};
+                                .merge = judging->merge, .weights = weights, .losses = losses,
+                                .add_members = add_members, .context = judging};
 
         find_weights(judging, losses, weights);
-        add_members(judging, &members);
-        mixing.json_members = members.data;
         rc = 0;
         if (options->weights_only)
             mixing_show_weights(&mixing);
         else
             rc = mixing_run(&mixing, err);
     }
-    buffer_release(&members);
     free(losses);
     free(weights);
     return rc;

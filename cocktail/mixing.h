@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/json_writer.h"
 #include "mix/merge.h"
 
 #include "options.h"
@@ -49,7 +50,9 @@ struct mixing { /* all borrowed */
     struct merge *merge;
     const double *weights;    /* [merge->n_models] */
     const double *losses;     /* [merge->n_models], NAN: has none; NULL: there are none */
-    const char *json_members; /* more of the JSON object, ",\"temperature\":5"; or NULL */
+    /* Adds members to the JSON object; NULL: no more. */
+    void (*add_members)(const void *context, struct json_writer *json);
+    const void *context;
 };
 
 /* Writes the mix and shows the result, or, with --dry-run, shows the plan. */

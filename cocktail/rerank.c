@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 
@@ -178,11 +178,13 @@ static void print_ranking(const struct ranking *ranking, bool as_json)
 
         buffer_clear(&line);
         if (as_json) {
-            buffer_format(&line, "{\"line\":%zu,\"score\":", passage->line);
-            json_add_number(&line, passage->score);
-            buffer_add_text(&line, ",\"text\":");
-            json_add_bytes(&line, passage->text, passage->n);
-            buffer_add_char(&line, '}');
+            struct json_writer json = {.out = &line};
+
+            json_writer_object(&json, NULL);
+            json_writer_size(&json, "line", passage->line);
+            json_writer_double(&json, "score", passage->score);
+            json_writer_bytes(&json, "text", passage->text, passage->n);
+            json_writer_end(&json);
         } else {
             buffer_format(&line, "%.4f\t", (double)passage->score);
             utf8_add_printable(&line, passage->text, passage->n);

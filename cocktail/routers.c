@@ -3,16 +3,17 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "eval/examples.h"
 #include "eval/losses.h"
 #include "eval/router_watch.h"
+#include "report/router_plots.h"
+#include "report/router_report.h"
+#include "report/table.h"
 #include "text/vocabulary.h"
 
 #include "command.h"
 #include "loaded_model.h"
-#include "router_plots.h"
-#include "router_report.h"
 #include "terminal.h"
 
 struct routers_options {
@@ -58,32 +59,39 @@ static void print_json(const struct routers_options *options, const struct route
 {
     const struct router_models *models = &routers->models;
     struct buffer out = {0};
+    struct json_writer json = {.out = &out};
 
-    buffer_format(&out, "{\"n_examples\":%zu,\"models\":[", routers->examples.n_items);
+    json_writer_object(&json, NULL);
+    json_writer_size(&json, "n_examples", routers->examples.n_items);
+    json_writer_array(&json, "models");
     for (size_t i = 0; i < models->n; i++) {
-        buffer_format(&out, "%s{\"model\":", i ? "," : "");
-        json_add_string(&out, models->watches[i]->name);
-        buffer_add_text(&out, ",\"routers\":");
-        router_report_add_json(&out, models->watches[i], false);
-        buffer_add_char(&out, '}');
+        json_writer_object(&json, NULL);
+        json_writer_string(&json, "model", models->watches[i]->name);
+        router_report_add_json(&json, "routers", models->watches[i], false);
+        json_writer_end(&json);
     }
-    buffer_add_char(&out, ']');
-    if (models->n > 1) {
-        buffer_add_text(&out, ",\"agreement\":");
-        router_report_add_json(&out, models->watches[1], true);
-    }
-    if (options->svg) {
-        buffer_add_text(&out, ",\"svg\":");
-        json_add_string(&out, options->svg);
-    }
-    buffer_add_char(&out, '}');
+    json_writer_end(&json);
+    if (models->n > 1)
+        router_report_add_json(&json, "agreement", models->watches[1], true);
+    if (options->svg)
+        json_writer_string(&json, "svg", options->svg);
+    json_writer_end(&json);
     puts(out.data);
+    buffer_release(&out);
+}
+
+static void print_csv(const struct routers *routers)
+{
+    struct buffer out = {0};
+
+    router_report_add_csv(&out, routers->models.watches, routers->models.n);
+    fwrite(out.data, 1, out.size, stdout);
     buffer_release(&out);
 }
 
 static void print_name(const char *what, const char *name)
 {
-    struct table table = {.columns = "ll"};
+    struct table table = TABLE(table_facts);
 
     table_add(&table, what);
     table_add(&table, name);
@@ -99,11 +107,11 @@ static void print_text(const struct routers_options *options, const struct route
         if (i)
             putchar('\n');
         print_name(models->n == 1 ? "model" : i ? "B" : "A", models->watches[i]->name);
-        router_report_print(models->watches[i], false);
+        router_report_print(models->watches[i], false, stdout);
     }
     if (models->n > 1) {
         fputs("\nagreement of B with A\n", stdout);
-        router_report_print_agreement(models->watches[1]);
+        router_report_print_agreement(models->watches[1], stdout);
     }
     if (options->svg) {
         putchar('\n');
@@ -116,7 +124,7 @@ static void print(const struct routers_options *options, const struct routers *r
     if (options->common.json)
         print_json(options, routers);
     else if (options->csv)
-        router_report_print_csv(routers->models.watches, routers->models.n);
+        print_csv(routers);
     else
         print_text(options, routers);
 }

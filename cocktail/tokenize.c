@@ -2,8 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digits.h"
 #include "base/folder.h"
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "base/line_reader.h"
 #include "base/utf8.h"
 #include "text/ids.h"
@@ -46,40 +47,46 @@ static const struct option_row rows[] = {
 
 /* ---- printing ---- */
 
-/* There are millions of them: too many for printf. */
-static void add_id(struct buffer *out, uint32_t id)
+static void add_json(struct buffer *out, const struct tokenizer *tokenizer,
+                     const struct encoding *encoding)
 {
-    char digits[10];
-    size_t at = sizeof digits;
+    struct json_writer json = {.out = out};
 
-    do
-        digits[--at] = (char)('0' + id % 10);
-    while ((id /= 10) > 0);
-    buffer_add(out, digits + at, sizeof digits - at);
+    json_writer_object(&json, NULL);
+    json_writer_array(&json, "ids");
+    for (size_t i = 0; i < encoding->n_ids; i++)
+        json_writer_size(&json, NULL, encoding->ids[i]);
+    json_writer_end(&json);
+    json_writer_array(&json, "tokens");
+    for (size_t i = 0; i < encoding->n_ids; i++) {
+        size_t length = 0;
+        const char *token = tokenizer_token(tokenizer, encoding->ids[i], &length);
+
+        json_writer_bytes(&json, NULL, token ? token : "", length);
+    }
+    json_writer_end(&json);
+    json_writer_end(&json);
 }
 
-static void add_ids(struct buffer *out, const struct encoding *encoding, char separator)
+static void add_ids(struct buffer *out, const struct encoding *encoding)
 {
     for (size_t i = 0; i < encoding->n_ids; i++) {
         if (i)
-            buffer_add_char(out, separator);
-        add_id(out, encoding->ids[i]);
+            buffer_add_char(out, ' ');
+        digits_add(out, encoding->ids[i]);
     }
 }
 
 static void add_tokens(struct buffer *out, const struct tokenizer *tokenizer,
-                       const struct encoding *encoding, bool as_json)
+                       const struct encoding *encoding)
 {
     for (size_t i = 0; i < encoding->n_ids; i++) {
         size_t length = 0;
         const char *token = tokenizer_token(tokenizer, encoding->ids[i], &length);
 
         if (i)
-            buffer_add_char(out, as_json ? ',' : ' ');
-        if (as_json)
-            json_add_bytes(out, token ? token : "", length);
-        else
-            utf8_add_printable(out, token ? token : "", length);
+            buffer_add_char(out, ' ');
+        utf8_add_printable(out, token ? token : "", length);
     }
 }
 
@@ -88,17 +95,12 @@ static void print_encoding(const struct tokenize_options *options,
                            struct buffer *out)
 {
     buffer_clear(out);
-    if (options->common.json) {
-        buffer_add_text(out, "{\"ids\":[");
-        add_ids(out, encoding, ',');
-        buffer_add_text(out, "],\"tokens\":[");
-        add_tokens(out, tokenizer, encoding, true);
-        buffer_add_text(out, "]}");
-    } else if (options->tokens) {
-        add_tokens(out, tokenizer, encoding, false);
-    } else {
-        add_ids(out, encoding, ' ');
-    }
+    if (options->common.json)
+        add_json(out, tokenizer, encoding);
+    else if (options->tokens)
+        add_tokens(out, tokenizer, encoding);
+    else
+        add_ids(out, encoding);
     buffer_add_char(out, '\n');
     fwrite(out->data, 1, out->size, stdout);
 }
@@ -138,20 +140,21 @@ static int encode_all(const struct tokenize_options *options, const struct token
 
 /* ---- decoding ---- */
 
-static void print_text(const struct tokenize_options *options, struct buffer *text)
+static void print_text(const struct tokenize_options *options, const struct buffer *text)
 {
-    if (options->common.json) {
-        struct buffer out = {0};
+    struct buffer out = {0};
+    struct json_writer json = {.out = &out};
 
-        buffer_add_text(&out, "{\"text\":");
-        json_add_bytes(&out, text->size ? text->data : "", text->size);
-        buffer_add_char(&out, '}');
-        puts(out.data);
-        buffer_release(&out);
+    if (options->common.json) {
+        json_writer_object(&json, NULL);
+        json_writer_bytes(&json, "text", text->size ? text->data : "", text->size);
+        json_writer_end(&json);
     } else {
-        fwrite(text->data, 1, text->size, stdout);
-        putchar('\n');
+        buffer_add(&out, text->data, text->size);
     }
+    buffer_add_char(&out, '\n');
+    fwrite(out.data, 1, out.size, stdout);
+    buffer_release(&out);
 }
 
 static int decode_all(const struct tokenize_options *options, const struct tokenizer *tokenizer,
