@@ -12,6 +12,7 @@
 
 #include "command.h"
 #include "model_argument.h"
+#include "option_blocks.h"
 #include "terminal.h"
 
 struct diff_options {
@@ -24,8 +25,7 @@ static const struct option_row rows[] = {
      "one row per tensor instead of one per layer"},
     {0, "exit-code", OPTION_FLAG, offsetof(struct diff_options, exit_code), NULL,
      "exit with 7 when they differ"},
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct diff_options, follow_symlinks), NULL,
-     "follow symbolic links out of the model directories"},
+    OPTION_FOLLOW_SYMLINKS(struct diff_options, follow_symlinks, "directories"),
     OPTIONS_COMMON,
 };
 

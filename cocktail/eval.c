@@ -13,44 +13,42 @@
 
 #include "command.h"
 #include "loaded_model.h"
+#include "option_blocks.h"
 #include "terminal.h"
 
 struct eval_options {
     struct common_options common;
     const char *examples, *task, *type, *pooling, *capacity;
     size_t batch_size, max_length, n_negatives, seed;
-    double temperature;
+    double similarity_temperature;
     bool each, routers, csv, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
-    {0, "examples", OPTION_PATH, offsetof(struct eval_options, examples), "FILE",
-     "JSON Lines, or a JSON list; - is stdin"},
-    {0, "task", OPTION_TEXT, offsetof(struct eval_options, task), "NAME",
-     "which list of a FILE that is an object of lists"},
+    OPTIONS_EXAMPLES(struct eval_options),
     {0, "each", OPTION_FLAG, offsetof(struct eval_options, each), NULL,
      "print the loss of each example too"},
     {0, "routers", OPTION_FLAG, offsetof(struct eval_options, routers), NULL,
      "show how routers send tokens to experts too"},
     {0, "csv", OPTION_FLAG, offsetof(struct eval_options, csv), NULL,
      "print what --routers shows, and only that, as CSV"},
-    {0, "batch-size", OPTION_COUNT, offsetof(struct eval_options, batch_size), "N",
-     "examples at once (8)"},
-    {0, "max-input-length", OPTION_COUNT, offsetof(struct eval_options, max_length), "N",
-     "cut texts at N tokens (2048)"},
-    {0, "neg-number", OPTION_COUNT, offsetof(struct eval_options, n_negatives), "N",
-     "negatives of a query; more are thinned (7)"},
-    {0, "seed", OPTION_COUNT, offsetof(struct eval_options, seed), "N",
-     "which negatives are left (1)"},
-    {0, "similarity-temperature", OPTION_NUMBER, offsetof(struct eval_options, temperature), "T",
-     "what cosines are divided by (0.05)"},
+    OPTIONS_EXAMPLE_BATCHES(struct eval_options, "8"),
+    OPTIONS_RANKING_LOSS(struct eval_options),
     OPTION_POOLING(struct eval_options, pooling),
-    {0, "type", OPTION_CHOICE, offsetof(struct eval_options, type),
-     "decoder|encoder|reranker|encoder-decoder", "what the model is (from config.json)"},
+    OPTION_TYPE(struct eval_options, type, "decoder|encoder|reranker|encoder-decoder",
+                "what the model is (from config.json)"),
     OPTION_CAPACITY(struct eval_options),
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct eval_options, follow_symlinks), NULL,
-     "follow symbolic links out of the model directory"},
+    OPTION_FOLLOW_SYMLINKS(struct eval_options, follow_symlinks, "directory"),
     OPTIONS_COMMON,
+};
+
+static const struct option_rule rules[] = {
+    RULE_EXAMPLES,
+    RULE_SIMILARITY_TEMPERATURE,
+    {.type = RULE_WITH, .options = "csv|routers",
+     .message = "--csv is for what routers do: it needs --routers"},
+    RULE_CSV,
+    {0},
 };
 
 struct evaluation {
@@ -189,19 +187,6 @@ static void print(const struct eval_options *options, const struct evaluation *e
 
 /* ---- the command ---- */
 
-static int check_options(const struct eval_options *options, struct error *err)
-{
-    if (!options->examples)
-        return error_set(err, ERROR_USAGE, "say on what: --examples FILE");
-    if (options->temperature < 1e-9)
-        return error_set(err, ERROR_USAGE, "--similarity-temperature must be at least 1e-9");
-    if (options->csv && !options->routers)
-        return error_set(err, ERROR_USAGE, "--csv is for what routers do: it needs --routers");
-    if (options->csv && options->common.json)
-        return error_set(err, ERROR_USAGE, "--csv and --json: one of them");
-    return 0;
-}
-
 static int load(struct evaluation *evaluation, const struct eval_options *options,
                 struct notices *notices, struct error *err)
 {
@@ -243,7 +228,7 @@ static int compute(struct evaluation *evaluation, const struct eval_options *opt
     const struct losses_options how = {
         .batch_size = options->batch_size,
         .max_length = options->max_length,
-        .temperature = options->temperature,
+        .temperature = options->similarity_temperature,
         .follower = options->routers ? router_watch_follower(routers) : (struct pass_follower){0},
         .progress = &shown.progress,
     };
@@ -261,10 +246,8 @@ static int evaluate(const struct eval_options *options, struct error *err)
 {
     struct evaluation evaluation = {0};
     struct notices notices = {0};
-    int rc = check_options(options, err);
+    int rc = load(&evaluation, options, &notices, err);
 
-    if (rc == 0)
-        rc = load(&evaluation, options, &notices, err);
     if (rc == 0)
         rc = compute(&evaluation, options, &notices, err);
     if (rc == 0) {
@@ -283,7 +266,8 @@ static int evaluate(const struct eval_options *options, struct error *err)
 static int run(int argc, char **argv, struct error *err)
 {
     struct eval_options options = {
-        .batch_size = 8, .max_length = 2048, .n_negatives = 7, .seed = 1, .temperature = 0.05,
+        .batch_size = 8, .max_length = 2048, .n_negatives = 7, .seed = 1,
+        .similarity_temperature = 0.05,
     };
     int rc = command_parse(&command_eval, argc, argv, &options, err);
 
@@ -300,5 +284,6 @@ const struct command command_eval = {
     .min_operands = 1,
     .max_operands = 1,
     .rows = rows,
+    .rules = rules,
     .run = run,
 };

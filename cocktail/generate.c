@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "loaded_model.h"
+#include "option_blocks.h"
 #include "output.h"
 
 struct generate_command_options {
@@ -34,11 +35,10 @@ static const struct option_row rows[] = {
      "another seed, another text (1)"},
     {0, "stop", OPTION_TEXT, offsetof(struct generate_command_options, stop), "TEXT",
      "stop before this text"},
-    {0, "type", OPTION_CHOICE, offsetof(struct generate_command_options, type),
-     "decoder|encoder-decoder", "what the model is (from config.json)"},
+    OPTION_TYPE(struct generate_command_options, type, "decoder|encoder-decoder",
+                "what the model is (from config.json)"),
     OPTION_CAPACITY(struct generate_command_options),
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct generate_command_options, follow_symlinks),
-     NULL, "follow symbolic links out of the model directory"},
+    OPTION_FOLLOW_SYMLINKS(struct generate_command_options, follow_symlinks, "directory"),
     OPTIONS_COMMON,
 };
 

@@ -16,6 +16,7 @@
 
 #include "command.h"
 #include "model_argument.h"
+#include "option_blocks.h"
 #include "terminal.h"
 
 struct inspect_options {
@@ -26,8 +27,7 @@ struct inspect_options {
 static const struct option_row rows[] = {
     {0, "tensors", OPTION_FLAG, offsetof(struct inspect_options, tensors), NULL,
      "list the tensors"},
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct inspect_options, follow_symlinks), NULL,
-     "follow symbolic links out of the model directory"},
+    OPTION_FOLLOW_SYMLINKS(struct inspect_options, follow_symlinks, "directory"),
     OPTIONS_COMMON,
 };
 

@@ -9,6 +9,7 @@
 #include "base/json_writer.h"
 #include "mix/merge.h"
 
+#include "option_blocks.h"
 #include "options.h"
 
 struct mixing_options {
@@ -23,8 +24,8 @@ struct mixing_options {
 #define OPTIONS_MIXING(type_name)                                                                 \
     {'o', "output", OPTION_PATH, offsetof(type_name, mixing.output), "DIR",                       \
      "where to put the mixed model"},                                                             \
-    {0, "type", OPTION_CHOICE, offsetof(type_name, mixing.type),                                  \
-     "decoder|encoder|reranker|encoder-decoder", "what the models are (from config.json)"},       \
+    OPTION_TYPE(type_name, mixing.type, "decoder|encoder|reranker|encoder-decoder",               \
+                "what the models are (from config.json)"),                                        \
     {0, "dtype", OPTION_CHOICE, offsetof(type_name, mixing.dtype), "f32|f16|bf16",                \
      "store every floating tensor so (as the first model has it)"},                               \
     {0, "shard-size", OPTION_SIZE, offsetof(type_name, mixing.shard_bytes), "SIZE",               \
@@ -36,8 +37,7 @@ struct mixing_options {
      "replace the checkpoint at DIR"},                                                            \
     {0, "dry-run", OPTION_FLAG, offsetof(type_name, mixing.dry_run), NULL,                        \
      "check everything and show the plan, write nothing"},                                        \
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(type_name, mixing.follow_symlinks), NULL,        \
-     "follow symbolic links out of the model directories"}
+    OPTION_FOLLOW_SYMLINKS(type_name, mixing.follow_symlinks, "directories")
 
 /* Whether there may be an output, before models are fetched for it; merge_open looks again. */
 int mixing_check_output(const struct mixing_options *options, struct error *err);

@@ -14,6 +14,7 @@
 
 #include "command.h"
 #include "loaded_model.h"
+#include "option_blocks.h"
 #include "terminal.h"
 
 struct routers_options {
@@ -24,26 +25,27 @@ struct routers_options {
 };
 
 static const struct option_row rows[] = {
-    {0, "examples", OPTION_PATH, offsetof(struct routers_options, examples), "FILE",
-     "JSON Lines, or a JSON list; - is stdin"},
-    {0, "task", OPTION_TEXT, offsetof(struct routers_options, task), "NAME",
-     "which list of a FILE that is an object of lists"},
+    OPTIONS_EXAMPLES(struct routers_options),
     {0, "csv", OPTION_FLAG, offsetof(struct routers_options, csv), NULL,
      "print one table of all layers as CSV"},
     {0, "svg", OPTION_PATH, offsetof(struct routers_options, svg), "DIR",
      "draw plots into a new directory"},
     {'f', "force", OPTION_FLAG, offsetof(struct routers_options, force), NULL,
      "replace the plots in DIR"},
-    {0, "batch-size", OPTION_COUNT, offsetof(struct routers_options, batch_size), "N",
-     "examples at once (8)"},
-    {0, "max-input-length", OPTION_COUNT, offsetof(struct routers_options, max_length), "N",
-     "cut texts at N tokens (2048)"},
-    {0, "type", OPTION_CHOICE, offsetof(struct routers_options, type),
-     "decoder|encoder-decoder", "what the models are (from config.json)"},
+    OPTIONS_EXAMPLE_BATCHES(struct routers_options, "8"),
+    OPTION_TYPE(struct routers_options, type, "decoder|encoder-decoder",
+                "what the models are (from config.json)"),
     OPTION_CAPACITY(struct routers_options),
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct routers_options, follow_symlinks), NULL,
-     "follow symbolic links out of the model directory"},
+    OPTION_FOLLOW_SYMLINKS(struct routers_options, follow_symlinks, "directory"),
     OPTIONS_COMMON,
+};
+
+static const struct option_rule rules[] = {
+    RULE_EXAMPLES,
+    RULE_CSV,
+    {.type = RULE_WITH, .options = "force|svg",
+     .message = "--force replaces plots: it needs --svg DIR"},
+    {0},
 };
 
 struct routers {
@@ -130,17 +132,6 @@ static void print(const struct routers_options *options, const struct routers *r
 }
 
 /* ---- the command ---- */
-
-static int check_options(const struct routers_options *options, struct error *err)
-{
-    if (!options->examples)
-        return error_set(err, ERROR_USAGE, "say on what: --examples FILE");
-    if (options->csv && options->common.json)
-        return error_set(err, ERROR_USAGE, "--csv and --json: one of them");
-    if (options->force && !options->svg)
-        return error_set(err, ERROR_USAGE, "--force replaces plots: it needs --svg DIR");
-    return options->svg ? router_plots_check(options->svg, options->force, err) : 0;
-}
 
 /* The ids of a text must mean the same to both. A second model without tokenizer takes the word of
  * the first. */
@@ -234,7 +225,7 @@ static int show(const struct routers_options *options, struct error *err)
 {
     struct routers routers = {0};
     struct notices notices = {0};
-    int rc = check_options(options, err);
+    int rc = options->svg ? router_plots_check(options->svg, options->force, err) : 0;
 
     if (rc == 0)
         rc = load(&routers, options, &notices, err);
@@ -273,5 +264,6 @@ const struct command command_routers = {
     .min_operands = 1,
     .max_operands = 2,
     .rows = rows,
+    .rules = rules,
     .run = run,
 };

@@ -13,6 +13,7 @@
 #include "command.h"
 #include "id_line.h"
 #include "model_argument.h"
+#include "option_blocks.h"
 #include "text_input.h"
 
 struct tokenize_options {
@@ -26,12 +27,9 @@ static const struct option_row rows[] = {
      "print ids, one line a text (the default)"},
     {0, "tokens", OPTION_FLAG, offsetof(struct tokenize_options, tokens), NULL,
      "print the pieces instead of the ids"},
-    {0, "lines", OPTION_FLAG, offsetof(struct tokenize_options, lines), NULL,
-     "every line is a text"},
-    {0, "whole", OPTION_FLAG, offsetof(struct tokenize_options, whole), NULL,
-     "every file is one text (the default)"},
-    {0, "jsonl", OPTION_FLAG, offsetof(struct tokenize_options, jsonl), NULL,
-     "every line is a JSON string or {\"text\", \"pair\"}"},
+    OPTIONS_TEXT_FORM(struct tokenize_options, "every line is a text",
+                      "every file is one text (the default)",
+                      "every line is a JSON string or {\"text\", \"pair\"}"),
     {0, "no-special", OPTION_FLAG, offsetof(struct tokenize_options, no_special), NULL,
      "add no special tokens"},
     {0, "max-length", OPTION_COUNT, offsetof(struct tokenize_options, max_length), "N",
@@ -40,9 +38,15 @@ static const struct option_row rows[] = {
      "read lines of ids and print their text"},
     {0, "skip-special", OPTION_FLAG, offsetof(struct tokenize_options, skip_special), NULL,
      "with --decode: leave special tokens out"},
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct tokenize_options, follow_symlinks), NULL,
-     "follow symbolic links out of the model directory"},
+    OPTION_FOLLOW_SYMLINKS(struct tokenize_options, follow_symlinks, "directory"),
     OPTIONS_COMMON,
+};
+
+static const struct option_rule rules[] = {
+    RULE_TEXT_FORM,
+    {.type = RULE_EXCLUDE, .options = "ids|tokens|json"},
+    {.type = RULE_WITH, .options = "skip-special|decode"},
+    {0},
 };
 
 /* ---- printing ---- */
@@ -186,17 +190,6 @@ static int decode_all(const struct tokenize_options *options, const struct token
 
 /* ---- the command ---- */
 
-static int check_options(const struct tokenize_options *options, struct error *err)
-{
-    if (options->lines + options->whole + options->jsonl > 1)
-        return error_set(err, ERROR_USAGE, "--lines, --whole and --jsonl exclude each other");
-    if (options->ids + options->tokens + options->common.json > 1)
-        return error_set(err, ERROR_USAGE, "--ids, --tokens and --json exclude each other");
-    if (options->skip_special && !options->decode)
-        return error_set(err, ERROR_USAGE, "--skip-special goes with --decode");
-    return 0;
-}
-
 static int tokenize(const struct tokenize_options *options, struct error *err)
 {
     const struct common_options *common = &options->common;
@@ -205,8 +198,6 @@ static int tokenize(const struct tokenize_options *options, struct error *err)
     char *path;
     int rc = -1;
 
-    if (check_options(options, err))
-        return -1;
     path = model_argument_find(common->operands[0], HUB_NEED_TEXTS, common, err);
     folder = path ? folder_open(path, options->follow_symlinks, err) : NULL;
     if (folder && strcmp(path, common->operands[0]) != 0)
@@ -245,5 +236,6 @@ const struct command command_tokenize = {
     .min_operands = 1,
     .max_operands = SIZE_MAX,
     .rows = rows,
+    .rules = rules,
     .run = run,
 };
