@@ -46,7 +46,7 @@ static void print_json(const struct hub_snapshot *snapshot, const struct table *
     json_writer_object(&json, NULL);
     json_writer_string(&json, "path", snapshot->path);
     json_writer_string(&json, "revision", snapshot->commit);
-    table_add_json(files, &json, "files");
+    table_write_json(files, &json, "files");
     json_writer_end(&json);
     puts(out.data);
     buffer_release(&out);

@@ -156,7 +156,7 @@ void router_report_add_csv(struct buffer *out, const struct router_watch *const 
         for (size_t g = 0; g < watches[w]->n_groups; g++)
             for (size_t i = 0; i < watches[w]->groups[g].n_routers; i++)
                 add_layer(&table, watches[w], watches[w]->groups[g].routers[i]);
-    table_add_csv(&table, out);
+    table_write_csv(&table, out);
     table_release(&table);
     free(columns);
 }

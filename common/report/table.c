@@ -13,9 +13,9 @@
 #include "size_text.h"
 
 struct table_cell {
-    enum cell_kind { CELL_MISSING, CELL_TEXT, CELL_COUNT, CELL_SIZE, CELL_REAL } kind;
+    enum cell_kind { CELL_MISSING, CELL_TEXT, CELL_COUNT, CELL_SIZE, CELL_REAL, CELL_JSON } kind;
     union {
-        char *text; /* owned */
+        char *text; /* owned; of CELL_JSON too */
         size_t n;
         double real;
     };
@@ -59,6 +59,11 @@ void table_add_real(struct table *table, double value)
     add_cell(table, (struct table_cell){.kind = CELL_REAL, .real = value});
 }
 
+void table_add_json(struct table *table, const char *text)
+{
+    add_cell(table, (struct table_cell){.kind = CELL_JSON, .text = memory_copy(text)});
+}
+
 void table_add_missing(struct table *table)
 {
     add_cell(table, (struct table_cell){.kind = CELL_MISSING});
@@ -67,7 +72,7 @@ void table_add_missing(struct table *table)
 void table_release(struct table *table)
 {
     for (size_t i = 0; i < table->n_cells; i++)
-        if (table->cells[i].kind == CELL_TEXT)
+        if (table->cells[i].kind == CELL_TEXT || table->cells[i].kind == CELL_JSON)
             free(table->cells[i].text);
     free(table->cells);
     table->cells = NULL;
@@ -86,6 +91,7 @@ static void add_shown(struct buffer *out, const struct table_column *column,
         buffer_add_char(out, '-');
         return;
     case CELL_TEXT:
+    case CELL_JSON:
         utf8_add_printable(out, cell->text, strlen(cell->text));
         return;
     case CELL_COUNT:
@@ -188,7 +194,7 @@ static void add_line(struct buffer *out, const struct table *table, const struct
     buffer_add_char(out, '\n');
 }
 
-void table_add_lines(const struct table *table, struct buffer *out)
+void table_write_text(const struct table *table, struct buffer *out)
 {
     struct shown shown;
 
@@ -204,7 +210,7 @@ void table_print(const struct table *table, FILE *out)
 {
     struct buffer lines = {0};
 
-    table_add_lines(table, &lines);
+    table_write_text(table, &lines);
     if (lines.size)
         fwrite(lines.data, 1, lines.size, out);
     buffer_release(&lines);
@@ -233,6 +239,7 @@ static void add_csv_cell(struct buffer *out, const struct table_cell *cell)
     case CELL_MISSING:
         return;
     case CELL_TEXT:
+    case CELL_JSON:
         add_csv_text(out, cell->text);
         return;
     case CELL_COUNT:
@@ -266,7 +273,7 @@ static void add_csv_line(struct buffer *out, const struct table *table,
     buffer_add_char(out, '\n');
 }
 
-void table_add_csv(const struct table *table, struct buffer *out)
+void table_write_csv(const struct table *table, struct buffer *out)
 {
     add_csv_line(out, table, NULL);
     for (size_t i = 0; i < table->n_cells; i += table->n_columns)
@@ -292,10 +299,13 @@ static void add_json_cell(struct json_writer *json, const char *key,
     case CELL_REAL:
         json_writer_double(json, key, cell->real);
         return;
+    case CELL_JSON:
+        json_writer_raw(json, key, cell->text);
+        return;
     }
 }
 
-void table_add_json(const struct table *table, struct json_writer *json, const char *key)
+void table_write_json(const struct table *table, struct json_writer *json, const char *key)
 {
     json_writer_array(json, key);
     for (size_t i = 0; i < table->n_cells; i++) {

@@ -42,15 +42,16 @@ void table_add(struct table *table, const char *text);
 void table_add_count(struct table *table, size_t n);
 void table_add_size(struct table *table, size_t size_bytes);
 void table_add_real(struct table *table, double value);
+void table_add_json(struct table *table, const char *text); /* a value that is JSON, as it is */
 void table_add_missing(struct table *table);
 void table_release(struct table *table);
 
 /* Cells as utf8_add_printable writes them; no blanks at the end of a line. */
-void table_add_lines(const struct table *table, struct buffer *out);
+void table_write_text(const struct table *table, struct buffer *out);
 void table_print(const struct table *table, FILE *out); /* the same */
 /* A line of keys, and one for each row. */
-void table_add_csv(const struct table *table, struct buffer *out);
+void table_write_csv(const struct table *table, struct buffer *out);
 /* An array with an object for each row. */
-void table_add_json(const struct table *table, struct json_writer *json, const char *key);
+void table_write_json(const struct table *table, struct json_writer *json, const char *key);
 
 #endif

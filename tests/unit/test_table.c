@@ -39,7 +39,7 @@ static void prints_text_in_columns(void)
     struct buffer out = {0};
 
     add_rows(&table);
-    table_add_lines(&table, &out);
+    table_write_text(&table, &out);
     CHECK(strcmp(out.data, "name        n      loss  size\n"
                            "a, \"b\"      7     -0.12  1.70 GB\n"
                            "caf\xc3\xa9    12345  2.50e+05  512 bytes\n"
@@ -54,7 +54,7 @@ static void prints_csv_with_numbers_in_full(void)
     struct buffer out = {0};
 
     add_rows(&table);
-    table_add_csv(&table, &out);
+    table_write_csv(&table, &out);
     CHECK(strcmp(out.data, "name,n_items,loss,size_bytes,hash\n"
                            "\"a, \"\"b\"\"\",7,-0.125,1700000000,f00\n"
                            "caf\xc3\xa9,12345,250000,512,\n"
@@ -70,7 +70,7 @@ static void prints_json_with_numbers_in_full(void)
     struct json_writer json = {.out = &out};
 
     add_rows(&table);
-    table_add_json(&table, &json, NULL);
+    table_write_json(&table, &json, NULL);
     CHECK(strcmp(out.data,
                  "[{\"name\":\"a, \\\"b\\\"\",\"n_items\":7,\"loss\":-0.125,"
                  "\"size_bytes\":1700000000,\"hash\":\"f00\"},"
@@ -78,6 +78,22 @@ static void prints_json_with_numbers_in_full(void)
                  "\"size_bytes\":512,\"hash\":null},"
                  "{\"name\":null,\"n_items\":null,\"loss\":null,\"size_bytes\":null,"
                  "\"hash\":\"\"}]") == 0);
+    buffer_release(&out);
+    table_release(&table);
+}
+
+static void takes_json_as_it_is(void)
+{
+    static const struct table_column shapes[] = {{.key = "shape", .side = TABLE_LEFT}};
+    struct table table = TABLE(shapes);
+    struct buffer out = {0};
+    struct json_writer json = {.out = &out};
+
+    table_add_json(&table, "[2,3]");
+    table_write_text(&table, &out);
+    table_write_csv(&table, &out);
+    table_write_json(&table, &json, NULL);
+    CHECK(strcmp(out.data, "[2,3]\nshape\n\"[2,3]\"\n[{\"shape\":[2,3]}]") == 0);
     buffer_release(&out);
     table_release(&table);
 }
@@ -93,7 +109,7 @@ static void leaves_out_columns_without_a_key(void)
     table_add(&table, "x");
     table_add_count(&table, 1);
     table_add(&table, "y");
-    table_add_csv(&table, &out);
+    table_write_csv(&table, &out);
     CHECK(strcmp(out.data, "b\n1\n") == 0);
     buffer_release(&out);
     table_release(&table);
@@ -110,7 +126,7 @@ static void shows_control_characters_and_has_no_head_without_labels(void)
     table_add_real(&table, 1.5);
     table_add(&table, "far");
     table_add_real(&table, 2e9);
-    table_add_lines(&table, &out);
+    table_write_text(&table, &out);
     CHECK(strcmp(out.data, "na\\x0ame\n"
                            "loss      1.5000\n"
                            "far       2e+09\n") == 0);
@@ -124,12 +140,12 @@ static void is_nothing_without_rows(void)
     struct buffer out = {0};
     struct json_writer json = {.out = &out};
 
-    table_add_lines(&without, &out);
+    table_write_text(&without, &out);
     CHECK(out.size == 0);
-    table_add_lines(&with_head, &out);
+    table_write_text(&with_head, &out);
     CHECK(strcmp(out.data, "name  n  loss  size\n") == 0);
     buffer_clear(&out);
-    table_add_json(&without, &json, NULL);
+    table_write_json(&without, &json, NULL);
     CHECK(strcmp(out.data, "[]") == 0);
     buffer_release(&out);
 }
@@ -151,6 +167,6 @@ static void shows_three_digits_of_a_size(void)
 }
 
 TESTS(TEST(prints_text_in_columns), TEST(prints_csv_with_numbers_in_full),
-      TEST(prints_json_with_numbers_in_full), TEST(leaves_out_columns_without_a_key),
+      TEST(prints_json_with_numbers_in_full), TEST(takes_json_as_it_is), TEST(leaves_out_columns_without_a_key),
       TEST(shows_control_characters_and_has_no_head_without_labels),
       TEST(is_nothing_without_rows), TEST(shows_three_digits_of_a_size))
