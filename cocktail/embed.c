@@ -14,9 +14,10 @@
 
 struct embed_options {
     struct common_options common;
+    struct text_form_options form;
     const char *type, *format, *prompt, *pooling, *capacity;
     size_t max_input_length, batch_size;
-    bool lines, whole, jsonl, follow_symlinks;
+    bool follow_symlinks;
 };
 
 static const struct option_row rows[] = {
@@ -151,9 +152,7 @@ static int embed_all(struct embedder *embedder, struct error *err)
 {
     const struct embed_options *options = embedder->options;
     const struct common_options *common = &options->common;
-    enum text_form form = options->jsonl   ? TEXT_JSONL
-                          : options->whole ? TEXT_WHOLE
-                                           : TEXT_LINES;
+    enum text_form form = text_form_choose(&options->form, TEXT_LINES);
     const struct text_batches_options how = {
         .prompt = embedder->prompt ? embedder->prompt->text : NULL,
         .has_types = embedder->loaded.model->spec.n_token_types > 1,

@@ -109,15 +109,6 @@ static void print_json(const struct eval_options *options, const struct evaluati
     buffer_release(&out);
 }
 
-static void print_csv(const struct router_watch *routers)
-{
-    struct buffer out = {0};
-
-    router_report_add_csv(&out, &routers, 1);
-    fwrite(out.data, 1, out.size, stdout);
-    buffer_release(&out);
-}
-
 static void print_each(const struct evaluation *evaluation)
 {
     const struct table_column columns[] = {
@@ -180,7 +171,7 @@ static void print(const struct eval_options *options, const struct evaluation *e
     if (options->common.json)
         print_json(options, evaluation);
     else if (options->csv)
-        print_csv(routers);
+        router_report_print_csv(&routers, 1, stdout);
     else
         print_text(options, evaluation);
 }

@@ -42,6 +42,11 @@ static const struct option_row rows[] = {
     OPTIONS_COMMON,
 };
 
+static const struct option_rule rules[] = {
+    {.type = RULE_NEEDED, .options = "prompt"},
+    {0},
+};
+
 struct writer {
     const struct generate_command_options *options;
     const struct tokenizer *tokenizer;
@@ -225,8 +230,6 @@ static int write_text(struct writer *writer, const struct loaded_model *loaded, 
 
 static int check_options(const struct generate_command_options *options, struct error *err)
 {
-    if (!options->prompt)
-        return error_set(err, ERROR_USAGE, "'generate' needs --prompt TEXT");
     if (options->temperature < 0)
         return error_set(err, ERROR_USAGE, "--temperature is at least 0, not %g",
                          options->temperature);
@@ -283,5 +286,6 @@ const struct command command_generate = {
     .min_operands = 1,
     .max_operands = 1,
     .rows = rows,
+    .rules = rules,
     .run = run,
 };

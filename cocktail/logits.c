@@ -15,9 +15,10 @@
 
 struct logits_options {
     struct common_options common;
+    struct text_form_options form;
     const char *format, *type, *capacity;
     size_t max_input_length;
-    bool from_ids, lines, whole, jsonl, follow_symlinks;
+    bool from_ids, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
@@ -127,9 +128,8 @@ static int read_input(const struct logits_options *options, const struct loaded_
                       struct texts *texts, struct error *err)
 {
     const struct common_options *common = &options->common;
-    enum text_form form = options->jsonl                      ? TEXT_JSONL
-                          : options->lines || options->from_ids ? TEXT_LINES
-                                                              : TEXT_WHOLE;
+    enum text_form form =
+        text_form_choose(&options->form, options->from_ids ? TEXT_LINES : TEXT_WHOLE);
     struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
     int rc = options->from_ids ? read_ids(texts, input, err)
                                : read_texts(texts, input, loaded->tokenizer, err);

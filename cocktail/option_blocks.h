@@ -28,11 +28,11 @@
     {0, "similarity-temperature", OPTION_NUMBER, offsetof(type_name, similarity_temperature),     \
      "T", "what cosines are divided by (0.05)"}
 
-/* What a text is: members lines, whole, jsonl. Rule: RULE_TEXT_FORM. */
+/* What a text is: a struct text_form_options form. Rule: RULE_TEXT_FORM. */
 #define OPTIONS_TEXT_FORM(type_name, of_lines, of_whole, of_jsonl)                                \
-    {0, "lines", OPTION_FLAG, offsetof(type_name, lines), NULL, of_lines},                        \
-    {0, "whole", OPTION_FLAG, offsetof(type_name, whole), NULL, of_whole},                        \
-    {0, "jsonl", OPTION_FLAG, offsetof(type_name, jsonl), NULL, of_jsonl}
+    {0, "lines", OPTION_FLAG, offsetof(type_name, form.lines), NULL, of_lines},                   \
+    {0, "whole", OPTION_FLAG, offsetof(type_name, form.whole), NULL, of_whole},                   \
+    {0, "jsonl", OPTION_FLAG, offsetof(type_name, form.jsonl), NULL, of_jsonl}
 
 /* Of "texts" or the like: members max_input_length, batch_size. */
 #define OPTION_MAX_INPUT_LENGTH(type_name, texts)                                                 \

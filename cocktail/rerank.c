@@ -15,9 +15,10 @@
 
 struct rerank_options {
     struct common_options common;
+    struct text_form_options form;
     const char *query, *prompt, *type, *capacity;
     size_t top, max_input_length, batch_size;
-    bool normalize, lines, whole, jsonl, follow_symlinks;
+    bool normalize, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
@@ -139,9 +140,7 @@ static int rank_all(const struct rerank_options *options, struct loaded_model *l
 {
     size_t max_tokens = text_limit(loaded->settings.max_tokens, loaded->model->spec.max_tokens);
     const struct common_options *common = &options->common;
-    enum text_form form = options->jsonl   ? TEXT_JSONL
-                          : options->whole ? TEXT_WHOLE
-                                           : TEXT_LINES;
+    enum text_form form = text_form_choose(&options->form, TEXT_LINES);
     const struct text_batches_options how = {
         .query = query,
         .keeps_texts = true,

@@ -82,15 +82,6 @@ static void print_json(const struct routers_options *options, const struct route
     buffer_release(&out);
 }
 
-static void print_csv(const struct routers *routers)
-{
-    struct buffer out = {0};
-
-    router_report_add_csv(&out, routers->models.watches, routers->models.n);
-    fwrite(out.data, 1, out.size, stdout);
-    buffer_release(&out);
-}
-
 static void print_name(const char *what, const char *name)
 {
     struct table table = TABLE(table_facts);
@@ -126,7 +117,7 @@ static void print(const struct routers_options *options, const struct routers *r
     if (options->common.json)
         print_json(options, routers);
     else if (options->csv)
-        print_csv(routers);
+        router_report_print_csv(routers->models.watches, routers->models.n, stdout);
     else
         print_text(options, routers);
 }

@@ -18,8 +18,9 @@
 
 struct tokenize_options {
     struct common_options common;
+    struct text_form_options form;
     size_t max_length;
-    bool ids, tokens, lines, whole, jsonl, no_special, decode, skip_special, follow_symlinks;
+    bool ids, tokens, no_special, decode, skip_special, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
@@ -115,9 +116,7 @@ static int encode_all(const struct tokenize_options *options, const struct token
                       struct error *err)
 {
     const struct common_options *common = &options->common;
-    enum text_form form = options->jsonl   ? TEXT_JSONL
-                          : options->lines ? TEXT_LINES
-                                           : TEXT_WHOLE;
+    enum text_form form = text_form_choose(&options->form, TEXT_WHOLE);
     struct encode_options how = {options->no_special, options->max_length};
     struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
     struct tokenizer_scratch *scratch = tokenizer_scratch_new(tokenizer);

@@ -141,14 +141,15 @@ static void add_layer(struct table *table, const struct router_watch *watch,
     add_stats(table, &router->stats, is_any, 0);
 }
 
-void router_report_add_csv(struct buffer *out, const struct router_watch *const *watches,
-                           size_t n_watches)
+void router_report_print_csv(const struct router_watch *const *watches, size_t n_watches,
+                             FILE *out)
 {
     static const char *const keys[] = {"model",     "stack",    "part",    "layer",
                                        "n_experts", "n_chosen", "n_tokens"};
     const size_t n_keys = sizeof keys / sizeof *keys, n = n_keys + count_stats();
     struct table_column *columns = memory_zalloc(n, sizeof *columns);
     struct table table = {.columns = columns, .n_columns = n};
+    struct buffer lines = {0};
 
     for (size_t i = 0; i < n; i++)
         columns[i].key = i < n_keys ? keys[i] : router_stat_rows[i - n_keys].name;
@@ -156,7 +157,9 @@ void router_report_add_csv(struct buffer *out, const struct router_watch *const 
         for (size_t g = 0; g < watches[w]->n_groups; g++)
             for (size_t i = 0; i < watches[w]->groups[g].n_routers; i++)
                 add_layer(&table, watches[w], watches[w]->groups[g].routers[i]);
-    table_write_csv(&table, out);
+    table_write_csv(&table, &lines);
+    fwrite(lines.data, 1, lines.size, out);
+    buffer_release(&lines);
     table_release(&table);
     free(columns);
 }

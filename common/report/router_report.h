@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "base/buffer.h"
 #include "base/json_writer.h"
 #include "eval/router_watch.h"
 
@@ -16,8 +15,8 @@ void router_report_print(const struct router_watch *watch, bool is_brief, FILE *
 void router_report_print_agreement(const struct router_watch *second, FILE *out);
 
 /* One table of all layers of all models. */
-void router_report_add_csv(struct buffer *out, const struct router_watch *const *watches,
-                           size_t n_watches);
+void router_report_print_csv(const struct router_watch *const *watches, size_t n_watches,
+                             FILE *out);
 
 /* A JSON object of the model's routers, or of how they agree with those of the first model. */
 void router_report_add_json(struct json_writer *json, const char *key,
