@@ -30,8 +30,8 @@ struct command {
 };
 
 /* Fills the struct at `options`, as options_parse, and checks the number of operands and the rules.
- * Returns 0: go on, 1: help was asked for and has been printed, -1: error. A command passes 1 and -1
- * on. */
+ * Returns 0: go on, 1: help was asked for and has been printed, -1: error. A command passes 1 and
+ * -1 on. */
 int command_parse(const struct command *command, int argc, char **argv, void *options,
                   struct error *err);
 

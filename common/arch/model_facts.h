@@ -28,8 +28,9 @@ struct model_facts {
     struct notices notices;
 };
 
-/* Looks at the model at `path`, which messages call `name`. Errors as model_folder_open_as,
- * model_components_open and model_folder_vocabulary have them. model_facts_release in every case. */
+/* Looks at the model at `path`, which messages call `name`. Errors are those of
+ * model_folder_open_as, model_components_open and model_folder_vocabulary. model_facts_release in
+ * every case. */
 int model_facts_find(struct model_facts *facts, const char *path, const char *name,
                      bool follow_symlinks, struct error *err);
 void model_facts_release(struct model_facts *facts);
