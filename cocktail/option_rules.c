@@ -71,7 +71,7 @@ static bool is_broken(const struct reader *reader, const struct option_rule *rul
     case RULE_EXCLUDE:
         return n_given > 1;
     case RULE_WITH:
-        return named[0].is_given && !named[1].is_given;
+        return named[0].is_given && n_given == 1;
     case RULE_RANGE:
         number = *(const double *)field_of(reader, named[0].row);
         return number < rule->least || number > rule->most;
@@ -118,7 +118,7 @@ int option_rules_check(const struct option_rule *rules, const struct option_row 
     const struct reader reader = {rows, options};
 
     for (; rules && rules->type != RULE_END; rules++) {
-        struct named named[NAMED_MAX];
+        struct named named[NAMED_MAX] = {{0}};
         size_t n = read_names(&reader, rules->options, named);
 
         if (is_broken(&reader, rules, named, n))
