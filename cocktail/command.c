@@ -25,7 +25,7 @@ int command_parse(const struct command *command, int argc, char **argv, void *op
     if (common->n_operands > command->max_operands)
         return error_set(err, ERROR_USAGE, "unexpected operand '" ERROR_NAME "'",
                          common->operands[command->max_operands]);
-    return 0;
+    return option_rules_check(command->rules, command->rows, command->name, common, err);
 }
 
 const struct command *command_find(const char *name, struct error *err)

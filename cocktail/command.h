@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 
+#include "option_rules.h"
 #include "options.h"
 
 #define COCKTAIL_VERSION "0.1.0"
@@ -22,13 +23,15 @@ struct command {
     size_t min_operands, max_operands; /* SIZE_MAX: any number */
     const char *operand_words;         /* for shell completion: "bash|zsh|fish"; NULL: files */
     const struct option_row *rows;     /* ends with OPTIONS_COMMON or OPTIONS_HELP */
+    const struct option_rule *rules;   /* ends with {0}; NULL: none */
     /* argv[0] is the name of the command. Returns -1 with *err set, or anything else. An error
      * with an empty text ends the program with its code and without a message. */
     int (*run)(int argc, char **argv, struct error *err);
 };
 
-/* Fills the struct at `options`, as options_parse, and checks the number of operands. Returns 0: go
- * on, 1: help was asked for and has been printed, -1: error. A command passes 1 and -1 on. */
+/* Fills the struct at `options`, as options_parse, and checks the number of operands and the rules.
+ * Returns 0: go on, 1: help was asked for and has been printed, -1: error. A command passes 1 and
+ * -1 on. */
 int command_parse(const struct command *command, int argc, char **argv, void *options,
                   struct error *err);
 

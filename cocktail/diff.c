@@ -1,16 +1,13 @@
 /* diff.c - which tensors of two models differ, and by how much. */
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "arch/model_components.h"
 #include "arch/quantized.h"
-#include "base/json.h"
-#include "base/memory.h"
+#include "base/json_writer.h"
 #include "mix/compare.h"
+#include "report/comparison_report.h"
 
 #include "command.h"
 #include "model_argument.h"
+#include "option_blocks.h"
 #include "terminal.h"
 
 struct diff_options {
@@ -23,220 +20,9 @@ static const struct option_row rows[] = {
      "one row per tensor instead of one per layer"},
     {0, "exit-code", OPTION_FLAG, offsetof(struct diff_options, exit_code), NULL,
      "exit with 7 when they differ"},
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct diff_options, follow_symlinks), NULL,
-     "follow symbolic links out of the model directories"},
+    OPTION_FOLLOW_SYMLINKS(struct diff_options, follow_symlinks, "directories"),
     OPTIONS_COMMON,
 };
-
-/* ---- rows: a tensor each, or a layer each ---- */
-
-struct line {
-    char *name;
-    struct difference difference;
-};
-
-/* "model.layers.3" for every tensor of that layer; the whole name for what is in no layer. */
-static char *layer_of(const char *name)
-{
-    for (const char *c = name; *c; c++) {
-        size_t digits = strspn(c, "0123456789");
-
-        if (digits && (c == name || c[-1] == '.') && c[digits] == '.')
-            return memory_format("%.*s", (int)(c + digits - name), name);
-        if (digits)
-            c += digits - 1;
-    }
-    return memory_copy(name);
-}
-
-static int compare_lines(const void *a, const void *b)
-{
-    return strverscmp(((const struct line *)a)->name, ((const struct line *)b)->name);
-}
-
-/* Lines sorted by name, layer 2 before layer 10; freed with free_lines. */
-static struct line *make_lines(const struct comparison *comparison, bool by_tensor,
-                               size_t *n_lines)
-{
-    struct line *lines = memory_zalloc(comparison->n_rows, sizeof *lines);
-    size_t n = 0;
-
-    for (size_t i = 0; i < comparison->n_rows; i++) {
-        const char *name = comparison->rows[i].name;
-
-        lines[i].name = by_tensor ? memory_copy(name) : layer_of(name);
-        lines[i].difference = comparison->rows[i].difference;
-    }
-    if (comparison->n_rows)
-        qsort(lines, comparison->n_rows, sizeof *lines, compare_lines);
-    for (size_t i = 0; i < comparison->n_rows; i++) {
-        if (n && strcmp(lines[n - 1].name, lines[i].name) == 0) {
-            difference_add(&lines[n - 1].difference, &lines[i].difference);
-            free(lines[i].name);
-        } else {
-            lines[n++] = lines[i];
-        }
-    }
-    *n_lines = n;
-    return lines;
-}
-
-static void free_lines(struct line *lines, size_t n_lines)
-{
-    for (size_t i = 0; i < n_lines; i++)
-        free(lines[i].name);
-    free(lines);
-}
-
-/* ---- JSON ---- */
-
-static void add_figures(struct buffer *out, const struct difference *difference)
-{
-    buffer_format(out, "\"identical\":%s,\"max_abs\":",
-                  difference->is_identical ? "true" : "false");
-    json_add_number(out, difference->max_abs);
-    buffer_add_text(out, ",\"relative_l2\":");
-    json_add_number(out, difference_relative_l2(difference));
-    buffer_add_text(out, ",\"cosine\":");
-    json_add_number(out, difference_cosine(difference));
-}
-
-static void add_names(struct buffer *out, const char *key, char *const *names, size_t n_names)
-{
-    buffer_format(out, ",\"%s\":[", key);
-    for (size_t i = 0; i < n_names; i++) {
-        buffer_add_text(out, i ? "," : "");
-        json_add_string(out, names[i]);
-    }
-    buffer_add_char(out, ']');
-}
-
-static void add_lines(struct buffer *out, const char *key, const struct comparison *comparison,
-                      bool by_tensor)
-{
-    size_t n_lines;
-    struct line *lines = make_lines(comparison, by_tensor, &n_lines);
-
-    buffer_format(out, ",\"%s\":[", key);
-    for (size_t i = 0; i < n_lines; i++) {
-        buffer_add_text(out, i ? ",{\"name\":" : "{\"name\":");
-        json_add_string(out, lines[i].name);
-        buffer_add_char(out, ',');
-        add_figures(out, &lines[i].difference);
-        buffer_add_char(out, '}');
-    }
-    buffer_add_char(out, ']');
-    free_lines(lines, n_lines);
-}
-
-static void print_json(const struct diff_options *options, const struct comparison *comparison)
-{
-    struct buffer out = {0};
-
-    buffer_add_char(&out, '{');
-    add_figures(&out, &comparison->total);
-    add_names(&out, "only_in_a", comparison->only_a, comparison->n_only_a);
-    add_names(&out, "only_in_b", comparison->only_b, comparison->n_only_b);
-    add_lines(&out, "layers", comparison, false);
-    if (options->tensors)
-        add_lines(&out, "tensors", comparison, true);
-    buffer_add_char(&out, '}');
-    puts(out.data);
-    buffer_release(&out);
-}
-
-/* ---- text ---- */
-
-static void add_cell(struct table *table, double value)
-{
-    char text[32];
-
-    snprintf(text, sizeof text, isfinite(value) ? "%.6g" : "-", value);
-    table_add(table, text);
-}
-
-static void add_row(struct table *table, const char *name, const struct difference *difference)
-{
-    table_add(table, name);
-    if (difference->is_identical) {
-        table_add(table, "=");
-        table_add(table, "");
-        table_add(table, "");
-        return;
-    }
-    add_cell(table, difference->max_abs);
-    add_cell(table, difference_relative_l2(difference));
-    add_cell(table, difference_cosine(difference));
-}
-
-static void print_only(const char *where, char *const *names, size_t n_names)
-{
-    struct table table = {.columns = "ll"};
-    struct buffer label = {0};
-
-    buffer_format(&label, "only in '%s':", where);
-    for (size_t i = 0; i < n_names; i++) {
-        table_add(&table, label.data);
-        table_add(&table, names[i]);
-    }
-    table_print(&table, stdout);
-    table_release(&table);
-    buffer_release(&label);
-}
-
-/* Shapes that differ have no figures; say what they are. */
-static void print_shapes(const struct comparison *comparison)
-{
-    struct table table = {.columns = "lll"};
-    struct buffer text = {0};
-
-    for (size_t i = 0; i < comparison->n_rows; i++) {
-        const struct comparison_row *row = &comparison->rows[i];
-        const struct tensor *sides[2] = {row->a, row->b};
-
-        if (tensor_same_shape(row->a, row->b) && row->a->dtype == row->b->dtype)
-            continue;
-        table_add(&table, row->name);
-        for (size_t k = 0; k < 2; k++) {
-            buffer_clear(&text);
-            buffer_format(&text, "%s ", dtype_info(sides[k]->dtype)->name);
-            tensor_add_shape(&text, sides[k]);
-            table_add(&table, text.data);
-        }
-    }
-    table_print(&table, stdout);
-    table_release(&table);
-    buffer_release(&text);
-}
-
-static void print_text(const struct diff_options *options, const struct comparison *comparison)
-{
-    const char **paths = options->common.operands;
-    struct table table = {.columns = "lrrr"};
-    size_t n_lines;
-    struct line *lines;
-
-    if (comparison->total.is_identical && !options->tensors) {
-        printf("identical: %zu tensors\n", comparison->n_rows);
-        return;
-    }
-    lines = make_lines(comparison, options->tensors, &n_lines);
-    table_add(&table, options->tensors ? "tensor" : "layer");
-    table_add(&table, "max abs");
-    table_add(&table, "relative L2");
-    table_add(&table, "cosine");
-    for (size_t i = 0; i < n_lines; i++)
-        add_row(&table, lines[i].name, &lines[i].difference);
-    add_row(&table, "all", &comparison->total);
-    table_print(&table, stdout);
-    table_release(&table);
-    free_lines(lines, n_lines);
-    print_shapes(comparison);
-    print_only(paths[0], comparison->only_a, comparison->n_only_a);
-    print_only(paths[1], comparison->only_b, comparison->n_only_b);
-}
-
-/* ---- the command ---- */
 
 /* Packed integers can be told apart; numbers that count only times others cannot be measured. */
 static int open_weights(struct model_folder *model, struct model_components *weights,
@@ -250,6 +36,20 @@ static int open_weights(struct model_folder *model, struct model_components *wei
         if (quantized_check_scales(weights->items[i].checkpoint, name, err))
             return -1;
     return 0;
+}
+
+static void print(const struct diff_options *options, const struct comparison *comparison)
+{
+    struct buffer out = {0};
+    struct json_writer json = {.out = &out};
+
+    if (!options->common.json) {
+        comparison_report_print(comparison, options->common.operands, options->tensors, stdout);
+        return;
+    }
+    comparison_report_add_json(&json, comparison, options->tensors);
+    puts(out.data);
+    buffer_release(&out);
 }
 
 static int diff(const struct diff_options *options, struct error *err)
@@ -274,10 +74,7 @@ static int diff(const struct diff_options *options, struct error *err)
         terminal_progress_end(&shown);
     }
     if (rc == 0) {
-        if (common->json)
-            print_json(options, &comparison);
-        else
-            print_text(options, &comparison);
+        print(options, &comparison);
         if (options->exit_code && !comparison.total.is_identical) {
             err->code = ERROR_VERIFY; /* an answer, not a failure: no message */
             rc = -1;

@@ -9,38 +9,39 @@
 #include "command.h"
 #include "float_rows.h"
 #include "loaded_model.h"
+#include "option_blocks.h"
 #include "terminal.h"
 #include "text_batches.h"
 
 struct embed_options {
     struct common_options common;
+    struct text_form_options form;
     const char *type, *format, *prompt, *pooling, *capacity;
     size_t max_input_length, batch_size;
-    bool lines, whole, jsonl, follow_symlinks;
+    bool follow_symlinks;
 };
 
 static const struct option_row rows[] = {
-    {0, "format", OPTION_CHOICE, offsetof(struct embed_options, format), "json|npy",
-     "one JSON array a text, or one numpy array of all (json)"},
+    OPTION_FORMAT(struct embed_options, "text"),
     {0, "prompt", OPTION_TEXT, offsetof(struct embed_options, prompt), "NAME",
      "the prompt of the model to put in front of every text"},
     OPTION_POOLING(struct embed_options, pooling),
-    {0, "type", OPTION_CHOICE, offsetof(struct embed_options, type), "encoder",
-     "use as an encoder what config.json calls something else"},
-    {0, "lines", OPTION_FLAG, offsetof(struct embed_options, lines), NULL,
-     "every line is a text (the default)"},
-    {0, "whole", OPTION_FLAG, offsetof(struct embed_options, whole), NULL,
-     "the whole file is one text"},
-    {0, "jsonl", OPTION_FLAG, offsetof(struct embed_options, jsonl), NULL,
-     "every line is a JSON string or {\"text\"}"},
-    {0, "max-input-length", OPTION_COUNT, offsetof(struct embed_options, max_input_length), "N",
-     "cut texts after N tokens (what the model takes)"},
-    {0, "batch-size", OPTION_COUNT, offsetof(struct embed_options, batch_size), "N",
-     "at most N texts at once (as many as 4096 tokens hold)"},
+    OPTION_TYPE(struct embed_options, type, "encoder",
+                "use as an encoder what config.json calls something else"),
+    OPTIONS_TEXT_FORM(struct embed_options, "every line is a text (the default)",
+                      "the whole file is one text",
+                      "every line is a JSON string or {\"text\"}"),
+    OPTION_MAX_INPUT_LENGTH(struct embed_options, "texts"),
+    OPTION_TEXTS_AT_ONCE(struct embed_options, "texts"),
     OPTION_CAPACITY(struct embed_options),
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct embed_options, follow_symlinks), NULL,
-     "follow symbolic links out of the model directory"},
+    OPTION_FOLLOW_SYMLINKS(struct embed_options, follow_symlinks, "directory"),
     OPTIONS_COMMON,
+};
+
+static const struct option_rule rules[] = {
+    RULE_TEXT_FORM,
+    RULE_FORMAT,
+    {0},
 };
 
 struct embedder {
@@ -147,9 +148,7 @@ static int embed_all(struct embedder *embedder, struct error *err)
 {
     const struct embed_options *options = embedder->options;
     const struct common_options *common = &options->common;
-    enum text_form form = options->jsonl   ? TEXT_JSONL
-                          : options->whole ? TEXT_WHOLE
-                                           : TEXT_LINES;
+    enum text_form form = text_form_choose(&options->form, TEXT_LINES);
     const struct text_batches_options how = {
         .prompt = embedder->prompt ? embedder->prompt->text : NULL,
         .has_types = embedder->loaded.model->spec.n_token_types > 1,
@@ -177,16 +176,6 @@ static int embed_all(struct embedder *embedder, struct error *err)
 
 /* ---- the command ---- */
 
-static int check_options(const struct embed_options *options, struct error *err)
-{
-    if (options->lines + options->whole + options->jsonl > 1)
-        return error_set(err, ERROR_USAGE, "--lines, --whole and --jsonl exclude each other");
-    if (options->common.json && options->format && strcmp(options->format, "json") != 0)
-        return error_set(err, ERROR_USAGE, "--json and --format %s exclude each other",
-                         options->format);
-    return 0;
-}
-
 static int embed(const struct embed_options *options, struct error *err)
 {
     struct embedder embedder = {
@@ -195,7 +184,7 @@ static int embed(const struct embed_options *options, struct error *err)
     };
     int rc = -1;
 
-    if (check_options(options, err) == 0 && load(&embedder, err) == 0)
+    if (load(&embedder, err) == 0)
         rc = embed_all(&embedder, err);
     if (rc == 0 && embedder.is_npy)
         rc = print_npy(&embedder, err);
@@ -223,5 +212,6 @@ const struct command command_embed = {
     .min_operands = 1,
     .max_operands = 2,
     .rows = rows,
+    .rules = rules,
     .run = run,
 };

@@ -3,53 +3,52 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "eval/examples.h"
 #include "eval/losses.h"
 #include "eval/router_watch.h"
 #include "model/sentence.h"
+#include "report/router_report.h"
+#include "report/table.h"
 
 #include "command.h"
 #include "loaded_model.h"
-#include "router_report.h"
+#include "option_blocks.h"
 #include "terminal.h"
 
 struct eval_options {
     struct common_options common;
     const char *examples, *task, *type, *pooling, *capacity;
     size_t batch_size, max_length, n_negatives, seed;
-    double temperature;
+    double similarity_temperature;
     bool each, routers, csv, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
-    {0, "examples", OPTION_PATH, offsetof(struct eval_options, examples), "FILE",
-     "JSON Lines, or a JSON list; - is stdin"},
-    {0, "task", OPTION_TEXT, offsetof(struct eval_options, task), "NAME",
-     "which list of a FILE that is an object of lists"},
+    OPTIONS_EXAMPLES(struct eval_options),
     {0, "each", OPTION_FLAG, offsetof(struct eval_options, each), NULL,
      "print the loss of each example too"},
     {0, "routers", OPTION_FLAG, offsetof(struct eval_options, routers), NULL,
      "show how routers send tokens to experts too"},
     {0, "csv", OPTION_FLAG, offsetof(struct eval_options, csv), NULL,
      "print what --routers shows, and only that, as CSV"},
-    {0, "batch-size", OPTION_COUNT, offsetof(struct eval_options, batch_size), "N",
-     "examples at once (8)"},
-    {0, "max-input-length", OPTION_COUNT, offsetof(struct eval_options, max_length), "N",
-     "cut texts at N tokens (2048)"},
-    {0, "neg-number", OPTION_COUNT, offsetof(struct eval_options, n_negatives), "N",
-     "negatives of a query; more are thinned (7)"},
-    {0, "seed", OPTION_COUNT, offsetof(struct eval_options, seed), "N",
-     "which negatives are left (1)"},
-    {0, "similarity-temperature", OPTION_NUMBER, offsetof(struct eval_options, temperature), "T",
-     "what cosines are divided by (0.05)"},
+    OPTIONS_EXAMPLE_BATCHES(struct eval_options, "8"),
+    OPTIONS_RANKING_LOSS(struct eval_options),
     OPTION_POOLING(struct eval_options, pooling),
-    {0, "type", OPTION_CHOICE, offsetof(struct eval_options, type),
-     "decoder|encoder|reranker|encoder-decoder", "what the model is (from config.json)"},
+    OPTION_TYPE(struct eval_options, type, "decoder|encoder|reranker|encoder-decoder",
+                "what the model is (from config.json)"),
     OPTION_CAPACITY(struct eval_options),
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct eval_options, follow_symlinks), NULL,
-     "follow symbolic links out of the model directory"},
+    OPTION_FOLLOW_SYMLINKS(struct eval_options, follow_symlinks, "directory"),
     OPTIONS_COMMON,
+};
+
+static const struct option_rule rules[] = {
+    RULE_EXAMPLES,
+    RULE_SIMILARITY_TEMPERATURE,
+    {.type = RULE_WITH, .options = "csv|routers",
+     .message = "--csv is for what routers do: it needs --routers"},
+    RULE_CSV,
+    {0},
 };
 
 struct evaluation {
@@ -67,23 +66,19 @@ static bool has_perplexity(enum model_type type)
 
 /* ---- printing ---- */
 
-static void add_member(struct buffer *out, const char *name, double value)
+static void add_examples(struct json_writer *json, const struct evaluation *evaluation)
 {
-    buffer_format(out, ",\"%s\":", name);
-    json_add_number(out, value);
-}
-
-static void add_examples(struct buffer *out, const struct evaluation *evaluation)
-{
-    buffer_add_text(out, ",\"examples\":[");
+    json_writer_array(json, "examples");
     for (size_t i = 0; i < evaluation->losses.n_items; i++) {
         const struct example_loss *item = &evaluation->losses.items[i];
 
-        buffer_format(out, "%s{\"line\":%zu", i ? "," : "", evaluation->examples.items[i].number);
-        add_member(out, "loss", item->loss);
-        buffer_format(out, ",\"n_tokens\":%zu}", item->n_tokens);
+        json_writer_object(json, NULL);
+        json_writer_size(json, "line", evaluation->examples.items[i].number);
+        json_writer_double(json, "loss", item->loss);
+        json_writer_size(json, "n_tokens", item->n_tokens);
+        json_writer_end(json);
     }
-    buffer_add_char(out, ']');
+    json_writer_end(json);
 }
 
 static void print_json(const struct eval_options *options, const struct evaluation *evaluation)
@@ -91,58 +86,45 @@ static void print_json(const struct eval_options *options, const struct evaluati
     const struct losses *losses = &evaluation->losses;
     enum model_type type = evaluation->loaded.type;
     struct buffer out = {0};
+    struct json_writer json = {.out = &out};
 
-    buffer_add_text(&out, "{\"model\":");
-    json_add_string(&out, options->common.operands[0]);
-    buffer_format(&out, ",\"type\":\"%s\"", model_type_name(type));
-    add_member(&out, "loss", losses->loss);
-    add_member(&out, "perplexity", has_perplexity(type) ? exp(losses->loss) : NAN);
-    buffer_format(&out, ",\"n_examples\":%zu,\"n_tokens\":%zu,\"metrics\":{\"accuracy\":",
-                  losses->n_items, losses->n_tokens);
-    json_add_number(&out, losses->accuracy);
+    json_writer_object(&json, NULL);
+    json_writer_string(&json, "model", options->common.operands[0]);
+    json_writer_string(&json, "type", model_type_name(type));
+    json_writer_double(&json, "loss", losses->loss);
+    json_writer_double(&json, "perplexity", has_perplexity(type) ? exp(losses->loss) : NAN);
+    json_writer_size(&json, "n_examples", losses->n_items);
+    json_writer_size(&json, "n_tokens", losses->n_tokens);
+    json_writer_object(&json, "metrics");
+    json_writer_double(&json, "accuracy", losses->accuracy);
     if (!isnan(losses->mrr))
-        add_member(&out, "mrr", losses->mrr);
-    buffer_add_char(&out, '}');
+        json_writer_double(&json, "mrr", losses->mrr);
+    json_writer_end(&json);
     if (options->each)
-        add_examples(&out, evaluation);
-    if (options->routers) {
-        buffer_add_text(&out, ",\"routers\":");
-        router_report_add_json(&out, &evaluation->routers, false);
-    }
-    buffer_add_char(&out, '}');
+        add_examples(&json, evaluation);
+    if (options->routers)
+        router_report_add_json(&json, "routers", &evaluation->routers, false);
+    json_writer_end(&json);
     puts(out.data);
     buffer_release(&out);
 }
 
-static void add_count(struct table *table, size_t n)
-{
-    char text[32];
-
-    snprintf(text, sizeof text, "%zu", n);
-    table_add(table, text);
-}
-
-static void add_number(struct table *table, double value)
-{
-    char text[32];
-
-    snprintf(text, sizeof text, value < 1e9 ? "%.4f" : "%.5g", value);
-    table_add(table, text);
-}
-
 static void print_each(const struct evaluation *evaluation)
 {
-    struct table table = {.columns = "rrr"};
+    const struct table_column columns[] = {
+        {.label = evaluation->examples.is_list ? "example" : "line", .side = TABLE_RIGHT},
+        {.label = "tokens", .side = TABLE_RIGHT},
+        {.label = "loss", .side = TABLE_RIGHT, .format = "%.4f", .limit = 1e9,
+         .far_format = "%.5g"},
+    };
+    struct table table = TABLE(columns);
 
-    table_add(&table, evaluation->examples.is_list ? "example" : "line");
-    table_add(&table, "tokens");
-    table_add(&table, "loss");
     for (size_t i = 0; i < evaluation->losses.n_items; i++) {
         const struct example_loss *item = &evaluation->losses.items[i];
 
-        add_count(&table, evaluation->examples.items[i].number);
-        add_count(&table, item->n_tokens);
-        add_number(&table, item->loss);
+        table_add_count(&table, evaluation->examples.items[i].number);
+        table_add_count(&table, item->n_tokens);
+        table_add_real(&table, item->loss);
     }
     table_print(&table, stdout);
     table_release(&table);
@@ -153,7 +135,7 @@ static void print_text(const struct eval_options *options, const struct evaluati
 {
     const struct losses *losses = &evaluation->losses;
     enum model_type type = evaluation->loaded.type;
-    struct table table = {.columns = "ll"};
+    struct table table = TABLE(table_facts);
 
     if (options->each)
         print_each(evaluation);
@@ -162,24 +144,24 @@ static void print_text(const struct eval_options *options, const struct evaluati
     table_add(&table, "type");
     table_add(&table, model_type_name(type));
     table_add(&table, "examples");
-    add_count(&table, losses->n_items);
+    table_add_count(&table, losses->n_items);
     table_add(&table, "tokens");
-    add_count(&table, losses->n_tokens);
+    table_add_count(&table, losses->n_tokens);
     table_add(&table, "loss");
-    add_number(&table, losses->loss);
+    table_add_real(&table, losses->loss);
     if (has_perplexity(type)) {
         table_add(&table, "perplexity");
-        add_number(&table, exp(losses->loss));
+        table_add_real(&table, exp(losses->loss));
     }
     table_add(&table, "accuracy");
-    add_number(&table, losses->accuracy);
+    table_add_real(&table, losses->accuracy);
     if (!isnan(losses->mrr)) {
         table_add(&table, "MRR");
-        add_number(&table, losses->mrr);
+        table_add_real(&table, losses->mrr);
     }
     table_print(&table, stdout);
     table_release(&table);
-    router_report_print(&evaluation->routers, true);
+    router_report_print(&evaluation->routers, true, stdout);
 }
 
 static void print(const struct eval_options *options, const struct evaluation *evaluation)
@@ -189,25 +171,12 @@ static void print(const struct eval_options *options, const struct evaluation *e
     if (options->common.json)
         print_json(options, evaluation);
     else if (options->csv)
-        router_report_print_csv(&routers, 1);
+        router_report_print_csv(&routers, 1, stdout);
     else
         print_text(options, evaluation);
 }
 
 /* ---- the command ---- */
-
-static int check_options(const struct eval_options *options, struct error *err)
-{
-    if (!options->examples)
-        return error_set(err, ERROR_USAGE, "say on what: --examples FILE");
-    if (options->temperature < 1e-9)
-        return error_set(err, ERROR_USAGE, "--similarity-temperature must be at least 1e-9");
-    if (options->csv && !options->routers)
-        return error_set(err, ERROR_USAGE, "--csv is for what routers do: it needs --routers");
-    if (options->csv && options->common.json)
-        return error_set(err, ERROR_USAGE, "--csv and --json: one of them");
-    return 0;
-}
 
 static int load(struct evaluation *evaluation, const struct eval_options *options,
                 struct notices *notices, struct error *err)
@@ -250,7 +219,7 @@ static int compute(struct evaluation *evaluation, const struct eval_options *opt
     const struct losses_options how = {
         .batch_size = options->batch_size,
         .max_length = options->max_length,
-        .temperature = options->temperature,
+        .temperature = options->similarity_temperature,
         .follower = options->routers ? router_watch_follower(routers) : (struct pass_follower){0},
         .progress = &shown.progress,
     };
@@ -268,10 +237,8 @@ static int evaluate(const struct eval_options *options, struct error *err)
 {
     struct evaluation evaluation = {0};
     struct notices notices = {0};
-    int rc = check_options(options, err);
+    int rc = load(&evaluation, options, &notices, err);
 
-    if (rc == 0)
-        rc = load(&evaluation, options, &notices, err);
     if (rc == 0)
         rc = compute(&evaluation, options, &notices, err);
     if (rc == 0) {
@@ -290,7 +257,8 @@ static int evaluate(const struct eval_options *options, struct error *err)
 static int run(int argc, char **argv, struct error *err)
 {
     struct eval_options options = {
-        .batch_size = 8, .max_length = 2048, .n_negatives = 7, .seed = 1, .temperature = 0.05,
+        .batch_size = 8, .max_length = 2048, .n_negatives = 7, .seed = 1,
+        .similarity_temperature = 0.05,
     };
     int rc = command_parse(&command_eval, argc, argv, &options, err);
 
@@ -307,5 +275,6 @@ const struct command command_eval = {
     .min_operands = 1,
     .max_operands = 1,
     .rows = rows,
+    .rules = rules,
     .run = run,
 };

@@ -1,8 +1,6 @@
 #include "float_rows.h"
 
-#include <math.h>
-
-#include "base/buffer.h"
+#include "base/json_writer.h"
 #include "format/npy.h"
 
 #include "output.h"
@@ -13,17 +11,14 @@ int float_rows_print_json(const float *rows, size_t n_rows, size_t width, struct
     int rc = 0;
 
     for (size_t row = 0; row < n_rows && rc == 0; row++) {
-        buffer_clear(&line);
-        for (size_t i = 0; i < width; i++) {
-            float value = rows[row * width + i];
+        struct json_writer json = {.out = &line};
 
-            buffer_add_char(&line, i ? ',' : '[');
-            if (isfinite(value))
-                buffer_format(&line, "%.9g", (double)value);
-            else
-                buffer_add_text(&line, "null");
-        }
-        buffer_add_text(&line, "]\n");
+        buffer_clear(&line);
+        json_writer_array(&json, NULL);
+        for (size_t i = 0; i < width; i++)
+            json_writer_float(&json, NULL, rows[row * width + i]);
+        json_writer_end(&json);
+        buffer_add_char(&line, '\n');
         rc = output_write(line.data, line.size, err);
     }
     buffer_release(&line);

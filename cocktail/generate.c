@@ -1,14 +1,16 @@
 /* generate.c - text that continues a prompt, shown as it comes. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "model/generation.h"
 #include "model/generation_config.h"
 
 #include "command.h"
 #include "loaded_model.h"
+#include "option_blocks.h"
 #include "output.h"
 
 struct generate_command_options {
@@ -34,12 +36,16 @@ static const struct option_row rows[] = {
      "another seed, another text (1)"},
     {0, "stop", OPTION_TEXT, offsetof(struct generate_command_options, stop), "TEXT",
      "stop before this text"},
-    {0, "type", OPTION_CHOICE, offsetof(struct generate_command_options, type),
-     "decoder|encoder-decoder", "what the model is (from config.json)"},
+    OPTION_TYPE(struct generate_command_options, type, "decoder|encoder-decoder",
+                "what the model is (from config.json)"),
     OPTION_CAPACITY(struct generate_command_options),
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct generate_command_options, follow_symlinks),
-     NULL, "follow symbolic links out of the model directory"},
+    OPTION_FOLLOW_SYMLINKS(struct generate_command_options, follow_symlinks, "directory"),
     OPTIONS_COMMON,
+};
+
+static const struct option_rule rules[] = {
+    {.type = RULE_NEEDED, .options = "prompt"},
+    {0},
 };
 
 struct writer {
@@ -73,21 +79,22 @@ static void print_json(const struct writer *writer)
     const uint32_t *ids = generation->ids.items + generation->n_given;
     size_t n = generation->ids.n_items - generation->n_given;
     struct buffer out = {0};
+    struct json_writer json = {.out = &out};
 
-    buffer_add_text(&out, "{\"text\":");
-    json_add_bytes(&out, generation->text.size ? generation->text.data : "",
-                   generation->text.size);
-    buffer_add_text(&out, ",\"ids\":[");
+    json_writer_object(&json, NULL);
+    json_writer_bytes(&json, "text", generation->text.size ? generation->text.data : "",
+                      generation->text.size);
+    json_writer_array(&json, "ids");
     for (size_t i = 0; i < n; i++)
-        buffer_format(&out, "%s%u", i ? "," : "", (unsigned)ids[i]);
-    buffer_format(&out, "],\"n_prompt_tokens\":%zu,\"n_tokens\":%zu,\"stop\":\"%s\","
-                  "\"tokens_per_second\":", writer->prompt.n_items, n, stops[generation->state]);
+        json_writer_size(&json, NULL, ids[i]);
+    json_writer_end(&json);
+    json_writer_size(&json, "n_prompt_tokens", writer->prompt.n_items);
+    json_writer_size(&json, "n_tokens", n);
+    json_writer_string(&json, "stop", stops[generation->state]);
     /* The first token belongs to the prompt, which is run at once. */
-    if (n > 1 && seconds > 0)
-        json_add_number(&out, (double)(n - 1) / seconds);
-    else
-        buffer_add_text(&out, "null");
-    buffer_add_char(&out, '}');
+    json_writer_double(&json, "tokens_per_second",
+                       n > 1 && seconds > 0 ? (double)(n - 1) / seconds : NAN);
+    json_writer_end(&json);
     puts(out.data);
     buffer_release(&out);
 }
@@ -159,8 +166,6 @@ static int write_text(struct writer *writer, const struct loaded_model *loaded, 
 
 static int check_options(const struct generate_command_options *options, struct error *err)
 {
-    if (!options->prompt)
-        return error_set(err, ERROR_USAGE, "'generate' needs --prompt TEXT");
     if (options->temperature < 0)
         return error_set(err, ERROR_USAGE, "--temperature is at least 0, not %g",
                          options->temperature);
@@ -214,5 +219,6 @@ const struct command command_generate = {
     .min_operands = 1,
     .max_operands = 1,
     .rows = rows,
+    .rules = rules,
     .run = run,
 };

@@ -24,11 +24,6 @@ struct loaded_model {
     struct model *model;
 };
 
-/* The row of every command that runs a model, for a struct that has `capacity`. */
-#define OPTION_CAPACITY(type_name)                                                                \
-    {0, "capacity", OPTION_CHOICE, offsetof(type_name, capacity), "drop|dropless",                \
-     "whether full experts turn tokens away, where a model has such (drop)"}
-
 struct loaded_model_options {
     const char *type;       /* as --type takes it; NULL: what config.json says */
     const char *capacity;   /* as --capacity takes it; NULL: drop */

@@ -10,34 +10,38 @@
 #include "float_rows.h"
 #include "id_line.h"
 #include "loaded_model.h"
+#include "option_blocks.h"
 #include "text_batches.h"
 
 struct logits_options {
     struct common_options common;
+    struct text_form_options form;
     const char *format, *type, *capacity;
     size_t max_input_length;
-    bool from_ids, lines, whole, jsonl, follow_symlinks;
+    bool from_ids, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
-    {0, "format", OPTION_CHOICE, offsetof(struct logits_options, format), "json|npy",
-     "one JSON array a token, or one numpy array of all (json)"},
+    OPTION_FORMAT(struct logits_options, "token"),
     {0, "from-ids", OPTION_FLAG, offsetof(struct logits_options, from_ids), NULL,
      "read lines of token ids, without a tokenizer"},
-    {0, "type", OPTION_CHOICE, offsetof(struct logits_options, type), "decoder",
-     "use as a decoder what config.json calls something else"},
-    {0, "lines", OPTION_FLAG, offsetof(struct logits_options, lines), NULL,
-     "every line is a text"},
-    {0, "whole", OPTION_FLAG, offsetof(struct logits_options, whole), NULL,
-     "the whole file is one text (the default)"},
-    {0, "jsonl", OPTION_FLAG, offsetof(struct logits_options, jsonl), NULL,
-     "every line is a JSON string or {\"text\", \"pair\"}"},
-    {0, "max-input-length", OPTION_COUNT, offsetof(struct logits_options, max_input_length), "N",
-     "cut texts after N tokens (what the model takes)"},
+    OPTION_TYPE(struct logits_options, type, "decoder",
+                "use as a decoder what config.json calls something else"),
+    OPTIONS_TEXT_FORM(struct logits_options, "every line is a text",
+                      "the whole file is one text (the default)",
+                      "every line is a JSON string or {\"text\", \"pair\"}"),
+    OPTION_MAX_INPUT_LENGTH(struct logits_options, "texts"),
     OPTION_CAPACITY(struct logits_options),
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct logits_options, follow_symlinks), NULL,
-     "follow symbolic links out of the model directory"},
+    OPTION_FOLLOW_SYMLINKS(struct logits_options, follow_symlinks, "directory"),
     OPTIONS_COMMON,
+};
+
+static const struct option_rule rules[] = {
+    RULE_TEXT_FORM,
+    {.type = RULE_EXCLUDE, .options = "from-ids|whole|jsonl",
+     .message = "--from-ids reads lines: without --whole and --jsonl"},
+    RULE_FORMAT,
+    {0},
 };
 
 enum { BLOCK_ROWS = 16 }; /* logits of so many tokens are held at once */
@@ -124,9 +128,8 @@ static int read_input(const struct logits_options *options, const struct loaded_
                       struct texts *texts, struct error *err)
 {
     const struct common_options *common = &options->common;
-    enum text_form form = options->jsonl                      ? TEXT_JSONL
-                          : options->lines || options->from_ids ? TEXT_LINES
-                                                              : TEXT_WHOLE;
+    enum text_form form =
+        text_form_choose(&options->form, options->from_ids ? TEXT_LINES : TEXT_WHOLE);
     struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
     int rc = options->from_ids ? read_ids(texts, input, err)
                                : read_texts(texts, input, loaded->tokenizer, err);
@@ -189,18 +192,6 @@ static int run_texts(struct model *model, const struct texts *texts, bool is_npy
 
 /* ---- the command ---- */
 
-static int check_options(const struct logits_options *options, struct error *err)
-{
-    if (options->lines + options->whole + options->jsonl > 1)
-        return error_set(err, ERROR_USAGE, "--lines, --whole and --jsonl exclude each other");
-    if (options->from_ids && (options->whole || options->jsonl))
-        return error_set(err, ERROR_USAGE, "--from-ids reads lines: without --whole and --jsonl");
-    if (options->common.json && options->format && strcmp(options->format, "json") != 0)
-        return error_set(err, ERROR_USAGE, "--json and --format %s exclude each other",
-                         options->format);
-    return 0;
-}
-
 static int logits(const struct logits_options *options, struct error *err)
 {
     const struct loaded_model_options how = {
@@ -215,8 +206,7 @@ static int logits(const struct logits_options *options, struct error *err)
     struct texts texts = {0};
     int rc = -1;
 
-    if (check_options(options, err) == 0 &&
-        loaded_model_open(&loaded, options->common.operands[0], &how, &options->common, err) == 0) {
+    if (loaded_model_open(&loaded, options->common.operands[0], &how, &options->common, err) == 0) {
         texts.max_length =
             text_limit(options->max_input_length, loaded.model->spec.max_tokens);
         texts.vocab_size = loaded.model->spec.vocab_size;
@@ -248,5 +238,6 @@ const struct command command_logits = {
     .min_operands = 1,
     .max_operands = 2,
     .rows = rows,
+    .rules = rules,
     .run = run,
 };

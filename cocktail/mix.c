@@ -29,6 +29,14 @@ static const struct option_row rows[] = {
     OPTIONS_COMMON,
 };
 
+static const struct option_rule rules[] = {
+    {.type = RULE_NEEDED, .options = "weights",
+     .message = "--weights is missing: one number per model, like --weights 0.7,0.3"},
+    {.type = RULE_NEEDED, .options = "output",
+     .message = "--output is missing: where to put the mixed model"},
+    {0},
+};
+
 /* `--weights 0.7 0.3 A B`: only "0.7" is the option's, and what follows would be models. */
 static int check_operands(const struct mix_options *options, struct error *err)
 {
@@ -57,11 +65,6 @@ static int mix(const struct mix_options *options, struct error *err)
     double *weights;
     int rc = -1;
 
-    if (!options->weights)
-        return error_set(err, ERROR_USAGE, "--weights is missing: one number per model, like "
-                         "--weights 0.7,0.3");
-    if (!options->mixing.output)
-        return error_set(err, ERROR_USAGE, "--output is missing: where to put the mixed model");
     mixing.weights = weights = memory_zalloc(n, sizeof *weights);
     if (check_operands(options, err) || weights_parse(options->weights, weights, n, err) || weights_scale(weights, n, rule, err) ||
         mixing_check_output(&options->mixing, err))
@@ -98,5 +101,6 @@ const struct command command_mix = {
     .min_operands = 1,
     .max_operands = SIZE_MAX,
     .rows = rows,
+    .rules = rules,
     .run = run,
 };

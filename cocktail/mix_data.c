@@ -6,8 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/buffer.h"
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "base/memory.h"
 #include "eval/examples.h"
 #include "eval/judge.h"
@@ -18,6 +17,7 @@
 #include "loaded_model.h"
 #include "mixing.h"
 #include "model_argument.h"
+#include "option_blocks.h"
 #include "terminal.h"
 
 struct mix_data_options {
@@ -30,10 +30,7 @@ struct mix_data_options {
 };
 
 static const struct option_row rows[] = {
-    {0, "examples", OPTION_PATH, offsetof(struct mix_data_options, examples), "FILE",
-     "JSON Lines, or a JSON list; - is stdin"},
-    {0, "task", OPTION_TEXT, offsetof(struct mix_data_options, task), "NAME",
-     "which list of a FILE that is an object of lists"},
+    OPTIONS_EXAMPLES(struct mix_data_options),
     {'T', "temperature", OPTION_NUMBER, offsetof(struct mix_data_options, temperature), "T",
      "weight = softmax(-loss / T) (5)"},
     {0, "target", OPTION_PATH, offsetof(struct mix_data_options, target), "MODEL",
@@ -44,22 +41,32 @@ static const struct option_row rows[] = {
      "compute the weights and write nothing"},
     {0, "each", OPTION_FLAG, offsetof(struct mix_data_options, each), NULL,
      "with --json: the losses of each example too"},
-    {0, "batch-size", OPTION_COUNT, offsetof(struct mix_data_options, batch_size), "N",
-     "examples at once (2)"},
-    {0, "max-input-length", OPTION_COUNT, offsetof(struct mix_data_options, max_length), "N",
-     "cut texts at N tokens (2048)"},
-    {0, "neg-number", OPTION_COUNT, offsetof(struct mix_data_options, n_negatives), "N",
-     "negatives of a query; more are thinned (7)"},
-    {0, "seed", OPTION_COUNT, offsetof(struct mix_data_options, seed), "N",
-     "which negatives are left (1)"},
-    {0, "similarity-temperature", OPTION_NUMBER,
-     offsetof(struct mix_data_options, similarity_temperature), "T",
-     "what cosines are divided by (0.05)"},
+    OPTIONS_EXAMPLE_BATCHES(struct mix_data_options, "2"),
+    OPTIONS_RANKING_LOSS(struct mix_data_options),
     {0, "compat", OPTION_CHOICE, offsetof(struct mix_data_options, mixing.compat), "lm-cocktail",
      "losses and rounding as LM_Cocktail has them"},
     OPTION_CAPACITY(struct mix_data_options),
     OPTIONS_MIXING(struct mix_data_options),
     OPTIONS_COMMON,
+};
+
+static const struct option_rule rules[] = {
+    {.type = RULE_NEEDED, .options = "examples",
+     .message = "say by what the models are judged: --examples FILE"},
+    {.type = RULE_NEEDED, .options = "output|weights-only",
+     .message = "--output is missing: where to put the mixed model; or --weights-only"},
+    {.type = RULE_EXCLUDE, .options = "weights-only|output",
+     .message = "--weights-only writes nothing: leave out --output"},
+    {.type = RULE_EXCLUDE, .options = "weights-only|dry-run",
+     .message = "--weights-only writes nothing: leave out --dry-run"},
+    {.type = RULE_RANGE, .options = "temperature", .least = DBL_TRUE_MIN, .most = DBL_MAX,
+     .message = "--temperature must be above 0"},
+    RULE_SIMILARITY_TEMPERATURE,
+    {.type = RULE_WITH, .options = "alpha|target",
+     .message = "--alpha is the share of a --target, which is missing"},
+    {.type = RULE_RANGE, .options = "alpha", .least = 0, .most = 1,
+     .message = "--alpha must be from 0 to 1"},
+    {0},
 };
 
 struct judging { /* of models by examples */
@@ -171,61 +178,38 @@ static void find_weights(const struct judging *judging, double *losses, double *
         weights[i] *= 1 - alpha_of(options);
 }
 
-static void add_examples(const struct judging *judging, struct buffer *out)
+static void add_examples(const struct judging *judging, struct json_writer *json)
 {
-    buffer_add_text(out, ",\"examples\":[");
+    json_writer_array(json, "examples");
     for (size_t e = 0; e < judging->examples.n_items; e++) {
-        buffer_format(out, "%s{\"line\":%zu,\"losses\":[", e ? "," : "",
-                      judging->examples.items[e].number);
-        for (size_t i = judging->first; i < judging->merge->n_models; i++) {
-            buffer_add_text(out, i > judging->first ? "," : "");
-            json_add_number(out, judging->losses[i].items[e].loss);
-        }
-        buffer_add_text(out, "]}");
+        json_writer_object(json, NULL);
+        json_writer_size(json, "line", judging->examples.items[e].number);
+        json_writer_array(json, "losses");
+        for (size_t i = judging->first; i < judging->merge->n_models; i++)
+            json_writer_double(json, NULL, judging->losses[i].items[e].loss);
+        json_writer_end(json);
+        json_writer_end(json);
     }
-    buffer_add_char(out, ']');
+    json_writer_end(json);
 }
 
 /* What the JSON object has besides that of `mix`. */
-static void add_members(const struct judging *judging, struct buffer *out)
+static void add_members(const void *context, struct json_writer *json)
 {
+    const struct judging *judging = context;
     const struct mix_data_options *options = judging->options;
 
-    buffer_add_text(out, ",\"temperature\":");
-    json_add_number(out, options->temperature);
+    json_writer_double(json, "temperature", options->temperature);
     if (options->target) {
-        buffer_add_text(out, ",\"target\":");
-        json_add_string(out, options->target);
-        buffer_add_text(out, ",\"alpha\":");
-        json_add_number(out, alpha_of(options));
+        json_writer_string(json, "target", options->target);
+        json_writer_double(json, "alpha", alpha_of(options));
     }
-    buffer_format(out, ",\"n_examples\":%zu", judging->examples.n_items);
+    json_writer_size(json, "n_examples", judging->examples.n_items);
     if (options->each)
-        add_examples(judging, out);
+        add_examples(judging, json);
 }
 
 /* ---- the command ---- */
-
-static int check_options(const struct mix_data_options *options, struct error *err)
-{
-    if (!options->examples)
-        return error_set(err, ERROR_USAGE, "say by what the models are judged: --examples FILE");
-    if (!options->mixing.output && !options->weights_only)
-        return error_set(err, ERROR_USAGE, "--output is missing: where to put the mixed model; or "
-                         "--weights-only");
-    if (options->weights_only && (options->mixing.output || options->mixing.dry_run))
-        return error_set(err, ERROR_USAGE, "--weights-only writes nothing: leave out %s",
-                         options->mixing.output ? "--output" : "--dry-run");
-    if (!(options->temperature > 0))
-        return error_set(err, ERROR_USAGE, "--temperature must be above 0");
-    if (options->similarity_temperature < 1e-9)
-        return error_set(err, ERROR_USAGE, "--similarity-temperature must be at least 1e-9");
-    if (!isnan(options->alpha) && !options->target)
-        return error_set(err, ERROR_USAGE, "--alpha is the share of a --target, which is missing");
-    if (options->alpha < 0 || options->alpha > 1)
-        return error_set(err, ERROR_USAGE, "--alpha must be from 0 to 1");
-    return 0;
-}
 
 static int check_models(const struct judging *judging, struct error *err)
 {
@@ -255,7 +239,6 @@ static int run_judging(struct judging *judging, struct error *err)
     const struct mix_data_options *options = judging->options;
     size_t n = judging->merge->n_models;
     double *losses = memory_zalloc(n, sizeof *losses), *weights = memory_zalloc(n, sizeof *weights);
-    struct buffer members = {0};
     int rc = -1;
 
     judging->losses = memory_zalloc(n, sizeof *judging->losses);
@@ -263,18 +246,16 @@ static int run_judging(struct judging *judging, struct error *err)
         judge_all(judging, err) == 0) {
         struct mixing mixing = {.options = &options->mixing, .common = &options->common,
                                 .merge = judging->merge, .threads = judging->threads,
-                                .weights = weights, .losses = losses};
+                                .weights = weights, .losses = losses,
+                                .add_members = add_members, .context = judging};
 
         find_weights(judging, losses, weights);
-        add_members(judging, &members);
-        mixing.json_members = members.data;
         rc = 0;
         if (options->weights_only)
             mixing_show_weights(&mixing);
         else
             rc = mixing_run(&mixing, err);
     }
-    buffer_release(&members);
     free(losses);
     free(weights);
     return rc;
@@ -289,7 +270,7 @@ static int mix_data(const struct mix_data_options *options, struct error *err)
     const char **names = memory_zalloc(common->n_operands + 1, sizeof *names);
     char **paths = NULL;
     size_t n = 0;
-    int rc = check_options(options, err) || mixing_check_output(&options->mixing, err) ? -1 : 0;
+    int rc = mixing_check_output(&options->mixing, err);
 
     if (options->target)
         names[n++] = options->target;
@@ -333,5 +314,6 @@ const struct command command_mix_data = {
     .min_operands = 1,
     .max_operands = SIZE_MAX,
     .rows = rows,
+    .rules = rules,
     .run = run,
 };

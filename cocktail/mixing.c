@@ -8,10 +8,12 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "base/memory.h"
 #include "base/outdir.h"
 #include "base/utf8.h"
+#include "report/size_text.h"
+#include "report/table.h"
 
 #include "terminal.h"
 
@@ -132,42 +134,47 @@ static size_t memory_bytes(const struct mixing *mixing)
 
 static void print_models(const struct mixing *mixing)
 {
+    static const struct table_column columns[] = {
+        {.label = "model", .side = TABLE_LEFT},
+        {.label = "weight", .side = TABLE_RIGHT, .format = "%#.8g"},
+    };
+    static const struct table_column columns_with_loss[] = {
+        {.label = "model", .side = TABLE_LEFT},
+        {.label = "loss", .side = TABLE_RIGHT, .format = "%.6f"},
+        {.label = "weight", .side = TABLE_RIGHT, .format = "%#.8g"},
+    };
     const struct merge *merge = mixing->merge;
-    struct table table = {.columns = mixing->losses ? "lrr" : "lr"};
-    char text[64];
+    struct table table = {
+        .columns = mixing->losses ? columns_with_loss : columns,
+        .n_columns = mixing->losses ? 3 : 2,
+    };
 
-    table_add(&table, "model");
-    if (mixing->losses)
-        table_add(&table, "loss");
-    table_add(&table, "weight");
     for (size_t i = 0; i < merge->n_models; i++) {
         table_add(&table, merge->models[i].name);
-        if (mixing->losses) {
-            snprintf(text, sizeof text, "%.6f", mixing->losses[i]);
-            table_add(&table, isnan(mixing->losses[i]) ? "-" : text);
-        }
-        snprintf(text, sizeof text, "%#.8g", mixing->weights[i]);
-        table_add(&table, text);
+        if (mixing->losses && isnan(mixing->losses[i]))
+            table_add_missing(&table);
+        else if (mixing->losses)
+            table_add_real(&table, mixing->losses[i]);
+        table_add_real(&table, mixing->weights[i]);
     }
     table_print(&table, stdout);
     table_release(&table);
 }
 
-static void add_models(const struct mixing *mixing, struct buffer *out)
+static void add_models(const struct mixing *mixing, struct json_writer *json)
 {
     const struct merge *merge = mixing->merge;
 
+    json_writer_array(json, "models");
     for (size_t i = 0; i < merge->n_models; i++) {
-        buffer_add_text(out, i ? ",{\"path\":" : "{\"path\":");
-        json_add_string(out, merge->models[i].name);
-        buffer_add_text(out, ",\"weight\":");
-        json_add_number(out, mixing->weights[i]);
-        if (mixing->losses) {
-            buffer_add_text(out, ",\"loss\":");
-            json_add_number(out, mixing->losses[i]);
-        }
-        buffer_add_char(out, '}');
+        json_writer_object(json, NULL);
+        json_writer_string(json, "path", merge->models[i].name);
+        json_writer_double(json, "weight", mixing->weights[i]);
+        if (mixing->losses)
+            json_writer_double(json, "loss", mixing->losses[i]);
+        json_writer_end(json);
     }
+    json_writer_end(json);
 }
 
 /* `result` NULL: nothing has been written. */
@@ -176,54 +183,51 @@ static void print_json(const struct mixing *mixing, const struct merge_result *r
 {
     const struct merge *merge = mixing->merge;
     struct buffer out = {0};
+    struct json_writer json = {.out = &out};
 
-    buffer_add_text(&out, "{\"output\":");
-    if (mixing->options->output)
-        json_add_string(&out, mixing->options->output);
-    else
-        buffer_add_text(&out, "null");
-    if (merge->has_type)
-        buffer_format(&out, ",\"type\":\"%s\"", model_type_name(merge->type));
-    else
-        buffer_add_text(&out, ",\"type\":null");
-    buffer_format(&out, ",\"method\":\"%s\",\"models\":[", merge->options.method->name);
-    add_models(mixing, &out);
-    buffer_format(&out, "],\"tensors\":%zu,\"parameters\":%zu,\"bytes\":%zu,\"files\":[",
-                  merge->n_tensors, merge->n_parameters, merge->weights_bytes);
-    for (size_t i = 0; result && i < result->n_files; i++) {
-        buffer_add_text(&out, i ? "," : "");
-        json_add_string(&out, result->files[i]);
+    json_writer_object(&json, NULL);
+    json_writer_string(&json, "output", mixing->options->output);
+    json_writer_string(&json, "type", merge->has_type ? model_type_name(merge->type) : NULL);
+    json_writer_string(&json, "method", merge->options.method->name);
+    add_models(mixing, &json);
+    json_writer_size(&json, "tensors", merge->n_tensors);
+    json_writer_size(&json, "parameters", merge->n_parameters);
+    json_writer_size(&json, "bytes", merge->weights_bytes);
+    json_writer_array(&json, "files");
+    for (size_t i = 0; result && i < result->n_files; i++)
+        json_writer_string(&json, NULL, result->files[i]);
+    json_writer_end(&json);
+    json_writer_double(&json, "seconds", seconds);
+    if (mixing->add_members)
+        mixing->add_members(mixing->context, &json);
+    if (mixing->options->dry_run) {
+        json_writer_bool(&json, "dry_run", true);
+        json_writer_size(&json, "disk_bytes", merge->disk_bytes);
+        json_writer_size(&json, "memory_bytes", memory_bytes(mixing));
     }
-    buffer_add_text(&out, "],\"seconds\":");
-    json_add_number(&out, seconds);
-    if (mixing->json_members)
-        buffer_add_text(&out, mixing->json_members);
-    if (mixing->options->dry_run)
-        buffer_format(&out, ",\"dry_run\":true,\"disk_bytes\":%zu,\"memory_bytes\":%zu",
-                      merge->disk_bytes, memory_bytes(mixing));
-    buffer_add_char(&out, '}');
+    json_writer_end(&json);
     puts(out.data);
     buffer_release(&out);
 }
 
 static void print_size(const struct merge *merge)
 {
-    char size[TERMINAL_SIZE_MAX];
+    char size[SIZE_TEXT_MAX];
 
     printf("%zu tensors, %zu parameters, %s", merge->n_tensors, merge->n_parameters,
-           terminal_size(size, merge->weights_bytes));
+           size_text(size, merge->weights_bytes));
 }
 
 static void print_plan(const struct mixing *mixing)
 {
     const struct merge *merge = mixing->merge;
-    char size[TERMINAL_SIZE_MAX];
+    char size[SIZE_TEXT_MAX];
 
     print_models(mixing);
     printf("\nwould write '%s': ", mixing->options->output);
     print_size(merge);
-    printf("\ndisk: %s\n", terminal_size(size, merge->disk_bytes));
-    printf("memory for buffers: %s\n", terminal_size(size, memory_bytes(mixing)));
+    printf("\ndisk: %s\n", size_text(size, merge->disk_bytes));
+    printf("memory for buffers: %s\n", size_text(size, memory_bytes(mixing)));
     if (mixing->common->verbose)
         for (size_t i = 0; i < merge->base_files.n_kept; i++)
             printf("copies: %s\n", merge->base_files.kept[i]);

@@ -6,9 +6,11 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/json_writer.h"
 #include "base/threads.h"
 #include "mix/merge.h"
 
+#include "option_blocks.h"
 #include "options.h"
 
 struct mixing_options {
@@ -23,8 +25,8 @@ struct mixing_options {
 #define OPTIONS_MIXING(type_name)                                                                 \
     {'o', "output", OPTION_PATH, offsetof(type_name, mixing.output), "DIR",                       \
      "where to put the mixed model"},                                                             \
-    {0, "type", OPTION_CHOICE, offsetof(type_name, mixing.type),                                  \
-     "decoder|encoder|reranker|encoder-decoder", "what the models are (from config.json)"},       \
+    OPTION_TYPE(type_name, mixing.type, "decoder|encoder|reranker|encoder-decoder",               \
+                "what the models are (from config.json)"),                                        \
     {0, "dtype", OPTION_CHOICE, offsetof(type_name, mixing.dtype), "f32|f16|bf16",                \
      "store every floating tensor so (as the first model has it)"},                               \
     {0, "shard-size", OPTION_SIZE, offsetof(type_name, mixing.shard_bytes), "SIZE",               \
@@ -36,8 +38,7 @@ struct mixing_options {
      "replace the checkpoint at DIR"},                                                            \
     {0, "dry-run", OPTION_FLAG, offsetof(type_name, mixing.dry_run), NULL,                        \
      "check everything and show the plan, write nothing"},                                        \
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(type_name, mixing.follow_symlinks), NULL,        \
-     "follow symbolic links out of the model directories"}
+    OPTION_FOLLOW_SYMLINKS(type_name, mixing.follow_symlinks, "directories")
 
 /* Whether there may be an output, before models are fetched for it; merge_open looks again. */
 int mixing_check_output(const struct mixing_options *options, struct error *err);
@@ -51,7 +52,9 @@ struct mixing { /* all borrowed */
     struct threads *threads;
     const double *weights;    /* [merge->n_models] */
     const double *losses;     /* [merge->n_models], NAN: has none; NULL: there are none */
-    const char *json_members; /* more of the JSON object, ",\"temperature\":5"; or NULL */
+    /* Adds members to the JSON object; NULL: no more. */
+    void (*add_members)(const void *context, struct json_writer *json);
+    const void *context;
 };
 
 /* Writes the mix and shows the result, or, with --dry-run, shows the plan. */

@@ -20,8 +20,8 @@ struct parser {
     struct error *err;
 };
 
-static const struct option_row *find_long(const struct option_row *rows, const char *name,
-                                          size_t length)
+const struct option_row *options_find(const struct option_row *rows, const char *name,
+                                      size_t length)
 {
     for (; rows->type != OPTION_END; rows++)
         if (strncmp(rows->long_name, name, length) == 0 && rows->long_name[length] == '\0')
@@ -107,6 +107,7 @@ static int set_value(struct parser *parser, const struct option_row *row, const 
     char *field = (char *)parser->options + row->offset;
     const char *takes = NULL;
 
+    parser->common->is_given[row - parser->rows] = true;
     switch (row->type) {
     case OPTION_FLAG:
         *(bool *)field = true;
@@ -154,7 +155,7 @@ static int set_value(struct parser *parser, const struct option_row *row, const 
 static bool is_option(const struct option_row *rows, const char *arg)
 {
     if (strncmp(arg, "--", 2) == 0)
-        return arg[2] == '\0' || find_long(rows, arg + 2, strcspn(arg + 2, "="));
+        return arg[2] == '\0' || options_find(rows, arg + 2, strcspn(arg + 2, "="));
     return arg[0] == '-' && arg[1] && arg[2] == '\0' && find_short(rows, arg[1]);
 }
 
@@ -196,7 +197,7 @@ static int parse_long(struct parser *parser, const char *arg)
 {
     const char *name = arg + 2;
     size_t length = strcspn(name, "=");
-    const struct option_row *row = find_long(parser->rows, name, length);
+    const struct option_row *row = options_find(parser->rows, name, length);
     char *typed;
     int rc;
 
@@ -211,7 +212,7 @@ static int parse_long(struct parser *parser, const char *arg)
 static int parse_short(struct parser *parser, const char *arg)
 {
     /* "-output x" would be taken for "-o utput": nobody means that. */
-    if (arg[2] && find_long(parser->rows, arg + 1, strcspn(arg + 1, "=")))
+    if (arg[2] && options_find(parser->rows, arg + 1, strcspn(arg + 1, "=")))
         return unknown_option(parser, arg, arg + 1);
     for (const char *at = arg + 1; *at && !parser->common->help; at++) {
         const struct option_row *row = find_short(parser->rows, *at);
@@ -254,7 +255,7 @@ static int choose_threads(struct parser *parser)
     size_t *n_threads = &parser->common->n_threads;
     const char *value = getenv("COCKTAIL_THREADS");
 
-    if (*n_threads || !find_long(parser->rows, "threads", strlen("threads")))
+    if (*n_threads || !options_find(parser->rows, "threads", strlen("threads")))
         return 0;
     if (value && *value) {
         if (!read_count(value, n_threads))
@@ -267,6 +268,15 @@ static int choose_threads(struct parser *parser)
     return 0;
 }
 
+static size_t count_rows(const struct option_row *rows)
+{
+    size_t n = 0;
+
+    while (rows[n].type != OPTION_END)
+        n++;
+    return n;
+}
+
 int options_parse(const struct option_row *rows, int argc, char **argv, void *options,
                   struct error *err)
 {
@@ -275,6 +285,7 @@ int options_parse(const struct option_row *rows, int argc, char **argv, void *op
 
     parser.common->operands = memory_zalloc((size_t)argc, sizeof *parser.common->operands);
     parser.common->n_operands = 0;
+    parser.common->is_given = memory_zalloc(count_rows(rows), sizeof *parser.common->is_given);
     parser.common->argc = argc;
     parser.common->argv = argv;
     if (parse_arguments(&parser))
@@ -286,7 +297,9 @@ void options_release(struct common_options *common)
 {
     free(common->operands);
     free(common->paths.items);
+    free(common->is_given);
     common->operands = NULL;
     common->n_operands = 0;
     common->paths = (struct option_texts){0};
+    common->is_given = NULL;
 }

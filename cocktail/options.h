@@ -47,6 +47,7 @@ struct common_options {
     const char **operands;  /* texts borrowed from argv, the array owned: options_release */
     size_t n_operands;
     struct option_texts paths; /* the values of all OPTION_PATH, likewise */
+    bool *is_given;         /* for each row of the table: whether it was typed; owned likewise */
     int argc;               /* what was parsed, from the name of the command on */
     char **argv;
 };
@@ -68,17 +69,15 @@ struct common_options {
     {'h', "help", OPTION_FLAG, offsetof(struct common_options, help), NULL, "show this help"},    \
     {0}
 
-/* The row of every command that may embed texts, or write what does. */
-#define OPTION_POOLING(type_name, member)                                                         \
-    {0, "pooling", OPTION_CHOICE, offsetof(type_name, member),                                    \
-     "cls|max|mean|mean_sqrt_len_tokens|weightedmean|lasttoken",                                  \
-     "of an encoder that does not say it (cls; of a decoder: lasttoken)"}
-
 /* Fills the struct at `options`, which begins with a struct common_options and holds the defaults,
  * from argv[1] on. ERROR_USAGE with one sentence when something is wrong. At --help it stops and
  * leaves the rest of argv alone. options_release in every case. */
 int options_parse(const struct option_row *rows, int argc, char **argv, void *options,
                   struct error *err);
 void options_release(struct common_options *common);
+
+/* The row of a long name of `length` bytes; NULL: there is none. */
+const struct option_row *options_find(const struct option_row *rows, const char *name,
+                                      size_t length);
 
 #endif

@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "hub/hub_fetch.h"
+#include "report/size_text.h"
+#include "report/table.h"
 
 #include "command.h"
 #include "model_argument.h"
@@ -23,51 +25,59 @@ static const struct option_row rows[] = {
     OPTIONS_COMMON,
 };
 
-static void print_json(const struct hub_snapshot *snapshot)
+static void add_files(struct table *table, const struct hub_snapshot *snapshot)
 {
-    struct buffer out = {0};
-    bool is_first = true;
-
-    buffer_add_text(&out, "{\"path\":");
-    json_add_string(&out, snapshot->path);
-    buffer_format(&out, ",\"revision\":\"%s\",\"files\":[", snapshot->commit);
     for (size_t i = 0; i < snapshot->listing.n_files; i++) {
         const struct hub_file *file = &snapshot->listing.files[i];
 
         if (!file->use)
             continue;
-        buffer_add_text(&out, is_first ? "{\"name\":" : ",{\"name\":");
-        json_add_string(&out, file->path);
-        buffer_format(&out, ",\"size_bytes\":%zu,\"sha256\":", file->size_bytes);
-        if (file->sha256[0])
-            json_add_string(&out, file->sha256);
-        else
-            buffer_add_text(&out, "null");
-        buffer_add_char(&out, '}');
-        is_first = false;
+        table_add(table, file->path);
+        table_add_size(table, file->size_bytes);
+        table_add(table, file->sha256[0] ? file->sha256 : NULL);
     }
-    buffer_add_text(&out, "]}");
+}
+
+static void print_json(const struct hub_snapshot *snapshot, const struct table *files)
+{
+    struct buffer out = {0};
+    struct json_writer json = {.out = &out};
+
+    json_writer_object(&json, NULL);
+    json_writer_string(&json, "path", snapshot->path);
+    json_writer_string(&json, "revision", snapshot->commit);
+    table_write_json(files, &json, "files");
+    json_writer_end(&json);
     puts(out.data);
     buffer_release(&out);
 }
 
-static void print_plan(const struct hub_snapshot *snapshot)
+static void print_plan(const struct hub_snapshot *snapshot, const struct table *files)
 {
-    struct table table = {.columns = "lr"};
-    char size[TERMINAL_SIZE_MAX];
+    char size[SIZE_TEXT_MAX];
 
-    for (size_t i = 0; i < snapshot->listing.n_files; i++) {
-        const struct hub_file *file = &snapshot->listing.files[i];
-
-        if (!file->use)
-            continue;
-        table_add(&table, file->path);
-        table_add(&table, terminal_size(size, file->size_bytes));
-    }
-    table_print(&table, stdout);
-    table_release(&table);
-    printf("\nwould fetch %s into '%s'\n", terminal_size(size, snapshot->missing_bytes),
+    table_print(files, stdout);
+    printf("\nwould fetch %s into '%s'\n", size_text(size, snapshot->missing_bytes),
            snapshot->path);
+}
+
+static void print(const struct pull_options *options, const struct hub_snapshot *snapshot)
+{
+    static const struct table_column columns[] = {
+        {.key = "name", .side = TABLE_LEFT},
+        {.key = "size_bytes", .side = TABLE_RIGHT},
+        {.key = "sha256"},
+    };
+    struct table files = TABLE(columns);
+
+    add_files(&files, snapshot);
+    if (options->common.json)
+        print_json(snapshot, &files);
+    else if (options->dry_run)
+        print_plan(snapshot, &files);
+    else
+        puts(snapshot->path);
+    table_release(&files);
 }
 
 static int pull(const struct pull_options *options, struct error *err)
@@ -95,12 +105,7 @@ static int pull(const struct pull_options *options, struct error *err)
     hub_id_release(&id);
     if (rc)
         return error_context(err, "'%s'", argument);
-    if (common->json)
-        print_json(&snapshot);
-    else if (options->dry_run)
-        print_plan(&snapshot);
-    else
-        puts(snapshot.path);
+    print(options, &snapshot);
     hub_snapshot_release(&snapshot);
     return 0;
 }

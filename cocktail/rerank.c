@@ -3,21 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "model/embed.h"
 
 #include "command.h"
 #include "loaded_model.h"
+#include "option_blocks.h"
 #include "terminal.h"
 #include "text_batches.h"
 
 struct rerank_options {
     struct common_options common;
+    struct text_form_options form;
     const char *query, *prompt, *type, *capacity;
     size_t top, max_input_length, batch_size;
-    bool normalize, lines, whole, jsonl, follow_symlinks;
+    bool normalize, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
@@ -29,22 +31,22 @@ static const struct option_row rows[] = {
      "print the best K only (all)"},
     {0, "normalize", OPTION_FLAG, offsetof(struct rerank_options, normalize), NULL,
      "scores from 0 to 1: sigmoid of what the model gives"},
-    {0, "type", OPTION_CHOICE, offsetof(struct rerank_options, type), "reranker",
-     "use as a reranker what config.json calls something else"},
-    {0, "lines", OPTION_FLAG, offsetof(struct rerank_options, lines), NULL,
-     "every line is a passage (the default)"},
-    {0, "whole", OPTION_FLAG, offsetof(struct rerank_options, whole), NULL,
-     "the whole file is one passage"},
-    {0, "jsonl", OPTION_FLAG, offsetof(struct rerank_options, jsonl), NULL,
-     "every line is a JSON string or {\"text\"}"},
-    {0, "max-input-length", OPTION_COUNT, offsetof(struct rerank_options, max_input_length), "N",
-     "cut pairs after N tokens (what the model takes)"},
-    {0, "batch-size", OPTION_COUNT, offsetof(struct rerank_options, batch_size), "N",
-     "at most N passages at once (as many as 4096 tokens hold)"},
+    OPTION_TYPE(struct rerank_options, type, "reranker",
+                "use as a reranker what config.json calls something else"),
+    OPTIONS_TEXT_FORM(struct rerank_options, "every line is a passage (the default)",
+                      "the whole file is one passage",
+                      "every line is a JSON string or {\"text\"}"),
+    OPTION_MAX_INPUT_LENGTH(struct rerank_options, "pairs"),
+    OPTION_TEXTS_AT_ONCE(struct rerank_options, "passages"),
     OPTION_CAPACITY(struct rerank_options),
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct rerank_options, follow_symlinks), NULL,
-     "follow symbolic links out of the model directory"},
+    OPTION_FOLLOW_SYMLINKS(struct rerank_options, follow_symlinks, "directory"),
     OPTIONS_COMMON,
+};
+
+static const struct option_rule rules[] = {
+    {.type = RULE_NEEDED, .options = "query"},
+    RULE_TEXT_FORM,
+    {0},
 };
 
 struct passage {
@@ -126,9 +128,7 @@ static int rank_all(const struct rerank_options *options, struct loaded_model *l
 {
     size_t max_tokens = text_limit(loaded->settings.max_tokens, loaded->model->spec.max_tokens);
     const struct common_options *common = &options->common;
-    enum text_form form = options->jsonl   ? TEXT_JSONL
-                          : options->whole ? TEXT_WHOLE
-                                           : TEXT_LINES;
+    enum text_form form = text_form_choose(&options->form, TEXT_LINES);
     const struct text_batches_options how = {
         .query = query,
         .keeps_texts = true,
@@ -166,11 +166,13 @@ static void print_ranking(const struct ranking *ranking, bool as_json)
 
         buffer_clear(&line);
         if (as_json) {
-            buffer_format(&line, "{\"line\":%zu,\"score\":", passage->line);
-            json_add_number(&line, passage->score);
-            buffer_add_text(&line, ",\"text\":");
-            json_add_bytes(&line, passage->text, passage->n);
-            buffer_add_char(&line, '}');
+            struct json_writer json = {.out = &line};
+
+            json_writer_object(&json, NULL);
+            json_writer_size(&json, "line", passage->line);
+            json_writer_double(&json, "score", passage->score);
+            json_writer_bytes(&json, "text", passage->text, passage->n);
+            json_writer_end(&json);
         } else {
             buffer_format(&line, "%.4f\t", (double)passage->score);
             utf8_add_printable(&line, passage->text, passage->n);
@@ -182,15 +184,6 @@ static void print_ranking(const struct ranking *ranking, bool as_json)
 }
 
 /* ---- the command ---- */
-
-static int check_options(const struct rerank_options *options, struct error *err)
-{
-    if (!options->query)
-        return error_set(err, ERROR_USAGE, "'rerank' needs --query TEXT");
-    if (options->lines + options->whole + options->jsonl > 1)
-        return error_set(err, ERROR_USAGE, "--lines, --whole and --jsonl exclude each other");
-    return 0;
-}
 
 static int check_model(const struct loaded_model *loaded, struct error *err)
 {
@@ -240,8 +233,7 @@ static int rerank(const struct rerank_options *options, struct error *err)
     char *query = NULL;
     int rc = -1;
 
-    if (check_options(options, err) == 0 &&
-        loaded_model_open(&loaded, options->common.operands[0], &how, &options->common, err) == 0 &&
+    if (loaded_model_open(&loaded, options->common.operands[0], &how, &options->common, err) == 0 &&
         check_model(&loaded, err) == 0) {
         note_activation(options, &loaded);
         query = find_query(options, &loaded.settings, err);
@@ -275,5 +267,6 @@ const struct command command_rerank = {
     .min_operands = 1,
     .max_operands = 2,
     .rows = rows,
+    .rules = rules,
     .run = run,
 };

@@ -3,16 +3,18 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "eval/examples.h"
 #include "eval/losses.h"
 #include "eval/router_watch.h"
+#include "report/router_plots.h"
+#include "report/router_report.h"
+#include "report/table.h"
 #include "text/vocabulary.h"
 
 #include "command.h"
 #include "loaded_model.h"
-#include "router_plots.h"
-#include "router_report.h"
+#include "option_blocks.h"
 #include "terminal.h"
 
 struct routers_options {
@@ -23,26 +25,27 @@ struct routers_options {
 };
 
 static const struct option_row rows[] = {
-    {0, "examples", OPTION_PATH, offsetof(struct routers_options, examples), "FILE",
-     "JSON Lines, or a JSON list; - is stdin"},
-    {0, "task", OPTION_TEXT, offsetof(struct routers_options, task), "NAME",
-     "which list of a FILE that is an object of lists"},
+    OPTIONS_EXAMPLES(struct routers_options),
     {0, "csv", OPTION_FLAG, offsetof(struct routers_options, csv), NULL,
      "print one table of all layers as CSV"},
     {0, "svg", OPTION_PATH, offsetof(struct routers_options, svg), "DIR",
      "draw plots into a new directory"},
     {'f', "force", OPTION_FLAG, offsetof(struct routers_options, force), NULL,
      "replace the plots in DIR"},
-    {0, "batch-size", OPTION_COUNT, offsetof(struct routers_options, batch_size), "N",
-     "examples at once (8)"},
-    {0, "max-input-length", OPTION_COUNT, offsetof(struct routers_options, max_length), "N",
-     "cut texts at N tokens (2048)"},
-    {0, "type", OPTION_CHOICE, offsetof(struct routers_options, type),
-     "decoder|encoder-decoder", "what the models are (from config.json)"},
+    OPTIONS_EXAMPLE_BATCHES(struct routers_options, "8"),
+    OPTION_TYPE(struct routers_options, type, "decoder|encoder-decoder",
+                "what the models are (from config.json)"),
     OPTION_CAPACITY(struct routers_options),
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct routers_options, follow_symlinks), NULL,
-     "follow symbolic links out of the model directory"},
+    OPTION_FOLLOW_SYMLINKS(struct routers_options, follow_symlinks, "directory"),
     OPTIONS_COMMON,
+};
+
+static const struct option_rule rules[] = {
+    RULE_EXAMPLES,
+    RULE_CSV,
+    {.type = RULE_WITH, .options = "force|svg",
+     .message = "--force replaces plots: it needs --svg DIR"},
+    {0},
 };
 
 struct routers {
@@ -58,32 +61,30 @@ static void print_json(const struct routers_options *options, const struct route
 {
     const struct router_models *models = &routers->models;
     struct buffer out = {0};
+    struct json_writer json = {.out = &out};
 
-    buffer_format(&out, "{\"n_examples\":%zu,\"models\":[", routers->examples.n_items);
+    json_writer_object(&json, NULL);
+    json_writer_size(&json, "n_examples", routers->examples.n_items);
+    json_writer_array(&json, "models");
     for (size_t i = 0; i < models->n; i++) {
-        buffer_format(&out, "%s{\"model\":", i ? "," : "");
-        json_add_string(&out, models->watches[i]->name);
-        buffer_add_text(&out, ",\"routers\":");
-        router_report_add_json(&out, models->watches[i], false);
-        buffer_add_char(&out, '}');
+        json_writer_object(&json, NULL);
+        json_writer_string(&json, "model", models->watches[i]->name);
+        router_report_add_json(&json, "routers", models->watches[i], false);
+        json_writer_end(&json);
     }
-    buffer_add_char(&out, ']');
-    if (models->n > 1) {
-        buffer_add_text(&out, ",\"agreement\":");
-        router_report_add_json(&out, models->watches[1], true);
-    }
-    if (options->svg) {
-        buffer_add_text(&out, ",\"svg\":");
-        json_add_string(&out, options->svg);
-    }
-    buffer_add_char(&out, '}');
+    json_writer_end(&json);
+    if (models->n > 1)
+        router_report_add_json(&json, "agreement", models->watches[1], true);
+    if (options->svg)
+        json_writer_string(&json, "svg", options->svg);
+    json_writer_end(&json);
     puts(out.data);
     buffer_release(&out);
 }
 
 static void print_name(const char *what, const char *name)
 {
-    struct table table = {.columns = "ll"};
+    struct table table = TABLE(table_facts);
 
     table_add(&table, what);
     table_add(&table, name);
@@ -99,11 +100,11 @@ static void print_text(const struct routers_options *options, const struct route
         if (i)
             putchar('\n');
         print_name(models->n == 1 ? "model" : i ? "B" : "A", models->watches[i]->name);
-        router_report_print(models->watches[i], false);
+        router_report_print(models->watches[i], false, stdout);
     }
     if (models->n > 1) {
         fputs("\nagreement of B with A\n", stdout);
-        router_report_print_agreement(models->watches[1]);
+        router_report_print_agreement(models->watches[1], stdout);
     }
     if (options->svg) {
         putchar('\n');
@@ -116,23 +117,12 @@ static void print(const struct routers_options *options, const struct routers *r
     if (options->common.json)
         print_json(options, routers);
     else if (options->csv)
-        router_report_print_csv(routers->models.watches, routers->models.n);
+        router_report_print_csv(routers->models.watches, routers->models.n, stdout);
     else
         print_text(options, routers);
 }
 
 /* ---- the command ---- */
-
-static int check_options(const struct routers_options *options, struct error *err)
-{
-    if (!options->examples)
-        return error_set(err, ERROR_USAGE, "say on what: --examples FILE");
-    if (options->csv && options->common.json)
-        return error_set(err, ERROR_USAGE, "--csv and --json: one of them");
-    if (options->force && !options->svg)
-        return error_set(err, ERROR_USAGE, "--force replaces plots: it needs --svg DIR");
-    return options->svg ? router_plots_check(options->svg, options->force, err) : 0;
-}
 
 /* The ids of a text must mean the same to both. A second model without tokenizer takes the word of
  * the first. */
@@ -227,7 +217,7 @@ static int show(const struct routers_options *options, struct error *err)
 {
     struct routers routers = {0};
     struct notices notices = {0};
-    int rc = check_options(options, err);
+    int rc = options->svg ? router_plots_check(options->svg, options->force, err) : 0;
 
     if (rc == 0)
         rc = load(&routers, options, &notices, err);
@@ -266,5 +256,6 @@ const struct command command_routers = {
     .min_operands = 1,
     .max_operands = 2,
     .rows = rows,
+    .rules = rules,
     .run = run,
 };

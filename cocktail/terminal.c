@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
-#include "base/memory.h"
 #include "base/utf8.h"
+#include "report/size_text.h"
 
 static const double refresh_s = 0.1;
 
@@ -75,16 +75,16 @@ static void add_progress(struct buffer *line, const char *label, size_t done, si
     double part = done < total ? (double)done / (double)total : 1;
     double rate = elapsed_s > 0 ? (double)done / elapsed_s : 0;
     size_t n_filled = (size_t)(part * BAR);
-    char text[TERMINAL_SIZE_MAX];
+    char text[SIZE_TEXT_MAX];
     struct winsize window;
 
     buffer_format(line, "%s %3d%% [", label, (int)(part * 100));
     for (size_t i = 0; i < BAR; i++)
         buffer_add_char(line, i < n_filled ? '=' : i == n_filled ? '>' : ' ');
-    buffer_format(line, "] %s", terminal_size(text, done));
-    buffer_format(line, " of %s", terminal_size(text, total));
+    buffer_format(line, "] %s", size_text(text, done));
+    buffer_format(line, " of %s", size_text(text, total));
     if (elapsed_s >= 1) { /* before that both would jump about */
-        buffer_format(line, ", %s/s, ", terminal_size(text, (size_t)rate));
+        buffer_format(line, ", %s/s, ", size_text(text, (size_t)rate));
         if (rate > 0)
             add_time(line, (double)(total - (done < total ? done : total)) / rate);
         else
@@ -129,89 +129,4 @@ void terminal_progress_end(struct terminal_progress *shown)
     if (shown->is_shown)
         fputs("\r\033[K", stderr);
     shown->is_shown = false;
-}
-
-const char *terminal_size(char text[TERMINAL_SIZE_MAX], size_t size_bytes)
-{
-    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB", "PB", "EB"};
-    double value = (double)size_bytes;
-    size_t unit = 0;
-
-    while (value >= 999.5) { /* what would be rounded to 1000 is 1.00 of the next */
-        value /= 1000;
-        unit++;
-    }
-    snprintf(text, TERMINAL_SIZE_MAX, "%.*f %s",
-             unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2, value, units[unit]);
-    return text;
-}
-
-void table_add(struct table *table, const char *cell)
-{
-    struct buffer text = {0};
-
-    utf8_add_printable(&text, cell, strlen(cell));
-    buffer_add_text(&text, ""); /* an empty cell is a text too */
-    if ((table->n_cells & (table->n_cells - 1)) == 0) /* full at each power of two */
-        table->cells = memory_resize(table->cells, table->n_cells ? 2 * table->n_cells : 1,
-                                     sizeof *table->cells);
-    table->cells[table->n_cells++] = text.data;
-}
-
-/* Code points: good enough for names, where wide and combining characters are rare. */
-static size_t width_of(const char *text)
-{
-    size_t n = 0;
-
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
-
-/* One cell of a column that is `width` wide. */
-static void add_cell(struct buffer *line, const char *cell, size_t width, char side)
-{
-    int padding = (int)(width - width_of(cell));
-
-    if (side == 'r')
-        buffer_format(line, "%*s%s", padding, "", cell);
-    else
-        buffer_format(line, "%s%*s", cell, padding, "");
-}
-
-void table_print(const struct table *table, FILE *out)
-{
-    size_t n_columns = strlen(table->columns);
-    size_t *widths = memory_zalloc(n_columns, sizeof *widths);
-    struct buffer line = {0};
-
-    for (size_t i = 0; i < table->n_cells; i++) {
-        size_t width = width_of(table->cells[i]);
-
-        if (width > widths[i % n_columns])
-            widths[i % n_columns] = width;
-    }
-    for (size_t i = 0; i < table->n_cells; i++) {
-        size_t column = i % n_columns;
-
-        add_cell(&line, table->cells[i], widths[column], table->columns[column]);
-        if (column + 1 < n_columns) {
-            buffer_add_text(&line, "  ");
-            continue;
-        }
-        while (line.size && line.data[line.size - 1] == ' ')
-            line.size--;
-        fprintf(out, "%.*s\n", (int)line.size, line.data);
-        buffer_clear(&line);
-    }
-    buffer_release(&line);
-    free(widths);
-}
-
-void table_release(struct table *table)
-{
-    for (size_t i = 0; i < table->n_cells; i++)
-        free(table->cells[i]);
-    free(table->cells);
-    *table = (struct table){.columns = table->columns};
 }

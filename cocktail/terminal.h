@@ -1,4 +1,4 @@
-/* terminal.h - what is shown to people: notices, progress, sizes, columns.
+/* terminal.h - what is shown to people: notices and progress.
  *
  * Results go to stdout, everything here that has no FILE argument to stderr. */
 #ifndef COCKTAIL_TERMINAL_H
@@ -30,19 +30,5 @@ struct terminal_progress {
 void terminal_progress_start(struct terminal_progress *shown, const char *label,
                              const struct common_options *common);
 void terminal_progress_end(struct terminal_progress *shown); /* clears the line; also on errors */
-
-/* "1.7 GB", "512 bytes": decimal, three digits. Returns `text`. */
-enum { TERMINAL_SIZE_MAX = 32 };
-const char *terminal_size(char text[TERMINAL_SIZE_MAX], size_t size_bytes);
-
-/* Aligned columns. Cells are copied, and printed as utf8_add_printable does. */
-struct table { /* set `columns`, the rest zero: one letter per column, 'l' or 'r' */
-    const char *columns;
-    char **cells;
-    size_t n_cells;
-};
-void table_add(struct table *table, const char *cell); /* row after row, cell after cell */
-void table_print(const struct table *table, FILE *out);
-void table_release(struct table *table);
 
 #endif

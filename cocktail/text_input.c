@@ -21,6 +21,14 @@ struct text_input {
     struct notices notices;   /* of those that are done */
 };
 
+enum text_form text_form_choose(const struct text_form_options *options, enum text_form otherwise)
+{
+    return options->jsonl   ? TEXT_JSONL
+           : options->whole ? TEXT_WHOLE
+           : options->lines ? TEXT_LINES
+                            : otherwise;
+}
+
 struct text_input *text_input_open(const char *const *files, size_t n_files, enum text_form form)
 {
     static const char *const standard_input[] = {"-"};

@@ -11,6 +11,12 @@
 
 enum text_form { TEXT_WHOLE, TEXT_LINES, TEXT_JSONL };
 
+struct text_form_options { /* as the rows OPTIONS_TEXT_FORM fill it */
+    bool lines, whole, jsonl;
+};
+/* `otherwise` when nothing is said. */
+enum text_form text_form_choose(const struct text_form_options *options, enum text_form otherwise);
+
 struct text_item { /* valid until the next one */
     const char *text, *pair; /* pair NULL: a single text */
     size_t n, n_pair;

@@ -2,8 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digits.h"
 #include "base/folder.h"
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "base/line_reader.h"
 #include "base/utf8.h"
 #include "text/ids.h"
@@ -12,12 +13,14 @@
 #include "command.h"
 #include "id_line.h"
 #include "model_argument.h"
+#include "option_blocks.h"
 #include "text_input.h"
 
 struct tokenize_options {
     struct common_options common;
+    struct text_form_options form;
     size_t max_length;
-    bool ids, tokens, lines, whole, jsonl, no_special, decode, skip_special, follow_symlinks;
+    bool ids, tokens, no_special, decode, skip_special, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
@@ -25,12 +28,9 @@ static const struct option_row rows[] = {
      "print ids, one line a text (the default)"},
     {0, "tokens", OPTION_FLAG, offsetof(struct tokenize_options, tokens), NULL,
      "print the pieces instead of the ids"},
-    {0, "lines", OPTION_FLAG, offsetof(struct tokenize_options, lines), NULL,
-     "every line is a text"},
-    {0, "whole", OPTION_FLAG, offsetof(struct tokenize_options, whole), NULL,
-     "every file is one text (the default)"},
-    {0, "jsonl", OPTION_FLAG, offsetof(struct tokenize_options, jsonl), NULL,
-     "every line is a JSON string or {\"text\", \"pair\"}"},
+    OPTIONS_TEXT_FORM(struct tokenize_options, "every line is a text",
+                      "every file is one text (the default)",
+                      "every line is a JSON string or {\"text\", \"pair\"}"),
     {0, "no-special", OPTION_FLAG, offsetof(struct tokenize_options, no_special), NULL,
      "add no special tokens"},
     {0, "max-length", OPTION_COUNT, offsetof(struct tokenize_options, max_length), "N",
@@ -39,47 +39,59 @@ static const struct option_row rows[] = {
      "read lines of ids and print their text"},
     {0, "skip-special", OPTION_FLAG, offsetof(struct tokenize_options, skip_special), NULL,
      "with --decode: leave special tokens out"},
-    {0, "follow-symlinks", OPTION_FLAG, offsetof(struct tokenize_options, follow_symlinks), NULL,
-     "follow symbolic links out of the model directory"},
+    OPTION_FOLLOW_SYMLINKS(struct tokenize_options, follow_symlinks, "directory"),
     OPTIONS_COMMON,
+};
+
+static const struct option_rule rules[] = {
+    RULE_TEXT_FORM,
+    {.type = RULE_EXCLUDE, .options = "ids|tokens|json"},
+    {.type = RULE_WITH, .options = "skip-special|decode"},
+    {0},
 };
 
 /* ---- printing ---- */
 
-/* There are millions of them: too many for printf. */
-static void add_id(struct buffer *out, uint32_t id)
+static void add_json(struct buffer *out, const struct tokenizer *tokenizer,
+                     const struct encoding *encoding)
 {
-    char digits[10];
-    size_t at = sizeof digits;
+    struct json_writer json = {.out = out};
 
-    do
-        digits[--at] = (char)('0' + id % 10);
-    while ((id /= 10) > 0);
-    buffer_add(out, digits + at, sizeof digits - at);
+    json_writer_object(&json, NULL);
+    json_writer_array(&json, "ids");
+    for (size_t i = 0; i < encoding->n_ids; i++)
+        json_writer_size(&json, NULL, encoding->ids[i]);
+    json_writer_end(&json);
+    json_writer_array(&json, "tokens");
+    for (size_t i = 0; i < encoding->n_ids; i++) {
+        size_t length = 0;
+        const char *token = tokenizer_token(tokenizer, encoding->ids[i], &length);
+
+        json_writer_bytes(&json, NULL, token ? token : "", length);
+    }
+    json_writer_end(&json);
+    json_writer_end(&json);
 }
 
-static void add_ids(struct buffer *out, const struct encoding *encoding, char separator)
+static void add_ids(struct buffer *out, const struct encoding *encoding)
 {
     for (size_t i = 0; i < encoding->n_ids; i++) {
         if (i)
-            buffer_add_char(out, separator);
-        add_id(out, encoding->ids[i]);
+            buffer_add_char(out, ' ');
+        digits_add(out, encoding->ids[i]);
     }
 }
 
 static void add_tokens(struct buffer *out, const struct tokenizer *tokenizer,
-                       const struct encoding *encoding, bool as_json)
+                       const struct encoding *encoding)
 {
     for (size_t i = 0; i < encoding->n_ids; i++) {
         size_t length = 0;
         const char *token = tokenizer_token(tokenizer, encoding->ids[i], &length);
 
         if (i)
-            buffer_add_char(out, as_json ? ',' : ' ');
-        if (as_json)
-            json_add_bytes(out, token ? token : "", length);
-        else
-            utf8_add_printable(out, token ? token : "", length);
+            buffer_add_char(out, ' ');
+        utf8_add_printable(out, token ? token : "", length);
     }
 }
 
@@ -88,17 +100,12 @@ static void print_encoding(const struct tokenize_options *options,
                            struct buffer *out)
 {
     buffer_clear(out);
-    if (options->common.json) {
-        buffer_add_text(out, "{\"ids\":[");
-        add_ids(out, encoding, ',');
-        buffer_add_text(out, "],\"tokens\":[");
-        add_tokens(out, tokenizer, encoding, true);
-        buffer_add_text(out, "]}");
-    } else if (options->tokens) {
-        add_tokens(out, tokenizer, encoding, false);
-    } else {
-        add_ids(out, encoding, ' ');
-    }
+    if (options->common.json)
+        add_json(out, tokenizer, encoding);
+    else if (options->tokens)
+        add_tokens(out, tokenizer, encoding);
+    else
+        add_ids(out, encoding);
     buffer_add_char(out, '\n');
     fwrite(out->data, 1, out->size, stdout);
 }
@@ -109,9 +116,7 @@ static int encode_all(const struct tokenize_options *options, const struct token
                       struct error *err)
 {
     const struct common_options *common = &options->common;
-    enum text_form form = options->jsonl   ? TEXT_JSONL
-                          : options->lines ? TEXT_LINES
-                                           : TEXT_WHOLE;
+    enum text_form form = text_form_choose(&options->form, TEXT_WHOLE);
     struct encode_options how = {options->no_special, options->max_length};
     struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
     struct tokenizer_scratch *scratch = tokenizer_scratch_new(tokenizer);
@@ -138,20 +143,21 @@ static int encode_all(const struct tokenize_options *options, const struct token
 
 /* ---- decoding ---- */
 
-static void print_text(const struct tokenize_options *options, struct buffer *text)
+static void print_text(const struct tokenize_options *options, const struct buffer *text)
 {
-    if (options->common.json) {
-        struct buffer out = {0};
+    struct buffer out = {0};
+    struct json_writer json = {.out = &out};
 
-        buffer_add_text(&out, "{\"text\":");
-        json_add_bytes(&out, text->size ? text->data : "", text->size);
-        buffer_add_char(&out, '}');
-        puts(out.data);
-        buffer_release(&out);
+    if (options->common.json) {
+        json_writer_object(&json, NULL);
+        json_writer_bytes(&json, "text", text->size ? text->data : "", text->size);
+        json_writer_end(&json);
     } else {
-        fwrite(text->data, 1, text->size, stdout);
-        putchar('\n');
+        buffer_add(&out, text->data, text->size);
     }
+    buffer_add_char(&out, '\n');
+    fwrite(out.data, 1, out.size, stdout);
+    buffer_release(&out);
 }
 
 static int decode_all(const struct tokenize_options *options, const struct tokenizer *tokenizer,
@@ -183,17 +189,6 @@ static int decode_all(const struct tokenize_options *options, const struct token
 
 /* ---- the command ---- */
 
-static int check_options(const struct tokenize_options *options, struct error *err)
-{
-    if (options->lines + options->whole + options->jsonl > 1)
-        return error_set(err, ERROR_USAGE, "--lines, --whole and --jsonl exclude each other");
-    if (options->ids + options->tokens + options->common.json > 1)
-        return error_set(err, ERROR_USAGE, "--ids, --tokens and --json exclude each other");
-    if (options->skip_special && !options->decode)
-        return error_set(err, ERROR_USAGE, "--skip-special goes with --decode");
-    return 0;
-}
-
 static int tokenize(const struct tokenize_options *options, struct error *err)
 {
     const struct common_options *common = &options->common;
@@ -202,8 +197,6 @@ static int tokenize(const struct tokenize_options *options, struct error *err)
     char *path;
     int rc = -1;
 
-    if (check_options(options, err))
-        return -1;
     path = model_argument_find(common->operands[0], HUB_NEED_TEXTS, common, err);
     folder = path ? folder_open(path, options->follow_symlinks, err) : NULL;
     if (folder && strcmp(path, common->operands[0]) != 0)
@@ -242,5 +235,6 @@ const struct command command_tokenize = {
     .min_operands = 1,
     .max_operands = SIZE_MAX,
     .rows = rows,
+    .rules = rules,
     .run = run,
 };

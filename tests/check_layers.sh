@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # check_layers.sh [ROOT] - who may include whom.
 #
-#   base < tensor < {format, text, math, hub} < arch < {mix, model} < eval < cocktail
+#   base < tensor < {format, text, math, hub} < arch < {mix, model} < eval < report < cocktail
 #
 # A file includes its own directory and what stands to the left; those in braces are strangers. A
 # header name occurs once in the tree. With --self-test the check itself is tested.
 set -u
 
-layers=(base tensor "format text math hub" arch "mix model" eval)
+layers=(base tensor "format text math hub" arch "mix model" eval report)
 
 # The layers whose headers a file in common/$1 may include, or nothing for an unknown layer.
 allowed_for()
@@ -64,8 +64,8 @@ expect() # "" or a part of the complaint, FILE, LINE
     local tree found
 
     tree=$(mktemp -d)
-    mkdir -p "$tree"/common/{base,tensor,format,text,mix,model,eval} "$tree"/{cocktail,tests}
-    touch "$tree"/common/{base/error,tensor/tensor,format/zip,text/utf,mix/plan,model/llama}.h
+    mkdir -p "$tree"/common/{base,tensor,format,text,mix,model,eval,report} "$tree"/{cocktail,tests}
+    touch "$tree"/common/{base/error,tensor/tensor,format/zip,text/utf,mix/plan,model/llama,report/table}.h
     touch "$tree/cocktail/command.h"
     mkdir -p "$tree/$(dirname "$2")"
     echo "$3" >"$tree/$2"
@@ -86,6 +86,8 @@ if [[ ${1-} == --self-test ]]; then
     expect "may not include" common/base/a.c '#include "tensor/tensor.h"'
     expect "may not include" common/text/a.h '  #  include "format/zip.h"'
     expect "may not include" common/model/a.c '#include "mix/plan.h"'
+    expect "" cocktail/a.c '#include "report/table.h"'
+    expect "may not include" common/eval/a.c '#include "report/table.h"'
     expect "may not include" common/mix/a.c '#include "cocktail/command.h"'
     expect "not in its directory" common/eval/a.c '#include "command.h"'
     expect "name it from common/" common/mix/a.c '#include "../model/llama.h"'

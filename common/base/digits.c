@@ -18,3 +18,14 @@ bool digits_read_all(const char *text, size_t *value)
 
     return end && *end == '\0';
 }
+
+void digits_add(struct buffer *out, size_t value)
+{
+    char digits[20]; /* of 2^64 - 1 */
+    size_t at = sizeof digits;
+
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while ((value /= 10) > 0);
+    buffer_add(out, digits + at, sizeof digits - at);
+}

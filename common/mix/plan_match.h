@@ -3,8 +3,7 @@
  * The first model decides names, shapes and dtypes. The others must have the same tensors, under
  * the same names but for known prefixes, or, where the architecture is known, the same parts in any
  * way that it is read. Nothing is read here but what is needed to tell whether a stored output head
- * is the embedding. Rules: docs/models.md, "Output
- * heads", "What fits together". */
+ * is the embedding. Rules: docs/models.md, "Output heads", "What fits together". */
 #ifndef COCKTAIL_PLAN_MATCH_H
 #define COCKTAIL_PLAN_MATCH_H
 
