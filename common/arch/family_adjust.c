@@ -29,7 +29,7 @@ static int number(const cJSON *config, const char *key, double fallback, double 
 
 static void read_attention_bias(struct model_spec *spec, const cJSON *config)
 {
-    bool has_bias = json_find_bool(config, "attention_bias") == 1;
+    bool has_bias = json_bool(config, "attention_bias", false);
 
     spec->stack.has_qkv_bias = spec->stack.has_o_bias = has_bias;
 }
@@ -38,7 +38,7 @@ int adjust_bert(struct model_spec *spec, const cJSON *config, struct error *err)
 {
     const char *kind = json_find_string(config, "position_embedding_type");
 
-    spec->stack.is_causal = json_find_bool(config, "is_decoder") == 1;
+    spec->stack.is_causal = json_bool(config, "is_decoder", false);
     if (kind && strcmp(kind, "absolute") != 0)
         return error_set(err, ERROR_UNSUPPORTED, "position_embedding_type '" ERROR_NAME "'; only "
                          "'absolute' is supported", kind);
@@ -67,7 +67,7 @@ int adjust_llama(struct model_spec *spec, const cJSON *config, struct error *err
 {
     (void)err;
     read_attention_bias(spec, config);
-    spec->stack.has_mlp_bias = json_find_bool(config, "mlp_bias") == 1;
+    spec->stack.has_mlp_bias = json_bool(config, "mlp_bias", false);
     return 0;
 }
 
@@ -79,7 +79,7 @@ int adjust_qwen2(struct model_spec *spec, const cJSON *config, struct error *err
 
     if (number(config, "max_window_layers", 28, 0, &first, err))
         return -1;
-    if (json_find_bool(config, "use_sliding_window") != 1)
+    if (!json_bool(config, "use_sliding_window", false))
         stack->window = 0;
     for (size_t i = 0; i < stack->n_layers; i++)
         stack->slides[i] = stack->window && (double)i >= first;
@@ -130,7 +130,7 @@ int adjust_gemma2(struct model_spec *spec, const cJSON *config, struct error *er
     read_attention_bias(spec, config);
     for (size_t i = 0; i < stack->n_layers; i++)
         stack->slides[i] = stack->window && (i + 1) % (size_t)pattern != 0;
-    if (is_third && json_find_bool(config, "use_bidirectional_attention") == 1) {
+    if (is_third && json_bool(config, "use_bidirectional_attention", false)) {
         stack->is_causal = false;
         stack->window = stack->window ? stack->window / 2 + 1 : 0;
     }
@@ -140,18 +140,18 @@ int adjust_gemma2(struct model_spec *spec, const cJSON *config, struct error *er
 int adjust_gpt2(struct model_spec *spec, const cJSON *config, struct error *err)
 {
     (void)err;
-    if (json_find_bool(config, "scale_attn_weights") == 0)
+    if (!json_bool(config, "scale_attn_weights", true))
         spec->stack.score_scale = 1;
-    spec->stack.scales_by_layer = json_find_bool(config, "scale_attn_by_inverse_layer_idx") == 1;
+    spec->stack.scales_by_layer = json_bool(config, "scale_attn_by_inverse_layer_idx", false);
     return 0;
 }
 
 int adjust_gpt_neox(struct model_spec *spec, const cJSON *config, struct error *err)
 {
     (void)err;
-    if (json_find_bool(config, "use_parallel_residual") == 0)
+    if (!json_bool(config, "use_parallel_residual", true))
         spec->stack.block = BLOCK_PRE_NORM;
-    if (json_find_bool(config, "attention_bias") == 0)
+    if (!json_bool(config, "attention_bias", true))
         spec->stack.has_qkv_bias = spec->stack.has_o_bias = false;
     return 0;
 }
@@ -268,7 +268,7 @@ static int read_qwen_moe(struct model_spec *spec, const cJSON *config, size_t n_
     if (read_moe(spec, config, n_experts, n_chosen, err) ||
         read_count(config, sizes, size, 100000000, &moe->intermediate_size, err))
         return -1;
-    if (json_find_bool(config, "norm_topk_prob") == 1)
+    if (json_bool(config, "norm_topk_prob", false))
         moe->router = ROUTER_TOP_P_SUM_1;
     return read_sparse_layers(&spec->stack, config, err);
 }
@@ -281,7 +281,7 @@ static int read_qwen2_moe_windows(struct stack_spec *stack, const cJSON *config,
 
     if (number(config, "max_window_layers", 28, 0, &end, err))
         return -1;
-    if (json_find_bool(config, "use_sliding_window") != 1)
+    if (!json_bool(config, "use_sliding_window", false))
         stack->window = 0;
     for (size_t i = 0; i < stack->n_layers; i++)
         stack->slides[i] = stack->window && i % 2 == 0 && (double)i < end;
@@ -296,7 +296,7 @@ int adjust_qwen2_moe(struct model_spec *spec, const cJSON *config, struct error 
         read_count(config, sizes, 5632, 100000000, &spec->stack.moe.shared_size, err))
         return -1;
     spec->stack.moe.has_shared_gate = true;
-    spec->stack.has_qkv_bias = json_find_bool(config, "qkv_bias") != 0;
+    spec->stack.has_qkv_bias = json_bool(config, "qkv_bias", true);
     return read_qwen2_moe_windows(&spec->stack, config, err);
 }
 
@@ -306,7 +306,7 @@ int adjust_qwen3_moe(struct model_spec *spec, const cJSON *config, struct error 
         return -1;
     read_attention_bias(spec, config);
     /* Its class has no max_window_layers: where windows are used, all layers slide. */
-    if (json_find_bool(config, "use_sliding_window") != 1) {
+    if (!json_bool(config, "use_sliding_window", false)) {
         spec->stack.window = 0;
         memset(spec->stack.slides, 0, spec->stack.n_layers);
     }
@@ -320,7 +320,7 @@ int adjust_olmoe(struct model_spec *spec, const cJSON *config, struct error *err
     if (read_moe(spec, config, 64, 8, err) || number(config, "clip_qkv", 0, 0, &clip, err))
         return -1;
     read_attention_bias(spec, config);
-    if (json_find_bool(config, "norm_topk_prob") == 1)
+    if (json_bool(config, "norm_topk_prob", false))
         spec->stack.moe.router = ROUTER_TOP_P_SUM_1;
     spec->stack.qkv_clip = (float)clip;
     spec->stack.has_flat_qk_norm = true;
@@ -338,7 +338,7 @@ int adjust_phi_moe(struct model_spec *spec, const cJSON *config, struct error *e
         return error_set(err, ERROR_FORMAT, "%zu experts for each token; its router chooses 2",
                          spec->stack.moe.n_chosen);
     read_attention_bias(spec, config);
-    spec->has_head_bias = json_find_bool(config, "lm_head_bias") == 1;
+    spec->has_head_bias = json_bool(config, "lm_head_bias", false);
     spec->stack.moe.jitter = (float)jitter;
     return 0;
 }
@@ -371,7 +371,7 @@ int adjust_gpt_oss(struct model_spec *spec, const cJSON *config, struct error *e
         number(config, "swiglu_limit", 7, 1e-6, &limit, err) ||
         number(config, "swiglu_alpha", 1.702, -1e6, &alpha, err))
         return -1;
-    stack->has_qkv_bias = stack->has_o_bias = json_find_bool(config, "attention_bias") != 0;
+    stack->has_qkv_bias = stack->has_o_bias = json_bool(config, "attention_bias", true);
     stack->has_sinks = stack->moe.has_router_bias = true;
     stack->moe.clamp = (float)limit;
     stack->moe.alpha = (float)alpha;
@@ -487,7 +487,7 @@ static int read_deepseek_moe(struct model_spec *spec, const cJSON *config,
         return error_set(err, ERROR_FORMAT, "num_experts_per_tok is missing");
     if (n_shared != floor(n_shared) || n_shared * (double)moe->intermediate_size > 1e8)
         return bad(err, "n_shared_experts", n_shared);
-    if (json_find_bool(config, "mlp_bias") == 1)
+    if (json_bool(config, "mlp_bias", false))
         return error_set(err, ERROR_UNSUPPORTED, "mlp_bias is true");
     moe->shared_size = (size_t)n_shared * moe->intermediate_size;
     moe->weight_factor = (float)factor;
@@ -523,9 +523,9 @@ int adjust_deepseek_v3(struct model_spec *spec, const cJSON *config, struct erro
         need_value(config, "scoring_func", "sigmoid", err) ||
         need_value(config, "topk_method", "noaux_tc", err))
         return -1;
-    if (json_find_bool(config, "norm_topk_prob") == 0)
+    if (!json_bool(config, "norm_topk_prob", true))
         moe->router = ROUTER_SIGMOID;
-    spec->stack.rotates_pairs = json_find_bool(config, "rope_interleave") != 0;
+    spec->stack.rotates_pairs = json_bool(config, "rope_interleave", true);
     return read_groups(moe, config, 8, 4, err);
 }
 
@@ -641,7 +641,7 @@ int adjust_openmoe(struct model_spec *spec, const cJSON *config, struct error *e
     if (moe->n_chosen > 2)
         return error_set(err, ERROR_FORMAT, "%zu experts for each token; its router chooses 1 or 2",
                          moe->n_chosen);
-    if (json_find_bool(config, "mlp_gated") == 0)
+    if (!json_bool(config, "mlp_gated", true))
         return error_set(err, ERROR_UNSUPPORTED, "mlp_gated is false");
     moe->min_capacity = (size_t)least;
     stack->score_scale = 1;
@@ -708,7 +708,7 @@ int adjust_t5(struct model_spec *spec, const cJSON *config, struct error *err)
     /* The flag is older than the key: it said whether the head's input is scaled. mT5 has never had
      * a tied head. */
     if (scales < 0)
-        scales = spec->family != &family_mt5 && json_find_bool(config, "tie_word_embeddings") != 0;
+        scales = spec->family != &family_mt5 && json_bool(config, "tie_word_embeddings", true);
     spec->logit_scale = scales ? (float)(1 / sqrt((double)spec->hidden_size)) : 1;
     spec->encoder = *stack;
     spec->encoder.names = spec->family->names->encoder_layers;
@@ -752,7 +752,7 @@ int adjust_switch(struct model_spec *spec, const cJSON *config, struct error *er
     moe->capacity = (size_t)capacity;
     moe->intermediate_size = spec->stack.intermediate_size;
     moe->router = ROUTER_TOP_P;
-    moe->has_router_bias = json_find_bool(config, "router_bias") == 1;
+    moe->has_router_bias = json_bool(config, "router_bias", false);
     if (adjust_t5(spec, config, err))
         return -1;
     if (spec->stack.is_gated)
