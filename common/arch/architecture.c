@@ -208,25 +208,19 @@ static bool find_experts(const struct config *config, const char *const *counts,
 
 bool architecture_has_experts(const struct config *config, size_t *n_experts, size_t *n_chosen)
 {
-    static const char *const counts[] = {"num_local_experts", "num_experts", "n_routed_experts",
-                                         "moe_num_experts", "n_mlp_experts", NULL};
-    static const char *const chosen[] = {"num_experts_per_tok", "moe_top_k", "router_topk",
-                                         "experts_per_token", "k_mlp", NULL};
+    const struct family *family = architecture_family(config);
+    bool has_experts = find_experts(config, config_n_experts, config_n_chosen, n_experts, n_chosen);
 
-    bool has_experts = find_experts(config, counts, chosen, n_experts, n_chosen);
-
-    /* Their config need not say it: one expert for a token is what makes them Switch Transformers. */
-    if (has_experts && n_chosen && *n_chosen == 0 && architecture_family(config) == &family_switch)
-        *n_chosen = 1;
+    if (has_experts && n_chosen && *n_chosen == 0 && family)
+        *n_chosen = family->fixed_n_chosen;
     return has_experts;
 }
 
 bool architecture_has_attention_experts(const struct config *config, size_t *n_experts,
                                         size_t *n_chosen)
 {
-    static const char *const counts[] = {"n_att_experts", NULL}, *const chosen[] = {"k_att", NULL};
-
-    return find_experts(config, counts, chosen, n_experts, n_chosen);
+    return find_experts(config, config_n_attention_experts, config_n_attention_chosen, n_experts,
+                        n_chosen);
 }
 
 struct name_style architecture_name_style(const struct config *config)

@@ -28,11 +28,14 @@ const char *config_name(const struct config *config); /* of the file */
 void config_release(struct config *config);
 
 /* The first of the `names` (NULL-terminated) that holds a number, looked up at the top, then in
- * text_config or the moe of params.json; -1 when none does. Spellings: architectures.md 0.1. */
+ * text_config or the moe of params.json; -1 when none does. */
 double config_number(const struct config *config, const char *const *names);
 /* tie_word_embeddings: 1, 0, or -1 when config.json does not say. */
 int config_tied(const struct config *config);
 
-extern const char *const config_hidden_size[], *const config_max_positions[];
+/* For it: config_spellings.h. */
+extern const char *const config_hidden_size[], *const config_max_positions[],
+    *const config_n_experts[], *const config_n_chosen[], *const config_n_attention_experts[],
+    *const config_n_attention_chosen[];
 
 #endif

@@ -234,9 +234,9 @@ static const struct trial trials[] = {
      "!n_att_experts is 16 in A and 32 in B; only models with the same number of experts can be "
      "mixed", ONE_SPELLING},
     {MOE(n_chosen), "MixtralForCausalLM", "'num_experts_per_tok':1", "'x':0",
-     "num_experts_per_tok is 1 in A and 2 in B", ALIKE("'experts_per_token':1")},
-    {MOE(n_chosen), "JetMoeForCausalLM", "'num_experts_per_tok':1", "'x':0",
      "num_experts_per_tok is 1 in A and 2 in B", ONE_SPELLING},
+    {MOE(n_chosen), "JetMoeForCausalLM", "'num_experts_per_tok':1", "'x':0",
+     "num_experts_per_tok is 1 in A and 2 in B", ALIKE("'moe_top_k':1")},
     {MOE(n_chosen), "ModuleFormerForCausalLM", "'k_att':1", "'x':0", "k_att is 1 in A and 2 in B",
      ONE_SPELLING},
     {MOE(intermediate_size), "Qwen3MoeForCausalLM", "'moe_intermediate_size':384", "'x':0",
