@@ -18,9 +18,9 @@ static const char *const type_names[N_MODEL_TYPES] = {
     [MODEL_ENCODER_DECODER] = "encoder-decoder",
 };
 
-/* `body` stands in front of the names of all tensors but those of heads. `natural` is what the bare
- * model (BertModel, LlamaModel) is used as, `family` how it is run (NULL: it cannot be). Rows of one
- * family stand together. */
+/* `body` stands in front of the names of all tensors but those of heads (NULL: not known). `natural`
+ * is what the bare model (BertModel, LlamaModel) is used as, `family` how it is run (NULL: it cannot
+ * be). Rows of one family stand together. */
 static const struct row {
     const char *class_prefix, *model_type, *body;
     unsigned natural;
@@ -235,6 +235,23 @@ struct name_style architecture_name_style(const struct config *config)
     if (!row || json_find(config->json, "text_config"))
         return (struct name_style){NULL, is_bare};
     return (struct name_style){row->body, is_bare};
+}
+
+static size_t prefix_length(const char *name, const char *prefix)
+{
+    size_t length = *name == *prefix ? strlen(prefix) : 0; /* most differ in the first character */
+
+    return strncmp(name, prefix, length) == 0 ? length : 0;
+}
+
+size_t architecture_body_length(const char *name)
+{
+    size_t length = prefix_length(name, "language_model."); /* around text_config */
+
+    for (size_t i = 0; length == 0 && i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].body)
+            length = prefix_length(name, rows[i].body);
+    return length;
 }
 
 const struct family *architecture_family(const struct config *config)
