@@ -84,7 +84,7 @@ const struct family family_consolidated = {
                  .windowed_theta = 1e4, .moe = {.n_experts = 8, .n_chosen = 2}},
     .norm = NORM_RMS,
     .position = POSITION_ROTARY,
-    .is_causal = true, .is_gated = true, .rotates_pairs = true, .has_fixed_mask = true,
+    .is_causal = true, .is_gated = true, .has_interleaved_rope = true, .has_fixed_mask = true,
     .router = ROUTER_TOP_LOGITS,
     .adjust = adjust_consolidated,
 };
@@ -333,7 +333,7 @@ const struct family family_deepseek_v2 = {
     .position = POSITION_ROTARY,
     .qkv = QKV_LATENT,
     .classifier = CLASSIFIER_SCORE,
-    .is_causal = true, .is_gated = true, .rotates_pairs = true,
+    .is_causal = true, .is_gated = true, .has_interleaved_rope = true,
     .router = ROUTER_TOP_P,
     .adjust = adjust_deepseek_v2,
 };
@@ -351,7 +351,7 @@ const struct family family_deepseek_v3 = {
     .position = POSITION_ROTARY,
     .qkv = QKV_LATENT,
     .classifier = CLASSIFIER_SCORE,
-    .is_causal = true, .is_gated = true, .rotates_pairs = true,
+    .is_causal = true, .is_gated = true, .has_interleaved_rope = true,
     .router = ROUTER_SIGMOID_SUM_1,
     .adjust = adjust_deepseek_v3,
 };

@@ -103,7 +103,7 @@ struct family {
     enum classifier_kind classifier; /* of its …ForSequenceClassification */
     bool is_causal, is_gated, is_conv1d, is_encoder_decoder;
     bool has_qkv_bias, has_o_bias, has_mlp_bias, has_qk_norm, has_post_norms;
-    bool lacks_final_norm, rotates_pairs;
+    bool lacks_final_norm, has_interleaved_rope;
     bool has_fixed_mask;     /* is_causal cannot be obeyed: its masks are made another way */
     bool has_bias_per_layer; /* POSITION_RELATIVE */
     bool scales_head_input;  /* as a tied head's, unless config.json says otherwise: T5 */

@@ -36,20 +36,20 @@ static int read_mla(struct model_spec *spec, const cJSON *config, struct error *
     struct mla_spec *mla = &stack->mla;
     const struct rope_spec *rope = &stack->rope[0];
 
-    if (need_count(config, "kv_lora_rank", 512, &mla->kv_rank, err) ||
-        need_count(config, "qk_nope_head_dim", 128, &mla->still_dim, err) ||
-        need_count(config, "v_head_dim", 128, &stack->value_dim, err) ||
+    if (need_count(config, "kv_lora_rank", 512, &mla->kv_lora_rank, err) ||
+        need_count(config, "qk_nope_head_dim", 128, &mla->qk_nope_head_dim, err) ||
+        need_count(config, "v_head_dim", 128, &stack->v_head_dim, err) ||
         config_value_count(config, "q_lora_rank",
                            cJSON_HasObjectItem(config, "q_lora_rank") ? 0 : 1536, 100000,
-                           &mla->q_rank, err))
+                           &mla->q_lora_rank, err))
         return -1;
     if (rope->n_dims != stack->head_dim)
         return error_set(err, ERROR_UNSUPPORTED, "partial_rotary_factor of a latent head");
-    stack->head_dim += mla->still_dim;
+    stack->head_dim += mla->qk_nope_head_dim;
     stack->n_kv_heads = stack->n_heads; /* each has its own, whatever num_key_value_heads says */
-    if (stack->n_heads * (stack->head_dim + stack->value_dim) > 100000000)
+    if (stack->n_heads * (stack->head_dim + stack->v_head_dim) > 100000000)
         return error_set(err, ERROR_FORMAT, "%zu heads of %zu and %zu dimensions", stack->n_heads,
-                         stack->head_dim, stack->value_dim);
+                         stack->head_dim, stack->v_head_dim);
     stack->score_scale = (float)(1 / sqrt((double)stack->head_dim));
     if (rope->mscale_all_dim != 0 && rope->factor > 1) {
         double factor = 0.1 * rope->mscale_all_dim * log(rope->factor) + 1;
@@ -111,7 +111,7 @@ static int read_deepseek_moe(struct model_spec *spec, const cJSON *config, struc
     if (stack->has_mlp_bias)
         return error_set(err, ERROR_UNSUPPORTED, "mlp_bias is true");
     moe->shared_size = (size_t)n_shared * moe->intermediate_size;
-    moe->weight_factor = (float)factor;
+    moe->routed_scaling_factor = (float)factor;
     for (size_t i = 0; i < stack->n_layers; i++)
         stack->is_sparse[i] = (double)i >= n_dense && i % (size_t)step == 0;
     return 0;

@@ -81,10 +81,10 @@ int adjust_gemma2(struct model_spec *spec, const cJSON *config, struct error *er
     double scalar;
 
     if (config_value_number(config, "query_pre_attn_scalar", 256, 1e-6, &scalar, err) ||
-        read_softcap(config, "attn_logit_softcapping", defaults->score_softcap, &stack->score_cap,
-                     err) ||
-        read_softcap(config, "final_logit_softcapping", defaults->logit_softcap, &spec->logit_cap,
-                     err))
+        read_softcap(config, "attn_logit_softcapping", defaults->score_softcap,
+                     &stack->score_softcap, err) ||
+        read_softcap(config, "final_logit_softcapping", defaults->logit_softcap,
+                     &spec->logit_softcap, err))
         return -1;
     spec->embedding_scale = (float)sqrt((double)spec->hidden_size);
     stack->score_scale = (float)(1 / sqrt(scalar));

@@ -203,8 +203,8 @@ int adjust_gpt_oss(struct model_spec *spec, const cJSON *config, struct error *e
         config_value_number(config, "swiglu_alpha", 1.702, -1e6, &alpha, err))
         return -1;
     stack->has_sinks = stack->moe.has_router_bias = true;
-    stack->moe.clamp = (float)limit;
-    stack->moe.alpha = (float)alpha;
+    stack->moe.swiglu_limit = (float)limit;
+    stack->moe.swiglu_alpha = (float)alpha;
     return 0;
 }
 
@@ -269,7 +269,7 @@ static int read_molm_heads(struct stack_spec *stack, struct error *err)
                          width, n_chosen);
     stack->n_kv_heads = n;
     stack->n_heads = n * n_chosen; /* each chosen expert has a query for each key */
-    stack->head_dim = stack->value_dim = width / n;
+    stack->head_dim = stack->v_head_dim = width / n;
     stack->score_scale = (float)(1 / sqrt((double)stack->head_dim));
     stack->lacks_kv = width == stack->hidden_size && n == 1;
     return 0;
@@ -289,9 +289,9 @@ int adjust_molm(struct model_spec *spec, const cJSON *config, struct error *err)
         return error_set(err, ERROR_UNSUPPORTED, "unknown gate_type '" ERROR_NAME "'", gate);
     stack->moe.gate = stack->attention_moe.gate = (enum gate_kind)kind;
     stack->moe.router = stack->attention_moe.router = spec->family->router;
-    stack->moe.weight_factor = stack->attention_moe.weight_factor = 1;
+    stack->moe.routed_scaling_factor = stack->attention_moe.routed_scaling_factor = 1;
     stack->norm_eps = stack->final_norm_eps = 1e-5f;
-    stack->breaks_sticks = true;
+    stack->has_stick_breaking = true;
     stack->moe.intermediate_size = stack->intermediate_size;
     if (family_moe_read_counts(spec, config, err) || read_molm_sizes(stack, config, err) ||
         read_molm_heads(stack, err))

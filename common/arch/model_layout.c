@@ -307,20 +307,21 @@ static void add_mla(struct layouter *layouter, const struct stack_spec *stack, s
     const struct mla_names *names = stack->names->mla;
     const struct mla_spec *spec = &stack->mla;
     size_t n = stack->hidden_size, n_q = stack->n_heads * stack->head_dim;
-    size_t rotating = stack->head_dim - spec->still_dim;
+    size_t rotating = stack->head_dim - spec->qk_nope_head_dim;
     bool bias = stack->has_qkv_bias;
 
-    if (spec->q_rank == 0) {
+    if (spec->q_lora_rank == 0) {
         add_linear(layouter, place, names->q, n_q, n, false, false);
     } else {
-        add_linear(layouter, place, names->q_a, spec->q_rank, n, false, bias);
-        add_norm(layouter, place, names->q_norm, NORM_RMS, spec->q_rank);
-        add_linear(layouter, place, names->q_b, n_q, spec->q_rank, false, false);
+        add_linear(layouter, place, names->q_a, spec->q_lora_rank, n, false, bias);
+        add_norm(layouter, place, names->q_norm, NORM_RMS, spec->q_lora_rank);
+        add_linear(layouter, place, names->q_b, n_q, spec->q_lora_rank, false, false);
     }
-    add_linear(layouter, place, names->kv_a, spec->kv_rank + rotating, n, false, bias);
-    add_norm(layouter, place, names->kv_norm, NORM_RMS, spec->kv_rank);
+    add_linear(layouter, place, names->kv_a, spec->kv_lora_rank + rotating, n, false, bias);
+    add_norm(layouter, place, names->kv_norm, NORM_RMS, spec->kv_lora_rank);
     add_linear(layouter, place, names->kv_b,
-               stack->n_heads * (spec->still_dim + stack->value_dim), spec->kv_rank, false, false);
+               stack->n_heads * (spec->qk_nope_head_dim + stack->v_head_dim), spec->kv_lora_rank,
+               false, false);
 }
 
 static void add_attention(struct layouter *layouter, const struct stack_spec *stack,
@@ -344,7 +345,7 @@ static void add_attention(struct layouter *layouter, const struct stack_spec *st
     } else {
         add_linear(layouter, place, names->qkv, n_q + 2 * n_kv, n, turned, bias);
     }
-    add_linear(layouter, place, names->o, n, stack->n_heads * stack->value_dim, turned,
+    add_linear(layouter, place, names->o, n, stack->n_heads * stack->v_head_dim, turned,
                stack->has_o_bias);
     if (stack->has_sinks)
         add_vector(layouter, place, names->sinks, "", stack->n_heads);

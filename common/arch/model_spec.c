@@ -345,7 +345,7 @@ static void fill_stack(struct model_spec *spec, const struct sizes *sizes)
     stack->hidden_size = sizes->hidden_size;
     stack->n_heads = sizes->n_heads;
     stack->n_kv_heads = sizes->n_kv_heads;
-    stack->head_dim = stack->value_dim = sizes->head_dim;
+    stack->head_dim = stack->v_head_dim = sizes->head_dim;
     stack->intermediate_size = sizes->intermediate_size;
     stack->norm = family->norm;
     stack->block = family->block;
@@ -360,7 +360,7 @@ static void fill_stack(struct model_spec *spec, const struct sizes *sizes)
     stack->has_mlp_bias = family->has_mlp_bias;
     stack->has_qk_norm = family->has_qk_norm;
     stack->has_bias_per_layer = family->has_bias_per_layer;
-    stack->rotates_pairs = family->rotates_pairs;
+    stack->has_interleaved_rope = family->has_interleaved_rope;
     stack->has_post_norms = family->has_post_norms;
     stack->score_scale = (float)(1 / sqrt((double)sizes->head_dim));
     stack->window = sizes->window;
@@ -383,7 +383,7 @@ static void read_flags(struct model_spec *spec, const cJSON *config)
         {"mlp_bias", FLAG(stack.has_mlp_bias)},
         {"lm_head_bias", FLAG(has_head_bias)},
         {"router_bias", FLAG(stack.moe.has_router_bias)},
-        {"rope_interleave", FLAG(stack.rotates_pairs)},
+        {"rope_interleave", FLAG(stack.has_interleaved_rope)},
         {"scale_attn_by_inverse_layer_idx", FLAG(stack.scales_by_layer)},
 #undef FLAG
     };
@@ -421,7 +421,7 @@ static int fill(struct model_spec *spec, const cJSON *config, struct error *err)
     spec->vocab_size = sizes.vocab_size;
     spec->hidden_size = sizes.hidden_size;
     spec->embedding_scale = spec->logit_scale = spec->stack.residual_scale = 1;
-    spec->stack.moe.weight_factor = 1;
+    spec->stack.moe.routed_scaling_factor = 1;
     spec->has_embedding_norm = family->names->embedding_norm != NULL;
     spec->n_token_types = family->names->token_types ? sizes.n_token_types : 0;
     fill_stack(spec, &sizes);

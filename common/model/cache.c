@@ -11,7 +11,7 @@ struct cache *cache_new(const struct stack_spec *stack)
 
     cache->n_layers = stack->n_layers;
     cache->key_width = stack->n_kv_heads * stack->head_dim;
-    cache->value_width = stack->n_kv_heads * stack->value_dim;
+    cache->value_width = stack->n_kv_heads * stack->v_head_dim;
     cache->layers = memory_zalloc(stack->n_layers, sizeof *cache->layers);
     return cache;
 }

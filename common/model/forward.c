@@ -31,7 +31,7 @@ struct forward {
     float *normed;       /* [n_tokens, hidden_size] */
     float *delta;        /* [n_tokens, hidden_size], what a part adds to x */
     float *qkv;          /* [n_tokens, qkv_width] */
-    float *heads;        /* [n_tokens, n_heads * value_dim] */
+    float *heads;        /* [n_tokens, n_heads * v_head_dim] */
     float *gate, *up;    /* [MLP_ROWS, intermediate_size], gate twice as wide if double */
     float *cross;        /* [n_memory, 2 n_kv_heads * head_dim]: keys | values, without caches */
     float *memory;       /* all of these */
@@ -134,7 +134,7 @@ static struct attention_rows rows_of(const struct forward *forward, char which, 
         .data = forward->qkv + token * forward->qkv_width + offset,
         .stride = forward->qkv_width,
         .head_stride = is_mixed                    ? 3 * spec->head_dim
-                       : is_latent && which != 'q' ? spec->head_dim + spec->value_dim
+                       : is_latent && which != 'q' ? spec->head_dim + spec->v_head_dim
                                                    : spec->head_dim,
     };
 }
@@ -179,7 +179,7 @@ static void turn_rows(void *context, size_t begin, size_t end)
 
             if (norm->weight && !spec->has_flat_qk_norm)
                 forward_norm(norm, spec->norm, spec->norm_eps, head, spec->head_dim, head);
-            if (spec->position == POSITION_ROTARY && spec->rotates_pairs)
+            if (spec->position == POSITION_ROTARY && spec->has_interleaved_rope)
                 position_rotate_pairs(angles, t, head);
             else if (spec->position == POSITION_ROTARY)
                 position_rotate(angles, t, head);
@@ -193,7 +193,7 @@ static void add_to_cache(const struct forward *forward, size_t sequence)
     struct cache *cache = batch->caches[sequence];
     const struct cache_layer *layer = &cache->layers[forward->number];
     size_t start = start_of(batch->ends, sequence);
-    size_t head_dim = forward->spec->head_dim, value_dim = forward->spec->value_dim;
+    size_t head_dim = forward->spec->head_dim, v_head_dim = forward->spec->v_head_dim;
 
     for (size_t i = 0; i < length_of(batch->ends, sequence); i++) {
         struct attention_rows keys = rows_of(forward, 'k', start + i);
@@ -203,8 +203,8 @@ static void add_to_cache(const struct forward *forward, size_t sequence)
         for (size_t h = 0; h < forward->spec->n_kv_heads; h++) {
             memcpy(layer->keys + at * cache->key_width + h * head_dim,
                    keys.data + h * keys.head_stride, head_dim * sizeof(float));
-            memcpy(layer->values + at * cache->value_width + h * value_dim,
-                   values.data + h * values.head_stride, value_dim * sizeof(float));
+            memcpy(layer->values + at * cache->value_width + h * v_head_dim,
+                   values.data + h * values.head_stride, v_head_dim * sizeof(float));
         }
     }
 }
@@ -219,7 +219,7 @@ static struct attention_sequence sequence_of(const struct forward *forward, size
 {
     const struct batch *batch = forward->batch;
     size_t start = start_of(batch->ends, s);
-    size_t width = forward->spec->n_heads * forward->spec->value_dim;
+    size_t width = forward->spec->n_heads * forward->spec->v_head_dim;
 
     return (struct attention_sequence){
         .queries = rows_of(forward, 'q', start),
@@ -290,15 +290,15 @@ static int run_attention(struct forward *forward, const float *normed, struct er
         .n_heads = spec->n_heads,
         .n_kv_heads = spec->n_kv_heads,
         .head_dim = spec->head_dim,
-        .value_dim = spec->value_dim,
+        .v_head_dim = spec->v_head_dim,
         .scale = spec->score_scale,
-        .cap = spec->score_cap,
+        .cap = spec->score_softcap,
         .is_causal = spec->is_causal,
         .window = spec->slides[forward->number] ? spec->window : 0,
         .bias = forward->bias.values,
         .bias_span = forward->bias.span,
         .sinks = weights->sinks,
-        .breaks_sticks = spec->breaks_sticks,
+        .has_stick_breaking = spec->has_stick_breaking,
     };
 
     if (spec->scales_by_layer)
@@ -316,7 +316,7 @@ static int run_attention(struct forward *forward, const float *normed, struct er
 
             add_to_cache(forward, s);
             sequence->keys = cached_rows(forward, layer->keys, spec->head_dim);
-            sequence->values = cached_rows(forward, layer->values, spec->value_dim);
+            sequence->values = cached_rows(forward, layer->values, spec->v_head_dim);
         } else {
             sequence->keys = rows_of(forward, 'k', start);
             sequence->values = rows_of(forward, 'v', start);
@@ -356,7 +356,7 @@ static int run_cross_attention(struct forward *forward, struct error *err)
         .n_heads = spec->n_heads,
         .n_kv_heads = spec->n_kv_heads,
         .head_dim = spec->head_dim,
-        .value_dim = spec->value_dim,
+        .v_head_dim = spec->v_head_dim,
         .scale = spec->score_scale,
     };
 
@@ -379,7 +379,7 @@ static int run_cross_attention(struct forward *forward, struct error *err)
                               layer->cross_keys, layer->cross_values, width);
             sequence->n_keys = cache->n_cross;
             sequence->keys = cached_rows(forward, layer->cross_keys, spec->head_dim);
-            sequence->values = cached_rows(forward, layer->cross_values, spec->value_dim);
+            sequence->values = cached_rows(forward, layer->cross_values, spec->v_head_dim);
         } else {
             sequence->n_keys = length_of(batch->memory_ends, s);
             rows.data = forward->cross + start_of(batch->memory_ends, s) * 2 * width;
@@ -546,7 +546,7 @@ static int reserve(struct forward *forward, struct error *err)
 {
     const struct stack_spec *spec = forward->spec;
     const struct batch *batch = forward->batch;
-    size_t n = forward->n_tokens, width = spec->n_heads * spec->value_dim;
+    size_t n = forward->n_tokens, width = spec->n_heads * spec->v_head_dim;
     size_t n_kv = spec->n_kv_heads * spec->head_dim;
     size_t n_mlp = n < MLP_ROWS ? n : MLP_ROWS;
     size_t n_gate = spec->intermediate_size * (spec->has_double_gate ? 2 : 1);

@@ -20,7 +20,7 @@ static size_t find_width(const struct stack_spec *spec, const struct moe_spec *h
 
     if (how == &spec->attention_moe)
         return spec->n_kv_heads * spec->head_dim;
-    return how->clamp > 0 || spec->has_double_gate ? 2 * width : width;
+    return how->swiglu_limit > 0 || spec->has_double_gate ? 2 * width : width;
 }
 
 int moe_init(struct moe *moe, const struct model *model, const struct stack_spec *spec,
@@ -263,7 +263,7 @@ static void clamp_rows(void *context, size_t begin, size_t end)
 {
     const struct moe *moe = context;
     size_t n = moe->how->intermediate_size;
-    float limit = moe->how->clamp, alpha = moe->how->alpha;
+    float limit = moe->how->swiglu_limit, alpha = moe->how->swiglu_alpha;
 
     for (size_t r = begin; r < end; r++) {
         const float *pairs = moe->up + r * 2 * n;
@@ -300,7 +300,7 @@ static void run_group(const struct moe *moe, const struct model *model,
     size_t e = group->expert, n = moe->spec->hidden_size;
 
     forward_each(model->threads, group->n_rows, n, gather_rows, &rows);
-    if (moe->how->clamp > 0)
+    if (moe->how->swiglu_limit > 0)
         run_clamped(moe, model, weights, e, group->n_rows);
     else
         mlp_run(model, moe->spec->activation, &weights->gate[e], &weights->up[e],

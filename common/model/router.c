@@ -131,6 +131,6 @@ void router_choose(const struct moe_spec *moe, const float *bias, float *logits,
         softmax(weights, k);
     if (moe->router == ROUTER_TOP_P_SUM_1 || moe->router == ROUTER_SIGMOID_SUM_1)
         divide_by_sum(weights, k, is_sigmoid ? 1e-20f : 0);
-    if (moe->weight_factor != 1)
-        vector_scale(weights, moe->weight_factor, k, weights);
+    if (moe->routed_scaling_factor != 1)
+        vector_scale(weights, moe->routed_scaling_factor, k, weights);
 }
