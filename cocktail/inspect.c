@@ -5,6 +5,7 @@
 #include "arch/architecture.h"
 #include "arch/checkpoint_names.h"
 #include "arch/config_keys.h"
+#include "arch/layout_check.h"
 #include "arch/llama_params.h"
 #include "arch/model_components.h"
 #include "arch/model_layout.h"

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "arch/checkpoint_names.h"
+#include "arch/layout_check.h"
 #include "arch/llama_params.h"
-#include "arch/model_layout.h"
 #include "arch/model_spec.h"
 #include "base/model_files.h"
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "arch/families.h"
+#include "arch/layout_check.h"
 #include "model/loader.h"
 #include "model/moe_parameters.h"
 
