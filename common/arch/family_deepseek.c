@@ -94,8 +94,6 @@ static int read_deepseek_moe(struct model_spec *spec, const cJSON *config, struc
     double n_shared, n_dense, step, factor;
 
     if (family_moe_read(spec, config, err) ||
-        config_value_count(config, "moe_intermediate_size", defaults->intermediate_size, 100000000,
-                           &moe->intermediate_size, err) ||
         config_value_number(config, "n_shared_experts",
                             has_shared ? 0 : (double)defaults->n_shared, 0, &n_shared, err) ||
         config_value_number(config, "first_k_dense_replace", (double)defaults->n_dense_layers, 0,
@@ -136,7 +134,5 @@ int adjust_deepseek_v3(struct model_spec *spec, const cJSON *config, struct erro
         need_value(config, "scoring_func", "sigmoid", err) ||
         need_value(config, "topk_method", "noaux_tc", err))
         return -1;
-    if (!json_bool(config, "norm_topk_prob", true))
-        spec->stack.moe.router = ROUTER_SIGMOID;
     return read_groups(spec, config, err);
 }

@@ -44,20 +44,37 @@ int family_moe_read_counts(struct model_spec *spec, const cJSON *config, struct 
     return 0;
 }
 
+/* Whether the weights of the experts that are chosen are divided by their sum. */
+static enum router_kind read_router(const struct family *family, const cJSON *config)
+{
+    bool is_sigmoid = family->router == ROUTER_SIGMOID_SUM_1;
+
+    if (!config_keys_obeyed(family, "norm_topk_prob"))
+        return family->router;
+    if (json_bool(config, "norm_topk_prob", is_sigmoid))
+        return is_sigmoid ? ROUTER_SIGMOID_SUM_1 : ROUTER_TOP_P_SUM_1;
+    return is_sigmoid ? ROUTER_SIGMOID : ROUTER_TOP_P;
+}
+
 int family_moe_read(struct model_spec *spec, const cJSON *config, struct error *err)
 {
+    const struct family *family = spec->family;
     struct stack_spec *stack = &spec->stack;
     struct moe_spec *moe = &stack->moe;
 
-    if (family_moe_read_counts(spec, config, err))
+    moe->intermediate_size = stack->intermediate_size;
+    if (family_moe_read_counts(spec, config, err) ||
+        (config_keys_obeyed(family, "moe_intermediate_size") &&
+         config_value_count(config, "moe_intermediate_size",
+                            family->defaults.moe.intermediate_size, 100000000,
+                            &moe->intermediate_size, err)))
         return -1;
     if (moe->n_experts == 0)
         return error_set(err, ERROR_FORMAT, "num_experts is missing");
     if (moe->n_chosen > moe->n_experts)
         return error_set(err, ERROR_FORMAT, "%zu experts for each token, of %zu", moe->n_chosen,
                          moe->n_experts);
-    moe->intermediate_size = stack->intermediate_size;
-    moe->router = spec->family->router;
+    moe->router = read_router(family, config);
     stack->is_sparse = memory_zalloc(stack->n_layers, 1);
     memset(stack->is_sparse, 1, stack->n_layers);
     return 0;
@@ -118,15 +135,8 @@ static int read_sparse_layers(struct stack_spec *stack, const cJSON *config, str
 /* As in Qwen3, whose class has no max_window_layers: where windows are used, all layers slide. */
 int adjust_qwen_moe(struct model_spec *spec, const cJSON *config, struct error *err)
 {
-    struct moe_spec *moe = &spec->stack.moe;
-
-    if (family_moe_read(spec, config, err) ||
-        config_value_count(config, "moe_intermediate_size",
-                           spec->family->defaults.moe.intermediate_size, 100000000,
-                           &moe->intermediate_size, err))
+    if (family_moe_read(spec, config, err))
         return -1;
-    if (json_bool(config, "norm_topk_prob", false))
-        moe->router = ROUTER_TOP_P_SUM_1;
     return read_sparse_layers(&spec->stack, config, err);
 }
 
@@ -155,8 +165,6 @@ int adjust_olmoe(struct model_spec *spec, const cJSON *config, struct error *err
     if (family_moe_read(spec, config, err) ||
         config_value_number(config, "clip_qkv", 0, 0, &clip, err))
         return -1;
-    if (json_bool(config, "norm_topk_prob", false))
-        spec->stack.moe.router = ROUTER_TOP_P_SUM_1;
     spec->stack.qkv_clip = (float)clip;
     spec->stack.has_flat_qk_norm = true;
     return 0;
