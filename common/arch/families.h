@@ -83,8 +83,9 @@ struct family_defaults { /* of the class in transformers; 0: as the comment says
     size_t sliding_pattern;   /* of so many layers the last one does not slide; all do */
     double norm_eps, theta;
     double windowed_theta;    /* theta of a model that has a window; theta */
-    double sliding_theta;     /* of sliding layers, whose rotary embeddings are then their own: no
-                               * scaling of rope_scaling, and rope_local_base_freq; theta */
+    /* Of sliding layers, whose rotary embeddings are then their own: rope_local_base_freq, and no
+     * rope_scaling; theta. */
+    double sliding_theta;
     double partial_rotary_factor; /* 1 */
     double score_softcap, logit_softcap; /* none */
     struct moe_defaults moe;
@@ -114,10 +115,10 @@ struct family {
 };
 
 extern const struct family family_bert, family_roberta, family_distilbert, family_llama,
-    family_mistral, family_consolidated, family_qwen2, family_qwen3, family_gemma, family_gemma2, family_gemma3,
-    family_gpt2, family_gpt_neox, family_phi3, family_mixtral, family_qwen2_moe, family_qwen3_moe,
-    family_olmoe, family_phi_moe, family_granite_moe, family_gpt_oss, family_jetmoe,
-    family_deepseek_v2, family_deepseek_v3, family_molm, family_openmoe, family_t5, family_mt5,
-    family_umt5, family_switch;
+    family_mistral, family_consolidated, family_qwen2, family_qwen3, family_gemma, family_gemma2,
+    family_gemma3, family_gpt2, family_gpt_neox, family_phi3, family_mixtral, family_qwen2_moe,
+    family_qwen3_moe, family_olmoe, family_phi_moe, family_granite_moe, family_gpt_oss,
+    family_jetmoe, family_deepseek_v2, family_deepseek_v3, family_molm, family_openmoe, family_t5,
+    family_mt5, family_umt5, family_switch;
 
 #endif
