@@ -41,7 +41,8 @@ static inline void made_describe(const struct tensor_source *source, struct buff
     buffer_add_text(out, ((const struct made_tensor *)source)->name);
 }
 
-static const struct tensor_source_kind made_kind = {made_read, NULL, made_describe};
+static const struct tensor_source_kind made_kind = {.read = made_read,
+                                                    .describe = made_describe};
 
 /* Values between -2 and 2 in steps that make some magnitudes equal. */
 static inline const struct tensor *make_tensor(struct made_tensors *all, const char *name,

@@ -18,9 +18,9 @@ static const char *const type_names[N_MODEL_TYPES] = {
     [MODEL_ENCODER_DECODER] = "encoder-decoder",
 };
 
-/* `body` stands in front of the names of all tensors but those of heads. `natural` is what the bare
- * model (BertModel, LlamaModel) is used as, `family` how it is run (NULL: it cannot be). Rows of one
- * family stand together. */
+/* `body` stands in front of the names of all tensors but those of heads (NULL: not known). `natural`
+ * is what the bare model (BertModel, LlamaModel) is used as, `family` how it is run (NULL: it cannot
+ * be). Rows of one family stand together. */
 static const struct row {
     const char *class_prefix, *model_type, *body;
     unsigned natural;
@@ -208,25 +208,19 @@ static bool find_experts(const struct config *config, const char *const *counts,
 
 bool architecture_has_experts(const struct config *config, size_t *n_experts, size_t *n_chosen)
 {
-    static const char *const counts[] = {"num_local_experts", "num_experts", "n_routed_experts",
-                                         "moe_num_experts", "n_mlp_experts", NULL};
-    static const char *const chosen[] = {"num_experts_per_tok", "moe_top_k", "router_topk",
-                                         "experts_per_token", "k_mlp", NULL};
+    const struct family *family = architecture_family(config);
+    bool has_experts = find_experts(config, config_n_experts, config_n_chosen, n_experts, n_chosen);
 
-    bool has_experts = find_experts(config, counts, chosen, n_experts, n_chosen);
-
-    /* Their config need not say it: one expert for a token is what makes them Switch Transformers. */
-    if (has_experts && n_chosen && *n_chosen == 0 && architecture_family(config) == &family_switch)
-        *n_chosen = 1;
+    if (has_experts && n_chosen && *n_chosen == 0 && family)
+        *n_chosen = family->fixed_n_chosen;
     return has_experts;
 }
 
 bool architecture_has_attention_experts(const struct config *config, size_t *n_experts,
                                         size_t *n_chosen)
 {
-    static const char *const counts[] = {"n_att_experts", NULL}, *const chosen[] = {"k_att", NULL};
-
-    return find_experts(config, counts, chosen, n_experts, n_chosen);
+    return find_experts(config, config_n_attention_experts, config_n_attention_chosen, n_experts,
+                        n_chosen);
 }
 
 struct name_style architecture_name_style(const struct config *config)
@@ -242,6 +236,23 @@ struct name_style architecture_name_style(const struct config *config)
         return (struct name_style){.is_bare = is_bare};
     return (struct name_style){row->body, row->family ? row->family->names->before_layers : NULL,
                                is_bare};
+}
+
+static size_t prefix_length(const char *name, const char *prefix)
+{
+    size_t length = *name == *prefix ? strlen(prefix) : 0; /* most differ in the first character */
+
+    return strncmp(name, prefix, length) == 0 ? length : 0;
+}
+
+size_t architecture_body_length(const char *name)
+{
+    size_t length = prefix_length(name, "language_model."); /* around text_config */
+
+    for (size_t i = 0; length == 0 && i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].body)
+            length = prefix_length(name, rows[i].body);
+    return length;
 }
 
 const struct family *architecture_family(const struct config *config)

@@ -7,9 +7,9 @@
 #define COCKTAIL_ARCHITECTURE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "arch/config.h"
-#include "arch/tensor_names.h"
 #include "base/buffer.h"
 #include "base/error.h"
 
@@ -45,7 +45,15 @@ bool architecture_has_attention_experts(const struct config *config, size_t *n_e
                                         size_t *n_chosen);
 
 /* How it writes the names of its tensors. */
+struct name_style {
+    const char *body; /* in front of all but heads: "model.", or ""; NULL: not known */
+    const char *layers; /* between that and the names of layers (DistilBERT); NULL: nothing */
+    bool is_bare;     /* a class without a head (BertModel): there is nothing in front */
+};
 struct name_style architecture_name_style(const struct config *config);
+
+/* The length of what some architecture has in front of its names, if `name` begins so; else 0. */
+size_t architecture_body_length(const char *name);
 
 /* How models of this architecture are run (families.h), or NULL when we cannot. */
 const struct family *architecture_family(const struct config *config);

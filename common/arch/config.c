@@ -3,13 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/config_spellings.h"
 #include "arch/llama_params.h"
 
 static const size_t config_bytes_max = 10 * 1000 * 1000;
 
-const char *const config_hidden_size[] = {"hidden_size", "d_model", "n_embd", "dim", NULL};
-const char *const config_max_positions[] = {"max_position_embeddings", "n_positions", "n_ctx",
-                                            NULL};
+const char *const config_hidden_size[] = {HIDDEN_SIZE_SPELLINGS(SPELLING) NULL};
+const char *const config_max_positions[] = {MAX_POSITIONS_SPELLINGS(SPELLING) NULL};
+const char *const config_n_experts[] = {N_EXPERTS_SPELLINGS(SPELLING) NULL};
+const char *const config_n_chosen[] = {N_CHOSEN_SPELLINGS(SPELLING) NULL};
+const char *const config_n_attention_experts[] = {N_ATTENTION_EXPERTS_SPELLINGS(SPELLING) NULL};
+const char *const config_n_attention_chosen[] = {N_ATTENTION_CHOSEN_SPELLINGS(SPELLING) NULL};
 
 static int read_members(struct config *config, struct error *err)
 {

@@ -34,6 +34,9 @@ double config_number(const struct config *config, const char *const *names);
 /* tie_word_embeddings: 1, 0, or -1 when config.json does not say. */
 int config_tied(const struct config *config);
 
-extern const char *const config_hidden_size[], *const config_max_positions[];
+/* For it: config_spellings.h. */
+extern const char *const config_hidden_size[], *const config_max_positions[],
+    *const config_n_experts[], *const config_n_chosen[], *const config_n_attention_experts[],
+    *const config_n_attention_chosen[];
 
 #endif

@@ -64,14 +64,33 @@ struct classifier_names { /* of CLASSIFIER_…; dense NULL: there is none */
 /* NULL for CLASSIFIER_NONE. */
 const struct classifier_names *classifier_names_of(enum classifier_kind kind);
 
+struct moe_defaults { /* of the class in transformers; 0: none, or as the comment says */
+    size_t n_experts, n_chosen;
+    size_t intermediate_size; /* that of the model */
+    size_t shared_size;       /* of the expert that every token passes; or of so many experts: */
+    size_t n_shared;
+    size_t n_groups, n_kept_groups;
+    size_t n_dense_layers;    /* before the first that has experts */
+    double routed_scaling_factor;
+};
+
 struct family_defaults { /* of the class in transformers; 0: as the comment says */
     size_t vocab_size, hidden_size, n_layers, n_heads;
     size_t n_kv_heads;        /* n_heads */
     size_t head_dim;          /* hidden_size / n_heads */
     size_t intermediate_size; /* 4 hidden_size */
     size_t max_positions, n_token_types;
+    size_t original_positions; /* max_positions */
     size_t window;
+    size_t sliding_pattern;   /* of so many layers the last one does not slide; all do */
     double norm_eps, theta;
+    double windowed_theta;    /* theta of a model that has a window; theta */
+    /* Of sliding layers, whose rotary embeddings are then their own: rope_local_base_freq, and no
+     * rope_scaling; theta. */
+    double sliding_theta;
+    double partial_rotary_factor; /* 1 */
+    double score_softcap, logit_softcap; /* none */
+    struct moe_defaults moe;
     const char *activation;
     long pad_id;              /* -1: none */
 };
@@ -87,17 +106,21 @@ struct family {
     enum classifier_kind classifier; /* of its …ForSequenceClassification */
     bool is_causal, is_gated, is_conv1d, is_encoder_decoder;
     bool has_qkv_bias, has_o_bias, has_mlp_bias, has_qk_norm, has_post_norms;
-    bool lacks_final_norm, rotates_pairs;
+    bool lacks_final_norm, has_interleaved_rope;
+    bool has_fixed_mask;     /* is_causal cannot be obeyed: its masks are made another way */
+    bool has_bias_per_layer; /* POSITION_RELATIVE */
+    bool scales_head_input;  /* as a tied head's, unless config.json says otherwise: T5 */
     enum router_kind router;
+    size_t fixed_n_chosen;   /* experts that a token meets, whatever config.json says; 0: it says */
     /* May be NULL. Sees the config (the part that describes the text model). */
     int (*adjust)(struct model_spec *spec, const cJSON *config, struct error *err);
 };
 
 extern const struct family family_bert, family_roberta, family_distilbert, family_llama,
-    family_mistral, family_consolidated, family_qwen2, family_qwen3, family_gemma, family_gemma2, family_gemma3,
-    family_gpt2, family_gpt_neox, family_phi3, family_mixtral, family_qwen2_moe, family_qwen3_moe,
-    family_olmoe, family_phi_moe, family_granite_moe, family_gpt_oss, family_jetmoe,
-    family_deepseek_v2, family_deepseek_v3, family_molm, family_openmoe, family_t5, family_mt5,
-    family_umt5, family_switch;
+    family_mistral, family_consolidated, family_qwen2, family_qwen3, family_gemma, family_gemma2,
+    family_gemma3, family_gpt2, family_gpt_neox, family_phi3, family_mixtral, family_qwen2_moe,
+    family_qwen3_moe, family_olmoe, family_phi_moe, family_granite_moe, family_gpt_oss,
+    family_jetmoe, family_deepseek_v2, family_deepseek_v3, family_molm, family_openmoe, family_t5,
+    family_mt5, family_umt5, family_switch;
 
 #endif

@@ -48,7 +48,7 @@ static int add_scaling(cJSON *params, struct error *err)
 
     if (json_find(params, "use_scaled_rope") && json_find_bool(params, "use_scaled_rope") < 0)
         return error_set(err, ERROR_FORMAT, "use_scaled_rope is not true or false");
-    if (json_find_bool(params, "use_scaled_rope") != 1)
+    if (!json_bool(params, "use_scaled_rope", false))
         return 0;
     if (read_number(params, "rope_scaling_factor", 8, 1e6, &factor, err) ||
         read_number(params, "rope_high_freq_factor", 4, 1e6, &high, err))

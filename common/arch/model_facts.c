@@ -5,7 +5,7 @@
 #include "arch/architecture.h"
 #include "arch/checkpoint_names.h"
 #include "arch/config_keys.h"
-#include "arch/model_layout.h"
+#include "arch/layout_check.h"
 #include "arch/quantized.h"
 
 bool model_facts_experts(const struct model_facts *facts, enum expert_kind kind,

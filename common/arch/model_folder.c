@@ -1,14 +1,10 @@
 #include "model_folder.h"
 
-#include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "arch/llama_params.h"
-#include "arch/model_layout.h"
-#include "arch/model_spec.h"
+#include "arch/llama_files.h"
 #include "base/folder_hint.h"
 #include "base/memory.h"
 #include "base/model_files.h"
@@ -53,24 +49,16 @@ static bool has_file(const struct model_folder *model, const char *name)
     return has;
 }
 
-/* Llama's first files leave the number of tokens to the tokenizer: -1. The tensors have it, too. */
-static int find_vocab_size(struct model_folder *model, struct error *err)
+static int complete_vocab_size(struct model_folder *model, struct error *err)
 {
-    static const char *const names[] = {"tok_embeddings.weight", "output.weight"};
-    cJSON *member = (cJSON *)(uintptr_t)json_find(model->config.json, "vocab_size");
     struct notices ignored = {0};
     const struct checkpoint *checkpoint;
 
-    if (!llama_params_is(model->config.json) || !cJSON_IsNumber(member) ||
-        member->valuedouble != -1)
+    if (!llama_files_lack_vocab_size(&model->config))
         return 0;
     checkpoint = model_folder_weights(model, &ignored, err);
-    for (size_t i = 0; checkpoint && i < 2; i++) {
-        const struct tensor *tensor = checkpoint_find(checkpoint, names[i]);
-
-        if (tensor && tensor->n_dims == 2 && member->valuedouble == -1)
-            cJSON_SetNumberValue(member, (double)tensor->shape[0]);
-    }
+    if (checkpoint)
+        llama_files_read_vocab_size(checkpoint, &model->config);
     notices_release(&ignored);
     return checkpoint ? 0 : -1;
 }
@@ -97,7 +85,7 @@ static int open_directory(struct model_folder *model, const char *path, bool fol
     if (config_load(&model->config, model->folder, directory, is_consolidated, err))
         return -1;
     model->has_config = true;
-    return is_consolidated ? find_vocab_size(model, err) : 0;
+    return complete_vocab_size(model, err);
 }
 
 int model_folder_open(struct model_folder *model, const char *path, bool follow_symlinks,
@@ -216,63 +204,6 @@ const char *model_folder_default_pooling(const struct model_folder *model)
     return model->has_config && architecture_is_decoder(&model->config) ? "lasttoken" : "cls";
 }
 
-/* Files of Llama's own hold slices: with one of the last files absent, all matrices are too small. */
-static int check_ranks(const struct model_folder *model, const struct checkpoint *checkpoint,
-                       struct error *err)
-{
-    static const char name[] = "layers.0.attention.wq.weight";
-    static const char *const heads[] = {"n_heads", NULL}, *const dims[] = {"dim", NULL},
-                      *const head_dims[] = {"head_dim", NULL};
-    const struct tensor *q = checkpoint_find(checkpoint, name);
-    double n_heads = config_number(&model->config, heads);
-    double dim = config_number(&model->config, dims);
-    double head_dim = config_number(&model->config, head_dims);
-    double n_rows = head_dim > 0 ? n_heads * head_dim : dim;
-    char *path;
-
-    if (!q || q->n_dims != 2 || q->shape[0] == 0 || !(n_rows > (double)q->shape[0]) ||
-        fmod(n_rows, (double)q->shape[0]) != 0)
-        return 0;
-    path = model_files_numbered(checkpoint->files[0].name, (unsigned)checkpoint->n_files);
-    error_set(err, ERROR_FORMAT, "'%s/%s' is missing: by params.json tensor '%s' has %.0f "
-              "rows, of which the files before it hold %zu", model->folder->path, path, name,
-              n_rows, q->shape[0]);
-    free(path);
-    return -1;
-}
-
-/* What was put together by names must be what params.json says. */
-static int check_joined(const struct model_folder *model, const struct checkpoint *checkpoint,
-                        struct error *err)
-{
-    struct error failure = {0};
-    struct checkpoint_names names;
-    struct model_layout layout;
-    struct model_spec spec;
-    int rc;
-
-    if (model_spec_load(&spec, &model->config, MODEL_DECODER, model->name, &failure))
-        return 0; /* whoever runs it says so */
-    checkpoint_names_init(&names, checkpoint);
-    layout_make(&layout, &spec, MODEL_DECODER, &names);
-    rc = layout_check(&layout, &failure);
-    if (rc)
-        error_set(err, ERROR_UNSUPPORTED, "'%s': the slices in '%s' and the files after it do not "
-                  "make what params.json says: %s", model->folder->path,
-                  checkpoint->files[0].name, failure.text);
-    layout_release(&layout);
-    checkpoint_names_release(&names);
-    model_spec_release(&spec);
-    return rc;
-}
-
-static bool is_numbered(const struct checkpoint *checkpoint)
-{
-    const char *name = checkpoint->files[0].name, *slash = strrchr(name, '/');
-
-    return model_files_number(slash ? slash + 1 : name) == 0;
-}
-
 static bool is_asked_for(const struct opened_checkpoint *opened, const char *directory,
                          const char *file)
 {
@@ -305,10 +236,8 @@ const struct checkpoint *model_folder_weights(struct model_folder *model, struct
         model_folder_checkpoint(model, model->file ? "" : model->sentence.transformer, model->file,
                                 notices, err);
 
-    if (checkpoint && model->has_config && model->config.is_consolidated &&
-        is_numbered(checkpoint) &&
-        (check_ranks(model, checkpoint, err) ||
-         (checkpoint->is_joined && check_joined(model, checkpoint, err))))
+    if (checkpoint && model->has_config &&
+        llama_files_check(checkpoint, &model->config, model->folder->path, err))
         return NULL;
     return checkpoint;
 }

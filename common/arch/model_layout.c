@@ -2,8 +2,7 @@
  * its name, its shape, and the tensor that a checkpoint has there.
  *
  * Experts are the one part that is stored in several ways: which of them follows from the tensors
- * that are there. What one way calls for is put together from what another has, by tensors that
- * read from several. */
+ * that are there. */
 #include "model_layout.h"
 
 #include <stdint.h>
@@ -307,20 +306,21 @@ static void add_mla(struct layouter *layouter, const struct stack_spec *stack, s
     const struct mla_names *names = stack->names->mla;
     const struct mla_spec *spec = &stack->mla;
     size_t n = stack->hidden_size, n_q = stack->n_heads * stack->head_dim;
-    size_t rotating = stack->head_dim - spec->still_dim;
+    size_t rotating = stack->head_dim - spec->qk_nope_head_dim;
     bool bias = stack->has_qkv_bias;
 
-    if (spec->q_rank == 0) {
+    if (spec->q_lora_rank == 0) {
         add_linear(layouter, place, names->q, n_q, n, false, false);
     } else {
-        add_linear(layouter, place, names->q_a, spec->q_rank, n, false, bias);
-        add_norm(layouter, place, names->q_norm, NORM_RMS, spec->q_rank);
-        add_linear(layouter, place, names->q_b, n_q, spec->q_rank, false, false);
+        add_linear(layouter, place, names->q_a, spec->q_lora_rank, n, false, bias);
+        add_norm(layouter, place, names->q_norm, NORM_RMS, spec->q_lora_rank);
+        add_linear(layouter, place, names->q_b, n_q, spec->q_lora_rank, false, false);
     }
-    add_linear(layouter, place, names->kv_a, spec->kv_rank + rotating, n, false, bias);
-    add_norm(layouter, place, names->kv_norm, NORM_RMS, spec->kv_rank);
+    add_linear(layouter, place, names->kv_a, spec->kv_lora_rank + rotating, n, false, bias);
+    add_norm(layouter, place, names->kv_norm, NORM_RMS, spec->kv_lora_rank);
     add_linear(layouter, place, names->kv_b,
-               stack->n_heads * (spec->still_dim + stack->value_dim), spec->kv_rank, false, false);
+               stack->n_heads * (spec->qk_nope_head_dim + stack->v_head_dim), spec->kv_lora_rank,
+               false, false);
 }
 
 static void add_attention(struct layouter *layouter, const struct stack_spec *stack,
@@ -344,7 +344,7 @@ static void add_attention(struct layouter *layouter, const struct stack_spec *st
     } else {
         add_linear(layouter, place, names->qkv, n_q + 2 * n_kv, n, turned, bias);
     }
-    add_linear(layouter, place, names->o, n, stack->n_heads * stack->value_dim, turned,
+    add_linear(layouter, place, names->o, n, stack->n_heads * stack->v_head_dim, turned,
                stack->has_o_bias);
     if (stack->has_sinks)
         add_vector(layouter, place, names->sinks, "", stack->n_heads);
@@ -574,288 +574,4 @@ const struct layout_experts *layout_find_experts(const struct model_layout *layo
         if (layout->experts[i].stack == stack && layout->experts[i].layer == layer)
             return &layout->experts[i];
     return NULL;
-}
-
-/* ---- checking ---- */
-
-static bool has_shape(const struct layout_entry *entry)
-{
-    const struct tensor *tensor = entry->tensor;
-
-    if (tensor->n_dims != entry->n_dims)
-        return false;
-    for (size_t i = 0; i < entry->n_dims; i++)
-        if (tensor->shape[i] != entry->shape[i] &&
-            !(i == 0 && entry->may_have_more_rows && tensor->shape[i] > entry->shape[i]))
-            return false;
-    return true;
-}
-
-/* Says what is missing, and whether it is there behind a prefix that we do not know. */
-static int report_missing(const struct model_layout *layout, const struct layout_entry *entry,
-                          struct error *err)
-{
-    const struct checkpoint *checkpoint = layout->names->checkpoint;
-    size_t length = strlen(entry->name);
-
-    for (size_t i = 0; i < checkpoint->n_tensors; i++) {
-        const char *name = checkpoint->tensors[i].name;
-        size_t n = strlen(name);
-
-        if (strcmp(layout->names->plain[i], entry->name) == 0)
-            return error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "': another one is called so "
-                             "too, but for the prefix", name);
-        if (n > length && name[n - length - 1] == '.' &&
-            strcmp(name + n - length, entry->name) == 0)
-            return error_set(err, ERROR_FORMAT, "no tensor '" ERROR_NAME "', which a %s needs; "
-                             "there is '" ERROR_NAME "', but no wrapper is known that puts such a "
-                             "prefix in front", entry->name, layout->spec->family->name, name);
-    }
-    return error_set(err, ERROR_FORMAT, "no tensor '" ERROR_NAME "' (with any prefix), which a %s "
-                     "needs", entry->name, layout->spec->family->name);
-}
-
-static int check_entry(const struct model_layout *layout, const struct layout_entry *entry,
-                       struct error *err)
-{
-    struct tensor expected = {.n_dims = entry->n_dims, .shape = entry->shape};
-    struct buffer text = {0};
-
-    if (!entry->tensor)
-        return entry->may_be_absent ? 0 : report_missing(layout, entry, err);
-    if (has_shape(entry))
-        return 0;
-    buffer_add_text(&text, "has the shape ");
-    tensor_add_shape(&text, entry->tensor);
-    buffer_format(&text, "; by %s it is ", layout->spec->config_name);
-    tensor_add_shape(&text, &expected);
-    error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "': %s", entry->tensor->name, text.data);
-    buffer_release(&text);
-    return -1;
-}
-
-/* The number behind `prefix`, which ends where '#' stands; SIZE_MAX: there is none. */
-static size_t layer_number(const char *plain, const char *prefix)
-{
-    size_t length = strcspn(prefix, "#"), number = 0;
-    const char *at = plain + length;
-
-    if (strncmp(plain, prefix, length) != 0 || *at < '0' || *at > '9')
-        return SIZE_MAX;
-    for (; *at >= '0' && *at <= '9'; at++)
-        if (__builtin_mul_overflow(number, (size_t)10, &number) ||
-            __builtin_add_overflow(number, (size_t)(*at - '0'), &number))
-            return SIZE_MAX;
-    return *at == '.' ? number : SIZE_MAX;
-}
-
-bool layout_is_next_token(const struct checkpoint_names *names, size_t n_layers, size_t index)
-{
-    static const char *const marks[] = {"eh_proj.weight", "enorm.weight", "hnorm.weight"};
-    const char *plain = names->plain[index];
-    size_t number = layer_number(plain, "layers.#.");
-    bool is_marked = false;
-    struct buffer name = {0};
-
-    if (strncmp(plain, "mtp", 3) == 0 && (plain[3] == '.' || plain[3] == '_'))
-        return true;
-    if (number == SIZE_MAX || number < n_layers)
-        return false;
-    for (size_t i = 0; !is_marked && i < sizeof marks / sizeof *marks; i++) {
-        buffer_clear(&name);
-        buffer_format(&name, "layers.%zu.%s", number, marks[i]);
-        is_marked = checkpoint_names_find_plain(names, name.data) != NULL;
-    }
-    buffer_release(&name);
-    return is_marked;
-}
-
-static int check_layers(const struct model_layout *layout, const struct stack_spec *stack,
-                        struct error *err)
-{
-    const struct checkpoint *checkpoint = layout->names->checkpoint;
-
-    for (size_t i = 0; i < checkpoint->n_tensors; i++) {
-        size_t number = layer_number(layout->names->plain[i], stack->names->prefix);
-
-        if (number == SIZE_MAX || number < stack->n_layers ||
-            layout_is_next_token(layout->names, stack->n_layers, i))
-            continue;
-        return error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "': is of layer %zu, but by %s "
-                         "there are %zu layers", checkpoint->tensors[i].name, number,
-                         layout->spec->config_name, stack->n_layers);
-    }
-    return 0;
-}
-
-static int check_experts(const struct model_layout *layout, const struct layout_experts *experts,
-                         struct error *err)
-{
-    struct place place = {experts->stack->names->prefix, experts->layer,
-                          experts->stack->moe.n_experts};
-    const struct tensor *tensor;
-    struct buffer name = {0};
-
-    if (experts->way != EXPERTS_APART)
-        return 0;
-    layout_name(&name, place, experts->names->up, ".weight");
-    tensor = checkpoint_names_find_plain(layout->names, name.data);
-    buffer_release(&name);
-    return tensor ? error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by %s there are %zu "
-                              "experts", tensor->name, layout->spec->config_name, place.expert)
-                  : 0;
-}
-
-int layout_check(const struct model_layout *layout, struct error *err)
-{
-    const struct model_spec *spec = layout->spec;
-
-    for (size_t i = 0; i < layout->n_entries; i++)
-        if (check_entry(layout, &layout->entries[i], err))
-            return -1;
-    for (size_t i = 0; i < layout->n_experts; i++)
-        if (check_experts(layout, &layout->experts[i], err))
-            return -1;
-    return check_layers(layout, &spec->stack, err) ||
-                   (spec->is_encoder_decoder && check_layers(layout, &spec->encoder, err))
-               ? -1
-               : 0;
-}
-
-/* ---- experts ---- */
-
-static const struct tensor *find_expert_tensor(const struct model_layout *layout,
-                                               const struct layout_experts *experts, size_t expert,
-                                               const char *name, const char *ending)
-{
-    struct place place = {experts->stack->names->prefix, experts->layer, expert};
-    const struct layout_entry *entry;
-    struct buffer text = {0};
-
-    layout_name(&text, place, name, ending);
-    entry = layout_find(layout, text.data);
-    buffer_release(&text);
-    return entry ? entry->tensor : NULL;
-}
-
-/* n_rows rows of n items from row `first` on, of what is seen as [.., n]. */
-static int take_rows(const struct tensor *tensor, size_t first, size_t n_rows, size_t n,
-                     struct arena *arena, struct tensor *out, struct error *err)
-{
-    return tensor_part(out, tensor, first * n, 2, (const size_t[]){n_rows, n}, NULL, arena, err);
-}
-
-int layout_expert(const struct model_layout *layout, const struct layout_experts *experts,
-                  size_t expert, enum expert_matrix matrix, struct arena *arena,
-                  struct tensor *out, bool *is_transposed, struct error *err)
-{
-    const struct moe_names *names = experts->names;
-    const struct stack_spec *stack = experts->stack;
-    size_t n = stack->hidden_size, m = stack->moe.intermediate_size;
-    size_t n_gate = stack->has_double_gate ? 2 * m : m;
-    size_t n_up = names->turned_gate_up ? 2 * m : m;
-    const struct {
-        const char *names[3], *ending; /* gate, up, down */
-    } all[] = {
-        [EXPERTS_APART] = {{names->gate, names->up, names->down}, ".weight"},
-        [EXPERTS_STACKED] = {{names->stacked_gate, names->stacked_up, names->stacked_down}, ""},
-        [EXPERTS_FUSED] = {{names->fused_gate_up, names->fused_gate_up, names->fused_down}, ""},
-        [EXPERTS_TURNED] = {{names->turned_gate,
-                             names->turned_gate_up ? names->turned_gate_up : names->turned_up,
-                             names->turned_down}, ""},
-    };
-    const struct tensor *tensor = find_expert_tensor(
-        layout, experts, expert, all[experts->way].names[matrix], all[experts->way].ending);
-
-    *is_transposed = experts->way == EXPERTS_TURNED ||
-                     (experts->way == EXPERTS_STACKED && matrix == EXPERT_DOWN);
-    switch (experts->way) {
-    case EXPERTS_APART:
-        *out = *tensor;
-        return 0;
-    case EXPERTS_STACKED:
-        return take_rows(tensor, expert * m, m, n, arena, out, err);
-    case EXPERTS_FUSED:
-        if (matrix == EXPERT_DOWN)
-            return take_rows(tensor, expert * n, n, m, arena, out, err);
-        return take_rows(tensor, expert * 2 * m + (matrix == EXPERT_UP ? m : 0), m, n, arena, out,
-                         err);
-    case EXPERTS_TURNED:
-        if (matrix == EXPERT_DOWN)
-            return take_rows(tensor, expert * m, m, n, arena, out, err);
-        return take_rows(tensor, expert * n, n, matrix == EXPERT_GATE ? n_gate : n_up, arena, out,
-                         err);
-    }
-    return 0;
-}
-
-/* ---- one way of storing experts from another ---- */
-
-/* The matrix as [n_out, n_in], or as [n_in, n_out]. */
-static int take_matrix(const struct model_layout *layout, const struct layout_experts *experts,
-                       size_t expert, enum expert_matrix matrix, bool wants_transposed,
-                       struct arena *arena, struct tensor *out, struct error *err)
-{
-    struct tensor *stored = arena_alloc(arena, sizeof *stored);
-    bool is_transposed;
-
-    if (layout_expert(layout, experts, expert, matrix, arena, stored, &is_transposed, err))
-        return -1;
-    if (is_transposed == wants_transposed) {
-        *out = *stored;
-        return 0;
-    }
-    return tensor_part(out, stored, 0, 2, (const size_t[]){stored->shape[1], stored->shape[0]},
-                       (const size_t[]){1, stored->shape[1]}, arena, err);
-}
-
-/* All experts of the group, as `entry` has them. */
-static int join_experts(const struct layout_entry *entry, bool is_fused,
-                        const struct model_layout *other, const struct layout_experts *experts,
-                        struct arena *arena, struct tensor *out, struct error *err)
-{
-    size_t n_experts = experts->stack->moe.n_experts, n = 0;
-    bool is_both = is_fused && entry->matrix == EXPERT_GATE;
-    bool is_transposed = !is_fused && entry->matrix == EXPERT_DOWN;
-    struct tensor *parts = arena_alloc(arena, 2 * n_experts * sizeof *parts);
-    const struct tensor **list = arena_alloc(arena, 2 * n_experts * sizeof(*list));
-    struct tensor *joined = arena_alloc(arena, sizeof *joined);
-
-    for (size_t e = 0; e < n_experts; e++)
-        for (size_t i = 0; i < (is_both ? 2 : 1); i++, n++) {
-            list[n] = &parts[n];
-            if (take_matrix(other, experts, e, i ? EXPERT_UP : entry->matrix, is_transposed, arena,
-                            &parts[n], err))
-                return -1;
-        }
-    if (tensor_join(joined, entry->tensor->name, list, n, 0, arena, err))
-        return -1;
-    return tensor_part(out, joined, 0, entry->n_dims, entry->shape, NULL, arena, err);
-}
-
-const struct tensor *layout_match(const struct model_layout *layout,
-                                  const struct layout_entry *entry,
-                                  const struct model_layout *other, struct arena *arena,
-                                  struct error *err)
-{
-    const struct layout_entry *same = layout_find(other, entry->name);
-    const struct layout_experts *experts;
-    struct tensor *made;
-    int rc;
-
-    if (same)
-        return same->tensor;
-    if (entry->group == SIZE_MAX || entry->group >= other->n_experts ||
-        layout->experts[entry->group].way == EXPERTS_TURNED)
-        return NULL;
-    experts = &other->experts[entry->group];
-    if (experts->way == EXPERTS_TURNED)
-        return NULL;
-    made = arena_alloc(arena, sizeof *made);
-    if (layout->experts[entry->group].way == EXPERTS_APART)
-        rc = take_matrix(other, experts, entry->expert, entry->matrix, false, arena, made, err);
-    else
-        rc = join_experts(entry, layout->experts[entry->group].way == EXPERTS_FUSED, other,
-                          experts, arena, made, err);
-    return rc ? NULL : made;
 }

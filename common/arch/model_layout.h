@@ -12,9 +12,8 @@
 #include "arch/checkpoint_names.h"
 #include "arch/model_spec.h"
 #include "base/arena.h"
-#include "base/error.h"
 #include "base/hash.h"
-#include "tensor/tensor_source.h"
+#include "tensor/tensor.h"
 
 struct place { /* where names begin */
     const char *prefix;
@@ -72,31 +71,11 @@ void layout_make(struct model_layout *layout, const struct model_spec *spec, enu
                  const struct checkpoint_names *names);
 void layout_release(struct model_layout *layout);
 
-/* ERROR_FORMAT when a tensor is missing or has another shape than config.json says, or when there
- * are more layers or experts. More rows than tokens are fine, and so are layers that predict
- * further tokens (DeepSeek-V3), which nothing here runs. */
-int layout_check(const struct model_layout *layout, struct error *err);
-
 /* The entry of that name, or NULL. */
 const struct layout_entry *layout_find(const struct model_layout *layout, const char *name);
 
-/* One matrix of an expert, W [n_out, n_in], or stored as [n_in, n_out]. EXPERT_UP of turned experts
- * that have no gate of their own is both in turn. */
-int layout_expert(const struct model_layout *layout, const struct layout_experts *experts,
-                  size_t expert, enum expert_matrix matrix, struct arena *arena,
-                  struct tensor *out, bool *is_transposed, struct error *err);
 /* NULL: that layer has none. */
 const struct layout_experts *layout_find_experts(const struct model_layout *layout,
                                                  const struct stack_spec *stack, size_t layer);
-
-/* What `other`, a layout of an equal spec, has for `entry` of `layout`, in the same shape: a tensor
- * of its checkpoint, or experts put together in the arena. NULL without an error when it lacks it. */
-const struct tensor *layout_match(const struct model_layout *layout,
-                                  const struct layout_entry *entry,
-                                  const struct model_layout *other, struct arena *arena,
-                                  struct error *err);
-
-/* Tensor `index` belongs to a layer behind the last one that predicts a further token. */
-bool layout_is_next_token(const struct checkpoint_names *names, size_t n_layers, size_t index);
 
 #endif

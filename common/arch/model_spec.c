@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "arch/config_keys.h"
+#include "arch/config_spellings.h"
+#include "arch/config_value.h"
 #include "arch/families.h"
 #include "arch/quantized.h"
 #include "base/json.h"
@@ -31,14 +33,13 @@ static const struct size_row { /* docs/models.md, "Settings" */
 } size_rows[] = {
 #define SIZE(field) offsetof(struct sizes, field)
     {SIZE(vocab_size), 100000000, {"vocab_size"}},
-    {SIZE(hidden_size), 10000000, {"hidden_size", "d_model", "n_embd", "dim"}},
-    {SIZE(n_layers), 10000, {"num_hidden_layers", "num_layers", "n_layer", "n_layers"}},
-    {SIZE(n_heads), 100000, {"num_attention_heads", "num_heads", "n_head", "n_heads"}},
-    {SIZE(n_kv_heads), 100000, {"num_key_value_heads", "n_kv_heads"}},
-    /* Of a latent head the part that rotates; transformers 5 calls that head_dim, too. */
-    {SIZE(head_dim), 100000, {"qk_rope_head_dim", "head_dim", "d_kv", "kv_channels"}},
-    {SIZE(intermediate_size), 100000000, {"intermediate_size", "d_ff", "n_inner", "hidden_dim"}},
-    {SIZE(max_positions), (size_t)1 << 40, {"max_position_embeddings", "n_positions"}},
+    {SIZE(hidden_size), 10000000, {HIDDEN_SIZE_SPELLINGS(SPELLING)}},
+    {SIZE(n_layers), 10000, {N_LAYERS_SPELLINGS(SPELLING)}},
+    {SIZE(n_heads), 100000, {N_HEADS_SPELLINGS(SPELLING)}},
+    {SIZE(n_kv_heads), 100000, {N_KV_HEADS_SPELLINGS(SPELLING)}},
+    {SIZE(head_dim), 100000, {HEAD_DIM_SPELLINGS(SPELLING)}},
+    {SIZE(intermediate_size), 100000000, {INTERMEDIATE_SIZE_SPELLINGS(SPELLING)}},
+    {SIZE(max_positions), (size_t)1 << 40, {MAX_POSITIONS_SPELLINGS(SPELLING)}},
     {SIZE(n_token_types), 1000000, {"type_vocab_size"}},
     {SIZE(window), (size_t)1 << 40, {"sliding_window"}},
 #undef SIZE
@@ -69,18 +70,11 @@ static int read_size(const cJSON *config, const char *name, size_t max, size_t *
                      struct error *err)
 {
     const cJSON *member = json_find(config, name);
-    double value;
 
     *out = 0;
-    if (!member)
-        return 0;
-    value = cJSON_IsNumber(member) ? member->valuedouble : 0;
-    if (value == 0 && cJSON_IsNumber(member) && strcmp(name, "sliding_window") == 0)
+    if (cJSON_IsNumber(member) && member->valuedouble == 0 && strcmp(name, "sliding_window") == 0)
         return 0; /* Qwen2-MoE's way to say that there is none */
-    if (!(value >= 1 && value <= (double)max) || value != floor(value))
-        return error_set(err, ERROR_FORMAT, "%s must be a whole number from 1 to %zu", name, max);
-    *out = (size_t)value;
-    return 0;
+    return config_value_count(config, name, 0, max, out, err);
 }
 
 static int read_sizes(const cJSON *config, const struct family *family, struct sizes *sizes,
@@ -104,9 +98,11 @@ static size_t either(size_t value, size_t fallback)
     return value ? value : fallback;
 }
 
-static int complete_sizes(struct sizes *sizes, const cJSON *config,
-                          const struct family_defaults *defaults, struct error *err)
+static int complete_sizes(struct sizes *sizes, const cJSON *config, const struct family *family,
+                          struct error *err)
 {
+    const struct family_defaults *defaults = &family->defaults;
+
     sizes->vocab_size = either(sizes->vocab_size, defaults->vocab_size);
     sizes->hidden_size = either(sizes->hidden_size, defaults->hidden_size);
     sizes->n_layers = either(sizes->n_layers, defaults->n_layers);
@@ -127,6 +123,9 @@ static int complete_sizes(struct sizes *sizes, const cJSON *config,
         sizes->n_token_types = defaults->n_token_types;
     if (!sizes->window && !cJSON_HasObjectItem(config, "sliding_window"))
         sizes->window = defaults->window;
+    if (config_keys_obeyed(family, "use_sliding_window") &&
+        !json_bool(config, "use_sliding_window", false))
+        sizes->window = 0;
     if (sizes->n_heads % sizes->n_kv_heads)
         return error_set(err, ERROR_FORMAT, "%zu heads are no multiple of %zu key-value heads",
                          sizes->n_heads, sizes->n_kv_heads);
@@ -139,8 +138,7 @@ static int complete_sizes(struct sizes *sizes, const cJSON *config,
 static int read_eps(const cJSON *config, const struct family *family, float *eps,
                     struct error *err)
 {
-    static const char *const names[] = {"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon",
-                                        "norm_eps"};
+    static const char *const names[] = {NORM_EPS_SPELLINGS(SPELLING)};
 
     *eps = (float)family->defaults.norm_eps;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -159,8 +157,7 @@ static int read_eps(const cJSON *config, const struct family *family, float *eps
 static int read_activation(const cJSON *config, const struct family *family,
                            enum activation *activation, struct error *err)
 {
-    static const char *const names[] = {"hidden_activation", "hidden_act", "activation_function",
-                                        "activation"};
+    static const char *const names[] = {ACTIVATION_SPELLINGS(SPELLING)};
     const char *name = NULL, *fallback = family->defaults.activation;
 
     for (size_t i = 0; i < sizeof names / sizeof *names && !name; i++)
@@ -197,19 +194,27 @@ static int read_pad(const cJSON *config, long fallback, size_t vocab_size, int64
 
 /* ---- rotary embeddings ---- */
 
-static double find_number(const cJSON *config, const char *name, double fallback)
+static const cJSON *find_obeyed(const struct family *family, const cJSON *config, const char *name)
 {
-    const cJSON *member = json_find(config, name);
+    return config_keys_obeyed(family, name) ? json_find(config, name) : NULL;
+}
+
+static double find_number(const struct family *family, const cJSON *config, const char *name,
+                          double fallback)
+{
+    const cJSON *member = find_obeyed(family, config, name);
 
     return cJSON_IsNumber(member) ? member->valuedouble : fallback;
 }
 
 /* The parameters of one kind of layer: rope_parameters may hold an object for each. Old files have
- * rope_scaling, which Gemma 3 does not apply to its sliding layers. */
-static const cJSON *rope_parameters(const cJSON *config, bool is_gemma3, bool is_local)
+ * rope_scaling, which sliding layers with embeddings of their own do not apply. */
+static const cJSON *rope_parameters(const struct family *family, const cJSON *config,
+                                    bool is_sliding)
 {
-    const char *layer_type = is_local ? "sliding_attention" : "full_attention";
-    const cJSON *parameters = json_find(config, "rope_parameters");
+    const char *layer_type = is_sliding ? "sliding_attention" : "full_attention";
+    bool has_two = family->defaults.sliding_theta > 0;
+    const cJSON *parameters = find_obeyed(family, config, "rope_parameters");
     const cJSON *nested = json_find(parameters, layer_type);
 
     if (cJSON_IsObject(nested))
@@ -217,38 +222,44 @@ static const cJSON *rope_parameters(const cJSON *config, bool is_gemma3, bool is
     if (cJSON_IsObject(json_find(parameters, "full_attention")))
         return NULL;
     if (!parameters)
-        parameters = json_find(config, "rope_scaling");
+        parameters = find_obeyed(family, config, "rope_scaling");
     /* What transformers puts rope_scaling into has a rope_type already: "type" is not looked at. */
-    if (is_gemma3 && !json_find(parameters, "rope_type"))
+    if (has_two && !json_find(parameters, "rope_type"))
         return NULL;
-    return is_gemma3 && is_local ? NULL : parameters;
+    return has_two && is_sliding ? NULL : parameters;
+}
+
+static double read_theta(const struct family *family, const cJSON *config, bool has_window,
+                         bool is_sliding)
+{
+    const struct family_defaults *defaults = &family->defaults;
+    double theta = has_window && defaults->windowed_theta > 0 ? defaults->windowed_theta
+                                                              : defaults->theta;
+
+    if (is_sliding && defaults->sliding_theta > 0)
+        return find_number(family, config, "rope_local_base_freq", defaults->sliding_theta);
+    theta = find_number(family, config, "rope_theta", theta);
+    return find_number(family, config, "rotary_emb_base", theta);
+}
+
+static double read_partial(const struct family *family, const cJSON *config)
+{
+    double partial = family->defaults.partial_rotary_factor;
+
+    partial = find_number(family, config, "partial_rotary_factor", partial > 0 ? partial : 1);
+    return find_number(family, config, "rotary_pct", partial);
 }
 
 static int read_rope(struct model_spec *spec, const cJSON *config, const struct sizes *sizes,
                      struct error *err)
 {
     const struct family *family = spec->family;
-    bool is_gemma3 = family == &family_gemma3, is_neox = family == &family_gpt_neox;
-    bool is_fixed = family == &family_openmoe; /* whatever config.json says */
-    double theta = find_number(config, "rope_theta", family->defaults.theta);
-    double partial = find_number(config, "partial_rotary_factor", 1);
 
-    if (is_fixed) {
-        theta = family->defaults.theta;
-        partial = 1;
-    }
-    if (is_neox) {
-        theta = find_number(config, "rotary_emb_base", theta);
-        partial = find_number(config, "rotary_pct",
-                              find_number(config, "partial_rotary_factor", 0.25));
-    }
-    if (family == &family_consolidated && sizes->window) /* as mistral-inference decides */
-        theta = find_number(config, "rope_theta", 1e4);
     for (size_t i = 0; i < 2; i++) {
         struct rope_source source = {
-            .parameters = is_fixed ? NULL : rope_parameters(config, is_gemma3, i == 1),
-            .theta = is_gemma3 && i == 1 ? find_number(config, "rope_local_base_freq", 1e4) : theta,
-            .partial = partial,
+            .parameters = rope_parameters(family, config, i == 1),
+            .theta = read_theta(family, config, sizes->window > 0, i == 1),
+            .partial = read_partial(family, config),
             .head_dim = sizes->head_dim,
             .max_positions = sizes->max_positions,
         };
@@ -256,8 +267,8 @@ static int read_rope(struct model_spec *spec, const cJSON *config, const struct 
         if (read_size(config, "original_max_position_embeddings", positions_max,
                       &source.original_positions, err))
             return -1;
-        if (!source.original_positions && family == &family_phi3)
-            source.original_positions = 4096;
+        source.original_positions =
+            either(source.original_positions, family->defaults.original_positions);
         if (rope_spec_load(&spec->stack.rope[i], &source, err))
             return -1;
         if (spec->stack.rope[i].n_dims != sizes->head_dim &&
@@ -308,12 +319,10 @@ static int read_causal(struct model_spec *spec, const cJSON *config, struct erro
     const struct family *family = spec->family;
     struct stack_spec *stack = &spec->stack;
     int is_causal = json_find_bool(config, "is_causal");
-    bool has_masks_of_its_own = stack->position == POSITION_NONE || family == &family_openmoe ||
-                                family == &family_consolidated;
 
     if (is_causal < 0 || (is_causal && family->is_causal && !spec->is_encoder_decoder))
         return 0;
-    if (spec->is_encoder_decoder || (!is_causal && has_masks_of_its_own))
+    if (spec->is_encoder_decoder || (!is_causal && family->has_fixed_mask))
         return error_set(err, ERROR_UNSUPPORTED, "is_causal is %s, which cannot be obeyed in a %s",
                          is_causal ? "true" : "false", family->name);
     if (is_causal && !stack->is_causal)
@@ -336,7 +345,7 @@ static void fill_stack(struct model_spec *spec, const struct sizes *sizes)
     stack->hidden_size = sizes->hidden_size;
     stack->n_heads = sizes->n_heads;
     stack->n_kv_heads = sizes->n_kv_heads;
-    stack->head_dim = stack->value_dim = sizes->head_dim;
+    stack->head_dim = stack->v_head_dim = sizes->head_dim;
     stack->intermediate_size = sizes->intermediate_size;
     stack->norm = family->norm;
     stack->block = family->block;
@@ -350,12 +359,55 @@ static void fill_stack(struct model_spec *spec, const struct sizes *sizes)
     stack->has_o_bias = family->has_o_bias;
     stack->has_mlp_bias = family->has_mlp_bias;
     stack->has_qk_norm = family->has_qk_norm;
-    stack->rotates_pairs = family->rotates_pairs;
+    stack->has_bias_per_layer = family->has_bias_per_layer;
+    stack->has_interleaved_rope = family->has_interleaved_rope;
     stack->has_post_norms = family->has_post_norms;
     stack->score_scale = (float)(1 / sqrt((double)sizes->head_dim));
     stack->window = sizes->window;
     stack->slides = memory_zalloc(sizes->n_layers, 1);
-    memset(stack->slides, sizes->window > 0, sizes->n_layers);
+}
+
+/* What is yes or no and stands as such in config.json: of a family that obeys it, what config.json
+ * says, else what the class does. */
+static void read_flags(struct model_spec *spec, const cJSON *config)
+{
+    static const struct {
+        const char *name;
+        size_t offset;
+    } rows[] = {
+#define FLAG(field) offsetof(struct model_spec, field)
+        {"is_decoder", FLAG(stack.is_causal)},
+        {"attention_bias", FLAG(stack.has_qkv_bias)},
+        {"attention_bias", FLAG(stack.has_o_bias)},
+        {"qkv_bias", FLAG(stack.has_qkv_bias)},
+        {"mlp_bias", FLAG(stack.has_mlp_bias)},
+        {"lm_head_bias", FLAG(has_head_bias)},
+        {"router_bias", FLAG(stack.moe.has_router_bias)},
+        {"rope_interleave", FLAG(stack.has_interleaved_rope)},
+        {"scale_attn_by_inverse_layer_idx", FLAG(stack.scales_by_layer)},
+#undef FLAG
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool *out = (bool *)(void *)((char *)spec + rows[i].offset);
+
+        if (config_keys_obeyed(spec->family, rows[i].name))
+            *out = json_bool(config, rows[i].name, *out);
+    }
+}
+
+/* Which layers slide, by the pattern of the class; a family's adjust may have another. */
+static int read_pattern(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    struct stack_spec *stack = &spec->stack;
+    double pattern = (double)spec->family->defaults.sliding_pattern;
+
+    if (config_keys_obeyed(spec->family, "sliding_window_pattern") &&
+        config_value_number(config, "sliding_window_pattern", pattern, 1, &pattern, err))
+        return -1;
+    for (size_t i = 0; i < stack->n_layers; i++)
+        stack->slides[i] = stack->window && (pattern == 0 || (i + 1) % (size_t)pattern != 0);
+    return 0;
 }
 
 static int fill(struct model_spec *spec, const cJSON *config, struct error *err)
@@ -364,16 +416,18 @@ static int fill(struct model_spec *spec, const cJSON *config, struct error *err)
     struct sizes sizes;
 
     if (config_keys_check(family, config, err) || read_sizes(config, family, &sizes, err) ||
-        complete_sizes(&sizes, config, &family->defaults, err))
+        complete_sizes(&sizes, config, family, err))
         return -1;
     spec->vocab_size = sizes.vocab_size;
     spec->hidden_size = sizes.hidden_size;
     spec->embedding_scale = spec->logit_scale = spec->stack.residual_scale = 1;
-    spec->stack.moe.weight_factor = 1;
+    spec->stack.moe.routed_scaling_factor = 1;
     spec->has_embedding_norm = family->names->embedding_norm != NULL;
     spec->n_token_types = family->names->token_types ? sizes.n_token_types : 0;
     fill_stack(spec, &sizes);
-    if (read_eps(config, family, &spec->stack.norm_eps, err) ||
+    read_flags(spec, config);
+    if (read_pattern(spec, config, err) ||
+        read_eps(config, family, &spec->stack.norm_eps, err) ||
         read_pad(config, family->defaults.pad_id, sizes.vocab_size, &spec->pad_id, err))
         return -1;
     if (family->position != POSITION_RELATIVE &&

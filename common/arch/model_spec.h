@@ -52,7 +52,7 @@ enum gate_kind { /* how a router comes to its logits; the last two: MoLM */
 };
 
 struct moe_spec { /* mixture of experts, in place of the MLP or in attention */
-    size_t n_experts, n_chosen; /* 0: none */
+    size_t n_experts, n_chosen; /* chosen: those that a token meets, top-k; 0: none */
     size_t intermediate_size;   /* of an expert */
     size_t shared_size;         /* of the expert that every token passes; 0: none */
     bool has_shared_gate;       /* sigmoid(gate x) * shared(x) */
@@ -69,17 +69,17 @@ struct moe_spec { /* mixture of experts, in place of the MLP or in attention */
     bool has_bias;              /* added once, to what the experts gave together: JetMoE */
     /* gpt-oss: gate and up alternate in one matrix, stored as [n_in, n_out], all with biases, and
      * what comes out of them is kept within this limit; 0: none of that. */
-    float clamp, alpha; /* alpha: up + 1 times gate * sigmoid(alpha * gate) */
+    float swiglu_limit, swiglu_alpha; /* alpha: up + 1 times gate * sigmoid(alpha * gate) */
     /* Experts are chosen from the n_kept_groups best of n_groups equal groups. A group counts as
      * much as its best expert, or with sigmoids its best two. 0: no groups. */
     size_t n_groups, n_kept_groups;
-    float weight_factor;        /* of the experts' weights; 1: none */
+    float routed_scaling_factor; /* of the experts' weights; 1: none */
 };
 
 struct mla_spec { /* multi-head latent attention: keys and values come from one short vector */
-    size_t kv_rank;     /* its length */
-    size_t q_rank;      /* of the one that queries come from; 0: they come from x */
-    size_t still_dim;   /* of a head, the first that do not rotate; the others do */
+    size_t kv_lora_rank;     /* its length */
+    size_t q_lora_rank;      /* of the one that queries come from; 0: they come from x */
+    size_t qk_nope_head_dim; /* of a head, the first that do not rotate; the others do */
 };
 
 struct layer_names;
@@ -87,7 +87,7 @@ struct layer_names;
 struct stack_spec { /* of layers */
     const struct layer_names *names;
     size_t n_layers, hidden_size, n_heads, n_kv_heads, intermediate_size;
-    size_t head_dim, value_dim; /* of queries and keys, and of values */
+    size_t head_dim, v_head_dim; /* of queries and keys, and of values */
     enum norm_kind norm;
     enum block_kind block;
     enum position_kind position;
@@ -102,10 +102,10 @@ struct stack_spec { /* of layers */
     bool has_qkv_bias, has_o_bias, has_mlp_bias, has_qk_norm, has_post_norms;
     bool scales_by_layer;    /* scores of layer i divided by i + 1 as well: GPT-2 */
     bool has_bias_per_layer; /* POSITION_RELATIVE: a table in each layer, not only in the first */
-    float score_scale, score_cap; /* cap 0: none */
+    float score_scale, score_softcap; /* cap 0: none */
     size_t window;           /* keys that a token of a sliding layer sees, its own too; 0: all */
     uint8_t *slides;         /* [n_layers], 1 for a sliding layer */
-    bool rotates_pairs;      /* items 2i and 2i + 1 of a head together, not halves */
+    bool has_interleaved_rope; /* items 2i and 2i + 1 of a head together, not halves */
     struct rope_spec rope[2]; /* of full and of sliding layers */
     size_t n_buckets, max_distance; /* POSITION_RELATIVE */
     struct mla_spec mla;     /* QKV_LATENT */
@@ -115,7 +115,7 @@ struct stack_spec { /* of layers */
     float qkv_clip;          /* q, k and v are kept within it; 0: no limit */
     struct moe_spec attention_moe; /* of query heads over shared keys and values: JetMoE, MoLM */
     bool lacks_kv;           /* keys and values are what attention is given: MoLM */
-    bool breaks_sticks;      /* attention.h: MoLM */
+    bool has_stick_breaking; /* attention.h: MoLM */
     float final_norm_eps;
     bool has_sinks;          /* a score for each head that no key has: gpt-oss */
     float residual_scale;    /* of what a part adds to x; 1: none */
@@ -144,7 +144,7 @@ struct model_spec {
     bool has_embedding_norm;
     float embedding_scale;  /* 1: none */
     float logit_scale;      /* of what goes into the head; 1: none */
-    float logit_cap;        /* 0: none */
+    float logit_softcap;    /* 0: none */
     bool has_head_bias;
     bool has_tied_head;     /* by config.json; a head that is stored all the same is used */
     enum classifier_kind classifier;

@@ -88,7 +88,7 @@ static int read_yarn(struct rope_spec *rope, const cJSON *parameters, struct err
         return -1;
     rope->beta_fast = rope->beta_fast > 0 ? rope->beta_fast : 32;
     rope->beta_slow = rope->beta_slow > 0 ? rope->beta_slow : 1;
-    rope->truncates = json_find_bool(parameters, "truncate") != 0;
+    rope->truncates = json_bool(parameters, "truncate", true);
     if (rope->attention_factor == 0) {
         double log_factor = rope->factor > 1 ? 0.1 * log(rope->factor) : 0;
 

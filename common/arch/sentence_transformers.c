@@ -140,7 +140,7 @@ static char *pooling_name(const cJSON *json)
                       cJSON_IsString(mode) ? mode->valuestring : "?");
     }
     for (size_t i = 0; i < sizeof pooling_modes / sizeof *pooling_modes && !modes; i++)
-        if (json_find_bool(json, pooling_modes[i].key) == 1)
+        if (json_bool(json, pooling_modes[i].key, false))
             buffer_format(&name, "%s%s", name.size ? "+" : "", pooling_modes[i].name);
     if (!modes)
         add_other_modes(&name, json);
@@ -160,7 +160,7 @@ static int load_pooling(struct sentence_folder *sentence, const struct folder *f
         return -1;
     free(sentence->pooling);
     sentence->pooling = pooling_name(json);
-    sentence->skips_prompt = json_find_bool(json, "include_prompt") == 0;
+    sentence->skips_prompt = !json_bool(json, "include_prompt", true);
     cJSON_Delete(json);
     return 0;
 }
@@ -348,7 +348,7 @@ static int load_transformer_settings(struct sentence_settings *settings,
     }
     if (json) {
         settings->max_tokens = find_count(json, "max_seq_length", 1e9);
-        settings->lowers_case = json_find_bool(json, "do_lower_case") == 1;
+        settings->lowers_case = json_bool(json, "do_lower_case", false);
         note_members(json, known, folder->path, path, &settings->notices);
         if (check_transformer(json, err))
             error_context(err, "'%s/%s'", folder->path, path);
@@ -565,7 +565,7 @@ static int check_wiring(const cJSON *json, struct error *err)
             return error_set(err, ERROR_UNSUPPORTED, "%s '" ERROR_NAME "' is not supported",
                              keys[i], name);
     }
-    if (json_find_bool(json, "use_residual") == 1)
+    if (json_bool(json, "use_residual", false))
         return error_set(err, ERROR_UNSUPPORTED, "use_residual is not supported");
     return 0;
 }
@@ -594,7 +594,7 @@ int sentence_dense_load(struct sentence_dense *dense, const struct folder *folde
     *dense = (struct sentence_dense){
         .n_in = find_count(json, "in_features", end),
         .n_out = find_count(json, "out_features", end),
-        .has_bias = json_find_bool(json, "bias") != 0,
+        .has_bias = json_bool(json, "bias", true),
     };
     if (!dense->n_in || !dense->n_out)
         error_set(err, ERROR_FORMAT, "in_features or out_features is missing or out of range");

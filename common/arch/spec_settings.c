@@ -1,5 +1,6 @@
 #include "spec_settings.h"
 
+#include "arch/config_spellings.h"
 #include "arch/model_spec.h"
 
 const struct setting_home setting_homes[] = {
@@ -85,41 +86,34 @@ static const char *const router_sums[] = { /* norm_topk_prob */
 #define SLIDING_ROPE(field) IN_SLIDING_ROPE, offsetof(struct rope_spec, field)
 #define ROPES(field) IN_ROPE | IN_SLIDING_ROPE, offsetof(struct rope_spec, field)
 
-#define HIDDEN_SIZE_KEYS {"hidden_size"}, {"d_model"}, {"n_embd"}, {"dim"}
-#define LAYERS_KEYS {"num_hidden_layers"}, {"num_layers"}, {"n_layer"}, {"n_layers"}
-#define HEADS_KEYS {"num_attention_heads"}, {"num_heads"}, {"n_head"}, {"n_heads"}
-#define KV_HEADS_KEYS {"num_key_value_heads"}, {"n_kv_heads"}
-#define HEAD_DIM_KEYS {"head_dim"}, {"d_kv"}, {"kv_channels"}
-#define SIZE_KEYS {"intermediate_size"}, {"d_ff"}, {"n_inner"}, {"hidden_dim"}
-#define EPS_KEYS {"rms_norm_eps"}, {"layer_norm_eps"}, {"layer_norm_epsilon"}, {"norm_eps"}
-#define POSITIONS_KEYS {"max_position_embeddings"}, {"n_positions"}, {"n_ctx"}
+#define KEY(name) {name},
 #define THETA_KEYS {"rope.rope_theta"}, {"rotary_emb_base"}, {"rope_theta"}
 
 #define OF(kind) (1u << (kind))
 
 /* What is refused comes first, and of that what others follow from: sizes, then kinds. */
 const struct setting settings[] = {
-    {MODEL(hidden_size), SETTING_SIZE, .same = "hidden size", .keys = {HIDDEN_SIZE_KEYS}},
+    {MODEL(hidden_size), SETTING_SIZE, .same = "hidden size", .keys = {HIDDEN_SIZE_SPELLINGS(KEY)}},
     {STACK(n_layers), SETTING_SIZE, .same = "number of layers",
-     .keys = {LAYERS_KEYS, {"num_decoder_layers"}}},
-    {ENCODER(n_layers), SETTING_SIZE, .same = "number of layers", .keys = {LAYERS_KEYS}},
+     .keys = {N_LAYERS_SPELLINGS(KEY) {"num_decoder_layers"}}},
+    {ENCODER(n_layers), SETTING_SIZE, .same = "number of layers",
+     .keys = {N_LAYERS_SPELLINGS(KEY)}},
     {STACKS(n_heads), SETTING_HEADS, .same = "number of heads",
-     .keys = {HEADS_KEYS, KV_HEADS_KEYS}},
+     .keys = {N_HEADS_SPELLINGS(KEY) N_KV_HEADS_SPELLINGS(KEY)}},
     {STACKS(n_kv_heads), SETTING_SIZE, .same = "number of key-value heads",
-     .keys = {KV_HEADS_KEYS, HEADS_KEYS}},
+     .keys = {N_KV_HEADS_SPELLINGS(KEY) N_HEADS_SPELLINGS(KEY)}},
     {STACKS(head_dim), SETTING_SIZE, .same = "size of heads",
-     .keys = {{"qk_rope_head_dim"}, HEAD_DIM_KEYS, {"qk_nope_head_dim", "128"},
-              {"att_hidden", "512"}}},
-    {STACKS(value_dim), SETTING_SIZE, .same = "size of heads", .keys = {{"v_head_dim"}}},
-    {MLA(still_dim), SETTING_SIZE_OR_NONE, .same = "size of heads", .keys = {{"qk_nope_head_dim"}}},
-    {MLA(kv_rank), SETTING_SIZE_OR_NONE, .same = "rank of keys and values",
+     .keys = {HEAD_DIM_SPELLINGS(KEY) {"qk_nope_head_dim", "128"}, {"att_hidden", "512"}}},
+    {STACKS(v_head_dim), SETTING_SIZE, .same = "size of heads", .keys = {{"v_head_dim"}}},
+    {MLA(qk_nope_head_dim), SETTING_SIZE_OR_NONE, .same = "size of heads",
+     .keys = {{"qk_nope_head_dim"}}},
+    {MLA(kv_lora_rank), SETTING_SIZE_OR_NONE, .same = "rank of keys and values",
      .keys = {{"kv_lora_rank"}}},
-    {MLA(q_rank), SETTING_SIZE_OR_NONE, .same = "rank of queries", .keys = {{"q_lora_rank"}}},
+    {MLA(q_lora_rank), SETTING_SIZE_OR_NONE, .same = "rank of queries", .keys = {{"q_lora_rank"}}},
     {MOE(n_experts), SETTING_SIZE_OR_NONE, .same = "number of experts",
-     .keys = {{"num_local_experts"}, {"num_experts"}, {"n_routed_experts"}, {"moe_num_experts"},
-              {"n_mlp_experts"}}},
+     .keys = {N_EXPERTS_SPELLINGS(KEY)}},
     {ATTENTION_MOE(n_experts), SETTING_SIZE_OR_NONE, .same = "number of experts",
-     .keys = {{"n_att_experts"}, {"num_local_experts"}, {"num_experts"}}},
+     .keys = {N_ATTENTION_EXPERTS_SPELLINGS(KEY) N_EXPERTS_SPELLINGS(KEY)}},
     {STACKS(norm), SETTING_CHOICE, .same = "kind of norm", .plain = "the norm", .names = norms},
     {STACKS(position), SETTING_CHOICE, .same = "kind of positions",
      .plain = "the kind of positions", .names = positions},
@@ -130,8 +124,7 @@ const struct setting settings[] = {
      .keys = {{"use_parallel_residual", "true"}}},
     {STACKS(activation), SETTING_CHOICE, .same = "activation", .plain = "the activation",
      .names = activations,
-     .keys = {{"hidden_activation"}, {"hidden_act"}, {"activation_function"}, {"activation"},
-              {"feed_forward_proj"}}},
+     .keys = {ACTIVATION_SPELLINGS(KEY) {"feed_forward_proj"}}},
     {STACKS(is_gated), SETTING_BOOL, .same = "kind of MLP", .plain = "a gated MLP",
      .keys = {{"feed_forward_proj", "absent"}}},
     {MOES(gate), SETTING_CHOICE, .same = "kind of router", .names = gates, .keys = {{"gate_type"}}},
@@ -149,15 +142,15 @@ const struct setting settings[] = {
      .keys = {{"rope.partial_rotary_factor", "absent"}, {"rotary_pct", "absent"},
               {"partial_rotary_factor", "absent"}}},
     {ROPES(kind), SETTING_ROPE_KIND, .keys = {{"rope.rope_type"}, {"rope.type"}}},
-    {ROPES(max_positions), SETTING_SIZE_OR_NONE, .keys = {POSITIONS_KEYS}},
+    {ROPES(max_positions), SETTING_SIZE_OR_NONE, .keys = {MAX_POSITIONS_SPELLINGS(KEY)}},
     {ROPES(original_positions), SETTING_SIZE_OR_NONE,
      .rope_kinds = OF(ROPE_LLAMA3) | OF(ROPE_YARN) | OF(ROPE_LONGROPE),
      .keys = {{"original_max_position_embeddings"}, {"rope.original_max_position_embeddings"},
-              POSITIONS_KEYS}},
+              MAX_POSITIONS_SPELLINGS(KEY)}},
     {ROPES(factor), SETTING_DOUBLE,
      .rope_kinds = OF(ROPE_LINEAR) | OF(ROPE_DYNAMIC) | OF(ROPE_LLAMA3) | OF(ROPE_YARN),
      .keys = {{"rope.factor"}, {"original_max_position_embeddings"},
-              {"rope.original_max_position_embeddings"}, POSITIONS_KEYS}},
+              {"rope.original_max_position_embeddings"}, MAX_POSITIONS_SPELLINGS(KEY)}},
     {ROPES(low_freq_factor), SETTING_DOUBLE, .rope_kinds = OF(ROPE_LLAMA3),
      .keys = {{"rope.low_freq_factor"}}},
     {ROPES(high_freq_factor), SETTING_DOUBLE, .rope_kinds = OF(ROPE_LLAMA3),
@@ -177,8 +170,8 @@ const struct setting settings[] = {
      .plain = "what rotary embeddings are multiplied by",
      .keys = {{"rope.attention_factor"}, {"rope.mscale_all_dim", "none"}, {"rope.mscale", "none"},
               {"rope.factor", "absent"}, {"original_max_position_embeddings"},
-              {"rope.original_max_position_embeddings"}, POSITIONS_KEYS}},
-    {STACKS(rotates_pairs), SETTING_BOOL, .plain = "rotating pairs of neighbours",
+              {"rope.original_max_position_embeddings"}, MAX_POSITIONS_SPELLINGS(KEY)}},
+    {STACKS(has_interleaved_rope), SETTING_BOOL, .plain = "rotating pairs of neighbours",
      .keys = {{"rope_interleave"}}},
 
     /* ---- attention ---- */
@@ -195,7 +188,7 @@ const struct setting settings[] = {
      .keys = {{"query_pre_attn_scalar", "256"}, {"attention_multiplier"},
               {"scale_attn_weights", "true"}, {"rope.mscale_all_dim", "none"},
               {"rope.factor", "absent"}, {"rope.rope_type"}, {"rope.type"}}},
-    {STACKS(score_cap), SETTING_FLOAT_OR_NONE, .keys = {{"attn_logit_softcapping"}}},
+    {STACKS(score_softcap), SETTING_FLOAT_OR_NONE, .keys = {{"attn_logit_softcapping"}}},
     {STACKS(scales_by_layer), SETTING_BOOL, .keys = {{"scale_attn_by_inverse_layer_idx"}}},
     {STACKS(qkv_clip), SETTING_FLOAT_OR_NONE, .keys = {{"clip_qkv"}}},
     {STACKS(has_qkv_bias), SETTING_BOOL, .keys = {{"attention_bias"}, {"qkv_bias"}}},
@@ -204,22 +197,20 @@ const struct setting settings[] = {
     {STACKS(max_distance), SETTING_SIZE_OR_NONE, .keys = {{"relative_attention_max_distance"}}},
 
     /* ---- norms, MLPs and what lies between ---- */
-    {STACKS(norm_eps), SETTING_FLOAT, .keys = {EPS_KEYS}},
-    {STACKS(final_norm_eps), SETTING_FLOAT, .keys = {EPS_KEYS}},
-    {STACKS(intermediate_size), SETTING_SIZE, .keys = {SIZE_KEYS, {"ffd_hidden"}}},
+    {STACKS(norm_eps), SETTING_FLOAT, .keys = {NORM_EPS_SPELLINGS(KEY)}},
+    {STACKS(final_norm_eps), SETTING_FLOAT, .keys = {NORM_EPS_SPELLINGS(KEY)}},
+    {STACKS(intermediate_size), SETTING_SIZE, .keys = {INTERMEDIATE_SIZE_SPELLINGS(KEY)}},
     {STACKS(has_mlp_bias), SETTING_BOOL, .keys = {{"mlp_bias"}}},
     {STACKS(residual_scale), SETTING_FLOAT, .keys = {{"residual_multiplier"}}},
 
     /* ---- experts ---- */
     {MOE(n_chosen), SETTING_SIZE_OR_NONE,
-     .keys = {{"num_experts_per_tok"}, {"moe_top_k"}, {"router_topk"}, {"experts_per_token"},
-              {"k_mlp"}}},
+     .keys = {N_CHOSEN_SPELLINGS(KEY)}},
     {ATTENTION_MOE(n_chosen), SETTING_SIZE_OR_NONE,
-     .keys = {{"k_att"}, {"num_experts_per_tok"}, {"moe_top_k"}, {"router_topk"},
-              {"experts_per_token"}}},
+     .keys = {N_ATTENTION_CHOSEN_SPELLINGS(KEY) N_CHOSEN_SPELLINGS(KEY)}},
     {MOES(router), SETTING_CHOICE, .names = router_sums, .keys = {{"norm_topk_prob"}}},
     {MOE(intermediate_size), SETTING_SIZE,
-     .keys = {{"moe_intermediate_size"}, SIZE_KEYS, {"ffn_hidden_size"}, {"ffd_hidden"}}},
+     .keys = {{"moe_intermediate_size"}, INTERMEDIATE_SIZE_SPELLINGS(KEY)}},
     {MOE(shared_size), SETTING_SIZE_OR_NONE, .plain = "the size of the shared expert",
      .keys = {{"shared_expert_intermediate_size"}, {"n_shared_experts", "absent"},
               {"moe_intermediate_size"}}},
@@ -236,21 +227,21 @@ const struct setting settings[] = {
     {MOES(gate_size), SETTING_SIZE_OR_NONE, .keys = {{"gating_size"}}},
     {MOES(jitter), SETTING_FLOAT, .keys = {{"router_jitter_noise"}}},
     {MOES(has_router_bias), SETTING_BOOL, .keys = {{"router_bias"}}},
-    {MOES(clamp), SETTING_FLOAT_OR_NONE, .keys = {{"swiglu_limit"}}},
-    {MOES(alpha), SETTING_FLOAT_OR_NONE, .keys = {{"swiglu_alpha"}}},
+    {MOES(swiglu_limit), SETTING_FLOAT_OR_NONE, .keys = {{"swiglu_limit"}}},
+    {MOES(swiglu_alpha), SETTING_FLOAT_OR_NONE, .keys = {{"swiglu_alpha"}}},
     {MOES(n_groups), SETTING_SIZE_OR_NONE, .keys = {{"n_group"}, {"topk_method", "\"greedy\""}}},
     {MOES(n_kept_groups), SETTING_SIZE_OR_NONE,
      .keys = {{"topk_group"}, {"topk_method", "\"greedy\""}}},
-    {MOES(weight_factor), SETTING_FLOAT, .keys = {{"routed_scaling_factor"}}},
+    {MOES(routed_scaling_factor), SETTING_FLOAT, .keys = {{"routed_scaling_factor"}}},
 
     /* ---- around the layers ---- */
-    {MODEL(n_positions), SETTING_SIZE_OR_NONE, .keys = {POSITIONS_KEYS}},
+    {MODEL(n_positions), SETTING_SIZE_OR_NONE, .keys = {MAX_POSITIONS_SPELLINGS(KEY)}},
     {MODEL(n_token_types), SETTING_SIZE_OR_NONE, .keys = {{"type_vocab_size"}}},
     {MODEL(embedding_scale), SETTING_FLOAT, .keys = {{"embedding_multiplier"}}},
     {MODEL(logit_scale), SETTING_FLOAT, .plain = "the scale of logits",
      .keys = {{"logits_scaling", "1"}, {"scale_decoder_outputs", "absent"},
               {"tie_word_embeddings", "true"}}},
-    {MODEL(logit_cap), SETTING_FLOAT_OR_NONE, .keys = {{"final_logit_softcapping"}}},
+    {MODEL(logit_softcap), SETTING_FLOAT_OR_NONE, .keys = {{"final_logit_softcapping"}}},
     {MODEL(has_head_bias), SETTING_BOOL, .keys = {{"lm_head_bias"}}},
     {MODEL(pad_id), SETTING_ID, .keys = {{"pad_token_id"}}},
     {MODEL(decoder_start_id), SETTING_TOKEN,

@@ -2,14 +2,7 @@
 
 #include <string.h>
 
-/* Stripped again and again, so "base_model.model.model." or "model.language_model." need no row. */
-static const char *const prefixes[] = {
-    "model.",      "transformer.", "bert.",   "roberta.",   "distilbert.",       "gpt_neox.",
-    "language_model.", "0.auto_model.", "auto_model.", "module.", "base_model.model.",
-    "mpnet.",      "electra.",     "albert.", "deberta.",
-};
-
-/* Those that no architecture has. */
+/* What others put around a model. */
 static const char *const wrappers[] = {
     "module.", "base_model.model.", "0.auto_model.", "auto_model.",
 };
@@ -79,9 +72,18 @@ static const char *skip_any(const char *name, const char *const *all, size_t n_a
     return name;
 }
 
+/* Wrappers and what any architecture has in front; again and again, so "base_model.model.model." or
+ * "model.language_model." need no row. */
 static const char *skip_prefixes(const char *name)
 {
-    return skip_any(name, prefixes, sizeof prefixes / sizeof *prefixes);
+    const char *last;
+
+    do {
+        last = name;
+        name = skip_any(name, wrappers, sizeof wrappers / sizeof *wrappers);
+        name += architecture_body_length(name);
+    } while (name != last);
+    return name;
 }
 
 /* Without what is wrapped around single parts. */

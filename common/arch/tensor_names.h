@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "arch/architecture.h"
 #include "base/buffer.h"
 #include "tensor/tensor.h"
 
@@ -13,14 +14,8 @@
  * Replaces what `out` holds. */
 void tensor_names_plain(const char *name, struct buffer *out);
 
-/* How the architecture writes its names. */
-struct name_style {
-    const char *body; /* in front of all but heads: "model.", or ""; NULL: not known */
-    const char *layers; /* between that and the names of layers (DistilBERT); NULL: nothing */
-    bool is_bare;     /* a class without a head (BertModel): there is nothing in front */
-};
-/* The name as the architecture writes it: without wrappers, and with a prefix that it reads. Replaces
- * what `out` holds. */
+/* The name as the architecture writes it: without wrappers, and with a prefix that it reads.
+ * Replaces what `out` holds. */
 void tensor_names_write(const char *name, struct name_style style, struct buffer *out);
 
 /* A buffer (position ids, causal masks, rotary frequencies) that no checkpoint needs. */

@@ -176,6 +176,13 @@ const char *json_find_string(const cJSON *object, const char *name)
     return cJSON_IsString(member) ? member->valuestring : NULL;
 }
 
+bool json_bool(const cJSON *object, const char *name, bool fallback)
+{
+    int found = json_find_bool(object, name);
+
+    return found < 0 ? fallback : found != 0;
+}
+
 int json_find_bool(const cJSON *object, const char *name)
 {
     const cJSON *member = json_find(object, name);

@@ -21,7 +21,9 @@ cJSON *json_parse(const char *text, size_t size, struct error *err);
 /* Borrowed members of an object; NULL when absent, of another type, or JSON null. */
 const cJSON *json_find(const cJSON *object, const char *name);
 const char *json_find_string(const cJSON *object, const char *name);
-/* 1 true, 0 false, -1 absent or not a boolean. */
+/* What the member says; `fallback` when it is absent, null or no boolean. */
+bool json_bool(const cJSON *object, const char *name, bool fallback);
+/* 1 true, 0 false, -1 absent or not a boolean: for those to whom its absence is a third value. */
 int json_find_bool(const cJSON *object, const char *name);
 
 /* Text: a quoted string (escapes as Python and serde write them; bytes that are not UTF-8 come out

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "arch/config_keys.h"
+#include "arch/layout_check.h"
 #include "arch/quantized.h"
 #include "base/clock.h"
 #include "base/memory.h"

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "arch/checkpoint_names.h"
+#include "arch/layout_check.h"
+#include "arch/layout_experts.h"
 #include "arch/quantized.h"
 #include "arch/tensor_names.h"
 #include "base/memory.h"

@@ -89,7 +89,7 @@ static void weigh_row(const struct block *block, size_t row, size_t first, size_
     if (!(block_max <= max)) { /* NaN goes on, to be found in the result */
         float factor = max == -INFINITY ? 0 : expf(max - block_max);
 
-        vector_scale(out, factor, block->spec->value_dim, out);
+        vector_scale(out, factor, block->spec->v_head_dim, out);
         scratch->sum[row] *= factor;
         scratch->max[row] = max = block_max;
     }
@@ -125,8 +125,8 @@ static void start_row(const struct block *block, size_t row, struct scratch *scr
 
     scratch->max[row] =
         spec->sinks ? spec->sinks[block->head + (block->is_group ? row : 0)] : -INFINITY;
-    scratch->sum[row] = spec->sinks || spec->breaks_sticks ? 1 : 0;
-    memset(block->out + row * block->out_stride, 0, spec->value_dim * sizeof(float));
+    scratch->sum[row] = spec->sinks || spec->has_stick_breaking ? 1 : 0;
+    memset(block->out + row * block->out_stride, 0, spec->v_head_dim * sizeof(float));
 }
 
 static void run_block(const struct block *block, struct gemm *gemm, size_t worker,
@@ -142,7 +142,7 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
     for (size_t row = 0; row < block->n_rows; row++)
         start_row(block, row, scratch);
     for (size_t i = 0; i < n_blocks; i++) {
-        size_t key = first + (spec->breaks_sticks ? n_blocks - 1 - i : i) * KEYS;
+        size_t key = first + (spec->has_stick_breaking ? n_blocks - 1 - i : i) * KEYS;
         size_t n = end - key < KEYS ? end - key : KEYS;
         struct gemm_matrix matrix = {
             .data = keys->data + block->kv_head * keys->head_stride + key * keys->stride,
@@ -155,20 +155,20 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
         gemm_block(gemm, worker, block->n_rows, block->queries, block->query_stride, &matrix,
                    spec->scale, false, scratch->scores, KEYS);
         for (size_t row = 0; row < block->n_rows; row++)
-            (spec->breaks_sticks ? break_row : weigh_row)(block, row, key, n, scratch);
+            (spec->has_stick_breaking ? break_row : weigh_row)(block, row, key, n, scratch);
         matrix.data = values->data + block->kv_head * values->head_stride + key * values->stride;
-        matrix.n_out = spec->value_dim;
+        matrix.n_out = spec->v_head_dim;
         matrix.n_in = n;
         matrix.stride = values->stride;
         matrix.format = &matrix_f32_transposed;
         gemm_block(gemm, worker, block->n_rows, scratch->scores, KEYS, &matrix, 1, true,
                    block->out, block->out_stride);
     }
-    for (size_t row = 0; row < block->n_rows && !spec->breaks_sticks; row++) {
+    for (size_t row = 0; row < block->n_rows && !spec->has_stick_breaking; row++) {
         float *out = block->out + row * block->out_stride;
 
         if (scratch->sum[row] != 0)
-            vector_scale(out, 1 / scratch->sum[row], spec->value_dim, out);
+            vector_scale(out, 1 / scratch->sum[row], spec->v_head_dim, out);
     }
 }
 
@@ -244,7 +244,7 @@ static int run_task(void *context, size_t task, size_t worker, struct error *err
         block.head = task * group;
         block.n_rows = group;
         block.query_stride = sequence->queries.head_stride;
-        block.out_stride = spec->value_dim;
+        block.out_stride = spec->v_head_dim;
     } else {
         block.head = task / blocks_of(sequence);
         block.kv_head = block.head / group;
@@ -258,7 +258,7 @@ static int run_task(void *context, size_t task, size_t worker, struct error *err
     }
     block.queries = sequence->queries.data + block.query * sequence->queries.stride +
                     block.head * sequence->queries.head_stride;
-    block.out = sequence->out + block.query * sequence->out_stride + block.head * spec->value_dim;
+    block.out = sequence->out + block.query * sequence->out_stride + block.head * spec->v_head_dim;
     run_block(&block, job->gemm, worker, &scratch);
     return 0;
 }

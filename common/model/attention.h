@@ -1,6 +1,6 @@
 /* attention.h - softmax(Q K^T) V in blocks, so that memory does not grow with the square of the
  * length (online softmax: Milakov and Gimelshein, arXiv 1805.02867; FlashAttention, 2205.14135).
- * Or by breaking sticks (ModuleFormer, arXiv 2306.04640): from the query's position back, each key
+ * Or stick-breaking (ModuleFormer, arXiv 2306.04640): from the query's position back, each key
  * takes the share sigmoid(score) of what is left of a stick of length 1; the rest is lost. */
 #ifndef COCKTAIL_ATTENTION_H
 #define COCKTAIL_ATTENTION_H
@@ -13,7 +13,7 @@
 
 struct attention_spec { /* what all sequences of a call share */
     size_t n_heads, n_kv_heads;
-    size_t head_dim, value_dim; /* of queries and keys, and of values */
+    size_t head_dim, v_head_dim; /* of queries and keys, and of values */
     float scale, cap; /* scores: cap * tanh(scale * q k / cap); cap 0: none */
     bool is_causal;   /* a query sees the keys up to its own position */
     size_t window;    /* … that are less than so far away; 0: all */
@@ -23,7 +23,7 @@ struct attention_spec { /* what all sequences of a call share */
     size_t bias_span;
     /* A score of each head that takes part in the softmax and has no value (gpt-oss); NULL: none. */
     const float *sinks; /* [n_heads] */
-    bool breaks_sticks; /* causal, without cap, bias and sinks */
+    bool has_stick_breaking; /* causal, without cap, bias and sinks */
 };
 
 struct attention_rows { /* one sequence of vectors, of all heads */
@@ -35,7 +35,7 @@ struct attention_sequence {
     struct attention_rows queries, keys, values;
     size_t n_queries, n_keys;
     size_t first; /* position of the first query among the keys */
-    float *out;   /* [n_queries, n_heads * value_dim], rows out_stride apart */
+    float *out;   /* [n_queries, n_heads * v_head_dim], rows out_stride apart */
     size_t out_stride;
 };
 

@@ -19,7 +19,7 @@ static struct cache *new_cache(size_t n_layers, size_t key_width, size_t value_w
 struct cache *cache_new(const struct stack_spec *stack)
 {
     return new_cache(stack->n_layers, stack->n_kv_heads * stack->head_dim,
-                     stack->n_kv_heads * stack->value_dim);
+                     stack->n_kv_heads * stack->v_head_dim);
 }
 
 void cache_free(struct cache *cache)

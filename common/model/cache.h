@@ -14,7 +14,7 @@ struct cache_layer {
 
 struct cache {
     size_t n_layers;
-    size_t key_width, value_width; /* n_kv_heads * head_dim, n_kv_heads * value_dim */
+    size_t key_width, value_width; /* n_kv_heads * head_dim, n_kv_heads * v_head_dim */
     size_t n_tokens, capacity;
     size_t n_cross;         /* tokens of the encoder; 0: not there yet */
     struct cache_layer *layers;

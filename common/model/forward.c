@@ -47,7 +47,7 @@ struct forward {
     float *normed;       /* [n_tokens, hidden_size] */
     float *delta;        /* [n_tokens, hidden_size], what a part adds to x */
     float *qkv;          /* [n_tokens, qkv_width] */
-    float *heads;        /* [n_tokens, n_heads * value_dim] */
+    float *heads;        /* [n_tokens, n_heads * v_head_dim] */
     float *gate, *up;    /* [ROWS_AT_ONCE, intermediate_size], gate twice as wide if double */
     float *cross;        /* [n_memory, 2 n_kv_heads * head_dim]: keys | values, without caches */
     struct attention_sequence *sequences; /* [n_sequences] */
@@ -86,7 +86,7 @@ static struct attention_rows rows_of(const struct forward *forward, char which, 
         .data = forward->qkv + token * forward->qkv_width + offset,
         .stride = forward->qkv_width,
         .head_stride = is_mixed                    ? 3 * stack->head_dim
-                       : is_latent && which != 'q' ? stack->head_dim + stack->value_dim
+                       : is_latent && which != 'q' ? stack->head_dim + stack->v_head_dim
                                                    : stack->head_dim,
     };
 }
@@ -131,7 +131,7 @@ static void turn_rows(void *context, size_t begin, size_t end)
 
             if (norm->weight && !stack->has_flat_qk_norm)
                 norm_run(norm, stack->norm, stack->norm_eps, head, stack->head_dim, head);
-            if (stack->position == POSITION_ROTARY && stack->rotates_pairs)
+            if (stack->position == POSITION_ROTARY && stack->has_interleaved_rope)
                 position_rotate_pairs(angles, t, head);
             else if (stack->position == POSITION_ROTARY)
                 position_rotate(angles, t, head);
@@ -145,7 +145,7 @@ static void add_to_cache(const struct forward *forward, size_t sequence)
     struct cache *cache = batch->caches[sequence];
     const struct cache_layer *layer = &cache->layers[forward->number];
     size_t start = batch_start(batch->ends, sequence);
-    size_t head_dim = forward->stack->head_dim, value_dim = forward->stack->value_dim;
+    size_t head_dim = forward->stack->head_dim, v_head_dim = forward->stack->v_head_dim;
 
     for (size_t i = 0; i < batch_length(batch->ends, sequence); i++) {
         struct attention_rows keys = rows_of(forward, 'k', start + i);
@@ -155,8 +155,8 @@ static void add_to_cache(const struct forward *forward, size_t sequence)
         for (size_t h = 0; h < forward->stack->n_kv_heads; h++) {
             memcpy(layer->keys + at * cache->key_width + h * head_dim,
                    keys.data + h * keys.head_stride, head_dim * sizeof(float));
-            memcpy(layer->values + at * cache->value_width + h * value_dim,
-                   values.data + h * values.head_stride, value_dim * sizeof(float));
+            memcpy(layer->values + at * cache->value_width + h * v_head_dim,
+                   values.data + h * values.head_stride, v_head_dim * sizeof(float));
         }
     }
 }
@@ -171,7 +171,7 @@ static struct attention_sequence sequence_of(const struct forward *forward, size
 {
     const struct batch *batch = forward->batch;
     size_t start = batch_start(batch->ends, s);
-    size_t width = forward->stack->n_heads * forward->stack->value_dim;
+    size_t width = forward->stack->n_heads * forward->stack->v_head_dim;
 
     return (struct attention_sequence){
         .queries = rows_of(forward, 'q', start),
@@ -241,15 +241,15 @@ static int run_attention(struct forward *forward, const float *normed, struct er
         .n_heads = stack->n_heads,
         .n_kv_heads = stack->n_kv_heads,
         .head_dim = stack->head_dim,
-        .value_dim = stack->value_dim,
+        .v_head_dim = stack->v_head_dim,
         .scale = stack->score_scale,
-        .cap = stack->score_cap,
+        .cap = stack->score_softcap,
         .is_causal = stack->is_causal,
         .window = stack->slides[forward->number] ? stack->window : 0,
         .bias = forward->bias.values,
         .bias_span = forward->bias.span,
         .sinks = weights->sinks,
-        .breaks_sticks = stack->breaks_sticks,
+        .has_stick_breaking = stack->has_stick_breaking,
     };
 
     if (stack->scales_by_layer)
@@ -267,7 +267,7 @@ static int run_attention(struct forward *forward, const float *normed, struct er
 
             add_to_cache(forward, s);
             sequence->keys = cached_rows(forward, layer->keys, stack->head_dim);
-            sequence->values = cached_rows(forward, layer->values, stack->value_dim);
+            sequence->values = cached_rows(forward, layer->values, stack->v_head_dim);
         } else {
             sequence->keys = rows_of(forward, 'k', start);
             sequence->values = rows_of(forward, 'v', start);
@@ -316,7 +316,7 @@ static int run_cross_attention(struct forward *forward, struct error *err)
         .n_heads = stack->n_heads,
         .n_kv_heads = stack->n_kv_heads,
         .head_dim = stack->head_dim,
-        .value_dim = stack->value_dim,
+        .v_head_dim = stack->v_head_dim,
         .scale = stack->score_scale,
     };
 
@@ -337,7 +337,7 @@ static int run_cross_attention(struct forward *forward, struct error *err)
 
             sequence->n_keys = cache->n_cross;
             sequence->keys = cached_rows(forward, layer->cross_keys, stack->head_dim);
-            sequence->values = cached_rows(forward, layer->cross_values, stack->value_dim);
+            sequence->values = cached_rows(forward, layer->cross_values, stack->v_head_dim);
         } else {
             sequence->n_keys = batch_length(batch->memory_ends, s);
             rows.data = forward->cross + batch_start(batch->memory_ends, s) * 2 * width;
@@ -504,7 +504,7 @@ static int reserve(struct forward *forward, struct error *err)
     const struct stack_spec *stack = forward->stack;
     const struct batch *batch = forward->batch;
     struct workspace *workspace = &forward->engine->workspace;
-    size_t n = forward->n_tokens, width = stack->n_heads * stack->value_dim;
+    size_t n = forward->n_tokens, width = stack->n_heads * stack->v_head_dim;
     size_t n_kv = stack->n_kv_heads * stack->head_dim;
     size_t n_mlp = rows_at_once(n);
     size_t n_gate = stack->intermediate_size * (stack->has_double_gate ? 2 : 1);

@@ -200,8 +200,8 @@ static void finish_logits(void *context, size_t begin, size_t end)
 
         if (rows->spec->logit_scale != 1)
             vector_scale(logits, rows->spec->logit_scale, n, logits);
-        if (rows->spec->logit_cap > 0)
-            vector_soft_cap(logits, rows->spec->logit_cap, n, logits);
+        if (rows->spec->logit_softcap > 0)
+            vector_soft_cap(logits, rows->spec->logit_softcap, n, logits);
     }
 }
 
@@ -213,7 +213,7 @@ void model_logits(struct model *model, const float *hidden, size_t n_rows, float
 
     gemm_multiply(model->engine.gemm, n_rows, hidden, spec->hidden_size, &head->matrix, head->bias, logits,
                   spec->vocab_size);
-    if (spec->logit_scale != 1 || spec->logit_cap > 0)
+    if (spec->logit_scale != 1 || spec->logit_softcap > 0)
         rows_each(model->engine.threads, n_rows, spec->vocab_size, finish_logits, &rows);
 }
 

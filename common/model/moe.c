@@ -19,7 +19,7 @@ static size_t find_width(const struct stack_spec *stack, const struct moe_spec *
 
     if (spec == &stack->attention_moe)
         return stack->n_kv_heads * stack->head_dim;
-    return spec->clamp > 0 || stack->has_double_gate ? 2 * width : width;
+    return spec->swiglu_limit > 0 || stack->has_double_gate ? 2 * width : width;
 }
 
 int moe_init(struct moe *moe, const struct stack_spec *stack, const struct moe_spec *spec,
@@ -255,7 +255,7 @@ static void clamp_rows(void *context, size_t begin, size_t end)
 {
     const struct moe *moe = context;
     size_t n = moe->spec->intermediate_size;
-    float limit = moe->spec->clamp, alpha = moe->spec->alpha;
+    float limit = moe->spec->swiglu_limit, alpha = moe->spec->swiglu_alpha;
 
     for (size_t r = begin; r < end; r++) {
         const float *pairs = moe->up + r * 2 * n;
@@ -292,7 +292,7 @@ static void run_group(const struct moe *moe, const struct engine *engine,
     size_t e = group->expert, n = moe->stack->hidden_size;
 
     rows_each(engine->threads, group->n_rows, n, gather_rows, &rows);
-    if (moe->spec->clamp > 0)
+    if (moe->spec->swiglu_limit > 0)
         run_clamped(moe, engine, weights, e, group->n_rows);
     else
         mlp_run(engine, moe->stack->activation, &weights->gate[e], &weights->up[e],

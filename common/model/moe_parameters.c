@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "arch/families.h"
+#include "arch/layout_experts.h"
 
 /* ---- experts ---- */
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "arch/families.h"
+#include "arch/layout_check.h"
 #include "model/loader.h"
 #include "model/moe_parameters.h"
 
@@ -17,7 +18,7 @@ static int load_mla(struct loader *loader, const struct stack_spec *stack, struc
     struct mla_weights *mla = out->mla = arena_alloc(&loader->parameters->arena, sizeof *mla);
     bool bias = stack->has_qkv_bias;
 
-    if (stack->mla.q_rank == 0) {
+    if (stack->mla.q_lora_rank == 0) {
         if (loader_linear(loader, place, names->q, false, false, &mla->q_b))
             return -1;
     } else if (loader_linear(loader, place, names->q_a, false, bias, &mla->q_a) ||

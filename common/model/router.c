@@ -131,6 +131,6 @@ void router_choose(const struct moe_spec *spec, const float *bias, float *logits
         softmax(weights, k);
     if (spec->router == ROUTER_TOP_P_SUM_1 || spec->router == ROUTER_SIGMOID_SUM_1)
         divide_by_sum(weights, k, is_sigmoid ? 1e-20f : 0);
-    if (spec->weight_factor != 1)
-        vector_scale(weights, spec->weight_factor, k, weights);
+    if (spec->routed_scaling_factor != 1)
+        vector_scale(weights, spec->routed_scaling_factor, k, weights);
 }

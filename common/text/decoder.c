@@ -448,7 +448,7 @@ static int load_metaspace(struct step *step, const cJSON *json, struct error *er
 
     step->run = run_metaspace;
     step->is_on = scheme ? strcmp(scheme, "never") == 0
-                         : json_find_bool(json, "add_prefix_space") == 0;
+                         : !json_bool(json, "add_prefix_space", true);
     if (!json_find(json, "replacement")) {
         step->pattern = memory_copy("\xe2\x96\x81");
         return 0;

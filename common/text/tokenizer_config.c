@@ -40,10 +40,10 @@ static int add_special(struct tokenizer_config *config, const char *name, const 
     token->name = name ? memory_copy(name) : NULL;
     token->special = true;
     if (cJSON_IsObject(value)) {
-        token->single_word = json_find_bool(value, "single_word") == 1;
-        token->lstrip = json_find_bool(value, "lstrip") == 1;
-        token->rstrip = json_find_bool(value, "rstrip") == 1;
-        token->normalized = json_find_bool(value, "normalized") == 1;
+        token->single_word = json_bool(value, "single_word", false);
+        token->lstrip = json_bool(value, "lstrip", false);
+        token->rstrip = json_bool(value, "rstrip", false);
+        token->normalized = json_bool(value, "normalized", false);
     }
     return 0;
 }
@@ -105,11 +105,11 @@ static int add_decoder(struct tokenizer_config *config, const cJSON *json, struc
         token = add_token(config, content);
         token->has_id = true;
         token->id = id;
-        token->single_word = json_find_bool(item, "single_word") == 1;
-        token->lstrip = json_find_bool(item, "lstrip") == 1;
-        token->rstrip = json_find_bool(item, "rstrip") == 1;
-        token->normalized = json_find_bool(item, "normalized") == 1;
-        token->special = json_find_bool(item, "special") == 1;
+        token->single_word = json_bool(item, "single_word", false);
+        token->lstrip = json_bool(item, "lstrip", false);
+        token->rstrip = json_bool(item, "rstrip", false);
+        token->normalized = json_bool(item, "normalized", false);
+        token->special = json_bool(item, "special", false);
     }
     return 0;
 }

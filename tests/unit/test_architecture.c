@@ -181,9 +181,37 @@ static void experts_are_seen_in_the_config(void)
     }
 }
 
+static void a_family_may_say_how_many_experts_a_token_meets(void)
+{
+    static const char text[] = "{\"num_experts\":8}";
+    struct error err = {0};
+    struct config config = {.json = json_parse(text, sizeof text - 1, &err)};
+    size_t n_experts, n_chosen;
+
+    config.architecture = "SwitchTransformersForConditionalGeneration";
+    CHECK(architecture_has_experts(&config, &n_experts, &n_chosen));
+    CHECK(n_experts == 8 && n_chosen == 1);
+    config.architecture = "MixtralForCausalLM";
+    CHECK(architecture_has_experts(&config, &n_experts, &n_chosen));
+    CHECK(n_experts == 8 && n_chosen == 0);
+    cJSON_Delete(config.json);
+}
+
+static void what_any_architecture_has_in_front_of_names_is_known(void)
+{
+    CHECK(architecture_body_length("model.norm.weight") == 6);
+    CHECK(architecture_body_length("deberta.encoder.x") == 8);
+    CHECK(architecture_body_length("language_model.model.norm.weight") == 15);
+    CHECK(architecture_body_length("module.model.norm.weight") == 0);
+    CHECK(architecture_body_length("models.weight") == 0);
+    CHECK(architecture_body_length("") == 0);
+}
+
 TESTS(TEST(class_names_decide_what_a_checkpoint_is),
       TEST(the_class_name_stands_above_the_model_type),
       TEST(without_a_class_name_the_model_type_decides),
       TEST(without_either_the_user_has_to_say_it), TEST(the_complaint_names_model_class_and_type),
       TEST(names_of_types_go_both_ways), TEST(heads_are_tied_by_default_as_in_transformers),
-      TEST(experts_are_seen_in_the_config))
+      TEST(experts_are_seen_in_the_config),
+      TEST(a_family_may_say_how_many_experts_a_token_meets),
+      TEST(what_any_architecture_has_in_front_of_names_is_known))

@@ -54,10 +54,10 @@ static const struct attention_spec sticks = {
     .n_heads = N_HEADS,
     .n_kv_heads = N_KV,
     .head_dim = DIM,
-    .value_dim = DIM,
+    .v_head_dim = DIM,
     .scale = 0.4f,
     .is_causal = true,
-    .breaks_sticks = true,
+    .has_stick_breaking = true,
 };
 
 /* Queries first … first + n - 1, which see the keys up to their own. */
@@ -169,7 +169,7 @@ enum { BIAS_SPAN = N_KEYS, VALUE_DIM = 5 };
 
 struct softmax_case {
     const char *name;
-    size_t n_kv_heads, value_dim;
+    size_t n_kv_heads, v_head_dim;
     float scale; /* of the numbers in queries and keys */
     float cap;
     bool is_causal;
@@ -179,30 +179,30 @@ struct softmax_case {
 
 /* Blocks of keys are 256 long, blocks of queries 64: windows lie within one and across two. */
 static const struct softmax_case softmax_cases[] = {
-    {.name = "all keys", .n_kv_heads = 4, .value_dim = DIM, .scale = 2},
-    {.name = "causal", .n_kv_heads = 4, .value_dim = DIM, .scale = 2, .is_causal = true},
-    {.name = "scores near 0", .n_kv_heads = 2, .value_dim = DIM, .scale = 0.1f, .is_causal = true},
-    {.name = "steep scores", .n_kv_heads = 2, .value_dim = DIM, .scale = 12, .is_causal = true},
-    {.name = "one head of keys", .n_kv_heads = 1, .value_dim = DIM, .scale = 2},
-    {.name = "narrow values", .n_kv_heads = 2, .value_dim = VALUE_DIM, .scale = 2},
-    {.name = "only itself", .n_kv_heads = 2, .value_dim = DIM, .scale = 2, .is_causal = true,
+    {.name = "all keys", .n_kv_heads = 4, .v_head_dim = DIM, .scale = 2},
+    {.name = "causal", .n_kv_heads = 4, .v_head_dim = DIM, .scale = 2, .is_causal = true},
+    {.name = "scores near 0", .n_kv_heads = 2, .v_head_dim = DIM, .scale = 0.1f, .is_causal = true},
+    {.name = "steep scores", .n_kv_heads = 2, .v_head_dim = DIM, .scale = 12, .is_causal = true},
+    {.name = "one head of keys", .n_kv_heads = 1, .v_head_dim = DIM, .scale = 2},
+    {.name = "narrow values", .n_kv_heads = 2, .v_head_dim = VALUE_DIM, .scale = 2},
+    {.name = "only itself", .n_kv_heads = 2, .v_head_dim = DIM, .scale = 2, .is_causal = true,
      .window = 1},
-    {.name = "causal, a short window", .n_kv_heads = 2, .value_dim = DIM, .scale = 2,
+    {.name = "causal, a short window", .n_kv_heads = 2, .v_head_dim = DIM, .scale = 2,
      .is_causal = true, .window = 7},
-    {.name = "causal, a long window", .n_kv_heads = 4, .value_dim = DIM, .scale = 2,
+    {.name = "causal, a long window", .n_kv_heads = 4, .v_head_dim = DIM, .scale = 2,
      .is_causal = true, .window = 300},
-    {.name = "causal, a window of a block", .n_kv_heads = 2, .value_dim = DIM, .scale = 2,
+    {.name = "causal, a window of a block", .n_kv_heads = 2, .v_head_dim = DIM, .scale = 2,
      .is_causal = true, .window = 256},
-    {.name = "a window to both sides", .n_kv_heads = 2, .value_dim = DIM, .scale = 2,
+    {.name = "a window to both sides", .n_kv_heads = 2, .v_head_dim = DIM, .scale = 2,
      .window = 65},
-    {.name = "a cap", .n_kv_heads = 2, .value_dim = DIM, .scale = 6, .cap = 1.5f,
+    {.name = "a cap", .n_kv_heads = 2, .v_head_dim = DIM, .scale = 6, .cap = 1.5f,
      .is_causal = true},
-    {.name = "biases", .n_kv_heads = 2, .value_dim = DIM, .scale = 2, .has_bias = true},
-    {.name = "biases of what was before", .n_kv_heads = 1, .value_dim = DIM, .scale = 2,
+    {.name = "biases", .n_kv_heads = 2, .v_head_dim = DIM, .scale = 2, .has_bias = true},
+    {.name = "biases of what was before", .n_kv_heads = 1, .v_head_dim = DIM, .scale = 2,
      .is_causal = true, .has_bias = true},
-    {.name = "sinks", .n_kv_heads = 2, .value_dim = DIM, .scale = 2, .is_causal = true,
+    {.name = "sinks", .n_kv_heads = 2, .v_head_dim = DIM, .scale = 2, .is_causal = true,
      .has_sinks = true},
-    {.name = "sinks, a cap and a window", .n_kv_heads = 4, .value_dim = VALUE_DIM, .scale = 6,
+    {.name = "sinks, a cap and a window", .n_kv_heads = 4, .v_head_dim = VALUE_DIM, .scale = 6,
      .cap = 3, .is_causal = true, .window = 100, .has_sinks = true},
 };
 enum { N_CASES = sizeof softmax_cases / sizeof *softmax_cases };
@@ -216,7 +216,7 @@ static struct attention_spec spec_of(const struct softmax_case *how, const float
         .n_heads = N_HEADS,
         .n_kv_heads = how->n_kv_heads,
         .head_dim = DIM,
-        .value_dim = how->value_dim,
+        .v_head_dim = how->v_head_dim,
         .scale = 0.4f,
         .cap = how->cap,
         .is_causal = how->is_causal,
@@ -256,13 +256,13 @@ static void stage_release(struct stage *stage)
 static struct attention_sequence part(const struct stage *stage, const struct attention_spec *spec,
                                       size_t begin, size_t n_keys, size_t first, size_t n_queries)
 {
-    size_t key_width = spec->n_kv_heads * DIM, value_width = spec->n_kv_heads * spec->value_dim;
-    size_t out_width = N_HEADS * spec->value_dim;
+    size_t key_width = spec->n_kv_heads * DIM, value_width = spec->n_kv_heads * spec->v_head_dim;
+    size_t out_width = N_HEADS * spec->v_head_dim;
 
     return (struct attention_sequence){
         .queries = {stage->queries + (begin + first) * N_HEADS * DIM, N_HEADS * DIM, DIM},
         .keys = {stage->keys + begin * key_width, key_width, DIM},
-        .values = {stage->values + begin * value_width, value_width, spec->value_dim},
+        .values = {stage->values + begin * value_width, value_width, spec->v_head_dim},
         .n_queries = n_queries,
         .n_keys = n_keys,
         .first = first,
@@ -303,7 +303,7 @@ static double softmax_difference(const struct attention_spec *spec,
 {
     static double scores[N_KEYS];
     double sums[DIM] = {0}, total = 0, worst = 0, max = -INFINITY;
-    const float *out = sequence->out + query * sequence->out_stride + head * spec->value_dim;
+    const float *out = sequence->out + query * sequence->out_stride + head * spec->v_head_dim;
 
     for (size_t j = 0; j < sequence->n_keys; j++) {
         scores[j] = score_of(spec, sequence, query, head, j);
@@ -316,16 +316,16 @@ static double softmax_difference(const struct attention_spec *spec,
     }
     for (size_t j = 0; j < sequence->n_keys; j++) {
         const float *value = sequence->values.data + j * sequence->values.stride +
-                             head / (N_HEADS / spec->n_kv_heads) * spec->value_dim;
+                             head / (N_HEADS / spec->n_kv_heads) * spec->v_head_dim;
         double weight = exp(scores[j] - max);
 
         if (!is_seen(spec, sequence->first + query, j))
             continue;
         total += weight;
-        for (size_t i = 0; i < spec->value_dim; i++)
+        for (size_t i = 0; i < spec->v_head_dim; i++)
             sums[i] += weight * (double)value[i];
     }
-    for (size_t i = 0; i < spec->value_dim; i++) {
+    for (size_t i = 0; i < spec->v_head_dim; i++) {
         double difference = fabs(sums[i] / total - (double)out[i]);
 
         worst = difference <= worst ? worst : difference;

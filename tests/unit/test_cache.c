@@ -111,7 +111,7 @@ static void a_copy_goes_its_own_way(void)
 
 static void an_empty_cache_can_be_copied(void)
 {
-    struct stack_spec stack = {.n_layers = 2, .n_kv_heads = 1, .head_dim = 4, .value_dim = 4};
+    struct stack_spec stack = {.n_layers = 2, .n_kv_heads = 1, .head_dim = 4, .v_head_dim = 4};
     struct cache *cache = cache_new(&stack), *copy;
     struct error err = {0};
 
@@ -123,7 +123,7 @@ static void an_empty_cache_can_be_copied(void)
 
 static void all_its_memory_is_counted(void)
 {
-    struct stack_spec stack = {.n_layers = 3, .n_kv_heads = 2, .head_dim = 4, .value_dim = 6};
+    struct stack_spec stack = {.n_layers = 3, .n_kv_heads = 2, .head_dim = 4, .v_head_dim = 6};
     struct cache *cache = cache_new(&stack);
     struct error err = {0};
 

@@ -149,7 +149,8 @@ static int fail(const struct tensor_source *source, size_t offset, size_t n_byte
 
 static void what_cannot_be_read_is_named_with_whose_it_is(void)
 {
-    static const struct tensor_source_kind broken = {fail, NULL, made_describe};
+    static const struct tensor_source_kind broken = {.read = fail,
+                                                    .describe = made_describe};
     static struct made_tensors tensors;
     const struct tensor *a[N_ITEMS], *b[N_ITEMS];
     struct plan plan = {0};

@@ -108,6 +108,10 @@ static void finds_members_by_exact_name_and_type(void)
     CHECK(json_find_bool(json, "n") == -1);
     CHECK(json_find_bool(json, "none") == -1);
     CHECK(json_find_bool(json, "absent") == -1);
+    CHECK(json_bool(json, "t", false) && !json_bool(json, "f", true));
+    CHECK(json_bool(json, "n", true) && !json_bool(json, "n", false));
+    CHECK(json_bool(json, "none", true) && !json_bool(json, "none", false));
+    CHECK(json_bool(json, "absent", true) && !json_bool(json, "absent", false));
     CHECK(cJSON_IsNumber(json_find(json_find(json, "o"), "name")));
     CHECK(!json_find(json_find(json, "n"), "name")); /* not an object */
     CHECK(!json_find(NULL, "name"));

@@ -1,195 +1,144 @@
-/* test_model_layout.c - the tensors of a model by what they are, whichever way they are stored. */
-#include "arch/model_layout.h"
+/* test_model_layout.c - what a model is made of, checked against what a checkpoint has. */
+#include "arch/layout_check.h"
+#include "arch/layout_experts.h"
 
 #include "arch/model_folder.h"
 #include "scratch.h"
 
-struct sample {
-    struct model_folder folder;
-    const struct checkpoint *checkpoint; /* the folder's */
+/* A Mixtral of one layer and two experts of 3 x 4. */
+static const char config[] =
+    "{\"architectures\":[\"MixtralForCausalLM\"],\"hidden_size\":4,\"num_hidden_layers\":1,"
+    "\"num_attention_heads\":2,\"num_key_value_heads\":2,\"intermediate_size\":3,\"vocab_size\":5,"
+    "\"num_local_experts\":2}";
+
+#define L "model.layers.0."
+#define DENSE                                                                                     \
+    TENSOR("model.embed_tokens.weight", DTYPE_F32, 0, 5, 4),                                      \
+        TENSOR("model.norm.weight", DTYPE_F32, 0, 4),                                             \
+        TENSOR("lm_head.weight", DTYPE_F32, 0, 5, 4),                                             \
+        TENSOR(L "input_layernorm.weight", DTYPE_F32, 0, 4),                                      \
+        TENSOR(L "post_attention_layernorm.weight", DTYPE_F32, 0, 4),                             \
+        TENSOR(L "self_attn.q_proj.weight", DTYPE_F32, 0, 4, 4),                                  \
+        TENSOR(L "self_attn.k_proj.weight", DTYPE_F32, 0, 4, 4),                                  \
+        TENSOR(L "self_attn.v_proj.weight", DTYPE_F32, 0, 4, 4),                                  \
+        TENSOR(L "self_attn.o_proj.weight", DTYPE_F32, 0, 4, 4)
+#define APART                                                                                     \
+    TENSOR(L "block_sparse_moe.gate.weight", DTYPE_F32, 0, 2, 4),                                 \
+        TENSOR(L "block_sparse_moe.experts.0.w1.weight", DTYPE_F32, 0, 3, 4),                     \
+        TENSOR(L "block_sparse_moe.experts.0.w3.weight", DTYPE_F32, 12, 3, 4),                    \
+        TENSOR(L "block_sparse_moe.experts.1.w1.weight", DTYPE_F32, 24, 3, 4),                    \
+        TENSOR(L "block_sparse_moe.experts.1.w3.weight", DTYPE_F32, 36, 3, 4),                    \
+        TENSOR(L "block_sparse_moe.experts.0.w2.weight", DTYPE_F32, 100, 4, 3),                   \
+        TENSOR(L "block_sparse_moe.experts.1.w2.weight", DTYPE_F32, 112, 4, 3)
+#define FUSED                                                                                     \
+    TENSOR(L "mlp.gate.weight", DTYPE_F32, 0, 2, 4),                                              \
+        TENSOR(L "mlp.experts.gate_up_proj", DTYPE_F32, 0, 2, 6, 4),                              \
+        TENSOR(L "mlp.experts.down_proj", DTYPE_F32, 100, 2, 4, 3)
+
+struct made {
+    struct config config;
     struct model_spec spec;
+    struct checkpoint *checkpoint;
     struct checkpoint_names names;
     struct model_layout layout;
-    struct notices notices;
-    struct error err;
 };
 
-static void sample_open(struct sample *sample, const char *name, enum model_type type)
+/* Of the weights in the folder `name`. */
+static void make(struct made *made, const char *name)
 {
-    char *path = memory_format("fixtures/models/%s", name);
+    struct error err = {0};
+    struct folder *folder;
 
-    *sample = (struct sample){0};
-    scratch_must(model_folder_open(&sample->folder, path, false, &sample->err) == 0, "open", path);
-    sample->checkpoint = model_folder_weights(&sample->folder, &sample->notices, &sample->err);
-    scratch_must(sample->checkpoint != NULL, "read", path);
-    scratch_must(model_spec_load(&sample->spec, &sample->folder.config, type, path,
-                                 &sample->err) == 0, "understand", path);
-    checkpoint_names_init(&sample->names, sample->checkpoint);
-    layout_make(&sample->layout, &sample->spec, type, &sample->names);
-    free(path);
+    *made = (struct made){.checkpoint = NULL};
+    scratch_text("config/config.json", config);
+    folder = folder_open(scratch_path("config"), false, &err);
+    scratch_must(config_load(&made->config, folder, "", false, &err) == 0 &&
+                     model_spec_load(&made->spec, &made->config, MODEL_DECODER, "m", &err) == 0,
+                 "read", "config.json");
+    folder_close(folder);
+    made->checkpoint = scratch_open(name, NULL, NULL, &err);
+    scratch_must(made->checkpoint != NULL, "open", name);
+    checkpoint_names_init(&made->names, made->checkpoint);
+    layout_make(&made->layout, &made->spec, MODEL_DECODER, &made->names);
 }
 
-static void sample_close(struct sample *sample)
+static void end(struct made *made)
 {
-    layout_release(&sample->layout);
-    checkpoint_names_release(&sample->names);
-    model_spec_release(&sample->spec);
-    model_folder_release(&sample->folder);
-    notices_release(&sample->notices);
+    layout_release(&made->layout);
+    checkpoint_names_release(&made->names);
+    checkpoint_close(made->checkpoint);
+    model_spec_release(&made->spec);
+    config_release(&made->config);
 }
 
-/* What a checkpoint stores besides the parts of its model; `type` as the fixture's folder is used. */
-static void every_tensor_of_a_fixture_has_a_place(void)
+static bool holds(const struct tensor *tensor, size_t n, double first)
 {
-    static const struct {
-        const char *name;
-        enum model_type type;
-    } rows[] = {
-        {"llama-gqa", MODEL_DECODER},     {"gpt2", MODEL_DECODER},
-        {"phi3-window-bf16", MODEL_DECODER}, {"gemma2-f16", MODEL_DECODER},
-        {"mixtral", MODEL_DECODER},       {"mixtral-fused-bf16", MODEL_DECODER},
-        {"qwen2-moe", MODEL_DECODER},     {"gpt-oss", MODEL_DECODER},
-        {"jetmoe-bf16", MODEL_DECODER},   {"molm", MODEL_DECODER},
-        {"openmoe", MODEL_DECODER},       {"deepseek-v2-bf16", MODEL_DECODER},
-        {"mixtral-consolidated", MODEL_DECODER}, {"mixtral-first-release", MODEL_DECODER},
-        {"t5", MODEL_ENCODER_DECODER},    {"switch-transformers-bf16", MODEL_ENCODER_DECODER},
-        {"bert-score-1", MODEL_RERANKER}, {"distilbert-score-2-f16", MODEL_RERANKER},
-        {"roberta-score-2-f16", MODEL_RERANKER}, {"phimoe-bf16", MODEL_DECODER},
-        {"granitemoe-bf16", MODEL_DECODER}, {"olmoe-bf16", MODEL_DECODER},
-    };
+    float values[64];
+    struct error err = {0};
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct sample sample;
-
-        sample_open(&sample, rows[i].name, rows[i].type);
-        CHECK(layout_check(&sample.layout, &sample.err) == 0);
-        for (size_t t = 0; t < sample.checkpoint->n_tensors; t++) {
-            const struct tensor *tensor = &sample.checkpoint->tensors[t];
-            const struct tied_name *tied = tensor_names_find_tied(sample.names.plain[t]);
-            bool has_place = sample.layout.entry_of[t] != SIZE_MAX || (tied && !tied->is_head) ||
-                             !tensor_names_is_parameter(tensor);
-
-            if (!has_place)
-                printf("# %s: '%s' has no place\n", rows[i].name, tensor->name);
-            CHECK(has_place);
-        }
-        sample_close(&sample);
-    }
+    if (!tensor || tensor->n_items != n || tensor_read_floats(tensor, values, &err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (values[i] != (float)(first + (double)i))
+            return false;
+    return true;
 }
 
-/* One expert's matrix as [n_out, n_in], in doubles that the caller frees. */
-static double *read_matrix(struct sample *sample, size_t group, size_t expert,
-                           enum expert_matrix matrix, size_t *n)
+static void a_model_is_complete_or_what_is_wrong_is_named(void)
 {
+    struct made made;
+    struct error err = {0};
+
+    SAFETENSORS("apart/model.safetensors", DENSE, APART);
+    make(&made, "apart");
+    CHECK(layout_check(&made.layout, &err) == 0);
+    CHECK(layout_find(&made.layout, "embed_tokens.weight")->is_embedding);
+    end(&made);
+
+    SAFETENSORS("part/model.safetensors", APART);
+    make(&made, "part");
+    CHECK(layout_check(&made.layout, &err) == -1 && err.code == ERROR_FORMAT);
+    CHECK(strstr(err.text, "no tensor 'embed_tokens.weight'") != NULL);
+    end(&made);
+
+    err = (struct error){0};
+    SAFETENSORS("more/model.safetensors", DENSE, APART,
+                TENSOR("model.layers.1.input_layernorm.weight", DTYPE_F32, 0, 4));
+    make(&made, "more");
+    CHECK(layout_check(&made.layout, &err) == -1);
+    CHECK(strstr(err.text, "is of layer 1, but by config.json there are 1 layers") != NULL);
+    end(&made);
+}
+
+static void experts_of_one_way_are_found_in_the_other(void)
+{
+    struct made apart, fused;
     struct arena arena = {0};
-    struct tensor tensor;
+    struct error err = {0};
+    const struct layout_entry *entry;
+    struct tensor matrix;
     bool is_transposed;
-    double *values;
-    float *floats;
 
-    CHECK(layout_expert(&sample->layout, &sample->layout.experts[group], expert, matrix, &arena,
-                        &tensor, &is_transposed, &sample->err) == 0);
-    *n = tensor.n_items;
-    values = memory_zalloc(*n, sizeof *values);
-    floats = memory_zalloc(*n, sizeof *floats);
-    CHECK(tensor_read_floats(&tensor, floats, &sample->err) == 0);
-    for (size_t i = 0; i < *n; i++) {
-        size_t row = i / tensor.shape[1], column = i % tensor.shape[1];
+    SAFETENSORS("apart/model.safetensors", DENSE, APART);
+    SAFETENSORS("fused/model.safetensors", DENSE, FUSED);
+    make(&apart, "apart");
+    make(&fused, "fused");
+    CHECK(layout_check(&fused.layout, &err) == 0);
 
-        values[is_transposed ? column * tensor.shape[0] + row : i] = (double)floats[i];
-    }
-    free(floats);
+    entry = layout_find(&apart.layout, "layers.0.block_sparse_moe.experts.1.w3.weight");
+    CHECK(holds(layout_match(&apart.layout, entry, &fused.layout, &arena, &err), 12, 36));
+    entry = layout_find(&fused.layout, "layers.0.mlp.experts.gate_up_proj");
+    CHECK(holds(layout_match(&fused.layout, entry, &apart.layout, &arena, &err), 48, 0));
+    entry = layout_find(&fused.layout, "layers.0.mlp.experts.down_proj");
+    CHECK(holds(layout_match(&fused.layout, entry, &apart.layout, &arena, &err), 24, 100));
+
+    CHECK(layout_expert(&fused.layout, layout_find_experts(&fused.layout, &fused.spec.stack, 0), 1,
+                        EXPERT_DOWN, &arena, &matrix, &is_transposed, &err) == 0);
+    CHECK(!is_transposed && holds(&matrix, 12, 112));
     arena_release(&arena);
-    return values;
+    end(&apart);
+    end(&fused);
 }
 
-/* The same model stored apart and stacked. */
-static void an_expert_is_the_same_in_each_way_of_storing_it(void)
-{
-    struct sample apart, stacked;
-
-    sample_open(&apart, "mixtral-consolidated", MODEL_DECODER);
-    sample_open(&stacked, "mixtral-first-release", MODEL_DECODER);
-    CHECK(apart.layout.experts[0].way == EXPERTS_APART);
-    CHECK(stacked.layout.experts[0].way == EXPERTS_STACKED);
-    for (size_t g = 0; g < apart.layout.n_experts; g++)
-        for (size_t e = 0; e < apart.spec.stack.moe.n_experts; e++)
-            for (int m = EXPERT_GATE; m <= EXPERT_DOWN; m++) {
-                size_t n, other_n;
-                double *a = read_matrix(&apart, g, e, (enum expert_matrix)m, &n);
-                double *b = read_matrix(&stacked, g, e, (enum expert_matrix)m, &other_n);
-
-                CHECK(n == other_n && n > 0 && memcmp(a, b, n * sizeof *a) == 0);
-                free(a);
-                free(b);
-            }
-    sample_close(&apart);
-    sample_close(&stacked);
-}
-
-/* Every part of one is found in the other, in the shape and with the values of the first. */
-static void check_match(struct sample *one, struct sample *other)
-{
-    for (size_t i = 0; i < one->layout.n_entries; i++) {
-        const struct layout_entry *entry = &one->layout.entries[i];
-        struct arena arena = {0};
-        const struct tensor *match =
-            layout_match(&one->layout, entry, &other->layout, &arena, &one->err);
-
-        CHECK(!entry->tensor == !match);
-        if (match)
-            CHECK(tensor_equal(entry->tensor, match, &one->err) == 1);
-        arena_release(&arena);
-    }
-}
-
-static void each_way_is_put_together_from_the_other(void)
-{
-    struct sample apart, stacked;
-
-    sample_open(&apart, "mixtral-consolidated", MODEL_DECODER);
-    sample_open(&stacked, "mixtral-first-release", MODEL_DECODER);
-    check_match(&apart, &stacked);
-    check_match(&stacked, &apart);
-    sample_close(&apart);
-    sample_close(&stacked);
-}
-
-static void a_config_beyond_all_reason_costs_nothing(void)
-{
-    struct sample sample;
-
-    sample_open(&sample, "mixtral", MODEL_DECODER);
-    layout_release(&sample.layout);
-    free(sample.spec.stack.is_sparse);
-    free(sample.spec.stack.slides);
-    sample.spec.stack.n_layers = 10000;
-    sample.spec.stack.moe.n_experts = 65536;
-    sample.spec.stack.is_sparse = memory_zalloc(10000, 1);
-    sample.spec.stack.slides = memory_zalloc(10000, 1);
-    memset(sample.spec.stack.is_sparse, 1, 10000);
-    layout_make(&sample.layout, &sample.spec, MODEL_DECODER, &sample.names);
-    CHECK(sample.layout.n_entries < 1000);
-    CHECK(layout_check(&sample.layout, &sample.err) && sample.err.code == ERROR_FORMAT);
-    sample_close(&sample);
-}
-
-static void layers_that_predict_further_tokens_are_told_by_their_norms(void)
-{
-    struct sample sample;
-    size_t n = 0;
-
-    sample_open(&sample, "deepseek-v3-bf16", MODEL_DECODER);
-    CHECK(layout_check(&sample.layout, &sample.err) == 0);
-    for (size_t i = 0; i < sample.checkpoint->n_tensors; i++)
-        n += layout_is_next_token(&sample.names, sample.spec.stack.n_layers, i);
-    CHECK(n == 5);
-    for (size_t i = 0; i < sample.checkpoint->n_tensors; i++)
-        CHECK(!layout_is_next_token(&sample.names, 3, i));
-    sample_close(&sample);
-}
-
-TESTS(TEST(every_tensor_of_a_fixture_has_a_place),
-      TEST(an_expert_is_the_same_in_each_way_of_storing_it),
-      TEST(each_way_is_put_together_from_the_other), TEST(a_config_beyond_all_reason_costs_nothing),
-      TEST(layers_that_predict_further_tokens_are_told_by_their_norms))
+TESTS(TEST(a_model_is_complete_or_what_is_wrong_is_named),
+      TEST(experts_of_one_way_are_found_in_the_other))

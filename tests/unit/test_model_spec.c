@@ -63,7 +63,7 @@ static void null_is_absent_but_for_what_it_switches_off(void)
     model_spec_release(&spec);
     CHECK(load(&spec, "{\"architectures\":[\"Gemma2ForCausalLM\"],\"final_logit_softcapping\":null}",
                MODEL_DECODER, &err) == 0);
-    CHECK(spec.logit_cap == 0 && spec.stack.score_cap == 50);
+    CHECK(spec.logit_softcap == 0 && spec.stack.score_softcap == 50);
     model_spec_release(&spec);
     CHECK(load(&spec, "{\"architectures\":[\"BertModel\"],\"pad_token_id\":null}", MODEL_ENCODER,
                &err) == 0);
@@ -368,19 +368,19 @@ static void latent_attention_is_what_the_class_has_by_default(void)
     struct error err;
 
     CHECK(load(&spec, "{\"model_type\":\"deepseek_v3\"}", MODEL_DECODER, &err) == 0);
-    CHECK(spec.stack.head_dim == 192 && spec.stack.value_dim == 128);
+    CHECK(spec.stack.head_dim == 192 && spec.stack.v_head_dim == 128);
     CHECK(spec.stack.n_kv_heads == 128);
     CHECK(spec.stack.rope[0].n_dims == 64 && spec.stack.score_scale == (float)(1 / sqrt(192)));
-    CHECK(spec.stack.mla.kv_rank == 512 && spec.stack.mla.q_rank == 1536);
-    CHECK(spec.stack.mla.still_dim == 128 && spec.stack.rotates_pairs);
+    CHECK(spec.stack.mla.kv_lora_rank == 512 && spec.stack.mla.q_lora_rank == 1536);
+    CHECK(spec.stack.mla.qk_nope_head_dim == 128 && spec.stack.has_interleaved_rope);
     CHECK(spec.stack.moe.n_experts == 256 && spec.stack.moe.n_chosen == 8);
     CHECK(spec.stack.moe.n_groups == 8 && spec.stack.moe.n_kept_groups == 4);
-    CHECK(spec.stack.moe.shared_size == 2048 && spec.stack.moe.weight_factor == 2.5f);
+    CHECK(spec.stack.moe.shared_size == 2048 && spec.stack.moe.routed_scaling_factor == 2.5f);
     CHECK(spec.stack.moe.router == ROUTER_SIGMOID_SUM_1);
     CHECK(!spec.stack.is_sparse[2] && spec.stack.is_sparse[3]);
     model_spec_release(&spec);
     CHECK(load(&spec, yarn, MODEL_DECODER, &err) == 0);
-    CHECK(spec.stack.mla.q_rank == 0 && spec.stack.moe.shared_size == 0);
+    CHECK(spec.stack.mla.q_lora_rank == 0 && spec.stack.moe.shared_size == 0);
     CHECK(spec.stack.rope[0].attention_factor == 1);
     CHECK(spec.stack.score_scale == (float)(1 / sqrt(192) * factor * factor));
     CHECK(spec.stack.moe.router == ROUTER_SIGMOID);

@@ -21,7 +21,7 @@ static void a_group_counts_as_much_as_its_best_expert(void)
 {
     static const double p[E] = {.30, .05, .28, .02, .18, .17};
     struct moe_spec moe = {.n_experts = E, .n_chosen = 3, .router = ROUTER_TOP_P, .n_groups = 3,
-                           .n_kept_groups = 2, .weight_factor = 4};
+                           .n_kept_groups = 2, .routed_scaling_factor = 4};
     float logits[E], scratch[E + 3], weights[3];
     uint32_t experts[3];
 
@@ -41,7 +41,7 @@ static void with_sigmoids_a_group_counts_as_much_as_its_best_two(void)
     static const double s[E] = {.9, .1, .5, .6, .7, .2};
     static const float bias[E] = {-1, -1, -1, -1, -1, -1};
     struct moe_spec moe = {.n_experts = E, .n_chosen = K, .router = ROUTER_SIGMOID, .n_groups = 3,
-                           .n_kept_groups = 1, .weight_factor = 1};
+                           .n_kept_groups = 1, .routed_scaling_factor = 1};
     float logits[E], scratch[E + 3], weights[K];
     uint32_t experts[K];
 
@@ -57,7 +57,7 @@ static void a_bias_changes_the_choice_but_not_the_weight(void)
     static const double s[E] = {.9, .1, .5, .6, .7, .2};
     static const float bias[E] = {0, 1, 0, 0, 0, 0};
     struct moe_spec moe = {.n_experts = E, .n_chosen = K, .router = ROUTER_SIGMOID_SUM_1,
-                           .weight_factor = 2.5};
+                           .routed_scaling_factor = 2.5};
     float logits[E], scratch[E], weights[K];
     uint32_t experts[K];
 
@@ -71,7 +71,7 @@ static void a_bias_changes_the_choice_but_not_the_weight(void)
 static void of_equals_the_first_are_taken(void)
 {
     struct moe_spec moe = {.n_experts = E, .n_chosen = K, .router = ROUTER_TOP_P, .n_groups = 3,
-                           .n_kept_groups = 1, .weight_factor = 1};
+                           .n_kept_groups = 1, .routed_scaling_factor = 1};
     float logits[E] = {0}, scratch[E + 3], weights[K];
     uint32_t experts[K];
 
@@ -84,7 +84,7 @@ static void of_equal_groups_the_first_are_kept(void)
 {
     static const double p[E] = {.30, .05, .30, .20, .10, .05};
     struct moe_spec moe = {.n_experts = E, .n_chosen = K, .router = ROUTER_TOP_P, .n_groups = 3,
-                           .n_kept_groups = 1, .weight_factor = 1};
+                           .n_kept_groups = 1, .routed_scaling_factor = 1};
     float logits[E], scratch[E + 3], weights[K];
     uint32_t experts[K];
 

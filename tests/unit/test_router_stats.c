@@ -9,7 +9,7 @@
 enum { E = 4, K = 2, N_TOKENS = 4 };
 
 static const struct moe_spec spec = {.n_experts = E, .n_chosen = K, .router = ROUTER_TOP_P_SUM_1,
-                                     .weight_factor = 1};
+                                     .routed_scaling_factor = 1};
 
 static bool is_near(double a, double b)
 {
