@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "tensor/tensor_source.h"
 #include "mix/item_maker.h"
 
 /* As floats, the chunks of a thread (a part of the last-level cache: smaller ones are combined no
@@ -70,12 +71,16 @@ static size_t chunk_items_for(const struct plan *plan, size_t n_threads)
     return items > ITEMS_MIN ? items : ITEMS_MIN;
 }
 
-/* Whole grains of the item. */
+/* Whole grains of the item, and whole rows of a source that are best read together. */
 static size_t item_chunk(const struct plan_item *item, size_t chunk_items)
 {
-    size_t grain = item_grain(item);
+    size_t grain = item_grain(item), n = chunk_items;
 
-    return !grain ? chunk_items : grain > chunk_items ? grain : chunk_items / grain * grain;
+    if (grain)
+        return grain > chunk_items ? grain : chunk_items / grain * grain;
+    for (size_t i = 0; i < item->n_sources; i++)
+        n = tensor_chunk(item->sources[i].tensor, n);
+    return n;
 }
 
 static size_t room_bytes(const struct plan *plan, size_t chunk_items)

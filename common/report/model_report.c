@@ -24,9 +24,9 @@ static void add_tensor(struct table *table, const struct model_component *compon
     tensor_add_shape(&shape, tensor);
     tensor->source->kind->describe(tensor->source, &file);
     table_add(table, name);
-    table_add(table, dtype_info(tensor->dtype)->name);
+    table_add(table, tensor_stored(tensor).format);
     table_add_json(table, shape.data);
-    table_add_size(table, tensor->size_bytes);
+    table_add_size(table, tensor_stored(tensor).n_bytes);
     table_add(table, file.data);
     buffer_release(&shape);
     buffer_release(&file);

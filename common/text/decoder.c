@@ -43,7 +43,7 @@ void token_list_add(struct token_list *list, const char *token, size_t length)
     list->ends[list->n_tokens++] = list->bytes.size;
 }
 
-static void token_list_clear(struct token_list *list)
+void token_list_clear(struct token_list *list)
 {
     buffer_clear(&list->bytes);
     list->n_tokens = 0;

@@ -23,6 +23,7 @@ struct token_list { /* strings in one buffer; zeroed: empty */
     struct buffer scratch; /* of who fills the list */
 };
 void token_list_add(struct token_list *list, const char *token, size_t length);
+void token_list_clear(struct token_list *list);
 void token_list_release(struct token_list *list);
 
 /* Adds the text of the tokens to `out`. Uses up the list; `other` is scratch. Fails, with nothing added, when the rules

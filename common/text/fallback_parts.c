@@ -137,10 +137,14 @@ void fallback_add_split(struct buffer *out, const char *pattern)
                     "\"decoder\":{\"type\":\"ByteLevel\"},\"added_tokens\":[");
 }
 
-void fallback_add_special(struct buffer *out, const char *content, bool is_first)
+void fallback_add_token(struct buffer *out, const char *content, size_t length, bool lstrip,
+                        bool special)
 {
+    bool is_first = out->size && out->data[out->size - 1] == '[';
+
     buffer_format(out, "%s{\"id\":0,\"content\":", is_first ? "" : ",");
-    json_add_string(out, content);
-    buffer_add_text(out, ",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
-                    "\"normalized\":false,\"special\":true}");
+    json_add_bytes(out, content, length);
+    buffer_format(out, ",\"single_word\":false,\"lstrip\":%s,\"rstrip\":false,"
+                  "\"normalized\":false,\"special\":%s}",
+                  fallback_flag(lstrip, false), fallback_flag(special, false));
 }

@@ -57,7 +57,9 @@ int fallback_put_bytes(struct token_table *tokens, const char *base64, size_t n,
                        struct error *err);
 /* All components of a byte-level tokenizer that splits by the pattern, up to its added tokens. */
 void fallback_add_split(struct buffer *out, const char *pattern);
-/* One of them, which has its id from the vocabulary. */
-void fallback_add_special(struct buffer *out, const char *content, bool is_first);
+
+/* An entry of added_tokens, which has its id from the vocabulary; a comma first, but behind '['. */
+void fallback_add_token(struct buffer *out, const char *content, size_t length, bool lstrip,
+                        bool special);
 
 #endif

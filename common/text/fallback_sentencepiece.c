@@ -125,29 +125,17 @@ static int read_proto(struct proto *proto, const struct fallback_source *source,
 static void add_added_tokens(struct buffer *out, const struct proto *proto,
                              const char *const *special)
 {
-    bool is_first = true;
-
     buffer_add_text(out, ",\"added_tokens\":[");
     for (size_t i = 0; i < proto->n_pieces; i++) {
         const struct piece_entry *piece = &proto->pieces[i];
 
-        if (piece->type != PIECE_CONTROL && piece->type != PIECE_USER_DEFINED)
-            continue;
-        buffer_format(out, "%s{\"id\":%zu,\"content\":", is_first ? "" : ",", i);
-        json_add_bytes(out, piece->text, piece->length);
-        buffer_format(out, ",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
-                      "\"normalized\":false,\"special\":%s}",
-                      piece->type == PIECE_CONTROL ? "true" : "false");
-        is_first = false;
+        if (piece->type == PIECE_CONTROL || piece->type == PIECE_USER_DEFINED)
+            fallback_add_token(out, piece->text, piece->length, false,
+                               piece->type == PIECE_CONTROL);
     }
-    for (size_t i = 0; special && special[i]; i++) {
-        buffer_format(out, "%s{\"id\":0,\"content\":", is_first ? "" : ",");
-        json_add_string(out, special[i]);
-        buffer_format(out, ",\"single_word\":false,\"lstrip\":%s,\"rstrip\":false,"
-                      "\"normalized\":false,\"special\":true}",
-                      strcmp(special[i], "<mask>") == 0 ? "true" : "false");
-        is_first = false;
-    }
+    for (size_t i = 0; special && special[i]; i++)
+        fallback_add_token(out, special[i], strlen(special[i]), strcmp(special[i], "<mask>") == 0,
+                           true);
     buffer_add_char(out, ']');
 }
 

@@ -23,7 +23,7 @@ static int add_tekken_specials(struct token_table *tokens, const cJSON *json, si
             name = !list && i < 3 ? usual[i] : other;
         if (token_table_put(tokens, name, strlen(name), i, NULL, err))
             return -1;
-        fallback_add_special(out, name, i == 0);
+        fallback_add_token(out, name, strlen(name), false, true);
     }
     return 0;
 }

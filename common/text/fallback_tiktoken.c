@@ -48,8 +48,11 @@ static void add_llama3_specials(struct buffer *out)
     for (size_t i = 0; i < 256; i++) {
         char name[48];
 
-        snprintf(name, sizeof name, "<|reserved_special_token_%zu|>", i - 5);
-        fallback_add_special(out, i < 10 ? first[i] : name, i == 0);
+        if (i < 10)
+            snprintf(name, sizeof name, "%s", first[i]);
+        else
+            snprintf(name, sizeof name, "<|reserved_special_token_%zu|>", i - 5);
+        fallback_add_token(out, name, strlen(name), false, true);
     }
 }
 

@@ -183,19 +183,27 @@ static inline size_t scan_letters(const char *text, size_t n, size_t at, uint32_
     return run_of(text, n, at + length, LETTER);
 }
 
-static inline size_t scan_llama3(const char *text, size_t n, size_t at, size_t n_numbers)
+/* A contraction, a word, or up to n_numbers numbers; 0 when it is none of them. */
+static inline size_t scan_head(const char *text, size_t n, size_t at, size_t n_numbers,
+                               uint32_t *flags)
 {
     size_t length, end;
-    uint32_t flags = look(text, at, &length);
 
+    *flags = look(text, at, &length);
     if (text[at] == '\'' && (end = contraction(text, n, at, true)))
         return at + end;
-    end = scan_letters(text, n, at, flags, length);
+    end = scan_letters(text, n, at, *flags, length);
     if (end)
         return end;
-    if (flags & NUMBER)
-        return run_of_numbers(text, n, at, n_numbers);
-    return scan_tail(text, n, at, false);
+    return *flags & NUMBER ? run_of_numbers(text, n, at, n_numbers) : 0;
+}
+
+static inline size_t scan_llama3(const char *text, size_t n, size_t at, size_t n_numbers)
+{
+    uint32_t flags;
+    size_t end = scan_head(text, n, at, n_numbers, &flags);
+
+    return end ? end : scan_tail(text, n, at, false);
 }
 
 static size_t scan_llama3_word(const char *text, size_t n, size_t at)
@@ -212,16 +220,11 @@ static size_t scan_qwen2_word(const char *text, size_t n, size_t at)
  * space at the end of the text is one piece, also with a line feed in it. */
 static size_t scan_cl100k_word(const char *text, size_t n, size_t at)
 {
-    size_t length, end;
-    uint32_t flags = look(text, at, &length);
+    uint32_t flags;
+    size_t end = scan_head(text, n, at, SIZE_MAX, &flags);
 
-    if (text[at] == '\'' && (end = contraction(text, n, at, true)))
-        return at + end;
-    end = scan_letters(text, n, at, flags, length);
     if (end)
         return end;
-    if (flags & NUMBER)
-        return run_of(text, n, at, NUMBER);
     if ((flags & SPACE) && run_of(text, n, at, SPACE) == n)
         return n;
     return scan_tail(text, n, at, false);

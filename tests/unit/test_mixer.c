@@ -2,6 +2,7 @@
 #include "mix/mixer.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/memory.h"
@@ -517,6 +518,79 @@ static size_t buffer_bytes(size_t n_models, size_t n_threads)
     return n;
 }
 
+/* A tensor of which eight rows are best read together; counts reads that begin elsewhere. */
+struct packed_source {
+    struct tensor_source source;
+    struct tensor whole;
+    atomic_size_t n_reads, n_wrong;
+};
+
+enum { PACKED_ROW = 7001, PACKED_ROWS = 64 };
+
+static int packed_read(const struct tensor_source *source, size_t offset, size_t n_bytes, void *out,
+                       struct error *err)
+{
+    struct packed_source *packed = (struct packed_source *)source;
+
+    atomic_fetch_add(&packed->n_reads, 1);
+    if (offset % (8 * PACKED_ROW * sizeof(float)) != 0)
+        atomic_fetch_add(&packed->n_wrong, 1);
+    return tensor_read(&packed->whole, offset / sizeof(float), n_bytes / sizeof(float), out, err);
+}
+
+static size_t packed_rows_together(const struct tensor *tensor)
+{
+    (void)tensor;
+    return 8;
+}
+
+static const struct tensor_source_kind packed_kind = {
+    .read = packed_read, .rows_together = packed_rows_together,
+};
+
+static void chunks_begin_where_rows_are_best_read(void)
+{
+    struct error err = {0};
+    struct notices notices = {0};
+    struct checkpoint *checkpoints[2];
+    struct plan_model models[2];
+    struct plan_options options = {.method = &combine_linear, .format = &safetensors_writer};
+    struct plan plan;
+    struct packed_source packed = {.source = {&packed_kind}};
+    struct threads *threads = threads_new(2, &err);
+    struct outdir *outdir = outdir_open(scratch_path("packed"), true, yes, &err);
+    struct checkpoint_output output;
+    struct checkpoint_writer *writer;
+    struct progress progress = {0};
+    struct mixer_stats stats = {0};
+
+    SAFETENSORS("m0/model.safetensors", TENSOR("w", DTYPE_F32, 1, PACKED_ROWS, PACKED_ROW));
+    SAFETENSORS("m1/model.safetensors", TENSOR("w", DTYPE_F32, 3, PACKED_ROWS, PACKED_ROW));
+    for (size_t i = 0; i < 2; i++) {
+        checkpoints[i] = scratch_open(i ? "m1" : "m0", NULL, &notices, &err);
+        scratch_must(checkpoints[i] != NULL, "open", "m0, m1");
+        models[i] = (struct plan_model){i ? "m1" : "m0", checkpoints[i], false, NULL};
+    }
+    packed.whole = checkpoints[1]->tensors[0];
+    checkpoints[1]->tensors[0].source = &packed.source;
+    checkpoints[1]->tensors[0].offset = 0;
+    CHECK(plan_match(&plan, models, 2, &options, &notices, &err) == 0);
+    plan_set_weights(&plan, (const double[]){0.5, 0.5});
+    output = (struct checkpoint_output){plan.outputs, plan.n_items, 0, 5000000000};
+    writer = checkpoint_writer_open(&safetensors_writer, outdir, "model.safetensors", &output,
+                                    &err);
+    scratch_must(threads && outdir && writer, "write", "packed");
+    CHECK(mixer_run(&plan, writer, threads, &progress, &stats, &err) == 0);
+    CHECK(packed.n_reads > 1 && packed.n_wrong == 0);
+    CHECK(checkpoint_writer_close(writer, &err) == 0);
+    outdir_close(outdir);
+    threads_free(threads);
+    plan_release(&plan);
+    checkpoint_close(checkpoints[0]);
+    checkpoint_close(checkpoints[1]);
+    notices_release(&notices);
+}
+
 static void buffers_are_small(void)
 {
     for (size_t n_models = 1; n_models <= 10; n_models++)
@@ -534,4 +608,5 @@ TESTS(TEST(the_number_of_threads_does_not_change_a_byte),
       TEST(what_overflows_the_smaller_dtype_is_counted),
       TEST(whole_numbers_and_buffers_come_from_the_base),
       TEST(empty_tensors_and_scalars_are_written), TEST(weights_may_be_negative_or_alone),
-      TEST(a_model_that_shrinks_is_an_error_that_names_it), TEST(buffers_are_small))
+      TEST(a_model_that_shrinks_is_an_error_that_names_it),
+      TEST(chunks_begin_where_rows_are_best_read), TEST(buffers_are_small))
