@@ -1,6 +1,7 @@
 # Models are judged one after another: what was read of one is given back before the next, so that
 # four take the memory of the largest. And each model's weights are opened once, to be judged and
 # to be mixed.
+. "$FIXTURES/../tests/inject/common.bash"
 [[ -z ${SAN-} ]] || skip "a sanitizer keeps what was freed"
 
 # A model of 51 MB: random weights of one size, positive or negative.
