@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-/* Larger slots are not kept. */
+/* Larger slots are not kept from pass to pass. */
 enum { KEPT_BYTES = 16 << 20 };
 
 struct workspace_slot {
@@ -55,10 +55,13 @@ size_t workspace_mark(const struct workspace *workspace)
 
 void workspace_return(struct workspace *workspace, size_t mark)
 {
-    for (size_t i = mark; i < workspace->n_used; i++)
-        if (workspace->slots[i].size > KEPT_BYTES) {
-            free(workspace->slots[i].data);
-            workspace->slots[i] = (struct workspace_slot){0};
-        }
     workspace->n_used = mark;
+    for (size_t i = 0; mark == 0 && i < workspace->n_slots; i++) {
+        struct workspace_slot *slot = &workspace->slots[i];
+
+        if (slot->size > KEPT_BYTES) {
+            free(slot->data);
+            *slot = (struct workspace_slot){0};
+        }
+    }
 }

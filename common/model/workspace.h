@@ -21,8 +21,8 @@ void workspace_release(struct workspace *workspace);
 void *workspace_take(struct workspace *workspace, size_t n, size_t size, const char *what,
                      struct error *err);
 size_t workspace_mark(const struct workspace *workspace);
-/* What was taken since goes back. Of large pieces the memory is freed: they belong to long texts,
- * whose runs take far longer than an allocation. */
+/* What was taken since goes back. When all is back, the memory of large pieces is freed: they belong
+ * to long texts, whose runs take far longer than an allocation. */
 void workspace_return(struct workspace *workspace, size_t mark);
 
 #endif
