@@ -88,7 +88,7 @@ void item_maker_init(struct item_maker *maker, const struct plan_item *item, str
 
 /* ---- reading ---- */
 
-static bool counts(const struct plan_item *item, const struct plan_source *source)
+static bool takes_part(const struct plan_item *item, const struct plan_source *source)
 {
     return !item->method || !item->method->skips_zero_weights || source->weight != 0;
 }
@@ -112,7 +112,7 @@ int item_read(const struct item_maker *maker, size_t first, size_t n, struct ite
     room->out = bytes + n * (n_arrays(item) - 1) * ITEM_BYTES_MAX;
     room->scratch = room->out + n * ITEM_BYTES_MAX;
     for (size_t i = 0; i < item->n_sources; i++) {
-        if (!counts(item, &item->sources[i]))
+        if (!takes_part(item, &item->sources[i]))
             continue;
         if (read_source(&item->sources[i], first, n, bytes, &room->inputs[room->n_inputs++], err))
             return -1;
@@ -132,7 +132,7 @@ static struct item_room unread(const struct item_maker *maker)
     for (size_t i = 0; i <= item->n_sources; i++) {
         const struct plan_source *source = i < item->n_sources ? &item->sources[i] : &item->base;
 
-        if (i < item->n_sources ? counts(item, source) : source->tensor != NULL)
+        if (i < item->n_sources ? takes_part(item, source) : source->tensor != NULL)
             room.inputs[room.n_inputs++] = (struct combine_input){
                 NULL, source->tensor->dtype, source->weight, source->settings};
     }

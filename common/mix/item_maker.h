@@ -26,8 +26,8 @@ struct item_maker {
     size_t grain_items; /* ranges begin at its multiples; 0: anywhere, for a call of any length */
     size_t n_grains;
     size_t n_passes;
-    struct item_facts *facts; /* [n_passes] */
-    struct combine_input *inputs; /* [n_sources + 1] for what needs no values */
+    struct item_facts *facts;     /* [n_passes] */
+    struct combine_input *inputs; /* [n_sources + 1] without values, for item_conclude */
 };
 
 /* Memory for a range of an item: item_room_bytes() of them, and one input more than the item has
