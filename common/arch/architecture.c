@@ -18,9 +18,9 @@ static const char *const type_names[N_MODEL_TYPES] = {
     [MODEL_ENCODER_DECODER] = "encoder-decoder",
 };
 
-/* `body` stands in front of the names of all tensors but those of heads (NULL: not known). `natural`
- * is what the bare model (BertModel, LlamaModel) is used as, `family` how it is run (NULL: it cannot
- * be). Rows of one family stand together. */
+/* `body` stands in front of the names of all tensors but those of heads (NULL: not known).
+ * `natural` is what the bare model (BertModel, LlamaModel) is used as, `family` how it is run (NULL:
+ * it cannot be). Rows of one family stand together. */
 static const struct row {
     const char *class_prefix, *model_type, *body;
     unsigned natural;

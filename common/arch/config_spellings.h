@@ -2,8 +2,7 @@
  * looked at.
  *
  * One list each, for all who look: whoever reads a size, says in which setting two models differ,
- * or only counts experts. Which of the names models of a family obey stands in config_keys.c. Source:
- * architectures.md 0.1. */
+ * or only counts experts. Which of the names models of a family obey stands in config_keys.c. */
 #ifndef COCKTAIL_CONFIG_SPELLINGS_H
 #define COCKTAIL_CONFIG_SPELLINGS_H
 

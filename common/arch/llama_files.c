@@ -29,7 +29,8 @@ static int check_ranks(const struct checkpoint *checkpoint, const struct config 
         return 0;
     path = model_files_numbered(checkpoint->files[0].name, (unsigned)checkpoint->n_files);
     error_set(err, ERROR_FORMAT, "'%s/%s' is missing: by params.json tensor '%s' has %.0f "
-              "rows, of which the files before it hold %zu", where, path, name, n_rows, q->shape[0]);
+              "rows, of which the files before it hold %zu", where, path, name, n_rows,
+              q->shape[0]);
     free(path);
     return -1;
 }
