@@ -54,6 +54,7 @@ static size_t read_names(const struct reader *reader, const char *names,
         named->is_given = is_given(reader, named);
         at += n;
     }
+    assert(count);
     return count;
 }
 
@@ -118,7 +119,7 @@ int option_rules_check(const struct option_rule *rules, const struct option_row 
     const struct reader reader = {rows, options};
 
     for (; rules && rules->type != RULE_END; rules++) {
-        struct named named[NAMED_MAX] = {{0}};
+        struct named named[NAMED_MAX];
         size_t n = read_names(&reader, rules->options, named);
 
         if (is_broken(&reader, rules, named, n))
