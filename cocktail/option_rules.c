@@ -106,9 +106,11 @@ static int tell(const struct option_rule *rule, const struct named *named, size_
     if (rule->type == RULE_NEEDED)
         return error_set(err, ERROR_USAGE, "'%s' needs --%s %s", command, named->row->long_name,
                          named->row->argument);
-    if (rule->type == RULE_WITH)
+    if (rule->type == RULE_WITH) {
+        assert(n == 2);
         return error_set(err, ERROR_USAGE, "--%s goes with --%s", named[0].row->long_name,
                          named[1].row->long_name);
+    }
     return tell_excluding(named, n, err);
 }
 
