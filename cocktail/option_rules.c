@@ -54,6 +54,7 @@ static size_t read_names(const struct reader *reader, const char *names,
         named->is_given = is_given(reader, named);
         at += n;
     }
+    assert(count);
     return count;
 }
 
@@ -105,9 +106,11 @@ static int tell(const struct option_rule *rule, const struct named *named, size_
     if (rule->type == RULE_NEEDED)
         return error_set(err, ERROR_USAGE, "'%s' needs --%s %s", command, named->row->long_name,
                          named->row->argument);
-    if (rule->type == RULE_WITH)
+    if (rule->type == RULE_WITH) {
+        assert(n == 2);
         return error_set(err, ERROR_USAGE, "--%s goes with --%s", named[0].row->long_name,
                          named[1].row->long_name);
+    }
     return tell_excluding(named, n, err);
 }
 
@@ -118,7 +121,7 @@ int option_rules_check(const struct option_rule *rules, const struct option_row 
     const struct reader reader = {rows, options};
 
     for (; rules && rules->type != RULE_END; rules++) {
-        struct named named[NAMED_MAX] = {{0}};
+        struct named named[NAMED_MAX];
         size_t n = read_names(&reader, rules->options, named);
 
         if (is_broken(&reader, rules, named, n))
