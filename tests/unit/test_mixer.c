@@ -508,11 +508,18 @@ static size_t buffer_bytes(size_t n_models, size_t n_threads)
 {
     static const size_t shape[] = {1000, 1000};
     struct output_tensor out = {.name = "w", .dtype = DTYPE_F32, .n_dims = 2, .shape = shape};
+    static const struct tensor_source_kind kind = {0};
+    static const struct tensor_source source = {&kind};
+    static const struct tensor tensor = {.name = "w", .dtype = DTYPE_F32, .n_dims = 2,
+                                         .shape = shape, .source = &source};
     struct plan plan = {0};
     struct error err = {0};
+    struct plan_item *item = plan_add_item(&plan, &out, n_models, &err);
     size_t n;
 
-    plan_add_item(&plan, &out, n_models, &err)->method = &combine_linear;
+    item->method = &combine_linear;
+    for (size_t i = 0; i < n_models; i++)
+        item->sources[i].tensor = &tensor;
     n = mixer_buffer_bytes(&plan, n_threads);
     plan_release(&plan);
     return n;
