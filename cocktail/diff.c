@@ -29,7 +29,7 @@ static int open_weights(struct model_folder *model, struct model_components *wei
                         const char *path, const char *name, bool follow_symlinks,
                         struct notices *notices, struct error *err)
 {
-    if (model_folder_open_as(model, path, name, follow_symlinks, err) ||
+    if (model_folder_open(model, path, name, follow_symlinks, err) ||
         model_components_open(weights, model, notices, err))
         return -1;
     for (size_t i = 0; i < weights->n_items; i++)

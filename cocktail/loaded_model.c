@@ -46,7 +46,7 @@ int loaded_model_open(struct loaded_model *loaded, const char *argument,
 
     *loaded = (struct loaded_model){0};
     if (!path ||
-        model_folder_open_as(&loaded->folder, path, argument, options->follow_symlinks, err))
+        model_folder_open(&loaded->folder, path, argument, options->follow_symlinks, err))
         goto done;
     if (find_type(loaded, argument, options, err) ||
         model_folder_settings(&loaded->folder, loaded->type, &loaded->settings, &notices, err) ||

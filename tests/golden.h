@@ -137,7 +137,7 @@ static inline void fixture_load(struct fixture *fixture, const char *name, size_
     enum model_type type = MODEL_DECODER;
 
     *fixture = (struct fixture){.threads = threads_new(n_threads, &err)};
-    CHECK(model_folder_open(&fixture->folder, path, false, &err) == 0);
+    CHECK(model_folder_open(&fixture->folder, path, NULL, false, &err) == 0);
     CHECK(architecture_type(&fixture->folder.config, NULL, name, &type, &err) == 0);
     fixture->model = model_load(&fixture->folder, type, fixture->threads, &fixture->notices, &err);
     CHECK(fixture->model != NULL);

@@ -94,7 +94,7 @@ int model_facts_find(struct model_facts *facts, const char *path, const char *na
     enum model_type type;
 
     *facts = (struct model_facts){0};
-    if (model_folder_open_as(&facts->model, path, name, follow_symlinks, err))
+    if (model_folder_open(&facts->model, path, name, follow_symlinks, err))
         return -1;
     config_keys_tell(&facts->model.config, name, &facts->notices);
     if (model_components_open(&facts->weights, &facts->model, &facts->notices, err) ||

@@ -88,19 +88,13 @@ static int open_directory(struct model_folder *model, const char *path, bool fol
     return complete_vocab_size(model, err);
 }
 
-int model_folder_open(struct model_folder *model, const char *path, bool follow_symlinks,
-                      struct error *err)
-{
-    return model_folder_open_as(model, path, path, follow_symlinks, err);
-}
-
-int model_folder_open_as(struct model_folder *model, const char *path, const char *name,
-                         bool follow_symlinks, struct error *err)
+int model_folder_open(struct model_folder *model, const char *path, const char *name,
+                      bool follow_symlinks, struct error *err)
 {
     struct stat info;
     int rc;
 
-    *model = (struct model_folder){.name = memory_copy(name)};
+    *model = (struct model_folder){.name = memory_copy(name ? name : path)};
     if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode))
         rc = open_file(model, path, follow_symlinks, err);
     else

@@ -30,15 +30,13 @@ struct model_folder {
     size_t n_opened;
 };
 
-/* Opens the directory, or single weights file, at `path`, and reads its config.json (of
- * Mistral's own files: params.json) and modules.json if they are there. A single file has neither: it is weights and nothing else.
- * ERROR_FORMAT when one is malformed. Released with model_folder_release. */
-int model_folder_open(struct model_folder *model, const char *path, bool follow_symlinks,
-                      struct error *err);
-/* The same for a path that the user wrote as `name`: that of a model on the Hub, which messages
- * then show and not its place in the cache. */
-int model_folder_open_as(struct model_folder *model, const char *path, const char *name,
-                         bool follow_symlinks, struct error *err);
+/* Opens the directory, or single weights file, at `path`, and reads its config.json (of Mistral's and
+ * Llama's own files: params.json) and modules.json if they are there. A single file has neither: it
+ * is weights and nothing else. `name` is what the user wrote, which may be the name of a model on the
+ * Hub: messages show it, and not its place in the cache; NULL: the path. ERROR_FORMAT when one is
+ * malformed. Released with model_folder_release. */
+int model_folder_open(struct model_folder *model, const char *path, const char *name,
+                      bool follow_symlinks, struct error *err);
 void model_folder_release(struct model_folder *model);
 
 /* Whose snapshot in a cache of the Hub it is, "org/name"; NULL for any other. Freed by the caller. */

@@ -59,7 +59,7 @@ static int open_models(struct merge *merge, const char *const *paths, struct err
         struct model_folder *model = &merge->models[i];
         const char *name = merge->options.names ? merge->options.names[i] : paths[i];
 
-        if (model_folder_open_as(model, paths[i], name, merge->options.follow_symlinks, err))
+        if (model_folder_open(model, paths[i], name, merge->options.follow_symlinks, err))
             return -1;
         if (model_folder_need_config(model, err) || quantized_check_folder(model, err))
             return -1;

@@ -99,6 +99,7 @@ void dtype_range_bytes(enum dtype dtype, size_t first, size_t n, size_t *offset,
 {
     size_t n_bits = dtype_info(dtype)->n_bits;
 
+    assert(first % dtype_group(dtype) == 0);
     /* Eight items are n_bits bytes: no overflow on the way. */
     *offset = first / 8 * n_bits + first % 8 * n_bits / 8;
     *n_bytes = n / 8 * n_bits + n % 8 * n_bits / 8;

@@ -86,11 +86,6 @@ const char *subword_token(const struct subword *subword, uint32_t id, size_t *le
     return token_table_token(&subword->tokens, id, length);
 }
 
-uint32_t subword_max_id(const struct subword *subword)
-{
-    return subword->tokens.max_id;
-}
-
 void subword_describe(const struct subword *subword, struct buffer *out)
 {
     subword->kind->describe(subword, out);

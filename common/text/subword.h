@@ -36,7 +36,6 @@ size_t subword_n_tokens(const struct subword *subword);
 /* Lookups as in the file (display characters and all). Token: borrowed, NULL when no such id. */
 bool subword_find(const struct subword *subword, const char *token, size_t length, uint32_t *id);
 const char *subword_token(const struct subword *subword, uint32_t id, size_t *length);
-uint32_t subword_max_id(const struct subword *subword); /* 0 when it is empty */
 
 /* Adds what decides the ids of a word (merges in their order, scores, …), in bytes that are the
  * same for two that do the same with the same tokens. */

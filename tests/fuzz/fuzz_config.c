@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         struct model *model = NULL;
 
         err = (struct error){0};
-        if (model_folder_open(&folder, files_folder(), false, &err) == 0) {
+        if (model_folder_open(&folder, files_folder(), NULL, false, &err) == 0) {
             model = model_load(&folder, (enum model_type)type, threads, &notices, &err);
             MUST(!model == (err.code != ERROR_NONE));
             if (model)

@@ -19,8 +19,8 @@ static struct trial compare_these(const char *a, const char *b, size_t n_threads
     struct progress progress = {0};
     struct threads *threads = threads_new(n_threads, &trial.err);
 
-    scratch_must(model_folder_open(&trial.models[0], scratch_path(a), false, &trial.err) == 0 &&
-                     model_folder_open(&trial.models[1], scratch_path(b), false, &trial.err) == 0,
+    scratch_must(model_folder_open(&trial.models[0], scratch_path(a), NULL, false, &trial.err) == 0 &&
+                     model_folder_open(&trial.models[1], scratch_path(b), NULL, false, &trial.err) == 0,
                  "open", "a and b");
     scratch_must(model_components_open(&trial.a, &trial.models[0], &notices, &trial.err) == 0 &&
                      model_components_open(&trial.b, &trial.models[1], &notices, &trial.err) == 0,

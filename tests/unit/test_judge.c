@@ -30,7 +30,7 @@ static int open_court(struct court *court, enum model_type type, const char *exa
     court->options = (struct judge_options){.type = type, .threads = court->threads,
                                             .losses = by_default};
     court->options.losses.is_lm_cocktail = is_lm_cocktail;
-    scratch_must(model_folder_open(&court->base, base, false, &court->err) == 0, "open", base);
+    scratch_must(model_folder_open(&court->base, base, NULL, false, &court->err) == 0, "open", base);
     return judge_load_examples(&court->examples, &court->options, &from, &court->notices,
                                &court->err) ||
                    judge_init(&court->judge, &court->options, &court->examples, &court->base,
@@ -56,7 +56,7 @@ static double loss_of(struct court *court, const char *path)
     struct losses losses;
     double loss;
 
-    scratch_must(model_folder_open(&folder, path, false, &court->err) == 0, "open", path);
+    scratch_must(model_folder_open(&folder, path, NULL, false, &court->err) == 0, "open", path);
     CHECK(judge_run(&court->judge, &folder, &losses, &progress, &court->notices,
                     &court->err) == 0);
     CHECK(losses.n_items == court->examples.n_items && progress.total_bytes > 0);
@@ -80,7 +80,7 @@ static double loss_alone(const struct court *court, const char *path, const char
     struct losses_model alone = {.name = path, .type = court->options.type, .settings = &settings};
     double loss;
 
-    scratch_must(model_folder_open(&folder, path, false, &err) == 0, "open", path);
+    scratch_must(model_folder_open(&folder, path, NULL, false, &err) == 0, "open", path);
     CHECK(model_folder_settings(&folder, alone.type, &settings, &notices, &err) == 0);
     alone.model = model_load(&folder, alone.type, court->threads, &notices, &err);
     scratch_must(alone.model != NULL, "load", path);
@@ -141,7 +141,7 @@ static void what_cannot_be_judged_holds_nothing(void)
 
     CHECK(open_court(&court, MODEL_DECODER, "fixtures/examples/arithmetic.jsonl",
                      "fixtures/decoder-base", false, 7) == 0);
-    scratch_must(model_folder_open(&folder, "fixtures/encoder-base", false, &court.err) == 0,
+    scratch_must(model_folder_open(&folder, "fixtures/encoder-base", NULL, false, &court.err) == 0,
                  "open", "fixtures/encoder-base");
     CHECK(judge_run(&court.judge, &folder, &losses, NULL, &court.notices, &court.err) == -1);
     CHECK(court.err.code == ERROR_INCOMPATIBLE && !losses.items);

@@ -20,7 +20,7 @@ static void sample_open(struct sample *sample, const char *name, enum model_type
     char *path = memory_format("fixtures/models/%s", name);
 
     *sample = (struct sample){0};
-    scratch_must(model_folder_open(&sample->folder, path, false, &sample->err) == 0, "open", path);
+    scratch_must(model_folder_open(&sample->folder, path, NULL, false, &sample->err) == 0, "open", path);
     sample->checkpoint = model_folder_weights(&sample->folder, &sample->notices, &sample->err);
     scratch_must(sample->checkpoint != NULL, "read", path);
     scratch_must(model_spec_load(&sample->spec, &sample->folder.config, type, path,

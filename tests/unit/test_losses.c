@@ -30,7 +30,7 @@ static void open_setting(struct setting *setting, const char *path, enum model_t
     *setting = (struct setting){0};
     scratch_text("ex.jsonl", examples);
     setting->threads = threads_new(n_threads, &err);
-    scratch_must(model_folder_open(&setting->folder, path, false, &err) == 0, "open", path);
+    scratch_must(model_folder_open(&setting->folder, path, NULL, false, &err) == 0, "open", path);
     setting->tokenizer = tokenizer_load(setting->folder.folder, "", &err);
     scratch_must(setting->tokenizer != NULL, "load the tokenizer of", path);
     setting->scratch = tokenizer_scratch_new(setting->tokenizer);

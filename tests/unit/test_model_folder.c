@@ -22,7 +22,7 @@ static int type_of(const char *architecture, const char *modules, const char *ki
     scratch_text("folder/1_Pooling/config.json", "{\"pooling_mode\":\"mean\"}");
     scratch_text("folder/modules.json", modules);
     scratch_text("folder/config_sentence_transformers.json", kind);
-    if (model_folder_open(&folder, scratch_path("folder"), false, &err))
+    if (model_folder_open(&folder, scratch_path("folder"), NULL, false, &err))
         return -(int)err.code;
     if (model_folder_type(&folder, wanted, &type, &err))
         type = N_MODEL_TYPES;
@@ -70,7 +70,7 @@ static void weights_are_opened_once(void)
 
     SAFETENSORS("once/model.safetensors", TENSOR("x", DTYPE_F32, 0, 4));
     SAFETENSORS("once/2_Dense/model.safetensors", TENSOR("linear.weight", DTYPE_F32, 0, 4));
-    CHECK(model_folder_open(&folder, scratch_path("once"), false, &err) == 0);
+    CHECK(model_folder_open(&folder, scratch_path("once"), NULL, false, &err) == 0);
     CHECK(!model_folder_checkpoint(&folder, "3_Dense", NULL, &notices, &err) &&
           err.code == ERROR_FORMAT && folder.n_opened == 0);
     weights = model_folder_weights(&folder, &notices, &err);

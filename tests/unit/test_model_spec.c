@@ -528,7 +528,7 @@ static void check_contradiction(struct threads *threads, const struct contradict
         replace(weights, file->size_bytes, other->old_header, other->new_header);
     scratch_write("other/model.safetensors", weights, file->size_bytes);
     scratch_text("other/config.json", text);
-    CHECK(model_folder_open(&folder, scratch_path("other"), false, &err) == 0);
+    CHECK(model_folder_open(&folder, scratch_path("other"), NULL, false, &err) == 0);
     CHECK(!model_load(&folder, MODEL_DECODER, threads, &notices, &err));
     CHECK(err.code == ERROR_FORMAT);
     CHECK_CONTAINS(err.text, other->expected);

@@ -169,7 +169,7 @@ static void check_model(const char *name, size_t n_threads)
     if (golden.folder)
         golden.checkpoint =
             checkpoint_open(golden.folder, "", "golden.safetensors", &notices, &err);
-    if (golden.checkpoint && model_folder_open(&folder, path, false, &err) == 0 &&
+    if (golden.checkpoint && model_folder_open(&folder, path, NULL, false, &err) == 0 &&
         architecture_type(&folder.config,
                           golden_find(&golden, "hidden") && !golden_find(&golden, "logits")
                               ? "encoder" : NULL, name, &type, &err) == 0 &&

@@ -162,7 +162,7 @@ static void only_the_chosen_experts_are_touched(void)
     int pagemap;
 
     make_model();
-    CHECK(model_folder_open(&folder, scratch_path("model"), false, &err) == 0);
+    CHECK(model_folder_open(&folder, scratch_path("model"), NULL, false, &err) == 0);
     model = model_load(&folder, MODEL_DECODER, threads, &notices, &err);
     CHECK(model != NULL);
     pagemap = open("/proc/self/pagemap", O_RDONLY);

@@ -12,7 +12,7 @@ static struct made open_model(const char *name)
 {
     struct made made = {.checkpoint = NULL};
 
-    scratch_must(model_folder_open(&made.folder, scratch_path(name), false, &made.err) == 0,
+    scratch_must(model_folder_open(&made.folder, scratch_path(name), NULL, false, &made.err) == 0,
                  "open", name);
     made.checkpoint = model_folder_weights(&made.folder, NULL, &made.err);
     scratch_must(made.checkpoint != NULL, "open the weights of", name);

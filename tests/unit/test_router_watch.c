@@ -26,7 +26,7 @@ static bool load(struct loaded *loaded, const char *path, size_t n_threads)
     enum model_type type;
 
     *loaded = (struct loaded){.threads = threads_new(n_threads, &err)};
-    if (loaded->threads && model_folder_open(&loaded->folder, path, false, &err) == 0 &&
+    if (loaded->threads && model_folder_open(&loaded->folder, path, NULL, false, &err) == 0 &&
         architecture_type(&loaded->folder.config, NULL, path, &type, &err) == 0) {
         loaded->tokenizer = tokenizer_load(loaded->folder.folder, "", &err);
         loaded->model = model_load(&loaded->folder, type, loaded->threads, &notices, &err);

@@ -29,7 +29,7 @@ static void open_model(struct fixture *fixture, const char *name, const char *po
     *fixture = (struct fixture){.threads = threads_new(2, &fixture->err)};
     fixture->model.spec.hidden_size = 2;
     CHECK(engine_init(&fixture->model.engine, fixture->threads, &fixture->err) == 0);
-    if (model_folder_open(&fixture->folder, scratch_path(name), false, &fixture->err) == 0)
+    if (model_folder_open(&fixture->folder, scratch_path(name), NULL, false, &fixture->err) == 0)
         fixture->sentence = sentence_model_load(&fixture->folder, &fixture->model, pooling,
                                                 &fixture->notices, &fixture->err);
 }

@@ -296,7 +296,7 @@ static void ids_may_have_holes(void)
     size_t length;
     uint32_t id;
 
-    CHECK(subword_n_tokens(subword) == 4 && subword_max_id(subword) == 2147483647);
+    CHECK(subword_n_tokens(subword) == 4);
     CHECK(subword_find(subword, "b", 1, &id) && id == 2147483647);
     CHECK(subword_find(subword, "c\0d", 3, &id) && id == 9);
     CHECK(subword_find(subword, "", 0, &id) && id == 0);
@@ -330,7 +330,7 @@ static void an_empty_vocabulary_is_possible(void)
     struct subword *unigram = must_load("{\"vocab\":[]}");
     size_t length;
 
-    CHECK(subword_n_tokens(bpe) == 0 && subword_max_id(bpe) == 0);
+    CHECK(subword_n_tokens(bpe) == 0);
     CHECK(!subword_token(bpe, 0, &length));
     CHECK_WORD(bpe, "ab", "");
     CHECK_WORD(unigram, "ab", " !");
@@ -467,7 +467,7 @@ static void lines_of_vocab_txt_are_a_wordpiece(void)
 
     CHECK(wordpiece_read_lines(&tokens, text, sizeof text - 1, &err) == 0);
     subword = wordpiece_new(&tokens, &settings, &err);
-    CHECK(subword && subword_n_tokens(subword) == 5 && subword_max_id(subword) == 5);
+    CHECK(subword && subword_n_tokens(subword) == 5);
     CHECK_WORD(subword, "ab\xc3\xa9", " 4 2 5");
     CHECK_WORD(subword, "ac", " 0");
     subword_free(subword);
