@@ -195,9 +195,10 @@ static void read_types(struct tokenizer_config *config, const cJSON *json)
     if (!names)
         return;
     config->gives_types = false;
-    cJSON_ArrayForEach(name, names)
-        config->gives_types |=
-            cJSON_IsString(name) && strcmp(name->valuestring, "token_type_ids") == 0;
+    cJSON_ArrayForEach(name, names) {
+        if (cJSON_IsString(name) && strcmp(name->valuestring, "token_type_ids") == 0)
+            config->gives_types = true;
+    }
 }
 
 static void read_flags(struct tokenizer_config *config, const cJSON *json)
