@@ -86,7 +86,7 @@ static const char *const router_sums[] = { /* norm_topk_prob */
 #define SLIDING_ROPE(field) IN_SLIDING_ROPE, offsetof(struct rope_spec, field)
 #define ROPES(field) IN_ROPE | IN_SLIDING_ROPE, offsetof(struct rope_spec, field)
 
-#define KEY(spelling) {.name = spelling},
+#define KEY(spelling) {.name = (spelling)},
 #define THETA_KEYS {.name = "rope.rope_theta"}, {.name = "rotary_emb_base"}, {.name = "rope_theta"}
 
 #define OF(kind) (1u << (kind))
