@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from harness import COCKTAIL, FIXTURES, case, case_for, fixture, need, run, scratch
+from harness import COCKTAIL, FIXTURES, case, case_for, edit_json, fixture, need, run, scratch
 from tokenizers import Tokenizer
 
 import real_models
@@ -157,6 +157,9 @@ def made(name, seed):
     recipe, folder = RECIPES[name], Path(MADE.name) / str(seed) / name
     if not (folder / "golden.safetensors").is_file():
         source_of(name).make(recipe, folder.parent, seed)
+        if getattr(recipe, "type_ids", False):  # which the class of the tokenizer does not give by itself
+            edit_json(folder / "tokenizer_config.json",
+                      model_input_names=["input_ids", "token_type_ids", "attention_mask"])
     golden, metadata = make_models.load_golden(folder)
     return recipe, folder, golden, metadata
 
@@ -301,7 +304,8 @@ def losses_are_those_of_transformers(name, seed):
     rng = np.random.default_rng(seed)
     make_examples = generation_examples if recipe.kind in ("decoder", "seq2seq") else retrieval_examples
     examples = make_examples(recipe, rng)
-    return compare_losses(oracle_of(recipe, folder), folder, examples)
+    pooling = ("--pooling", "cls") if recipe.kind == "encoder" else ()  # of decoders it is the last token
+    return compare_losses(oracle_of(recipe, folder), folder, examples, *pooling)
 
 
 # ---- the losses, by definition
