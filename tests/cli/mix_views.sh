@@ -124,6 +124,9 @@ identical noted fine-tuned
 notes fine-tuned published
 identical noted fine-tuned
 half published published ''
+rewrite tied further copy=model.norm.weight=mtp.norm.weight copy=model.norm.weight=model.mtp_block.norm.weight
+notes tied further
+identical noted tied
 
 echo '--- one weights file, which has no config'
 half "$models/mixtral" "$models/mixtral" '' fuse=model.layers
