@@ -1,5 +1,6 @@
 #include "file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -53,6 +54,15 @@ struct file *file_open(const char *path, const char *shown, struct error *err)
     if (fd >= 0)
         close(fd);
     return NULL;
+}
+
+struct file *file_open_memory(const void *bytes, size_t n_bytes, const char *shown)
+{
+    struct file *file = memory_zalloc(1, sizeof *file);
+
+    *file = (struct file){.fd = -1, .size_bytes = n_bytes, .path = memory_copy(shown),
+                          .map = bytes};
+    return file;
 }
 
 /* ---- maps ---- */
@@ -123,7 +133,7 @@ void file_unmap(struct file *file)
 {
     struct file **link = &mapped;
 
-    if (!file->map)
+    if (!file->map || file->fd < 0)
         return;
     while (*link != file)
         link = &(*link)->next_mapped;
@@ -137,7 +147,8 @@ void file_close(struct file *file)
     if (!file)
         return;
     file_unmap(file);
-    close(file->fd);
+    if (file->fd >= 0)
+        close(file->fd);
     free(file->path);
     free(file);
 }
@@ -146,6 +157,12 @@ int file_read(const struct file *file, size_t offset, void *out, size_t n, struc
 {
     size_t done = 0;
 
+    if (file->fd < 0) {
+        assert(offset <= file->size_bytes && n <= file->size_bytes - offset);
+        if (n)
+            memcpy(out, (const char *)file->map + offset, n);
+        return 0;
+    }
     while (done < n) {
         ssize_t got = pread(file->fd, (char *)out + done, n - done, (off_t)(offset + done));
 

@@ -11,10 +11,10 @@
 #include "base/error.h"
 
 struct file { /* opened by file_open; safe to share between threads that read */
-    int fd;
+    int fd;            /* -1: it stands in memory */
     size_t size_bytes; /* when it was opened */
     char *path;        /* as shown in messages; owned */
-    const void *map;   /* all of it, once file_map was called; else NULL */
+    const void *map;   /* all of it, once file_map was called, or in memory; else NULL */
     struct file *next_mapped;
 };
 
@@ -23,6 +23,8 @@ struct file { /* opened by file_open; safe to share between threads that read */
  * Errors: ERROR_FORMAT when it is missing or not a regular file, ERROR_RESOURCES without
  * descriptors, ERROR_IO else. The result is closed with file_close. */
 struct file *file_open(const char *path, const char *shown, struct error *err);
+/* A file of these bytes, which are borrowed. */
+struct file *file_open_memory(const void *bytes, size_t n_bytes, const char *shown);
 void file_close(struct file *file);
 
 /* Reads exactly n bytes at `offset`; fewer than that is an error (the file has shrunk). */

@@ -9,6 +9,12 @@
 
 #include "base/memory.h"
 
+struct folder_entry {
+    char *name;  /* relative */
+    char *bytes; /* NULL: it stands on the disk */
+    size_t n_bytes;
+};
+
 char *folder_join(const char *directory, const char *name)
 {
     return *directory ? memory_format("%s/%s", directory, name) : memory_copy(name);
@@ -71,6 +77,11 @@ void folder_close(struct folder *folder)
     free(folder->real);
     free(folder->blobs);
     free(folder->shared);
+    for (size_t i = 0; i < folder->n_entries; i++) {
+        free(folder->entries[i].name);
+        free(folder->entries[i].bytes);
+    }
+    free(folder->entries);
     free(folder);
 }
 
@@ -79,6 +90,77 @@ void folder_call(struct folder *folder, const char *name)
     free(folder->path);
     folder->path = memory_copy(name);
 }
+
+/* ---- files that are shown or made ---- */
+
+static struct folder_entry *find_entry(const struct folder *folder, const char *name)
+{
+    for (size_t i = 0; i < folder->n_entries; i++)
+        if (strcmp(folder->entries[i].name, name) == 0)
+            return &folder->entries[i];
+    return NULL;
+}
+
+/* The rest of the entry's path below the directory; NULL when it is not in it. */
+static const char *below(const struct folder_entry *entry, const char *directory)
+{
+    size_t length = strlen(directory);
+
+    if (length == 0)
+        return entry->name;
+    return strncmp(entry->name, directory, length) == 0 && entry->name[length] == '/'
+               ? entry->name + length + 1
+               : NULL;
+}
+
+static bool is_directory_of_entries(const struct folder *folder, const char *name)
+{
+    for (size_t i = 0; i < folder->n_entries; i++)
+        if (below(&folder->entries[i], name))
+            return true;
+    return false;
+}
+
+static struct folder_entry *add_entry(struct folder *folder, const char *name)
+{
+    struct folder_entry *entry = find_entry(folder, name);
+
+    if (entry)
+        return entry;
+    folder->entries = memory_resize(folder->entries, folder->n_entries + 1,
+                                    sizeof *folder->entries);
+    entry = &folder->entries[folder->n_entries++];
+    *entry = (struct folder_entry){.name = memory_copy(name)};
+    return entry;
+}
+
+void folder_restrict(struct folder *folder)
+{
+    folder->is_restricted = true;
+}
+
+void folder_show(struct folder *folder, const char *name)
+{
+    add_entry(folder, name);
+}
+
+void folder_add(struct folder *folder, const char *name, char *bytes, size_t n_bytes)
+{
+    struct folder_entry *entry = add_entry(folder, name);
+
+    free(entry->bytes);
+    entry->bytes = bytes;
+    entry->n_bytes = n_bytes;
+}
+
+bool folder_is_added(const struct folder *folder, const char *name)
+{
+    const struct folder_entry *entry = find_entry(folder, name);
+
+    return entry && entry->bytes;
+}
+
+/* ---- links ---- */
 
 /* Whether it is the directory or lies in it. */
 static bool is_inside(const char *path, const char *directory)
@@ -121,10 +203,18 @@ static char *resolve(const struct folder *folder, const char *name, struct error
 
 enum folder_kind folder_look(const struct folder *folder, const char *name)
 {
-    struct stat info;
-    char *joined = folder_join(folder->real, name);
+    const struct folder_entry *entry = find_entry(folder, name);
     enum folder_kind kind = FOLDER_ABSENT;
+    struct stat info;
+    char *joined;
 
+    if (entry && entry->bytes)
+        return FOLDER_FILE;
+    if (!entry && is_directory_of_entries(folder, name))
+        return FOLDER_DIRECTORY;
+    if (!entry && folder->is_restricted)
+        return FOLDER_ABSENT;
+    joined = folder_join(folder->real, name);
     if (stat(joined, &info) == 0)
         kind = S_ISREG(info.st_mode)   ? FOLDER_FILE
                : S_ISDIR(info.st_mode) ? FOLDER_DIRECTORY
@@ -137,16 +227,18 @@ enum folder_kind folder_look(const struct folder *folder, const char *name)
 
 struct file *folder_open_file(const struct folder *folder, const char *name, struct error *err)
 {
-    char *real = resolve(folder, name, err);
+    const struct folder_entry *entry = find_entry(folder, name);
+    char *shown = folder_join(folder->path, name), *real = NULL;
     struct file *file = NULL;
 
-    if (real) {
-        char *shown = folder_join(folder->path, name);
-
+    if (entry && entry->bytes)
+        file = file_open_memory(entry->bytes, entry->n_bytes, shown);
+    else if (!entry && folder->is_restricted)
+        error_set(err, ERROR_FORMAT, "'%s/" ERROR_NAME "': no such file", folder->path, name);
+    else if ((real = resolve(folder, name, err)))
         file = file_open(real, shown, err);
-        free(shown);
-    }
     free(real);
+    free(shown);
     return file;
 }
 
@@ -165,28 +257,76 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int folder_list(const struct folder *folder, const char *name, char ***names, size_t *n_names,
-                struct error *err)
+static void add_name(char *name, char ***names, size_t *n_names)
+{
+    *names = memory_resize(*names, *n_names + 1, sizeof **names);
+    (*names)[(*n_names)++] = name;
+}
+
+/* The entries in the sub-folder, and the first part of those deeper in it. */
+static void list_entries(const struct folder *folder, const char *name, char ***names,
+                         size_t *n_names)
+{
+    for (size_t i = 0; i < folder->n_entries; i++) {
+        const char *rest = below(&folder->entries[i], name);
+
+        if (rest)
+            add_name(memory_format("%.*s", (int)strcspn(rest, "/"), rest), names, n_names);
+    }
+}
+
+static int list_disk(const struct folder *folder, const char *name, char ***names, size_t *n_names,
+                     struct error *err)
 {
     char *real = resolve(folder, *name ? name : ".", err);
     DIR *directory = real ? opendir(real) : NULL;
     struct dirent *entry;
 
-    *names = NULL;
-    *n_names = 0;
     free(real);
     if (!directory)
         return error_errno(err, "cannot list '%s/%s'", folder->path, name);
     for (errno = 0; (entry = readdir(directory)); errno = 0) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        *names = memory_resize(*names, *n_names + 1, sizeof **names);
-        (*names)[(*n_names)++] = memory_copy(entry->d_name);
+        add_name(memory_copy(entry->d_name), names, n_names);
     }
     if (errno)
         error_errno(err, "cannot list '%s/%s'", folder->path, name);
     closedir(directory);
-    if (err->code) {
+    return err->code ? -1 : 0;
+}
+
+static bool is_on_disk(const struct folder *folder, const char *name)
+{
+    char *joined = folder_join(folder->real, name);
+    struct stat info;
+    bool is_there = lstat(joined, &info) == 0;
+
+    free(joined);
+    return is_there;
+}
+
+static void drop_duplicates(char **names, size_t *n_names)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < *n_names; i++) {
+        if (n > 0 && strcmp(names[n - 1], names[i]) == 0)
+            free(names[i]);
+        else
+            names[n++] = names[i];
+    }
+    *n_names = n;
+}
+
+int folder_list(const struct folder *folder, const char *name, char ***names, size_t *n_names,
+                struct error *err)
+{
+    *names = NULL;
+    *n_names = 0;
+    list_entries(folder, name, names, n_names);
+    if (!folder->is_restricted && (*n_names == 0 || is_on_disk(folder, name)) &&
+        list_disk(folder, name, names, n_names, err)) {
         folder_names_free(*names, *n_names);
         *names = NULL;
         *n_names = 0;
@@ -194,6 +334,7 @@ int folder_list(const struct folder *folder, const char *name, char ***names, si
     }
     if (*n_names)
         qsort(*names, *n_names, sizeof **names, compare_names);
+    drop_duplicates(*names, n_names);
     return 0;
 }
 

@@ -14,12 +14,17 @@
 #include "base/error.h"
 #include "base/file.h"
 
+struct folder_entry;
+
 struct folder {
     char *path;   /* for messages: as the user wrote it, without trailing slashes */
     char *real;   /* absolute, links resolved */
     char *blobs;  /* the blobs directory of the Hub cache it lies in, or NULL */
     char *shared; /* that of all repositories of the cache, or NULL */
     bool follow_symlinks;
+    struct folder_entry *entries; /* [n_entries] of folder_show and folder_add */
+    size_t n_entries;
+    bool is_restricted;
 };
 
 enum folder_kind { FOLDER_ABSENT, FOLDER_FILE, FOLDER_DIRECTORY, FOLDER_OTHER };
@@ -30,6 +35,17 @@ void folder_close(struct folder *folder);
 /* Shows it under this name in messages: that of a model on the Hub, say, and not its place in a
  * cache. */
 void folder_call(struct folder *folder, const char *name);
+
+/* A file that holds a whole model (GGUF) is shown as the folder that it would be:
+ * folder_restrict: from here on it has no files but those that the two others name.
+ * folder_show: the file of that relative path on the disk.
+ * folder_add: a file that stands in memory; takes over `bytes`, from malloc. It hides one of that
+ * path on the disk, and one that was added before. Directories follow from the paths. */
+void folder_restrict(struct folder *folder);
+void folder_show(struct folder *folder, const char *name);
+void folder_add(struct folder *folder, const char *name, char *bytes, size_t n_bytes);
+/* Whether that file was added. */
+bool folder_is_added(const struct folder *folder, const char *name);
 
 /* What stands under `name` (a relative path of ours, or a plain name), links resolved, without
  * opening it. A link that leads nowhere or out of the folder counts as FOLDER_FILE: opening it

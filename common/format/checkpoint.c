@@ -180,6 +180,22 @@ int checkpoint_add_tensor(struct checkpoint *checkpoint, const struct tensor *fo
     return 0;
 }
 
+int checkpoint_replace_tensors(struct checkpoint *checkpoint, struct tensor *tensors,
+                               size_t n_tensors, struct error *err)
+{
+    checkpoint->replaced = memory_resize(checkpoint->replaced, checkpoint->n_replaced + 1,
+                                         sizeof *checkpoint->replaced);
+    checkpoint->replaced[checkpoint->n_replaced++] = checkpoint->tensors;
+    checkpoint->tensors = tensors;
+    checkpoint->n_tensors = n_tensors;
+    hash_map_release(&checkpoint->by_name);
+    for (size_t i = 0; i < n_tensors; i++)
+        if (hash_map_add(&checkpoint->by_name, tensors[i].name, strlen(tensors[i].name), i) != i)
+            return error_set(err, ERROR_FORMAT, "duplicate tensor '" ERROR_NAME "'",
+                             tensors[i].name);
+    return 0;
+}
+
 void checkpoint_add_metadata(struct checkpoint *checkpoint, const char *key, const char *value)
 {
     for (size_t i = 0; i < checkpoint->n_metadata; i++)
@@ -527,6 +543,9 @@ void checkpoint_close(struct checkpoint *checkpoint)
         file_close(checkpoint->files[i].file);
     free(checkpoint->files);
     free(checkpoint->tensors);
+    for (size_t i = 0; i < checkpoint->n_replaced; i++)
+        free(checkpoint->replaced[i]);
+    free(checkpoint->replaced);
     free(checkpoint->metadata);
     hash_map_release(&checkpoint->by_name);
     hash_map_release(&checkpoint->weight_map);

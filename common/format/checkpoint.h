@@ -23,6 +23,8 @@ struct checkpoint_file {
     const struct tensor_source *source; /* its bytes, for the tensors in it */
 };
 
+struct gguf;
+
 struct checkpoint_metadata { /* from the headers of safetensors files */
     const char *key, *value;
 };
@@ -35,6 +37,10 @@ struct checkpoint { /* read-only for its users; several threads may read tensors
     size_t n_tensors;
     struct checkpoint_metadata *metadata;
     size_t n_metadata;
+
+    struct tensor **replaced; /* [n_replaced] lists that logical tensors took the place of */
+    size_t n_replaced;
+    const struct gguf *gguf;  /* what a GGUF file says, else NULL */
 
     struct hash_map by_name;
     struct hash_map weight_map; /* of an index: name -> file; empty without one */

@@ -23,6 +23,12 @@ void checkpoint_add_file(struct checkpoint *checkpoint, struct file *file, const
  * name is new; the reader has checked that the bytes lie in the file. Errors name the tensor. */
 int checkpoint_add_tensor(struct checkpoint *checkpoint, const struct tensor *found,
                           size_t name_length, struct error *err);
+/* Gives it these logical tensors in place of those that its files hold, whose sources may go on
+ * reading the old ones: the old list is kept until the checkpoint is closed. Takes over `tensors`
+ * (from malloc); names, shapes and sources stand in its arena. ERROR_FORMAT for a name that occurs
+ * twice; n_tensors must not be 0. */
+int checkpoint_replace_tensors(struct checkpoint *checkpoint, struct tensor *tensors,
+                               size_t n_tensors, struct error *err);
 void checkpoint_add_metadata(struct checkpoint *checkpoint, const char *key, const char *value);
 
 #endif

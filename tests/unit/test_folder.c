@@ -1,6 +1,8 @@
 /* test_folder.c - what may be read of a model directory, and what may not. */
 #include "base/folder.h"
 
+#include "base/memory.h"
+
 #include "scratch.h"
 
 static struct folder *open_scratch(const char *name, bool follow_symlinks)
@@ -62,6 +64,66 @@ static void keeps_the_name_that_the_user_wrote(void)
     folder_close(folder);
     folder = folder_open("/", false, &err);
     CHECK(folder && strcmp(folder->path, "/") == 0);
+    folder_close(folder);
+}
+
+static void add_text(struct folder *folder, const char *name, const char *text)
+{
+    folder_add(folder, name, memory_copy(text), strlen(text));
+}
+
+static void check_list(const struct folder *folder, const char *name, const char *expected)
+{
+    struct error err = {0};
+    char **names, list[200] = "";
+    size_t n_names;
+
+    CHECK(folder_list(folder, name, &names, &n_names, &err) == 0);
+    for (size_t i = 0; i < n_names; i++)
+        strcat(strcat(list, names[i]), " ");
+    CHECK(strcmp(list, expected) == 0);
+    folder_names_free(names, n_names);
+}
+
+static void files_in_memory_stand_before_those_on_the_disk(void)
+{
+    struct folder *folder;
+
+    scratch_text("memory/a.txt", "disk");
+    scratch_text("memory/b.txt", "disk");
+    scratch_text("memory/sub/c.txt", "disk");
+    folder = open_scratch("memory", false);
+    add_text(folder, "a.txt", "old");
+    add_text(folder, "a.txt", "made");
+    add_text(folder, "sub/d.txt", "made");
+    add_text(folder, "made/deep/e.txt", "made");
+    CHECK(reads(folder, "a.txt", "made"));
+    CHECK(reads(folder, "b.txt", "disk"));
+    CHECK(reads(folder, "made/deep/e.txt", "made"));
+    CHECK(folder_look(folder, "made/deep") == FOLDER_DIRECTORY);
+    CHECK(folder_look(folder, "made/de") == FOLDER_ABSENT);
+    CHECK(folder_is_added(folder, "a.txt") && !folder_is_added(folder, "b.txt"));
+    check_list(folder, "", "a.txt b.txt made sub ");
+    check_list(folder, "sub", "c.txt d.txt ");
+    check_list(folder, "made", "deep ");
+    folder_close(folder);
+}
+
+static void a_restricted_folder_shows_what_it_was_told(void)
+{
+    struct folder *folder;
+
+    scratch_text("restricted/a.gguf", "disk");
+    scratch_text("restricted/config.json", "disk");
+    folder = open_scratch("restricted", false);
+    folder_restrict(folder);
+    folder_show(folder, "a.gguf");
+    add_text(folder, "tokenizer.json", "made");
+    CHECK(reads(folder, "a.gguf", "disk"));
+    CHECK(reads(folder, "tokenizer.json", "made"));
+    CHECK(folder_look(folder, "config.json") == FOLDER_ABSENT);
+    check_refused(folder, "config.json", "no such file");
+    check_list(folder, "", "a.gguf tokenizer.json ");
     folder_close(folder);
 }
 
@@ -311,7 +373,8 @@ static void joins_names(void)
 }
 
 TESTS(TEST(opens_directories_only), TEST(keeps_the_name_that_the_user_wrote),
-      TEST(reads_files_in_it_and_below), TEST(a_text_beyond_the_limit_is_refused),
+      TEST(reads_files_in_it_and_below), TEST(files_in_memory_stand_before_those_on_the_disk),
+      TEST(a_restricted_folder_shows_what_it_was_told), TEST(a_text_beyond_the_limit_is_refused),
       TEST(a_link_may_point_within_the_folder),
       TEST(a_link_that_leads_out_is_refused_unless_followed),
       TEST(a_link_to_nothing_or_in_a_circle_is_said), TEST(a_hub_cache_links_into_its_own_blobs),
