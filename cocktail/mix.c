@@ -56,9 +56,9 @@ static int mix(const struct mix_options *options, struct error *err)
     const struct common_options *common = &options->common;
     size_t n = common->n_operands;
     struct merge_options merge_options = mixing_merge_options(&options->mixing);
-    enum weights_rule rule = options->normalize        ? WEIGHTS_NORMALIZE
-                             : options->mixing.compat ? WEIGHTS_AS_GIVEN
-                                                      : WEIGHTS_SUM_TO_ONE;
+    enum weights_rule rule = options->normalize                      ? WEIGHTS_NORMALIZE
+                             : merge_options.method->takes_any_sum ? WEIGHTS_AS_GIVEN
+                                                                   : WEIGHTS_SUM_TO_ONE;
     struct merge merge = {0};
     struct mixing mixing = {.options = &options->mixing, .common = common, .merge = &merge};
     char **paths = NULL;
@@ -66,8 +66,8 @@ static int mix(const struct mix_options *options, struct error *err)
     int rc = -1;
 
     mixing.weights = weights = memory_zalloc(n, sizeof *weights);
-    if (check_operands(options, err) || weights_parse(options->weights, weights, n, err) || weights_scale(weights, n, rule, err) ||
-        mixing_check_output(&options->mixing, err))
+    if (check_operands(options, err) || weights_parse(options->weights, weights, n, err) ||
+        weights_scale(weights, n, rule, err) || mixing_check_output(&options->mixing, err))
         goto done;
     merge_options.names = common->operands;
     paths = model_arguments_find(common->operands, n, HUB_NEED_MODEL, common, err);

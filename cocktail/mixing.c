@@ -1,7 +1,6 @@
 #include "mixing.h"
 
 #include <libgen.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +11,8 @@
 #include "base/memory.h"
 #include "base/outdir.h"
 #include "base/utf8.h"
-#include "report/size_text.h"
-#include "report/table.h"
+#include "mix/combine.h"
+#include "report/mix_report.h"
 
 #include "terminal.h"
 
@@ -31,7 +30,7 @@ struct merge_options mixing_merge_options(const struct mixing_options *options)
         .dtype = options->dtype,
         .pooling = options->pooling,
         .shard_bytes = options->shard_bytes,
-        .method = options->compat ? &combine_lm_cocktail : &combine_linear,
+        .method = combine_method_find(options->compat ? options->compat : "linear"),
         .force = options->force,
         .ignore_tokenizer = options->ignore_tokenizer,
         .follow_symlinks = options->follow_symlinks,
@@ -127,123 +126,35 @@ static char *command_line(const struct mixing *mixing)
 
 /* ---- showing ---- */
 
-static size_t memory_bytes(const struct mixing *mixing)
+static struct mix_report report_of(const struct mixing *mixing)
 {
-    return mixer_buffer_bytes(&mixing->merge->components[0].plan, mixing->common->n_threads);
+    return (struct mix_report){
+        .merge = mixing->merge,
+        .losses = mixing->losses,
+        .is_dry_run = mixing->options->dry_run,
+        .memory_bytes = mixer_buffer_bytes(&mixing->merge->components[0].plan,
+                                           mixing->common->n_threads),
+        .add_members = mixing->add_members,
+        .context = mixing->context,
+    };
 }
 
-static void print_models(const struct mixing *mixing)
+static void print_json(const struct mix_report *report)
 {
-    static const struct table_column columns[] = {
-        {.label = "model", .side = TABLE_LEFT},
-        {.label = "weight", .side = TABLE_RIGHT, .format = "%#.8g"},
-    };
-    static const struct table_column columns_with_loss[] = {
-        {.label = "model", .side = TABLE_LEFT},
-        {.label = "loss", .side = TABLE_RIGHT, .format = "%.6f"},
-        {.label = "weight", .side = TABLE_RIGHT, .format = "%#.8g"},
-    };
-    const struct merge *merge = mixing->merge;
-    struct table table = {
-        .columns = mixing->losses ? columns_with_loss : columns,
-        .n_columns = mixing->losses ? 3 : 2,
-    };
-
-    for (size_t i = 0; i < merge->n_models; i++) {
-        table_add(&table, merge->models[i].name);
-        if (mixing->losses && isnan(mixing->losses[i]))
-            table_add_missing(&table);
-        else if (mixing->losses)
-            table_add_real(&table, mixing->losses[i]);
-        table_add_real(&table, mixing->weights[i]);
-    }
-    table_print(&table, stdout);
-    table_release(&table);
-}
-
-static void add_models(const struct mixing *mixing, struct json_writer *json)
-{
-    const struct merge *merge = mixing->merge;
-
-    json_writer_array(json, "models");
-    for (size_t i = 0; i < merge->n_models; i++) {
-        json_writer_object(json, NULL);
-        json_writer_string(json, "path", merge->models[i].name);
-        json_writer_double(json, "weight", mixing->weights[i]);
-        if (mixing->losses)
-            json_writer_double(json, "loss", mixing->losses[i]);
-        json_writer_end(json);
-    }
-    json_writer_end(json);
-}
-
-/* `result` NULL: nothing has been written. */
-static void print_json(const struct mixing *mixing, const struct merge_result *result,
-                       double seconds)
-{
-    const struct merge *merge = mixing->merge;
     struct buffer out = {0};
     struct json_writer json = {.out = &out};
 
-    json_writer_object(&json, NULL);
-    json_writer_string(&json, "output", mixing->options->output);
-    json_writer_string(&json, "type", merge->has_type ? model_type_name(merge->type) : NULL);
-    json_writer_string(&json, "method", merge->options.method->name);
-    add_models(mixing, &json);
-    json_writer_size(&json, "tensors", merge->n_tensors);
-    json_writer_size(&json, "parameters", merge->n_parameters);
-    json_writer_size(&json, "bytes", merge->weights_bytes);
-    json_writer_array(&json, "files");
-    for (size_t i = 0; result && i < result->n_files; i++)
-        json_writer_string(&json, NULL, result->files[i]);
-    json_writer_end(&json);
-    json_writer_double(&json, "seconds", seconds);
-    if (mixing->add_members)
-        mixing->add_members(mixing->context, &json);
-    if (mixing->options->dry_run) {
-        json_writer_bool(&json, "dry_run", true);
-        json_writer_size(&json, "disk_bytes", merge->disk_bytes);
-        json_writer_size(&json, "memory_bytes", memory_bytes(mixing));
-    }
-    json_writer_end(&json);
+    mix_report_add_json(&json, report);
     puts(out.data);
     buffer_release(&out);
 }
 
-static void print_size(const struct merge *merge)
+static void print(const struct mixing *mixing, const struct mix_report *report)
 {
-    char size[SIZE_TEXT_MAX];
-
-    printf("%zu tensors, %zu parameters, %s", merge->n_tensors, merge->n_parameters,
-           size_text(size, merge->weights_bytes));
-}
-
-static void print_plan(const struct mixing *mixing)
-{
-    const struct merge *merge = mixing->merge;
-    char size[SIZE_TEXT_MAX];
-
-    print_models(mixing);
-    printf("\nwould write '%s': ", mixing->options->output);
-    print_size(merge);
-    printf("\ndisk: %s\n", size_text(size, merge->disk_bytes));
-    printf("memory for buffers: %s\n", size_text(size, memory_bytes(mixing)));
-    if (mixing->common->verbose)
-        for (size_t i = 0; i < merge->base_files.n_kept; i++)
-            printf("copies: %s\n", merge->base_files.kept[i]);
-}
-
-static void print_result(const struct mixing *mixing, const struct merge_result *result,
-                         double seconds)
-{
-    print_models(mixing);
-    printf("\nwrote '%s': ", mixing->options->output);
-    print_size(mixing->merge);
-    printf(" in %.2f s\n", seconds);
-    if (mixing->common->verbose)
-        printf("time, all threads together: read %.2f s, combine %.2f s, write %.2f s; flush %.2f "
-               "s\n", result->stats.read_s, result->stats.combine_s, result->stats.write_s,
-               result->flush_s);
+    if (mixing->common->json)
+        print_json(report);
+    else
+        mix_report_print(report, mixing->common->verbose, stdout);
 }
 
 static void note_special(const struct merge_result *result, struct notices *notices)
@@ -261,48 +172,51 @@ static int write_mix(const struct mixing *mixing, struct error *err)
 {
     const struct common_options *common = mixing->common;
     char *command = command_line(mixing);
-    struct merge_recipe recipe = {mixing->weights, mixing->losses, command};
+    struct merge_notes notes = {mixing->losses, command};
+    struct mix_report report = report_of(mixing);
     struct terminal_progress shown;
     struct merge_result result = {0};
+    struct notices late = {0};
     double start = clock_now_s();
     int rc;
 
     terminal_progress_start(&shown, "mixing", common);
-    rc = merge_write(mixing->merge, &recipe, mixing->threads, &shown.progress, &result, err);
+    rc = merge_write(mixing->merge, &notes, mixing->threads, &shown.progress, &result, err);
     terminal_progress_end(&shown);
     free(command);
     if (rc == 0) {
-        struct notices late = {0};
-
         note_special(&result, &late);
         terminal_notices(&late, common);
-        notices_release(&late);
-        if (common->json)
-            print_json(mixing, &result, clock_now_s() - start);
-        else
-            print_result(mixing, &result, clock_now_s() - start);
+        report.result = &result;
+        report.seconds = clock_now_s() - start;
+        print(mixing, &report);
     }
+    notices_release(&late);
     folder_names_free(result.files, result.n_files);
     return rc;
 }
 
 int mixing_run(const struct mixing *mixing, struct error *err)
 {
+    struct mix_report report;
+
     terminal_notices(&mixing->merge->notices, mixing->common);
+    merge_set_weights(mixing->merge, mixing->weights);
     if (!mixing->options->dry_run)
         return write_mix(mixing, err);
-    if (mixing->common->json)
-        print_json(mixing, NULL, 0);
-    else
-        print_plan(mixing);
+    report = report_of(mixing);
+    print(mixing, &report);
     return 0;
 }
 
 void mixing_show_weights(const struct mixing *mixing)
 {
+    struct mix_report report = report_of(mixing);
+
     terminal_notices(&mixing->merge->notices, mixing->common);
+    merge_set_weights(mixing->merge, mixing->weights);
     if (mixing->common->json)
-        print_json(mixing, NULL, 0);
+        print_json(&report);
     else
-        print_models(mixing);
+        mix_report_print_models(&report, stdout);
 }

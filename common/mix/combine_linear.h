@@ -1,8 +1,23 @@
-/* combine_linear.h - the versions of linear, for combine.c and one another. */
+/* combine_linear.h - the weighted sum, and its versions for sets of instructions.
+ *
+ * The sum of w[i] * x[i] in double: first a product, then fused multiply-adds in model order,
+ * rounded once from double to the output dtype; a NaN comes out as the canonical one of dtype.h.
+ * One input of weight 1 in the output dtype is copied byte by byte. There is one plain version for
+ * all dtypes, and faster ones for F32, F16 and BF16 that give the same bytes. */
 #ifndef COCKTAIL_COMBINE_LINEAR_H
 #define COCKTAIL_COMBINE_LINEAR_H
 
-#include "mix/combine.h"
+#include "mix/combine_method.h"
+
+/* The instruction sets with a version, best last; "plain" is the first and always there.
+ * n_versions counts those that this processor can run. For tests. */
+typedef void combine_kernel(const struct combine_input *inputs, size_t n_inputs, size_t n,
+                            enum dtype out_dtype, void *out);
+struct combine_version {
+    const char *name;
+    combine_kernel *linear;
+};
+const struct combine_version *combine_versions(size_t *n_versions);
 
 /* Plain C, all mixable dtypes, items first … n-1 only. The fast versions leave to it the items
  * behind their last full vector, and all items when a dtype is not combine_is_common. */

@@ -563,7 +563,7 @@ static int write_sentence_folder(const struct merge *merge, struct outdir *outdi
     return rc;
 }
 
-static int write_card(const struct merge *merge, const struct merge_recipe *recipe,
+static int write_card(const struct merge *merge, const struct merge_notes *notes,
                       struct outdir *outdir, struct error *err)
 {
     const struct dtype_info *dtype = stored_dtype(merge);
@@ -582,12 +582,13 @@ static int write_card(const struct merge *merge, const struct merge_recipe *reci
         output = memory_copy(merge->options.output);
     title = basename(output);
     model_card_add(&text, &(struct model_card){
-        .title = title, .names = (const char *const *)names, .ids = (const char *const *)ids,
+        .title = title, .plan = &merge->components[0].plan,
+        .names = (const char *const *)names, .ids = (const char *const *)ids,
         .terms = merge->card_terms.size ? merge->card_terms.data : "",
-        .weights = recipe->weights, .losses = recipe->losses, .n_models = merge->n_models,
+        .losses = notes->losses,
         .library = is_encoder ? "sentence-transformers" : "transformers",
-        .method = merge->options.method->name, .dtype = dtype ? dtype->name : "as the base",
-        .command = recipe->command});
+        .dtype = dtype ? dtype->name : "as the base",
+        .command = notes->command});
     rc = outdir_write(outdir, "README.md", text.data, text.size, err);
     buffer_release(&text);
     free(output);
@@ -624,7 +625,7 @@ static struct checkpoint_writer *open_writer(const struct merge *merge,
 }
 
 static int write_component(const struct merge *merge, struct merge_component *component,
-                           const double *weights, struct outdir *outdir, struct threads *threads,
+                           struct outdir *outdir, struct threads *threads,
                            struct progress *progress, struct merge_result *result,
                            struct error *err)
 {
@@ -634,7 +635,6 @@ static int write_component(const struct merge *merge, struct merge_component *co
 
     if (!writer)
         return -1;
-    plan_set_weights(&component->plan, weights);
     rc = mixer_run(&component->plan, writer, threads, progress, &result->stats, err);
     if (rc == 0)
         rc = checkpoint_writer_finish(writer, err);
@@ -648,17 +648,22 @@ static int write_component(const struct merge *merge, struct merge_component *co
     return rc;
 }
 
-static int write_all(struct merge *merge, const struct merge_recipe *recipe, struct outdir *outdir,
+static int write_all(struct merge *merge, const struct merge_notes *notes, struct outdir *outdir,
                      struct threads *threads, struct progress *progress,
                      struct merge_result *result, struct error *err)
 {
     for (size_t c = 0; c < merge->n_components; c++)
-        if (write_component(merge, &merge->components[c], recipe->weights, outdir, threads, progress,
-                            result, err))
+        if (write_component(merge, &merge->components[c], outdir, threads, progress, result, err))
             return -1;
     return base_files_copy(&merge->base_files, merge->models[0].folder, outdir, err) ||
            write_config(merge, outdir, err) || write_sentence_folder(merge, outdir, err) ||
-           write_card(merge, recipe, outdir, err) ? -1 : 0;
+           write_card(merge, notes, outdir, err) ? -1 : 0;
+}
+
+void merge_set_weights(struct merge *merge, const double *weights)
+{
+    for (size_t c = 0; c < merge->n_components; c++)
+        plan_set_weights(&merge->components[c].plan, weights);
 }
 
 int merge_check_space(const struct merge *merge, struct error *err)
@@ -673,7 +678,7 @@ int merge_check_space(const struct merge *merge, struct error *err)
                      "bytes, %zu are left", merge->options.output, merge->disk_bytes, free_bytes);
 }
 
-int merge_write(struct merge *merge, const struct merge_recipe *recipe, struct threads *threads,
+int merge_write(struct merge *merge, const struct merge_notes *notes, struct threads *threads,
                 struct progress *progress, struct merge_result *result, struct error *err)
 {
     struct outdir *outdir;
@@ -686,7 +691,7 @@ int merge_write(struct merge *merge, const struct merge_recipe *recipe, struct t
     if (!outdir)
         return -1;
     progress->total_bytes = merge->weights_bytes;
-    rc = write_all(merge, recipe, outdir, threads, progress, result, err);
+    rc = write_all(merge, notes, outdir, threads, progress, result, err);
     if (rc == 0) {
         double start = clock_now_s();
 

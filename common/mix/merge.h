@@ -19,7 +19,7 @@
 #include "base/progress.h"
 #include "base/threads.h"
 #include "mix/base_files.h"
-#include "mix/combine.h"
+#include "mix/combine_method.h"
 #include "mix/fit.h"
 #include "mix/mixer.h"
 #include "mix/plan_match.h"
@@ -81,15 +81,16 @@ struct merge_result {
     size_t n_files;
 };
 
-struct merge_recipe { /* all borrowed */
-    const double *weights; /* [n_models] */
-    const double *losses;  /* [n_models], for the model card, NAN: has none; NULL: there are none */
-    const char *command;   /* the command line, likewise: with nothing of this machine */
+struct merge_notes { /* for the model card; all borrowed */
+    const double *losses; /* [n_models], NAN: has none; NULL: there are none */
+    const char *command;  /* the command line, with nothing of this machine */
 };
 
+/* What all that is mixed takes of each model: weights[n_models]; before merge_write. */
+void merge_set_weights(struct merge *merge, const double *weights);
 /* Whether the result fits on its disk; merge_write looks again. ERROR_IO. */
 int merge_check_space(const struct merge *merge, struct error *err);
-int merge_write(struct merge *merge, const struct merge_recipe *recipe, struct threads *threads,
+int merge_write(struct merge *merge, const struct merge_notes *notes, struct threads *threads,
                 struct progress *progress, struct merge_result *result,
                 struct error *err);
 

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "tensor/tensor_source.h"
 #include "mix/item_maker.h"
+#include "mix/special_values.h"
 
 /* As floats, the chunks of a thread (a part of the last-level cache: smaller ones are combined no
  * faster, and cost more in locks of the file being written) and those of all threads together. */
@@ -107,7 +108,7 @@ static void count_special(struct worker_state *state, enum dtype dtype, const vo
 {
     size_t n_nan = 0, n_inf = 0;
 
-    combine_count_special(dtype, values, n, &n_nan, &n_inf);
+    special_values_count(dtype, values, n, &n_nan, &n_inf);
     state->n_nan += n_nan;
     state->n_inf += n_inf;
     if (n_nan + n_inf && item < state->first_special)

@@ -33,7 +33,7 @@ static void add_base_models(struct buffer *out, const struct model_card *card)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < card->n_models; i++) {
+    for (size_t i = 0; i < card->plan->n_inputs; i++) {
         if (!card->ids[i] || is_named_before(card, i))
             continue;
         buffer_add_text(out, n++ ? "- " : "base_model:\n- ");
@@ -54,15 +54,15 @@ void model_card_add(struct buffer *out, const struct model_card *card)
                     "| model | ");
     buffer_add_text(out, card->losses ? "loss | weight |\n| --- | ---: | ---: |\n"
                                       : "weight |\n| --- | ---: |\n");
-    for (size_t i = 0; i < card->n_models; i++) {
+    for (size_t i = 0; i < card->plan->n_inputs; i++) {
         buffer_add_text(out, "| ");
         add_cell(out, card->names[i]);
         if (card->losses && isnan(card->losses[i]))
             buffer_add_text(out, " | -");
         else if (card->losses)
             buffer_format(out, " | %.6f", card->losses[i]);
-        buffer_format(out, " | %#.10g |\n", card->weights[i]);
+        buffer_format(out, " | %#.10g |\n", card->plan->inputs[i].weight);
     }
     buffer_format(out, "\nMethod: %s. Stored as: %s. Config and tokenizer: those of the first "
-                  "model.\n\n```sh\n%s\n```\n", card->method, card->dtype, card->command);
+                  "model.\n\n```sh\n%s\n```\n", card->plan->method->name, card->dtype, card->command);
 }

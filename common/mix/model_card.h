@@ -7,17 +7,17 @@
 #include <stddef.h>
 
 #include "base/buffer.h"
+#include "mix/plan.h"
 
 struct model_card {
     const char *title;
-    const char *const *names; /* [n_models], for the table: nothing of this machine */
-    const char *const *ids;   /* [n_models], repositories of the Hub; NULL: is none */
+    const struct plan *plan;  /* which method mixes which inputs with which weights */
+    const char *const *names; /* [n_inputs], for the table: nothing of this machine */
+    const char *const *ids;   /* [n_inputs], repositories of the Hub; NULL: is none */
+    const double *losses;     /* [n_inputs], NAN: has none; NULL: no such column */
     const char *terms;        /* lines of front matter, card_terms.h */
-    const double *weights;    /* [n_models] */
-    const double *losses;     /* [n_models], NAN: has none; NULL: no such column */
-    size_t n_models;
     const char *library;      /* "transformers" or "sentence-transformers" */
-    const char *method, *dtype, *command;
+    const char *dtype, *command;
 };
 
 /* Adds the text; it depends on nothing but the card. */

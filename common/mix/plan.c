@@ -50,6 +50,8 @@ int plan_finish(struct plan *plan, const struct checkpoint_writer_kind *format, 
 
 void plan_set_weights(struct plan *plan, const double *weights)
 {
+    for (size_t i = 0; i < plan->n_inputs; i++)
+        plan->inputs[i].weight = weights[i];
     for (size_t i = 0; i < plan->n_items; i++)
         for (size_t k = 0; k < plan->items[i].n_sources; k++)
             plan->items[i].sources[k].weight = weights[plan->items[i].sources[k].input];

@@ -11,15 +11,21 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "format/checkpoint_writer.h"
-#include "mix/combine.h"
+#include "mix/combine_method.h"
 #include "tensor/output_tensor.h"
 #include "tensor/tensor.h"
+
+/* One of the models that are mixed, say. */
+struct plan_input {
+    const char *name; /* borrowed */
+    double weight;    /* of each source that is its own */
+};
 
 /* One tensor that goes into an item. All is borrowed. */
 struct plan_source {
     const struct tensor *tensor;
     const char *owner;      /* whose it is, for messages; NULL: nobody's */
-    size_t input;           /* which of the weights of plan_set_weights is its own */
+    size_t input;           /* which of the plan's is its own */
     double weight;
     const double *settings; /* as the method wants them; NULL: it wants none */
 };
@@ -36,6 +42,9 @@ struct plan_item {
 
 /* A zeroed struct is an empty plan. */
 struct plan {
+    const struct combine_method *method; /* of the items that are mixed, for whoever tells of it */
+    struct plan_input *inputs;           /* [n_inputs], in the arena, likewise */
+    size_t n_inputs;
     struct plan_item *items; /* [n_items] */
     size_t n_items, n_parameters, size_bytes;
     const struct checkpoint_writer_kind *format;
@@ -53,7 +62,8 @@ struct plan_item *plan_add_item(struct plan *plan, const struct output_tensor *o
  * their sizes overflow. */
 int plan_finish(struct plan *plan, const struct checkpoint_writer_kind *format,
                 struct error *err);
-/* Gives every source the weight of its input; at any time before the plan is run. */
+/* Gives every input, and every source that is its own, one of weights[n_inputs]; at any time before
+ * the plan is run. */
 void plan_set_weights(struct plan *plan, const double *weights);
 void plan_release(struct plan *plan);
 

@@ -471,6 +471,18 @@ static int check_layouts(const struct planner *planner, struct error *err)
                      planner->models[first[0]].name);
 }
 
+/* What the plan tells of itself. */
+static void name_inputs(const struct planner *planner)
+{
+    struct plan *plan = planner->plan;
+
+    plan->method = planner->options->method;
+    plan->n_inputs = planner->n_models;
+    plan->inputs = arena_alloc(&plan->arena, plan->n_inputs * sizeof *plan->inputs);
+    for (size_t i = 0; i < plan->n_inputs; i++)
+        plan->inputs[i] = (struct plan_input){.name = planner->models[i].name};
+}
+
 static int plan_all(struct planner *planner, struct name_list *missing, struct error *err)
 {
     const struct checkpoint *base = planner->models[0].checkpoint;
@@ -478,6 +490,7 @@ static int plan_all(struct planner *planner, struct name_list *missing, struct e
 
     if (check_packed(planner, err) || check_layouts(planner, err))
         return -1;
+    name_inputs(planner);
     for (size_t i = 0; i < planner->n_models; i++) {
         const struct checkpoint *checkpoint = planner->models[i].checkpoint;
 

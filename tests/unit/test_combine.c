@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "mix/combine_linear.h"
 #include "test.h"
 
 static const enum dtype mixable[] = {DTYPE_F32,     DTYPE_F16,     DTYPE_BF16,
@@ -386,59 +387,20 @@ static void lm_cocktail_does_not_depend_on_the_length(void)
     CHECK(memcmp(whole, single, sizeof whole) == 0);
 }
 
-static void counts_every_special_pattern(void)
+static void methods_are_found_by_name(void)
 {
-    static const struct {
-        enum dtype dtype;
-        size_t n_patterns, n_nan, n_inf;
-    } cases[] = {{DTYPE_F16, N_16_BITS, 2 * 1023, 2},
-                 {DTYPE_BF16, N_16_BITS, 2 * 127, 2},
-                 {DTYPE_F8_E5M2, 256, 2 * 3, 2},
-                 {DTYPE_F8_E4M3, 256, 2, 0}};
-    static unsigned char bytes[2 * N_16_BITS];
-    size_t n_nan, n_inf;
+    size_t n_methods;
+    const struct combine_method *const *methods = combine_methods(&n_methods);
 
-    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        size_t size = item_bytes(cases[c].dtype);
-
-        for (size_t i = 0; i < cases[c].n_patterns; i++)
-            memcpy(bytes + i * size, &i, size);
-        combine_count_special(cases[c].dtype, bytes, cases[c].n_patterns, &n_nan, &n_inf);
-        CHECK(n_nan == cases[c].n_nan && n_inf == cases[c].n_inf);
+    CHECK(combine_method_find("linear") == &combine_linear);
+    CHECK(combine_method_find("lm-cocktail") == &combine_lm_cocktail);
+    CHECK(!combine_method_find("") && !combine_method_find("linea"));
+    CHECK(n_methods >= 2 && methods[0] == &combine_linear);
+    for (size_t i = 0; i < n_methods; i++) {
+        CHECK(combine_method_find(methods[i]->name) == methods[i]); /* no name occurs twice */
+        CHECK(methods[i]->combine != NULL);
     }
-}
-
-/* Each place in more than one scanned block, with ordinary values of all magnitudes around it. */
-static void counts_one_special_value_anywhere(void)
-{
-    enum { N = 1100 };
-    static unsigned char bytes[N * 8 + 1];
-
-    for (size_t d = 0; d < N_MIXABLE; d++) {
-        enum dtype dtype = mixable[d];
-        size_t size = item_bytes(dtype), n_nan, n_inf;
-        unsigned char *items = bytes + 1;
-        double largest = dtype == DTYPE_F8_E4M3 ? 448 : 57344, specials[] = {NAN, -INFINITY};
-
-        for (size_t i = 0; i < N; i++) {
-            double value = i % 3 ? ldexp(i % 2 ? 1 : -1, (int)(i % 12) - 6) : -largest;
-
-            dtype_from_double(dtype, &value, items + i * size, 1);
-        }
-        combine_count_special(dtype, items, N, &n_nan, &n_inf);
-        CHECK(n_nan == 0 && n_inf == 0);
-        for (size_t i = 0; i < N; i++) {
-            unsigned char saved[8];
-            double special = specials[i % 2];
-            bool is_inf = i % 2 == 1 && dtype != DTYPE_F8_E4M3;
-
-            memcpy(saved, items + i * size, size);
-            dtype_from_double(dtype, &special, items + i * size, 1);
-            combine_count_special(dtype, items, N, &n_nan, &n_inf);
-            CHECK(n_nan == !is_inf && n_inf == is_inf);
-            memcpy(items + i * size, saved, size);
-        }
-    }
+    CHECK(combine_lm_cocktail.takes_any_sum && !combine_linear.takes_any_sum);
 }
 
 TESTS(TEST(all_versions_give_the_same_bytes), TEST(all_versions_take_all_dtypes),
@@ -446,4 +408,4 @@ TESTS(TEST(all_versions_give_the_same_bytes), TEST(all_versions_take_all_dtypes)
       TEST(weight_one_keeps_every_byte), TEST(a_sum_is_rounded_once),
       TEST(the_first_is_a_product_the_others_are_fused), TEST(nan_and_inf_propagate),
       TEST(lm_cocktail_computes_as_torch), TEST(lm_cocktail_does_not_depend_on_the_length),
-      TEST(counts_every_special_pattern), TEST(counts_one_special_value_anywhere))
+      TEST(methods_are_found_by_name))

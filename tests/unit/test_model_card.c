@@ -6,13 +6,13 @@ static void the_card_is_written_so(void)
 {
     static const char *const names[] = {"a", "org/b@refs/pr/1", "org/b"};
     static const char *const ids[] = {NULL, "org/b", "org/b"};
-    static const double weights[] = {0.7, 0.2, 0.1};
+    struct plan_input inputs[] = {{.weight = 0.7}, {.weight = 0.2}, {.weight = 0.1}};
+    struct plan plan = {.method = &combine_linear, .inputs = inputs, .n_inputs = 3};
     struct buffer out = {0};
 
     model_card_add(&out, &(struct model_card){
         .title = "mixed", .names = names, .ids = ids, .terms = "license: \"mit\"\n",
-        .weights = weights, .n_models = 3,
-        .library = "transformers", .method = "linear", .dtype = "BF16",
+        .plan = &plan, .library = "transformers", .dtype = "BF16",
         .command = "cocktail mix --weights 0.7,0.2,0.1 a org/b@refs/pr/1 org/b -o mixed"});
     CHECK(strcmp(out.data,
                  "---\n"
@@ -51,13 +51,13 @@ static const char *const no_ids[3] = {NULL, NULL, NULL};
 static void without_a_model_of_the_hub_there_is_no_base_model(void)
 {
     static const char *const names[] = {"a", "b"};
-    static const double weights[] = {0.5, 0.5};
+    struct plan_input inputs[] = {{.weight = 0.5}, {.weight = 0.5}};
+    struct plan plan = {.method = &combine_linear, .inputs = inputs, .n_inputs = 2};
     struct buffer out = {0};
 
     model_card_add(&out, &(struct model_card){
-        .title = "mixed", .names = names, .ids = no_ids, .terms = "", .weights = weights,
-        .n_models = 2, .library = "transformers", .method = "linear", .dtype = "BF16",
-        .command = "x"});
+        .title = "mixed", .names = names, .ids = no_ids, .terms = "", .plan = &plan,
+        .library = "transformers", .dtype = "BF16", .command = "x"});
     CHECK(strncmp(out.data, "---\nbase_model_relation: merge\nlibrary_name: transformers\n", 57) == 0);
     buffer_release(&out);
 }
@@ -65,13 +65,13 @@ static void without_a_model_of_the_hub_there_is_no_base_model(void)
 static void a_name_can_break_neither_yaml_nor_the_table(void)
 {
     static const char *const names[] = {"a: [b]\n- \"c\"", "x|y*_`<i>\\", "\xff\x1b[31m"};
-    static const double weights[] = {0.5, 0.25, 0.25};
+    struct plan_input inputs[] = {{.weight = 0.5}, {.weight = 0.25}, {.weight = 0.25}};
+    struct plan plan = {.method = &combine_linear, .inputs = inputs, .n_inputs = 3};
     struct buffer out = {0};
 
     model_card_add(&out, &(struct model_card){
         .title = "t|<b>\n# other", .names = names, .ids = names, .terms = "",
-        .weights = weights, .n_models = 3,
-        .library = "sentence-transformers", .method = "linear", .dtype = "F32", .command = "x"});
+        .plan = &plan, .library = "sentence-transformers", .dtype = "F32", .command = "x"});
     CHECK_CONTAINS(out.data, "\n- \"a: [b]\\n- \\\"c\\\"\"\n");
     CHECK_CONTAINS(out.data, "\n- \"\xef\xbf\xbd\\u001b[31m\"\n");
     CHECK_CONTAINS(out.data, "\n| x\\|y\\*\\_\\`\\<i>\\\\ | ");
@@ -86,13 +86,13 @@ static void a_name_can_break_neither_yaml_nor_the_table(void)
 static void small_and_negative_weights_keep_their_digits(void)
 {
     static const char *const names[] = {"a", "b"};
-    static const double weights[] = {1.000000123, -1.23e-7};
+    struct plan_input inputs[] = {{.weight = 1.000000123}, {.weight = -1.23e-7}};
+    struct plan plan = {.method = &combine_linear, .inputs = inputs, .n_inputs = 2};
     struct buffer out = {0};
 
     model_card_add(&out, &(struct model_card){
-        .title = "t", .names = names, .ids = no_ids, .terms = "", .weights = weights,
-        .n_models = 2, .library = "x",
-        .method = "linear", .dtype = "F32", .command = "x"});
+        .title = "t", .names = names, .ids = no_ids, .terms = "", .plan = &plan, .library = "x",
+        .dtype = "F32", .command = "x"});
     CHECK_CONTAINS(out.data, "| a | 1.000000123 |");
     CHECK_CONTAINS(out.data, "| b | -1.230000000e-07 |");
     buffer_release(&out);

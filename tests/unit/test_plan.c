@@ -64,7 +64,8 @@ static void the_order_is_the_formats(void)
 static void every_source_gets_the_weight_of_its_input(void)
 {
     static const double first[] = {1, 2, 3}, second[] = {4, 5, 6};
-    struct plan plan = {0};
+    struct plan_input inputs[] = {{"x", 0}, {"y", 0}, {"z", 0}};
+    struct plan plan = {.inputs = inputs, .n_inputs = 3};
     struct plan_item *item = add(&plan, "a", DTYPE_F32, 2);
 
     item->sources[0].input = 2;
@@ -74,6 +75,7 @@ static void every_source_gets_the_weight_of_its_input(void)
     CHECK(item->sources[0].weight == 3 && item->sources[1].weight == 1);
     plan_set_weights(&plan, second);
     CHECK(item->sources[0].weight == 6 && item->sources[1].weight == 4);
+    CHECK(inputs[0].weight == 4 && inputs[1].weight == 5 && inputs[2].weight == 6);
     plan_release(&plan);
 }
 

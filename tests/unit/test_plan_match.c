@@ -101,6 +101,9 @@ static void the_base_decides_names_shapes_and_dtypes(void)
     CHECK(trial.plan.items[1].out.dtype == DTYPE_BF16 && trial.plan.items[1].out.n_items == 6);
     CHECK(trial.plan.items[1].sources[1].tensor->dtype == DTYPE_F8_E4M3);
     CHECK(trial.plan.n_parameters == 11 && trial.plan.size_bytes == 4 + 12 + 8);
+    CHECK(trial.plan.method == &combine_linear && trial.plan.n_inputs == 2);
+    CHECK(strcmp(trial.plan.inputs[0].name, "m0") == 0);
+    CHECK(strcmp(trial.plan.inputs[1].name, "m1") == 0);
     CHECK(trial.notices.n_texts == 0);
     end(&trial);
 }

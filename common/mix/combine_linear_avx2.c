@@ -1,4 +1,4 @@
-/* combine_avx2.c - linear for F32, F16 and BF16 with AVX2, FMA and F16C.
+/* combine_linear_avx2.c - linear for F32, F16 and BF16 with AVX2, FMA and F16C.
  *
  * Eight items at a time go through all inputs with their sums in registers, and are rounded from
  * there: by adding and subtracting a power of two that makes a double's last bit the last bit of

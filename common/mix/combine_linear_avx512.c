@@ -1,5 +1,5 @@
-/* combine_avx512.c - linear for F32, F16 and BF16 with AVX-512 F: as combine_avx2.c, which
- * explains it, with sixteen items at a time. */
+/* combine_linear_avx512.c - linear for F32, F16 and BF16 with AVX-512 F: as
+ * combine_linear_avx2.c, which explains it, with sixteen items at a time. */
 #include "mix/combine_linear.h"
 
 #if defined(__x86_64__)

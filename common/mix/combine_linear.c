@@ -1,0 +1,85 @@
+/* combine_linear.c - the weighted sum in plain C, and which version of it runs. */
+#include "combine_linear.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "mix/combine_items.h"
+
+void combine_linear_plain(const struct combine_input *inputs, size_t n_inputs, size_t first,
+                          size_t n, enum dtype out_dtype, void *out)
+{
+    double sum[COMBINE_BLOCK_ITEMS], x[COMBINE_BLOCK_ITEMS];
+
+    for (; first < n; first += COMBINE_BLOCK_ITEMS) {
+        size_t n_items = n - first < COMBINE_BLOCK_ITEMS ? n - first : COMBINE_BLOCK_ITEMS;
+
+        for (size_t i = 0; i < n_inputs; i++) {
+            combine_read(&inputs[i], first, x, n_items);
+            for (size_t k = 0; k < n_items; k++)
+                sum[k] = i == 0 ? inputs[i].weight * x[k] : fma(inputs[i].weight, x[k], sum[k]);
+        }
+        combine_write(out_dtype, sum, out, first, n_items);
+    }
+}
+
+static void linear_plain(const struct combine_input *inputs, size_t n_inputs, size_t n,
+                         enum dtype out_dtype, void *out)
+{
+    combine_linear_plain(inputs, n_inputs, 0, n, out_dtype, out);
+}
+
+static bool is_common(enum dtype dtype)
+{
+    return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16;
+}
+
+bool combine_is_common(const struct combine_input *inputs, size_t n_inputs, enum dtype out_dtype)
+{
+    for (size_t i = 0; i < n_inputs; i++)
+        if (!is_common(inputs[i].dtype))
+            return false;
+    return is_common(out_dtype);
+}
+
+#if defined(__x86_64__)
+static const struct combine_version versions[] = {
+    {"plain", linear_plain},
+    {"avx2", combine_linear_avx2},
+    {"avx512", combine_linear_avx512},
+};
+
+const struct combine_version *combine_versions(size_t *n_versions)
+{
+    /* The second also needs F16C, which no processor with AVX2 and FMA lacks and which clang 14
+     * cannot ask for. */
+    bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+
+    *n_versions = !has_avx2 ? 1 : !__builtin_cpu_supports("avx512f") ? 2 : 3;
+    return versions;
+}
+#else
+static const struct combine_version versions[] = {{"plain", linear_plain}};
+
+const struct combine_version *combine_versions(size_t *n_versions)
+{
+    *n_versions = 1;
+    return versions;
+}
+#endif
+
+static void linear(const struct combine_call *call, void *out)
+{
+    size_t n_versions;
+    const struct combine_version *best = combine_versions(&n_versions) + n_versions - 1;
+    const struct combine_input *inputs = call->inputs;
+    enum dtype dtype = call->out->dtype;
+
+    if (call->n_inputs == 1 && inputs[0].weight == 1 && inputs[0].dtype == dtype)
+        memcpy(out, inputs[0].values, call->n * combine_item_bytes(dtype)); /* keeps NaN payloads too */
+    else
+        best->linear(inputs, call->n_inputs, call->n, dtype, out);
+}
+
+const struct combine_method combine_linear = {.name = "linear", .combine = linear,
+                                               .skips_zero_weights = true};
