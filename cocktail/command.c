@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "nearest.h"
+#include "base/nearest.h"
 
 enum { HELP_COLUMN = 28, HELP_WIDTH = 80 };
 

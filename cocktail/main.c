@@ -14,10 +14,10 @@
 
 #include "base/buffer.h"
 #include "base/interrupt.h"
+#include "base/nearest.h"
 #include "base/utf8.h"
 
 #include "command.h"
-#include "nearest.h"
 #include "terminal.h"
 
 const struct command *const commands[] = {

@@ -8,9 +8,9 @@
 #include "base/folder.h"
 #include "base/memory.h"
 #include "base/model_files.h"
+#include "base/nearest.h"
 #include "hub/hub_fetch.h"
 
-#include "nearest.h"
 #include "terminal.h"
 
 /* ---- what may be meant ---- */

@@ -7,9 +7,8 @@
 
 #include "base/digits.h"
 #include "base/memory.h"
+#include "base/nearest.h"
 #include "base/threads.h"
-
-#include "nearest.h"
 
 struct parser {
     const struct option_row *rows;
