@@ -24,12 +24,12 @@ fish_dir = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 # Another library is one more word here. OpenBLAS and libcurl are not linked: common/math/blas.c loads
 # the one when a model runs, common/hub/hub_curl.c the other when the Hub is asked; to build, only
 # their headers are needed.
-libraries := libcjson zlib libpcre2-8 libutf8proc
+libraries := libcjson zlib libpcre2-8 libutf8proc yaml-0.1
 loaded_libraries := openblas libcurl
 PKG_CONFIG := pkg-config
 ifneq ($(filter-out help clean layers docs uninstall,$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(libraries) $(loaded_libraries) && echo yes),yes)
-$(error '$(PKG_CONFIG)' does not find all of: $(libraries) $(loaded_libraries); on Debian: apt-get install pkg-config libcjson-dev zlib1g-dev libpcre2-dev libutf8proc-dev libopenblas-dev libcurl4-openssl-dev)
+$(error '$(PKG_CONFIG)' does not find all of: $(libraries) $(loaded_libraries); on Debian: apt-get install pkg-config libcjson-dev zlib1g-dev libpcre2-dev libutf8proc-dev libyaml-dev libopenblas-dev libcurl4-openssl-dev)
 endif
 library_flags := $(shell $(PKG_CONFIG) --cflags $(libraries) $(loaded_libraries))
 library_links := $(shell $(PKG_CONFIG) --libs $(libraries))
