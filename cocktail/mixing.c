@@ -180,7 +180,7 @@ static int write_mix(const struct mixing *mixing, struct error *err)
     double start = clock_now_s();
     int rc;
 
-    terminal_progress_start(&shown, "mixing", common);
+    terminal_progress_start(&shown, mixing->merge->options.converts ? "converting" : "mixing", common);
     rc = merge_write(mixing->merge, &notes, mixing->threads, &shown.progress, &result, err);
     terminal_progress_end(&shown);
     free(command);

@@ -22,23 +22,29 @@ struct mixing_options {
 #define MIXING_DEFAULTS {.shard_bytes = 5000000000}
 
 /* The rows of these options, for a struct that has them as `mixing`. */
-#define OPTIONS_MIXING(type_name)                                                                 \
-    {'o', "output", OPTION_PATH, offsetof(type_name, mixing.output), "DIR",                       \
-     "where to put the mixed model"},                                                             \
-    OPTION_TYPE(type_name, mixing.type, "decoder|encoder|reranker|encoder-decoder",               \
-                "what the models are (from config.json)"),                                        \
+#define OPTION_MIXING_DTYPE(type_name, fallback)                                                  \
     {0, "dtype", OPTION_CHOICE, offsetof(type_name, mixing.dtype), "f32|f16|bf16",                \
-     "store every floating tensor so (as the first model has it)"},                               \
+     "store every floating tensor so (" fallback ")"}
+#define OPTION_MIXING_SHARDS(type_name)                                                           \
     {0, "shard-size", OPTION_SIZE, offsetof(type_name, mixing.shard_bytes), "SIZE",               \
-     "start a new weights file beyond this (5GB)"},                                               \
-    {0, "ignore-tokenizer", OPTION_FLAG, offsetof(type_name, mixing.ignore_tokenizer), NULL,      \
-     "mix although the tokenizers differ"},                                                       \
-    OPTION_POOLING(type_name, mixing.pooling),                                                    \
+     "start a new weights file beyond this (5GB)"}
+#define OPTIONS_MIXING_TARGET(type_name)                                                          \
     {'f', "force", OPTION_FLAG, offsetof(type_name, mixing.force), NULL,                          \
      "replace the checkpoint at DIR"},                                                            \
     {0, "dry-run", OPTION_FLAG, offsetof(type_name, mixing.dry_run), NULL,                        \
      "check everything and show the plan, write nothing"},                                        \
     OPTION_FOLLOW_SYMLINKS(type_name, mixing.follow_symlinks, "directories")
+#define OPTIONS_MIXING(type_name)                                                                 \
+    {'o', "output", OPTION_PATH, offsetof(type_name, mixing.output), "DIR",                       \
+     "where to put the mixed model"},                                                             \
+    OPTION_TYPE(type_name, mixing.type, "decoder|encoder|reranker|encoder-decoder",               \
+                "what the models are (from config.json)"),                                        \
+    OPTION_MIXING_DTYPE(type_name, "as the first model has it"),                                  \
+    OPTION_MIXING_SHARDS(type_name),                                                              \
+    {0, "ignore-tokenizer", OPTION_FLAG, offsetof(type_name, mixing.ignore_tokenizer), NULL,      \
+     "mix although the tokenizers differ"},                                                       \
+    OPTION_POOLING(type_name, mixing.pooling),                                                    \
+    OPTIONS_MIXING_TARGET(type_name)
 
 /* Whether there may be an output, before models are fetched for it; merge_open looks again. */
 int mixing_check_output(const struct mixing_options *options, struct error *err);

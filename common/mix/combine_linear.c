@@ -83,3 +83,4 @@ static void linear(const struct combine_call *call, void *out)
 
 const struct combine_method combine_linear = {.name = "linear", .combine = linear,
                                                .skips_zero_weights = true};
+const struct combine_method combine_convert = {.name = "convert", .combine = linear};

@@ -75,5 +75,7 @@ struct combine_method {
 
 /* Each in a file of its own, which says what it computes. */
 extern const struct combine_method combine_linear, combine_lm_cocktail;
+/* Linear of one model, which is no way of mixing: each value is rounded once. */
+extern const struct combine_method combine_convert;
 
 #endif

@@ -118,6 +118,7 @@ static struct plan_options plan_options(const struct merge *merge,
     struct plan_options options = {
         .method = merge->options.method,
         .format = base->kind == COMPONENT_HEAD ? &torchbin_writer : &safetensors_writer,
+        .copies_same = merge->options.converts,
         .drops_heads = merge->has_type && merge->type == MODEL_ENCODER,
         .n_layers = is_transformer ? count_layers(merge) : SIZE_MAX,
     };
@@ -375,7 +376,8 @@ static void choose_pooling(struct merge *merge)
 {
     const struct model_folder *base = &merge->models[0];
 
-    if (!merge->has_type || merge->type != MODEL_ENCODER || !base->has_config)
+    if (!merge->has_type || merge->type != MODEL_ENCODER || !base->has_config ||
+        merge->options.converts)
         return;
     if (merge->options.pooling && (base->sentence.n_modules || base->sentence.pooling))
         notices_add(&merge->notices, "--pooling is not needed: '%s' has its own (%s)", base->name,
@@ -432,6 +434,16 @@ static int check_output(const struct merge *merge, struct error *err)
     return rc ? rc : outdir_check(options->output, options->force, holds_checkpoint, err);
 }
 
+static int check_conversion(const struct merge *merge, struct error *err)
+{
+    if (!merge->options.converts ||
+        !checkpoint_is_consolidated(merge->weights[0].items[0].checkpoint))
+        return 0;
+    return error_set(err, ERROR_UNSUPPORTED, "'%s' is in the consolidated layout of Mistral's and "
+                     "Llama's own files, which is not converted: take the same model in the layout "
+                     "of Hugging Face", merge->models[0].name);
+}
+
 int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
                const struct merge_options *options, struct error *err)
 {
@@ -440,7 +452,7 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
     merge->specs = memory_zalloc(n_models, sizeof *merge->specs);
     merge->layouts = memory_zalloc(n_models, sizeof *merge->layouts);
     if (open_models(merge, paths, err) || (options->output && check_output(merge, err)) ||
-        open_weights(merge, err) || plan_components(merge, err) || list_base_files(merge, err))
+        open_weights(merge, err) || check_conversion(merge, err) || plan_components(merge, err) || list_base_files(merge, err))
         return -1;
     choose_pooling(merge);
     if (options->output)
@@ -569,9 +581,10 @@ static int write_card(const struct merge *merge, const struct merge_notes *notes
     const struct dtype_info *dtype = stored_dtype(merge);
     char **names = memory_zalloc(merge->n_models, sizeof *names);
     char **ids = memory_zalloc(merge->n_models, sizeof *ids);
-    char *output = memory_realpath(merge->options.output), *title;
+    char *output = memory_realpath(merge->options.output);
     struct buffer text = {0};
-    bool is_encoder = merge->has_type && merge->type == MODEL_ENCODER;
+    bool is_sentence = merge->has_type && merge->type == MODEL_ENCODER &&
+                       (!merge->options.converts || merge->models[0].sentence.n_modules);
     int rc;
 
     for (size_t i = 0; i < merge->n_models; i++) {
@@ -580,13 +593,13 @@ static int write_card(const struct merge *merge, const struct merge_notes *notes
     }
     if (!output)
         output = memory_copy(merge->options.output);
-    title = basename(output);
     model_card_add(&text, &(struct model_card){
-        .title = title, .plan = &merge->components[0].plan,
+        .title = merge->options.converts ? names[0] : basename(output),
+        .is_conversion = merge->options.converts, .plan = &merge->components[0].plan,
         .names = (const char *const *)names, .ids = (const char *const *)ids,
         .terms = merge->card_terms.size ? merge->card_terms.data : "",
         .losses = notes->losses,
-        .library = is_encoder ? "sentence-transformers" : "transformers",
+        .library = is_sentence ? "sentence-transformers" : "transformers",
         .dtype = dtype ? dtype->name : "as the base",
         .command = notes->command});
     rc = outdir_write(outdir, "README.md", text.data, text.size, err);

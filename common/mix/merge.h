@@ -34,6 +34,8 @@ struct merge_options {
     size_t shard_bytes;
     const struct combine_method *method;
     bool force, ignore_tokenizer, follow_symlinks;
+    bool converts; /* one model in another form: nothing is added to it, and what is written does not
+                    * depend on what the output is called */
 };
 
 /* One set of weights: the model itself, a module, or a head. */

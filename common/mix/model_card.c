@@ -40,16 +40,29 @@ static void add_base_models(struct buffer *out, const struct model_card *card)
         json_add_string(out, card->ids[i]); /* a JSON string is a YAML string */
         buffer_add_char(out, '\n');
     }
-    buffer_add_text(out, "base_model_relation: merge\n");
+    if (!card->is_conversion)
+        buffer_add_text(out, "base_model_relation: merge\n");
+    else if (n) /* the nearest of the four that the Hub knows */
+        buffer_add_text(out, "base_model_relation: quantized\n");
+}
+
+static void add_front_matter(struct buffer *out, const struct model_card *card)
+{
+    buffer_add_text(out, "---\n");
+    add_base_models(out, card);
+    buffer_format(out, "%slibrary_name: %s\ntags:\n%s- cocktail\n---\n\n# ", card->terms,
+                  card->library, card->is_conversion ? "" : "- merge\n");
 }
 
 void model_card_add(struct buffer *out, const struct model_card *card)
 {
-    buffer_add_text(out, "---\n");
-    add_base_models(out, card);
-    buffer_format(out, "%slibrary_name: %s\ntags:\n- merge\n- cocktail\n"
-                  "---\n\n# ", card->terms, card->library);
+    add_front_matter(out, card);
     add_cell(out, card->title);
+    if (card->is_conversion) {
+        buffer_format(out, "\n\nThe model of that name, stored in another way with `cocktail convert`."
+                      "\n\nStored as: %s. Config and tokenizer: its own.\n", card->dtype);
+        return;
+    }
     buffer_add_text(out, "\n\nA weighted average of the models below, made with `cocktail`.\n\n"
                     "| model | ");
     buffer_add_text(out, card->losses ? "loss | weight |\n| --- | ---: | ---: |\n"

@@ -4,6 +4,7 @@
 #ifndef COCKTAIL_MODEL_CARD_H
 #define COCKTAIL_MODEL_CARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buffer.h"
@@ -18,6 +19,7 @@ struct model_card {
     const char *terms;        /* lines of front matter, card_terms.h */
     const char *library;      /* "transformers" or "sentence-transformers" */
     const char *dtype, *command;
+    bool is_conversion;       /* of one model: the card has its title, no weights and no command */
 };
 
 /* Adds the text; it depends on nothing but the card. */

@@ -179,7 +179,8 @@ static struct plan_item *add_item(struct planner *planner, size_t index, struct 
     if (!item)
         return NULL;
     item->is_parameter = is_parameter;
-    item->method = is_mixed ? options->method : NULL;
+    item->method = is_mixed && !(options->copies_same && out.dtype == base->dtype) ? options->method
+                                                                                   : NULL;
     if (is_mixed && options->has_base)
         item->base = source_of(planner, 0, base);
     else
@@ -245,10 +246,22 @@ static int is_tied_away(struct planner *planner, size_t index, struct error *err
     if (is_copy == 0 && tied->is_head && checkpoint_names_find_owner(names, tied)) {
         planner->plan->has_untied_head = true;
         notices_add(planner->notices, "'%s': tie_word_embeddings is true, but '" ERROR_NAME "' "
-                    "differs from the embedding: it is mixed as a tensor of its own",
+                    "differs from the embedding: it stays a tensor of its own",
                     planner->models[0].name, names->checkpoint->tensors[index].name);
     }
     return is_copy;
+}
+
+/* Whether it is more than copied; safetensors has no C128, so that cannot even be copied. */
+static bool is_computed(const struct planner *planner, const struct tensor *base)
+{
+    const struct plan_options *options = planner->options;
+
+    if (base->dtype == DTYPE_C128)
+        return true;
+    if (options->copies_same && (!options->has_dtype || options->dtype == base->dtype))
+        return false;
+    return tensor_names_is_parameter(base);
 }
 
 static int plan_tensor(struct planner *planner, size_t index, struct name_list *missing,
@@ -260,9 +273,8 @@ static int plan_tensor(struct planner *planner, size_t index, struct name_list *
 
     if (planner->is_used[0][index]) /* left out */
         return 0;
-    if ((tensor_names_is_parameter(base) || base->dtype == DTYPE_C128) &&
-        check_mixable(planner, 0, base, err))
-        return -1; /* safetensors has no C128, so it cannot even be copied */
+    if (is_computed(planner, base) && check_mixable(planner, 0, base, err))
+        return -1;
     is_away = is_tied_away(planner, index, err);
     if (is_away)
         return is_away < 0 ? -1 : 0;

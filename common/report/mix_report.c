@@ -77,8 +77,10 @@ static void print_result(const struct mix_report *report, bool verbose, FILE *ou
 
 void mix_report_print(const struct mix_report *report, bool verbose, FILE *out)
 {
-    mix_report_print_models(report, out);
-    fputc('\n', out);
+    if (!report->merge->options.converts) {
+        mix_report_print_models(report, out);
+        fputc('\n', out);
+    }
     if (report->is_dry_run)
         print_plan(report, verbose, out);
     else
@@ -95,7 +97,8 @@ static void add_models(struct json_writer *json, const struct mix_report *report
     for (size_t i = 0; i < plan->n_inputs; i++) {
         json_writer_object(json, NULL);
         json_writer_string(json, "path", plan->inputs[i].name);
-        json_writer_double(json, "weight", plan->inputs[i].weight);
+        if (!report->merge->options.converts)
+            json_writer_double(json, "weight", plan->inputs[i].weight);
         if (report->losses)
             json_writer_double(json, "loss", report->losses[i]);
         json_writer_end(json);
