@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_writer.h"
 #include "base/memory.h"
 
 static const size_t file_bytes_max = 1000 * 1000;
@@ -608,60 +609,100 @@ int sentence_dense_load(struct sentence_dense *dense, const struct folder *folde
 
 /* ---- making the layout ---- */
 
+/* A file whose outermost level has a line for each value. */
+static struct json_writer start_file(struct buffer *text)
+{
+    return (struct json_writer){.out = text, .is_spaced = true, .n_indented = 1};
+}
+
+static char *end_file(struct json_writer *json)
+{
+    json_writer_end(json);
+    buffer_add_char(json->out, '\n');
+    return json->out->data;
+}
+
+static char *modules(const char *transformer)
+{
+    const struct {
+        const char *path, *type;
+    } list[] = {
+        {transformer, "sentence_transformers.models.Transformer"},
+        {"1_Pooling", "sentence_transformers.models.Pooling"},
+        {"2_Normalize", "sentence_transformers.models.Normalize"},
+    };
+    struct buffer text = {0};
+    struct json_writer json = start_file(&text);
+
+    json_writer_array(&json, NULL);
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        const char name[] = {(char)('0' + i), '\0'};
+
+        json_writer_object(&json, NULL);
+        json_writer_size(&json, "idx", i);
+        json_writer_string(&json, "name", name);
+        json_writer_string(&json, "path", list[i].path);
+        json_writer_string(&json, "type", list[i].type);
+        json_writer_end(&json);
+    }
+    return end_file(&json);
+}
+
 /* As version 2 wrote it; the last two modes, which came later, only where they are meant. */
 static char *pooling_config(double hidden_size, const char *pooling)
 {
     static const char *const always[] = {"cls", "mean", "max", "mean_sqrt_len_tokens"};
     struct buffer text = {0};
+    struct json_writer json = start_file(&text);
+    bool is_written = false;
 
-    buffer_format(&text, "{\n  \"word_embedding_dimension\": %.0f", hidden_size);
-    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
-        buffer_format(&text, ",\n  \"%s\": %s", pooling_mode(always[i])->key,
-                      strcmp(pooling, always[i]) == 0 ? "true" : "false");
-    if (!strstr(text.data, "true") && pooling_mode(pooling))
-        buffer_format(&text, ",\n  \"%s\": true", pooling_mode(pooling)->key);
-    buffer_add_text(&text, "\n}\n");
-    return text.data;
+    json_writer_object(&json, NULL);
+    json_writer_double(&json, "word_embedding_dimension", hidden_size);
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++) {
+        bool is_meant = strcmp(pooling, always[i]) == 0;
+
+        json_writer_bool(&json, pooling_mode(always[i])->key, is_meant);
+        is_written |= is_meant;
+    }
+    if (!is_written && pooling_mode(pooling))
+        json_writer_bool(&json, pooling_mode(pooling)->key, true);
+    return end_file(&json);
 }
 
-int sentence_folder_make(const struct config *config, const char *transformer, const char *pooling,
-                         struct sentence_file files[SENTENCE_FILES], struct error *err)
+static char *transformer_config(const struct config *config)
 {
-    double hidden_size = config_number(config, config_hidden_size);
     double n_positions = config_number(config, config_max_positions);
     struct buffer text = {0};
+    struct json_writer json = start_file(&text);
 
-    for (size_t i = 0; i < SENTENCE_FILES; i++)
-        files[i] = (struct sentence_file){0};
-    if (hidden_size < 1)
-        return error_set(err, ERROR_FORMAT, "config.json has no hidden_size, which the pooling "
-                         "module needs");
-    files[0] = (struct sentence_file){
-        "modules.json",
-        memory_format("[\n"
-                      "  {\"idx\": 0, \"name\": \"0\", \"path\": \"%s\", "
-                      "\"type\": \"sentence_transformers.models.Transformer\"},\n"
-                      "  {\"idx\": 1, \"name\": \"1\", \"path\": \"1_Pooling\", "
-                      "\"type\": \"sentence_transformers.models.Pooling\"},\n"
-                      "  {\"idx\": 2, \"name\": \"2\", \"path\": \"2_Normalize\", "
-                      "\"type\": \"sentence_transformers.models.Normalize\"}\n"
-                      "]\n",
-                      transformer)};
-    files[1] = (struct sentence_file){
-        "1_Pooling/config.json",
-        pooling_config(hidden_size, pooling)};
     /* RoBERTa's positions start behind the padding index, so two of them are never used. */
     if (n_positions > 0 && config->model_type && strstr(config->model_type, "roberta")) {
         const cJSON *pad = json_find(config->json, "pad_token_id");
 
         n_positions -= (cJSON_IsNumber(pad) ? pad->valuedouble : 1) + 1;
     }
-    buffer_add_text(&text, "{\n");
+    json_writer_object(&json, NULL);
     if (n_positions > 0)
-        buffer_format(&text, "  \"max_seq_length\": %.0f,\n", n_positions);
-    buffer_add_text(&text, "  \"do_lower_case\": false\n}\n");
+        json_writer_double(&json, "max_seq_length", n_positions);
+    json_writer_bool(&json, "do_lower_case", false);
+    return end_file(&json);
+}
+
+int sentence_folder_make(const struct config *config, const char *transformer, const char *pooling,
+                         struct sentence_file files[SENTENCE_FILES], struct error *err)
+{
+    double hidden_size = config_number(config, config_hidden_size);
+
+    for (size_t i = 0; i < SENTENCE_FILES; i++)
+        files[i] = (struct sentence_file){0};
+    if (hidden_size < 1)
+        return error_set(err, ERROR_FORMAT, "config.json has no hidden_size, which the pooling "
+                         "module needs");
+    files[0] = (struct sentence_file){"modules.json", modules(transformer)};
+    files[1] = (struct sentence_file){"1_Pooling/config.json",
+                                      pooling_config(hidden_size, pooling)};
     files[2] = (struct sentence_file){*transformer ? "0_Transformer/sentence_bert_config.json"
                                                    : "sentence_bert_config.json",
-                                      text.data};
+                                      transformer_config(config)};
     return 0;
 }

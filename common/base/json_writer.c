@@ -14,6 +14,17 @@ static bool is_in_object(const struct json_writer *json)
     return json->objects >> json->depth & 1;
 }
 
+/* A new line, where those of this level have some. Returns whether there is one. */
+static bool start_line(struct json_writer *json, unsigned depth)
+{
+    if (json->depth == 0 || json->depth > json->n_indented)
+        return false;
+    buffer_add_char(json->out, '\n');
+    for (unsigned i = 0; i < depth; i++)
+        buffer_add_text(json->out, "  ");
+    return true;
+}
+
 /* What stands in front of every value. */
 static void start_value(struct json_writer *json, const char *key)
 {
@@ -21,10 +32,12 @@ static void start_value(struct json_writer *json, const char *key)
     assert(json->depth || !json->has_items);
     if (json->has_items)
         buffer_add_char(json->out, ',');
+    if (!start_line(json, json->depth) && json->has_items && json->is_spaced)
+        buffer_add_char(json->out, ' ');
     json->has_items = true;
     if (key) {
         json_add_string(json->out, key);
-        buffer_add_char(json->out, ':');
+        buffer_add_text(json->out, json->is_spaced ? ": " : ":");
     }
 }
 
@@ -51,6 +64,8 @@ void json_writer_array(struct json_writer *json, const char *key)
 void json_writer_end(struct json_writer *json)
 {
     assert(json->depth);
+    if (json->has_items)
+        start_line(json, json->depth - 1);
     buffer_add_char(json->out, is_in_object(json) ? '}' : ']');
     json->objects &= ~((uint64_t)1 << json->depth);
     json->depth--;

@@ -11,8 +11,11 @@
 
 #include "base/buffer.h"
 
-struct json_writer { /* set `out`, the rest zero; writes one value */
+struct json_writer { /* set `out` and the style, the rest zero; writes one value */
     struct buffer *out;  /* added to */
+    bool is_spaced;      /* a blank behind commas and colons, as Python has it */
+    unsigned n_indented; /* so many levels have a line for each value, two blanks further in than
+                          * the level above */
     unsigned depth;      /* of the arrays and objects that are open */
     uint64_t objects;    /* which of them are objects: bit 1 << depth */
     bool has_items;      /* the innermost one */

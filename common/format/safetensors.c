@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/cursor.h"
-#include "base/json.h"
 #include "base/json_reader.h"
+#include "base/json_writer.h"
 #include "base/memory.h"
 #include "format/checkpoint_reader.h"
 
@@ -328,26 +328,38 @@ int safetensors_compare(const struct output_tensor *a, const struct output_tenso
     return strcmp(a->name, b->name);
 }
 
+static void add_tensor(struct json_writer *json, const struct output_tensor *tensor, size_t offset)
+{
+    json_writer_object(json, tensor->name);
+    json_writer_string(json, "dtype", dtype_info(tensor->dtype)->name);
+    json_writer_array(json, "shape");
+    for (size_t k = 0; k < tensor->n_dims; k++)
+        json_writer_size(json, NULL, tensor->shape[k]);
+    json_writer_end(json);
+    json_writer_array(json, "data_offsets");
+    json_writer_size(json, NULL, offset);
+    json_writer_size(json, NULL, offset + tensor->size_bytes);
+    json_writer_end(json);
+    json_writer_end(json);
+}
+
 void safetensors_add_header(struct buffer *out, const struct output_tensor *const *tensors,
                             size_t n_tensors)
 {
     unsigned char prefix[PREFIX_BYTES] = {0};
+    struct json_writer json = {.out = out};
     size_t start = out->size, offset = 0, n_header_bytes;
 
     buffer_add(out, prefix, sizeof prefix);
-    buffer_add_text(out, "{\"__metadata__\":{\"format\":\"pt\"}");
+    json_writer_object(&json, NULL);
+    json_writer_object(&json, "__metadata__");
+    json_writer_string(&json, "format", "pt");
+    json_writer_end(&json);
     for (size_t i = 0; i < n_tensors; i++) {
-        const struct output_tensor *tensor = tensors[i];
-
-        buffer_add_char(out, ',');
-        json_add_string(out, tensor->name);
-        buffer_format(out, ":{\"dtype\":\"%s\",\"shape\":[", dtype_info(tensor->dtype)->name);
-        for (size_t k = 0; k < tensor->n_dims; k++)
-            buffer_format(out, "%s%zu", k ? "," : "", tensor->shape[k]);
-        buffer_format(out, "],\"data_offsets\":[%zu,%zu]}", offset, offset + tensor->size_bytes);
-        offset += tensor->size_bytes;
+        add_tensor(&json, tensors[i], offset);
+        offset += tensors[i]->size_bytes;
     }
-    buffer_add_char(out, '}');
+    json_writer_end(&json);
     while ((out->size - start) % 8 != 0)
         buffer_add_char(out, ' ');
     n_header_bytes = out->size - start - PREFIX_BYTES;

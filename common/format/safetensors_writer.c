@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/json.h"
+#include "base/json_writer.h"
 #include "base/memory.h"
 #include "format/checkpoint_files.h"
 #include "format/safetensors.h"
@@ -112,6 +112,7 @@ static int write_index(struct safetensors_files *writer, struct outdir *outdir, 
     const struct checkpoint_output *output = &writer->base.output;
     const struct output_tensor *const **sorted = memory_zalloc(output->n_tensors, sizeof *sorted);
     struct buffer text = {0};
+    struct json_writer json = {.out = &text, .is_spaced = true, .n_indented = 2};
     size_t total = 0;
     int rc;
 
@@ -120,19 +121,21 @@ static int write_index(struct safetensors_files *writer, struct outdir *outdir, 
         total += output->tensors[i]->size_bytes;
     }
     qsort(sorted, output->n_tensors, sizeof *sorted, compare_places_by_name);
-    buffer_format(&text, "{\n  \"metadata\": {\n    \"total_parameters\": %zu,\n"
-                  "    \"total_size\": %zu\n  },\n  \"weight_map\": {", output->n_parameters,
-                  total);
+    json_writer_object(&json, NULL);
+    json_writer_object(&json, "metadata");
+    json_writer_size(&json, "total_parameters", output->n_parameters);
+    json_writer_size(&json, "total_size", total);
+    json_writer_end(&json);
+    json_writer_object(&json, "weight_map");
     for (size_t i = 0; i < output->n_tensors; i++) {
         const struct place *place = &writer->places[sorted[i] - output->tensors];
         const char *shard = writer->base.files[place->shard].name, *slash = strrchr(shard, '/');
 
-        buffer_add_text(&text, i ? ",\n    " : "\n    ");
-        json_add_string(&text, (*sorted[i])->name);
-        buffer_add_text(&text, ": ");
-        json_add_string(&text, slash ? slash + 1 : shard);
+        json_writer_string(&json, (*sorted[i])->name, slash ? slash + 1 : shard);
     }
-    buffer_add_text(&text, "\n  }\n}\n");
+    json_writer_end(&json);
+    json_writer_end(&json);
+    buffer_add_char(&text, '\n');
     rc = checkpoint_files_add(&writer->base, outdir, memory_format("%s.index.json", path),
                               text.data, text.size, err);
     buffer_release(&text);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/base64.h"
-#include "base/json.h"
 
 int fallback_check_class(struct tokenizer_fallback *fallback, const struct fallback_source *source,
                          const char *const *const *known, size_t n_known, struct error *err)
@@ -40,71 +39,81 @@ struct subword *fallback_make_bpe(const struct tokenizer_fallback *fallback,
                               : bpe_new(tokens, merges, settings, err);
 }
 
-const char *fallback_flag(int flag, bool value)
+bool fallback_flag(int flag, bool value)
 {
-    return (flag < 0 ? value : flag) ? "true" : "false";
+    return flag < 0 ? value : flag != 0;
+}
+
+void fallback_open(struct json_writer *json, const char *key, const char *type)
+{
+    json_writer_object(json, key);
+    json_writer_string(json, "type", type);
+}
+
+void fallback_add_plain(struct json_writer *json, const char *key, const char *type)
+{
+    fallback_open(json, key, type);
+    json_writer_end(json);
 }
 
 /* ---- templates ---- */
 
-static void add_template_special(struct buffer *out, const char *token, unsigned type_id)
+/* An item: {"SpecialToken":{"id":…,"type_id":…}}, or a "Sequence". */
+static void add_template_item(struct json_writer *json, const char *kind, const char *id,
+                              unsigned type_id)
 {
-    buffer_add_text(out, "{\"SpecialToken\":{\"id\":");
-    json_add_string(out, token);
-    buffer_format(out, ",\"type_id\":%u}}", type_id);
+    json_writer_object(json, NULL);
+    json_writer_object(json, kind);
+    json_writer_string(json, "id", id);
+    json_writer_size(json, "type_id", type_id);
+    json_writer_end(json);
+    json_writer_end(json);
 }
 
-static void add_template_sequence(struct buffer *out, char name, unsigned type_id)
+static void add_template_token(struct json_writer *json, const char *token, uint32_t id)
 {
-    buffer_format(out, "{\"Sequence\":{\"id\":\"%c\",\"type_id\":%u}}", name, type_id);
+    json_writer_object(json, token);
+    json_writer_string(json, "id", token);
+    json_writer_array(json, "ids");
+    json_writer_size(json, NULL, id);
+    json_writer_end(json);
+    json_writer_array(json, "tokens");
+    json_writer_string(json, NULL, token);
+    json_writer_end(json);
+    json_writer_end(json);
 }
 
-int fallback_add_template(struct buffer *out, const struct subword *subword, const char *first,
-                          const char *last, bool is_last_doubled, unsigned second_type,
-                          struct error *err)
+int fallback_add_template(struct json_writer *json, const struct subword *subword,
+                          const char *first, const char *last, bool is_last_doubled,
+                          unsigned second_type, struct error *err)
 {
     uint32_t first_id = 0, last_id;
 
     if ((first && need_token(subword, first, &first_id, err)) ||
         need_token(subword, last, &last_id, err))
         return -1;
-    buffer_add_text(out, ",\"post_processor\":{\"type\":\"TemplateProcessing\"");
+    fallback_open(json, "post_processor", "TemplateProcessing");
     for (int is_pair = 0; is_pair < 2; is_pair++) {
-        buffer_add_text(out, is_pair ? ",\"pair\":[" : ",\"single\":[");
-        if (first) {
-            add_template_special(out, first, 0);
-            buffer_add_char(out, ',');
-        }
-        add_template_sequence(out, 'A', 0);
-        buffer_add_char(out, ',');
-        add_template_special(out, last, 0);
-        if (is_pair && is_last_doubled) {
-            buffer_add_char(out, ',');
-            add_template_special(out, last, 0);
-        }
+        json_writer_array(json, is_pair ? "pair" : "single");
+        if (first)
+            add_template_item(json, "SpecialToken", first, 0);
+        add_template_item(json, "Sequence", "A", 0);
+        add_template_item(json, "SpecialToken", last, 0);
+        if (is_pair && is_last_doubled)
+            add_template_item(json, "SpecialToken", last, 0);
         if (is_pair) {
-            buffer_add_char(out, ',');
-            add_template_sequence(out, 'B', second_type);
-            buffer_add_char(out, ',');
-            add_template_special(out, last, second_type);
+            add_template_item(json, "Sequence", "B", second_type);
+            add_template_item(json, "SpecialToken", last, second_type);
         }
-        buffer_add_char(out, ']');
+        json_writer_end(json);
     }
-    buffer_add_text(out, ",\"special_tokens\":{");
-    for (int i = first ? 0 : 1; i < 2; i++) {
-        const char *token = i ? last : first;
-
-        if (i && first && strcmp(first, last) == 0)
-            break;
-        buffer_add_text(out, i && first ? "," : "");
-        json_add_string(out, token);
-        buffer_add_text(out, ":{\"id\":");
-        json_add_string(out, token);
-        buffer_format(out, ",\"ids\":[%u],\"tokens\":[", i ? last_id : first_id);
-        json_add_string(out, token);
-        buffer_add_text(out, "]}");
-    }
-    buffer_add_text(out, "}}");
+    json_writer_object(json, "special_tokens");
+    if (first)
+        add_template_token(json, first, first_id);
+    if (!first || strcmp(first, last) != 0)
+        add_template_token(json, last, last_id);
+    json_writer_end(json);
+    json_writer_end(json);
     return 0;
 }
 
@@ -127,24 +136,38 @@ int fallback_put_bytes(struct token_table *tokens, const char *base64, size_t n,
     return rc;
 }
 
-void fallback_add_split(struct buffer *out, const char *pattern)
+/* ---- other components ---- */
+
+void fallback_add_split(struct json_writer *json, const char *pattern)
 {
-    buffer_add_text(out, "{\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":"
-                    "\"Split\",\"pattern\":{\"Regex\":");
-    json_add_string(out, pattern);
-    buffer_add_text(out, "},\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\","
-                    "\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":false}]},"
-                    "\"decoder\":{\"type\":\"ByteLevel\"},\"added_tokens\":[");
+    fallback_open(json, "pre_tokenizer", "Sequence");
+    json_writer_array(json, "pretokenizers");
+    fallback_open(json, NULL, "Split");
+    json_writer_object(json, "pattern");
+    json_writer_string(json, "Regex", pattern);
+    json_writer_end(json);
+    json_writer_string(json, "behavior", "Isolated");
+    json_writer_bool(json, "invert", false);
+    json_writer_end(json);
+    fallback_open(json, NULL, "ByteLevel");
+    json_writer_bool(json, "add_prefix_space", false);
+    json_writer_bool(json, "trim_offsets", true);
+    json_writer_bool(json, "use_regex", false);
+    json_writer_end(json);
+    json_writer_end(json);
+    json_writer_end(json);
 }
 
-void fallback_add_token(struct buffer *out, const char *content, size_t length, bool lstrip,
+void fallback_add_token(struct json_writer *json, const char *content, size_t length, bool lstrip,
                         bool special)
 {
-    bool is_first = out->size && out->data[out->size - 1] == '[';
-
-    buffer_format(out, "%s{\"id\":0,\"content\":", is_first ? "" : ",");
-    json_add_bytes(out, content, length);
-    buffer_format(out, ",\"single_word\":false,\"lstrip\":%s,\"rstrip\":false,"
-                  "\"normalized\":false,\"special\":%s}",
-                  fallback_flag(lstrip, false), fallback_flag(special, false));
+    json_writer_object(json, NULL);
+    json_writer_size(json, "id", 0);
+    json_writer_bytes(json, "content", content, length);
+    json_writer_bool(json, "single_word", false);
+    json_writer_bool(json, "lstrip", lstrip);
+    json_writer_bool(json, "rstrip", false);
+    json_writer_bool(json, "normalized", false);
+    json_writer_bool(json, "special", special);
+    json_writer_end(json);
 }

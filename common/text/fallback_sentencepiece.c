@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/base64.h"
-#include "base/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "base/wire.h"
@@ -122,22 +121,62 @@ static int read_proto(struct proto *proto, const struct fallback_source *source,
 }
 
 /* CONTROL pieces are special added tokens, USER_DEFINED ones are not special. */
-static void add_added_tokens(struct buffer *out, const struct proto *proto,
+static void add_added_tokens(struct json_writer *json, const struct proto *proto,
                              const char *const *special)
 {
-    buffer_add_text(out, ",\"added_tokens\":[");
+    json_writer_array(json, "added_tokens");
     for (size_t i = 0; i < proto->n_pieces; i++) {
         const struct piece_entry *piece = &proto->pieces[i];
 
         if (piece->type == PIECE_CONTROL || piece->type == PIECE_USER_DEFINED)
-            fallback_add_token(out, piece->text, piece->length, false,
+            fallback_add_token(json, piece->text, piece->length, false,
                                piece->type == PIECE_CONTROL);
     }
     for (size_t i = 0; special && special[i]; i++)
-        fallback_add_token(out, special[i], strlen(special[i]), strcmp(special[i], "<mask>") == 0,
+        fallback_add_token(json, special[i], strlen(special[i]), strcmp(special[i], "<mask>") == 0,
                            true);
-    buffer_add_char(out, ']');
+    json_writer_end(json);
 }
+
+/* `kind`: "String" or "Regex". */
+static void add_pattern(struct json_writer *json, const char *kind, const char *pattern)
+{
+    json_writer_object(json, "pattern");
+    json_writer_string(json, kind, pattern);
+    json_writer_end(json);
+}
+
+static void add_replace(struct json_writer *json, const char *key, const char *kind,
+                        const char *pattern, const char *content)
+{
+    fallback_open(json, key, "Replace");
+    add_pattern(json, kind, pattern);
+    json_writer_string(json, "content", content);
+    json_writer_end(json);
+}
+
+static void add_metaspace(struct json_writer *json, const char *key, const char *prepend_scheme,
+                          bool split)
+{
+    fallback_open(json, key, "Metaspace");
+    json_writer_string(json, "replacement", LOWER_ONE);
+    json_writer_string(json, "prepend_scheme", prepend_scheme);
+    json_writer_bool(json, "split", split);
+    json_writer_end(json);
+}
+
+static void add_charsmap(struct json_writer *json, const struct proto *proto)
+{
+    struct buffer text = {0};
+
+    base64_encode(proto->charsmap.bytes, proto->charsmap.size, &text);
+    fallback_open(json, NULL, "Precompiled");
+    json_writer_string(json, "precompiled_charsmap", text.data);
+    json_writer_end(json);
+    buffer_release(&text);
+}
+
+/* ---- BPE ---- */
 
 /* BPE with merges derived from the scores. */
 static struct subword *make_scored_bpe(const struct tokenizer_fallback *fallback,
@@ -174,37 +213,72 @@ static struct subword *make_scored_bpe(const struct tokenizer_fallback *fallback
     return subword;
 }
 
+static void add_gemma_splits(struct json_writer *json)
+{
+    add_replace(json, "normalizer", "String", " ", LOWER_ONE);
+    fallback_open(json, "pre_tokenizer", "Split");
+    add_pattern(json, "String", " ");
+    json_writer_string(json, "behavior", "MergedWithPrevious");
+    json_writer_bool(json, "invert", false);
+    json_writer_end(json);
+}
+
+static void add_llama_normalizer(struct json_writer *json)
+{
+    fallback_open(json, "normalizer", "Sequence");
+    json_writer_array(json, "normalizers");
+    fallback_open(json, NULL, "Prepend");
+    json_writer_string(json, "prepend", LOWER_ONE);
+    json_writer_end(json);
+    add_replace(json, NULL, "String", " ", LOWER_ONE);
+    json_writer_end(json);
+    json_writer_end(json);
+}
+
+/* What has been put in front of the text is taken away where it `strips`. */
+static void add_bpe_decoder(struct json_writer *json, bool strips)
+{
+    fallback_open(json, "decoder", "Sequence");
+    json_writer_array(json, "decoders");
+    add_replace(json, NULL, "String", LOWER_ONE, " ");
+    fallback_add_plain(json, NULL, "ByteFallback");
+    fallback_add_plain(json, NULL, "Fuse");
+    if (strips) {
+        fallback_open(json, NULL, "Strip");
+        json_writer_string(json, "content", " ");
+        json_writer_size(json, "start", 1);
+        json_writer_size(json, "stop", 0);
+        json_writer_end(json);
+    }
+    json_writer_end(json);
+    json_writer_end(json);
+}
+
 static int make_llama(struct tokenizer_fallback *fallback, const struct fallback_source *source,
                       const struct proto *proto, struct error *err)
 {
     static const char *const specials[] = {"<unk>", "<s>", "</s>", NULL};
-    struct buffer *out = &fallback->json;
+    struct json_writer json = {.out = &fallback->json};
     bool is_gemma = tokenizer_config_is(source->config, gemma_classes);
 
     fallback->subword = make_scored_bpe(fallback, proto, err);
     if (!fallback->subword)
         return -1;
     fallback->specials = is_gemma || fallback->is_guess ? NULL : specials;
+    json_writer_object(&json, NULL);
     if (is_gemma)
-        buffer_add_text(out, "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
-                        "\"content\":\"" LOWER_ONE "\"},\"pre_tokenizer\":{\"type\":\"Split\","
-                        "\"pattern\":{\"String\":\" \"},\"behavior\":\"MergedWithPrevious\","
-                        "\"invert\":false}");
+        add_gemma_splits(&json);
     else if (source->config->legacy == 0)
-        buffer_add_text(out, "{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"" LOWER_ONE
-                        "\",\"prepend_scheme\":\"first\",\"split\":false}");
+        add_metaspace(&json, "pre_tokenizer", "first", false);
     else
-        buffer_add_text(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":"
-                        "\"Prepend\",\"prepend\":\"" LOWER_ONE "\"},{\"type\":\"Replace\","
-                        "\"pattern\":{\"String\":\" \"},\"content\":\"" LOWER_ONE "\"}]}");
-    buffer_format(out, ",\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\","
-                  "\"pattern\":{\"String\":\"" LOWER_ONE "\"},\"content\":\" \"},{\"type\":"
-                  "\"ByteFallback\"},{\"type\":\"Fuse\"}%s]}",
-                  is_gemma ? "" : ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}");
-    add_added_tokens(out, proto, NULL);
-    buffer_add_char(out, '}');
+        add_llama_normalizer(&json);
+    add_bpe_decoder(&json, !is_gemma);
+    add_added_tokens(&json, proto, NULL);
+    json_writer_end(&json);
     return 0;
 }
+
+/* ---- Unigram ---- */
 
 /* fairseq's order: four tokens of its own, then the pieces from the fourth on, then <mask>. */
 static int add_xlmr_pieces(struct unigram_pieces *pieces, const struct proto *proto,
@@ -240,20 +314,21 @@ static int add_plain_pieces(struct unigram_pieces *pieces, const struct proto *p
     return 0;
 }
 
-static void add_unigram_components(struct buffer *out, const struct proto *proto)
+static void add_unigram_components(struct json_writer *json, const struct proto *proto)
 {
-    buffer_add_text(out, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[");
-    if (proto->charsmap.size) {
-        buffer_add_text(out, "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"");
-        base64_encode(proto->charsmap.bytes, proto->charsmap.size, out);
-        buffer_add_text(out, "\"},");
-    }
-    buffer_add_text(out, "{\"type\":\"Strip\",\"strip_left\":false,\"strip_right\":true},"
-                    "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" {2,}\"},\"content\":\"" LOWER_ONE
-                    "\"}]},\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"" LOWER_ONE
-                    "\",\"prepend_scheme\":\"always\",\"split\":true},\"decoder\":{\"type\":"
-                    "\"Metaspace\",\"replacement\":\"" LOWER_ONE "\",\"prepend_scheme\":\"always\","
-                    "\"split\":true}");
+    fallback_open(json, "normalizer", "Sequence");
+    json_writer_array(json, "normalizers");
+    if (proto->charsmap.size)
+        add_charsmap(json, proto);
+    fallback_open(json, NULL, "Strip");
+    json_writer_bool(json, "strip_left", false);
+    json_writer_bool(json, "strip_right", true);
+    json_writer_end(json);
+    add_replace(json, NULL, "Regex", " {2,}", LOWER_ONE);
+    json_writer_end(json);
+    json_writer_end(json);
+    add_metaspace(json, "pre_tokenizer", "always", true);
+    add_metaspace(json, "decoder", "always", true);
 }
 
 static int make_unigram(struct tokenizer_fallback *fallback, const struct fallback_source *source,
@@ -264,7 +339,7 @@ static int make_unigram(struct tokenizer_fallback *fallback, const struct fallba
     bool is_t5 = tokenizer_config_is(source->config, t5_classes);
     struct unigram_settings settings = {true, is_xlmr ? 3 : proto->unk_id, false};
     struct unigram_pieces pieces = {0};
-    struct buffer *out = &fallback->json;
+    struct json_writer json = {.out = &fallback->json};
     int rc = 0;
 
     if (is_xlmr ? add_xlmr_pieces(&pieces, proto, err)
@@ -281,15 +356,16 @@ static int make_unigram(struct tokenizer_fallback *fallback, const struct fallba
     if (!fallback->subword)
         return -1;
     fallback->specials = is_t5 || fallback->is_guess ? NULL : specials;
-    add_unigram_components(out, proto);
-    add_added_tokens(out, proto, is_xlmr ? xlmr_specials : NULL);
+    json_writer_object(&json, NULL);
+    add_unigram_components(&json, proto);
+    add_added_tokens(&json, proto, is_xlmr ? xlmr_specials : NULL);
     if (fallback->map_only)
         ; /* no text will need a template */
     else if (is_xlmr)
-        rc = fallback_add_template(out, fallback->subword, "<s>", "</s>", true, 0, err);
+        rc = fallback_add_template(&json, fallback->subword, "<s>", "</s>", true, 0, err);
     else if (is_t5)
-        rc = fallback_add_template(out, fallback->subword, NULL, "</s>", false, 0, err);
-    buffer_add_char(out, '}');
+        rc = fallback_add_template(&json, fallback->subword, NULL, "</s>", false, 0, err);
+    json_writer_end(&json);
     return rc;
 }
 

@@ -8,7 +8,7 @@
 
 /* ids 0 … n_special-1 are special tokens: named ones, then <SPECIAL_i>. */
 static int add_tekken_specials(struct token_table *tokens, const cJSON *json, size_t n_special,
-                               struct buffer *out, struct error *err)
+                               struct json_writer *out, struct error *err)
 {
     static const char *const usual[] = {"<unk>", "<s>", "</s>"};
     const cJSON *list = json_find(json, "special_tokens");
@@ -70,6 +70,7 @@ int fallback_tekken(struct tokenizer_fallback *fallback, struct fallback_source 
     const char *pattern = json_find_string(config, "pattern");
     struct token_table tokens = {0};
     struct bpe_merges merges = {0};
+    struct json_writer out = {.out = &fallback->json};
     size_t n_all, n_special;
     int rc = -1;
 
@@ -82,15 +83,19 @@ int fallback_tekken(struct tokenizer_fallback *fallback, struct fallback_source 
     if (need_number(config, "default_vocab_size", 10000000, &n_all, err) ||
         need_number(config, "default_num_special_tokens", 100000, &n_special, err))
         goto done;
-    fallback_add_split(&fallback->json, pattern);
+    json_writer_object(&out, NULL);
+    fallback_add_split(&out, pattern);
+    fallback_add_plain(&out, "decoder", "ByteLevel");
+    json_writer_array(&out, "added_tokens");
     /* The special tokens come last: they are no parts to merge from. */
     if (read_tekken(&tokens, json, n_all > n_special ? n_all - n_special : 0, n_special, err))
         goto done;
     if (!fallback->map_only)
         bpe_merges_derive(&merges, &tokens, NULL);
-    if (add_tekken_specials(&tokens, json, n_special, &fallback->json, err))
+    if (add_tekken_specials(&tokens, json, n_special, &out, err))
         goto done;
-    buffer_add_text(&fallback->json, "]}");
+    json_writer_end(&out);
+    json_writer_end(&out);
     fallback->subword = fallback_make_bpe(fallback, &tokens, &merges, &settings, err);
     tokens = (struct token_table){0};
     rc = fallback->subword ? 0 : -1;

@@ -36,7 +36,7 @@ static int read_ranks(struct token_table *tokens, const struct fallback_source *
 }
 
 /* The 256 special tokens of Llama 3, in the order of their ids. */
-static void add_llama3_specials(struct buffer *out)
+static void add_llama3_specials(struct json_writer *json)
 {
     static const char *const first[] = {
         "<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>",
@@ -52,7 +52,7 @@ static void add_llama3_specials(struct buffer *out)
             snprintf(name, sizeof name, "%s", first[i]);
         else
             snprintf(name, sizeof name, "<|reserved_special_token_%zu|>", i - 5);
-        fallback_add_token(out, name, strlen(name), false, true);
+        fallback_add_token(json, name, strlen(name), false, true);
     }
 }
 
@@ -65,6 +65,7 @@ int fallback_tiktoken(struct tokenizer_fallback *fallback, struct fallback_sourc
     static const struct bpe_settings settings = {.ignore_merges = true};
     struct token_table tokens = {0};
     struct bpe_merges merges = {0};
+    struct json_writer json = {.out = &fallback->json};
 
     if (read_ranks(&tokens, source, err)) {
         token_table_release(&tokens);
@@ -76,8 +77,12 @@ int fallback_tiktoken(struct tokenizer_fallback *fallback, struct fallback_sourc
     bpe_merges_release(&merges);
     if (!fallback->subword)
         return -1;
-    fallback_add_split(&fallback->json, pattern);
-    add_llama3_specials(&fallback->json);
-    buffer_add_text(&fallback->json, "]}");
+    json_writer_object(&json, NULL);
+    fallback_add_split(&json, pattern);
+    fallback_add_plain(&json, "decoder", "ByteLevel");
+    json_writer_array(&json, "added_tokens");
+    add_llama3_specials(&json);
+    json_writer_end(&json);
+    json_writer_end(&json);
     return 0;
 }

@@ -39,6 +39,22 @@ static int read_merges(struct bpe_merges *merges, const struct token_table *toke
     return rc;
 }
 
+static void add_qwen_splits(struct json_writer *json)
+{
+    fallback_add_plain(json, "normalizer", "NFC");
+    fallback_add_split(json, "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|"
+                       "\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+");
+}
+
+static void add_gpt2_splits(struct json_writer *json, const struct tokenizer_config *config)
+{
+    fallback_open(json, "pre_tokenizer", "ByteLevel");
+    json_writer_bool(json, "add_prefix_space", fallback_flag(config->add_prefix_space, false));
+    json_writer_bool(json, "trim_offsets", true);
+    json_writer_bool(json, "use_regex", true);
+    json_writer_end(json);
+}
+
 int fallback_vocab_json(struct tokenizer_fallback *fallback, struct fallback_source *source,
                         struct error *err)
 {
@@ -49,7 +65,7 @@ int fallback_vocab_json(struct tokenizer_fallback *fallback, struct fallback_sou
     struct bpe_settings settings = {{NULL, 0}, {NULL, 0}, {NULL, 0}, false, false, false};
     struct token_table tokens = {0};
     struct bpe_merges merges = {0};
-    struct buffer *out = &fallback->json;
+    struct json_writer json = {.out = &fallback->json};
     int rc = -1;
 
     if (fallback_check_class(fallback, source, known, 3, err))
@@ -63,23 +79,16 @@ int fallback_vocab_json(struct tokenizer_fallback *fallback, struct fallback_sou
     if (!fallback->subword)
         goto done;
     fallback->specials = is_roberta || fallback->is_guess ? NULL : specials;
-    buffer_add_text(out, "{\"decoder\":{\"type\":\"ByteLevel\"}");
+    json_writer_object(&json, NULL);
+    fallback_add_plain(&json, "decoder", "ByteLevel");
     if (is_qwen)
-        buffer_add_text(out, ",\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":"
-                        "\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"
-                        "\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|"
-                        "\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|"
-                        "\\\\s+(?!\\\\S)|\\\\s+\"},\"behavior\":\"Isolated\",\"invert\":false},"
-                        "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,"
-                        "\"use_regex\":false}]}");
+        add_qwen_splits(&json);
     else
-        buffer_format(out, ",\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":%s,"
-                      "\"trim_offsets\":true,\"use_regex\":true}",
-                      fallback_flag(source->config->add_prefix_space, false));
+        add_gpt2_splits(&json, source->config);
     rc = is_roberta && !fallback->map_only
-             ? fallback_add_template(out, fallback->subword, "<s>", "</s>", true, 0, err)
+             ? fallback_add_template(&json, fallback->subword, "<s>", "</s>", true, 0, err)
              : 0;
-    buffer_add_char(out, '}');
+    json_writer_end(&json);
 done:
     bpe_merges_release(&merges);
     return rc;

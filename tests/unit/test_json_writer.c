@@ -68,6 +68,50 @@ static void escapes_keys_and_strings(void)
     buffer_release(&out);
 }
 
+static void write_styled(struct json_writer json)
+{
+    json_writer_object(&json, NULL);
+    json_writer_size(&json, "a", 1);
+    json_writer_array(&json, "b");
+    json_writer_object(&json, NULL);
+    json_writer_size(&json, "c", 2);
+    json_writer_size(&json, "d", 3);
+    json_writer_end(&json);
+    json_writer_size(&json, NULL, 4);
+    json_writer_end(&json);
+    json_writer_array(&json, "e");
+    json_writer_end(&json);
+    json_writer_end(&json);
+}
+
+/* As json.dumps has it, and with indent=2. */
+static void writes_in_the_styles_of_python(void)
+{
+    struct buffer out = {0};
+
+    write_styled((struct json_writer){.out = &out, .is_spaced = true});
+    CHECK(strcmp(out.data, "{\"a\": 1, \"b\": [{\"c\": 2, \"d\": 3}, 4], \"e\": []}") == 0);
+    buffer_clear(&out);
+    write_styled((struct json_writer){.out = &out, .is_spaced = true, .n_indented = 3});
+    CHECK(strcmp(out.data, "{\n  \"a\": 1,\n  \"b\": [\n    {\n      \"c\": 2,\n"
+                           "      \"d\": 3\n    },\n    4\n  ],\n  \"e\": []\n}") == 0);
+    buffer_release(&out);
+}
+
+static void deeper_levels_stay_on_one_line(void)
+{
+    struct buffer out = {0};
+
+    write_styled((struct json_writer){.out = &out, .is_spaced = true, .n_indented = 1});
+    CHECK(strcmp(out.data, "{\n  \"a\": 1,\n  \"b\": [{\"c\": 2, \"d\": 3}, 4],\n"
+                           "  \"e\": []\n}") == 0);
+    buffer_clear(&out);
+    write_styled((struct json_writer){.out = &out, .n_indented = 2});
+    CHECK(strcmp(out.data, "{\n  \"a\":1,\n  \"b\":[\n    {\"c\":2,\"d\":3},\n    4\n  ],\n"
+                           "  \"e\":[]\n}") == 0);
+    buffer_release(&out);
+}
+
 static void adds_to_what_is_there(void)
 {
     struct buffer out = {0};
@@ -100,5 +144,6 @@ static void goes_as_deep_as_a_document_may(void)
 }
 
 TESTS(TEST(puts_commas_between_values_and_nowhere_else), TEST(writes_each_kind_of_value),
-      TEST(escapes_keys_and_strings), TEST(adds_to_what_is_there),
+      TEST(escapes_keys_and_strings), TEST(writes_in_the_styles_of_python),
+      TEST(deeper_levels_stay_on_one_line), TEST(adds_to_what_is_there),
       TEST(goes_as_deep_as_a_document_may))

@@ -320,13 +320,36 @@ static void what_is_made_is_read_back(void)
         sentence_folder_release(&sentence);
         CHECK(scratch_holds("made/sentence_bert_config.json",
                             "{\n  \"max_seq_length\": 512,\n  \"do_lower_case\": false\n}\n"));
-        {
-            char *text = scratch_read("made/1_Pooling/config.json", NULL);
-
-            CHECK(text && strstr(text, "\"word_embedding_dimension\": 384,"));
-            free(text);
-        }
+        CHECK(scratch_holds("made/1_Pooling/config.json",
+                            p == 0 ? "{\n  \"word_embedding_dimension\": 384,\n"
+                                     "  \"pooling_mode_cls_token\": true,\n"
+                                     "  \"pooling_mode_mean_tokens\": false,\n"
+                                     "  \"pooling_mode_max_tokens\": false,\n"
+                                     "  \"pooling_mode_mean_sqrt_len_tokens\": false\n}\n"
+                                   : "{\n  \"word_embedding_dimension\": 384,\n"
+                                     "  \"pooling_mode_cls_token\": false,\n"
+                                     "  \"pooling_mode_mean_tokens\": true,\n"
+                                     "  \"pooling_mode_max_tokens\": false,\n"
+                                     "  \"pooling_mode_mean_sqrt_len_tokens\": false\n}\n"));
+        CHECK(scratch_holds("made/modules.json",
+                            "[\n  {\"idx\": 0, \"name\": \"0\", \"path\": \"\", \"type\": "
+                            "\"sentence_transformers.models.Transformer\"},\n"
+                            "  {\"idx\": 1, \"name\": \"1\", \"path\": \"1_Pooling\", \"type\": "
+                            "\"sentence_transformers.models.Pooling\"},\n"
+                            "  {\"idx\": 2, \"name\": \"2\", \"path\": \"2_Normalize\", \"type\": "
+                            "\"sentence_transformers.models.Normalize\"}\n]\n"));
     }
+}
+
+static void a_later_mode_is_named_where_it_is_meant(void)
+{
+    struct sentence_file files[SENTENCE_FILES];
+    struct error err = {0};
+
+    CHECK(make("{\"hidden_size\":8}", "", "lasttoken", files, &err) == 0);
+    CHECK_CONTAINS(files[1].text, "_sqrt_len_tokens\": false,\n"
+                                  "  \"pooling_mode_lasttoken\": true\n}");
+    free_files(files);
 }
 
 static void positions_of_roberta_begin_behind_the_padding(void)
@@ -453,7 +476,8 @@ TESTS(TEST(modules_are_known_by_the_last_part_of_their_type),
       TEST(limits_come_from_the_wrapper_or_else_from_the_tokenizer),
       TEST(settings_lie_beside_the_transformer), TEST(prompts_are_found_by_name),
       TEST(malformed_settings_are_refused), TEST(dense_modules_say_what_they_compute),
-      TEST(what_is_made_is_read_back), TEST(positions_of_roberta_begin_behind_the_padding),
+      TEST(what_is_made_is_read_back), TEST(a_later_mode_is_named_where_it_is_meant),
+      TEST(positions_of_roberta_begin_behind_the_padding),
       TEST(the_list_names_the_folder_of_the_transformer), TEST(without_a_width_nothing_is_made),
       TEST(other_ways_to_run_a_transformer_are_refused),
       TEST(what_is_not_obeyed_is_noted),
