@@ -1,0 +1,5 @@
+/* ggml_blocks_avx2.c - ggml_blocks_body.h for processors with AVX2. */
+#if defined(__x86_64__)
+#define LANES 8
+#include "tensor/ggml_blocks_body.h"
+#endif
