@@ -13,6 +13,8 @@
 #include "base/memory.h"
 #include "base/model_files.h"
 #include "format/checkpoint_reader.h"
+#include "format/gguf_blocks.h"
+#include "format/gguf_parts.h"
 #include "format/ranks.h"
 #include "tensor/tensor_source.h"
 
@@ -24,6 +26,7 @@ static const struct {
     {".bin", &torchbin_reader},
     {".pt", &torchbin_reader},
     {".pth", &torchbin_reader},
+    {".gguf", &gguf_reader},
 };
 
 static const size_t index_bytes_max = 100 * 1000 * 1000;
@@ -278,12 +281,15 @@ static int read_file(struct checkpoint *checkpoint, size_t index, struct error *
     if (n >= sizeof pointer - 1 && memcmp(head, pointer, sizeof pointer - 1) == 0)
         return error_set(err, ERROR_FORMAT, "'%s': a Git LFS pointer, not the weights; fetch them "
                          "with 'git lfs pull'", file->path);
-    if (n >= 4 && memcmp(head, "GGUF", 4) == 0)
-        return error_set(err, ERROR_UNSUPPORTED, "'%s': GGUF files are not supported yet",
-                         file->path);
+    if (gguf_reader.matches(head, n) && reader != &gguf_reader) {
+        if (reader || checkpoint->n_files > 1)
+            return error_set(err, ERROR_FORMAT, "'%s': a GGUF file under the name of another "
+                             "format; call it .gguf", file->path);
+        reader = &gguf_reader; /* ollama names its files by their digests */
+    }
     if (!reader)
         return error_set(err, ERROR_UNSUPPORTED, "'%s': not a weights file that can be read "
-                         "(.safetensors, .bin, .pt, .pth)", file->path);
+                         "(.safetensors, .bin, .pt, .pth, .gguf)", file->path);
     if (reader->matches && !reader->matches(head, n))
         return error_set(err, ERROR_FORMAT, "'%s': not a %s file", file->path, reader->name);
     if (reader->read(checkpoint, index, err))
@@ -300,7 +306,7 @@ static int check_shard_name(struct json_text name, struct error *err)
         strcmp(name.bytes, ".") == 0 || strcmp(name.bytes, "..") == 0)
         return error_set(err, ERROR_FORMAT, "shard '" ERROR_NAME "' is not a plain file name",
                          name.bytes);
-    if (!find_reader(name.bytes))
+    if (!find_reader(name.bytes) || find_reader(name.bytes) == &gguf_reader)
         return error_set(err, ERROR_FORMAT, "shard '" ERROR_NAME "' is not a weights file",
                          name.bytes);
     return 0;
@@ -463,6 +469,37 @@ static int add_numbered_files(struct checkpoint *checkpoint, const struct folder
     return 0;
 }
 
+/* The parts of a split GGUF model, in the order of their numbers; `path` is one of them. */
+static int add_parts(struct checkpoint *checkpoint, const struct folder *folder, const char *path,
+                     struct error *err)
+{
+    unsigned number, n_parts;
+
+    if (!gguf_parts_name(path, &number, &n_parts))
+        return add_file(checkpoint, folder, path, err);
+    if (number == 0 || number > n_parts)
+        return error_set(err, ERROR_FORMAT, "'%s/%s': its name says part %u of %u", folder->path,
+                         path, number, n_parts);
+    for (unsigned i = 1; i <= n_parts; i++) {
+        char *part = gguf_parts_path(path, i);
+        int rc = folder_look(folder, part) == FOLDER_ABSENT
+                     ? error_set(err, ERROR_FORMAT, "'%s/%s' is missing, one of %u parts; is the "
+                                 "download complete?", folder->path, part, n_parts)
+                     : add_file(checkpoint, folder, part, err);
+
+        free(part);
+        if (rc)
+            return -1;
+    }
+    return 0;
+}
+
+static int finish_gguf(struct checkpoint *checkpoint, struct error *err)
+{
+    return gguf_parts_finish(checkpoint, err) || gguf_blocks_apply_scales(checkpoint, err) ? -1
+                                                                                           : 0;
+}
+
 static int check_mapped(const struct checkpoint *checkpoint, struct error *err)
 {
     const struct hash_map *map = &checkpoint->weight_map;
@@ -486,7 +523,7 @@ static int open_all(struct checkpoint *checkpoint, const struct folder *folder,
         checkpoint->index = arena_copy(&checkpoint->arena, path, strlen(path));
     if (kind->is_index      ? open_index(checkpoint, folder, directory, path, err)
         : kind->is_numbered ? add_numbered_files(checkpoint, folder, path, err)
-                            : add_file(checkpoint, folder, path, err))
+                            : add_parts(checkpoint, folder, path, err))
         return -1;
     for (size_t i = 0; i < checkpoint->n_files; i++)
         if (read_file(checkpoint, i, err))
@@ -497,6 +534,8 @@ static int open_all(struct checkpoint *checkpoint, const struct folder *folder,
         return error_context(err, "'%s'", folder->path);
     if (checkpoint->n_tensors == 0)
         return error_set(err, ERROR_FORMAT, "'%s/%s': no tensors in it", folder->path, path);
+    if (checkpoint->gguf && finish_gguf(checkpoint, err))
+        return error_context(err, "'%s/%s'", folder->path, path);
     if (checkpoint->n_unmapped)
         notices_add(notices, "'%s/%s': %zu tensors in the shards that the index does not name are "
                     "left out", folder->path, path, checkpoint->n_unmapped);

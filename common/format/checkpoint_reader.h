@@ -14,7 +14,7 @@ struct checkpoint_reader {
     int (*read)(struct checkpoint *checkpoint, size_t file, struct error *err);
 };
 
-extern const struct checkpoint_reader safetensors_reader, torchbin_reader;
+extern const struct checkpoint_reader safetensors_reader, torchbin_reader, gguf_reader;
 
 /* The file, which the checkpoint owns from here, called `name`; for the tensors to come. */
 void checkpoint_add_file(struct checkpoint *checkpoint, struct file *file, const char *name);

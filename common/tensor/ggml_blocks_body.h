@@ -710,12 +710,11 @@ struct block_nvfp4 {
     uint8_t quants[32];
 };
 
-/* Half of an E4M3 without its sign; its NaN counts as 0. */
+/* Half of an E4M3 whose sign does not count. Its NaN is 0 without the sign, and 480 with it: only of
+ * the one ggml takes notice. */
 INLINE float half_e4m3(uint8_t bits)
 {
-    uint32_t size = bits & 0x7F;
-
-    return size == 0x7F ? 0 : float_of_bits(size << 20) * 0x1p119f;
+    return bits == 0x7F ? 0 : float_of_bits((uint32_t)(bits & 0x7F) << 20) * 0x1p119f;
 }
 
 TARGET static void decode_nvfp4(const void *blocks, size_t n_blocks, float *out)

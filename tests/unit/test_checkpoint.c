@@ -197,7 +197,7 @@ static void other_files_are_refused_by_name_and_content(void)
     check_refused("other", "model.onnx", ERROR_UNSUPPORTED, "model.onnx");
     check_refused("other", "notes", ERROR_UNSUPPORTED, "notes");
     check_refused("other", "model.gguf", ERROR_UNSUPPORTED, "GGUF");
-    check_refused("other", "gguf.safetensors", ERROR_UNSUPPORTED, "GGUF");
+    check_refused("other", "gguf.safetensors", ERROR_FORMAT, "call it .gguf");
     check_refused("other", "lfs.safetensors", ERROR_FORMAT, "git lfs pull");
     check_refused("other", "html.bin", ERROR_FORMAT, "html.bin");
     check_refused("other", "absent.safetensors", ERROR_FORMAT, "no such file");
