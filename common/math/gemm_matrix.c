@@ -13,6 +13,9 @@ const struct matrix_format *matrix_format_find(const char *name)
     for (size_t i = 0; i < N_FORMATS; i++)
         if (strcmp(formats[i]->name, name) == 0)
             return formats[i];
+    for (size_t i = 0; i < N_GGML_BLOCKS; i++)
+        if (strcmp(matrix_ggml[i].name, name) == 0)
+            return &matrix_ggml[i];
     return NULL;
 }
 

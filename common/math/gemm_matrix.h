@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "tensor/dtype.h"
+#include "tensor/ggml_blocks.h"
 
 struct matrix_format;
 
@@ -51,6 +52,10 @@ struct matrix_format {
 extern const struct matrix_format matrix_f32, matrix_f16, matrix_bf16;
 extern const struct matrix_format matrix_f32_transposed, matrix_f16_transposed,
     matrix_bf16_transposed;
+/* ggml's blocks, in the order of ggml_format: [n_out, n_in] in whole blocks. `index`: NULL, or for
+ * each output the row (uint32_t) where its weights lie; `scales`: NULL, or one float that multiplies
+ * all of them. */
+extern const struct matrix_format matrix_ggml[N_GGML_BLOCKS];
 
 /* The format of that name, and the one of plain numbers; NULL where there is none. */
 const struct matrix_format *matrix_format_find(const char *name);

@@ -210,5 +210,44 @@ static void a_new_format_has_rows_and_parts(void)
     }
 }
 
-TESTS(TEST(plain_formats_are_found), TEST(parts_of_plain_matrices_are_widened),
+/* ---- blocks of ggml ---- */
+
+/* Outputs 2 and 3 of four rows of three blocks; 5 items of the first block are left out, 7 of the
+ * last. With an index, rows are taken from where it says. */
+static void blocks_of_ggml_are_widened(void)
+{
+    static const uint32_t index[] = {0, 0, 3, 1};
+    static const float scale = 0.3f;
+    unsigned char blocks[4 * 3 * GGML_BLOCK_BYTES_MAX];
+    float rows[4 * 3 * GGML_BLOCK_ITEMS_MAX], block[2 * 3 * GGML_BLOCK_ITEMS_MAX];
+    struct random random;
+
+    random_init(&random, 1);
+    for (size_t i = 0; i < sizeof blocks; i++)
+        blocks[i] = (unsigned char)random_below(&random, 64); /* no infinities */
+    for (size_t k = 0; k < 4 * N_GGML_BLOCKS; k++) {
+        enum ggml_format format = (enum ggml_format)(k / 4);
+        const struct ggml_type *type = ggml_type(format);
+        size_t n_in = 3 * type->block_items, n = n_in - 12;
+        const uint32_t *rows_of = k % 2 ? index : NULL;
+        const float *factor = k % 4 > 1 ? &scale : NULL;
+        struct gemm_matrix w = {.format = matrix_format_find(type->name), .data = blocks,
+                                .scales = factor, .index = rows_of, .n_out = 4, .n_in = n_in,
+                                .stride = n_in};
+        struct gemm_matrix part = gemm_matrix_part(&w, 2, 2);
+
+        CHECK(w.format == &matrix_ggml[format]);
+        ggml_decode(format, blocks, 12, rows);
+        gemm_matrix_widen(&part, 0, 2, 5, n, block);
+        for (size_t i = 0; i < 2 * n; i++) {
+            size_t row = rows_of ? index[2 + i / n] : 2 + i / n;
+            float expected = rows[row * n_in + 5 + i % n] * (factor ? scale : 1);
+
+            CHECK(memcmp(&block[i], &expected, sizeof expected) == 0);
+        }
+        gemm_matrix_prefetch(&part);
+    }
+}
+
+TESTS(TEST(blocks_of_ggml_are_widened), TEST(plain_formats_are_found), TEST(parts_of_plain_matrices_are_widened),
       TEST(a_new_format_gives_the_products_of_its_floats), TEST(a_new_format_has_rows_and_parts))
