@@ -1,0 +1,639 @@
+/* recipe.c - read the documents of a recipe: a table of keys for every kind of map. */
+#include "recipe.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/nearest.h"
+#include "base/yaml.h"
+
+static const size_t recipe_bytes_max = 16 * 1000 * 1000;
+
+struct reader {
+    struct recipe *recipe;
+    struct arena *arena;
+    struct notices *notices;
+    struct error *err;
+};
+
+/* A key of a map that describes `target`. */
+struct key {
+    const char *name;
+    int (*read)(const struct reader *reader, const struct yaml_member *member, void *target);
+};
+
+/* ---- messages ---- */
+
+int recipe_fail(const struct recipe *recipe, size_t line, struct error *err, const char *fmt, ...)
+{
+    char text[sizeof err->text];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    return error_set(err, ERROR_FORMAT, "%s:%zu: %s", recipe->file, line, text);
+}
+
+static int wants(const struct reader *reader, const struct yaml_member *member, const char *what)
+{
+    return recipe_fail(reader->recipe, member->value->line, reader->err, "%s is %s, not %s",
+                       member->key, yaml_type_name(member->value), what);
+}
+
+/* ---- maps ---- */
+
+static int unknown_key(const struct reader *reader, const struct yaml_member *member,
+                       const struct key *keys, size_t n_keys, const char *what)
+{
+    struct nearest nearest = {.typed = member->key};
+
+    for (size_t i = 0; i < n_keys; i++)
+        nearest_consider(&nearest, keys[i].name);
+    if (strcmp(member->key, "experts") == 0 || strcmp(member->key, "gate_mode") == 0)
+        return recipe_fail(reader->recipe, member->line, reader->err, "'%s' is a key of a mixture "
+                           "of experts made of dense models, which is no merge", member->key);
+    return recipe_fail(reader->recipe, member->line, reader->err, "'" ERROR_NAME "' is no key of "
+                       "%s%s%s%s", member->key, what, nearest.word ? "; did you mean '" : "",
+                       nearest.word ? nearest.word : "", nearest.word ? "'?" : "");
+}
+
+static int read_map(const struct reader *reader, const struct yaml_node *map,
+                    const struct key *keys, size_t n_keys, const char *what, void *target)
+{
+    if (map->type != YAML_MAP)
+        return recipe_fail(reader->recipe, map->line, reader->err, "%s is %s, not a map", what,
+                           yaml_type_name(map));
+    for (size_t i = 0; i < map->n_items; i++) {
+        const struct yaml_member *member = &map->members[i];
+        size_t k = 0;
+
+        while (k < n_keys && strcmp(keys[k].name, member->key) != 0)
+            k++;
+        if (k == n_keys)
+            return unknown_key(reader, member, keys, n_keys, what);
+        if (member->is_repeated)
+            notices_add(reader->notices, "%s:%zu: '" ERROR_NAME "' is said twice: this one counts",
+                        reader->recipe->file, member->line, member->key);
+        if (member->value->type != YAML_NULL && keys[k].read &&
+            keys[k].read(reader, member, target))
+            return -1;
+    }
+    return 0;
+}
+
+#define READ_MAP(reader, map, keys, what, target) \
+    read_map(reader, map, keys, sizeof(keys) / sizeof *(keys), what, target)
+
+static const struct yaml_node *need_list(const struct reader *reader,
+                                         const struct yaml_member *member)
+{
+    if (member->value->type == YAML_LIST)
+        return member->value;
+    wants(reader, member, "a list");
+    return NULL;
+}
+
+static int read_text(const struct reader *reader, const struct yaml_member *member,
+                     const char **text)
+{
+    if (member->value->type != YAML_TEXT)
+        return wants(reader, member, "text");
+    *text = member->value->text;
+    return 0;
+}
+
+static int read_reference(const struct reader *reader, const struct yaml_node *node,
+                          struct recipe_reference *reference)
+{
+    return recipe_reference_read(reference, node, reader->recipe->file, reader->arena,
+                                 reader->err);
+}
+
+static int read_settings(const struct reader *reader, const struct yaml_member *member,
+                         struct recipe_settings *settings)
+{
+    return recipe_settings_read(settings, member->value, reader->recipe->file, reader->arena,
+                                reader->err);
+}
+
+/* ---- sources ---- */
+
+static int source_model(const struct reader *reader, const struct yaml_member *member, void *target)
+{
+    return read_reference(reader, member->value, &((struct recipe_source *)target)->model);
+}
+
+static int source_settings(const struct reader *reader, const struct yaml_member *member,
+                           void *target)
+{
+    return read_settings(reader, member, &((struct recipe_source *)target)->settings);
+}
+
+static bool is_layer(const struct yaml_node *node)
+{
+    double number;
+
+    return recipe_scalar(node, RECIPE_WHOLE, &number) && node->type != YAML_BOOL &&
+           number >= -1e9 && number <= 1e9;
+}
+
+static int source_range(const struct reader *reader, const struct yaml_member *member, void *target)
+{
+    struct recipe_source *source = target;
+    const struct yaml_node *range = member->value;
+    double first, end;
+
+    if (range->type != YAML_LIST || range->n_items != 2 || !is_layer(range->items[0]) ||
+        !is_layer(range->items[1]))
+        return wants(reader, member, "two layers: the first, and the one behind the last");
+    recipe_scalar(range->items[0], RECIPE_WHOLE, &first);
+    recipe_scalar(range->items[1], RECIPE_WHOLE, &end);
+    source->has_range = true;
+    source->first = (long)first;
+    source->end = (long)end;
+    if (source->first < 0 || source->end <= source->first)
+        return recipe_fail(reader->recipe, member->line, reader->err, "layer_range [%ld, %ld] holds "
+                           "no layers; it wants the first, from 0, and the one behind the last",
+                           source->first, source->end);
+    return 0;
+}
+
+static int read_source(const struct reader *reader, const struct yaml_node *node, bool has_range,
+                       struct recipe_source *source)
+{
+    static const struct key keys[] = {
+        {"model", source_model}, {"parameters", source_settings}, {"layer_range", source_range},
+    };
+    size_t n_keys = sizeof keys / sizeof *keys - !has_range;
+
+    source->line = node->line;
+    if (read_map(reader, node, keys, n_keys, has_range ? "a source of a slice"
+                                                       : "an entry of models", source))
+        return -1;
+    if (!source->model.path)
+        return recipe_fail(reader->recipe, node->line, reader->err, "an entry without 'model'");
+    if (has_range && !source->has_range)
+        return recipe_fail(reader->recipe, node->line, reader->err, "a source without "
+                           "'layer_range'");
+    return 0;
+}
+
+/* A model twice would be two inputs of which nobody knows which is meant by its settings. */
+static int check_once(const struct reader *reader, const struct recipe_slice *slice, size_t index)
+{
+    const struct recipe_reference *model = &slice->sources[index].model;
+
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(slice->sources[i].model.text, model->text) == 0)
+            return recipe_fail(reader->recipe, model->line, reader->err, "model '" ERROR_NAME "' "
+                               "stands twice in one list", model->text);
+    return 0;
+}
+
+static int read_sources(const struct reader *reader, const struct yaml_member *member,
+                        bool has_range, struct recipe_slice *slice)
+{
+    const struct yaml_node *list = need_list(reader, member);
+
+    if (!list)
+        return -1;
+    if (list->n_items == 0)
+        return recipe_fail(reader->recipe, list->line, reader->err, "%s is empty", member->key);
+    slice->sources = arena_alloc(reader->arena, list->n_items * sizeof *slice->sources);
+    for (size_t i = 0; i < list->n_items; i++) {
+        if (read_source(reader, list->items[i], has_range, &slice->sources[i]) ||
+            check_once(reader, slice, i))
+            return -1;
+        slice->n_sources++;
+    }
+    return 0;
+}
+
+/* ---- slices ---- */
+
+static int slice_sources(const struct reader *reader, const struct yaml_member *member,
+                         void *target)
+{
+    return read_sources(reader, member, true, target);
+}
+
+static int slice_base(const struct reader *reader, const struct yaml_member *member, void *target)
+{
+    return read_reference(reader, member->value, &((struct recipe_slice *)target)->base);
+}
+
+static int slice_settings(const struct reader *reader, const struct yaml_member *member,
+                          void *target)
+{
+    return read_settings(reader, member, &((struct recipe_slice *)target)->settings);
+}
+
+static int slice_residual(const struct reader *reader, const struct yaml_member *member,
+                          void *target)
+{
+    (void)target;
+    notices_add(reader->notices, "%s:%zu: residual_weight has no effect, here as in mergekit",
+                reader->recipe->file, member->line);
+    return 0;
+}
+
+static int check_lengths(const struct reader *reader, const struct recipe_slice *slice)
+{
+    long length = slice->sources[0].end - slice->sources[0].first;
+
+    for (size_t i = 1; i < slice->n_sources; i++)
+        if (slice->sources[i].end - slice->sources[i].first != length)
+            return recipe_fail(reader->recipe, slice->sources[i].line, reader->err, "%ld layers of "
+                               "'" ERROR_NAME "', but %ld of '" ERROR_NAME "' in the same slice",
+                               slice->sources[i].end - slice->sources[i].first,
+                               slice->sources[i].model.text, length, slice->sources[0].model.text);
+    return 0;
+}
+
+static int read_slice(const struct reader *reader, const struct yaml_node *node,
+                      struct recipe_slice *slice)
+{
+    static const struct key keys[] = {
+        {"sources", slice_sources}, {"base_model", slice_base}, {"parameters", slice_settings},
+        {"residual_weight", slice_residual},
+    };
+
+    slice->line = node->line;
+    if (READ_MAP(reader, node, keys, "a slice", slice))
+        return -1;
+    if (!slice->sources)
+        return recipe_fail(reader->recipe, node->line, reader->err, "a slice without 'sources'");
+    return check_lengths(reader, slice);
+}
+
+/* ---- modules ---- */
+
+static int module_models(const struct reader *reader, const struct yaml_member *member,
+                         void *target)
+{
+    struct recipe_module *module = target;
+
+    if (module->slices)
+        return recipe_fail(reader->recipe, member->line, reader->err, "both models and slices; one "
+                           "of them must go");
+    module->slices = arena_alloc(reader->arena, sizeof *module->slices);
+    module->slices->line = member->line;
+    module->n_slices = 1;
+    return read_sources(reader, member, false, module->slices);
+}
+
+static int module_slices(const struct reader *reader, const struct yaml_member *member,
+                         void *target)
+{
+    struct recipe_module *module = target;
+    const struct yaml_node *list = need_list(reader, member);
+
+    if (!list)
+        return -1;
+    if (module->slices)
+        return recipe_fail(reader->recipe, member->line, reader->err, "both models and slices; one "
+                           "of them must go");
+    if (list->n_items == 0)
+        return recipe_fail(reader->recipe, list->line, reader->err, "slices is empty");
+    module->slices = arena_alloc(reader->arena, list->n_items * sizeof *module->slices);
+    module->has_slices = true;
+    for (size_t i = 0; i < list->n_items; i++)
+        if (read_slice(reader, list->items[i], &module->slices[module->n_slices++]))
+            return -1;
+    return 0;
+}
+
+static int module_settings(const struct reader *reader, const struct yaml_member *member,
+                           void *target)
+{
+    return read_settings(reader, member, &((struct recipe_module *)target)->settings);
+}
+
+static struct recipe_module *add_module(const struct reader *reader, const char *name, size_t line)
+{
+    struct recipe *recipe = reader->recipe;
+    struct recipe_module *modules = arena_alloc(reader->arena,
+                                                (recipe->n_modules + 1) * sizeof *modules);
+
+    if (recipe->n_modules)
+        memcpy(modules, recipe->modules, recipe->n_modules * sizeof *modules);
+    recipe->modules = modules;
+    modules[recipe->n_modules] = (struct recipe_module){.name = name, .line = line};
+    return &modules[recipe->n_modules++];
+}
+
+static int read_module(const struct reader *reader, const struct yaml_member *member)
+{
+    static const struct key keys[] = {
+        {"models", module_models}, {"slices", module_slices}, {"parameters", module_settings},
+    };
+    struct recipe_module *module = add_module(reader, member->key, member->line);
+
+    if (READ_MAP(reader, member->value, keys, "a module", module))
+        return -1;
+    if (!module->slices)
+        return recipe_fail(reader->recipe, member->line, reader->err, "module '" ERROR_NAME "' has "
+                           "neither models nor slices", member->key);
+    return 0;
+}
+
+/* ---- tokenizer ---- */
+
+static int tokenizer_source(const struct reader *reader, const struct yaml_member *member,
+                            void *target)
+{
+    struct recipe_tokenizer *tokenizer = target;
+    const struct yaml_node *value = member->value;
+    bool is_text = value->type == YAML_TEXT;
+
+    tokenizer->is_union = is_text && strcmp(value->text, "union") == 0;
+    tokenizer->is_base = is_text && strcmp(value->text, "base") == 0;
+    return tokenizer->is_union || tokenizer->is_base
+               ? 0
+               : read_reference(reader, value, &tokenizer->model);
+}
+
+static int tokenizer_tokens(const struct reader *reader, const struct yaml_member *member,
+                            void *target)
+{
+    if (member->value->type != YAML_MAP)
+        return wants(reader, member, "a map of tokens");
+    if (member->value->n_items)
+        ((struct recipe_tokenizer *)target)->tokens_line = member->line;
+    return 0;
+}
+
+static int tokenizer_pad(const struct reader *reader, const struct yaml_member *member,
+                         void *target)
+{
+    struct recipe_tokenizer *tokenizer = target;
+    double *number = &tokenizer->pad_to_multiple_of;
+
+    if (!recipe_scalar(member->value, RECIPE_WHOLE, number) || *number < 1 || *number > 1e6)
+        return recipe_fail(reader->recipe, member->line, reader->err, "pad_to_multiple_of wants a "
+                           "whole number from 1 to 1000000");
+    tokenizer->pad_line = member->line;
+    return 0;
+}
+
+static int check_no_tokenizer(const struct reader *reader, size_t line)
+{
+    return reader->recipe->tokenizer.line
+               ? recipe_fail(reader->recipe, line, reader->err, "both tokenizer and "
+                             "tokenizer_source; one of them must go")
+               : 0;
+}
+
+static int read_tokenizer(const struct reader *reader, const struct yaml_member *member)
+{
+    static const struct key keys[] = {
+        {"source", tokenizer_source}, {"tokens", tokenizer_tokens},
+        {"pad_to_multiple_of", tokenizer_pad},
+    };
+    struct recipe_tokenizer *tokenizer = &reader->recipe->tokenizer;
+
+    if (check_no_tokenizer(reader, member->line))
+        return -1;
+    *tokenizer = (struct recipe_tokenizer){.line = member->line};
+    if (READ_MAP(reader, member->value, keys, "tokenizer", tokenizer))
+        return -1;
+    if (!tokenizer->is_base && !tokenizer->model.path)
+        tokenizer->is_union = true;
+    return 0;
+}
+
+/* ---- the recipe ---- */
+
+static int recipe_method(const struct reader *reader, const struct yaml_member *member,
+                         void *target)
+{
+    struct recipe *recipe = target;
+
+    recipe->method_line = member->line;
+    return read_text(reader, member, &recipe->method);
+}
+
+static int recipe_base(const struct reader *reader, const struct yaml_member *member, void *target)
+{
+    return read_reference(reader, member->value, &((struct recipe *)target)->base);
+}
+
+static int check_one_of(const struct reader *reader, const struct yaml_member *member)
+{
+    return reader->recipe->n_modules
+               ? recipe_fail(reader->recipe, member->line, reader->err, "'%s' stands beside another "
+                             "of models, slices and modules; only one of them can be there",
+                             member->key)
+               : 0;
+}
+
+static int recipe_models(const struct reader *reader, const struct yaml_member *member,
+                         void *target)
+{
+    (void)target;
+    return check_one_of(reader, member) ||
+                   module_models(reader, member, add_module(reader, NULL, member->line))
+               ? -1
+               : 0;
+}
+
+static int recipe_slices(const struct reader *reader, const struct yaml_member *member,
+                         void *target)
+{
+    (void)target;
+    return check_one_of(reader, member) ||
+                   module_slices(reader, member, add_module(reader, NULL, member->line))
+               ? -1
+               : 0;
+}
+
+static int recipe_modules(const struct reader *reader, const struct yaml_member *member,
+                          void *target)
+{
+    (void)target;
+    if (check_one_of(reader, member))
+        return -1;
+    if (member->value->type != YAML_MAP)
+        return wants(reader, member, "a map of modules");
+    for (size_t i = 0; i < member->value->n_items; i++)
+        if (read_module(reader, &member->value->members[i]))
+            return -1;
+    return 0;
+}
+
+static int recipe_parameters(const struct reader *reader, const struct yaml_member *member,
+                             void *target)
+{
+    return read_settings(reader, member, &((struct recipe *)target)->settings);
+}
+
+static int read_dtype(const struct reader *reader, const struct yaml_member *member,
+                      const char **dtype)
+{
+    static const char *const known[] = {"float64", "float32", "float16", "bfloat16"};
+    const char *name;
+
+    if (read_text(reader, member, dtype))
+        return -1;
+    name = strncmp(*dtype, "torch.", 6) == 0 ? *dtype + 6 : *dtype;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(name, known[i]) == 0) {
+            *dtype = known[i];
+            return 0;
+        }
+    return recipe_fail(reader->recipe, member->line, reader->err, "%s '" ERROR_NAME "' is none of "
+                       "float32, float16, bfloat16 and float64", member->key, *dtype);
+}
+
+static int recipe_dtype(const struct reader *reader, const struct yaml_member *member, void *target)
+{
+    return read_dtype(reader, member, &((struct recipe *)target)->dtype);
+}
+
+static int recipe_out_dtype(const struct reader *reader, const struct yaml_member *member,
+                            void *target)
+{
+    return read_dtype(reader, member, &((struct recipe *)target)->out_dtype);
+}
+
+static int recipe_tokenizer(const struct reader *reader, const struct yaml_member *member,
+                            void *target)
+{
+    (void)target;
+    return read_tokenizer(reader, member);
+}
+
+static int recipe_tokenizer_source(const struct reader *reader, const struct yaml_member *member,
+                                   void *target)
+{
+    struct recipe *recipe = target;
+
+    if (check_no_tokenizer(reader, member->line))
+        return -1;
+    recipe->tokenizer = (struct recipe_tokenizer){.line = member->line};
+    return tokenizer_source(reader, member, &recipe->tokenizer);
+}
+
+static int recipe_template(const struct reader *reader, const struct yaml_member *member,
+                           void *target)
+{
+    struct recipe *recipe = target;
+
+    recipe->chat_template_line = member->line;
+    return read_text(reader, member, &recipe->chat_template);
+}
+
+static int recipe_name(const struct reader *reader, const struct yaml_member *member, void *target)
+{
+    struct recipe *recipe = target;
+
+    if (read_text(reader, member, &recipe->name))
+        return -1;
+    if (*recipe->name == '\0' || strchr(recipe->name, '/') || strcmp(recipe->name, ".") == 0 ||
+        strcmp(recipe->name, "..") == 0)
+        return recipe_fail(recipe, member->line, reader->err, "name '" ERROR_NAME "' is no plain "
+                           "name, without '/'", recipe->name);
+    return 0;
+}
+
+static int recipe_seed(const struct reader *reader, const struct yaml_member *member, void *target)
+{
+    (void)target;
+    notices_add(reader->notices, "%s:%zu: random_seed has no effect in a recipe, here as in "
+                "mergekit; use --seed", reader->recipe->file, member->line);
+    return 0;
+}
+
+static const struct key recipe_keys[] = {
+    {"merge_method", recipe_method}, {"base_model", recipe_base}, {"models", recipe_models},
+    {"slices", recipe_slices}, {"modules", recipe_modules}, {"parameters", recipe_parameters},
+    {"dtype", recipe_dtype}, {"out_dtype", recipe_out_dtype},
+    {"tokenizer_source", recipe_tokenizer_source}, {"tokenizer", recipe_tokenizer},
+    {"chat_template", recipe_template}, {"name", recipe_name}, {"random_seed", recipe_seed},
+};
+
+static int read_recipe(const struct reader *reader, const struct yaml_node *node)
+{
+    struct recipe *recipe = reader->recipe;
+
+    recipe->line = node->line;
+    if (READ_MAP(reader, node, recipe_keys, "a recipe", recipe))
+        return -1;
+    if (!recipe->method)
+        return recipe_fail(recipe, recipe->line, reader->err, "no 'merge_method'");
+    if (recipe->n_modules == 0)
+        return recipe_fail(recipe, recipe->line, reader->err, "one of 'models', 'slices' and "
+                           "'modules' must say what is merged");
+    return 0;
+}
+
+/* ---- documents ---- */
+
+static int read_documents(struct recipes *recipes, const struct yaml_documents *documents,
+                          const char *file, struct notices *notices, struct error *err)
+{
+    recipes->items = arena_alloc(&recipes->arena, documents->n_items * sizeof *recipes->items);
+    for (size_t i = 0; i < documents->n_items; i++) {
+        struct recipe *recipe = &recipes->items[recipes->n_items];
+        struct reader reader = {recipe, &recipes->arena, notices, err};
+
+        if (documents->items[i]->type == YAML_NULL) /* behind a last "---" */
+            continue;
+        recipe->file = file;
+        if (read_recipe(&reader, documents->items[i]))
+            return -1;
+        recipes->n_items++;
+    }
+    return recipes->n_items ? 0 : error_set(err, ERROR_FORMAT, "%s:1: no recipe in it", file);
+}
+
+int recipes_parse(struct recipes *recipes, const char *text, size_t size, const char *shown,
+                  struct notices *notices, struct error *err)
+{
+    struct yaml_documents documents;
+    const char *file;
+
+    *recipes = (struct recipes){.text = memory_alloc(size + 1), .size = size};
+    memcpy(recipes->text, text, size);
+    recipes->text[size] = '\0';
+    file = arena_copy(&recipes->arena, shown, strlen(shown));
+    if (yaml_parse(recipes->text, size, &recipes->arena, &documents, err)) {
+        error_context(err, "%s", file);
+        recipes_release(recipes);
+        return -1;
+    }
+    if (read_documents(recipes, &documents, file, notices, err)) {
+        recipes_release(recipes);
+        return -1;
+    }
+    return 0;
+}
+
+int recipes_load(struct recipes *recipes, const char *path, const char *shown,
+                 struct notices *notices, struct error *err)
+{
+    char *real = memory_realpath(path);
+    struct file *file = file_open(real ? real : path, shown, err);
+    size_t size = 0;
+    char *text = file ? file_read_text(file, recipe_bytes_max, &size, err) : NULL;
+    int rc = text ? recipes_parse(recipes, text, size, shown, notices, err) : -1;
+
+    if (!text)
+        *recipes = (struct recipes){0};
+    free(text);
+    free(real);
+    file_close(file);
+    return rc;
+}
+
+void recipes_release(struct recipes *recipes)
+{
+    free(recipes->text);
+    arena_release(&recipes->arena);
+    *recipes = (struct recipes){0};
+}
