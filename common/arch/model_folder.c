@@ -236,6 +236,17 @@ const struct checkpoint *model_folder_weights(struct model_folder *model, struct
     return checkpoint;
 }
 
+struct checkpoint *model_folder_own_weights(struct model_folder *model, struct notices *notices,
+                                            struct error *err)
+{
+    const struct checkpoint *weights = model_folder_weights(model, notices, err);
+
+    for (size_t i = 0; weights && i < model->n_opened; i++)
+        if (model->opened[i].checkpoint == weights)
+            return model->opened[i].checkpoint;
+    return NULL;
+}
+
 const char *model_folder_tokenizer_at(const struct model_folder *model)
 {
     const char *below = model->sentence.transformer;

@@ -66,6 +66,9 @@ const struct checkpoint *model_folder_checkpoint(struct model_folder *model, con
  * make must be what params.json says. */
 const struct checkpoint *model_folder_weights(struct model_folder *model, struct notices *notices,
                                               struct error *err);
+/* The same, for whoever gives them other tensors (checkpoint_replace_tensors). */
+struct checkpoint *model_folder_own_weights(struct model_folder *model, struct notices *notices,
+                                            struct error *err);
 /* The directory, within the folder, whose tokenizer is the model's. Old sentence-transformers folders
  * keep everything of the model one level down. */
 const char *model_folder_tokenizer_at(const struct model_folder *model);

@@ -1,5 +1,6 @@
 #include "tensor_names.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* What others put around a model. */
@@ -134,6 +135,34 @@ static void add_prefix(struct buffer *out, const char *plain, struct name_style 
         buffer_add_text(out, style.body);
     if (style.layers && strncmp(plain, "layer.", 6) == 0)
         buffer_add_text(out, style.layers);
+}
+
+/* Whether the part of a name that ends at `end` is what layers are counted under. */
+static bool is_list_of_layers(const char *name, size_t end)
+{
+    static const char *const lists[] = {"layers", "layer", "h", "block", "blocks"};
+
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        size_t n = strlen(lists[i]);
+
+        if (end >= n && strncmp(name + end - n, lists[i], n) == 0 &&
+            (end == n || name[end - n - 1] == '.'))
+            return true;
+    }
+    return false;
+}
+
+bool tensor_names_find_layer(const char *name, struct name_layer *layer)
+{
+    for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.')) {
+        size_t n = strspn(dot + 1, "0123456789"), start = (size_t)(dot + 1 - name);
+
+        if (n == 0 || n > 9 || dot[1 + n] != '.' || !is_list_of_layers(name, start - 1))
+            continue;
+        *layer = (struct name_layer){strtoul(dot + 1, NULL, 10), start, n};
+        return true;
+    }
+    return false;
 }
 
 void tensor_names_write(const char *name, struct name_style style, struct buffer *out)

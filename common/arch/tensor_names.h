@@ -18,6 +18,12 @@ void tensor_names_plain(const char *name, struct buffer *out);
  * Replaces what `out` holds. */
 void tensor_names_write(const char *name, struct name_style style, struct buffer *out);
 
+struct name_layer { /* "model.layers.12.mlp": 12, at byte 13, of 2 bytes */
+    size_t number, start, length;
+};
+/* Finds the number of the layer in a name, as it is stored; false when it is in none. */
+bool tensor_names_find_layer(const char *name, struct name_layer *layer);
+
 /* A buffer (position ids, causal masks, rotary frequencies) that no checkpoint needs. */
 bool tensor_names_is_parameter(const struct tensor *tensor);
 

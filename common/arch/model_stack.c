@@ -1,0 +1,396 @@
+#include "model_stack.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/config_spellings.h"
+#include "arch/model_spec.h"
+#include "arch/tensor_names.h"
+#include "base/buffer.h"
+#include "base/json.h"
+#include "base/memory.h"
+
+static const char *const n_layers_names[] = {N_LAYERS_SPELLINGS(SPELLING) NULL};
+
+size_t model_stack_count_layers(const struct model_folder *model)
+{
+    double n = model->has_config ? config_number(&model->config, n_layers_names) : -1;
+
+    return n >= 1 && n <= 1e6 ? (size_t)n : 0;
+}
+
+/* ---- tensors ---- */
+
+struct stack {
+    struct model_folder *model;
+    const struct stack_part *parts;
+    size_t n_parts;
+    struct checkpoint *checkpoint; /* of the model */
+    struct tensor *tensors;
+    size_t n_tensors, n_further;   /* further: behind the last layer */
+};
+
+static void add_tensor(struct stack *stack, const struct tensor *tensor, const char *name)
+{
+    size_t n = stack->n_tensors;
+
+    if ((n & (n - 1)) == 0) /* doubles at powers of two */
+        stack->tensors = memory_resize(stack->tensors, n ? 2 * n : 1, sizeof *stack->tensors);
+    stack->tensors[stack->n_tensors] = *tensor;
+    stack->tensors[stack->n_tensors++].name =
+        arena_copy(&stack->checkpoint->arena, name, strlen(name));
+}
+
+/* The name with another number of its layer. */
+static void add_layer_tensor(struct stack *stack, const struct tensor *tensor,
+                             struct name_layer layer, size_t number)
+{
+    char *name = memory_format("%.*s%zu%s", (int)layer.start, tensor->name, number,
+                               tensor->name + layer.start + layer.length);
+
+    add_tensor(stack, tensor, name);
+    free(name);
+}
+
+static bool has_part(const char *plain, const char *const *parts)
+{
+    for (size_t i = 0; parts[i]; i++)
+        if (strstr(plain, parts[i]))
+            return true;
+    return false;
+}
+
+/* What stands before the first layer; all else outside of the layers stands behind the last. */
+static bool is_before_layers(const char *name)
+{
+    static const char *const parts[] = {"embed", "wte.", "wpe.", "shared.", NULL};
+    struct buffer plain = {0};
+    bool is_before;
+
+    tensor_names_plain(name, &plain);
+    is_before = has_part(plain.data, parts) && !tensor_names_is_encoder_head(plain.data);
+    buffer_release(&plain);
+    return is_before;
+}
+
+/* The tensors of a part, whose first layer is number `at` of the stack. */
+static int add_part(struct stack *stack, size_t index, size_t at, struct notices *notices,
+                    struct error *err)
+{
+    const struct stack_part *part = &stack->parts[index];
+    const struct checkpoint *weights = model_folder_weights(part->model, notices, err);
+    size_t n_layers = model_stack_count_layers(part->model);
+
+    for (size_t i = 0; weights && i < weights->n_tensors; i++) {
+        const struct tensor *tensor = &weights->tensors[i];
+        struct name_layer layer;
+
+        if (!tensor_names_find_layer(tensor->name, &layer)) {
+            if (index == (is_before_layers(tensor->name) ? 0 : stack->n_parts - 1))
+                add_tensor(stack, tensor, tensor->name);
+        } else if (layer.number >= n_layers) {
+            stack->n_further += index == 0;
+        } else if (layer.number >= part->first && layer.number - part->first < part->n_layers) {
+            add_layer_tensor(stack, tensor, layer, at + layer.number - part->first);
+        }
+    }
+    return weights ? 0 : -1;
+}
+
+static int add_tensors(struct stack *stack, struct notices *notices, struct error *err)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < stack->n_parts; i++) {
+        if (add_part(stack, i, at, notices, err))
+            return -1;
+        at += stack->parts[i].n_layers;
+    }
+    if (stack->n_further)
+        notices_add(notices, "'%s': %zu tensors of layers behind the last one are left out",
+                    stack->parts[0].model->name, stack->n_further);
+    return 0;
+}
+
+/* ---- config.json ---- */
+
+static size_t total_layers(const struct stack *stack)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < stack->n_parts; i++)
+        n += stack->parts[i].n_layers;
+    return n;
+}
+
+static void add_item(struct buffer *list, const char *text)
+{
+    buffer_add_text(list, list->size > 1 ? ", " : "");
+    buffer_add_text(list, text);
+}
+
+/* One entry for each layer, in a list of every part. */
+static int join_lists(const struct stack *stack, const char *name, struct buffer *list,
+                      struct error *err)
+{
+    for (size_t i = 0; i < stack->n_parts; i++) {
+        const struct stack_part *part = &stack->parts[i];
+        const cJSON *json = json_find(part->model->config.json, name);
+        size_t n_layers = model_stack_count_layers(part->model);
+
+        if (!cJSON_IsArray(json) || (size_t)cJSON_GetArraySize(json) != n_layers)
+            return error_set(err, ERROR_FORMAT, "'%s': %s of config.json has no entry for each of "
+                             "its %zu layers", part->model->name, name, n_layers);
+        for (size_t k = 0; k < part->n_layers; k++) {
+            char *text = cJSON_PrintUnformatted(
+                cJSON_GetArrayItem(json, (int)(part->first + k)));
+
+            add_item(list, text);
+            cJSON_free(text);
+        }
+    }
+    return 0;
+}
+
+/* The numbers of layers in a list. */
+static void move_numbers(const struct stack *stack, const char *name, struct buffer *list)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < stack->n_parts; i++) {
+        const struct stack_part *part = &stack->parts[i];
+        const cJSON *json = json_find(part->model->config.json, name), *item;
+
+        cJSON_ArrayForEach(item, json)
+        {
+            double number = cJSON_IsNumber(item) ? item->valuedouble : -1;
+
+            if (number >= (double)part->first && number < (double)(part->first + part->n_layers)) {
+                char *text = memory_format("%zu", at + (size_t)number - part->first);
+
+                add_item(list, text);
+                free(text);
+            }
+        }
+        at += part->n_layers;
+    }
+}
+
+static int edit_lists(const struct stack *stack, struct buffer *text, struct error *err)
+{
+    static const struct {
+        const char *name;
+        bool has_numbers;
+    } lists[] = {{"layer_types", false}, {"mlp_layer_types", false}, {"no_rope_layers", false},
+                 {"mlp_only_layers", true}};
+
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        struct buffer list = {0};
+        int rc = 0;
+
+        if (!json_find(stack->model->config.json, lists[i].name))
+            continue;
+        buffer_add_char(&list, '[');
+        if (lists[i].has_numbers)
+            move_numbers(stack, lists[i].name, &list);
+        else
+            rc = join_lists(stack, lists[i].name, &list, err);
+        buffer_add_char(&list, ']');
+        if (rc == 0)
+            json_edit_member(text, lists[i].name, list.data);
+        buffer_release(&list);
+        if (rc)
+            return -1;
+    }
+    return 0;
+}
+
+static int edit_n_layers(const struct stack *stack, struct buffer *text, struct error *err)
+{
+    char *number = memory_format("%zu", total_layers(stack));
+    size_t n_found = 0;
+
+    for (size_t i = 0; n_layers_names[i]; i++)
+        if (json_find(stack->model->config.json, n_layers_names[i])) {
+            json_edit_member(text, n_layers_names[i], number);
+            n_found++;
+        }
+    free(number);
+    return n_found ? 0
+                   : error_set(err, ERROR_UNSUPPORTED, "'%s': config.json does not say at its top "
+                               "how many layers there are; they cannot be sliced",
+                               stack->model->name);
+}
+
+static int put_config(struct model_folder *model, struct buffer *text, struct error *err)
+{
+    char *name = folder_join(model->sentence.transformer, config_name(&model->config));
+    size_t size = text->size;
+    int rc;
+
+    folder_add(model->folder, name, text->data, size);
+    *text = (struct buffer){0};
+    config_release(&model->config);
+    rc = config_load(&model->config, model->folder, model->sentence.transformer, false, err);
+    model->has_config = rc == 0;
+    free(name);
+    return rc;
+}
+
+/* ---- layers that must stay what they are ---- */
+
+static int load_spec(const struct model_folder *model, struct model_spec *spec)
+{
+    struct error ignored = {0};
+    enum model_type type;
+
+    return model_folder_type(model, NULL, &type, &ignored) ||
+                   model_spec_load(spec, &model->config, type, model->name, &ignored)
+               ? -1
+               : 0;
+}
+
+struct layer_kind {
+    bool slides, is_sparse;
+};
+
+static struct layer_kind layer_kind(const struct stack_spec *stack, size_t layer)
+{
+    return (struct layer_kind){stack->slides && stack->slides[layer] && stack->window,
+                               stack->is_sparse && stack->is_sparse[layer]};
+}
+
+/* The kinds of the parts' layers, to be freed; NULL when a part is of no known family. */
+static struct layer_kind *list_kinds(const struct stack *stack)
+{
+    struct layer_kind *kinds = memory_zalloc(total_layers(stack), sizeof *kinds);
+    size_t at = 0;
+
+    for (size_t i = 0; i < stack->n_parts; i++) {
+        const struct stack_part *part = &stack->parts[i];
+        struct model_spec spec;
+
+        if (load_spec(part->model, &spec)) {
+            free(kinds);
+            return NULL;
+        }
+        for (size_t k = 0; k < part->n_layers; k++)
+            kinds[at++] = layer_kind(&spec.stack, part->first + k);
+        model_spec_release(&spec);
+    }
+    return kinds;
+}
+
+/* The first layer that config.json makes another one of; SIZE_MAX: none. */
+static size_t find_changed(const struct stack *stack, const struct layer_kind *kinds,
+                           bool *slides_differ)
+{
+    size_t changed = SIZE_MAX;
+    struct model_spec spec;
+
+    if (load_spec(stack->model, &spec))
+        return SIZE_MAX;
+    for (size_t i = 0; i < spec.stack.n_layers && changed == SIZE_MAX; i++) {
+        struct layer_kind kind = layer_kind(&spec.stack, i);
+
+        *slides_differ = kind.slides != kinds[i].slides;
+        if (*slides_differ || kind.is_sparse != kinds[i].is_sparse)
+            changed = i;
+    }
+    model_spec_release(&spec);
+    return changed;
+}
+
+static int add_layer_types(const struct stack *stack, const struct layer_kind *kinds,
+                           struct error *err)
+{
+    struct buffer list = {0}, text = {0};
+
+    buffer_add_char(&list, '[');
+    for (size_t i = 0; i < total_layers(stack); i++)
+        add_item(&list, kinds[i].slides ? "\"sliding_attention\"" : "\"full_attention\"");
+    buffer_add_char(&list, ']');
+    buffer_add(&text, stack->model->config.text, stack->model->config.size);
+    json_edit_member(&text, "layer_types", list.data);
+    buffer_release(&list);
+    return put_config(stack->model, &text, err);
+}
+
+/* Where a rule counts layers (every second one slides, the first three have no experts), another
+ * number is another layer. */
+static int keep_kinds(const struct stack *stack, struct error *err)
+{
+    struct layer_kind *kinds = list_kinds(stack);
+    bool slides_differ = false;
+    size_t changed = kinds ? find_changed(stack, kinds, &slides_differ) : SIZE_MAX;
+    int rc = 0;
+
+    if (changed != SIZE_MAX && slides_differ) {
+        rc = add_layer_types(stack, kinds, err);
+        changed = rc ? SIZE_MAX : find_changed(stack, kinds, &slides_differ);
+    }
+    if (changed != SIZE_MAX)
+        rc = error_set(err, ERROR_INCOMPATIBLE, "layer %zu of the stack %s: config.json of '%s' "
+                       "has a rule for that, by which it would %s", changed,
+                       slides_differ                ? "sees all keys, or only those near it"
+                       : kinds[changed].is_sparse   ? "has experts"
+                                                    : "has no experts",
+                       stack->model->name, slides_differ              ? "do the other"
+                                           : kinds[changed].is_sparse ? "have none"
+                                                                      : "have them");
+    free(kinds);
+    return rc;
+}
+
+static int edit_config(const struct stack *stack, struct error *err)
+{
+    struct buffer text = {0};
+
+    buffer_add(&text, stack->model->config.text, stack->model->config.size);
+    if (edit_n_layers(stack, &text, err) || edit_lists(stack, &text, err)) {
+        buffer_release(&text);
+        return -1;
+    }
+    return put_config(stack->model, &text, err) || keep_kinds(stack, err) ? -1 : 0;
+}
+
+static int check_parts(const struct stack *stack, struct error *err)
+{
+    struct model_spec spec;
+    bool is_encoder_decoder;
+
+    if (!stack->model->has_config || stack->model->config.is_consolidated)
+        return error_set(err, ERROR_UNSUPPORTED, "'%s': no config.json; layers cannot be counted "
+                         "without one", stack->model->name);
+    if (load_spec(stack->model, &spec))
+        return 0;
+    is_encoder_decoder = spec.is_encoder_decoder;
+    model_spec_release(&spec);
+    return is_encoder_decoder
+               ? error_set(err, ERROR_UNSUPPORTED, "'%s' has layers of an encoder and of a decoder; "
+                           "they cannot be sliced", stack->model->name)
+               : 0;
+}
+
+int model_stack(struct model_folder *model, const struct stack_part *parts, size_t n_parts,
+                struct notices *notices, struct error *err)
+{
+    struct stack stack = {.model = model, .parts = parts, .n_parts = n_parts};
+
+    if (check_parts(&stack, err))
+        return -1;
+    stack.checkpoint = model_folder_own_weights(model, notices, err);
+    if (!stack.checkpoint)
+        return -1;
+    if (add_tensors(&stack, notices, err) || stack.n_tensors == 0) {
+        free(stack.tensors);
+        return err->code ? -1
+                         : error_set(err, ERROR_FORMAT, "'%s': no tensors in these layers",
+                                     model->name);
+    }
+    return checkpoint_replace_tensors(stack.checkpoint, stack.tensors, stack.n_tensors, err) ||
+                   edit_config(&stack, err)
+               ? error_context(err, "'%s'", model->name)
+               : 0;
+}

@@ -1,0 +1,29 @@
+/* model_stack.h - layers of models put one on the other: a model again, with a config.json that says
+ * so. Nothing is copied: its tensors are those of the parts under other names. */
+#ifndef COCKTAIL_MODEL_STACK_H
+#define COCKTAIL_MODEL_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arch/model_folder.h"
+#include "base/error.h"
+#include "base/notices.h"
+
+struct stack_part {
+    struct model_folder *model; /* opened */
+    size_t first, n_layers;     /* layers first … first + n_layers - 1 of it, which it has */
+};
+
+/* How many layers config.json says; 0 when it does not. */
+size_t model_stack_count_layers(const struct model_folder *model);
+
+/* Makes `model` the stack of parts[n_parts]. It is opened, and another one than theirs, but of the
+ * same architecture: its config.json and its other files stay, but for the number of layers and the
+ * lists that have an entry for each layer. Embeddings come from the first part; norm, head and
+ * pooler from the last. The parts must outlive it. ERROR_UNSUPPORTED for encoder-decoders, which
+ * have two stacks, and where a rule of config.json would make another layer of one. */
+int model_stack(struct model_folder *model, const struct stack_part *parts, size_t n_parts,
+                struct notices *notices, struct error *err);
+
+#endif
