@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "format/checkpoint_reader.h"
 
 static const char *const n_layers_names[] = {N_LAYERS_SPELLINGS(SPELLING) NULL};
 
