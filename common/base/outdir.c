@@ -19,6 +19,7 @@
 
 struct outdir {
     char *target, *parent, *partial;
+    char *file;          /* the one in partial that becomes the target; NULL: partial itself does */
     char *made_parent;   /* the topmost parent that we created, or NULL */
     bool force, is_committed;
     int fd;              /* of partial; holds the lock */
@@ -108,25 +109,51 @@ static bool holds(const char *directory, const char *path)
     return result;
 }
 
+/* 1: something is there, 0: nothing, -1: an error. */
+static int look_at_target(const char *path, struct error *err)
+{
+    const char *slash = strrchr(path, '/'), *last = slash ? slash + 1 : path;
+    struct stat info;
+
+    if (*path == '\0')
+        return error_set(err, ERROR_USAGE, "the output directory has no name");
+    if (lstat(path, &info) == 0)
+        return 1;
+    if (errno == ENOENT && (strcmp(last, ".") == 0 || strcmp(last, "..") == 0))
+        return error_set(err, ERROR_USAGE, "'%s': the output directory has no name", path);
+    if (errno == ENOENT)
+        return 0;
+    if (errno == ENOTDIR)
+        return error_set(err, ERROR_EXISTS, "'%s': a part of the path is not a directory", path);
+    return error_errno(err, "cannot look at '%s'", path);
+}
+
+int outdir_check_file(const char *path, bool force, outdir_replaceable *replaceable,
+                      struct error *err)
+{
+    struct stat info;
+    int found = look_at_target(path, err);
+
+    if (found <= 0)
+        return found;
+    if (stat(path, &info) || !S_ISREG(info.st_mode))
+        return error_set(err, ERROR_EXISTS, "'%s' exists and is not a regular file", path);
+    if (!force)
+        return error_set(err, ERROR_EXISTS, "'%s' exists; replace it with --force", path);
+    if (!replaceable(path))
+        return error_set(err, ERROR_EXISTS, "'%s' is no checkpoint: --force replaces checkpoints "
+                         "only", path);
+    return 0;
+}
+
 int outdir_check(const char *path, bool force, outdir_replaceable *replaceable, struct error *err)
 {
     struct stat info;
     bool is_empty;
+    int found = look_at_target(path, err);
 
-    if (*path == '\0')
-        return error_set(err, ERROR_USAGE, "the output directory has no name");
-    if (lstat(path, &info)) {
-        const char *slash = strrchr(path, '/'), *last = slash ? slash + 1 : path;
-
-        if (errno == ENOENT && (strcmp(last, ".") == 0 || strcmp(last, "..") == 0))
-            return error_set(err, ERROR_USAGE, "'%s': the output directory has no name", path);
-        if (errno == ENOENT)
-            return 0;
-        if (errno == ENOTDIR)
-            return error_set(err, ERROR_EXISTS, "'%s': a part of the path is not a directory",
-                             path);
-        return error_errno(err, "cannot look at '%s'", path);
-    }
+    if (found <= 0)
+        return found;
     if (stat(path, &info) || !S_ISDIR(info.st_mode))
         return error_set(err, ERROR_EXISTS, "'%s' exists and is not a directory", path);
     if (holds(path, ".") || holds(path, getenv("HOME")))
@@ -279,17 +306,14 @@ static void remove_open_ones(void)
         remove_partial(outdir);
 }
 
-struct outdir *outdir_open(const char *path, bool force, outdir_replaceable *replaceable,
-                           struct error *err)
+/* The target is free, or may be replaced. */
+static struct outdir *open_checked(const char *path, bool force, bool is_file, struct error *err)
 {
     static bool is_registered;
-    struct outdir *outdir;
+    struct outdir *outdir = memory_zalloc(1, sizeof *outdir);
     static const char suffix[] = ".cocktail-partial";
     char *copy;
 
-    if (outdir_check(path, force, replaceable, err))
-        return NULL;
-    outdir = memory_zalloc(1, sizeof *outdir);
     outdir->fd = -1;
     outdir->force = force;
     outdir->target = clean_target(path);
@@ -298,6 +322,7 @@ struct outdir *outdir_open(const char *path, bool force, outdir_replaceable *rep
     /* A long name is cut: two that differ behind that then share the lock, which does no harm. */
     outdir->partial = memory_format("%s/.%.*s%s", outdir->parent, NAME_MAX - (int)sizeof suffix,
                                     basename(copy), suffix);
+    outdir->file = is_file ? memory_copy(basename(copy)) : NULL;
     free(copy);
     if (!is_registered && atexit(remove_open_ones) == 0)
         is_registered = true;
@@ -309,6 +334,25 @@ struct outdir *outdir_open(const char *path, bool force, outdir_replaceable *rep
         return NULL;
     }
     return outdir;
+}
+
+struct outdir *outdir_open(const char *path, bool force, outdir_replaceable *replaceable,
+                           struct error *err)
+{
+    return outdir_check(path, force, replaceable, err) ? NULL
+                                                       : open_checked(path, force, false, err);
+}
+
+struct outdir *outdir_open_file(const char *path, bool force, outdir_replaceable *replaceable,
+                                struct error *err)
+{
+    return outdir_check_file(path, force, replaceable, err) ? NULL
+                                                            : open_checked(path, force, true, err);
+}
+
+const char *outdir_file(const struct outdir *outdir)
+{
+    return outdir->file;
 }
 
 /* ---- files ---- */
@@ -388,8 +432,42 @@ static int exchange(struct outdir *outdir, struct error *err)
     return 0;
 }
 
+static int report_meanwhile(const struct outdir *outdir, struct error *err)
+{
+    return error_set(err, ERROR_EXISTS, "'%s' has come into being meanwhile; replace it with "
+                     "--force", outdir->target);
+}
+
+/* Without --force nothing may be replaced, which a file system that cannot say so while renaming
+ * says of a second name for the file. */
+static int move_file(const struct outdir *outdir, const char *path)
+{
+    if (outdir->force)
+        return rename(path, outdir->target);
+    if (renameat2(AT_FDCWD, path, AT_FDCWD, outdir->target, RENAME_NOREPLACE) == 0)
+        return 0;
+    return errno == EINVAL || errno == ENOSYS ? link(path, outdir->target) : -1;
+}
+
+static int move_file_in_place(struct outdir *outdir, struct error *err)
+{
+    char *path = memory_format("%s/%s", outdir->partial, outdir->file);
+    int rc = move_file(outdir, path);
+
+    free(path);
+    if (rc && errno == EEXIST)
+        return report_meanwhile(outdir, err);
+    if (rc)
+        return error_errno(err, "cannot move the result to '%s'", outdir->target);
+    outdir->is_committed = true;
+    remove_tree(outdir->partial);
+    return 0;
+}
+
 static int move_in_place(struct outdir *outdir, struct error *err)
 {
+    if (outdir->file)
+        return move_file_in_place(outdir, err);
     if (rename(outdir->partial, outdir->target) == 0) {
         outdir->is_committed = true;
         return 0;
@@ -398,8 +476,7 @@ static int move_in_place(struct outdir *outdir, struct error *err)
         return error_errno(err, "cannot move the result to '%s'", outdir->target);
     if (outdir->force)
         return exchange(outdir, err);
-    return error_set(err, ERROR_EXISTS, "'%s' has come into being meanwhile; replace it with "
-                     "--force", outdir->target);
+    return report_meanwhile(outdir, err);
 }
 
 int outdir_commit(struct outdir *outdir, struct error *err)
@@ -433,6 +510,7 @@ void outdir_close(struct outdir *outdir)
     free(outdir->target);
     free(outdir->parent);
     free(outdir->partial);
+    free(outdir->file);
     free(outdir->made_parent);
     free(outdir);
 }

@@ -1,4 +1,4 @@
-/* outdir.h - a directory that appears complete or not at all.
+/* outdir.h - a directory, or a single file, that appears complete or not at all.
  *
  * Everything is written into a hidden sibling of the target, .NAME.cocktail-partial, and moved
  * into place by one rename, when every file in it has reached the disk. The sibling is also the
@@ -14,7 +14,7 @@
 
 struct outdir;
 
-/* Says whether the non-empty directory at `path` is of the kind that may be replaced. */
+/* Says whether the non-empty directory, or the file, at `path` is of the kind that may be replaced. */
 typedef bool outdir_replaceable(const char *path);
 
 /* Whether the target may be written, without touching anything: absent, an empty directory, or,
@@ -27,6 +27,15 @@ int outdir_check(const char *path, bool force, outdir_replaceable *replaceable, 
  * removed. Closed with outdir_close. */
 struct outdir *outdir_open(const char *path, bool force, outdir_replaceable *replaceable,
                            struct error *err);
+
+/* The same for a target that is a file: absent, or, with `force`, a regular file that is
+ * `replaceable`. What is written into the hidden sibling then is one file, called outdir_file. */
+int outdir_check_file(const char *path, bool force, outdir_replaceable *replaceable,
+                      struct error *err);
+struct outdir *outdir_open_file(const char *path, bool force, outdir_replaceable *replaceable,
+                                struct error *err);
+/* The last part of the target's path. */
+const char *outdir_file(const struct outdir *outdir);
 
 /* A new file `name` (a relative path; sub-directories are made) for reading and writing: its
  * descriptor, which the caller closes, or -1. Permissions follow the umask. */

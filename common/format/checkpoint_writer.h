@@ -11,11 +11,14 @@
 #include "base/outdir.h"
 #include "tensor/output_tensor.h"
 
+struct gguf_metadata; /* gguf_metadata.h */
+
 /* What is to be written; borrowed as long as the writer is open. */
 struct checkpoint_output {
     const struct output_tensor *const *tensors; /* [n_tensors], in the order of the format */
     size_t n_tensors, n_parameters;
     size_t shard_bytes; /* a new file begins where the next tensor would pass this */
+    const struct gguf_metadata *metadata; /* of a GGUF file; NULL: the format has none */
 };
 
 struct checkpoint_writer;
@@ -46,6 +49,10 @@ extern const struct checkpoint_writer_kind safetensors_writer;
  * another form. */
 extern const struct checkpoint_writer_kind torchbin_writer;
 
+/* One GGUF file, version 3, aligned to 32 bytes, with the metadata of the output. ERROR_UNSUPPORTED for
+ * a dtype that ggml does not have, for no dimensions or more than 4, and for a name of 64 bytes. */
+extern const struct checkpoint_writer_kind gguf_writer;
+
 /* Whether that could be written, without doing it. */
 int checkpoint_writer_check(const struct checkpoint_writer_kind *kind,
                             const struct checkpoint_output *output, struct error *err);
@@ -57,7 +64,8 @@ struct checkpoint_writer *checkpoint_writer_open(const struct checkpoint_writer_
                                                  const struct checkpoint_output *output,
                                                  struct error *err);
 
-/* Writes n bytes at byte `offset` of tensors[index]. Threads may call this at once. */
+/* Writes n bytes at byte `offset` of tensors[index]: of its items, which the writer packs, where they
+ * are to be packed, in whole blocks. Threads may call this at once. */
 int checkpoint_writer_write(struct checkpoint_writer *writer, size_t index, size_t offset,
                             const void *bytes, size_t n, struct error *err);
 

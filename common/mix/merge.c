@@ -108,7 +108,7 @@ static size_t count_layers(const struct merge *merge)
 static struct checkpoint_output written(const struct merge *merge, const struct plan *plan)
 {
     return (struct checkpoint_output){plan->outputs, plan->n_items, plan->n_parameters,
-                                      merge->options.shard_bytes};
+                                      merge->options.shard_bytes, NULL};
 }
 
 static struct plan_options plan_options(const struct merge *merge,

@@ -158,12 +158,12 @@ static int write_task(void *context, size_t task, size_t worker, struct error *e
 {
     const struct mixer *mixer = context;
     size_t first, n, index = find_chunk(mixer, task, &first, &n);
-    enum dtype dtype = mixer->makers[index].item->out.dtype;
+    const struct output_tensor *out = &mixer->makers[index].item->out;
 
     if (interrupt_check(err) ||
         write_chunk(mixer, index, first, n, &mixer->workers[worker], err))
         return -1;
-    atomic_fetch_add(&mixer->progress->done_bytes, n * dtype_info(dtype)->n_bits / 8);
+    atomic_fetch_add(&mixer->progress->done_bytes, n * out->size_bytes / out->n_items);
     if (worker == 0 && mixer->progress->show)
         mixer->progress->show(mixer->progress);
     return 0;

@@ -47,7 +47,7 @@ static void write_all(const char *name, const char *path, const struct made *mad
     struct checkpoint_writer *writer =
         outdir ? checkpoint_writer_open(&safetensors_writer, outdir, path,
                                         &(struct checkpoint_output){made->pointers, n, 1234,
-                                                                    shard_bytes}, &err)
+                                                                    shard_bytes, NULL}, &err)
                : NULL;
 
     if (!writer)
@@ -226,7 +226,7 @@ static void a_file_that_is_there_already_is_not_written_over(void)
     make(&made, (const size_t[]){5}, 1);
     CHECK(outdir && outdir_write(outdir, "model.safetensors", "x", 1, &err) == 0);
     CHECK(outdir && !checkpoint_writer_open(&safetensors_writer, outdir, "model.safetensors",
-                                             &(struct checkpoint_output){made.pointers, 1, 5, 100},
+                                             &(struct checkpoint_output){made.pointers, 1, 5, 100, NULL},
                                              &err));
     CHECK(err.code == ERROR_IO);
     outdir_close(outdir);

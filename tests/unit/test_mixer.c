@@ -46,7 +46,7 @@ static char *mix(const double *weights, size_t n_models, size_t n_threads,
     options.format = &safetensors_writer;
     CHECK(plan_match(&plan, models, n_models, &options, &notices, &err) == 0);
     plan_set_weights(&plan, weights);
-    output = (struct checkpoint_output){plan.outputs, plan.n_items, 0, 5000000000};
+    output = (struct checkpoint_output){plan.outputs, plan.n_items, 0, 5000000000, NULL};
     writer = checkpoint_writer_open(&safetensors_writer, outdir, "model.safetensors", &output,
                                     &err);
     scratch_must(threads && outdir && writer, "write", "out");
@@ -487,7 +487,7 @@ static void a_model_that_shrinks_is_an_error_that_names_it(void)
     }
     CHECK(plan_match(&plan, models, 2, &options, &notices, &err) == 0);
     plan_set_weights(&plan, weights);
-    output = (struct checkpoint_output){plan.outputs, 1, 0, 1000000};
+    output = (struct checkpoint_output){plan.outputs, 1, 0, 1000000, NULL};
     writer = checkpoint_writer_open(&safetensors_writer, outdir, "model.safetensors", &output,
                                     &err);
     CHECK(truncate(scratch_path("m1/model.safetensors"), 200) == 0);
@@ -583,7 +583,7 @@ static void chunks_begin_where_rows_are_best_read(void)
     checkpoints[1]->tensors[0].offset = 0;
     CHECK(plan_match(&plan, models, 2, &options, &notices, &err) == 0);
     plan_set_weights(&plan, (const double[]){0.5, 0.5});
-    output = (struct checkpoint_output){plan.outputs, plan.n_items, 0, 5000000000};
+    output = (struct checkpoint_output){plan.outputs, plan.n_items, 0, 5000000000, NULL};
     writer = checkpoint_writer_open(&safetensors_writer, outdir, "model.safetensors", &output,
                                     &err);
     scratch_must(threads && outdir && writer, "write", "packed");

@@ -44,6 +44,39 @@ static void check_refused(const char *path, bool force, enum error_code code, co
     CHECK(!outdir_open(path, force, has_weights, &err) && err.code == code);
 }
 
+static bool is_weights(const char *path)
+{
+    char text[8] = "";
+    FILE *file = fopen(path, "rb");
+    size_t n = file ? fread(text, 1, 7, file) : 0;
+
+    if (file)
+        fclose(file);
+    return n == 7 && strcmp(text, "weights") == 0;
+}
+
+static struct outdir *must_open_file(const char *name, bool force)
+{
+    struct error err = {0};
+    struct outdir *outdir = outdir_open_file(scratch_path(name), force, is_weights, &err);
+
+    if (!outdir)
+        printf("# %s\n", err.text);
+    CHECK(outdir);
+    return outdir;
+}
+
+static void check_file_refused(const char *name, bool force, const char *part)
+{
+    struct error err = {0};
+
+    CHECK(outdir_check_file(scratch_path(name), force, is_weights, &err) == -1);
+    CHECK(err.code == ERROR_EXISTS);
+    CHECK_CONTAINS(err.text, part);
+    err = (struct error){0};
+    CHECK(!outdir_open_file(scratch_path(name), force, is_weights, &err));
+}
+
 static void a_new_directory_appears_with_its_bytes(void)
 {
     struct outdir *outdir = must_open("new", false);
@@ -76,6 +109,59 @@ static void bytes_may_be_written_in_any_order(void)
     CHECK(outdir_commit(outdir, &err) == 0);
     outdir_close(outdir);
     CHECK(scratch_holds("order/file", "abcdef"));
+}
+
+static void a_single_file_appears_with_its_bytes(void)
+{
+    struct outdir *outdir = must_open_file("single/in/file", false);
+    struct error err = {0};
+
+    CHECK(strcmp(outdir_file(outdir), "file") == 0);
+    CHECK(outdir_write(outdir, outdir_file(outdir), "weights", 7, &err) == 0);
+    CHECK(!scratch_exists("single/in/file"));
+    CHECK(scratch_exists("single/in/.file.cocktail-partial/file"));
+    CHECK(outdir_commit(outdir, &err) == 0);
+    outdir_close(outdir);
+    CHECK(scratch_holds("single/in/file", "weights"));
+    CHECK(!scratch_exists("single/in/.file.cocktail-partial"));
+}
+
+static void a_single_file_is_replaced_with_force_and_of_the_right_kind(void)
+{
+    struct outdir *outdir;
+    struct error err = {0};
+
+    scratch_text("files/old", "weights");
+    scratch_text("files/diary", "precious");
+    scratch_text("files/folder/a", "x");
+    scratch_link("old", "files/link");
+    scratch_link("nowhere", "files/dangling");
+    check_file_refused("files/old", false, "--force");
+    check_file_refused("files/diary", true, "no checkpoint");
+    check_file_refused("files/folder", true, "not a regular file");
+    check_file_refused("files/dangling", true, "not a regular file");
+    check_file_refused("files/diary/below", true, "not a directory");
+    outdir = must_open_file("files/link", true);
+    CHECK(outdir_write(outdir, outdir_file(outdir), "new", 3, &err) == 0);
+    CHECK(scratch_holds("files/old", "weights"));
+    CHECK(outdir_commit(outdir, &err) == 0);
+    outdir_close(outdir);
+    CHECK(scratch_holds("files/old", "new"));
+    CHECK(readlink(scratch_path("files/link"), (char[64]){0}, 64) == 3);
+    CHECK(!scratch_exists("files/.old.cocktail-partial"));
+}
+
+static void a_single_file_that_comes_into_being_meanwhile_stays(void)
+{
+    struct outdir *outdir = must_open_file("soon", false);
+    struct error err = {0};
+
+    CHECK(outdir_write(outdir, outdir_file(outdir), "ours", 4, &err) == 0);
+    scratch_text("soon", "theirs");
+    CHECK(outdir_commit(outdir, &err) == -1 && err.code == ERROR_EXISTS);
+    outdir_close(outdir);
+    CHECK(scratch_holds("soon", "theirs"));
+    CHECK(!scratch_exists(".soon.cocktail-partial"));
 }
 
 static void closed_without_a_commit_nothing_is_left(void)
@@ -380,6 +466,9 @@ static void free_space_is_told_for_what_is_not_there_yet(void)
 }
 
 TESTS(TEST(a_new_directory_appears_with_its_bytes), TEST(bytes_may_be_written_in_any_order),
+      TEST(a_single_file_appears_with_its_bytes),
+      TEST(a_single_file_is_replaced_with_force_and_of_the_right_kind),
+      TEST(a_single_file_that_comes_into_being_meanwhile_stays),
       TEST(closed_without_a_commit_nothing_is_left), TEST(a_file_cannot_be_created_twice),
       TEST(parents_are_made_and_go_again_when_it_fails), TEST(an_empty_directory_counts_as_absent),
       TEST(an_old_target_needs_force_and_the_right_kind),

@@ -92,7 +92,7 @@ static void write_file(const char *folder, const char *path,
     struct outdir *outdir = outdir_open(scratch_path(folder), false, no, &err);
     struct checkpoint_writer *writer =
         outdir ? checkpoint_writer_open(&torchbin_writer, outdir, path,
-                                        &(struct checkpoint_output){tensors, n, 0, 0}, &err)
+                                        &(struct checkpoint_output){tensors, n, 0, 0, NULL}, &err)
                : NULL;
 
     scratch_must(writer != NULL, "open", path);
@@ -172,7 +172,7 @@ static void what_no_such_file_can_hold_is_refused(void)
     struct output_tensor packed = {.name = "packed", .dtype = DTYPE_F4, .n_dims = 1, .shape = shape};
     struct output_tensor huge = {.name = "huge", .dtype = DTYPE_U8, .n_dims = 2, .shape = shape};
     const struct output_tensor *pointer = &packed;
-    struct checkpoint_output output = {&pointer, 1, 0, 0};
+    struct checkpoint_output output = {&pointer, 1, 0, 0, NULL};
     struct error err = {0};
 
     CHECK(output_tensor_measure(&packed, &err) == 0 && output_tensor_measure(&huge, &err) == 0);
@@ -197,7 +197,7 @@ static void what_cannot_be_read_back_is_an_error(void)
 
     make(tensors, pointers);
     writer = outdir ? checkpoint_writer_open(&torchbin_writer, outdir, "head.pt",
-                                             &(struct checkpoint_output){pointers, 1, 0, 0}, &err)
+                                             &(struct checkpoint_output){pointers, 1, 0, 0, NULL}, &err)
                     : NULL;
     CHECK(writer && checkpoint_writer_finish(writer, &err) == -1 && err.code == ERROR_IO);
     CHECK_CONTAINS(err.text, "'head.pt' ends at byte");
