@@ -5,6 +5,8 @@
 static const struct combine_method *const methods[] = {
     &combine_linear,
     &combine_lm_cocktail,
+    &combine_slerp,
+    &combine_task_arithmetic,
 };
 enum { N_METHODS = sizeof methods / sizeof *methods };
 

@@ -68,19 +68,94 @@ const struct combine_version *combine_versions(size_t *n_versions)
 }
 #endif
 
-static void linear(const struct combine_call *call, void *out)
+static void run_best(const struct combine_input *inputs, size_t n_inputs, size_t n,
+                     enum dtype dtype, void *out)
 {
     size_t n_versions;
     const struct combine_version *best = combine_versions(&n_versions) + n_versions - 1;
-    const struct combine_input *inputs = call->inputs;
-    enum dtype dtype = call->out->dtype;
 
-    if (call->n_inputs == 1 && inputs[0].weight == 1 && inputs[0].dtype == dtype)
-        memcpy(out, inputs[0].values, call->n * combine_item_bytes(dtype)); /* keeps NaN payloads too */
+    if (n_inputs == 0)
+        memset(out, 0, n * combine_item_bytes(dtype));
+    else if (n_inputs == 1 && inputs[0].weight == 1 && inputs[0].dtype == dtype)
+        memcpy(out, inputs[0].values, n * combine_item_bytes(dtype)); /* keeps NaN payloads too */
     else
-        best->linear(inputs, call->n_inputs, call->n, dtype, out);
+        best->linear(inputs, n_inputs, n, dtype, out);
 }
 
-const struct combine_method combine_linear = {.name = "linear", .combine = linear,
-                                               .skips_zero_weights = true};
+void combine_linear_run(struct combine_input *inputs, size_t n_inputs, size_t n, enum dtype dtype,
+                        void *out)
+{
+    size_t n_left = 0;
+
+    for (size_t i = 0; i < n_inputs; i++)
+        if (inputs[i].weight != 0)
+            inputs[n_left++] = inputs[i];
+    run_best(inputs, n_left, n, dtype, out);
+}
+
+void combine_linear_weighted(const struct combine_call *call, const double *weights,
+                             double base_weight, void *out)
+{
+    size_t n = 0;
+
+    if (call->base) {
+        call->spare[n] = *call->base;
+        call->spare[n++].weight = base_weight;
+    }
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        call->spare[n] = call->inputs[i];
+        call->spare[n++].weight = weights[i];
+    }
+    combine_linear_run(call->spare, n, call->n, call->out->dtype, out);
+}
+
+enum { NORMALIZE };
+
+/* Divided by their sum here and not at the end: so all is rounded once. */
+static void normalized(const struct combine_call *call, void *out)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < call->n_inputs; i++)
+        sum += call->inputs[i].weight;
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        call->spare[i] = call->inputs[i];
+        call->spare[i].weight /= sum;
+    }
+    combine_linear_run(call->spare, call->n_inputs, call->n, call->out->dtype, out);
+}
+
+static void linear(const struct combine_call *call, void *out)
+{
+    if (call->settings && call->settings[NORMALIZE] != 0)
+        normalized(call, out);
+    else
+        run_best(call->inputs, call->n_inputs, call->n, call->out->dtype, out);
+}
+
+static int check(const struct combine_call *call, struct error *err)
+{
+    return call->settings && call->settings[NORMALIZE] != 0 ? combine_check_sum(call, err) : 0;
+}
+
+static const struct combine_parameter parameters[] = {
+    {"weight", COMBINE_WEIGHT, COMBINE_NUMBER, .is_required = true,
+     .meaning = "how much of the model goes in"},
+    {"normalize", COMBINE_ALL, COMBINE_BOOLEAN, .standard = 1,
+     .meaning = "divide the weights by their sum"},
+};
+
+/* Without settings weights are used as they are. */
+const struct combine_method combine_linear = {
+    .name = "linear",
+    .summary = "the weighted sum of the models",
+    .combine = linear,
+    .parameters = parameters,
+    .n_parameters = sizeof parameters / sizeof *parameters,
+    .base = COMBINE_BASE_INPUT,
+    .min_inputs = 1,
+    .skips_zero_weights = true,
+    .check = check,
+};
+
 const struct combine_method combine_convert = {.name = "convert", .combine = linear};

@@ -19,6 +19,17 @@ struct combine_version {
 };
 const struct combine_version *combine_versions(size_t *n_versions);
 
+/* out[n] = the sum of weight * values, with the best version there is; what has weight 0 is left out,
+ * and its NaN: without anything the sum is 0. Moves the inputs together. */
+void combine_linear_run(struct combine_input *inputs, size_t n_inputs, size_t n, enum dtype dtype,
+                        void *out);
+
+/* For methods that find out how much of each input goes in: out = base_weight * base + the sum of
+ * weights[n_inputs] * inputs, as combine_linear_run makes it. Without a base, base_weight must be 0.
+ * Uses call->spare. */
+void combine_linear_weighted(const struct combine_call *call, const double *weights,
+                             double base_weight, void *out);
+
 /* Plain C, all mixable dtypes, items first … n-1 only. The fast versions leave to it the items
  * behind their last full vector, and all items when a dtype is not combine_is_common. */
 void combine_linear_plain(const struct combine_input *inputs, size_t n_inputs, size_t first,

@@ -1,12 +1,61 @@
-/* combine_method.h - what a way of mixing is: values of several models in, values of one model out. */
+/* combine_method.h - what a way of mixing is: values of several models in, values of one model out.
+ *
+ * A method is a row. Its parameters are rows, too: command line, recipes, --help and the manual all
+ * have them from there (combine_settings.h reads and checks values). What a caller does:
+ *
+ * - Count the models against `base`, min_inputs and max_inputs.
+ * - For every tensor, fill settings: of the method, one value for each row of scope COMBINE_ALL, in
+ *   the order of the rows; of each input, one for each row of scope COMBINE_EACH, likewise. The value
+ *   of the row of scope COMBINE_WEIGHT is the input's `weight`. A base has no settings, unless it is
+ *   an input (COMBINE_BASE_INPUT). Each value must lie in the limits of its row.
+ * - Call `check`, before anything is written.
+ * - A tensor that no input has but the base is the base's: there is nothing to combine. */
 #ifndef COCKTAIL_COMBINE_METHOD_H
 #define COCKTAIL_COMBINE_METHOD_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "base/error.h"
 #include "tensor/dtype.h"
 #include "tensor/output_tensor.h"
+
+/* ---- parameters ---- */
+
+enum combine_scope {
+    COMBINE_WEIGHT, /* one value for each input: its weight; a method has one such row or none */
+    COMBINE_EACH,   /* one for each input */
+    COMBINE_ALL,    /* one for the tensor */
+};
+
+enum combine_kind {
+    COMBINE_NUMBER, /* finite */
+    COMBINE_WHOLE,  /* 0, 1, 2 … */
+    COMBINE_BOOLEAN, /* 0 or 1 */
+};
+
+struct combine_parameter {
+    const char *name; /* as mergekit has it */
+    enum combine_scope scope;
+    enum combine_kind kind;
+    bool is_required;
+    double standard;            /* when it is neither required nor given */
+    double least, most;         /* limits; both 0: of a number none */
+    bool is_above, is_below;    /* the limits themselves are too low, too high */
+    const char *meaning;        /* for people: no capital, no full stop */
+};
+
+/* What the method wants with a base. */
+enum combine_base {
+    COMBINE_BASE_NONE,     /* there must be none */
+    COMBINE_BASE_INPUT,    /* it is an input like the others, with weight and settings */
+    COMBINE_BASE_OPTIONAL, /* where there is one, it is no input, even if it is listed as one */
+    COMBINE_BASE_REQUIRED, /* likewise, and there must be one */
+    COMBINE_BASE_ONE,      /* likewise; it is one of the two models, and the other the one input */
+};
+
+/* ---- calls ---- */
 
 /* One input: n values of a mixable dtype, with what the method is to do with them. */
 struct combine_input {
@@ -21,7 +70,7 @@ struct combine_facts {
     double *sums;         /* [n_sums] */
     size_t *counts;       /* [n_counts] */
     const double *before; /* [n_sums] of all items in front of the call's, as they were added up;
-                           * NULL unless the pass keeps_before */
+                           * or, if the pass keeps_own, of the call's own; else NULL */
 };
 
 /* A range of one tensor: what a method is called with. */
@@ -34,6 +83,8 @@ struct combine_call {
     size_t first, n;                    /* the range: items first … first + n - 1 */
     const struct combine_facts *facts;  /* of each pass that is done */
     void *scratch;                      /* n * scratch_item_bytes, aligned to 8 */
+    struct combine_input *spare;        /* [n_inputs + 1], for the method to write to */
+    uint64_t seed;                      /* of methods that draw */
 };
 
 /* out[n] (of the mixable dtype call->out->dtype) = the combination of the inputs. They and out do
@@ -51,7 +102,13 @@ struct combine_pass {
     /* What follows from all of them, once, written in their place; NULL: nothing. The call has
      * no range, and its inputs no values. */
     void (*conclude)(const struct combine_call *call, double *sums, size_t *counts);
+    /* Whether there is anything to find out; NULL: always. When not, nothing is read nor
+     * concluded, and all facts are 0. Called as conclude is. */
+    bool (*is_needed)(const struct combine_call *call);
     bool keeps_before;
+    /* The call's grain (see item_maker.h) keeps its own sums instead of adding them to those of the
+     * others, and later calls find them as `before`. Not with keeps_before. */
+    bool keeps_own;
 };
 
 enum { COMBINE_PASSES_MAX = 16 };
@@ -61,20 +118,36 @@ enum combine_unit {
     COMBINE_ROWS,  /* ranges are whole rows, along the last dimension */
 };
 
+/* Items that are measured at once, at least, but at the end of the tensor: fewer only when rows do
+ * not divide it. */
+enum { COMBINE_GRAIN_ITEMS = 8192 };
+
 /* A mixing method: a row of combine.c. */
 struct combine_method {
     const char *name;        /* as it is asked for, and shown */
+    const char *summary;     /* what it does, for people: no capital, no full stop */
     combine_function *combine;
+    const struct combine_parameter *parameters; /* [n_parameters] */
+    size_t n_parameters;
+    enum combine_base base;
+    size_t min_inputs, max_inputs; /* without the base, unless it is an input; max 0: no limit */
+    bool is_random;          /* it draws, by call->seed */
     bool skips_zero_weights; /* the caller leaves out inputs of weight 0, and so their NaN */
     bool takes_any_sum;      /* its weights need not sum to 1 */
+    /* What weights and settings must be to one another; NULL: nothing. The call has no range, and
+     * its inputs no values. ERROR_USAGE. */
+    int (*check)(const struct combine_call *call, struct error *err);
     enum combine_unit unit;
+    /* Whether whole rows are wanted for these settings of the method; NULL: as `unit` says. */
+    bool (*wants_rows)(const double *settings);
     const struct combine_pass *passes;
     size_t n_passes;
     size_t scratch_item_bytes;
 };
 
 /* Each in a file of its own, which says what it computes. */
-extern const struct combine_method combine_linear, combine_lm_cocktail;
+extern const struct combine_method combine_linear, combine_lm_cocktail, combine_slerp,
+    combine_task_arithmetic;
 /* Linear of one model, which is no way of mixing: each value is rounded once. */
 extern const struct combine_method combine_convert;
 

@@ -6,10 +6,6 @@
 #include "tensor/dtype.h"
 #include "tensor/tensor_source.h"
 
-/* Small enough for the second-level cache with a few models, and the least that is read at once
- * anyway. Another number would change the last bits of what is measured. */
-enum { GRAIN_ITEMS = 8192 };
-
 static size_t row_items(const struct output_tensor *out)
 {
     size_t n = out->n_dims ? out->shape[out->n_dims - 1] : 1;
@@ -26,28 +22,42 @@ void item_pass_size(const struct plan_item *item, size_t pass, size_t *n_sums, s
                                     n_sums, n_counts);
 }
 
-/* Large enough for the sums of all grains to take no more memory than the items. */
+/* Small enough for the second-level cache with a few models, and the least that is read at once
+ * anyway (another number would change the last bits of what is measured); but large enough for the
+ * sums of all grains to take no more memory than the items. */
 static size_t wanted_items(const struct plan_item *item)
 {
-    size_t items = GRAIN_ITEMS, n_sums, n_counts;
+    size_t items = COMBINE_GRAIN_ITEMS, n_sums, n_counts;
 
     for (size_t p = 0; p < item->method->n_passes; p++) {
         item_pass_size(item, p, &n_sums, &n_counts);
-        if (items < n_sums * sizeof(double))
+        if (!item->method->passes[p].keeps_own && items < n_sums * sizeof(double))
             items = n_sums * sizeof(double);
     }
     return items;
+}
+
+static bool wants_rows(const struct plan_item *item)
+{
+    const struct combine_method *method = item->method;
+
+    return method->wants_rows ? method->wants_rows(item->settings) : method->unit == COMBINE_ROWS;
 }
 
 size_t item_grain(const struct plan_item *item)
 {
     size_t row, wanted;
 
-    if (!item->method || (item->method->unit == COMBINE_ITEMS && !item->method->n_passes))
+    if (!item->method || (!wants_rows(item) && !item->method->n_passes))
         return 0;
-    row = item->method->unit == COMBINE_ROWS ? row_items(&item->out) : 1;
+    row = wants_rows(item) ? row_items(&item->out) : 1;
     wanted = wanted_items(item);
     return row < wanted ? wanted / row * row : row;
+}
+
+size_t item_n_inputs(const struct plan_item *item)
+{
+    return 2 * (item->n_sources + 1);
 }
 
 /* As many as the item has, of 8 bytes each: the sources, the base, the result; then the scratch. */
@@ -71,7 +81,7 @@ void item_maker_init(struct item_maker *maker, const struct plan_item *item, str
     if (maker->grain_items)
         maker->n_grains = item->out.n_items / maker->grain_items +
                           (item->out.n_items % maker->grain_items != 0);
-    maker->inputs = arena_alloc(arena, (item->n_sources + 1) * sizeof *maker->inputs);
+    maker->inputs = arena_alloc(arena, item_n_inputs(item) * sizeof *maker->inputs);
     maker->facts = arena_alloc(arena, maker->n_passes * sizeof *maker->facts);
     for (size_t p = 0; p < maker->n_passes; p++) {
         const struct combine_pass *pass = &item->method->passes[p];
@@ -80,7 +90,7 @@ void item_maker_init(struct item_maker *maker, const struct plan_item *item, str
         item_pass_size(item, p, &facts->n_sums, &facts->n_counts);
         facts->sums = arena_alloc(arena, facts->n_sums * sizeof *facts->sums);
         facts->counts = arena_alloc(arena, facts->n_counts * sizeof *facts->counts);
-        if (pass->keeps_before)
+        if (pass->keeps_before || pass->keeps_own)
             facts->before = arena_alloc(arena,
                                         maker->n_grains * facts->n_sums * sizeof *facts->before);
     }
@@ -172,6 +182,8 @@ static struct combine_call range_call(const struct item_maker *maker, size_t fir
         .n = n,
         .facts = facts,
         .scratch = room->scratch,
+        .spare = &room->inputs[room->n_inputs + 1],
+        .seed = item->seed,
     };
 }
 
@@ -207,22 +219,45 @@ void item_measure(const struct item_maker *maker, size_t pass, size_t first, siz
 void item_add_grain(struct item_maker *maker, size_t pass, size_t grain, const double *sums)
 {
     struct item_facts *facts = &maker->facts[pass];
+    bool keeps_own = maker->item->method->passes[pass].keeps_own;
 
-    if (facts->before)
+    if (keeps_own)
+        memcpy(facts->before + grain * facts->n_sums, sums, facts->n_sums * sizeof *sums);
+    else if (facts->before)
         memcpy(facts->before + grain * facts->n_sums, facts->sums,
                facts->n_sums * sizeof *facts->sums);
-    for (size_t i = 0; i < facts->n_sums; i++)
+    for (size_t i = 0; !keeps_own && i < facts->n_sums; i++)
         facts->sums[i] += sums[i];
+}
+
+/* A call without a range, for which the first n_passes passes are done. */
+static struct combine_call whole_call(const struct item_maker *maker, size_t n_passes,
+                                      struct combine_facts *facts)
+{
+    struct item_room room = unread(maker);
+
+    list_facts(maker, n_passes, 0, facts);
+    return range_call(maker, 0, 0, &room, facts);
+}
+
+bool item_pass_is_needed(const struct item_maker *maker, size_t pass)
+{
+    struct combine_facts facts[COMBINE_PASSES_MAX];
+    struct combine_call call;
+
+    if (pass >= maker->n_passes)
+        return false;
+    call = whole_call(maker, pass, facts);
+    return !maker->item->method->passes[pass].is_needed ||
+           maker->item->method->passes[pass].is_needed(&call);
 }
 
 void item_conclude(struct item_maker *maker, size_t pass)
 {
     const struct combine_pass *row = &maker->item->method->passes[pass];
     struct combine_facts facts[COMBINE_PASSES_MAX];
-    struct item_room room = unread(maker);
-    struct combine_call call = range_call(maker, 0, 0, &room, facts);
+    struct combine_call call = whole_call(maker, pass, facts);
 
-    list_facts(maker, pass, 0, facts);
     if (row->conclude)
         row->conclude(&call, maker->facts[pass].sums, maker->facts[pass].counts);
 }

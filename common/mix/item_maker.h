@@ -5,6 +5,7 @@
 #ifndef COCKTAIL_ITEM_MAKER_H
 #define COCKTAIL_ITEM_MAKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/arena.h"
@@ -18,7 +19,7 @@ struct item_facts {
     size_t n_sums, n_counts;
     double *sums;
     size_t *counts;
-    double *before; /* [n_grains][n_sums]; NULL: not kept */
+    double *before; /* [n_grains][n_sums] in front of each grain, or its own; NULL: not kept */
 };
 
 struct item_maker {
@@ -27,14 +28,14 @@ struct item_maker {
     size_t n_grains;
     size_t n_passes;
     struct item_facts *facts;     /* [n_passes] */
-    struct combine_input *inputs; /* [n_sources + 1] without values, for item_conclude */
+    struct combine_input *inputs; /* [item_n_inputs] without values, for item_conclude */
 };
 
-/* Memory for a range of an item: item_room_bytes() of them, and one input more than the item has
- * sources. What is read there serves one of the calls below. */
+/* Memory for a range of an item: item_room_bytes() of them, and item_n_inputs() inputs. What is read
+ * there serves one of the calls below. */
 struct item_room {
     char *bytes;
-    struct combine_input *inputs; /* those that count, then the base */
+    struct combine_input *inputs; /* those that count, the base, and as many for the method */
     size_t n_inputs;
     char *out, *scratch; /* in those bytes, for a result and for the method */
 };
@@ -43,6 +44,7 @@ size_t item_grain(const struct plan_item *item); /* grain_items */
 /* What a pass of its method keeps. */
 void item_pass_size(const struct plan_item *item, size_t pass, size_t *n_sums, size_t *n_counts);
 size_t item_room_bytes(const struct plan_item *item, size_t n);
+size_t item_n_inputs(const struct plan_item *item);
 
 /* The arena keeps what it needs, and the item must stay where it is. */
 void item_maker_init(struct item_maker *maker, const struct plan_item *item, struct arena *arena);
@@ -51,7 +53,11 @@ void item_maker_init(struct item_maker *maker, const struct plan_item *item, str
 int item_read(const struct item_maker *maker, size_t first, size_t n, struct item_room *room,
               struct error *err);
 
-/* Of a pass, the passes before it being concluded: for a range in the room, what each grain of it
+/* Whether a pass is to be measured and concluded, those before it being concluded. False behind the
+ * last. */
+bool item_pass_is_needed(const struct item_maker *maker, size_t pass);
+
+/* Of such a pass: for a range in the room, what each grain of it
  * adds to sums[n_grains of the range][n_sums] and to counts[n_counts]. */
 void item_measure(const struct item_maker *maker, size_t pass, size_t first, size_t n,
                   struct item_room *room, double *sums, size_t *counts);

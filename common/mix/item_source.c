@@ -35,7 +35,7 @@ static int room_init(struct item_room *room, const struct item_maker *maker, str
     *room = (struct item_room){0};
     room->bytes = memory_try(item_room_bytes(item, block_items(maker)), 1,
                              "a merge that is read from", err);
-    room->inputs = memory_zalloc(item->n_sources + 1, sizeof *room->inputs);
+    room->inputs = memory_zalloc(item_n_inputs(item), sizeof *room->inputs);
     return room->bytes ? 0 : -1;
 }
 
@@ -75,7 +75,7 @@ static int run_passes(struct item_source *source, struct item_room *room, struct
 
         memset(facts->sums, 0, facts->n_sums * sizeof *facts->sums);
         memset(facts->counts, 0, facts->n_counts * sizeof *facts->counts);
-        if (run_pass(source, p, room, err))
+        if (item_pass_is_needed(&source->maker, p) && run_pass(source, p, room, err))
             return -1;
     }
     source->is_measured = true;

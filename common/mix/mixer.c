@@ -22,12 +22,13 @@ enum {
 };
 
 /* Items that are measured are run together up to so many bytes of their sources: few enough that
- * the system still has them in memory for the next pass. */
-static const size_t group_bytes = 256 * 1024 * 1024;
+ * the system still has them in memory for the next pass. What is found out takes memory, too. */
+static const size_t group_bytes = 256 * 1024 * 1024, group_facts_bytes = 64 * 1024 * 1024;
 
 struct worker_state {
     struct item_room room;
-    size_t *counts; /* [n_counts] of the largest pass */
+    size_t *counts; /* [n_counts] of the largest pass; of the item `counted`, 0 between passes */
+    size_t counted; /* SIZE_MAX: none */
     size_t n_nan, n_inf, first_special; /* index of item; SIZE_MAX: none */
     double read_s, combine_s, write_s;
 };
@@ -45,6 +46,7 @@ struct mixer {
     struct item_maker *makers; /* [n_items] */
     struct chunks chunks;      /* of each, the chunks as its items */
     size_t pass;               /* being measured */
+    bool *is_needed;           /* [n_items] in the pass */
     double **sums;             /* [n_items][n_grains][n_sums] of the pass */
     pthread_mutex_t lock;      /* for the counts of all workers */
 };
@@ -90,6 +92,18 @@ static size_t room_bytes(const struct plan *plan, size_t chunk_items)
 
     for (size_t i = 0; i < plan->n_items; i++) {
         size_t n = item_room_bytes(&plan->items[i], item_chunk(&plan->items[i], chunk_items));
+
+        max = n > max ? n : max;
+    }
+    return max;
+}
+
+static size_t room_inputs(const struct plan *plan)
+{
+    size_t max = 1;
+
+    for (size_t i = 0; i < plan->n_items; i++) {
+        size_t n = item_n_inputs(&plan->items[i]);
 
         max = n > max ? n : max;
     }
@@ -169,14 +183,20 @@ static int write_task(void *context, size_t task, size_t worker, struct error *e
     return 0;
 }
 
-static void add_counts(struct mixer *mixer, size_t index, const size_t *counts)
+/* What the worker has counted of an item, to the others'. */
+static void add_counts(struct mixer *mixer, struct worker_state *state)
 {
-    const struct item_facts *facts = &mixer->makers[index].facts[mixer->pass];
+    const struct item_facts *facts;
 
+    if (state->counted == SIZE_MAX)
+        return;
+    facts = &mixer->makers[state->counted].facts[mixer->pass];
     pthread_mutex_lock(&mixer->lock);
     for (size_t i = 0; i < facts->n_counts; i++)
-        facts->counts[i] += counts[i];
+        facts->counts[i] += state->counts[i];
     pthread_mutex_unlock(&mixer->lock);
+    memset(state->counts, 0, facts->n_counts * sizeof *state->counts);
+    state->counted = SIZE_MAX;
 }
 
 static int measure_task(void *context, size_t task, size_t worker, struct error *err)
@@ -191,10 +211,11 @@ static int measure_task(void *context, size_t task, size_t worker, struct error 
     if (interrupt_check(err) || item_read(maker, first, n, &state->room, err))
         return -1;
     read = clock_now_s();
-    memset(state->counts, 0, facts->n_counts * sizeof *state->counts);
+    if (state->counted != index)
+        add_counts(mixer, state);
+    state->counted = index;
     item_measure(maker, mixer->pass, first, n, &state->room,
                  mixer->sums[index] + first / maker->grain_items * facts->n_sums, state->counts);
-    add_counts(mixer, index, state->counts);
     state->read_s += read - start;
     state->combine_s += clock_now_s() - read;
     return 0;
@@ -202,17 +223,17 @@ static int measure_task(void *context, size_t task, size_t worker, struct error 
 
 /* ---- some items ---- */
 
-/* One task per chunk of every item that is still to be looked at in the pass. */
-static int run_tasks(struct mixer *mixer, size_t min_passes, threads_task *task,
+/* One task per chunk of every item, or of those that need the pass. */
+static int run_tasks(struct mixer *mixer, const bool *is_wanted, threads_task *task,
                      struct error *err)
 {
     int rc;
 
     chunks_init(&mixer->chunks, mixer->n_items, 1);
     for (size_t i = 0; i < mixer->n_items; i++) {
-        const struct item_maker *maker = &mixer->makers[i];
-        size_t n = item_chunk(maker->item, mixer->chunk_items);
-        size_t n_items = maker->n_passes < min_passes ? 0 : maker->item->out.n_items;
+        const struct plan_item *item = mixer->makers[i].item;
+        size_t n = item_chunk(item, mixer->chunk_items);
+        size_t n_items = is_wanted && !is_wanted[i] ? 0 : item->out.n_items;
 
         chunks_set(&mixer->chunks, i, n_items / n + (n_items % n != 0));
     }
@@ -221,25 +242,35 @@ static int run_tasks(struct mixer *mixer, size_t min_passes, threads_task *task,
     return rc;
 }
 
+static void conclude(struct mixer *mixer, size_t index)
+{
+    struct item_maker *maker = &mixer->makers[index];
+    size_t n_sums = maker->facts[mixer->pass].n_sums;
+
+    for (size_t g = 0; g < maker->n_grains; g++)
+        item_add_grain(maker, mixer->pass, g, mixer->sums[index] + g * n_sums);
+    item_conclude(maker, mixer->pass);
+}
+
 static int run_pass(struct mixer *mixer, size_t pass, struct error *err)
 {
     int rc;
 
     mixer->pass = pass;
-    for (size_t i = 0; i < mixer->n_items; i++)
-        if (pass < mixer->makers[i].n_passes)
-            mixer->sums[i] = memory_zalloc(mixer->makers[i].n_grains *
-                                           mixer->makers[i].facts[pass].n_sums,
-                                           sizeof **mixer->sums);
-    rc = run_tasks(mixer, pass + 1, measure_task, err);
     for (size_t i = 0; i < mixer->n_items; i++) {
-        struct item_maker *maker = &mixer->makers[i];
+        const struct item_maker *maker = &mixer->makers[i];
 
-        if (pass >= maker->n_passes)
-            continue;
-        for (size_t g = 0; g < maker->n_grains; g++)
-            item_add_grain(maker, pass, g, mixer->sums[i] + g * maker->facts[pass].n_sums);
-        item_conclude(maker, pass);
+        mixer->is_needed[i] = item_pass_is_needed(maker, pass);
+        if (mixer->is_needed[i])
+            mixer->sums[i] = memory_zalloc(maker->n_grains * maker->facts[pass].n_sums,
+                                           sizeof **mixer->sums);
+    }
+    rc = run_tasks(mixer, mixer->is_needed, measure_task, err);
+    for (size_t w = 0; w < threads_count(mixer->threads); w++)
+        add_counts(mixer, &mixer->workers[w]);
+    for (size_t i = 0; i < mixer->n_items; i++) {
+        if (mixer->is_needed[i])
+            conclude(mixer, i);
         free(mixer->sums[i]);
         mixer->sums[i] = NULL;
     }
@@ -251,16 +282,30 @@ static size_t n_passes(const struct plan_item *item)
     return item->method ? item->method->n_passes : 0;
 }
 
+static size_t facts_bytes(const struct plan_item *item)
+{
+    size_t bytes = 0, n_sums, n_counts;
+
+    for (size_t p = 0; p < n_passes(item); p++) {
+        item_pass_size(item, p, &n_sums, &n_counts);
+        bytes += n_sums * sizeof(double) + n_counts * sizeof(size_t);
+    }
+    return bytes;
+}
+
 /* The items from `first` on that are run together, all when none is measured. */
 static size_t group_items(const struct plan *plan, size_t first)
 {
-    size_t bytes = 0, n = 0;
+    size_t bytes = 0, facts = 0, n = 0;
 
-    while (first + n < plan->n_items && bytes < group_bytes) {
+    while (first + n < plan->n_items && bytes < group_bytes && facts < group_facts_bytes) {
         const struct plan_item *item = &plan->items[first + n++];
 
         for (size_t k = 0; n_passes(item) && k < item->n_sources; k++)
             bytes += item->sources[k].tensor->size_bytes;
+        if (n_passes(item) && item->base.tensor)
+            bytes += item->base.tensor->size_bytes;
+        facts += facts_bytes(item);
     }
     return n;
 }
@@ -274,6 +319,7 @@ static int run_group(struct mixer *mixer, struct error *err)
 
     mixer->makers = memory_zalloc(mixer->n_items, sizeof *mixer->makers);
     mixer->sums = memory_zalloc(mixer->n_items, sizeof *mixer->sums);
+    mixer->is_needed = memory_zalloc(mixer->n_items, sizeof *mixer->is_needed);
     for (size_t i = 0; i < mixer->n_items; i++) {
         item_maker_init(&mixer->makers[i], &items[i], &arena);
         passes = n_passes(&items[i]) > passes ? n_passes(&items[i]) : passes;
@@ -281,7 +327,8 @@ static int run_group(struct mixer *mixer, struct error *err)
     for (size_t p = 0; rc == 0 && p < passes; p++)
         rc = run_pass(mixer, p, err);
     if (rc == 0)
-        rc = run_tasks(mixer, 0, write_task, err);
+        rc = run_tasks(mixer, NULL, write_task, err);
+    free(mixer->is_needed);
     free(mixer->makers);
     free(mixer->sums);
     arena_release(&arena);
@@ -327,12 +374,12 @@ static int make_workers(struct mixer *mixer, size_t n_threads, struct error *err
 
     mixer->workers = memory_zalloc(n_threads, sizeof *mixer->workers);
     for (size_t w = 0; w < n_threads; w++)
-        mixer->workers[w].first_special = SIZE_MAX;
+        mixer->workers[w].first_special = mixer->workers[w].counted = SIZE_MAX;
     for (size_t w = 0; w < n_threads; w++) {
         struct worker_state *state = &mixer->workers[w];
 
         state->counts = memory_zalloc(max_counts(plan), sizeof *state->counts);
-        state->room.inputs = memory_zalloc(max_inputs(plan) + 1, sizeof *state->room.inputs);
+        state->room.inputs = memory_zalloc(room_inputs(plan), sizeof *state->room.inputs);
         state->room.bytes = memory_try(room_bytes(plan, mixer->chunk_items), 1,
                                        "buffers; use fewer --threads", err);
         if (!state->room.bytes)

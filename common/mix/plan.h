@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -37,6 +38,7 @@ struct plan_item {
     struct plan_source *sources;         /* [n_sources] */
     size_t n_sources;
     const double *settings;              /* of the method; NULL: it wants none */
+    uint64_t seed;                       /* of a method that draws */
     bool is_parameter;
 };
 
