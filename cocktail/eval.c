@@ -1,6 +1,5 @@
 /* eval.c - the loss of a model on examples. */
-#include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 #include "base/buffer.h"
 #include "base/json_writer.h"
@@ -8,8 +7,8 @@
 #include "eval/losses.h"
 #include "eval/router_watch.h"
 #include "model/sentence.h"
+#include "report/eval_report.h"
 #include "report/router_report.h"
-#include "report/table.h"
 
 #include "command.h"
 #include "loaded_model.h"
@@ -59,121 +58,29 @@ struct evaluation {
     struct router_watch routers;
 };
 
-static bool has_perplexity(enum model_type type)
-{
-    return losses_kind(type) == EXAMPLE_OUTPUT;
-}
-
-/* ---- printing ---- */
-
-static void add_examples(struct json_writer *json, const struct evaluation *evaluation)
-{
-    json_writer_array(json, "examples");
-    for (size_t i = 0; i < evaluation->losses.n_items; i++) {
-        const struct example_loss *item = &evaluation->losses.items[i];
-
-        json_writer_object(json, NULL);
-        json_writer_size(json, "line", evaluation->examples.items[i].number);
-        json_writer_double(json, "loss", item->loss);
-        json_writer_size(json, "n_tokens", item->n_tokens);
-        json_writer_end(json);
-    }
-    json_writer_end(json);
-}
-
-static void print_json(const struct eval_options *options, const struct evaluation *evaluation)
-{
-    const struct losses *losses = &evaluation->losses;
-    enum model_type type = evaluation->loaded.type;
-    struct buffer out = {0};
-    struct json_writer json = {.out = &out};
-
-    json_writer_object(&json, NULL);
-    json_writer_string(&json, "model", options->common.operands[0]);
-    json_writer_string(&json, "type", model_type_name(type));
-    json_writer_double(&json, "loss", losses->loss);
-    json_writer_double(&json, "perplexity", has_perplexity(type) ? exp(losses->loss) : NAN);
-    json_writer_size(&json, "n_examples", losses->n_items);
-    json_writer_size(&json, "n_tokens", losses->n_tokens);
-    json_writer_object(&json, "metrics");
-    json_writer_double(&json, "accuracy", losses->accuracy);
-    if (!isnan(losses->mrr))
-        json_writer_double(&json, "mrr", losses->mrr);
-    json_writer_end(&json);
-    if (options->each)
-        add_examples(&json, evaluation);
-    if (options->routers)
-        router_report_add_json(&json, "routers", &evaluation->routers, false);
-    json_writer_end(&json);
-    puts(out.data);
-    buffer_release(&out);
-}
-
-static void print_each(const struct evaluation *evaluation)
-{
-    const struct table_column columns[] = {
-        {.label = evaluation->examples.is_list ? "example" : "line", .side = TABLE_RIGHT},
-        {.label = "tokens", .side = TABLE_RIGHT},
-        {.label = "loss", .side = TABLE_RIGHT, .format = "%.4f", .limit = 1e9,
-         .far_format = "%.5g"},
-    };
-    struct table table = TABLE(columns);
-
-    for (size_t i = 0; i < evaluation->losses.n_items; i++) {
-        const struct example_loss *item = &evaluation->losses.items[i];
-
-        table_add_count(&table, evaluation->examples.items[i].number);
-        table_add_count(&table, item->n_tokens);
-        table_add_real(&table, item->loss);
-    }
-    table_print(&table, stdout);
-    table_release(&table);
-    putchar('\n');
-}
-
-static void print_text(const struct eval_options *options, const struct evaluation *evaluation)
-{
-    const struct losses *losses = &evaluation->losses;
-    enum model_type type = evaluation->loaded.type;
-    struct table table = TABLE(table_facts);
-
-    if (options->each)
-        print_each(evaluation);
-    table_add(&table, "model");
-    table_add(&table, options->common.operands[0]);
-    table_add(&table, "type");
-    table_add(&table, model_type_name(type));
-    table_add(&table, "examples");
-    table_add_count(&table, losses->n_items);
-    table_add(&table, "tokens");
-    table_add_count(&table, losses->n_tokens);
-    table_add(&table, "loss");
-    table_add_real(&table, losses->loss);
-    if (has_perplexity(type)) {
-        table_add(&table, "perplexity");
-        table_add_real(&table, exp(losses->loss));
-    }
-    table_add(&table, "accuracy");
-    table_add_real(&table, losses->accuracy);
-    if (!isnan(losses->mrr)) {
-        table_add(&table, "MRR");
-        table_add_real(&table, losses->mrr);
-    }
-    table_print(&table, stdout);
-    table_release(&table);
-    router_report_print(&evaluation->routers, true, stdout);
-}
-
 static void print(const struct eval_options *options, const struct evaluation *evaluation)
 {
     const struct router_watch *routers = &evaluation->routers;
+    const struct eval_report report = {
+        .name = options->common.operands[0],
+        .type = evaluation->loaded.type,
+        .examples = &evaluation->examples,
+        .losses = &evaluation->losses,
+        .routers = options->routers ? routers : NULL,
+        .with_each = options->each,
+    };
+    struct buffer out = {0};
+    struct json_writer json = {.out = &out};
 
-    if (options->common.json)
-        print_json(options, evaluation);
-    else if (options->csv)
+    if (options->common.json) {
+        eval_report_add_json(&json, &report);
+        puts(out.data);
+    } else if (options->csv) {
         router_report_print_csv(&routers, 1, stdout);
-    else
-        print_text(options, evaluation);
+    } else {
+        eval_report_print(&report, stdout);
+    }
+    buffer_release(&out);
 }
 
 /* ---- the command ---- */

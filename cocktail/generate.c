@@ -1,5 +1,4 @@
 /* generate.c - text that continues a prompt, shown as it comes. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +6,7 @@
 #include "base/json_writer.h"
 #include "model/generation.h"
 #include "model/generation_config.h"
+#include "report/generation_report.h"
 
 #include "command.h"
 #include "loaded_model.h"
@@ -45,6 +45,13 @@ static const struct option_row rows[] = {
 
 static const struct option_rule rules[] = {
     {.type = RULE_NEEDED, .options = "prompt"},
+    {.type = RULE_RANGE, .options = "temperature", .least = 0, .most = DBL_MAX},
+    {.type = RULE_RANGE, .options = "top-p", .least = 0, .is_above = true, .most = 1},
+    {.type = RULE_FILLED, .options = "stop"},
+    {.type = RULE_WITH, .options = "top-k|temperature>0",
+     .message = "--top-k and --top-p go with --temperature above 0"},
+    {.type = RULE_WITH, .options = "top-p<1|temperature>0",
+     .message = "--top-k and --top-p go with --temperature above 0"},
     {0},
 };
 
@@ -72,29 +79,11 @@ static int show(struct writer *writer, struct error *err)
 
 static void print_json(const struct writer *writer)
 {
-    static const char *const stops[] = {
-        [GENERATION_EOS] = "eos", [GENERATION_LENGTH] = "length", [GENERATION_STOP] = "stop"};
-    const struct generation *generation = &writer->generation;
-    double seconds = writer->last_s - writer->first_s;
-    const uint32_t *ids = generation->ids.items + generation->n_given;
-    size_t n = generation->ids.n_items - generation->n_given;
     struct buffer out = {0};
     struct json_writer json = {.out = &out};
 
-    json_writer_object(&json, NULL);
-    json_writer_bytes(&json, "text", generation->text.size ? generation->text.data : "",
-                      generation->text.size);
-    json_writer_array(&json, "ids");
-    for (size_t i = 0; i < n; i++)
-        json_writer_size(&json, NULL, ids[i]);
-    json_writer_end(&json);
-    json_writer_size(&json, "n_prompt_tokens", writer->prompt.n_items);
-    json_writer_size(&json, "n_tokens", n);
-    json_writer_string(&json, "stop", stops[generation->state]);
-    /* The first token belongs to the prompt, which is run at once. */
-    json_writer_double(&json, "tokens_per_second",
-                       n > 1 && seconds > 0 ? (double)(n - 1) / seconds : NAN);
-    json_writer_end(&json);
+    generation_report_add_json(&json, &writer->generation, writer->prompt.n_items,
+                               writer->last_s - writer->first_s);
     puts(out.data);
     buffer_release(&out);
 }
@@ -164,21 +153,6 @@ static int write_text(struct writer *writer, const struct loaded_model *loaded, 
 
 /* ---- the command ---- */
 
-static int check_options(const struct generate_command_options *options, struct error *err)
-{
-    if (options->temperature < 0)
-        return error_set(err, ERROR_USAGE, "--temperature is at least 0, not %g",
-                         options->temperature);
-    if (options->top_p <= 0 || options->top_p > 1)
-        return error_set(err, ERROR_USAGE, "--top-p is above 0 and at most 1, not %g",
-                         options->top_p);
-    if (options->stop && !*options->stop)
-        return error_set(err, ERROR_USAGE, "--stop is empty");
-    if (options->temperature == 0 && (options->top_k || options->top_p < 1))
-        return error_set(err, ERROR_USAGE, "--top-k and --top-p go with --temperature above 0");
-    return 0;
-}
-
 static int generate(const struct generate_command_options *options, struct error *err)
 {
     const struct loaded_model_options how = {
@@ -191,8 +165,7 @@ static int generate(const struct generate_command_options *options, struct error
     struct writer writer = {.options = options};
     int rc = -1;
 
-    if (check_options(options, err) == 0 &&
-        loaded_model_open(&loaded, options->common.operands[0], &how, &options->common, err) == 0)
+    if (loaded_model_open(&loaded, options->common.operands[0], &how, &options->common, err) == 0)
         rc = write_text(&writer, &loaded, err);
     ids_release(&writer.prompt);
     ids_release(&writer.eos);

@@ -12,6 +12,7 @@
 #include "eval/judge.h"
 #include "eval/loss_weights.h"
 #include "eval/losses.h"
+#include "report/eval_report.h"
 
 #include "command.h"
 #include "loaded_model.h"
@@ -178,21 +179,6 @@ static void find_weights(const struct judging *judging, double *losses, double *
         weights[i] *= 1 - alpha_of(options);
 }
 
-static void add_examples(const struct judging *judging, struct json_writer *json)
-{
-    json_writer_array(json, "examples");
-    for (size_t e = 0; e < judging->examples.n_items; e++) {
-        json_writer_object(json, NULL);
-        json_writer_size(json, "line", judging->examples.items[e].number);
-        json_writer_array(json, "losses");
-        for (size_t i = judging->first; i < judging->merge->n_models; i++)
-            json_writer_double(json, NULL, judging->losses[i].items[e].loss);
-        json_writer_end(json);
-        json_writer_end(json);
-    }
-    json_writer_end(json);
-}
-
 /* What the JSON object has besides that of `mix`. */
 static void add_members(const void *context, struct json_writer *json)
 {
@@ -206,7 +192,8 @@ static void add_members(const void *context, struct json_writer *json)
     }
     json_writer_size(json, "n_examples", judging->examples.n_items);
     if (options->each)
-        add_examples(judging, json);
+        eval_report_add_losses(json, &judging->examples, judging->losses + judging->first,
+                               judging->merge->n_models - judging->first);
 }
 
 /* ---- the command ---- */

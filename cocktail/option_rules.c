@@ -1,6 +1,7 @@
 #include "option_rules.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -9,7 +10,8 @@ enum { NAMED_MAX = 4 };
 
 struct named { /* an option of a rule */
     const struct option_row *row;
-    const char *value; /* the only one that counts; NULL: any */
+    char relation;     /* of what counts to `value`: '=', '<' or '>'; 0: anything counts */
+    const char *value;
     size_t n_value;
     bool is_given;
 };
@@ -26,14 +28,19 @@ static const void *field_of(const struct reader *reader, const struct option_row
 
 static bool is_given(const struct reader *reader, const struct named *named)
 {
-    const char *value;
+    const void *field = field_of(reader, named->row);
+    const char *text;
 
+    if (named->relation == '<')
+        return *(const double *)field < strtod(named->value, NULL);
+    if (named->relation == '>')
+        return *(const double *)field > strtod(named->value, NULL);
     if (!reader->options->is_given[named->row - reader->rows])
         return false;
-    if (!named->value)
+    if (!named->relation)
         return true;
-    value = *(const char *const *)field_of(reader, named->row);
-    return strlen(value) == named->n_value && memcmp(value, named->value, named->n_value) == 0;
+    text = *(const char *const *)field;
+    return strlen(text) == named->n_value && memcmp(text, named->value, named->n_value) == 0;
 }
 
 /* Returns how many there are. */
@@ -44,11 +51,12 @@ static size_t read_names(const struct reader *reader, const char *names,
 
     for (const char *at = names; *at; at += *at == '|') {
         struct named *named = &found[count++];
-        size_t n_name = strcspn(at, "=|"), n = strcspn(at, "|");
+        size_t n_name = strcspn(at, "=<>|"), n = strcspn(at, "|");
 
         assert(count <= NAMED_MAX);
         named->row = options_find(reader->rows, at, n_name);
         assert(named->row);
+        named->relation = n_name < n ? at[n_name] : '\0';
         named->value = n_name < n ? at + n_name + 1 : NULL;
         named->n_value = n_name < n ? n - n_name - 1 : 0;
         named->is_given = is_given(reader, named);
@@ -61,7 +69,9 @@ static size_t read_names(const struct reader *reader, const char *names,
 static bool is_broken(const struct reader *reader, const struct option_rule *rule,
                       const struct named *named, size_t n)
 {
+    const void *field = field_of(reader, named->row);
     size_t n_given = 0;
+    const char *text;
     double number;
 
     for (size_t i = 0; i < n; i++)
@@ -74,8 +84,12 @@ static bool is_broken(const struct reader *reader, const struct option_rule *rul
     case RULE_WITH:
         return named[0].is_given && n_given == 1;
     case RULE_RANGE:
-        number = *(const double *)field_of(reader, named[0].row);
-        return number < rule->least || number > rule->most;
+        number = *(const double *)field;
+        return number < rule->least || number > rule->most ||
+               (rule->is_above && number <= rule->least);
+    case RULE_FILLED:
+        text = *(const char *const *)field;
+        return text && !*text;
     case RULE_END:
         break;
     }
@@ -98,18 +112,40 @@ static int tell_excluding(const struct named *named, size_t n, struct error *err
     return -1;
 }
 
-static int tell(const struct option_rule *rule, const struct named *named, size_t n,
-                const char *command, struct error *err)
+/* "--top-p is above 0 and at most 1, not 2" */
+static int tell_range(const struct option_rule *rule, const char *name, double number,
+                      struct error *err)
 {
+    const char *from = rule->is_above ? "above" : "at least";
+
+    if (rule->most == DBL_MAX)
+        return error_set(err, ERROR_USAGE, "--%s is %s %g, not %g", name, from, rule->least,
+                         number);
+    return error_set(err, ERROR_USAGE, "--%s is %s %g and at most %g, not %g", name, from,
+                     rule->least, rule->most, number);
+}
+
+static int tell(const struct reader *reader, const struct option_rule *rule,
+                const struct named *named, size_t n, const char *command, struct error *err)
+{
+    const char *name = named->row->long_name;
+
     if (rule->message)
         return error_set(err, ERROR_USAGE, "%s", rule->message);
-    if (rule->type == RULE_NEEDED)
-        return error_set(err, ERROR_USAGE, "'%s' needs --%s %s", command, named->row->long_name,
+    switch (rule->type) {
+    case RULE_NEEDED:
+        return error_set(err, ERROR_USAGE, "'%s' needs --%s %s", command, name,
                          named->row->argument);
-    if (rule->type == RULE_WITH) {
+    case RULE_WITH:
         assert(n == 2);
-        return error_set(err, ERROR_USAGE, "--%s goes with --%s", named[0].row->long_name,
-                         named[1].row->long_name);
+        return error_set(err, ERROR_USAGE, "--%s goes with --%s", name, named[1].row->long_name);
+    case RULE_RANGE:
+        return tell_range(rule, name, *(const double *)field_of(reader, named->row), err);
+    case RULE_FILLED:
+        return error_set(err, ERROR_USAGE, "--%s is empty", name);
+    case RULE_EXCLUDE:
+    case RULE_END:
+        break;
     }
     return tell_excluding(named, n, err);
 }
@@ -125,7 +161,7 @@ int option_rules_check(const struct option_rule *rules, const struct option_row 
         size_t n = read_names(&reader, rules->options, named);
 
         if (is_broken(&reader, rules, named, n))
-            return tell(rules, named, n, command, err);
+            return tell(&reader, rules, named, n, command, err);
     }
     return 0;
 }

@@ -1,11 +1,13 @@
 /* option_rules.h - what options have to do with one another, as rows beside those of the options.
  *
  * Options are named as they are typed, without the dashes and split at '|'; "format=npy" is
- * --format with that value only. */
+ * --format with that value only, and "top-p<1" the OPTION_NUMBER where it is below that, typed or
+ * not; '>' likewise. */
 #ifndef COCKTAIL_OPTION_RULES_H
 #define COCKTAIL_OPTION_RULES_H
 
 #include <float.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 
@@ -17,13 +19,15 @@ enum option_rule_type {
     RULE_EXCLUDE, /* at most one of them */
     RULE_WITH,    /* the first only together with the second */
     RULE_RANGE,   /* the OPTION_NUMBER is from `least` to `most` */
+    RULE_FILLED,  /* the OPTION_TEXT is not empty */
 };
 
 struct option_rule {
     enum option_rule_type type;
     const char *options;
-    const char *message; /* NULL: the usual one, which RULE_RANGE has not */
+    const char *message; /* NULL: the usual one */
     double least, most;
+    bool is_above;       /* not `least` itself */
 };
 
 /* The rules of more than one command. */

@@ -4,8 +4,7 @@
 
 #include "base/json_writer.h"
 #include "hub/hub_fetch.h"
-#include "report/size_text.h"
-#include "report/table.h"
+#include "report/snapshot_report.h"
 
 #include "command.h"
 #include "model_argument.h"
@@ -25,59 +24,20 @@ static const struct option_row rows[] = {
     OPTIONS_COMMON,
 };
 
-static void add_files(struct table *table, const struct hub_snapshot *snapshot)
-{
-    for (size_t i = 0; i < snapshot->listing.n_files; i++) {
-        const struct hub_file *file = &snapshot->listing.files[i];
-
-        if (!file->use)
-            continue;
-        table_add(table, file->path);
-        table_add_size(table, file->size_bytes);
-        table_add(table, file->sha256[0] ? file->sha256 : NULL);
-    }
-}
-
-static void print_json(const struct hub_snapshot *snapshot, const struct table *files)
+static void print(const struct pull_options *options, const struct hub_snapshot *snapshot)
 {
     struct buffer out = {0};
     struct json_writer json = {.out = &out};
 
-    json_writer_object(&json, NULL);
-    json_writer_string(&json, "path", snapshot->path);
-    json_writer_string(&json, "revision", snapshot->commit);
-    table_write_json(files, &json, "files");
-    json_writer_end(&json);
-    puts(out.data);
-    buffer_release(&out);
-}
-
-static void print_plan(const struct hub_snapshot *snapshot, const struct table *files)
-{
-    char size[SIZE_TEXT_MAX];
-
-    table_print(files, stdout);
-    printf("\nwould fetch %s into '%s'\n", size_text(size, snapshot->missing_bytes),
-           snapshot->path);
-}
-
-static void print(const struct pull_options *options, const struct hub_snapshot *snapshot)
-{
-    static const struct table_column columns[] = {
-        {.key = "name", .side = TABLE_LEFT},
-        {.key = "size_bytes", .side = TABLE_RIGHT},
-        {.key = "sha256"},
-    };
-    struct table files = TABLE(columns);
-
-    add_files(&files, snapshot);
-    if (options->common.json)
-        print_json(snapshot, &files);
-    else if (options->dry_run)
-        print_plan(snapshot, &files);
-    else
+    if (options->common.json) {
+        snapshot_report_add_json(&json, snapshot);
+        puts(out.data);
+    } else if (options->dry_run) {
+        snapshot_report_print_plan(snapshot, stdout);
+    } else {
         puts(snapshot->path);
-    table_release(&files);
+    }
+    buffer_release(&out);
 }
 
 static int pull(const struct pull_options *options, struct error *err)

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_writer.h"
 #include "base/memory.h"
-#include "base/utf8.h"
+#include "eval/ranking.h"
 #include "model/embed.h"
+#include "report/rerank_report.h"
 
 #include "command.h"
 #include "loaded_model.h"
@@ -49,61 +49,6 @@ static const struct option_rule rules[] = {
     {0},
 };
 
-struct passage {
-    float score;
-    size_t line, n; /* n bytes of text */
-    char *text;
-};
-
-struct ranking {
-    struct passage *passages;
-    size_t n_passages, capacity;
-};
-
-/* ---- the ranking ---- */
-
-/* Best first; equal ones as they came, and what is no number last. */
-static int compare(const void *a, const void *b)
-{
-    const struct passage *x = a, *y = b;
-
-    if (isnan(x->score) != isnan(y->score))
-        return isnan(x->score) ? 1 : -1;
-    if (x->score > y->score || x->score < y->score)
-        return x->score > y->score ? -1 : 1;
-    return x->line < y->line ? -1 : x->line > y->line;
-}
-
-static void add_passage(struct ranking *ranking, float score, size_t line, const char *text,
-                        size_t n)
-{
-    struct passage passage = {score, line, n, memory_alloc(n + 1)};
-
-    memcpy(passage.text, text, n + 1);
-    if (ranking->n_passages == ranking->capacity) {
-        ranking->capacity = ranking->capacity ? 2 * ranking->capacity : 64;
-        ranking->passages = memory_resize(ranking->passages, ranking->capacity,
-                                          sizeof *ranking->passages);
-    }
-    ranking->passages[ranking->n_passages++] = passage;
-}
-
-/* Sorts, and keeps the best `top`; 0: all. */
-static void keep_best(struct ranking *ranking, size_t top)
-{
-    if (ranking->n_passages)
-        qsort(ranking->passages, ranking->n_passages, sizeof *ranking->passages, compare);
-    while (top && ranking->n_passages > top)
-        free(ranking->passages[--ranking->n_passages].text);
-}
-
-static void release_ranking(struct ranking *ranking)
-{
-    for (size_t i = 0; i < ranking->n_passages; i++)
-        free(ranking->passages[i].text);
-    free(ranking->passages);
-}
-
 /* ---- running ---- */
 
 static int rank_batch(const struct rerank_options *options, struct model *model,
@@ -114,11 +59,11 @@ static int rank_batch(const struct rerank_options *options, struct model *model,
     int rc = model_rank(model, &batch->batch, scores, err);
 
     for (size_t i = 0; i < n && rc == 0; i++)
-        add_passage(ranking,
+        ranking_add(ranking,
                     options->normalize ? (float)(1 / (1 + exp(-(double)scores[i]))) : scores[i],
                     batch->lines[i], batch->texts[i], batch->text_bytes[i]);
     if (options->top)
-        keep_best(ranking, options->top);
+        ranking_sort(ranking, options->top);
     free(scores);
     return rc;
 }
@@ -153,34 +98,6 @@ static int rank_all(const struct rerank_options *options, struct loaded_model *l
     text_batches_close(batches);
     text_input_close(input);
     return more;
-}
-
-/* ---- printing ---- */
-
-static void print_ranking(const struct ranking *ranking, bool as_json)
-{
-    struct buffer line = {0};
-
-    for (size_t i = 0; i < ranking->n_passages; i++) {
-        const struct passage *passage = &ranking->passages[i];
-
-        buffer_clear(&line);
-        if (as_json) {
-            struct json_writer json = {.out = &line};
-
-            json_writer_object(&json, NULL);
-            json_writer_size(&json, "line", passage->line);
-            json_writer_double(&json, "score", passage->score);
-            json_writer_bytes(&json, "text", passage->text, passage->n);
-            json_writer_end(&json);
-        } else {
-            buffer_format(&line, "%.4f\t", (double)passage->score);
-            utf8_add_printable(&line, passage->text, passage->n);
-        }
-        buffer_add_char(&line, '\n');
-        fwrite(line.data, 1, line.size, stdout);
-    }
-    buffer_release(&line);
 }
 
 /* ---- the command ---- */
@@ -240,10 +157,13 @@ static int rerank(const struct rerank_options *options, struct error *err)
         rc = query ? rank_all(options, &loaded, query, &ranking, err) : -1;
     }
     if (rc == 0) {
-        keep_best(&ranking, options->top);
-        print_ranking(&ranking, options->common.json);
+        ranking_sort(&ranking, options->top);
+        if (options->common.json)
+            rerank_report_print_json(&ranking, stdout);
+        else
+            rerank_report_print(&ranking, stdout);
     }
-    release_ranking(&ranking);
+    ranking_release(&ranking);
     free(query);
     loaded_model_release(&loaded);
     return rc;

@@ -9,7 +9,7 @@
 #include "eval/router_watch.h"
 #include "report/router_plots.h"
 #include "report/router_report.h"
-#include "report/table.h"
+#include "report/routers_report.h"
 #include "text/vocabulary.h"
 
 #include "command.h"
@@ -55,71 +55,22 @@ struct routers {
     struct router_models models; /* of the watches, when they have ended */
 };
 
-/* ---- printing ---- */
-
-static void print_json(const struct routers_options *options, const struct routers *routers)
+static void print(const struct routers_options *options, const struct routers *routers)
 {
     const struct router_models *models = &routers->models;
+    const struct routers_report report = {models, routers->examples.n_items, options->svg};
     struct buffer out = {0};
     struct json_writer json = {.out = &out};
 
-    json_writer_object(&json, NULL);
-    json_writer_size(&json, "n_examples", routers->examples.n_items);
-    json_writer_array(&json, "models");
-    for (size_t i = 0; i < models->n; i++) {
-        json_writer_object(&json, NULL);
-        json_writer_string(&json, "model", models->watches[i]->name);
-        router_report_add_json(&json, "routers", models->watches[i], false);
-        json_writer_end(&json);
+    if (options->common.json) {
+        routers_report_add_json(&json, &report);
+        puts(out.data);
+    } else if (options->csv) {
+        router_report_print_csv(models->watches, models->n, stdout);
+    } else {
+        routers_report_print(&report, stdout);
     }
-    json_writer_end(&json);
-    if (models->n > 1)
-        router_report_add_json(&json, "agreement", models->watches[1], true);
-    if (options->svg)
-        json_writer_string(&json, "svg", options->svg);
-    json_writer_end(&json);
-    puts(out.data);
     buffer_release(&out);
-}
-
-static void print_name(const char *what, const char *name)
-{
-    struct table table = TABLE(table_facts);
-
-    table_add(&table, what);
-    table_add(&table, name);
-    table_print(&table, stdout);
-    table_release(&table);
-}
-
-static void print_text(const struct routers_options *options, const struct routers *routers)
-{
-    const struct router_models *models = &routers->models;
-
-    for (size_t i = 0; i < models->n; i++) {
-        if (i)
-            putchar('\n');
-        print_name(models->n == 1 ? "model" : i ? "B" : "A", models->watches[i]->name);
-        router_report_print(models->watches[i], false, stdout);
-    }
-    if (models->n > 1) {
-        fputs("\nagreement of B with A\n", stdout);
-        router_report_print_agreement(models->watches[1], stdout);
-    }
-    if (options->svg) {
-        putchar('\n');
-        print_name("plots", options->svg);
-    }
-}
-
-static void print(const struct routers_options *options, const struct routers *routers)
-{
-    if (options->common.json)
-        print_json(options, routers);
-    else if (options->csv)
-        router_report_print_csv(routers->models.watches, routers->models.n, stdout);
-    else
-        print_text(options, routers);
 }
 
 /* ---- the command ---- */

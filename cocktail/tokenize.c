@@ -1,12 +1,11 @@
 /* tokenize.c - text to token ids, and back. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/digits.h"
 #include "base/folder.h"
-#include "base/json_writer.h"
 #include "base/line_reader.h"
-#include "base/utf8.h"
+#include "report/encoding_report.h"
 #include "text/ids.h"
 #include "text/tokenizer.h"
 
@@ -50,67 +49,26 @@ static const struct option_rule rules[] = {
     {0},
 };
 
-/* ---- printing ---- */
-
-static void add_json(struct buffer *out, const struct tokenizer *tokenizer,
-                     const struct encoding *encoding)
+static void print(const struct buffer *lines)
 {
-    struct json_writer json = {.out = out};
-
-    json_writer_object(&json, NULL);
-    json_writer_array(&json, "ids");
-    for (size_t i = 0; i < encoding->n_ids; i++)
-        json_writer_size(&json, NULL, encoding->ids[i]);
-    json_writer_end(&json);
-    json_writer_array(&json, "tokens");
-    for (size_t i = 0; i < encoding->n_ids; i++) {
-        size_t length = 0;
-        const char *token = tokenizer_token(tokenizer, encoding->ids[i], &length);
-
-        json_writer_bytes(&json, NULL, token ? token : "", length);
-    }
-    json_writer_end(&json);
-    json_writer_end(&json);
-}
-
-static void add_ids(struct buffer *out, const struct encoding *encoding)
-{
-    for (size_t i = 0; i < encoding->n_ids; i++) {
-        if (i)
-            buffer_add_char(out, ' ');
-        digits_add(out, encoding->ids[i]);
-    }
-}
-
-static void add_tokens(struct buffer *out, const struct tokenizer *tokenizer,
-                       const struct encoding *encoding)
-{
-    for (size_t i = 0; i < encoding->n_ids; i++) {
-        size_t length = 0;
-        const char *token = tokenizer_token(tokenizer, encoding->ids[i], &length);
-
-        if (i)
-            buffer_add_char(out, ' ');
-        utf8_add_printable(out, token ? token : "", length);
-    }
-}
-
-static void print_encoding(const struct tokenize_options *options,
-                           const struct tokenizer *tokenizer, const struct encoding *encoding,
-                           struct buffer *out)
-{
-    buffer_clear(out);
-    if (options->common.json)
-        add_json(out, tokenizer, encoding);
-    else if (options->tokens)
-        add_tokens(out, tokenizer, encoding);
-    else
-        add_ids(out, encoding);
-    buffer_add_char(out, '\n');
-    fwrite(out->data, 1, out->size, stdout);
+    fwrite(lines->data, 1, lines->size, stdout);
 }
 
 /* ---- encoding ---- */
+
+static void print_encoding(const struct tokenize_options *options,
+                           const struct tokenizer *tokenizer, const struct encoding *encoding,
+                           struct buffer *line)
+{
+    buffer_clear(line);
+    if (options->common.json)
+        encoding_report_add_json(line, encoding, tokenizer);
+    else if (options->tokens)
+        encoding_report_add_tokens(line, encoding, tokenizer);
+    else
+        encoding_report_add_ids(line, encoding);
+    print(line);
+}
 
 static int encode_all(const struct tokenize_options *options, const struct tokenizer *tokenizer,
                       struct error *err)
@@ -143,30 +101,13 @@ static int encode_all(const struct tokenize_options *options, const struct token
 
 /* ---- decoding ---- */
 
-static void print_text(const struct tokenize_options *options, const struct buffer *text)
-{
-    struct buffer out = {0};
-    struct json_writer json = {.out = &out};
-
-    if (options->common.json) {
-        json_writer_object(&json, NULL);
-        json_writer_bytes(&json, "text", text->size ? text->data : "", text->size);
-        json_writer_end(&json);
-    } else {
-        buffer_add(&out, text->data, text->size);
-    }
-    buffer_add_char(&out, '\n');
-    fwrite(out.data, 1, out.size, stdout);
-    buffer_release(&out);
-}
-
 static int decode_all(const struct tokenize_options *options, const struct tokenizer *tokenizer,
                       struct error *err)
 {
     const struct common_options *common = &options->common;
     struct text_input *input =
         text_input_open(common->operands + 1, common->n_operands - 1, TEXT_LINES);
-    struct buffer text = {0};
+    struct buffer text = {0}, line = {0};
     struct ids ids = {0};
     struct text_item item;
     int more;
@@ -179,9 +120,15 @@ static int decode_all(const struct tokenize_options *options, const struct token
             more = text_item_context(&item, err);
             break;
         }
-        print_text(options, &text);
+        buffer_clear(&line);
+        if (options->common.json)
+            encoding_report_add_text_json(&line, &text);
+        else
+            encoding_report_add_text(&line, &text);
+        print(&line);
     }
     ids_release(&ids);
+    buffer_release(&line);
     buffer_release(&text);
     text_input_close(input);
     return more;

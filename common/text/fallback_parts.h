@@ -53,9 +53,9 @@ void fallback_open(struct json_writer *json, const char *key, const char *type);
 void fallback_add_plain(struct json_writer *json, const char *key, const char *type);
 /* The member post_processor: FIRST A LAST; and, for a pair, then [LAST] B LAST, the second text of
  * this type. FIRST NULL: none. */
-int fallback_add_template(struct json_writer *json, const struct subword *subword, const char *first,
-                          const char *last, bool is_last_doubled, unsigned second_type,
-                          struct error *err);
+int fallback_add_template(struct json_writer *json, const struct subword *subword,
+                          const char *first, const char *last, bool is_last_doubled,
+                          unsigned second_type, struct error *err);
 
 /* Puts the token that the base64 text spells. */
 int fallback_put_bytes(struct token_table *tokens, const char *base64, size_t n, size_t id,

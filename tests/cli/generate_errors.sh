@@ -19,6 +19,8 @@ try $model --prompt x --temperature 1 --top-p 0
 try $model --prompt x --temperature 1 --top-p 1.01
 try $model --prompt x --top-k 5
 try $model --prompt x --top-p 0.5
+try $model --prompt x --temperature 0 --top-k 5
+try $model --prompt x --temperature 0 --top-p 1 --max-tokens 1
 try $model --prompt x --max-tokens 0
 try $model --prompt x --stop ''
 try $model x --prompt x
