@@ -696,9 +696,11 @@ static int add_pairs(struct machine *machine, struct pickle_node *dict,
 static int push_made_dict(struct machine *machine, const struct pickle_global *maker,
                           const struct pickle_node *arguments)
 {
-    if (arguments->n_items > 1)
-        return FAIL(machine, "%s.%s got %zu arguments, more than 1", maker->module, maker->name,
-                    arguments->n_items);
+    size_t most = maker->call == PICKLE_GIVES_DICT ? 1 : 0;
+
+    if (arguments->n_items > most)
+        return FAIL(machine, "%s.%s got %zu arguments, more than %zu", maker->module, maker->name,
+                    arguments->n_items, most);
     if (push_node(machine, PICKLE_DICT, maker, NULL, 0))
         return -1;
     return arguments->n_items ? add_pairs(machine, top(machine)->node, &arguments->items[0]) : 0;
@@ -716,7 +718,7 @@ static int push_call(struct machine *machine, const struct pickle_value *callabl
         return FAIL(machine, "what it calls is not callable");
     if (arguments->kind != PICKLE_TUPLE)
         return FAIL(machine, "the arguments are not a tuple");
-    if (maker->call == PICKLE_GIVES_DICT)
+    if (maker->call == PICKLE_GIVES_DICT || maker->call == PICKLE_GIVES_RECORD)
         return push_made_dict(machine, maker, given);
     if (push_node(machine, PICKLE_OBJECT, maker, NULL, 0))
         return -1;
@@ -744,15 +746,33 @@ static int op_newobj_ex(struct machine *machine)
     return push_call(machine, &values[0], &values[1]);
 }
 
-/* Only dictionaries made by a call get a state here: attributes of an OrderedDict, such as the
- * _metadata of a state dict, which say nothing about the weights. */
+/* The attributes of a record become its items. */
+static int fill_record(struct machine *machine, struct pickle_node *record,
+                       const struct pickle_value *state)
+{
+    if (state->kind != PICKLE_DICT || state->node->maker)
+        return FAIL(machine, "the state of a %s.%s is not a dictionary", record->maker->module,
+                    record->maker->name);
+    if (record->n_items)
+        return FAIL(machine, "a %s.%s gets a second state", record->maker->module,
+                    record->maker->name);
+    return add_items(machine, record, state->node->items, state->node->n_items);
+}
+
+/* What a call made may get a state here: the attributes of a record; those of an OrderedDict, such as
+ * the _metadata of a state dict, say nothing about the weights, nor does what opaque objects hold. */
 static int op_build(struct machine *machine)
 {
     struct pickle_value *state = pop(machine, 1), *built = state ? top(machine) : NULL;
+    bool has_maker = built && (built->kind == PICKLE_DICT || built->kind == PICKLE_OBJECT) &&
+                     built->node->maker;
+    enum pickle_call call = has_maker ? built->node->maker->call : PICKLE_NOT_CALLABLE;
 
     if (!built)
         return -1;
-    if (built->kind != PICKLE_DICT || !built->node->maker)
+    if (call == PICKLE_GIVES_RECORD)
+        return fill_record(machine, built->node, state);
+    if (call != PICKLE_GIVES_DICT && call != PICKLE_GIVES_OPAQUE)
         return FAIL(machine, "what it builds on takes no state");
     return 0;
 }

@@ -68,6 +68,8 @@ enum pickle_call {
     PICKLE_NOT_CALLABLE,
     PICKLE_GIVES_OBJECT,
     PICKLE_GIVES_DICT, /* from nothing or from a list of pairs; may get a state, which is dropped */
+    PICKLE_GIVES_RECORD, /* a dict from nothing, whose items are the state that it gets: attributes */
+    PICKLE_GIVES_OPAQUE, /* an object that may get a state, which is dropped */
 };
 
 /* A name that may occur. */

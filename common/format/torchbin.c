@@ -17,8 +17,6 @@
 #include "format/pickle.h"
 #include "format/torchbin_container.h"
 
-enum { N_TENSORS_MAX = 1000 * 1000 }; /* in one file */
-
 /* ---- the names that may occur ---- */
 
 enum role {
@@ -39,6 +37,7 @@ enum { N_ARGUMENTS = 4, N_ARGUMENTS_V2 = 6, N_ARGUMENTS_V3 = 7 }; /* of ROLE_TEN
     {"torch._utils", name, PICKLE_GIVES_OBJECT, NULL, ROLE_TENSOR, n_arguments}
 #define STORAGE(name, dtype) {"torch", name, PICKLE_NOT_CALLABLE, NULL, ROLE_STORAGE, dtype}
 #define TYPE(name, dtype) {"torch", name, PICKLE_NOT_CALLABLE, NULL, ROLE_DTYPE, dtype}
+#define OPAQUE(module, name) {module, name, PICKLE_GIVES_OPAQUE, NULL, ROLE_OTHER, 0}
 #define UNSUPPORTED(module, name, what) {module, name, PICKLE_NOT_CALLABLE, what, ROLE_OTHER, 0}
 
 static const struct pickle_global globals[] = {
@@ -59,6 +58,19 @@ static const struct pickle_global globals[] = {
     CALL("__builtin__", "set", ROLE_OTHER),
     CALL("__builtin__", "bytearray", ROLE_OTHER),
     CALL("__builtin__", "complex", ROLE_OTHER),
+
+    /* Beside the tensors of Megatron's files (docs/formats.md, "Megatron-LM"). */
+    {"argparse", "Namespace", PICKLE_GIVES_RECORD, NULL, ROLE_OTHER, 0},
+    CALL("__builtin__", "bytes", ROLE_OTHER),
+    CALL("builtins", "bytes", ROLE_OTHER),
+    CALL("signal", "Signals", ROLE_OTHER),
+    CALL("megatron.core.enums", "ModelType", ROLE_OTHER),
+    CALL("megatron.core.transformer.enums", "AttnBackend", ROLE_OTHER),
+    OPAQUE("_io", "BytesIO"),
+    OPAQUE("numpy", "dtype"),
+    {"numpy", "ndarray", PICKLE_NOT_CALLABLE, NULL, ROLE_OTHER, 0},
+    OPAQUE("numpy.core.multiarray", "_reconstruct"),
+    OPAQUE("numpy._core.multiarray", "_reconstruct"),
 
     STORAGE("DoubleStorage", DTYPE_F64),
     STORAGE("FloatStorage", DTYPE_F32),
@@ -161,7 +173,7 @@ static int get_sizes(const struct pickle_value *value, const char *what,
     return 0;
 }
 
-static bool is_tensor(const struct pickle_value *value)
+bool torchbin_is_tensor(const struct pickle_value *value)
 {
     int role = value->kind == PICKLE_OBJECT ? value->node->maker->role : ROLE_OTHER;
 
@@ -406,7 +418,7 @@ static int read_tensor(const struct torchbin_source *source, const struct pickle
             return error_set(err, ERROR_FORMAT, "%s got 0 arguments", value->node->maker->name);
         value = &value->node->items[0];
     }
-    if (!is_tensor(value) || value->node->maker->role != ROLE_TENSOR)
+    if (!torchbin_is_tensor(value) || value->node->maker->role != ROLE_TENSOR)
         return error_set(err, ERROR_FORMAT, "what a parameter is made from is not a tensor");
     if (check_arguments(value->node, err))
         return -1;
@@ -425,7 +437,7 @@ static int read_tensor(const struct torchbin_source *source, const struct pickle
     return place_tensor(source, rebuild.storage->persistent, &rebuild, tensor, err);
 }
 
-static int check_name(const struct pickle_value *name, struct error *err)
+int torchbin_check_name(const struct pickle_value *name, struct error *err)
 {
     size_t valid;
 
@@ -439,19 +451,16 @@ static int check_name(const struct pickle_value *name, struct error *err)
                      name->kind == PICKLE_STRING ? "a lone surrogate" : "no UTF-8", valid);
 }
 
-static int add_tensor(const struct torchbin_source *source, const struct pickle_value *name,
-                      const struct pickle_value *value, struct error *err)
+int torchbin_add_tensor(const struct torchbin_source *source, const char *name, size_t length,
+                        const struct pickle_value *value, struct error *err)
 {
     size_t shape[TENSOR_DIMS_MAX], strides[TENSOR_DIMS_MAX];
     struct tensor tensor = {
-        .source = source->checkpoint->files[source->file_index].source};
+        .name = name, .source = source->checkpoint->files[source->file_index].source};
 
-    if (check_name(name, err))
-        return -1;
-    tensor.name = name->text;
     if (read_tensor(source, value, &tensor, shape, strides, err))
-        return error_context(err, "tensor '%.*s'", SHOWN(name->text, name->length));
-    return checkpoint_add_tensor(source->checkpoint, &tensor, name->length, err);
+        return error_context(err, "tensor '%.*s'", SHOWN(name, length));
+    return checkpoint_add_tensor(source->checkpoint, &tensor, length, err);
 }
 
 /* ---- the state dict ---- */
@@ -470,7 +479,7 @@ static bool holds_tensors(const struct pickle_value *value)
     if (!value->node->note) {
         value->node->note = HOLDS_NONE;
         for (size_t i = 0; i < value->node->n_items; i++)
-            if (is_tensor(&value->node->items[i]))
+            if (torchbin_is_tensor(&value->node->items[i]))
                 value->node->note = HOLDS_TENSORS;
     }
     return value->node->note == HOLDS_TENSORS;
@@ -513,8 +522,8 @@ static const struct pickle_node *find_state_dict(const struct pickle_value *resu
 }
 
 /* Numbers, texts and None beside the tensors (counters, versions) are of no use to us. */
-int torchbin_add_state_dict(const struct torchbin_source *source, const struct pickle_value *result,
-                            struct error *err)
+static int add_state_dict(const struct torchbin_source *source, const struct pickle_value *result,
+                          struct error *err)
 {
     const struct pickle_node *dict = find_state_dict(result, err);
     size_t n_tensors = 0;
@@ -524,9 +533,11 @@ int torchbin_add_state_dict(const struct torchbin_source *source, const struct p
     for (size_t i = 0; i < dict->n_items; i += 2) {
         const struct pickle_value *name = &dict->items[i], *value = name + 1;
 
-        if (is_tensor(value) && n_tensors++ == N_TENSORS_MAX)
-            return error_set(err, ERROR_FORMAT, "more than %d tensors", N_TENSORS_MAX);
-        if (is_tensor(value) && add_tensor(source, name, value, err))
+        if (torchbin_is_tensor(value) && n_tensors++ == TORCHBIN_TENSORS_MAX)
+            return error_set(err, ERROR_FORMAT, "more than %d tensors", TORCHBIN_TENSORS_MAX);
+        if (torchbin_is_tensor(value) &&
+            (torchbin_check_name(name, err) ||
+             torchbin_add_tensor(source, name->text, name->length, value, err)))
             return -1;
         if (holds_tensors(value)) {
             bool is_named = pickle_is_text(name);
@@ -538,6 +549,13 @@ int torchbin_add_state_dict(const struct torchbin_source *source, const struct p
         }
     }
     return 0;
+}
+
+int torchbin_take(const struct torchbin_source *source, const struct pickle_value *result,
+                  struct error *err)
+{
+    return source->taker ? source->taker->take(source->taker, source, result, err)
+                         : add_state_dict(source, result, err);
 }
 
 /* ---- the reader ---- */
@@ -620,10 +638,11 @@ static bool matches(const unsigned char *head, size_t n)
     return find_container(head, n) || find_refused(head, n) != SIZE_MAX;
 }
 
-static int read_torchbin(struct checkpoint *checkpoint, size_t file, struct error *err)
+int torchbin_read(struct checkpoint *checkpoint, size_t file, struct torchbin_taker *taker,
+                  struct error *err)
 {
     struct torchbin_source source = {.checkpoint = checkpoint, .file_index = file,
-                                     .file = checkpoint->files[file].file};
+                                     .file = checkpoint->files[file].file, .taker = taker};
     unsigned char head[64];
     size_t n = source.file->size_bytes < sizeof head ? source.file->size_bytes : sizeof head, row;
     int rc;
@@ -642,4 +661,9 @@ static int read_torchbin(struct checkpoint *checkpoint, size_t file, struct erro
     return rc;
 }
 
-const struct checkpoint_reader torchbin_reader = {"PyTorch checkpoint", matches, read_torchbin};
+static int read_state_dict(struct checkpoint *checkpoint, size_t file, struct error *err)
+{
+    return torchbin_read(checkpoint, file, NULL, err);
+}
+
+const struct checkpoint_reader torchbin_reader = {"PyTorch checkpoint", matches, read_state_dict};

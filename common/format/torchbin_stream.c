@@ -152,7 +152,7 @@ static int try_stream(struct torchbin_source *source, size_t size, bool *is_shor
     if (load_pickles(source, &stream, err))
         *is_short = is_cut(&stream);
     else if (!check_head(&stream, err) && !locate_storages(source, &stream, err))
-        rc = torchbin_add_state_dict(source, &stream.pickles[OBJECT].result, err);
+        rc = torchbin_take(source, &stream.pickles[OBJECT].result, err);
 done:
     release_pickles(&stream);
     free(bytes);

@@ -127,7 +127,7 @@ static int read_pickle(struct torchbin_source *source, const struct archive *arc
     bytes = zip_read(archive->zip, entry, PICKLE_BYTES_MAX, err);
     if (bytes && !torchbin_load_pickle(source, &pickle, true, bytes, entry->size_bytes,
                                        entry->offset, err))
-        rc = torchbin_add_state_dict(source, &pickle.result, err);
+        rc = torchbin_take(source, &pickle.result, err);
     pickle_release(&pickle);
     free(bytes);
     return rc;
