@@ -65,6 +65,7 @@ static const struct row {
     {"JetMoe", "jetmoe", "model.", DECODER, 1, &family_jetmoe},
     {"ModuleFormer", "moduleformer", "transformer.", DECODER, 0, &family_molm},
     {"OpenMoe", "openmoe", "model.", DECODER, 0, &family_openmoe},
+    {"Megatron", "megatron", "model.", DECODER, 0, &family_megatron},
     {"T5", "t5", "", ENCODER_DECODER, 1, &family_t5},
     {"MT5", "mt5", "", ENCODER_DECODER, 1, &family_mt5},
     {"UMT5", "umt5", "", ENCODER_DECODER, 1, &family_umt5},

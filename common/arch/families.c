@@ -454,3 +454,16 @@ const struct family family_switch = {
     .fixed_n_chosen = 1,
     .adjust = adjust_switch,
 };
+
+const struct family family_megatron = {
+    .name = "Megatron",
+    .names = &megatron_names,
+    .defaults = {.vocab_size = 50257, .hidden_size = 1024, .n_layers = 24, .n_heads = 16,
+                 .max_positions = 1024, .norm_eps = 1e-5, .theta = 1e4, .activation = "gelu",
+                 .pad_id = -1},
+    .norm = NORM_LAYER,
+    .position = POSITION_ROTARY,
+    .is_causal = true, .has_fixed_mask = true,
+    .router = ROUTER_TOP_LOGITS,
+    .adjust = adjust_megatron,
+};

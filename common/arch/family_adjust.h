@@ -30,6 +30,7 @@ int adjust_deepseek_v3(struct model_spec *spec, const cJSON *config, struct erro
 int adjust_granite_moe(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_molm(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_openmoe(struct model_spec *spec, const cJSON *config, struct error *err);
+int adjust_megatron(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_t5(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_switch(struct model_spec *spec, const cJSON *config, struct error *err);
 

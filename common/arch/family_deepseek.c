@@ -108,6 +108,7 @@ static int read_deepseek_moe(struct model_spec *spec, const cJSON *config, struc
         return config_value_bad(err, "n_shared_experts", n_shared);
     if (stack->has_mlp_bias)
         return error_set(err, ERROR_UNSUPPORTED, "mlp_bias is true");
+    moe->has_choice_bias = router_scores_each(moe->router);
     moe->shared_size = (size_t)n_shared * moe->intermediate_size;
     moe->routed_scaling_factor = (float)factor;
     for (size_t i = 0; i < stack->n_layers; i++)

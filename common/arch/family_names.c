@@ -525,3 +525,27 @@ const struct classifier_names *classifier_names_of(enum classifier_kind kind)
 
     return rows[kind].out ? &rows[kind] : NULL;
 }
+
+/* Ours: Megatron-LM's own names are another thing, and so are its tensors (megatron_tensors.h). */
+static const struct moe_names megatron_moe[] = {
+    {
+        .router = "mlp.gate",
+        .choice_bias = "mlp.gate.e_score_correction_bias",
+        .gate = "mlp.experts.@.gate_proj",
+        .up = "mlp.experts.@.up_proj",
+        .down = "mlp.experts.@.down_proj",
+        .shared_gate = "mlp.shared_expert.gate_proj",
+        .shared_up = "mlp.shared_expert.up_proj",
+        .shared_down = "mlp.shared_expert.down_proj",
+        .shared_router = "mlp.shared_expert_gate",
+    },
+};
+
+const struct family_names megatron_names = {
+    .embedding = "embed_tokens",
+    .positions = "embed_positions",
+    .head = "lm_head",
+    .layers = &llama_layers,
+    .moe = megatron_moe,
+    .n_moe = 1,
+};

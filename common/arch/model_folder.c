@@ -49,6 +49,15 @@ static bool has_file(const struct model_folder *model, const char *name)
     return has;
 }
 
+/* Takes over the checkpoint. */
+static void add_opened(struct model_folder *model, const char *directory, const char *file,
+                       struct checkpoint *checkpoint)
+{
+    model->opened = memory_resize(model->opened, model->n_opened + 1, sizeof *model->opened);
+    model->opened[model->n_opened++] = (struct opened_checkpoint){
+        memory_copy(directory), file ? memory_copy(file) : NULL, checkpoint};
+}
+
 static int complete_vocab_size(struct model_folder *model, struct error *err)
 {
     struct notices ignored = {0};
@@ -63,6 +72,17 @@ static int complete_vocab_size(struct model_folder *model, struct error *err)
     return checkpoint ? 0 : -1;
 }
 
+/* Its weights stand in a layout of their own, and are there from the beginning. */
+static int open_megatron(struct model_folder *model, struct error *err)
+{
+    model->megatron = megatron_open(model->folder, err);
+    if (!model->megatron)
+        return err->code ? -1 : 0;
+    add_opened(model, "", NULL, model->megatron->checkpoint);
+    model->megatron->checkpoint = NULL;
+    return 0;
+}
+
 static int open_directory(struct model_folder *model, const char *path, bool follow_symlinks,
                           struct error *err)
 {
@@ -73,6 +93,8 @@ static int open_directory(struct model_folder *model, const char *path, bool fol
     model->folder = folder_open(path, follow_symlinks, err);
     if (model->folder && !is_at_its_name)
         folder_call(model->folder, model->name);
+    if (model->folder && open_megatron(model, err))
+        return -1;
     if (!model->folder || sentence_folder_load(&model->sentence, model->folder, err))
         return -1;
     directory = model->sentence.transformer;
@@ -115,6 +137,7 @@ void model_folder_release(struct model_folder *model)
     free(model->name);
     free(model->file);
     folder_close(model->folder);
+    megatron_free(model->megatron);
     config_release(&model->config);
     sentence_folder_release(&model->sentence);
     *model = (struct model_folder){0};
@@ -217,9 +240,7 @@ const struct checkpoint *model_folder_checkpoint(struct model_folder *model, con
     checkpoint = checkpoint_open(model->folder, directory, file, notices, err);
     if (!checkpoint)
         return NULL;
-    model->opened = memory_resize(model->opened, model->n_opened + 1, sizeof *model->opened);
-    model->opened[model->n_opened++] = (struct opened_checkpoint){
-        memory_copy(directory), file ? memory_copy(file) : NULL, checkpoint};
+    add_opened(model, directory, file, checkpoint);
     return checkpoint;
 }
 

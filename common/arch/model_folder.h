@@ -6,6 +6,7 @@
 
 #include "arch/architecture.h"
 #include "arch/config.h"
+#include "arch/megatron.h"
 #include "arch/sentence_transformers.h"
 #include "base/error.h"
 #include "base/folder.h"
@@ -26,6 +27,7 @@ struct model_folder {
     bool has_config;
     struct config config;
     struct sentence_folder sentence;
+    struct megatron *megatron; /* it is a directory of Megatron-LM's; else NULL */
     struct opened_checkpoint *opened; /* [n_opened], all weights that were asked for */
     size_t n_opened;
 };

@@ -102,7 +102,7 @@ static void add_norm(struct layouter *layouter, struct place place, const char *
                      enum norm_kind kind, size_t n)
 {
     add_vector(layouter, place, name, ".weight", n);
-    if (kind == NORM_LAYER)
+    if (kind == NORM_LAYER || kind == NORM_LAYER_OFFSET)
         add_vector(layouter, place, name, ".bias", n);
 }
 
@@ -188,6 +188,15 @@ static void add_expert_entry(struct layouter *layouter, struct place place, cons
     entry->expert = expert;
 }
 
+static void add_expert_biases(struct layouter *layouter, const struct stack_spec *stack,
+                              const struct moe_names *names, struct place place)
+{
+    if (stack->is_gated)
+        add_vector(layouter, place, names->gate, ".bias", stack->moe.intermediate_size);
+    add_vector(layouter, place, names->up, ".bias", stack->moe.intermediate_size);
+    add_vector(layouter, place, names->down, ".bias", stack->hidden_size);
+}
+
 static void add_experts(struct layouter *layouter, const struct layout_experts *experts,
                         struct place place)
 {
@@ -200,9 +209,13 @@ static void add_experts(struct layouter *layouter, const struct layout_experts *
     case EXPERTS_APART:
         for (size_t i = 0; i < e && layouter->n_missing < MISSING_MAX; i++) {
             place.expert = i;
-            add_expert_entry(layouter, place, names->gate, ".weight", 2, m, n, 0, EXPERT_GATE, i);
+            if (stack->is_gated)
+                add_expert_entry(layouter, place, names->gate, ".weight", 2, m, n, 0, EXPERT_GATE,
+                                 i);
             add_expert_entry(layouter, place, names->up, ".weight", 2, m, n, 0, EXPERT_UP, i);
             add_expert_entry(layouter, place, names->down, ".weight", 2, n, m, 0, EXPERT_DOWN, i);
+            if (stack->moe.has_expert_bias)
+                add_expert_biases(layouter, stack, names, place);
         }
         break;
     case EXPERTS_STACKED:
@@ -239,7 +252,8 @@ static void add_shared_expert(struct layouter *layouter, const struct stack_spec
 {
     size_t n = stack->hidden_size, m = stack->moe.shared_size;
 
-    add_linear(layouter, place, names->shared_gate, m, n, false, false);
+    if (stack->is_gated)
+        add_linear(layouter, place, names->shared_gate, m, n, false, false);
     add_linear(layouter, place, names->shared_up, m, n, false, false);
     add_linear(layouter, place, names->shared_down, n, m, false, false);
     if (stack->moe.has_shared_gate)
@@ -256,7 +270,7 @@ static void add_moe(struct layouter *layouter, const struct stack_spec *stack, s
     struct layout_experts *experts;
 
     add_router(layouter, &stack->moe, stack->hidden_size, names, n_names, place);
-    if (stack->moe.router == ROUTER_SIGMOID || stack->moe.router == ROUTER_SIGMOID_SUM_1)
+    if (stack->moe.has_choice_bias)
         add_vector(layouter, place, names->choice_bias, "", stack->moe.n_experts);
     layout->experts = memory_resize(layout->experts, layout->n_experts + 1,
                                     sizeof *layout->experts);

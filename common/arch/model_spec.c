@@ -58,6 +58,7 @@ static const struct {
     {"gelu_fast", ACTIVATION_GELU_TANH},
     {"quick_gelu", ACTIVATION_GELU_QUICK},
     {"relu", ACTIVATION_RELU},
+    {"relu2", ACTIVATION_RELU_SQUARED},
     {"tanh", ACTIVATION_TANH},
     {"linear", ACTIVATION_IDENTITY},
     {"swiglu", ACTIVATION_SILU}, /* of half the gate: OpenMoE */
@@ -505,6 +506,12 @@ void model_spec_release(struct model_spec *spec)
     rope_spec_release(&spec->stack.rope[0]);
     rope_spec_release(&spec->stack.rope[1]);
     *spec = (struct model_spec){0};
+}
+
+bool router_scores_each(enum router_kind kind)
+{
+    return kind == ROUTER_SIGMOID || kind == ROUTER_SIGMOID_SUM_1 || kind == ROUTER_SQRT_SOFTPLUS ||
+           kind == ROUTER_SQRT_SOFTPLUS_SUM_1;
 }
 
 bool model_spec_has_head(const struct model_spec *spec, enum model_type type)

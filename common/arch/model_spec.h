@@ -16,7 +16,12 @@
 #include "base/error.h"
 #include "math/vector.h"
 
-enum norm_kind { NORM_LAYER, NORM_RMS, NORM_RMS_OFFSET /* weight + 1: Gemma */ };
+enum norm_kind {
+    NORM_LAYER,
+    NORM_RMS,
+    NORM_RMS_OFFSET,   /* weight + 1: Gemma */
+    NORM_LAYER_OFFSET, /* weight + 1: Megatron */
+};
 enum block_kind {
     BLOCK_PRE_NORM,  /* x += f(norm(x)); with post norms: x += post(f(norm(x))) */
     BLOCK_POST_NORM, /* x = norm(x + f(x)): BERT */
@@ -42,7 +47,12 @@ enum router_kind { /* docs/models.md, "Routers"; p = softmax of all logits */
     ROUTER_SPARSEMIXER, /* PhiMoE: each of the two by its share among those near the largest */
     ROUTER_SIGMOID,     /* s = sigmoid of each logit; the K largest s + bias, but they weigh s */
     ROUTER_SIGMOID_SUM_1, /* likewise, divided by their sum */
+    ROUTER_SQRT_SOFTPLUS, /* as sigmoids, with s = sqrt(log(1 + exp(logit))) */
+    ROUTER_SQRT_SOFTPLUS_SUM_1,
 };
+
+/* Whether it scores each expert by itself: a sigmoid or the like, no softmax of all. */
+bool router_scores_each(enum router_kind kind);
 
 enum gate_kind { /* how a router comes to its logits; the last two: MoLM */
     GATE_LINEAR, /* W x */
@@ -66,13 +76,16 @@ struct moe_spec { /* mixture of experts, in place of the MLP or in attention */
     enum router_kind router;
     float jitter;               /* ROUTER_SPARSEMIXER: how near is near */
     bool has_router_bias;
+    bool has_choice_bias; /* added to what experts are chosen by, and not to their weights */
+    bool has_expert_bias; /* each matrix of an expert has one: Megatron */
     bool has_bias;              /* added once, to what the experts gave together: JetMoE */
     /* gpt-oss: gate and up alternate in one matrix, stored as [n_in, n_out], all with biases, and
      * what comes out of them is kept within this limit; 0: none of that. */
     float swiglu_limit, swiglu_alpha; /* alpha: up + 1 times gate * sigmoid(alpha * gate) */
     /* Experts are chosen from the n_kept_groups best of n_groups equal groups. A group counts as
-     * much as its best expert, or with sigmoids its best two. 0: no groups. */
-    size_t n_groups, n_kept_groups;
+     * much as its best expert, or with sigmoids its best two, or as its n_judging best. 0: no groups,
+     * or not so. */
+    size_t n_groups, n_kept_groups, n_judging;
     float routed_scaling_factor; /* of the experts' weights; 1: none */
 };
 

@@ -20,6 +20,7 @@ const size_t n_setting_homes = sizeof setting_homes / sizeof *setting_homes;
 
 static const char *const norms[] = {
     [NORM_LAYER] = "layer norm",
+    [NORM_LAYER_OFFSET] = "layer norm with weights + 1",
     [NORM_RMS] = "RMS norm",
     [NORM_RMS_OFFSET] = "RMS norm with weights + 1",
 };
@@ -46,6 +47,7 @@ static const char *const activations[N_ACTIVATIONS] = { /* as config.json calls 
     [ACTIVATION_GELU_TANH] = "\"gelu_pytorch_tanh\"",
     [ACTIVATION_GELU_QUICK] = "\"quick_gelu\"",
     [ACTIVATION_RELU] = "\"relu\"",
+    [ACTIVATION_RELU_SQUARED] = "\"relu2\"",
     [ACTIVATION_TANH] = "\"tanh\"",
     [ACTIVATION_SIGMOID] = "\"sigmoid\"",
     [ACTIVATION_IDENTITY] = "\"linear\"",
@@ -62,6 +64,8 @@ static const char *const routers[] = {
     [ROUTER_SPARSEMIXER] = "sparsemixer",
     [ROUTER_SIGMOID] = "sigmoid",
     [ROUTER_SIGMOID_SUM_1] = "sigmoid",
+    [ROUTER_SQRT_SOFTPLUS] = "square root of softplus",
+    [ROUTER_SQRT_SOFTPLUS_SUM_1] = "square root of softplus",
 };
 static const char *const router_sums[] = { /* norm_topk_prob */
     [ROUTER_TOP_P] = "false",
@@ -70,6 +74,8 @@ static const char *const router_sums[] = { /* norm_topk_prob */
     [ROUTER_SPARSEMIXER] = "false",
     [ROUTER_SIGMOID] = "false",
     [ROUTER_SIGMOID_SUM_1] = "true",
+    [ROUTER_SQRT_SOFTPLUS] = "false",
+    [ROUTER_SQRT_SOFTPLUS_SUM_1] = "true",
 };
 
 /* ---- the rows ---- */

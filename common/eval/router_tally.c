@@ -64,19 +64,26 @@ static double log_sigmoid(double x)
     return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x));
 }
 
+/* -log_sigmoid(-x) is softplus; far below 0 it is exp(x). */
+static double log_sqrt_softplus(double x)
+{
+    return x < -40 ? x / 2 : log(-log_sigmoid(-x)) / 2;
+}
+
 /* log_p[n_experts] = the logarithm of p. Returns log(sum(exp(logits))). */
 static double find_log_p(const struct moe_spec *spec, const float *logits, double *log_p)
 {
     bool is_sigmoid = spec->router == ROUTER_SIGMOID || spec->router == ROUTER_SIGMOID_SUM_1;
+    bool scores_each = router_scores_each(spec->router);
     size_t n = spec->n_experts;
     double of_logits, total;
 
     for (size_t e = 0; e < n; e++)
         log_p[e] = (double)logits[e];
     of_logits = total = log_sum_exp(log_p, n);
-    if (is_sigmoid) {
+    if (scores_each) {
         for (size_t e = 0; e < n; e++)
-            log_p[e] = log_sigmoid(log_p[e]);
+            log_p[e] = is_sigmoid ? log_sigmoid(log_p[e]) : log_sqrt_softplus(log_p[e]);
         total = log_sum_exp(log_p, n);
     }
     for (size_t e = 0; e < n; e++)

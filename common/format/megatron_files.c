@@ -1,6 +1,7 @@
 #include "megatron_files.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -19,6 +19,7 @@ enum activation {
     ACTIVATION_GELU_TANH, /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
     ACTIVATION_GELU_QUICK, /* x sigmoid(1.702 x) */
     ACTIVATION_RELU,
+    ACTIVATION_RELU_SQUARED,
     ACTIVATION_TANH,
     ACTIVATION_SIGMOID,
     ACTIVATION_IDENTITY,

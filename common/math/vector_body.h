@@ -128,6 +128,7 @@ LANES_INLINE lanes activation(enum activation activation, lanes x)
         return finite_below(x) * sigmoid(x * (x * x * 0.0713548128f + 1.59576912f));
     case ACTIVATION_GELU_QUICK: return finite_below(x) * sigmoid(x * 1.702f);
     case ACTIVATION_RELU: return at_least(x, 0);
+    case ACTIVATION_RELU_SQUARED: return at_least(x, 0) * at_least(x, 0);
     case ACTIVATION_TANH: return hyperbolic_tangent(x);
     case ACTIVATION_SIGMOID: return sigmoid(x);
     default: return x;
@@ -202,6 +203,7 @@ LANES_INLINE void activate_or_gate(enum activation activation, const float *gate
     MAP(ACTIVATION_GELU_TANH);
     MAP(ACTIVATION_GELU_QUICK);
     MAP(ACTIVATION_RELU);
+    MAP(ACTIVATION_RELU_SQUARED);
     MAP(ACTIVATION_TANH);
     MAP(ACTIVATION_SIGMOID);
     default: map(ACTIVATION_IDENTITY, gate, up, NULL, 0, 0, n, y);

@@ -12,7 +12,7 @@ void linear_run(const struct engine *engine, const struct linear *linear, const 
 void norm_run(const struct norm *norm, enum norm_kind kind, float eps, const float *x, size_t n,
               float *y)
 {
-    if (kind == NORM_LAYER)
+    if (kind == NORM_LAYER || kind == NORM_LAYER_OFFSET)
         vector_layer_norm(x, norm->weight, norm->bias, eps, n, y);
     else
         vector_rms_norm(x, norm->weight, kind == NORM_RMS_OFFSET ? 1 : 0, eps, n, y);

@@ -136,9 +136,17 @@ int loader_linear(struct loader *loader, struct place place, const char *name, b
 int loader_norm(struct loader *loader, struct place place, const char *name, enum norm_kind kind,
                 struct norm *out)
 {
-    if (loader_vector(loader, place, name, ".weight", &out->weight))
+    const struct tensor *tensor = need(loader, place, name, ".weight")->tensor;
+    float *weight;
+
+    if (loader_floats(loader, tensor, &weight))
         return -1;
-    return kind == NORM_LAYER ? loader_vector(loader, place, name, ".bias", &out->bias) : 0;
+    for (size_t i = 0; kind == NORM_LAYER_OFFSET && i < tensor->n_items; i++)
+        weight[i] += 1;
+    out->weight = weight;
+    return kind == NORM_LAYER || kind == NORM_LAYER_OFFSET
+               ? loader_vector(loader, place, name, ".bias", &out->bias)
+               : 0;
 }
 
 struct linear loader_part(const struct linear *fused, size_t first, size_t n_out)

@@ -37,6 +37,21 @@ static int load_expert_biases(struct loader *loader, struct place place, const c
     return 0;
 }
 
+static int load_biases_apart(struct loader *loader, const struct stack_spec *stack,
+                             const struct moe_names *names, struct place place,
+                             struct moe_weights *moe)
+{
+    for (size_t e = 0; e < stack->moe.n_experts; e++) {
+        place.expert = e;
+        if ((stack->is_gated &&
+             loader_vector(loader, place, names->gate, ".bias", &moe->gate[e].bias)) ||
+            loader_vector(loader, place, names->up, ".bias", &moe->up[e].bias) ||
+            loader_vector(loader, place, names->down, ".bias", &moe->down[e].bias))
+            return -1;
+    }
+    return 0;
+}
+
 static int load_experts(struct loader *loader, const struct stack_spec *stack, struct place place,
                         struct moe_weights *moe)
 {
@@ -44,8 +59,8 @@ static int load_experts(struct loader *loader, const struct stack_spec *stack, s
         layout_find_experts(loader->layout, stack, place.layer);
     const struct moe_names *names = experts->names;
     size_t n = stack->moe.n_experts;
-    bool has_gate = names->gate || names->stacked_gate || names->fused_gate_up ||
-                    names->turned_gate;
+    bool has_gate = stack->is_gated && (names->gate || names->stacked_gate ||
+                                        names->fused_gate_up || names->turned_gate);
     struct arena *arena = &loader->parameters->arena;
 
     moe->gate = arena_alloc(arena, n * sizeof *moe->gate);
@@ -56,6 +71,8 @@ static int load_experts(struct loader *loader, const struct stack_spec *stack, s
             load_matrix(loader, experts, e, EXPERT_UP, &moe->up[e]) ||
             load_matrix(loader, experts, e, EXPERT_DOWN, &moe->down[e]))
             return -1;
+    if (stack->moe.has_expert_bias && load_biases_apart(loader, stack, names, place, moe))
+        return -1;
     return load_expert_biases(loader, place, names->turned_gate_up_bias, n, moe->up) ||
                    load_expert_biases(loader, place, names->turned_down_bias, n, moe->down)
                ? -1
@@ -66,7 +83,8 @@ static int load_shared_expert(struct loader *loader, const struct stack_spec *st
                               const struct moe_names *names, struct place place,
                               struct moe_weights *moe)
 {
-    if (loader_linear(loader, place, names->shared_gate, false, false, &moe->shared_gate) ||
+    if ((stack->is_gated &&
+         loader_linear(loader, place, names->shared_gate, false, false, &moe->shared_gate)) ||
         loader_linear(loader, place, names->shared_up, false, false, &moe->shared_up) ||
         loader_linear(loader, place, names->shared_down, false, false, &moe->shared_down))
         return -1;
@@ -141,7 +159,7 @@ int moe_parameters_load(struct loader *loader, const struct stack_spec *stack, s
 
     if (load_router(loader, &stack->moe, names, place, moe))
         return -1;
-    if ((stack->moe.router == ROUTER_SIGMOID || stack->moe.router == ROUTER_SIGMOID_SUM_1) &&
+    if (stack->moe.has_choice_bias &&
         loader_vector(loader, place, names->choice_bias, "", &moe->choice_bias))
         return -1;
     if (load_experts(loader, stack, place, moe) ||

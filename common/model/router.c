@@ -54,20 +54,35 @@ static void choose_sparsemixer(const struct moe_spec *spec, float *logits, uint3
     mix_one(logits, spec->n_experts, spec->jitter, &experts[1], &weights[1]);
 }
 
-/* What a group counts: its best expert, or the sum of its best two. */
-static float judge_group(const struct moe_spec *spec, const float *scores, size_t n)
+/* The largest that comes behind number `last` in their order: by size, then by number. */
+static size_t find_next(const float *scores, size_t n, size_t last)
 {
-    float best = -INFINITY, second = -INFINITY;
+    size_t best = SIZE_MAX;
 
     for (size_t e = 0; e < n; e++) {
-        if (scores[e] > best) {
-            second = best;
-            best = scores[e];
-        } else if (scores[e] > second) {
-            second = scores[e];
-        }
+        bool is_behind = last == SIZE_MAX || scores[e] < scores[last] ||
+                         (scores[e] == scores[last] && e > last);
+
+        if (is_behind && (best == SIZE_MAX || scores[e] > scores[best]))
+            best = e;
     }
-    return spec->router == ROUTER_TOP_P ? best : best + second;
+    return best;
+}
+
+/* What a group counts: the sum of its best, with a softmax usually of one, else of two. */
+static float judge_group(const struct moe_spec *spec, const float *scores, size_t n)
+{
+    size_t n_best = spec->n_judging ? spec->n_judging : spec->router == ROUTER_TOP_P ? 1 : 2;
+    size_t last = SIZE_MAX;
+    float sum = 0;
+
+    for (size_t i = 0; i < n_best; i++) {
+        last = find_next(scores, n, last);
+        if (last == SIZE_MAX)
+            return sum;
+        sum += scores[last];
+    }
+    return sum;
 }
 
 /* No expert of the groups that are not among the best can be chosen. judged [n_groups]: scratch. */
@@ -84,6 +99,15 @@ static void drop_groups(const struct moe_spec *spec, float *scores, float *judge
             n_better += judged[other] > judged[g] || (other < g && judged[other] == judged[g]);
         for (size_t e = 0; n_better >= spec->n_kept_groups && e < size; e++)
             scores[g * size + e] = -INFINITY;
+    }
+}
+
+static void take_sqrt_softplus(float *logits, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double x = (double)logits[i];
+
+        logits[i] = (float)sqrt(fmax(x, 0) + log1p(exp(-fabs(x))));
     }
 }
 
@@ -105,7 +129,7 @@ size_t router_scratch(const struct moe_spec *spec)
 void router_choose(const struct moe_spec *spec, const float *bias, float *logits, float *scratch,
                    uint32_t *experts, float *weights)
 {
-    bool is_sigmoid = spec->router == ROUTER_SIGMOID || spec->router == ROUTER_SIGMOID_SUM_1;
+    bool scores_each = router_scores_each(spec->router);
     size_t n = spec->n_experts, k = spec->n_chosen;
     float *scores = logits;
 
@@ -113,8 +137,10 @@ void router_choose(const struct moe_spec *spec, const float *bias, float *logits
         choose_sparsemixer(spec, logits, experts, weights);
         return;
     }
-    if (is_sigmoid)
+    if (spec->router == ROUTER_SIGMOID || spec->router == ROUTER_SIGMOID_SUM_1)
         vector_activate(ACTIVATION_SIGMOID, logits, n, logits);
+    else if (scores_each)
+        take_sqrt_softplus(logits, n);
     else if (spec->router != ROUTER_TOP_LOGITS)
         softmax(logits, n);
     if (bias) {
@@ -129,8 +155,9 @@ void router_choose(const struct moe_spec *spec, const float *bias, float *logits
         weights[i] = logits[experts[i]];
     if (spec->router == ROUTER_TOP_LOGITS)
         softmax(weights, k);
-    if (spec->router == ROUTER_TOP_P_SUM_1 || spec->router == ROUTER_SIGMOID_SUM_1)
-        divide_by_sum(weights, k, is_sigmoid ? 1e-20f : 0);
+    if (spec->router == ROUTER_TOP_P_SUM_1 || spec->router == ROUTER_SIGMOID_SUM_1 ||
+        spec->router == ROUTER_SQRT_SOFTPLUS_SUM_1)
+        divide_by_sum(weights, k, scores_each ? 1e-20f : 0);
     if (spec->routed_scaling_factor != 1)
         vector_scale(weights, spec->routed_scaling_factor, k, weights);
 }

@@ -100,6 +100,7 @@ static double exact_activation(enum activation activation, double x)
         return x * logistic(2 * sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x));
     case ACTIVATION_GELU_QUICK: return x * logistic(1.702 * x);
     case ACTIVATION_RELU: return x < 0 ? 0 : x;
+    case ACTIVATION_RELU_SQUARED: return x < 0 ? 0 : x * x;
     case ACTIVATION_TANH: return tanh(x);
     case ACTIVATION_SIGMOID: return logistic(x);
     default: return x;
