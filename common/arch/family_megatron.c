@@ -77,7 +77,7 @@ static int read_router(struct moe_spec *moe, const cJSON *config, struct error *
         config_value_number(config, "routed_scaling_factor", 1, -1e9, &factor, err))
         return -1;
     if (score == 0)
-        moe->router = json_bool(config, "moe_router_pre_softmax", false) ? alone[0] : summed[0];
+        moe->router = json_bool(config, "norm_topk_prob", true) ? summed[0] : alone[0];
     else
         moe->router = moe->n_chosen > 1 ? summed[score] : alone[score];
     moe->routed_scaling_factor = (float)factor;

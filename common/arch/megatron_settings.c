@@ -734,7 +734,7 @@ static void put_experts(struct reader *reader)
     }
     put_size(reader, "moe_intermediate_size", settings->expert_size);
     put_dense_layers(reader);
-    if (settings->family != &family_megatron)
+    if (!(reader->features & (HAS(SIGMOID) | HAS(SQRT_SOFTPLUS))))
         put_flag(reader, "norm_topk_prob", !(reader->features & HAS(PRE_SOFTMAX)));
 }
 
@@ -752,7 +752,6 @@ static void put_own(struct reader *reader)
         {"add_qkv_bias", QKV_BIAS, false},
         {"qk_layernorm", QK_NORM, false},
         {"rotary_interleaved", PAIRED_ROTARY, false},
-        {"moe_router_pre_softmax", PRE_SOFTMAX, false},
         {"moe_router_enable_expert_bias", CHOICE_BIAS, false},
         {"moe_shared_expert_gate", SHARED_GATE, false},
         {"router_bias", ROUTER_BIAS, false},

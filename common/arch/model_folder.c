@@ -244,6 +244,15 @@ const struct checkpoint *model_folder_checkpoint(struct model_folder *model, con
     return checkpoint;
 }
 
+/* Once, as all that is said of weights. */
+static void tell_padding(struct model_folder *model, struct notices *notices)
+{
+    if (model->megatron->n_rows)
+        notices_add(notices, "'%s': its args do not say how large the vocabulary is: all %zu rows of "
+                    "the embedding stay, padding among them", model->name, model->megatron->n_rows);
+    model->megatron->n_rows = 0;
+}
+
 const struct checkpoint *model_folder_weights(struct model_folder *model, struct notices *notices,
                                               struct error *err)
 {
@@ -251,6 +260,8 @@ const struct checkpoint *model_folder_weights(struct model_folder *model, struct
         model_folder_checkpoint(model, model->file ? "" : model->sentence.transformer, model->file,
                                 notices, err);
 
+    if (checkpoint && model->megatron)
+        tell_padding(model, notices);
     if (checkpoint && model->has_config &&
         llama_files_check(checkpoint, &model->config, model->folder->path, err))
         return NULL;

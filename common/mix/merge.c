@@ -444,6 +444,20 @@ static int check_conversion(const struct merge *merge, struct error *err)
                      "of Hugging Face", merge->models[0].name);
 }
 
+/* What is written is a folder for transformers. */
+static int check_place(const struct merge *merge, struct error *err)
+{
+    for (size_t i = 0; i < merge->n_models; i++) {
+        const struct megatron *megatron = merge->models[i].megatron;
+
+        if (megatron && megatron->no_place)
+            return error_set(err, ERROR_UNSUPPORTED, "'%s': cannot be written, as no class of "
+                             "transformers has a place for all of this: %s", merge->models[i].name,
+                             megatron->no_place);
+    }
+    return 0;
+}
+
 int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
                const struct merge_options *options, struct error *err)
 {
@@ -451,8 +465,10 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
     merge->models = memory_zalloc(n_models, sizeof *merge->models);
     merge->specs = memory_zalloc(n_models, sizeof *merge->specs);
     merge->layouts = memory_zalloc(n_models, sizeof *merge->layouts);
-    if (open_models(merge, paths, err) || (options->output && check_output(merge, err)) ||
-        open_weights(merge, err) || check_conversion(merge, err) || plan_components(merge, err) || list_base_files(merge, err))
+    if (open_models(merge, paths, err) ||
+        (options->output && (check_place(merge, err) || check_output(merge, err))) ||
+        open_weights(merge, err) || check_conversion(merge, err) || plan_components(merge, err) ||
+        list_base_files(merge, err))
         return -1;
     choose_pooling(merge);
     if (options->output)

@@ -55,6 +55,9 @@ struct trial {
 #define DEEPSEEK                                                                                  \
     SIZES ",'qk_rope_head_dim':16,'n_routed_experts':8,'num_experts_per_tok':2,'n_group':2,"      \
           "'topk_group':1"
+#define MEGATRON                                                                                 \
+    SIZES ",'add_bias_linear':false,'num_experts':4,'num_experts_per_tok':2,"                       \
+          "'moe_intermediate_size':8"
 #define YARN "'rope_scaling':{'type':'yarn','factor':4,'original_max_position_embeddings':512"
 #define LLAMA3                                                                                    \
     "'rope_scaling':{'rope_type':'llama3','factor':8,'original_max_position_embeddings':512,"
@@ -162,6 +165,12 @@ static const struct trial trials[] = {
     {STACK(is_gated), "T5ForConditionalGeneration", "'feed_forward_proj':'gated-relu'", "'x':0",
      "!feed_forward_proj is \"gated-relu\" in A and absent in B; only models with the same kind "
      "of MLP can be mixed", ONE_SPELLING},
+    {STACK(has_qk_norm), "MegatronForCausalLM", MEGATRON ",'qk_layernorm':true", MEGATRON,
+     "!qk_layernorm is true in A and false in B; only models with the same norms of queries and "
+     "keys can be mixed", ONE_SPELLING},
+    {STACK(is_gated), "MegatronForCausalLM", MEGATRON ",'gated_linear_unit':true", MEGATRON,
+     "!gated_linear_unit is true in A and false in B; only models with the same kind of MLP can be "
+     "mixed", ONE_SPELLING},
     {STACK(is_causal), "Gemma3ForCausalLM",
      "'use_bidirectional_attention':true,'sliding_window':null", "'sliding_window':null",
      "use_bidirectional_attention is true in A and false in B", ONE_SPELLING},
@@ -264,6 +273,16 @@ static const struct trial trials[] = {
     {MOE(router), "DeepseekV2ForCausalLM", DEEPSEEK, DEEPSEEK,
      "!the router is softmax in A and sigmoid in B; only models with the same kind of router can "
      "be mixed", OTHERS("DeepseekV3ForCausalLM")},
+    {MOE(router), "MegatronForCausalLM", MEGATRON, MEGATRON ",'norm_topk_prob':false",
+     "norm_topk_prob is true in A and false in B", ONE_SPELLING},
+    {MOE(has_choice_bias), "MegatronForCausalLM",
+     MEGATRON ",'moe_router_score_function':'sigmoid','moe_router_enable_expert_bias':true",
+     MEGATRON ",'moe_router_score_function':'sigmoid'",
+     "moe_router_enable_expert_bias is true in A and false in B", ONE_SPELLING},
+    {MOE(has_shared_gate), "MegatronForCausalLM",
+     MEGATRON ",'shared_expert_intermediate_size':8,'moe_shared_expert_gate':true",
+     MEGATRON ",'shared_expert_intermediate_size':8",
+     "moe_shared_expert_gate is true in A and false in B", ONE_SPELLING},
     {MOE(jitter), "PhimoeForCausalLM", "'router_jitter_noise':0.1", "'x':0",
      "router_jitter_noise is 0.1 in A and 0.01 in B", ONE_SPELLING},
     {MOE(has_router_bias), "SwitchTransformersForConditionalGeneration", "'router_bias':true",
@@ -398,7 +417,6 @@ static const struct {
     {"stack_spec.is_conv1d", "follows from family"},
     {"stack_spec.has_cross_attention", "follows from the type"},
     {"stack_spec.has_final_norm", "follows from family"},
-    {"stack_spec.has_qk_norm", "follows from family"},
     {"stack_spec.has_post_norms", "follows from family"},
     {"stack_spec.has_bias_per_layer", "follows from family"},
     {"stack_spec.rope", "its own fields"},
@@ -409,7 +427,8 @@ static const struct {
     {"stack_spec.lacks_kv", "follows from hidden_size, n_heads and attention_moe"},
     {"stack_spec.has_stick_breaking", "follows from family"},
     {"stack_spec.has_sinks", "follows from family"},
-    {"moe_spec.has_shared_gate", "follows from family"},
+    {"moe_spec.has_expert_bias", "follows from has_mlp_bias"},
+    {"moe_spec.n_judging", "follows from family, n_chosen and n_kept_groups"},
     {"moe_spec.has_bias", "follows from family"},
 };
 
