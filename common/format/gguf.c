@@ -132,6 +132,10 @@ static int read_text(struct parse *parse, struct gguf_text *text)
     if (read_u64(&parse->input, &length) || input_check(&parse->input, length) ||
         check_metadata_bytes(parse, length))
         return -1;
+    if (length == 0) {
+        *text = (struct gguf_text){"", 0};
+        return 0;
+    }
     bytes = arena_alloc(parse->arena, length + 1);
     *text = (struct gguf_text){bytes, length};
     return input_read(&parse->input, bytes, length);

@@ -24,8 +24,8 @@ struct gguf_value {
     enum gguf_type type; /* of the value, or of the items of an array: never GGUF_ARRAY */
     bool is_array;
     size_t n_items;      /* 1 for a value that is no array */
-    const void *items;   /* struct gguf_text[n_items], or numbers as they lie in the file, little-endian
-                          * and aligned to nothing */
+    const void *items;   /* struct gguf_text[n_items], or numbers as they lie in the file,
+                          * little-endian and aligned to nothing */
 };
 
 struct gguf {
@@ -35,7 +35,8 @@ struct gguf {
 
 /* NULL: the file does not say it. */
 const struct gguf_value *gguf_find(const struct gguf *gguf, const char *key);
-bool gguf_is_number(const struct gguf_value *value); /* an integer, a float, a boolean; or an array of such */
+/* An integer, a float, a boolean; or an array of such. */
+bool gguf_is_number(const struct gguf_value *value);
 /* Item i < n_items of such a value. */
 double gguf_number(const struct gguf_value *value, size_t i);
 /* Item i < n_items of a GGUF_STRING. */

@@ -33,8 +33,7 @@ struct ggml_type {
 const struct ggml_type *ggml_type(enum ggml_format format);
 /* The format with that number, or -1: there is none, or none that is stored. */
 int ggml_format_find(uint32_t id, enum ggml_format *format);
-/* Why a number without a format has none: that of the formats of running computations, of those that
- * were taken out of ggml, or of none. A phrase. */
+/* Why a number has no format: its name and what became of it, or that it is not known. A phrase. */
 const char *ggml_format_reason(uint32_t id);
 
 /* out [n_blocks * block_items] = the values of so many blocks of a format below N_GGML_BLOCKS, not

@@ -39,30 +39,51 @@
 
 #define INLINE TARGET static inline __attribute__((always_inline))
 
+/* In front of a short loop with constant bounds, so that its arrays become registers. gcc does not
+ * unroll all of them at -O2; clang does. */
+#if defined(__clang__)
+#define UNROLL
+#else
+#define UNROLL _Pragma("GCC unroll 4")
+#endif
+
 typedef float floats __attribute__((vector_size(LANES * 4)));
 typedef int32_t ints __attribute__((vector_size(LANES * 4)));
-typedef uint8_t unsigned_bytes __attribute__((vector_size(LANES)));
-typedef int8_t signed_bytes __attribute__((vector_size(LANES)));
-
 extern const struct ggml_version VERSION;
 
 /* ---- vectors ---- */
 
+#if LANES == 16
 INLINE ints load_unsigned(const uint8_t *in)
 {
-    unsigned_bytes bytes;
-
-    memcpy(&bytes, in, sizeof bytes);
-    return __builtin_convertvector(bytes, ints);
+    return (ints)_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)in));
 }
 
 INLINE ints load_signed(const int8_t *in)
 {
-    signed_bytes bytes;
-
-    memcpy(&bytes, in, sizeof bytes);
-    return __builtin_convertvector(bytes, ints);
+    return (ints)_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)in));
 }
+#elif LANES == 8
+INLINE ints load_unsigned(const uint8_t *in)
+{
+    return (ints)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)in));
+}
+
+INLINE ints load_signed(const int8_t *in)
+{
+    return (ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)in));
+}
+#else
+INLINE ints load_unsigned(const uint8_t *in)
+{
+    return (ints){in[0], in[1], in[2], in[3]};
+}
+
+INLINE ints load_signed(const int8_t *in)
+{
+    return (ints){in[0], in[1], in[2], in[3]};
+}
+#endif
 
 INLINE void store_scaled(ints x, float scale, float *out)
 {
@@ -95,6 +116,22 @@ INLINE void scale_signed(const int8_t *in, float scale, size_t n, float *out)
 {
     for (size_t i = 0; i < n; i += LANES)
         store_scaled(load_signed(in + i), scale, out + i);
+}
+
+/* The same of n bytes that lie eight in a word. Not through memory: reading sixteen bytes that were
+ * just written as two words is slow. */
+INLINE void scale_words(const uint64_t *words, float scale, size_t n, float *out)
+{
+#if LANES == 16
+    UNROLL
+    for (size_t i = 0; i < n; i += LANES) {
+        __m128i bytes = _mm_set_epi64x((long long)words[i / 8 + 1], (long long)words[i / 8]);
+
+        store_scaled((ints)_mm512_cvtepi8_epi32(bytes), scale, out + i);
+    }
+#else
+    scale_signed((const int8_t *)words, scale, n, out);
+#endif
 }
 
 /* ---- scalars ---- */
@@ -476,11 +513,12 @@ TARGET static void decode_iq1_s(const void *blocks, size_t n_blocks, float *out)
             float scale = half(block->scale) * (float)(2 * (high >> 12 & 7) + 1) * 0.125f;
             uint64_t values[4];
 
+            UNROLL
             for (size_t k = 0; k < 4; k++)
                 values[k] = iq1_values(lattice_iq1_s[block->quants[4 * group + k] |
                                                      (high >> 3 * k & 7) << 8],
                                        high >> 15);
-            scale_signed((const int8_t *)values, scale, 32, out);
+            scale_words(values, scale, 32, out);
         }
 }
 
@@ -504,11 +542,12 @@ TARGET static void decode_iq1_m(const void *blocks, size_t n_blocks, float *out)
             unsigned high = block->high[group];
             uint64_t values[2];
 
+            UNROLL
             for (size_t k = 0; k < 2; k++, high >>= 4)
                 values[k] = iq1_values(lattice_iq1_s[block->quants[2 * group + k] |
                                                      (high & 7) << 8],
                                        high >> 3 & 1);
-            scale_signed((const int8_t *)values, all * (float)(2 * three + 1) * 0.125f, 16, out);
+            scale_words(values, all * (float)(2 * three + 1) * 0.125f, 16, out);
         }
     }
 }
@@ -531,11 +570,12 @@ TARGET static void decode_iq2_xxs(const void *blocks, size_t n_blocks, float *ou
             float scale = half(block->scale) * (0.5f + (float)(signs >> 28)) * 0.25f;
             uint64_t values[4];
 
+            UNROLL
             for (size_t k = 0; k < 4; k++, signs >>= 7)
                 values[k] = with_signs(
                     iq2_values(lattice_iq2_xxs[block->groups[group].points[k]]),
                     eight_signs(signs & 127));
-            scale_signed((const int8_t *)values, scale, 32, out);
+            scale_words(values, scale, 32, out);
         }
 }
 
@@ -560,14 +600,14 @@ TARGET static void decode_iq2_xs(const void *blocks, size_t n_blocks, float *out
         for (size_t group = 0; group < 16; group++, out += 16) {
             uint64_t values[2];
 
+            UNROLL
             for (size_t k = 0; k < 2; k++) {
                 uint16_t quant = block->quants[2 * group + k];
 
                 values[k] = with_signs(iq2_values(lattice_iq2_xs[quant & 511]),
                                        eight_signs(quant >> 9));
             }
-            scale_signed((const int8_t *)values, iq2_scale(block->scale, block->scales, group),
-                         16, out);
+            scale_words(values, iq2_scale(block->scale, block->scales, group), 16, out);
         }
 }
 
@@ -584,6 +624,7 @@ TARGET static void decode_iq2_s(const void *blocks, size_t n_blocks, float *out)
         for (size_t group = 0; group < 16; group++, out += 16) {
             uint64_t values[2];
 
+            UNROLL
             for (size_t k = 0; k < 2; k++) {
                 size_t m = 2 * group + k;
                 unsigned high = block->high[m / 4] >> m % 4 * 2 & 3;
@@ -591,8 +632,7 @@ TARGET static void decode_iq2_s(const void *blocks, size_t n_blocks, float *out)
                 values[k] = with_signs(iq2_values(lattice_iq2_s[block->quants[m] | high << 8]),
                                        block->signs[m]);
             }
-            scale_signed((const int8_t *)values, iq2_scale(block->scale, block->scales, group),
-                         16, out);
+            scale_words(values, iq2_scale(block->scale, block->scales, group), 16, out);
         }
 }
 
@@ -613,11 +653,12 @@ TARGET static void decode_iq3_xxs(const void *blocks, size_t n_blocks, float *ou
             const uint8_t *quants = block->quants + 8 * group;
             uint64_t values[4];
 
+            UNROLL
             for (size_t k = 0; k < 4; k++, signs >>= 7)
                 values[k] = with_signs(iq3_xxs_values(lattice_iq3_xxs[quants[2 * k]],
                                                       lattice_iq3_xxs[quants[2 * k + 1]]),
                                        eight_signs(signs & 127));
-            scale_signed((const int8_t *)values, scale, 32, out);
+            scale_words(values, scale, 32, out);
         }
 }
 
@@ -637,13 +678,13 @@ TARGET static void decode_iq3_s(const void *blocks, size_t n_blocks, float *out)
             unsigned high = block->high[group];
             uint64_t values[4];
 
+            UNROLL
             for (size_t k = 0; k < 4; k++, high >>= 2)
                 values[k] = with_signs(
                     iq3_s_values(lattice_iq3_s[quants[2 * k] | (high & 1) << 8],
                                  lattice_iq3_s[quants[2 * k + 1] | (high >> 1 & 1) << 8]),
                     block->signs[4 * group + k]);
-            scale_signed((const int8_t *)values, half(block->scale) * (float)(1 + 2 * four), 32,
-                         out);
+            scale_words(values, half(block->scale) * (float)(1 + 2 * four), 32, out);
         }
 }
 
@@ -710,8 +751,8 @@ struct block_nvfp4 {
     uint8_t quants[32];
 };
 
-/* Half of an E4M3 whose sign does not count. Its NaN is 0 without the sign, and 480 with it: only of
- * the one ggml takes notice. */
+/* Half of an E4M3 whose sign does not count. The NaN without it is 0, that with it 480, for ggml
+ * takes no notice of the latter. */
 INLINE float half_e4m3(uint8_t bits)
 {
     return bits == 0x7F ? 0 : float_of_bits((uint32_t)(bits & 0x7F) << 20) * 0x1p119f;
