@@ -4,7 +4,9 @@
 #   base < tensor < {format, text, math, hub} < arch < {mix, model} < eval < report < cocktail
 #
 # A file includes its own directory and what stands to the left; those in braces are strangers. A
-# header name occurs once in the tree. With --self-test the check itself is tested.
+# header name occurs once in the tree. Two .c files do not stand on one another: where A.c includes
+# B.h, on the way through other headers too, B.c does not come back to A.h. (In arch they may: its
+# tables describe one another.) With --self-test the check itself is tested.
 set -u
 
 layers=(base tensor "format text math hub" arch "mix model" eval report)
@@ -48,6 +50,49 @@ check_file() # FILE, relative to the root
     done < <(sed -n 's/^[ \t]*#[ \t]*include[ \t]*"\([^"]*\)".*/\1/p' "$file")
 }
 
+# "A.c B.c" for each .c file and those whose headers it includes, on whatever way.
+list_uses()
+{
+    find common cocktail -name '*.[ch]' ! -path 'common/arch/*' -print0 | xargs -0 awk '
+        FNR == 1 { is_there[FILENAME] = 1 }
+        /^[ \t]*#[ \t]*include[ \t]*"/ {
+            split($0, parts, "\"")
+            includes[FILENAME, ++n[FILENAME]] = parts[2]
+        }
+        function find(file, name,    directory) {
+            directory = file
+            sub(/[^\/]*$/, "", directory)
+            return (directory name) in is_there ? directory name : "common/" name
+        }
+        function walk(from, file,    i, header, source) {
+            for (i = 1; i <= n[file]; i++) {
+                header = find(file, includes[file, i])
+                if (!(header in is_there) || header in is_seen)
+                    continue
+                is_seen[header] = source = header
+                sub(/h$/, "c", source)
+                if (source in is_there && source != from)
+                    print from, source
+                walk(from, header)
+            }
+        }
+        END {
+            for (file in is_there)
+                if (file ~ /\.c$/) {
+                    split("", is_seen)
+                    walk(file, file)
+                }
+        }'
+}
+
+check_circles()
+{
+    local found
+
+    found=$(list_uses | tsort 2>&1 >/dev/null | sed -n 's/^tsort: \(.*\.c\)$/\1/p' | sort -u)
+    [[ -z $found ]] || echo "these stand on one another:" $found
+}
+
 check_tree() # ROOT; prints what is wrong
 {
     cd "$1" || exit 1
@@ -56,25 +101,32 @@ check_tree() # ROOT; prints what is wrong
     done
     find common cocktail tests -name '*.h' -printf '%f\n' | sort | uniq -d |
         sed 's/.*/header name & occurs twice/'
+    check_circles
 }
 
 # A tree with one right file and the file in question: is it accepted, is it refused?
-expect() # "" or a part of the complaint, FILE, LINE
+expect() # "" or a part of the complaint, FILE, LINE, and more pairs of these
 {
-    local tree found
+    local tree found complaint=$1
 
     tree=$(mktemp -d)
     mkdir -p "$tree"/common/{base,tensor,format,text,mix,model,eval,report} "$tree"/{cocktail,tests}
     touch "$tree"/common/{base/error,tensor/tensor,format/zip,text/utf,mix/plan,model/llama,report/table}.h
     touch "$tree/cocktail/command.h"
-    mkdir -p "$tree/$(dirname "$2")"
-    echo "$3" >"$tree/$2"
+    shift
+    while (($# > 0)); do
+        mkdir -p "$tree/$(dirname "$1")"
+        echo "$2" >>"$tree/$1"
+        shift 2
+    done
     found=$(check_tree "$tree")
-    rm -r "$tree"
-    if [[ -z $1 && -n $found ]] || [[ -n $1 && $found != *"$1"* ]]; then
-        echo "check_layers.sh: $2 with '$3': expected '$1', found '$found'"
+    if [[ -z $complaint && -n $found ]] || [[ -n $complaint && $found != *"$complaint"* ]]; then
+        echo "check_layers.sh: expected '$complaint', found '$found' in"
+        (cd "$tree" && grep -r . .)
+        rm -r "$tree"
         exit 1
     fi
+    rm -r "$tree"
 }
 
 if [[ ${1-} == --self-test ]]; then
@@ -94,6 +146,14 @@ if [[ ${1-} == --self-test ]]; then
     expect "does not exist" common/mix/a.c '#include "base/none.h"'
     expect "is no layer" common/util/a.c 'int a;'
     expect "occurs twice" common/eval/error.h 'int a;'
+    a=common/mix/a b=common/mix/b parts=common/mix/parts.h
+    expect "" $a.h '' $b.h '' $a.c '#include "a.h"' $b.c '#include "a.h"' $b.c '#include "b.h"'
+    expect "these stand on one another: $a.c $b.c" \
+        $a.h '' $b.h '' $a.c '#include "b.h"' $b.c '#include "mix/a.h"'
+    expect "these stand on one another: $a.c $b.c" \
+        $a.h '#include "mix/b.h"' $b.h '' $a.c '#include "a.h"' $b.c '#include "b.h"' \
+        $b.c '#include "parts.h"' $parts '#include "mix/a.h"'
+    expect "" $a.h '' $a.c '#include "parts.h"' $parts '#include "mix/a.h"' $b.c '#include "parts.h"'
     echo "check_layers.sh: refuses what it should"
     exit 0
 fi

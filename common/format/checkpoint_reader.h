@@ -2,7 +2,7 @@
 #ifndef COCKTAIL_CHECKPOINT_READER_H
 #define COCKTAIL_CHECKPOINT_READER_H
 
-#include "format/checkpoint.h"
+#include "format/checkpoint_tensors.h"
 
 struct checkpoint_reader {
     const char *name;

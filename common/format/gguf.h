@@ -12,6 +12,7 @@
 enum gguf_type { /* as they are numbered in the file */
     GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_STRING,
     GGUF_ARRAY, GGUF_U64, GGUF_I64, GGUF_F64,
+    N_GGUF_TYPES,
 };
 
 struct gguf_text { /* may hold any bytes, with a NUL behind them */
@@ -32,6 +33,9 @@ struct gguf {
     struct gguf_value *values; /* in the order of the file */
     size_t n_values;
 };
+
+/* Of an item in a file; of a text of its length; 0 for an array. */
+size_t gguf_type_bytes(enum gguf_type type);
 
 /* NULL: the file does not say it. */
 const struct gguf_value *gguf_find(const struct gguf *gguf, const char *key);

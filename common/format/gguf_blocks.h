@@ -7,7 +7,7 @@
 #define COCKTAIL_GGUF_BLOCKS_H
 
 #include "base/arena.h"
-#include "format/checkpoint.h"
+#include "format/checkpoint_tensors.h"
 #include "tensor/ggml_blocks.h"
 
 /* The values of blocks that begin at byte `place` of `file`. In the arena. */

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
-#include "format/checkpoint.h"
+#include "format/checkpoint_tensors.h"
 #include "format/gguf.h"
 
 /* Whether a path ends like that: the number in it, and how many there are. */

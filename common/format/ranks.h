@@ -6,7 +6,7 @@
 #define COCKTAIL_RANKS_H
 
 #include "base/error.h"
-#include "format/checkpoint.h"
+#include "format/checkpoint_tensors.h"
 
 /* Puts together what stands in several of the checkpoint's files, so that each name is there once.
  * Files in which no name stands twice hold different layers, and are left as they are.

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "format/checkpoint.h"
+#include "format/checkpoint_tensors.h"
 #include "format/pickle.h"
 
 struct torchbin_storage {

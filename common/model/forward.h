@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "model/batch.h"
 #include "model/engine.h"
-#include "model/parameters.h"
+#include "model/model_weights.h"
 #include "model/routing.h"
 
 /* x [n_tokens, hidden_size] in place: embeddings in, the output of the last layer and its norm

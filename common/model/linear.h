@@ -6,7 +6,7 @@
 
 #include "arch/model_spec.h"
 #include "model/engine.h"
-#include "model/parameters.h"
+#include "model/model_weights.h"
 
 /* y [n_rows, n_out] = x [n_rows, n_in] W^T + bias; the rows of y are y_stride items apart, those of
  * x have no gaps. */

@@ -8,7 +8,7 @@
 
 #include "arch/model_layout.h"
 #include "base/buffer.h"
-#include "model/parameters.h"
+#include "model/model_weights.h"
 
 struct loader {
     struct parameters *parameters;

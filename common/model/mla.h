@@ -9,7 +9,7 @@
 #include "arch/model_spec.h"
 #include "base/error.h"
 #include "model/engine.h"
-#include "model/parameters.h"
+#include "model/model_weights.h"
 #include "model/position.h"
 
 struct mla { /* of one forward pass, for all its layers; a zeroed struct: none */

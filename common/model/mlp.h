@@ -4,7 +4,7 @@
 
 #include "math/vector.h"
 #include "model/engine.h"
-#include "model/parameters.h"
+#include "model/model_weights.h"
 
 /* out [n_rows, n_out of down] = down(f(gate(x)) * up(x)), or down(f(up(x))) where gate has no
  * matrix, or down(a * f(b) * up(x)) where gate(x) = a | b is twice as wide as up(x). gate_rows

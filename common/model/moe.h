@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "model/engine.h"
-#include "model/parameters.h"
+#include "model/model_weights.h"
 #include "model/routing.h"
 
 struct moe { /* of one forward pass, for all its layers; a zeroed struct: none */

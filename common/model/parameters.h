@@ -1,79 +1,17 @@
-/* parameters.h - the tensors of a checkpoint by the part they play, in the shapes that config.json
- * says. Matrices stay in the mapped file as they are stored; vectors are small and become float. */
+/* parameters.h - the tensors of a checkpoint as the weights of a model, in the shapes that
+ * config.json says. */
 #ifndef COCKTAIL_PARAMETERS_H
 #define COCKTAIL_PARAMETERS_H
 
-#include <stddef.h>
-
 #include "arch/model_spec.h"
-#include "base/arena.h"
 #include "base/error.h"
 #include "base/notices.h"
 #include "format/checkpoint.h"
-#include "math/gemm.h"
+#include "model/model_weights.h"
 
-struct linear { /* y = x W^T + bias */
-    struct gemm_matrix matrix; /* data NULL: there is none */
-    const float *bias;         /* [n_out], or NULL */
-};
-
-struct norm {
-    const float *weight; /* [n]; NULL: there is none */
-    const float *bias;
-};
-
-struct mla_weights {
-    struct linear q_a, q_b; /* without a short vector: only q_b, from x */
-    struct norm q_norm;
-    struct linear kv_a, kv_b;
-    struct norm kv_norm;
-};
-
-struct moe_weights {
-    struct linear router_hidden; /* of a gate that is not linear */
-    struct linear router;        /* GATE_COSINE: centroids of length exp(temperature) */
-    const float *choice_bias; /* [n_experts], or NULL */
-    struct linear *gate, *up, *down; /* [n_experts] */
-    const float *bias;               /* [hidden_size], or NULL */
-    struct linear shared_router, shared_gate, shared_up, shared_down;
-};
-
-struct attention_weights {
-    struct moe_weights *experts; /* in place of q and o: up gives queries, down takes heads */
-    struct linear q, k, v; /* fused: all in q */
-    struct mla_weights *mla; /* in place of these: QKV_LATENT */
-    struct linear o;
-    const float *relative_bias; /* [n_buckets, n_heads], or NULL */
-    const float *sinks;         /* [n_heads], or NULL */
-};
-
-struct layer {
-    struct norm norm1, q_norm, k_norm, post_attention_norm, cross_norm, norm2, post_mlp_norm;
-    struct attention_weights self, cross;
-    struct linear gate, up, down;
-    struct moe_weights *moe; /* in place of these; NULL: an MLP */
-    struct norm extra_norm;  /* of an MLP that stands behind the experts; else there is none */
-};
-
-struct stack {
-    struct layer *layers; /* [n_layers] */
-    struct norm final_norm;
-};
-
-struct parameters {
-    struct gemm_matrix embedding, positions, token_types; /* rows are looked up */
-    struct norm embedding_norm;
-    struct linear head;                /* to the vocabulary; a decoder's or an encoder-decoder's */
-    struct linear classifier_dense, classifier;
-    struct stack stack, encoder;
-    struct arena arena;                /* vectors and layers */
-    void **copies;                     /* matrices that could not stay where they are */
-    size_t n_copies;
-};
-
-/* Finds and checks what the spec asks for, used as a `type`. ERROR_FORMAT for a
- * tensor that is missing, of another shape, or not of numbers; ERROR_UNSUPPORTED for a quantised
- * one. The checkpoint must outlive the weights. Released with parameters_release. */
+/* Finds and checks what the spec asks for, used as a `type`. ERROR_FORMAT for a tensor that is
+ * missing, of another shape, or not of numbers; ERROR_UNSUPPORTED for a quantised one.
+ * The checkpoint must outlive the weights. Released with parameters_release. */
 int parameters_load(struct parameters *parameters, const struct model_spec *spec,
                     enum model_type type, const struct checkpoint *checkpoint,
                     struct notices *notices, struct error *err);

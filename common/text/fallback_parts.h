@@ -1,40 +1,17 @@
-/* fallback_parts.h - what a builder of tokenizer_fallback.c is, and what several of them write.
- *
- * A builder makes the model from its file and writes all other components as JSON text; what
- * differs between classes of tokenizers is a row of a table or a short function. */
+/* fallback_parts.h - what several of the builders in fallback_builder.h do and write. */
 #ifndef COCKTAIL_FALLBACK_PARTS_H
 #define COCKTAIL_FALLBACK_PARTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
-#include "base/folder.h"
 #include "base/json_writer.h"
 #include "text/bpe.h"
 #include "text/bpe_merges.h"
+#include "text/fallback_builder.h"
 #include "text/subword.h"
 #include "text/token_table.h"
-#include "text/tokenizer_config.h"
-#include "text/tokenizer_fallback.h"
-
-enum { FALLBACK_BYTES_MAX = 100 * 1000 * 1000 }; /* of a file */
-
-struct fallback_source {
-    const struct folder *folder;
-    const char *directory;
-    const struct tokenizer_config *config;
-    char *text; /* of the file that was found, with a NUL behind it */
-    size_t size;
-};
-
-/* -1 when the file is malformed or its class unknown. The subword, set or not, is the caller's. */
-typedef int fallback_builder(struct tokenizer_fallback *fallback, struct fallback_source *source,
-                             struct error *err);
-
-fallback_builder fallback_vocab_txt, fallback_vocab_json, fallback_sentencepiece, fallback_xlmr,
-    fallback_tiktoken, fallback_tekken;
 
 /* Fails when the class is given and in none of the lists, each of which ends in NULL; for a map that
  * makes a guess of it. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/folder_hint.h"
-#include "text/fallback_parts.h"
+#include "text/fallback_builder.h"
 
 int tokenizer_fallback_check_pointer(const char *text, struct error *err)
 {

@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "format/checkpoint.h"
 #include "format/checkpoint_reader.h"
 #include "format/safetensors.h"
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "format/checkpoint.h"
 #include "format/checkpoint_reader.h"
 
 enum { READ_ITEMS_MAX = 4096 }; /* of each tensor: an expanded one may claim 2^50 */

@@ -1,6 +1,7 @@
 /* Matrices of a model from tensors of all kinds: where they lie, copied, or in blocks. */
 #include "model/loader.h"
 
+#include "model/parameters.h"
 #include "test.h"
 
 /* A matrix [4, 3] that is stored as its transpose, of BF16, and reads as floats. */
