@@ -4,10 +4,10 @@
  * (sentencepiece's BPE) become merges, as the converter of transformers derives them. */
 #include "gguf_tokenizer.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/gguf_templates.h"
 #include "arch/gguf_tokens.h"
 #include "base/base64.h"
 #include "base/buffer.h"
@@ -612,53 +612,6 @@ static void add_config(struct maker *maker, struct folder *folder)
     add_file(folder, "tokenizer_config.json", &maker->text);
 }
 
-/* ---- chat templates ---- */
-
-static bool is_plain_name(const char *name)
-{
-    size_t n = strlen(name);
-
-    for (size_t i = 0; i < n; i++)
-        if (!isalnum((unsigned char)name[i]) && name[i] != '_' && name[i] != '-')
-            return false;
-    return n > 0 && n <= 100;
-}
-
-static int add_template(struct folder *folder, const struct gguf_value *value, const char *name,
-                        struct error *err)
-{
-    char *path;
-    struct buffer text = {0};
-
-    if (value->is_array || value->type != GGUF_STRING)
-        return error_set(err, ERROR_FORMAT, "'" ERROR_NAME "': not a text", value->key);
-    if (name && !is_plain_name(name))
-        return error_set(err, ERROR_FORMAT, "'" ERROR_NAME "': a template may not have this name",
-                         value->key);
-    path = name ? memory_format("additional_chat_templates/%s.jinja", name)
-                : memory_copy("chat_template.jinja");
-    buffer_add(&text, gguf_text(value, 0).bytes, gguf_text(value, 0).length);
-    add_file(folder, path, &text);
-    free(path);
-    return 0;
-}
-
-static int add_templates(const struct gguf *gguf, struct folder *folder, struct error *err)
-{
-    static const char key[] = "tokenizer.chat_template";
-
-    for (size_t i = 0; i < gguf->n_values; i++) {
-        const struct gguf_value *value = &gguf->values[i];
-        const char *rest = value->key + sizeof key - 1;
-
-        if (strncmp(value->key, key, sizeof key - 1) != 0 || (*rest && *rest != '.'))
-            continue;
-        if (add_template(folder, value, *rest ? rest + 1 : NULL, err))
-            return -1;
-    }
-    return 0;
-}
-
 int gguf_tokenizer_add(const struct gguf *gguf, struct folder *folder, struct error *err)
 {
     struct maker maker = {.gguf = gguf};
@@ -670,7 +623,7 @@ int gguf_tokenizer_add(const struct gguf *gguf, struct folder *folder, struct er
             add_config(&maker, folder);
     }
     if (rc == 0)
-        rc = add_templates(gguf, folder, err);
+        rc = gguf_templates_add(gguf, folder, err);
     if (rc)
         error_context(err, "'%s'", folder->path);
     buffer_release(&maker.text);

@@ -362,13 +362,26 @@ static void drop_fillers(struct gguf_tokens *tokens)
             !is_named(tokens, i) && is_filler(&tokens->items[i], i, false);
 }
 
+/* Gemma 4 has "</s>" for HTML, and this among its control tokens. */
+static bool has_tool_response(const struct gguf_tokens *tokens)
+{
+    for (size_t i = 0; i < tokens->n_items; i++)
+        if (is_text(tokens->items[i].text, "<|tool_response>"))
+            return true;
+    return false;
+}
+
 static int finish_tokens(struct gguf_tokens *tokens, struct error *err)
 {
+    bool keeps_end = !has_tool_response(tokens);
+
     for (size_t i = 0; i < tokens->n_items; i++) {
         struct gguf_token *token = &tokens->items[i];
         size_t before;
 
-        if (token->type == GGUF_TOKEN_NORMAL && is_control_name(token->text))
+        if (!keeps_end && is_text(token->text, "</s>"))
+            token->type = GGUF_TOKEN_NORMAL;
+        else if (token->type == GGUF_TOKEN_NORMAL && is_control_name(token->text))
             token->type = GGUF_TOKEN_CONTROL;
         spell(tokens, token, i);
         if (token->is_filler)

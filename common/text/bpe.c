@@ -581,25 +581,53 @@ static void release(struct subword *subword)
     free(model->suffix);
 }
 
-/* The pairs in the order of their ranks; the ranks themselves may have holes. */
+/* The pairs in the order of their ranks, which may have holes; to be freed. */
+static uint64_t *list_pairs(const struct bpe *model, size_t *n)
+{
+    uint64_t *pairs = memory_alloc((model->n_results + 1) * sizeof *pairs);
+
+    memset(pairs, 0xff, model->n_results * sizeof *pairs);
+    for (size_t i = 0; i <= model->pairs_mask; i++)
+        if (model->pairs[i].rank != RANK_NONE)
+            pairs[model->pairs[i].rank] = model->pairs[i].pair;
+    *n = 0;
+    for (size_t i = 0; i < model->n_results; i++)
+        if (pairs[i] != UINT64_MAX)
+            pairs[(*n)++] = pairs[i];
+    return pairs;
+}
+
 static void describe(const struct subword *subword, struct buffer *out)
 {
     const struct bpe *model = (const struct bpe *)subword;
-    uint64_t *pairs = memory_alloc((model->n_results + 1) * sizeof *pairs);
-    size_t n = 0;
+    size_t n;
+    uint64_t *pairs = list_pairs(model, &n);
 
     buffer_format(out, "%zu:%s %zu:%s %d %u %d %d %d\n", model->n_prefix, model->prefix,
                   model->n_suffix, model->suffix, model->has_unk,
                   model->has_unk ? (unsigned)model->unk_id : 0,
                   model->has_unk && model->fuse_unk, model->byte_fallback, model->ignore_merges);
-    memset(pairs, 0xff, model->n_results * sizeof *pairs);
-    for (size_t i = 0; i <= model->pairs_mask; i++)
-        if (model->pairs[i].rank != RANK_NONE)
-            pairs[model->pairs[i].rank] = model->pairs[i].pair;
-    for (size_t i = 0; i < model->n_results; i++)
-        if (pairs[i] != UINT64_MAX)
-            pairs[n++] = pairs[i];
     buffer_add(out, pairs, n * sizeof *pairs);
+    free(pairs);
+}
+
+void bpe_facts(const struct subword *subword, struct bpe_facts *facts)
+{
+    const struct bpe *model = (const struct bpe *)subword;
+    uint64_t *pairs = list_pairs(model, &facts->n_merges);
+
+    facts->has_unk = model->has_unk;
+    facts->fuse_unk = model->fuse_unk;
+    facts->byte_fallback = model->byte_fallback;
+    facts->ignore_merges = model->ignore_merges;
+    facts->has_affixes = model->n_prefix || model->n_suffix;
+    facts->unk_id = model->has_unk ? model->unk_id : TOKEN_NONE;
+    facts->merges = memory_alloc((facts->n_merges + 1) * sizeof *facts->merges);
+    for (size_t i = 0; i < facts->n_merges; i++) {
+        uint32_t left = (uint32_t)(pairs[i] >> 32), right = (uint32_t)pairs[i];
+
+        facts->merges[i] = (struct bpe_merge){left, right, find_pair(model, left, right)->result};
+    }
     free(pairs);
 }
 

@@ -20,4 +20,14 @@ struct bpe_settings { /* texts are borrowed; bytes NULL: there is none */
 struct subword *bpe_new(struct token_table *tokens, const struct bpe_merges *merges,
                         const struct bpe_settings *settings, struct error *err);
 
+/* What a subword of the type "BPE" that is no map was made of. */
+struct bpe_facts {
+    bool has_unk, fuse_unk, byte_fallback, ignore_merges;
+    bool has_affixes;         /* a continuing_subword_prefix or an end_of_word_suffix */
+    uint32_t unk_id;          /* TOKEN_NONE: named, and not in the vocabulary */
+    struct bpe_merge *merges; /* [n_merges] by rank, each pair once; to be freed */
+    size_t n_merges;
+};
+void bpe_facts(const struct subword *subword, struct bpe_facts *facts);
+
 #endif
