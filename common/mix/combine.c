@@ -4,9 +4,26 @@
 
 static const struct combine_method *const methods[] = {
     &combine_linear,
-    &combine_lm_cocktail,
     &combine_slerp,
+    &combine_nuslerp,
+    &combine_multislerp,
+    &combine_karcher,
     &combine_task_arithmetic,
+    &combine_ties,
+    &combine_dare_linear,
+    &combine_dare_ties,
+    &combine_della,
+    &combine_della_linear,
+    &combine_breadcrumbs,
+    &combine_breadcrumbs_ties,
+    &combine_model_stock,
+    &combine_sce,
+    &combine_ram,
+    &combine_ramplus_tl,
+    &combine_nearswap,
+    &combine_arcee_fusion,
+    &combine_passthrough,
+    &combine_lm_cocktail,
 };
 enum { N_METHODS = sizeof methods / sizeof *methods };
 

@@ -83,6 +83,7 @@ struct combine_call {
     size_t first, n;                    /* the range: items first … first + n - 1 */
     const struct combine_facts *facts;  /* of each pass that is done */
     void *scratch;                      /* n * scratch_item_bytes, aligned to 8 */
+    void *input_scratch;                /* n_inputs * scratch_input_bytes, likewise */
     struct combine_input *spare;        /* [n_inputs + 1], for the method to write to */
     uint64_t seed;                      /* of methods that draw */
 };
@@ -142,12 +143,15 @@ struct combine_method {
     bool (*wants_rows)(const double *settings);
     const struct combine_pass *passes;
     size_t n_passes;
-    size_t scratch_item_bytes;
+    size_t scratch_item_bytes, scratch_input_bytes; /* multiples of 8, the latter */
 };
 
 /* Each in a file of its own, which says what it computes. */
-extern const struct combine_method combine_linear, combine_lm_cocktail, combine_slerp,
-    combine_task_arithmetic;
+extern const struct combine_method combine_linear, combine_slerp, combine_nuslerp,
+    combine_multislerp, combine_karcher, combine_task_arithmetic, combine_ties, combine_dare_linear,
+    combine_dare_ties, combine_della, combine_della_linear, combine_breadcrumbs,
+    combine_breadcrumbs_ties, combine_model_stock, combine_sce, combine_ram, combine_ramplus_tl,
+    combine_nearswap, combine_arcee_fusion, combine_passthrough, combine_lm_cocktail;
 /* Linear of one model, which is no way of mixing: each value is rounded once. */
 extern const struct combine_method combine_convert;
 

@@ -3,7 +3,7 @@
 
 static void task_arithmetic(const struct combine_call *call, void *out)
 {
-    task_combine(&(struct task_rules){.drops = TASK_DROPS_NONE}, call, out);
+    task_combine(&(struct task_rules){.votes = false}, call, out);
 }
 
 static const struct combine_parameter parameters[] = {

@@ -60,17 +60,23 @@ size_t item_n_inputs(const struct plan_item *item)
     return 2 * (item->n_sources + 1);
 }
 
-/* As many as the item has, of 8 bytes each: the sources, the base, the result; then the scratch. */
+/* As many as the item has, of 8 bytes each: the sources, the base, the result; then the scratch, first
+ * that for the inputs. */
 static size_t n_arrays(const struct plan_item *item)
 {
     return item->n_sources + (item->base.tensor != NULL) + 1;
+}
+
+static size_t input_scratch_bytes(const struct plan_item *item)
+{
+    return item->method ? item->n_sources * item->method->scratch_input_bytes : 0;
 }
 
 size_t item_room_bytes(const struct plan_item *item, size_t n)
 {
     size_t scratch = item->method ? item->method->scratch_item_bytes : 0;
 
-    return n * (n_arrays(item) * ITEM_BYTES_MAX + scratch);
+    return n * (n_arrays(item) * ITEM_BYTES_MAX + scratch) + input_scratch_bytes(item);
 }
 
 void item_maker_init(struct item_maker *maker, const struct plan_item *item, struct arena *arena)
@@ -120,7 +126,8 @@ int item_read(const struct item_maker *maker, size_t first, size_t n, struct ite
 
     room->n_inputs = 0;
     room->out = bytes + n * (n_arrays(item) - 1) * ITEM_BYTES_MAX;
-    room->scratch = room->out + n * ITEM_BYTES_MAX;
+    room->input_scratch = room->out + n * ITEM_BYTES_MAX;
+    room->scratch = room->input_scratch + input_scratch_bytes(item);
     for (size_t i = 0; i < item->n_sources; i++) {
         if (!takes_part(item, &item->sources[i]))
             continue;
@@ -182,6 +189,7 @@ static struct combine_call range_call(const struct item_maker *maker, size_t fir
         .n = n,
         .facts = facts,
         .scratch = room->scratch,
+        .input_scratch = room->input_scratch,
         .spare = &room->inputs[room->n_inputs + 1],
         .seed = item->seed,
     };

@@ -37,7 +37,7 @@ struct item_room {
     char *bytes;
     struct combine_input *inputs; /* those that count, the base, and as many for the method */
     size_t n_inputs;
-    char *out, *scratch; /* in those bytes, for a result and for the method */
+    char *out, *input_scratch, *scratch; /* in those bytes, for a result and for the method */
 };
 
 size_t item_grain(const struct plan_item *item); /* grain_items */

@@ -1,39 +1,236 @@
 #include "task_vectors.h"
 
 #include <math.h>
+#include <string.h>
 
+#include "mix/combine_floats.h"
 #include "mix/combine_linear.h"
 
-static double divisor(const struct combine_call *call)
+enum { BLOCK = COMBINE_BLOCK_ITEMS };
+
+enum task_share task_share(const struct combine_input *input)
+{
+    double density = input->settings[TASK_DENSITY];
+
+    return density >= 1 ? TASK_ALL : density <= 0 ? TASK_NONE : TASK_SOME;
+}
+
+bool task_drops(const struct combine_call *call)
+{
+    for (size_t i = 0; i < call->n_inputs; i++)
+        if (task_share(&call->inputs[i]) == TASK_SOME)
+            return true;
+    return false;
+}
+
+bool task_rescales(const struct combine_call *call)
+{
+    return call->settings[TASK_RESCALE] != 0;
+}
+
+double task_scale(double all, double kept)
+{
+    return all < 1e-7 || kept < 1e-7 ? 1 : all / kept;
+}
+
+static void subtract_base(const struct combine_call *call, size_t input, size_t first, size_t n,
+                          const float *base, float *out)
+{
+    combine_read_floats(&call->inputs[input], first, n, out);
+    combine_subtract(out, base, out);
+}
+
+void task_difference(const struct combine_call *call, size_t input, size_t first, size_t n,
+                     float *out)
+{
+    float base[BLOCK];
+
+    combine_read_floats(call->base, first, n, base);
+    subtract_base(call, input, first, n, base, out);
+}
+
+static void keep(float *restrict x, const int32_t *restrict kept)
+{
+    int32_t bits[BLOCK];
+
+    memcpy(bits, x, sizeof bits);
+    for (size_t k = 0; k < BLOCK; k++)
+        bits[k] &= kept[k];
+    memcpy(x, bits, sizeof bits);
+}
+
+double task_sum_magnitudes(const float *x)
+{
+    double lanes[8] = {0};
+
+    for (size_t k = 0; k < BLOCK; k += 8)
+        for (size_t l = 0; l < 8; l++)
+            lanes[l] += (double)fabsf(x[k + l]);
+    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
+           ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
+
+double task_sum_kept(const float *difference, const int32_t *kept)
+{
+    float x[BLOCK];
+
+    memcpy(x, difference, sizeof x);
+    keep(x, kept);
+    return task_sum_magnitudes(x);
+}
+
+/* ---- one weighted sum ---- */
+
+static double weight_sum(const struct combine_call *call)
 {
     double sum = 0;
 
-    if (call->settings[TASK_NORMALIZE] == 0)
-        return 1;
     for (size_t i = 0; i < call->n_inputs; i++)
         sum += call->inputs[i].weight;
-    return fabs(sum) < 1e-8 ? 1 : sum;
+    return sum;
+}
+
+static double divisor(const struct combine_call *call)
+{
+    double sum = weight_sum(call);
+
+    return call->settings[TASK_NORMALIZE] == 0 || fabs(sum) < 1e-8 ? 1 : sum;
 }
 
 /* base + sum of c (x - base) = (1 - sum of c) base + sum of c x. */
 static void combine_whole(const struct combine_call *call, void *out)
 {
     double factor = call->settings[TASK_LAMBDA] / divisor(call), left = 1;
-    size_t n = 0;
+    struct combine_input *spare = call->spare;
 
-    for (size_t i = 0; i < call->n_inputs; i++)
-        left -= call->inputs[i].weight * factor;
-    call->spare[n] = *call->base;
-    call->spare[n++].weight = left;
+    spare[0] = *call->base;
     for (size_t i = 0; i < call->n_inputs; i++) {
-        call->spare[n] = call->inputs[i];
-        call->spare[n++].weight *= factor;
+        spare[1 + i] = call->inputs[i];
+        spare[1 + i].weight *= factor;
+        left -= spare[1 + i].weight;
     }
-    combine_linear_run(call->spare, n, call->n, call->out->dtype, out);
+    spare[0].weight = left;
+    combine_linear_run(spare, 1 + call->n_inputs, call->n, call->out->dtype, out);
+}
+
+/* ---- block by block ---- */
+
+/* Both outcomes of the vote are summed, so that every difference is made once. */
+struct votes {
+    float sum[BLOCK];             /* of all */
+    float plus[BLOCK], minus[BLOCK];
+    float plus_weights[BLOCK], minus_weights[BLOCK];
+};
+
+static void add(const float *restrict x, float weight, float *restrict sum)
+{
+    for (size_t k = 0; k < BLOCK; k++)
+        sum[k] += x[k] * weight;
+}
+
+static void vote(const float *restrict x, float weight, struct votes *restrict votes)
+{
+    for (size_t k = 0; k < BLOCK; k++) {
+        float own = x[k] * weight;
+
+        votes->sum[k] += own;
+        votes->plus[k] += own > 0 ? own : 0;
+        votes->minus[k] += own < 0 ? own : 0;
+        votes->plus_weights[k] += own > 0 ? weight : 0;
+        votes->minus_weights[k] += own < 0 ? weight : 0;
+    }
+}
+
+static void scale(float *x, float factor)
+{
+    for (size_t k = 0; k < BLOCK; k++)
+        x[k] *= factor;
+}
+
+/* The sum of what has won; NaN stays. */
+static void count(struct votes *restrict votes, bool divides)
+{
+    for (size_t k = 0; k < BLOCK; k++) {
+        float won = votes->sum[k] >= 0 ? votes->plus[k] : votes->minus[k];
+        float weight = votes->sum[k] >= 0 ? votes->plus_weights[k] : votes->minus_weights[k];
+
+        weight = weight == 0 || !divides ? 1 : weight;
+        votes->sum[k] = isnan(votes->sum[k]) ? votes->sum[k] : won / weight;
+    }
+}
+
+/* Keeps the sign of 0. */
+static void add_to_base(const float *restrict sum, float *restrict base)
+{
+    for (size_t k = 0; k < BLOCK; k++)
+        base[k] = sum[k] == 0 ? base[k] : base[k] + sum[k];
+}
+
+/* What of the input's difference counts, in a block. False: nothing. */
+static bool find_difference(const struct task_rules *rules, const struct combine_call *call,
+                            size_t input, size_t first, size_t n, const float *base, float *x)
+{
+    enum task_share share = rules->keep ? task_share(&call->inputs[input]) : TASK_ALL;
+    int32_t kept[BLOCK];
+
+    if (share == TASK_NONE)
+        return false;
+    subtract_base(call, input, first, n, base, x);
+    if (share == TASK_ALL)
+        return true;
+    rules->keep(call, rules->context, input, first, n, x, kept);
+    keep(x, kept);
+    if (rules->scales && rules->scales[input] != 1)
+        scale(x, (float)rules->scales[input]);
+    return true;
+}
+
+static void combine_block(const struct task_rules *rules, const struct combine_call *call,
+                          size_t first, size_t n, struct votes *votes, float *base)
+{
+    bool divides = call->settings[TASK_NORMALIZE] != 0;
+    float x[BLOCK];
+
+    memset(votes, 0, rules->votes ? sizeof *votes : sizeof votes->sum);
+    combine_read_floats(call->base, first, n, base);
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        if (!find_difference(rules, call, i, first, n, base, x))
+            continue;
+        if (rules->votes)
+            vote(x, (float)call->inputs[i].weight, votes);
+        else
+            add(x, (float)call->inputs[i].weight, votes->sum);
+    }
+    if (rules->votes)
+        count(votes, divides);
+    else if (divisor(call) != 1)
+        scale(votes->sum, (float)(1 / divisor(call)));
+    if (call->settings[TASK_LAMBDA] != 1)
+        scale(votes->sum, (float)call->settings[TASK_LAMBDA]);
+    add_to_base(votes->sum, base);
+}
+
+static bool is_whole(const struct task_rules *rules, const struct combine_call *call)
+{
+    for (size_t i = 0; rules->keep && i < call->n_inputs; i++)
+        if (task_share(&call->inputs[i]) != TASK_ALL)
+            return false;
+    return !rules->votes;
 }
 
 void task_combine(const struct task_rules *rules, const struct combine_call *call, void *out)
 {
-    (void)rules;
-    combine_whole(call, out);
+    float base[BLOCK];
+    struct votes votes;
+
+    if (is_whole(rules, call)) {
+        combine_whole(call, out);
+        return;
+    }
+    for (size_t first = 0; first < call->n; first += BLOCK) {
+        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
+
+        combine_block(rules, call, first, n, &votes, base);
+        combine_write_floats(call->out->dtype, base, out, first, n);
+    }
 }

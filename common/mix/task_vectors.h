@@ -5,9 +5,9 @@
  * differ in); with rescale, the rest is multiplied by the sum of all magnitudes over the sum of
  * those that are left, unless one is below 1e-7. Then w d. Where the method votes, the sign of an
  * item is that of the sum of all w d (+ for 0), and only what has that sign counts. The sum is, with
- * normalize, divided by the sum of the weights (that took part in the item, where there is a vote,
- * unless it is 0; of all, where there is none, unless it is below 1e-8); multiplied by lambda; added.
- * Density 1 drops nothing, density 0 everything.
+ * normalize, divided by the sum of the weights (of those that count in the item, where there is a
+ * vote, unless that is 0; of all, where there is none, unless it is below 1e-8); multiplied by
+ * lambda; added. Density 1 drops nothing, density 0 everything.
  *
  * Without drops and votes all this is one weighted sum of models and base, and computed so, in
  * double: it is then the same for all methods. */
@@ -16,18 +16,16 @@
 
 #include "mix/combine_method.h"
 
-enum task_drops {
-    TASK_DROPS_NONE,
-    TASK_DROPS_SMALL,     /* keeps max(1, density N) of the largest magnitudes of the tensor */
-    TASK_DROPS_OUTLIERS,  /* keeps density N, when the gamma N largest are gone; if fewer are left
-                           * than that, fewer of the largest go */
-    TASK_DROPS_RANDOM,    /* keeps each with the probability density */
-    TASK_DROPS_BY_RANK,   /* likewise, density - epsilon for the smallest of a row to density +
-                           * epsilon for the largest, in equal steps; density in a row of one */
-};
+/* Which items of a block are kept, of one input: to kept[COMBINE_BLOCK_ITEMS], 0 or -1 (all bits).
+ * Called for the blocks of a call in their order, input by input in each; `context` is the method's
+ * own, and knows how far it is. */
+typedef void task_keep(const struct combine_call *call, void *context, size_t input, size_t first,
+                       size_t n, const float *difference, int32_t *kept);
 
 struct task_rules {
-    enum task_drops drops;
+    task_keep *keep; /* NULL: all are kept */
+    void *context;
+    const double *scales; /* [n_inputs], of what is kept; NULL: 1 */
     bool votes;
 };
 
@@ -50,7 +48,22 @@ enum { TASK_NORMALIZE, TASK_RESCALE, TASK_LAMBDA, TASK_INT8_MASK };
      .meaning = "factor of the sum of the differences"},                                          \
     {"int8_mask", COMBINE_ALL, COMBINE_BOOLEAN, .meaning = "accepted, changes nothing"}
 
-/* What the methods are made of: what each says is about TASK_DROPS_… of its rules. */
+/* What happens to the difference of an input. */
+enum task_share { TASK_NONE, TASK_SOME, TASK_ALL };
+enum task_share task_share(const struct combine_input *input);
+/* Whether some input keeps some. */
+bool task_drops(const struct combine_call *call);
+bool task_rescales(const struct combine_call *call);
+/* `all` over `kept`, two sums of magnitudes; 1 where one is too small. */
+double task_scale(double all, double kept);
+
+/* out[COMBINE_BLOCK_ITEMS] = n items of the input from `first` on, less the base's. */
+void task_difference(const struct combine_call *call, size_t input, size_t first, size_t n,
+                     float *out);
+/* The sum of magnitudes of a block: of all items, of those that are kept. */
+double task_sum_magnitudes(const float *difference);
+double task_sum_kept(const float *difference, const int32_t *kept);
+
 void task_combine(const struct task_rules *rules, const struct combine_call *call, void *out);
 
 #endif

@@ -244,8 +244,7 @@ static void every_method_gives_what_mergekit_gives(void)
         put_values(tensors[t], values);
     }
     for (size_t i = 0; i < sizeof goldens / sizeof *goldens; i++)
-        if (combine_method_find(goldens[i].method))
-            check_golden(&goldens[i], tensors);
+        check_golden(&goldens[i], tensors);
     free_tensors(&made);
 }
 

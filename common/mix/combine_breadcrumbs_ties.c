@@ -1,0 +1,29 @@
+/* combine_breadcrumbs_ties.c - Model Breadcrumbs with the vote of TIES. */
+#include "mix/task_window.h"
+
+static void breadcrumbs_ties(const struct combine_call *call, void *out)
+{
+    task_window_combine(call, true, out);
+}
+
+static const struct combine_parameter parameters[] = {
+    TASK_WEIGHT,
+    TASK_DENSITY_ROW,
+    {"gamma", COMBINE_EACH, COMBINE_NUMBER, .standard = 0.01, .most = 1,
+     .meaning = "which part of the difference, the largest, is dropped as outliers"},
+    TASK_WHOLE(0, 0),
+};
+
+const struct combine_method combine_breadcrumbs_ties = {
+    .name = "breadcrumbs_ties",
+    .summary = "the differences between the small ones and the outliers, signs voted on",
+    .combine = breadcrumbs_ties,
+    .parameters = parameters,
+    .n_parameters = sizeof parameters / sizeof *parameters,
+    .base = COMBINE_BASE_REQUIRED,
+    .min_inputs = 1,
+    .takes_any_sum = true,
+    .passes = task_window_middle,
+    .n_passes = TASK_WINDOW_PASSES,
+    .scratch_input_bytes = TASK_WINDOW_INPUT_BYTES,
+};

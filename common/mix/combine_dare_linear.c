@@ -1,0 +1,28 @@
+/* combine_dare_linear.c - DARE (Yu and others, 2023): differences kept at random, and rescaled. */
+#include "mix/task_chance.h"
+
+static void dare_linear(const struct combine_call *call, void *out)
+{
+    task_chance_combine(call, false, out);
+}
+
+static const struct combine_parameter parameters[] = {
+    TASK_WEIGHT,
+    TASK_DENSITY_ROW,
+    TASK_WHOLE(0, 1),
+};
+
+const struct combine_method combine_dare_linear = {
+    .name = "dare_linear",
+    .summary = "differences kept at random",
+    .combine = dare_linear,
+    .parameters = parameters,
+    .n_parameters = sizeof parameters / sizeof *parameters,
+    .base = COMBINE_BASE_REQUIRED,
+    .min_inputs = 1,
+    .is_random = true,
+    .takes_any_sum = true,
+    .passes = task_chance_even,
+    .n_passes = TASK_CHANCE_PASSES,
+    .scratch_input_bytes = TASK_CHANCE_INPUT_BYTES,
+};

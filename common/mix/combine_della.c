@@ -1,0 +1,34 @@
+/* combine_della.c - DELLA (Deep and others, 2024): differences kept at random, the larger ones of a row rather,
+ * with the vote of TIES. */
+#include "mix/task_chance.h"
+
+static void della(const struct combine_call *call, void *out)
+{
+    task_chance_combine_by_rank(call, true, out);
+}
+
+static const struct combine_parameter parameters[] = {
+    TASK_WEIGHT,
+    TASK_DENSITY_ROW,
+    {"epsilon", COMBINE_EACH, COMBINE_NUMBER, .standard = 0.15, .most = 1, .is_below = true,
+     .meaning = "how much more likely than density the largest is kept, and less the smallest"},
+    TASK_WHOLE(1, 1),
+};
+
+const struct combine_method combine_della = {
+    .name = "della",
+    .summary = "differences kept at random, larger ones rather, signs voted on",
+    .combine = della,
+    .parameters = parameters,
+    .n_parameters = sizeof parameters / sizeof *parameters,
+    .base = COMBINE_BASE_REQUIRED,
+    .min_inputs = 1,
+    .max_inputs = TASK_RANK_INPUTS_MAX,
+    .is_random = true,
+    .takes_any_sum = true,
+    .check = task_chance_check_ranks,
+    .unit = COMBINE_ROWS,
+    .passes = task_chance_by_rank,
+    .n_passes = TASK_CHANCE_PASSES,
+    .scratch_item_bytes = TASK_RANK_ITEM_BYTES,
+};

@@ -1,0 +1,349 @@
+/* combine_sce.c - SCE (Wan and others, 2024): select the items on which the models differ most, count
+ * for each model how much it has changed, erase what is against the majority's sign.
+ *
+ * d = model - base. With select_topk below 1 only the items with the largest variance of d over the
+ * models stay, select_topk of those where it is not 0, of equal ones those that come first. The
+ * weight of a model is its mean d^2 over all, or 1 / n where these are below 1e-6 together. Then the
+ * weighted mean of what has the sign of the sum of all d is added to the base. */
+#include <math.h>
+#include <string.h>
+
+#include "mix/combine_floats.h"
+#include "mix/rank_select.h"
+
+enum { INT8_MASK, SELECT_TOPK };
+enum { HIGH, LOW, EQUAL, SQUARES }; /* the passes */
+enum { BLOCK = COMBINE_BLOCK_ITEMS };
+
+/* What LOW is concluded to. */
+enum { THRESHOLD, N_KEPT_EQUAL, N_EQUAL };
+
+static void read_difference(const struct combine_call *call, size_t input, size_t first, size_t n,
+                            const float *base, float *out)
+{
+    combine_read_floats(&call->inputs[input], first, n, out);
+    combine_subtract(out, base, out);
+}
+
+/* ---- selecting ---- */
+
+static void add(const float *restrict x, float *restrict sum)
+{
+    for (size_t k = 0; k < BLOCK; k++)
+        sum[k] += x[k];
+}
+
+static void add_square(const float *restrict x, const float *restrict mean, float *restrict sum)
+{
+    for (size_t k = 0; k < BLOCK; k++)
+        sum[k] += (x[k] - mean[k]) * (x[k] - mean[k]);
+}
+
+static void divide(float *x, float divisor)
+{
+    for (size_t k = 0; k < BLOCK; k++)
+        x[k] /= divisor;
+}
+
+/* The bits of the variances of a block of items. */
+static void find_variances(const struct combine_call *call, size_t first, size_t n,
+                           const float *base, int32_t *bits)
+{
+    float x[BLOCK], mean[BLOCK] = {0}, variance[BLOCK] = {0};
+
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        read_difference(call, i, first, n, base, x);
+        add(x, mean);
+    }
+    divide(mean, (float)call->n_inputs);
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        read_difference(call, i, first, n, base, x);
+        add_square(x, mean, variance);
+    }
+    divide(variance, (float)call->n_inputs);
+    rank_bits(variance, BLOCK, bits);
+}
+
+static bool selects(const struct combine_call *call)
+{
+    return call->settings[SELECT_TOPK] < 1;
+}
+
+static void high_size(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
+{
+    (void)n_sums;
+    (void)call;
+    *n_counts = RANK_HIGH_COUNTS + 1;
+}
+
+static void low_size(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
+{
+    (void)n_sums;
+    (void)call;
+    *n_counts = RANK_LOW_COUNTS;
+}
+
+/* The last count is that of the items without variance. */
+static void high_measure(const struct combine_call *call, double *sums, size_t *counts)
+{
+    float base[BLOCK];
+    int32_t bits[BLOCK];
+
+    (void)sums;
+    for (size_t first = 0; first < call->n; first += BLOCK) {
+        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
+
+        combine_read_floats(call->base, first, n, base);
+        find_variances(call, first, n, base, bits);
+        rank_count_high(bits, n, counts);
+        for (size_t k = 0; k < n; k++)
+            counts[RANK_HIGH_COUNTS] += bits[k] == 0;
+    }
+}
+
+/* How many stay; the product is a float's, as mergekit has it. */
+static size_t n_selected(const struct combine_call *call, size_t n_varying)
+{
+    return (size_t)((float)n_varying * (float)call->settings[SELECT_TOPK]);
+}
+
+enum { BUCKET, REST, N_SELECTED }; /* what HIGH is concluded to */
+
+static void high_conclude(const struct combine_call *call, double *sums, size_t *counts)
+{
+    size_t n = call->out->n_items, k = n_selected(call, n - counts[RANK_HIGH_COUNTS]);
+    struct rank_place place = rank_find(counts, RANK_HIGH_COUNTS, n - k);
+
+    (void)sums;
+    counts[BUCKET] = place.bucket;
+    counts[REST] = n - k - place.before;
+    counts[N_SELECTED] = k;
+}
+
+static bool selects_some(const struct combine_call *call)
+{
+    return selects(call) && call->facts[HIGH].counts[N_SELECTED] > 0;
+}
+
+static void low_measure(const struct combine_call *call, double *sums, size_t *counts)
+{
+    float base[BLOCK];
+    int32_t bits[BLOCK];
+
+    (void)sums;
+    for (size_t first = 0; first < call->n; first += BLOCK) {
+        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
+
+        combine_read_floats(call->base, first, n, base);
+        find_variances(call, first, n, base, bits);
+        rank_count_low(bits, n, call->facts[HIGH].counts[BUCKET], counts);
+    }
+}
+
+static void low_conclude(const struct combine_call *call, double *sums, size_t *counts)
+{
+    const size_t *high = call->facts[HIGH].counts;
+    struct rank_place place = rank_find(counts, RANK_LOW_COUNTS, high[REST]);
+    size_t n_equal = counts[place.bucket];
+
+    (void)sums;
+    counts[THRESHOLD] = high[BUCKET] << RANK_LOW_BITS | place.bucket;
+    counts[N_KEPT_EQUAL] = n_equal - (high[REST] - place.before);
+    counts[N_EQUAL] = n_equal;
+}
+
+static void equal_size(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
+{
+    (void)call;
+    (void)n_counts;
+    *n_sums = 1;
+}
+
+static bool equal_is_needed(const struct combine_call *call)
+{
+    const size_t *found = call->facts[LOW].counts;
+
+    return selects_some(call) && found[N_KEPT_EQUAL] < found[N_EQUAL];
+}
+
+static void equal_measure(const struct combine_call *call, double *sums, size_t *counts)
+{
+    int32_t threshold = (int32_t)call->facts[LOW].counts[THRESHOLD], bits[BLOCK];
+    float base[BLOCK];
+
+    (void)counts;
+    for (size_t first = 0; first < call->n; first += BLOCK) {
+        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK, n_equal = 0;
+
+        combine_read_floats(call->base, first, n, base);
+        find_variances(call, first, n, base, bits);
+        for (size_t k = 0; k < n; k++)
+            n_equal += bits[k] == threshold;
+        *sums += (double)n_equal;
+    }
+}
+
+/* Which items of a block stay, 1 or 0; *n_equal of those at the threshold have come before. */
+static void find_selected(const struct combine_call *call, size_t first, size_t n,
+                          const float *base, double *n_equal, float *selected)
+{
+    const size_t *found = call->facts[LOW].counts;
+    int32_t bits[BLOCK], threshold = (int32_t)found[THRESHOLD];
+
+    if (!selects(call) || !selects_some(call)) {
+        for (size_t k = 0; k < BLOCK; k++)
+            selected[k] = selects(call) ? 0 : 1;
+        return;
+    }
+    find_variances(call, first, n, base, bits);
+    for (size_t k = 0; k < BLOCK; k++) {
+        bool is_equal = k < n && bits[k] == threshold;
+
+        selected[k] = bits[k] > threshold || (is_equal && *n_equal < (double)found[N_KEPT_EQUAL]);
+        *n_equal += is_equal;
+    }
+}
+
+/* ---- weighing ---- */
+
+static void squares_size(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
+{
+    (void)n_counts;
+    *n_sums = call->n_inputs;
+}
+
+static double n_equal_before(const struct combine_call *call)
+{
+    return equal_is_needed(call) ? *call->facts[EQUAL].before : 0;
+}
+
+static void select_items(float *restrict x, const float *restrict selected)
+{
+    for (size_t k = 0; k < BLOCK; k++)
+        x[k] = selected[k] != 0 ? x[k] : 0;
+}
+
+static double sum_squares(const float *x)
+{
+    double lanes[8] = {0}, sum = 0;
+
+    for (size_t k = 0; k < BLOCK; k += 8)
+        for (size_t l = 0; l < 8; l++)
+            lanes[l] += (double)x[k + l] * (double)x[k + l];
+    for (size_t l = 0; l < 8; l++)
+        sum += lanes[l];
+    return sum;
+}
+
+static void squares_measure(const struct combine_call *call, double *sums, size_t *counts)
+{
+    float base[BLOCK], x[BLOCK], selected[BLOCK];
+    double n_equal = n_equal_before(call);
+
+    (void)counts;
+    for (size_t first = 0; first < call->n; first += BLOCK) {
+        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
+
+        combine_read_floats(call->base, first, n, base);
+        find_selected(call, first, n, base, &n_equal, selected);
+        for (size_t i = 0; i < call->n_inputs; i++) {
+            read_difference(call, i, first, n, base, x);
+            select_items(x, selected);
+            sums[i] += sum_squares(x);
+        }
+    }
+}
+
+static void squares_conclude(const struct combine_call *call, double *sums, size_t *counts)
+{
+    double sum = 0;
+
+    (void)counts;
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        sums[i] /= (double)call->out->n_items;
+        sum += sums[i];
+    }
+    for (size_t i = 0; i < call->n_inputs; i++)
+        sums[i] = sum < 1e-6 ? 1 / (double)call->n_inputs : sums[i] / sum;
+}
+
+/* ---- the result ---- */
+
+struct votes {
+    float sum[BLOCK];                           /* of the differences */
+    float plus[BLOCK], minus[BLOCK];            /* of weighted ones above and below 0 */
+    float plus_weights[BLOCK], minus_weights[BLOCK];
+};
+
+static void vote(struct votes *restrict votes, const float *restrict x, float weight)
+{
+    for (size_t k = 0; k < BLOCK; k++) {
+        votes->sum[k] += x[k];
+        votes->plus[k] += x[k] > 0 ? x[k] * weight : 0;
+        votes->minus[k] += x[k] < 0 ? x[k] * weight : 0;
+        votes->plus_weights[k] += x[k] > 0 ? weight : 0;
+        votes->minus_weights[k] += x[k] < 0 ? weight : 0;
+    }
+}
+
+static void finish(const struct votes *restrict votes, float *restrict base)
+{
+    for (size_t k = 0; k < BLOCK; k++) {
+        float sum = votes->sum[k] >= 0 ? votes->plus[k] : votes->minus[k];
+        float weight = votes->sum[k] >= 0 ? votes->plus_weights[k] : votes->minus_weights[k];
+
+        sum /= weight < 1e-6f ? 1e-6f : weight;
+        sum = isnan(votes->sum[k]) ? votes->sum[k] : sum;
+        base[k] = sum == 0 ? base[k] : base[k] + sum; /* keeps the sign of 0 */
+    }
+}
+
+static void sce(const struct combine_call *call, void *out)
+{
+    float base[BLOCK], x[BLOCK], selected[BLOCK];
+    double n_equal = n_equal_before(call);
+    struct votes votes;
+
+    for (size_t first = 0; first < call->n; first += BLOCK) {
+        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
+
+        memset(&votes, 0, sizeof votes);
+        combine_read_floats(call->base, first, n, base);
+        find_selected(call, first, n, base, &n_equal, selected);
+        for (size_t i = 0; i < call->n_inputs; i++) {
+            read_difference(call, i, first, n, base, x);
+            select_items(x, selected);
+            vote(&votes, x, (float)call->facts[SQUARES].sums[i]);
+        }
+        finish(&votes, base);
+        combine_write_floats(call->out->dtype, base, out, first, n);
+    }
+}
+
+static const struct combine_pass passes[] = {
+    [HIGH] = {.size = high_size, .measure = high_measure, .conclude = high_conclude,
+              .is_needed = selects},
+    [LOW] = {.size = low_size, .measure = low_measure, .conclude = low_conclude,
+             .is_needed = selects_some},
+    [EQUAL] = {.size = equal_size, .measure = equal_measure, .is_needed = equal_is_needed,
+               .keeps_before = true},
+    [SQUARES] = {.size = squares_size, .measure = squares_measure, .conclude = squares_conclude},
+};
+
+static const struct combine_parameter parameters[] = {
+    {"int8_mask", COMBINE_ALL, COMBINE_BOOLEAN, .meaning = "accepted, changes nothing"},
+    {"select_topk", COMBINE_ALL, COMBINE_NUMBER, .standard = 1, .most = 1,
+     .meaning = "which part of the items stays, those on which the models differ most"},
+};
+
+const struct combine_method combine_sce = {
+    .name = "sce",
+    .summary = "what the models differ on most, weighted by how much each has changed, signs voted on",
+    .combine = sce,
+    .parameters = parameters,
+    .n_parameters = sizeof parameters / sizeof *parameters,
+    .base = COMBINE_BASE_REQUIRED,
+    .min_inputs = 1,
+    .passes = passes,
+    .n_passes = sizeof passes / sizeof *passes,
+};

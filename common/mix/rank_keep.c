@@ -1,0 +1,140 @@
+#include "rank_keep.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mix/coin.h"
+
+/* Buckets cover 32 powers of two below the largest magnitude: 128 of them each in long rows, 8 in
+ * short ones, for which more would cost more than they save. */
+enum { LONG_ROW = 2048, N_LONG = 4096, N_SHORT = 256, LONG_SHIFT = 16, SHORT_SHIFT = 20 };
+
+struct buckets {
+    size_t n;
+    int shift;
+    int32_t top; /* of the largest magnitude, shifted */
+    uint32_t starts[N_LONG + 1];
+    bool is_sorted[N_LONG];
+};
+
+static inline size_t bucket_of(const struct buckets *buckets, int32_t size)
+{
+    int32_t below = buckets->top - (size >> buckets->shift);
+
+    return below < (int32_t)buckets->n ? buckets->n - 1 - (size_t)below : 0;
+}
+
+static void fill(struct buckets *buckets, const int32_t *sizes, size_t n)
+{
+    int32_t largest = 0;
+
+    for (size_t i = 0; i < n; i++)
+        largest = sizes[i] > largest ? sizes[i] : largest;
+    buckets->n = n < LONG_ROW ? N_SHORT : N_LONG;
+    buckets->shift = n < LONG_ROW ? SHORT_SHIFT : LONG_SHIFT;
+    buckets->top = largest >> buckets->shift;
+    memset(buckets->starts, 0, (buckets->n + 1) * sizeof *buckets->starts);
+    memset(buckets->is_sorted, 0, buckets->n * sizeof *buckets->is_sorted);
+    for (size_t i = 0; i < n; i++)
+        buckets->starts[bucket_of(buckets, sizes[i]) + 1]++;
+    for (size_t b = 0; b < buckets->n; b++)
+        buckets->starts[b + 1] += buckets->starts[b];
+}
+
+/* Ranks as one number: by magnitude, of equal ones the last is the lowest. */
+static uint64_t key_of(const int32_t *sizes, size_t i)
+{
+    return (uint64_t)sizes[i] << 32 | (UINT32_MAX - (uint32_t)i);
+}
+
+/* Keys bucket by bucket; the last item first, so that a bucket of equal ones is in order. */
+static void put_in_order(const struct buckets *buckets, const int32_t *sizes, size_t n,
+                         uint64_t *order)
+{
+    uint32_t next[N_LONG];
+
+    memcpy(next, buckets->starts, buckets->n * sizeof *next);
+    for (size_t i = n; i-- > 0;)
+        order[next[bucket_of(buckets, sizes[i])]++] = key_of(sizes, i);
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void sort(uint64_t *keys, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (keys[i - 1] > keys[i]) {
+            qsort(keys, n, sizeof *keys, compare);
+            return;
+        }
+}
+
+static size_t find_rank(struct buckets *buckets, uint64_t *order, const int32_t *sizes, size_t i)
+{
+    size_t bucket = bucket_of(buckets, sizes[i]);
+    size_t low = buckets->starts[bucket], high = buckets->starts[bucket + 1];
+    uint64_t key = key_of(sizes, i);
+
+    if (!buckets->is_sorted[bucket])
+        sort(order + low, high - low);
+    buckets->is_sorted[bucket] = true;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+
+        if (order[middle] <= key)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Keeps those for which the bucket decides. The others go to open[…], each with the lowest rank at
+ * which it stays; returns how many. */
+static size_t decide(const struct buckets *buckets, const struct rank_room *room, size_t n,
+                     double density, double epsilon, uint64_t *keepers, uint64_t bit)
+{
+    int32_t lowest = coin_limit(density - epsilon), highest = coin_limit(density + epsilon);
+    double step = epsilon > 0 ? (double)(n - 1) / (2 * epsilon) : 0;
+    size_t n_open = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t bucket, needed;
+
+        if (room->draws[i] < lowest)
+            keepers[i] |= bit;
+        if (room->draws[i] < lowest || room->draws[i] >= highest || room->sizes[i] == 0)
+            continue;
+        needed = (size_t)((room->draws[i] * 0x1p-31 - (density - epsilon)) * step) + 1;
+        bucket = bucket_of(buckets, room->sizes[i]);
+        if (buckets->starts[bucket] >= needed)
+            keepers[i] |= bit;
+        else if (buckets->starts[bucket + 1] > needed)
+            room->open[n_open++] = (uint64_t)needed << 32 | (uint32_t)i;
+    }
+    return n_open;
+}
+
+void rank_keep(const struct rank_room *room, size_t n, double density, double epsilon,
+               uint64_t *keepers, uint64_t bit)
+{
+    struct buckets buckets;
+    size_t n_open;
+
+    fill(&buckets, room->sizes, n);
+    n_open = decide(&buckets, room, n, density, n > 1 ? epsilon : 0, keepers, bit);
+    if (n_open)
+        put_in_order(&buckets, room->sizes, n, room->order);
+    for (size_t i = 0; i < n_open; i++) {
+        uint32_t item = (uint32_t)room->open[i];
+
+        if (find_rank(&buckets, room->order, room->sizes, item) >= room->open[i] >> 32)
+            keepers[item] |= bit;
+    }
+}

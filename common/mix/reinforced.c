@@ -1,0 +1,95 @@
+#include "reinforced.h"
+
+#include <string.h>
+
+#include "mix/combine_floats.h"
+
+enum { BLOCK = COMBINE_BLOCK_ITEMS };
+
+struct tally {
+    float base[BLOCK];
+    float changed[BLOCK]; /* how many have changed the item */
+    float sum[BLOCK];     /* of their differences */
+    float alone[BLOCK];   /* likewise, with the factors for one alone */
+};
+
+/* A difference, 0 where it is none; NaN stays. */
+static void find_change(const struct combine_call *call, size_t input, size_t first, size_t n,
+                        float epsilon, const float *restrict base, float *restrict change)
+{
+    combine_read_floats(&call->inputs[input], first, n, change);
+    for (size_t k = 0; k < BLOCK; k++) {
+        float difference = change[k] - base[k];
+
+        change[k] = fabsf(difference) <= epsilon ? 0 : difference;
+    }
+}
+
+static void add(struct tally *restrict tally, const float *restrict change, float factor)
+{
+    for (size_t k = 0; k < BLOCK; k++) {
+        tally->changed[k] += change[k] != 0 ? 1.0f : 0.0f;
+        tally->sum[k] += change[k];
+        tally->alone[k] += change[k] * factor;
+    }
+}
+
+static void finish(struct tally *tally)
+{
+    for (size_t k = 0; k < BLOCK; k++) {
+        float several = tally->sum[k] / (tally->changed[k] < 1 ? 1 : tally->changed[k]);
+
+        tally->base[k] += tally->changed[k] == 1 ? tally->alone[k] : several;
+    }
+}
+
+static void tally_block(const struct combine_call *call, float epsilon, const double *factors,
+                        size_t first, size_t n, struct tally *tally)
+{
+    float change[BLOCK];
+
+    memset(tally, 0, sizeof *tally);
+    combine_read_floats(call->base, first, n, tally->base);
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        find_change(call, i, first, n, epsilon, tally->base, change);
+        add(tally, change, factors ? (float)factors[i] : 1);
+    }
+}
+
+void reinforced_combine(const struct combine_call *call, double epsilon, const double *factors,
+                        void *out)
+{
+    struct tally tally;
+
+    for (size_t first = 0; first < call->n; first += BLOCK) {
+        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
+
+        tally_block(call, (float)epsilon, factors, first, n, &tally);
+        finish(&tally);
+        combine_write_floats(call->out->dtype, tally.base, out, first, n);
+    }
+}
+
+void reinforced_count(const struct combine_call *call, double epsilon, size_t *shared,
+                      size_t *alone)
+{
+    struct tally tally;
+    float change[BLOCK];
+
+    for (size_t first = 0; first < call->n; first += BLOCK) {
+        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
+
+        tally_block(call, (float)epsilon, NULL, first, n, &tally);
+        for (size_t i = 0; i < call->n_inputs; i++) {
+            unsigned n_shared = 0, n_alone = 0;
+
+            find_change(call, i, first, n, (float)epsilon, tally.base, change);
+            for (size_t k = 0; k < BLOCK; k++) {
+                n_shared += change[k] != 0 && tally.changed[k] > 1;
+                n_alone += change[k] != 0 && tally.changed[k] == 1;
+            }
+            shared[i] += n_shared;
+            alone[i] += n_alone;
+        }
+    }
+}

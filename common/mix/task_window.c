@@ -1,0 +1,398 @@
+#include "task_window.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "mix/combine_floats.h"
+#include "mix/rank_select.h"
+
+enum { HIGH, LOW, EQUAL };
+enum { BLOCK = COMBINE_BLOCK_ITEMS };
+
+/* Ranks first … end - 1 stay. */
+struct window {
+    size_t first, end;
+};
+
+static struct window largest(const struct combine_input *input, size_t n)
+{
+    double product = input->settings[TASK_DENSITY] * (double)n;
+    size_t k = product < 1 ? 1 : (size_t)product;
+
+    return (struct window){n < k ? 0 : n - k, n};
+}
+
+static struct window middle(const struct combine_input *input, size_t n)
+{
+    size_t target = (size_t)(input->settings[TASK_DENSITY] * (double)n);
+    size_t top = (size_t)(input->settings[TASK_GAMMA] * (double)n);
+    size_t first = n - target > top ? n - target - top : 0;
+
+    return (struct window){first, first + target};
+}
+
+/* ---- the upper bits of the ends ---- */
+
+/* What the pass is concluded to, for each input in front of its counts. */
+struct high {
+    size_t first, end;                /* of the window */
+    size_t first_bucket, first_rank;  /* the smallest that stays: its bucket, its rank in there */
+    size_t last_bucket, last_rank;    /* the largest; no bucket is so high: nothing is cut there */
+};
+
+static void high_size(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
+{
+    *n_sums = call->n_inputs; /* magnitudes */
+    *n_counts = call->n_inputs * RANK_HIGH_COUNTS;
+}
+
+static void high_measure(const struct combine_call *call, double *sums, size_t *counts)
+{
+    float x[BLOCK];
+    int32_t bits[BLOCK];
+
+    for (size_t i = 0; i < call->n_inputs; i++)
+        for (size_t first = 0; first < call->n; first += BLOCK) {
+            size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
+
+            if (task_share(&call->inputs[i]) != TASK_SOME)
+                break;
+            task_difference(call, i, first, n, x);
+            rank_bits(x, BLOCK, bits);
+            rank_count_high(bits, n, counts + i * RANK_HIGH_COUNTS);
+            if (task_rescales(call))
+                sums[i] += task_sum_magnitudes(x);
+        }
+}
+
+static struct high find_high(const size_t *counts, struct window window, size_t n)
+{
+    struct rank_place place = rank_find(counts, RANK_HIGH_COUNTS, window.first);
+    struct high high = {.first = window.first, .end = window.end,
+                        .first_bucket = place.bucket, .first_rank = window.first - place.before,
+                        .last_bucket = RANK_HIGH_COUNTS};
+
+    if (window.end < n && window.end > window.first) {
+        place = rank_find(counts, RANK_HIGH_COUNTS, window.end - 1);
+        high.last_bucket = place.bucket;
+        high.last_rank = window.end - 1 - place.before;
+    }
+    return high;
+}
+
+static void high_conclude(const struct combine_call *call, size_t *counts,
+                          struct window (*find)(const struct combine_input *, size_t))
+{
+    size_t n = call->out->n_items;
+
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        size_t *own = counts + i * RANK_HIGH_COUNTS;
+        struct high high;
+
+        if (task_share(&call->inputs[i]) != TASK_SOME)
+            continue;
+        high = find_high(own, find(&call->inputs[i], n), n);
+        memcpy(own, &high, sizeof high);
+    }
+}
+
+static void high_conclude_largest(const struct combine_call *call, double *sums, size_t *counts)
+{
+    (void)sums;
+    high_conclude(call, counts, largest);
+}
+
+static void high_conclude_middle(const struct combine_call *call, double *sums, size_t *counts)
+{
+    (void)sums;
+    high_conclude(call, counts, middle);
+}
+
+static struct high high_of(const struct combine_call *call, size_t input)
+{
+    struct high high;
+
+    memcpy(&high, call->facts[HIGH].counts + input * RANK_HIGH_COUNTS, sizeof high);
+    return high;
+}
+
+/* ---- the lower bits ---- */
+
+/* What the pass is concluded to, for each input in front of its counts. */
+struct limits {
+    size_t low, high;               /* bits of the smallest and the largest that stay */
+    size_t n_low, n_high;           /* how many of those equal to one stay */
+    bool cuts_low, cuts_high;       /* and whether that is not all */
+    bool has_none;
+};
+
+/* Those of the upper ends stand behind all of the lower ends. */
+static size_t *low_counts(const struct combine_call *call, size_t *counts, size_t input,
+                          bool is_upper)
+{
+    return counts + (input + (is_upper ? call->n_inputs : 0)) * RANK_LOW_COUNTS;
+}
+
+static void low_size(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
+{
+    *n_sums = call->n_inputs; /* magnitudes of what is sure to stay */
+    *n_counts = call->n_inputs * RANK_LOW_COUNTS;
+}
+
+static void low_size_middle(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
+{
+    *n_sums = call->n_inputs;
+    *n_counts = 2 * call->n_inputs * RANK_LOW_COUNTS;
+}
+
+/* Magnitudes in the buckets between the two. */
+static void add_between(const float *x, const int32_t *bits, const struct high *high, double *sum)
+{
+    int32_t low = (int32_t)(((high->first_bucket + 1) << RANK_LOW_BITS) - 1);
+    int32_t last = high->last_bucket < RANK_HIGH_COUNTS
+                       ? (int32_t)(high->last_bucket << RANK_LOW_BITS) - 1
+                       : INT32_MAX;
+    int32_t kept[BLOCK];
+
+    for (size_t k = 0; k < BLOCK; k++)
+        kept[k] = -(int32_t)((bits[k] > low) & (bits[k] <= last));
+    *sum += task_sum_kept(x, kept);
+}
+
+static void low_measure(const struct combine_call *call, double *sums, size_t *counts)
+{
+    float x[BLOCK];
+    int32_t bits[BLOCK];
+
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        struct high high = high_of(call, i);
+
+        for (size_t first = 0; first < call->n; first += BLOCK) {
+            size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
+
+            if (task_share(&call->inputs[i]) != TASK_SOME)
+                break;
+            task_difference(call, i, first, n, x);
+            rank_bits(x, BLOCK, bits);
+            rank_count_low(bits, n, high.first_bucket, low_counts(call, counts, i, false));
+            if (high.last_bucket < RANK_HIGH_COUNTS)
+                rank_count_low(bits, n, high.last_bucket, low_counts(call, counts, i, true));
+            if (task_rescales(call))
+                add_between(x, bits, &high, &sums[i]);
+        }
+    }
+}
+
+static struct limits find_limits(const size_t *lower, const size_t *upper, const struct high *high)
+{
+    struct rank_place place = rank_find(lower, RANK_LOW_COUNTS, high->first_rank);
+    size_t n_equal = lower[place.bucket];
+    struct limits limits = {
+        .low = high->first_bucket << RANK_LOW_BITS | place.bucket,
+        .high = INT32_MAX,
+        .n_low = n_equal - (high->first_rank - place.before),
+        .has_none = high->first == high->end,
+    };
+
+    limits.cuts_low = limits.n_low < n_equal;
+    if (high->last_bucket == RANK_HIGH_COUNTS || limits.has_none)
+        return limits;
+    place = rank_find(upper, RANK_LOW_COUNTS, high->last_rank);
+    limits.high = high->last_bucket << RANK_LOW_BITS | place.bucket;
+    limits.n_high = high->last_rank - place.before + 1;
+    limits.cuts_high = limits.n_high < upper[place.bucket];
+    if (limits.high == limits.low) { /* some of the equal ones, and nothing else */
+        limits.n_low = limits.n_high = high->end - high->first;
+        limits.cuts_low = limits.n_low < n_equal;
+        limits.cuts_high = false;
+    }
+    return limits;
+}
+
+/* Magnitudes that a histogram of lower bits knows of, first … end - 1. */
+static double sum_counted(const size_t *counts, size_t bucket, size_t first, size_t end)
+{
+    double sum = 0;
+
+    for (size_t v = first; v < end; v++)
+        if (counts[v])
+            sum += (double)counts[v] * (double)rank_value(bucket << RANK_LOW_BITS | v);
+    return sum;
+}
+
+/* What stays of the buckets at the ends. */
+static double sum_ends(const size_t *lower, const size_t *upper, const struct high *high,
+                       const struct limits *limits)
+{
+    size_t low = limits->low % RANK_LOW_COUNTS, last = limits->high % RANK_LOW_COUNTS;
+    double sum = (double)limits->n_low * (double)rank_value(limits->low);
+    bool is_one = high->first_bucket == high->last_bucket;
+
+    sum += sum_counted(lower, high->first_bucket, low + 1, is_one ? last : RANK_LOW_COUNTS);
+    if (high->last_bucket == RANK_HIGH_COUNTS || limits->high == limits->low)
+        return sum;
+    if (!is_one)
+        sum += sum_counted(upper, high->last_bucket, 0, last);
+    return sum + (double)limits->n_high * (double)rank_value(limits->high);
+}
+
+/* Sums become the factors of what stays. */
+static void low_conclude(const struct combine_call *call, double *sums, size_t *counts)
+{
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        size_t *lower = low_counts(call, counts, i, false);
+        size_t *upper = low_counts(call, counts, i, true);
+        struct high high = high_of(call, i);
+        struct limits limits;
+
+        if (task_share(&call->inputs[i]) != TASK_SOME)
+            continue;
+        limits = find_limits(lower, upper, &high);
+        sums[i] = task_rescales(call) && !limits.has_none
+                      ? task_scale(call->facts[HIGH].sums[i],
+                                   sums[i] + sum_ends(lower, upper, &high, &limits))
+                      : 1;
+        memcpy(lower, &limits, sizeof limits);
+    }
+}
+
+static struct limits limits_of(const struct combine_call *call, size_t input)
+{
+    struct limits limits;
+
+    memcpy(&limits, call->facts[LOW].counts + input * RANK_LOW_COUNTS, sizeof limits);
+    return limits;
+}
+
+/* ---- where equal ones stand ---- */
+
+static bool equal_is_needed(const struct combine_call *call)
+{
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        struct limits limits = limits_of(call, i);
+
+        if (task_share(&call->inputs[i]) == TASK_SOME && (limits.cuts_low || limits.cuts_high))
+            return true;
+    }
+    return false;
+}
+
+static void equal_size(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
+{
+    (void)n_counts;
+    *n_sums = 2 * call->n_inputs;
+}
+
+static size_t count_equal(const int32_t *bits, size_t n, size_t value)
+{
+    int32_t wanted = (int32_t)value;
+    int32_t equal = 0;
+
+    if (n < BLOCK) {
+        for (size_t k = 0; k < n; k++)
+            equal += bits[k] == wanted;
+        return (size_t)equal;
+    }
+    for (size_t k = 0; k < BLOCK; k++)
+        equal += bits[k] == wanted;
+    return (size_t)equal;
+}
+
+static void equal_measure(const struct combine_call *call, double *sums, size_t *counts)
+{
+    float x[BLOCK];
+    int32_t bits[BLOCK];
+
+    (void)counts;
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        struct limits limits = limits_of(call, i);
+
+        for (size_t first = 0; first < call->n; first += BLOCK) {
+            size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
+
+            if (task_share(&call->inputs[i]) != TASK_SOME ||
+                (!limits.cuts_low && !limits.cuts_high))
+                break;
+            task_difference(call, i, first, n, x);
+            rank_bits(x, BLOCK, bits);
+            sums[2 * i] += (double)count_equal(bits, n, limits.low);
+            sums[2 * i + 1] += (double)count_equal(bits, n, limits.high);
+        }
+    }
+}
+
+/* ---- keeping ---- */
+
+/* One end of a window on its way through a call. */
+struct end {
+    size_t value, n_kept, n_seen;
+    bool cuts;
+};
+
+/* Drops of the items equal to the end those that come too late. */
+static void cut(struct end *end, const int32_t *bits, size_t n, int32_t *kept)
+{
+    size_t n_equal;
+
+    if (!end->cuts)
+        return;
+    n_equal = count_equal(bits, n, end->value);
+    if (end->n_seen + n_equal > end->n_kept)
+        for (size_t k = 0, seen = end->n_seen; k < n; k++)
+            if ((size_t)bits[k] == end->value && seen++ >= end->n_kept)
+                kept[k] = 0;
+    end->n_seen += n_equal;
+}
+
+/* The ends of an input's window, low and high; set up at the first block of a call. */
+static_assert(2 * sizeof(struct end) == TASK_WINDOW_INPUT_BYTES, "room for both");
+
+static void keep(const struct combine_call *call, void *context, size_t input, size_t first,
+                 size_t n, const float *difference, int32_t *kept)
+{
+    struct limits limits = limits_of(call, input);
+    struct end *ends = (struct end *)context + 2 * input;
+    const double *before = call->facts[EQUAL].before;
+    int32_t bits[BLOCK], low = (int32_t)limits.low, high = (int32_t)limits.high;
+
+    if (first == 0) {
+        ends[0] = (struct end){limits.low, limits.n_low, (size_t)before[2 * input],
+                               limits.cuts_low};
+        ends[1] = (struct end){limits.high, limits.n_high, (size_t)before[2 * input + 1],
+                               limits.cuts_high};
+    }
+    rank_bits(difference, BLOCK, bits);
+    if (limits.has_none) {
+        memset(kept, 0, BLOCK * sizeof *kept);
+        return;
+    }
+    for (size_t k = 0; k < BLOCK; k++)
+        kept[k] = -(int32_t)((bits[k] >= low) & (bits[k] <= high));
+    cut(&ends[0], bits, n, kept);
+    cut(&ends[1], bits, n, kept);
+}
+
+void task_window_combine(const struct combine_call *call, bool votes, void *out)
+{
+    task_combine(&(struct task_rules){.keep = keep, .context = call->input_scratch,
+                                      .scales = call->facts[LOW].sums, .votes = votes},
+                 call, out);
+}
+
+#define LATER_PASSES(size_of_low)                                                                 \
+    [LOW] = {.size = size_of_low, .measure = low_measure, .conclude = low_conclude,               \
+             .is_needed = task_drops},                                                            \
+    [EQUAL] = {.size = equal_size, .measure = equal_measure, .is_needed = equal_is_needed,        \
+               .keeps_before = true}
+
+const struct combine_pass task_window_largest[] = {
+    [HIGH] = {.size = high_size, .measure = high_measure, .conclude = high_conclude_largest,
+              .is_needed = task_drops},
+    LATER_PASSES(low_size),
+};
+
+const struct combine_pass task_window_middle[] = {
+    [HIGH] = {.size = high_size, .measure = high_measure, .conclude = high_conclude_middle,
+              .is_needed = task_drops},
+    LATER_PASSES(low_size_middle),
+};
