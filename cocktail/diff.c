@@ -24,7 +24,6 @@ static const struct option_row rows[] = {
     OPTIONS_COMMON,
 };
 
-/* Packed integers can be told apart; numbers that count only times others cannot be measured. */
 static int open_weights(struct model_folder *model, struct model_components *weights,
                         const char *path, const char *name, bool follow_symlinks,
                         struct notices *notices, struct error *err)
@@ -32,10 +31,7 @@ static int open_weights(struct model_folder *model, struct model_components *wei
     if (model_folder_open(model, path, name, follow_symlinks, err) ||
         model_components_open(weights, model, notices, err))
         return -1;
-    for (size_t i = 0; i < weights->n_items; i++)
-        if (quantized_check_scales(weights->items[i].checkpoint, name, err))
-            return -1;
-    return 0;
+    return quantized_check(model, err);
 }
 
 static void print(const struct diff_options *options, const struct comparison *comparison)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "arch/llama_files.h"
+#include "arch/quantized.h"
 #include "base/folder_hint.h"
 #include "base/memory.h"
 #include "base/model_files.h"
@@ -55,7 +56,7 @@ static void add_opened(struct model_folder *model, const char *directory, const 
 {
     model->opened = memory_resize(model->opened, model->n_opened + 1, sizeof *model->opened);
     model->opened[model->n_opened++] = (struct opened_checkpoint){
-        memory_copy(directory), file ? memory_copy(file) : NULL, checkpoint};
+        memory_copy(directory), file ? memory_copy(file) : NULL, checkpoint, {0}};
 }
 
 static int complete_vocab_size(struct model_folder *model, struct error *err)
@@ -232,6 +233,7 @@ const struct checkpoint *model_folder_checkpoint(struct model_folder *model, con
                                                  const char *file, struct notices *notices,
                                                  struct error *err)
 {
+    struct error refusal = {0};
     struct checkpoint *checkpoint;
 
     for (size_t i = 0; i < model->n_opened; i++)
@@ -240,7 +242,14 @@ const struct checkpoint *model_folder_checkpoint(struct model_folder *model, con
     checkpoint = checkpoint_open(model->folder, directory, file, notices, err);
     if (!checkpoint)
         return NULL;
+    if (quantized_open(model, directory, file, checkpoint, &refusal) &&
+        refusal.code != ERROR_UNSUPPORTED) {
+        checkpoint_close(checkpoint);
+        *err = refusal;
+        return NULL;
+    }
     add_opened(model, directory, file, checkpoint);
+    model->opened[model->n_opened - 1].refusal = refusal;
     return checkpoint;
 }
 

@@ -18,6 +18,7 @@
 struct opened_checkpoint {
     char *directory, *file; /* as it was asked for; file may be NULL */
     struct checkpoint *checkpoint;
+    struct error refusal; /* why its values cannot be read: quantized.h */
 };
 
 struct model_folder {
@@ -59,8 +60,10 @@ int model_folder_type(const struct model_folder *model, const char *wanted, enum
  * a decoder, whose first token sees nothing of the text. */
 const char *model_folder_default_pooling(const struct model_folder *model);
 
-/* The weights in a directory of it, or in one `file` there, as checkpoint_open has them. They are
- * opened once: who asks again is given the same, and no notices. Closed with the folder. */
+/* The weights in a directory of it, or in one `file` there, as checkpoint_open has them; quantised
+ * ones as the model has them that was quantised. Those that are quantised in a way that is not read are there
+ * as they are stored: quantized_check says it. They are opened once: who asks again is given the same,
+ * and no notices. Closed with the folder. */
 const struct checkpoint *model_folder_checkpoint(struct model_folder *model, const char *directory,
                                                  const char *file, struct notices *notices,
                                                  struct error *err);

@@ -13,7 +13,6 @@
 #include "arch/config_spellings.h"
 #include "arch/config_value.h"
 #include "arch/families.h"
-#include "arch/quantized.h"
 #include "base/json.h"
 #include "base/memory.h"
 
@@ -481,8 +480,6 @@ int model_spec_load(struct model_spec *spec, const struct config *config, enum m
         unknown(config, err);
         return error_context(err, "'%s'", where);
     }
-    if (quantized_check_config(config, where, err))
-        return -1;
     loaded.is_encoder_decoder = loaded.family->is_encoder_decoder;
     loaded.has_tied_head = (tied >= 0 ? tied : architecture_tied_by_default(config)) != 0;
     if (type == MODEL_RERANKER)

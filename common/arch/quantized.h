@@ -1,31 +1,35 @@
-/* quantized.h - models whose stored numbers mean nothing by themselves: packed integers, and small
- * floats that need the scales beside them.
+/* quantized.h - models whose weights are stored in a few bits: what their files say of it, and the
+ * weights made into those of the model that was quantised.
  *
- * Their values cannot be read yet, so that whoever reads values asks here first. Plain FP8 without
- * scales is a dtype like any other. */
+ * Settings stand in config.json (quantization_config; MLX: quantization) or, where that says nothing, in
+ * quantize_config.json (GPTQ), quant_config.json (AWQ), hf_quant_config.json (modelopt). Sources:
+ * docs/formats.md, "Quantised checkpoints". */
 #ifndef COCKTAIL_QUANTIZED_H
 #define COCKTAIL_QUANTIZED_H
 
 #include "arch/model_folder.h"
 
-/* Each returns 0, or -1 with ERROR_UNSUPPORTED that names the file or tensor that shows it. */
+/* Makes the tensors of a checkpoint logical ones; one that is not quantised stays as it is. It is `file`, or the
+ * weights in `directory`; settings are those of the model where it is the model's. ERROR_FORMAT when
+ * tensors or settings are malformed or contradict each other, ERROR_UNSUPPORTED when they are not read:
+ * then the tensors are as they are stored. */
+int quantized_open(const struct model_folder *model, const char *directory, const char *file,
+                   struct checkpoint *checkpoint, struct error *err);
 
-/* By quantization_config. `where` is the folder that config.json lies in. */
-int quantized_check_config(const struct config *config, const char *where, struct error *err);
-/* By config.json or hf_quant_config.json (ERROR_FORMAT when that is malformed). */
-int quantized_check_folder(const struct model_folder *model, struct error *err);
-/* By scales beside numbers of 8 bits or fewer, or beside whole numbers. */
-int quantized_check_scales(const struct checkpoint *checkpoint, const char *name,
-                           struct error *err);
-/* By scales, or names that only packed weights have. */
-int quantized_check_tensors(const struct checkpoint *checkpoint, const char *name,
-                            struct error *err);
-/* By all of these. */
-int quantized_check(const struct model_folder *model, const struct checkpoint *checkpoint,
-                    struct error *err);
+/* -1 with the ERROR_UNSUPPORTED of what was opened so far: whoever reads values asks. */
+int quantized_check(const struct model_folder *model, struct error *err);
 
-/* How it is quantised, as its files call it, or "F8_E4M3 with scales", "packed"; NULL when it is
- * not. Freed by the caller. */
+/* How it is quantised, as its files call it, or as its tensors do; NULL when it is not. Freed by the
+ * caller. */
 char *quantized_method(const struct model_folder *model, const struct checkpoint *checkpoint);
+
+/* Whether values of this checkpoint of it are dequantised. */
+bool quantized_is(const struct checkpoint *checkpoint);
+/* What config.json calls the dtype that it was quantised from, f32, f16 or bf16; else bf16. */
+enum dtype quantized_dtype(const struct config *config);
+
+/* Members of config.json that say how it is quantised, and files that do: NULL-terminated. They are not for
+ * a model that no longer is. */
+extern const char *const quantized_members[], *const quantized_files[];
 
 #endif

@@ -61,7 +61,7 @@ static int open_models(struct merge *merge, const char *const *paths, struct err
 
         if (model_folder_open(model, paths[i], name, merge->options.follow_symlinks, err))
             return -1;
-        if (model_folder_need_config(model, err) || quantized_check_folder(model, err))
+        if (model_folder_need_config(model, err))
             return -1;
     }
     if (find_type(merge, err) ||
@@ -203,8 +203,6 @@ static int make_layout(struct merge *merge, const struct checkpoint *checkpoint,
     made->is_known = layout_check(&made->layout, &failure) == 0;
     if (made->is_known || !merge->models[i].has_config)
         return 0;
-    if (quantized_check_tensors(checkpoint, merge->models[i].name, err)) /* that is why */
-        return -1;
     *err = failure;
     return error_context(err, "'%s'", merge->models[i].name);
 }
@@ -236,7 +234,8 @@ static int open_weights(struct merge *merge, struct error *err)
 {
     merge->weights = memory_zalloc(merge->n_models, sizeof *merge->weights);
     for (size_t i = 0; i < merge->n_models; i++)
-        if (model_components_open(&merge->weights[i], &merge->models[i], &merge->notices, err))
+        if (model_components_open(&merge->weights[i], &merge->models[i], &merge->notices, err) ||
+            quantized_check(&merge->models[i], err))
             return -1;
     return 0;
 }

@@ -13,7 +13,6 @@
 #include "arch/checkpoint_names.h"
 #include "arch/layout_check.h"
 #include "arch/layout_experts.h"
-#include "arch/quantized.h"
 #include "arch/tensor_names.h"
 #include "base/memory.h"
 #include "tensor/dtype.h"
@@ -452,14 +451,6 @@ static bool find_lacks_head(const struct planner *planner)
 
 /* ---- all ---- */
 
-static int check_packed(const struct planner *planner, struct error *err)
-{
-    for (size_t i = 0; i < planner->n_models; i++)
-        if (quantized_check_tensors(planner->models[i].checkpoint, planner->models[i].name, err))
-            return -1;
-    return 0;
-}
-
 /* An average of the two layouts would be one of unlike rows. */
 static int check_layouts(const struct planner *planner, struct error *err)
 {
@@ -500,7 +491,7 @@ static int plan_all(struct planner *planner, struct name_list *missing, struct e
     const struct checkpoint *base = planner->models[0].checkpoint;
     struct plan *plan = planner->plan;
 
-    if (check_packed(planner, err) || check_layouts(planner, err))
+    if (check_layouts(planner, err))
         return -1;
     name_inputs(planner);
     for (size_t i = 0; i < planner->n_models; i++) {

@@ -45,7 +45,7 @@ struct model *model_load(struct model_folder *folder, enum model_type type,
         check_type(model, type, folder->name, err))
         goto failed;
     model->checkpoint = model_folder_weights(folder, notices, err);
-    if (!model->checkpoint || quantized_check(folder, model->checkpoint, err))
+    if (!model->checkpoint || quantized_check(folder, err))
         goto failed;
     if (parameters_load(&model->parameters, &model->spec, type, model->checkpoint, notices, err)) {
         error_context(err, "'%s'", folder->name);

@@ -136,7 +136,7 @@ static int add_dense(struct sentence_model *sentence, struct model_folder *folde
                          "given %zu", path, step->dense.n_in, sentence->size);
     sentence->size = step->dense.n_out;
     checkpoint = model_folder_checkpoint(folder, path, NULL, notices, err);
-    if (checkpoint && quantized_check_tensors(checkpoint, folder->folder->path, err) == 0)
+    if (checkpoint && quantized_check(folder, err) == 0)
         rc = load_weights(step, checkpoint, err);
     if (rc)
         error_context(err, "module '" ERROR_NAME "'", path);

@@ -1,0 +1,32 @@
+/* unpack.h - unsigned integers of a few bits out of words of 32 bits, and their values. */
+#ifndef COCKTAIL_UNPACK_H
+#define COCKTAIL_UNPACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How fields of 1 to 8 bits lie in words, least significant bit first. */
+struct unpack_layout {
+    unsigned bits;
+    unsigned per_word; /* so many in each word, the rest of it is not used; 0: one behind the other, also
+                        * across words, which is the same for 1, 2, 4 and 8 bits */
+};
+
+/* Words that n fields from the first one on reach into. */
+size_t unpack_n_words(struct unpack_layout layout, size_t n);
+/* Field i. words[0], words[stride], … */
+uint32_t unpack_field(struct unpack_layout layout, const uint32_t *words, size_t stride, size_t i);
+
+/* out[i] = (field first + i - zero) scale, or that plus *bias; the product and the sum are rounded each. */
+void unpack_values(struct unpack_layout layout, const uint32_t *words, size_t stride, size_t first,
+                   size_t n, float zero, float scale, const float *bias, float *out);
+/* out[i] = ((words[i] >> shift & 15) - zero) scale */
+void unpack_nibbles(const uint32_t *words, unsigned shift, size_t n, float zero, float scale,
+                    float *out);
+
+/* The plain version of unpack_values, which the faster ones are tested against. */
+void unpack_values_plain(struct unpack_layout layout, const uint32_t *words, size_t stride,
+                         size_t first, size_t n, float zero, float scale, const float *bias,
+                         float *out);
+
+#endif
