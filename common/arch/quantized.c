@@ -8,8 +8,10 @@
 #include "base/memory.h"
 #include "format/dequantise.h"
 
-const char *const quantized_members[] = {"quantization_config", "quantization",
-                                         "compression_config", NULL};
+static const char *const members[] = {"quantization_config", "quantization",
+                                      "compression_config"};
+enum { N_MEMBERS = sizeof members / sizeof *members };
+
 const char *const quantized_files[] = {"quantize_config.json", "quant_config.json",
                                        "hf_quant_config.json", NULL};
 
@@ -48,10 +50,9 @@ static const char *find_format(const struct checkpoint *checkpoint)
 {
     for (size_t i = 0; i < checkpoint->n_tensors; i++) {
         const struct tensor *tensor = &checkpoint->tensors[i];
-        const char *format = tensor_stored(tensor).format;
 
-        if (strcmp(format, dtype_info(tensor->dtype)->name) != 0)
-            return format;
+        if (tensor_is_quantised(tensor))
+            return tensor_stored(tensor).format;
     }
     return dequantise_is_needed(checkpoint) ? "unknown" : NULL;
 }
@@ -71,17 +72,6 @@ char *quantized_method(const struct model_folder *model, const struct checkpoint
     return method;
 }
 
-bool quantized_is(const struct checkpoint *checkpoint)
-{
-    for (size_t i = 0; i < checkpoint->n_tensors; i++) {
-        const struct tensor *tensor = &checkpoint->tensors[i];
-
-        if (strcmp(tensor_stored(tensor).format, dtype_info(tensor->dtype)->name) != 0)
-            return true;
-    }
-    return false;
-}
-
 enum dtype quantized_dtype(const struct config *config)
 {
     static const enum dtype known[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16};
@@ -97,4 +87,34 @@ enum dtype quantized_dtype(const struct config *config)
                 return known[i];
     }
     return DTYPE_BF16;
+}
+
+/* The part about the text model is written anew where that says it. */
+static void edit_text_config(const struct config *config, struct buffer *text)
+{
+    const cJSON *stored = json_find(config->json, "text_config");
+    bool says_it = false;
+    cJSON *edited;
+    char *printed;
+
+    for (size_t i = 0; i < N_MEMBERS; i++)
+        says_it = says_it || cJSON_GetObjectItemCaseSensitive(stored, members[i]);
+    if (!says_it)
+        return;
+    edited = cJSON_Duplicate(stored, true);
+    for (size_t i = 0; i < N_MEMBERS; i++)
+        cJSON_DeleteItemFromObjectCaseSensitive(edited, members[i]);
+    printed = cJSON_PrintUnformatted(edited);
+    if (!edited || !printed)
+        memory_exhausted();
+    json_edit_member(text, "text_config", printed);
+    cJSON_free(printed);
+    cJSON_Delete(edited);
+}
+
+void quantized_edit_config(const struct config *config, struct buffer *text)
+{
+    edit_text_config(config, text);
+    for (size_t i = 0; i < N_MEMBERS; i++)
+        json_edit_member(text, members[i], NULL);
 }

@@ -23,13 +23,12 @@ int quantized_check(const struct model_folder *model, struct error *err);
  * caller. */
 char *quantized_method(const struct model_folder *model, const struct checkpoint *checkpoint);
 
-/* Whether values of this checkpoint of it are dequantised. */
-bool quantized_is(const struct checkpoint *checkpoint);
 /* What config.json calls the dtype that it was quantised from, f32, f16 or bf16; else bf16. */
 enum dtype quantized_dtype(const struct config *config);
 
-/* Members of config.json that say how it is quantised, and files that do: NULL-terminated. They are not for
- * a model that no longer is. */
-extern const char *const quantized_members[], *const quantized_files[];
+/* Files that say how it is quantised, NULL-terminated; and the text of a config.json without what says
+ * it, for a model that no longer is. */
+extern const char *const quantized_files[];
+void quantized_edit_config(const struct config *config, struct buffer *text);
 
 #endif

@@ -121,6 +121,7 @@ static struct plan_options plan_options(const struct merge *merge,
         .copies_same = merge->options.converts,
         .drops_heads = merge->has_type && merge->type == MODEL_ENCODER,
         .n_layers = is_transformer ? count_layers(merge) : SIZE_MAX,
+        .dequantised = quantized_dtype(&merge->models[0].config),
     };
 
     for (size_t i = 0; i < sizeof dtype_choices / sizeof *dtype_choices; i++)
@@ -318,14 +319,29 @@ static int plan_components(struct merge *merge, struct error *err)
 
 /* ---- the other files ---- */
 
-/* What the merge reads from the base and writes anew. Freed by the caller, the strings with it
- * but for those that are borrowed. */
-static const char **list_handled(const struct merge *merge, char *config)
+/* Files of settings that the result has no use for; at most as many as there are names. */
+static size_t list_quantized_files(struct merge *merge, const char **out)
+{
+    struct arena *arena = &merge->components[0].plan.arena;
+    size_t n = 0;
+
+    for (; quantized_files[n]; n++) {
+        char *path = folder_join(merge->models[0].sentence.transformer, quantized_files[n]);
+
+        out[n] = arena_copy(arena, path, strlen(path));
+        free(path);
+    }
+    return n;
+}
+
+/* What the merge reads from the base and writes anew. Freed by the caller, the strings are
+ * borrowed. */
+static const char **list_handled(struct merge *merge, char *config)
 {
     const struct model_components *base = &merge->weights[0];
-    size_t n = 0;
-    const char **handled = memory_zalloc(model_components_n_files(base) + base->n_items + 3,
+    const char **handled = memory_zalloc(model_components_n_files(base) + base->n_items + 8,
                                          sizeof *handled);
+    size_t n = list_quantized_files(merge, handled);
 
     handled[n++] = config;
     handled[n++] = "README.md";
@@ -564,6 +580,7 @@ static int write_config(const struct merge *merge, struct outdir *outdir, struct
     buffer_add(&text, base->config.text, base->config.size);
     if (!base->config.is_consolidated) /* params.json says nothing of the following */
         edit_config(merge, &text);
+    quantized_edit_config(&base->config, &text);
     name = folder_join(base->sentence.transformer, config_name(&base->config));
     rc = outdir_write(outdir, name, text.data, text.size, err);
     free(name);

@@ -173,6 +173,8 @@ static struct plan_item *add_item(struct planner *planner, size_t index, struct 
     out.name = written_name(planner, index);
     if (is_mixed && options->has_dtype)
         out.dtype = options->dtype;
+    else if (is_mixed && tensor_is_quantised(base))
+        out.dtype = options->dequantised;
     item = plan_add_item(planner->plan, &out,
                          is_mixed ? planner->n_models - options->has_base : 1, err);
     if (!item)
@@ -258,7 +260,8 @@ static bool is_computed(const struct planner *planner, const struct tensor *base
 
     if (base->dtype == DTYPE_C128)
         return true;
-    if (options->copies_same && (!options->has_dtype || options->dtype == base->dtype))
+    if (options->copies_same && !tensor_is_quantised(base) &&
+        (!options->has_dtype || options->dtype == base->dtype))
         return false;
     return tensor_names_is_parameter(base);
 }

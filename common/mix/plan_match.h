@@ -29,6 +29,7 @@ struct plan_options {
     bool has_base;      /* the first is what the method compares the others with, and no input */
     bool has_dtype;     /* store every floating tensor in `dtype`; else each in the base's */
     enum dtype dtype;
+    enum dtype dequantised; /* else in this what the base has quantised */
     bool copies_same;   /* of one model: what keeps its dtype is copied as it is stored */
     bool drops_heads;   /* an encoder: a head or pooler that not all have is left out */
     struct name_style style; /* of the names to write */

@@ -111,6 +111,11 @@ struct tensor_stored tensor_stored(const struct tensor *tensor)
     return kind->stored ? kind->stored(tensor) : stored_plainly(tensor);
 }
 
+bool tensor_is_quantised(const struct tensor *tensor)
+{
+    return strcmp(tensor_stored(tensor).format, dtype_info(tensor->dtype)->name) != 0;
+}
+
 static size_t rows_together(const struct tensor *tensor)
 {
     const struct tensor_source_kind *kind = tensor->source->kind;

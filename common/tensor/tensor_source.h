@@ -70,6 +70,8 @@ int tensor_read_floats(const struct tensor *tensor, float *out, struct error *er
 const void *tensor_view(const struct tensor *tensor, struct error *err);
 
 struct tensor_stored tensor_stored(const struct tensor *tensor);
+/* Whether its values are computed from fewer bits: it is stored otherwise than as its dtype. */
+bool tensor_is_quantised(const struct tensor *tensor);
 /* Items that are best read at once, from a multiple of that number on: `most`, or fewer where rows
  * are best read together. Whoever cuts a tensor into chunks asks this. */
 size_t tensor_chunk(const struct tensor *tensor, size_t most);
