@@ -81,7 +81,8 @@ static const struct obeyed {
     {"architectures", ANY, ALL},
     {"model_type", ANY, ALL},
     {"quantization_config", ANY, ALL},
-    {"quantization", ANY, PARAMS},
+    {"quantization", ANY, ALL}, /* of MLX, and of params.json */
+    {"compression_config", ANY, ALL},
     {"tie_word_embeddings", FLAG, ALL},
     {"tied_embeddings", FLAG, PARAMS},
     {"is_causal", FLAG, ALL},

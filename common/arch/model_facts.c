@@ -1,12 +1,14 @@
 #include "model_facts.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "arch/architecture.h"
 #include "arch/checkpoint_names.h"
 #include "arch/config_keys.h"
 #include "arch/layout_check.h"
 #include "arch/quantized.h"
+#include "base/memory.h"
 
 bool model_facts_experts(const struct model_facts *facts, enum expert_kind kind,
                          size_t *n_experts, size_t *n_chosen)
@@ -24,6 +26,24 @@ static void count_expert(struct model_facts *facts, const char *plain, size_t n_
         facts->n_in_experts[is_apart ? ATTENTION_EXPERTS : EXPERTS] += n_items;
 }
 
+static void count_format(struct model_facts *facts, const struct tensor *tensor)
+{
+    const char *name = tensor_stored(tensor).format;
+    size_t i = 0;
+
+    if (!tensor_is_quantised(tensor)) {
+        facts->n_by_dtype[tensor->dtype]++;
+        return;
+    }
+    while (i < facts->n_formats && strcmp(facts->formats[i].name, name) != 0)
+        i++;
+    if (i == facts->n_formats) {
+        facts->formats = memory_resize(facts->formats, i + 1, sizeof *facts->formats);
+        facts->formats[facts->n_formats++] = (struct model_format){name, 0};
+    }
+    facts->formats[i].n_tensors++;
+}
+
 /* Counts what is a parameter and not another one once more. */
 static int count_tensors(struct model_facts *facts, const struct checkpoint *checkpoint,
                          struct error *err)
@@ -37,7 +57,7 @@ static int count_tensors(struct model_facts *facts, const struct checkpoint *che
         const struct tensor *tensor = &checkpoint->tensors[i];
         const struct tied_name *tied = tensor_names_find_tied(names.plain[i]);
 
-        facts->n_by_dtype[tensor->dtype]++;
+        count_format(facts, tensor);
         facts->size_bytes += tensor_stored(tensor).n_bytes;
         rc = tied && (ties || !tied->is_head) ? checkpoint_names_is_copy(&names, i, err) : 0;
         if (rc == 0 && tied && tied->is_head && checkpoint_names_find_owner(&names, tied))
@@ -69,7 +89,7 @@ static void compare_with_config(struct model_facts *facts, enum model_type type)
     struct model_spec spec;
     struct error failure = {0};
 
-    if (facts->quantization || !architecture_family(config) ||
+    if (quantized_check(&facts->model, &failure) || !architecture_family(config) ||
         config_number(config, config_hidden_size) < 0)
         return;
     if (model_spec_load(&spec, config, type, facts->model.name, &failure)) {
@@ -115,6 +135,7 @@ int model_facts_find(struct model_facts *facts, const char *path, const char *na
 void model_facts_release(struct model_facts *facts)
 {
     free(facts->quantization);
+    free(facts->formats);
     model_components_release(&facts->weights);
     vocabulary_release(&facts->vocabulary);
     model_folder_release(&facts->model);

@@ -15,6 +15,11 @@
 /* Experts in attention are counted apart where config.json does so. */
 enum expert_kind { EXPERTS, ATTENTION_EXPERTS, N_EXPERT_KINDS };
 
+struct model_format {
+    const char *name; /* as tensor_stored has it */
+    size_t n_tensors;
+};
+
 struct model_facts {
     struct model_folder model;
     struct model_components weights;
@@ -22,7 +27,9 @@ struct model_facts {
     const char *type;          /* NULL: cannot be told */
     size_t n_parameters, size_bytes;
     size_t n_in_experts[N_EXPERT_KINDS]; /* parameters */
-    size_t n_by_dtype[N_DTYPES];
+    size_t n_by_dtype[N_DTYPES];      /* tensors that are stored so */
+    struct model_format *formats;     /* [n_formats] of the others: quantised */
+    size_t n_formats;
     bool is_tied;
     char *quantization;        /* NULL: it is not quantised */
     struct notices notices;

@@ -57,6 +57,8 @@ static void add_dtypes(struct json_writer *json, const struct model_facts *facts
     for (size_t d = 0; d < N_DTYPES; d++)
         if (facts->n_by_dtype[d])
             json_writer_size(json, dtype_info((enum dtype)d)->name, facts->n_by_dtype[d]);
+    for (size_t i = 0; i < facts->n_formats; i++)
+        json_writer_size(json, facts->formats[i].name, facts->formats[i].n_tensors);
     json_writer_end(json);
 }
 
@@ -123,6 +125,13 @@ static void add_experts(struct table *table, const struct model_facts *facts)
     buffer_release(&text);
 }
 
+static void add_format(struct buffer *out, const char *name, size_t n_tensors)
+{
+    if (n_tensors)
+        buffer_format(out, "%s%s (%zu tensor%s)", out->size ? ", " : "", name, n_tensors,
+                      n_tensors == 1 ? "" : "s");
+}
+
 static void add_sizes(struct table *table, const struct model_facts *facts)
 {
     char size[SIZE_TEXT_MAX];
@@ -132,10 +141,9 @@ static void add_sizes(struct table *table, const struct model_facts *facts)
     table_add(table, "parameters");
     table_add_count(table, facts->n_parameters);
     for (size_t d = 0; d < N_DTYPES; d++)
-        if (facts->n_by_dtype[d])
-            buffer_format(&text, "%s%s (%zu tensor%s)", text.size ? ", " : "",
-                          dtype_info((enum dtype)d)->name, facts->n_by_dtype[d],
-                          facts->n_by_dtype[d] == 1 ? "" : "s");
+        add_format(&text, dtype_info((enum dtype)d)->name, facts->n_by_dtype[d]);
+    for (size_t i = 0; i < facts->n_formats; i++)
+        add_format(&text, facts->formats[i].name, facts->formats[i].n_tensors);
     add_fact(table, "dtypes", text.data);
     buffer_clear(&text);
     buffer_format(&text, "%s in %zu file%s", size_text(size, facts->size_bytes),

@@ -40,7 +40,7 @@ mkdir packed quantised
 cp fixtures/reranker-base/* packed
 cp fixtures/reranker-base/* quantised
 LC_ALL=C sed -i 's/"bert.pooler.dense.weight"/"bert.pooler.dens.qweight"/' packed/model.safetensors
-sed -i 's/^{/{"quantization_config": {"quant_method": "gptq"},/' quantised/config.json
+sed -i 's/^{/{"quantization_config": {"quant_method": "aqlm"},/' quantised/config.json
 try --weights 0.5,0.5 fixtures/reranker-base packed
 try --weights 0.5,0.5 quantised fixtures/reranker-base
 

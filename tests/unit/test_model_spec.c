@@ -200,8 +200,6 @@ static void bad_values_are_named(void)
         {"\"head_dim\":5", "5 of 5 dimensions of a head would rotate", ERROR_FORMAT},
         {"\"layer_types\":[\"full_attention\"]", "layer_types must be a list of 32 names",
          ERROR_FORMAT},
-        {"\"quantization_config\":{\"quant_method\":\"gptq\"}", "is quantised (gptq)",
-         ERROR_UNSUPPORTED},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
