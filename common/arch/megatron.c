@@ -36,7 +36,7 @@ static int show_files(struct folder *folder, struct error *err)
 static int read_ranks(struct megatron *megatron, const struct megatron_files *files,
                       struct error *err)
 {
-    enum { MOST = 1 << 24 };
+    enum { MOST = 1 << 20 };
     const cJSON *args = files->args;
     size_t n_each;
 
@@ -63,54 +63,43 @@ static bool fits_folded(const struct megatron *megatron, struct buffer *sentence
     size_t n = megatron->n_expert_tensor * megatron->n_expert * megatron->n_stages;
     bool fits = megatron->n_world % n == 0;
 
-    if (fits)
-        buffer_format(sentence, "%zu processes are %zu times %zu tensor, %zu expert and %zu pipeline "
-                      "parallel ranks of experts", megatron->n_world, megatron->n_world / n,
-                      megatron->n_expert_tensor, megatron->n_expert, megatron->n_stages);
-    else
-        buffer_format(sentence, "%zu processes cannot be divided into groups of %zu tensor, %zu "
-                      "expert and %zu pipeline parallel ranks of experts", megatron->n_world,
-                      megatron->n_expert_tensor, megatron->n_expert, megatron->n_stages);
+    buffer_format(sentence, "world_size %zu is %s multiple of ETP %zu * EP %zu * PP %zu%s",
+                  megatron->n_world, fits ? "a" : "no", megatron->n_expert_tensor,
+                  megatron->n_expert, megatron->n_stages,
+                  fits ? "" : ", the processes that hold all experts once");
     return fits;
 }
 
 /* Before, groups of experts were cut out of the data parallel ones. */
 static bool fits_old(const struct megatron *megatron, struct buffer *sentence)
 {
-    if (megatron->n_data % megatron->n_expert) {
-        buffer_format(sentence, "%zu data parallel ranks cannot be divided into groups of %zu expert "
-                      "parallel ones, which are cut out of them", megatron->n_data,
-                      megatron->n_expert);
+    bool fits = megatron->n_data % megatron->n_expert == 0;
+
+    if (fits && megatron->n_tensor > 1 && megatron->n_expert > 1 &&
+        !megatron->is_sequence_parallel) {
+        buffer_format(sentence, "sequence_parallel is false, but with TP %zu and EP %zu experts are "
+                      "trained with it only", megatron->n_tensor, megatron->n_expert);
         return false;
     }
-    if (megatron->n_tensor > 1 && megatron->n_expert > 1 && !megatron->is_sequence_parallel) {
-        buffer_format(sentence, "experts over several ranks beside tensor parallel ones are trained "
-                      "with sequence_parallel only, which is false");
-        return false;
-    }
-    buffer_format(sentence, "%zu data parallel ranks hold %zu groups of %zu expert parallel ones",
-                  megatron->n_data, megatron->n_data / megatron->n_expert, megatron->n_expert);
-    return true;
+    buffer_format(sentence, "DP %zu is %s multiple of EP %zu%s", megatron->n_data,
+                  fits ? "a" : "no", megatron->n_expert,
+                  fits ? "" : ": groups of expert parallel ranks are cut out of data parallel ones");
+    return fits;
 }
 
 bool megatron_fits_rules(const struct megatron *megatron, struct buffer *sentence)
 {
-    size_t n_each = megatron->n_tensor * megatron->n_stages * megatron->n_context;
+    bool is_whole = megatron->n_world == megatron->n_tensor * megatron->n_stages *
+                                             megatron->n_context * megatron->n_data;
 
-    if (megatron->n_world != n_each * megatron->n_data) {
-        buffer_format(sentence, "world_size is %zu, but %zu tensor, %zu pipeline, %zu context and "
-                      "%zu data parallel ranks are %zu processes", megatron->n_world,
-                      megatron->n_tensor, megatron->n_stages, megatron->n_context,
-                      megatron->n_data, n_each * megatron->n_data);
-        return false;
+    if (!is_whole || megatron->n_experts == 0) {
+        buffer_format(sentence, "world_size %zu is %sTP %zu * PP %zu * CP %zu * DP %zu",
+                      megatron->n_world, is_whole ? "" : "not ", megatron->n_tensor,
+                      megatron->n_stages, megatron->n_context, megatron->n_data);
+        return is_whole;
     }
-    if (megatron->n_experts == 0) {
-        buffer_format(sentence, "%zu processes, each tensor %zu times", megatron->n_world,
-                      megatron->n_data * megatron->n_context);
-        return true;
-    }
-    buffer_format(sentence, "%zu experts, %zu on each of %zu ranks; ", megatron->n_experts,
-                  megatron->n_experts / megatron->n_expert, megatron->n_expert);
+    buffer_format(sentence, "%zu experts are EP %zu * %zu; ", megatron->n_experts,
+                  megatron->n_expert, megatron->n_experts / megatron->n_expert);
     return megatron->n_expert_tensor ? fits_folded(megatron, sentence)
                                      : fits_old(megatron, sentence);
 }

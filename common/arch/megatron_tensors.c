@@ -13,6 +13,7 @@
 #include "arch/model_layout.h"
 #include "base/memory.h"
 #include "format/checkpoint_reader.h"
+#include "tensor/tensor_made.h"
 #include "tensor/tensor_source.h"
 
 enum cut { CUT_NOT, CUT_ROWS, CUT_COLUMNS };
@@ -449,21 +450,22 @@ static int add_dense(struct maker *maker, struct spot spot, size_t number)
 /* ---- experts in one matrix ---- */
 
 /* GroupedMLP: all experts of the rank in [hidden_size, E W], whose memory is read as
- * [E, hidden_size, W], W the columns of the gate before the others; and [E size, hidden_size]. Ours is
- * turned. */
+ * [E, hidden_size, W], W the columns of the gate before the others; and [E size, hidden_size]. Of each
+ * part [n_in, n_out], rows `stride` items apart, from item `first` on, is turned and joined. */
 static int add_turned(struct maker *maker, const struct mlp *mlp,
                       const struct tensor *const *parts, const char *name, size_t first,
-                      size_t n_out, size_t n_in, size_t stride, size_t dim)
+                      size_t n_in, size_t n_out, size_t stride, size_t dim)
 {
-    size_t n_ranks = maker->files->n_tensor, shape[2] = {n_out, n_in}, strides[2] = {1, stride};
+    size_t n_ranks = maker->files->n_tensor, shape[2] = {n_in, n_out}, strides[2] = {stride, 1};
     const struct tensor **list = new_parts(maker, n_ranks);
 
     for (size_t t = 0; t < n_ranks; t++) {
-        struct tensor *part = arena_alloc(maker->arena, sizeof *part);
+        struct tensor *part = arena_alloc(maker->arena, 2 * sizeof *part);
 
-        if (tensor_part(part, parts[t], first, 2, shape, strides, maker->arena, maker->err))
+        if (tensor_part(&part[0], parts[t], first, 2, shape, strides, maker->arena, maker->err) ||
+            tensor_turn(&part[1], &part[0], maker->arena, maker->err))
             return -1;
-        list[t] = part;
+        list[t] = &part[1];
     }
     name_made(maker, mlp->number, name, ".weight", mlp->expert);
     return add_joined(maker, list, n_ranks, dim);
@@ -483,9 +485,9 @@ static int add_grouped(struct maker *maker, const struct mlp *mlp)
     shape[1] = n_local * width;
     name_raw(maker, mlp->spot, "mlp.experts.weight1", "", 0);
     if (take_parts(maker, mlp->spot, mlp->expert_rank, 2, shape, parts) ||
-        (settings->is_gated && add_turned(maker, mlp, parts, mlp->gate, mlp->local * n * width,
-                                          share, n, width, 0)) ||
-        add_turned(maker, mlp, parts, mlp->up, mlp->local * n * width + (width - share), share, n,
+        (settings->is_gated && add_turned(maker, mlp, parts, mlp->gate, mlp->local * n * width, n,
+                                          share, width, 0)) ||
+        add_turned(maker, mlp, parts, mlp->up, mlp->local * n * width + (width - share), n, share,
                    width, 0))
         return -1;
     parts = new_parts(maker, maker->files->n_tensor);
@@ -494,7 +496,7 @@ static int add_grouped(struct maker *maker, const struct mlp *mlp)
     name_raw(maker, mlp->spot, "mlp.experts.weight2", "", 0);
     if (take_parts(maker, mlp->spot, mlp->expert_rank, 2, shape, parts))
         return -1;
-    return add_turned(maker, mlp, parts, mlp->down, mlp->local * share * n, n, share, n, 1);
+    return add_turned(maker, mlp, parts, mlp->down, mlp->local * share * n, share, n, n, 1);
 }
 
 /* ---- a layer of experts ---- */

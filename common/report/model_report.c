@@ -62,6 +62,27 @@ static void add_dtypes(struct json_writer *json, const struct model_facts *facts
     json_writer_end(json);
 }
 
+/* What processes of Megatron-LM's held. */
+static void add_ranks(struct json_writer *json, const struct megatron *megatron)
+{
+    struct buffer sentence = {0};
+    bool fits = megatron_fits_rules(megatron, &sentence);
+
+    json_writer_object(json, "ranks");
+    json_writer_size(json, "tensor", megatron->n_tensor);
+    json_writer_size(json, "pipeline", megatron->n_stages);
+    json_writer_size(json, "virtual_pipeline", megatron->n_chunks);
+    json_writer_size(json, "expert", megatron->n_expert);
+    json_writer_size(json, "data", megatron->n_data);
+    json_writer_size(json, "context", megatron->n_context);
+    json_writer_size(json, "world", megatron->n_world);
+    json_writer_bool(json, "fit", fits);
+    json_writer_string(json, "because", sentence.data);
+    json_writer_end(json);
+    json_writer_string(json, "no_place", megatron->no_place);
+    buffer_release(&sentence);
+}
+
 static void add_metadata(struct json_writer *json, const struct checkpoint *checkpoint)
 {
     json_writer_object(json, "metadata");
@@ -93,6 +114,8 @@ void model_report_add_json(struct json_writer *json, const struct model_facts *f
     json_writer_string(json, "pooling", facts->model.sentence.pooling);
     json_writer_string(json, "quantization", facts->quantization);
     add_metadata(json, facts->weights.items[0].checkpoint);
+    if (facts->model.megatron)
+        add_ranks(json, facts->model.megatron);
     if (with_tensors) {
         add_tensors(&tensors, &facts->weights);
         table_write_json(&tensors, json, "tensors");
@@ -152,6 +175,26 @@ static void add_sizes(struct table *table, const struct model_facts *facts)
     buffer_release(&text);
 }
 
+static void add_rank_facts(struct table *table, const struct megatron *megatron)
+{
+    struct buffer text = {0};
+    bool fits;
+
+    buffer_format(&text, "%zu tensor, %zu pipeline", megatron->n_tensor, megatron->n_stages);
+    if (megatron->n_chunks > 1)
+        buffer_format(&text, " (of %zu chunks)", megatron->n_chunks);
+    buffer_format(&text, ", %zu expert, %zu data parallel", megatron->n_expert, megatron->n_data);
+    if (megatron->n_context > 1)
+        buffer_format(&text, ", %zu context parallel", megatron->n_context);
+    add_fact(table, "ranks", text.data);
+    buffer_clear(&text);
+    fits = megatron_fits_rules(megatron, &text);
+    add_fact(table, fits ? "ranks fit" : "do not fit", text.data);
+    if (megatron->no_place)
+        add_fact(table, "no place for", megatron->no_place);
+    buffer_release(&text);
+}
+
 void model_report_print(const struct model_facts *facts, const char *name, bool with_tensors,
                         FILE *out)
 {
@@ -175,6 +218,8 @@ void model_report_print(const struct model_facts *facts, const char *name, bool 
     add_fact(&table, "tokenizer", text.data);
     add_fact(&table, "pooling", facts->model.sentence.pooling);
     add_fact(&table, "quantization", facts->quantization);
+    if (facts->model.megatron)
+        add_rank_facts(&table, facts->model.megatron);
     for (size_t i = 0; i < checkpoint->n_metadata; i++) {
         buffer_clear(&text);
         buffer_format(&text, "%s = %s", checkpoint->metadata[i].key,
