@@ -111,6 +111,8 @@ static int read_all(struct megatron *megatron, struct megatron_files *files,
 {
     const char *first = files->ranks[0].name;
 
+    if (megatron_settings_check_alike(files, err))
+        return -1;
     if (megatron_settings_read(settings, files, err) || read_ranks(megatron, files, err))
         return error_context(err, "'%s'", first);
     if (megatron_tensors_make(files, settings, err) || show_files(folder, err))

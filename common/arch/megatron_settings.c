@@ -82,8 +82,6 @@ static int check_refused(const struct megatron_files *files, struct error *err)
         const cJSON *value = json_find(files->args, refused[i].name);
         char *text;
 
-        if (megatron_files_agree(files, &refused[i].name, 1, err))
-            return -1;
         if (is_harmless(value, refused[i].harmless))
             continue;
         text = cJSON_PrintUnformatted(value);
@@ -94,6 +92,14 @@ static int check_refused(const struct megatron_files *files, struct error *err)
         free(text);
         return -1;
     }
+    return 0;
+}
+
+int megatron_settings_check_alike(const struct megatron_files *files, struct error *err)
+{
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (megatron_files_agree(files, &refused[i].name, 1, err))
+            return -1;
     return megatron_files_agree(files, alike, sizeof alike / sizeof *alike, err);
 }
 
@@ -173,8 +179,7 @@ static int find_stack(struct megatron_settings *settings, const struct megatron_
         settings->is_legacy = stacks[i].is_legacy;
         return 0;
     }
-    return error_set(err, ERROR_UNSUPPORTED, "'%s': no layers of a GPT of Megatron's in it",
-                     files->ranks[0].name);
+    return error_set(err, ERROR_UNSUPPORTED, "no layers of a GPT of Megatron's in it");
 }
 
 /* ---- sizes ---- */
@@ -278,7 +283,7 @@ static const char *const feature_names[N_FEATURES] = {
     [QKV_BIAS] = "biases of queries, keys and values",
     [QK_NORM] = "norms of queries and keys",
     [LEARNED_POSITIONS] = "learned positions",
-    [NO_POSITIONS] = "no positions",
+    [NO_POSITIONS] = "layers that know no positions",
     [PARTIAL_ROTARY] = "heads of which only a part rotates",
     [PAIRED_ROTARY] = "rotating pairs of neighbours",
     [PRE_SOFTMAX] = "weights of experts that are not divided by their sum",

@@ -33,8 +33,10 @@ struct megatron_settings {
     char *no_place;      /* NULL, or what of it no class of transformers has */
 };
 
-/* ERROR_FORMAT for settings that are out of range or contradict one another, other ranks or the
- * tensors; ERROR_UNSUPPORTED for what we cannot run, by its name. Released with
+/* Whether all ranks were told the same of the model. ERROR_FORMAT, naming the one that was not. */
+int megatron_settings_check_alike(const struct megatron_files *files, struct error *err);
+
+/* ERROR_FORMAT for settings that are out of range or contradict one another or the tensors; ERROR_UNSUPPORTED for what we cannot run, by its name. Released with
  * megatron_settings_release. */
 int megatron_settings_read(struct megatron_settings *settings, const struct megatron_files *files,
                            struct error *err);

@@ -442,6 +442,8 @@ void megatron_files_release(struct megatron_files *files)
 
 static bool is_same(const cJSON *a, const cJSON *b)
 {
+    if (cJSON_IsNumber(a) && cJSON_IsNumber(b) && isnan(a->valuedouble) && isnan(b->valuedouble))
+        return true;
     return (!a && !b) || (a && b && cJSON_Compare(a, b, true));
 }
 
