@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/gguf_folder.h"
+#include "arch/model_folder.h"
 #include "base/folder.h"
 #include "base/line_reader.h"
 #include "report/encoding_report.h"
@@ -136,30 +138,53 @@ static int decode_all(const struct tokenize_options *options, const struct token
 
 /* ---- the command ---- */
 
+/* Of a GGUF file, by itself or in a directory without a tokenizer, the model; else the folder. */
+static int open_model(const struct tokenize_options *options, const char *path,
+                      struct model_folder *model, struct error *err)
+{
+    const char *name = options->common.operands[0];
+    struct error ignored = {0};
+    struct folder *folder;
+    char *gguf = NULL;
+
+    if (!gguf_folder_is(path)) {
+        folder = folder_open(path, options->follow_symlinks, err);
+        if (!folder)
+            return -1;
+        gguf = tokenizer_is_there(folder, "") ? NULL : gguf_folder_find(folder, &ignored);
+        if (!gguf) {
+            if (strcmp(path, name) != 0)
+                folder_call(folder, name);
+            model->folder = folder;
+            return 0;
+        }
+        free(gguf);
+        folder_close(folder);
+    }
+    return model_folder_open(model, path, name, options->follow_symlinks, err);
+}
+
 static int tokenize(const struct tokenize_options *options, struct error *err)
 {
     const struct common_options *common = &options->common;
-    struct folder *folder = NULL;
+    struct model_folder model = {0};
     struct tokenizer *tokenizer = NULL;
     char *path;
     int rc = -1;
 
     path = model_argument_find(common->operands[0], HUB_NEED_TEXTS, common, err);
-    folder = path ? folder_open(path, options->follow_symlinks, err) : NULL;
-    if (folder && strcmp(path, common->operands[0]) != 0)
-        folder_call(folder, common->operands[0]);
-    if (folder) {
+    if (path && open_model(options, path, &model, err) == 0) {
         /* Old sentence-transformers folders keep everything of the model one level down. */
-        bool is_below = folder_look(folder, "tokenizer_config.json") == FOLDER_ABSENT &&
-                        folder_look(folder, "0_Transformer") == FOLDER_DIRECTORY;
+        bool is_below = folder_look(model.folder, "tokenizer_config.json") == FOLDER_ABSENT &&
+                        folder_look(model.folder, "0_Transformer") == FOLDER_DIRECTORY;
 
-        tokenizer = tokenizer_load(folder, is_below ? "0_Transformer" : "", err);
+        tokenizer = tokenizer_load(model.folder, is_below ? "0_Transformer" : "", err);
     }
     if (tokenizer)
         rc = options->decode ? decode_all(options, tokenizer, err)
                              : encode_all(options, tokenizer, err);
     tokenizer_free(tokenizer);
-    folder_close(folder);
+    model_folder_release(&model);
     free(path);
     return rc;
 }

@@ -20,7 +20,7 @@ static const struct gguf_key keys[] = {
     {"block_count", "num_hidden_layers", GGUF_COUNT, MOST, GGUF_NEEDED, 0},
     {"block_count", "n_layer", GGUF_COUNT, GGUF_GPT2, GGUF_NEEDED, 0},
     {"feed_forward_length", "intermediate_size", GGUF_COUNT, MOST, GGUF_NEEDED, 0},
-    {"feed_forward_length", "n_inner", GGUF_COUNT, GGUF_GPT2, GGUF_NEEDED, 0},
+    {"feed_forward_length", "n_inner", GGUF_COUNT, GGUF_GPT2, GGUF_BY_CODE, 0},
     {"vocab_size", NULL, GGUF_COUNT, GGUF_ALL, GGUF_BY_CODE, 0},
     /* attention */
     {"attention.head_count", "num_attention_heads", GGUF_COUNT, MOST, GGUF_NEEDED, 0},

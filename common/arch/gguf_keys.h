@@ -15,7 +15,7 @@ enum gguf_key_role {
     GGUF_NEEDED,   /* `config` is the same setting */
     GGUF_OPTIONAL, /* likewise; absent it is `value`, or below 0 absent in config.json, too */
     GGUF_MUST_BE,  /* nobody obeys it: it must be absent, 0 or `value` */
-    GGUF_BY_CODE,  /* gguf_config.c makes something else of it */
+    GGUF_BY_CODE,  /* gguf_config.c or gguf_rope.c makes something else of it */
     GGUF_IDLE,     /* says nothing of what the model computes */
 };
 

@@ -52,6 +52,7 @@ struct gguf_name {
     enum gguf_how how;
     unsigned set;
     bool is_needed; /* each layer, and each expert, has the weight */
+    unsigned biased; /* of the set, those that may have a bias, too */
 };
 
 /* NULL: we do not know it. `name` is general.architecture. */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "arch/gguf_folder.h"
 #include "arch/llama_files.h"
 #include "arch/quantized.h"
 #include "base/folder_hint.h"
@@ -24,14 +25,22 @@ static int check_file(const char *path, const char *directory, const char *name,
     return text ? error_set(err, ERROR_UNSUPPORTED, "'%s': %s", path, text) : 0;
 }
 
+/* The directory of a file, to be freed. */
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == path ? memory_copy("/")
+           : slash       ? memory_format("%.*s", (int)(slash - path), path)
+                         : memory_copy(".");
+}
+
 /* Splits the path of a weights file into its directory and its name. */
 static int open_file(struct model_folder *model, const char *path, bool follow_symlinks,
                      struct error *err)
 {
     const char *slash = strrchr(path, '/');
-    char *directory = slash == path ? memory_copy("/")
-                      : slash       ? memory_format("%.*s", (int)(slash - path), path)
-                                    : memory_copy(".");
+    char *directory = directory_of(path);
 
     if (check_file(path, directory, slash ? slash + 1 : path, err) == 0)
         model->folder = folder_open(directory, follow_symlinks, err);
@@ -84,19 +93,26 @@ static int open_megatron(struct model_folder *model, struct error *err)
     return 0;
 }
 
-static int open_directory(struct model_folder *model, const char *path, bool follow_symlinks,
-                          struct error *err)
+/* From here on the folder has the files that a model of transformers would have. Messages of opening
+ * it name the file, later ones the model. */
+static int open_gguf(struct model_folder *model, const char *file, struct error *err)
 {
-    bool is_at_its_name = strcmp(path, model->name) == 0;
+    struct checkpoint *checkpoint = gguf_folder_open(model->folder, file, err);
+
+    if (!checkpoint)
+        return -1;
+    model->gguf = memory_copy(file);
+    add_opened(model, "", NULL, checkpoint);
+    folder_call(model->folder, model->name);
+    return 0;
+}
+
+static int load_folder(struct model_folder *model, struct error *err)
+{
     bool is_consolidated, has_config;
     const char *directory;
 
-    model->folder = folder_open(path, follow_symlinks, err);
-    if (model->folder && !is_at_its_name)
-        folder_call(model->folder, model->name);
-    if (model->folder && open_megatron(model, err))
-        return -1;
-    if (!model->folder || sentence_folder_load(&model->sentence, model->folder, err))
+    if (sentence_folder_load(&model->sentence, model->folder, err))
         return -1;
     directory = model->sentence.transformer;
     has_config = has_file(model, "config.json");
@@ -111,6 +127,44 @@ static int open_directory(struct model_folder *model, const char *path, bool fol
     return complete_vocab_size(model, err);
 }
 
+static int open_gguf_file(struct model_folder *model, const char *path, bool follow_symlinks,
+                          struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *directory = directory_of(path);
+
+    model->folder = folder_open(directory, follow_symlinks, err);
+    free(directory);
+    return !model->folder || open_gguf(model, slash ? slash + 1 : path, err) ||
+                   load_folder(model, err)
+               ? -1
+               : 0;
+}
+
+static int open_directory(struct model_folder *model, const char *path, bool follow_symlinks,
+                          struct error *err)
+{
+    struct error ignored = {0};
+    char *gguf;
+    int rc;
+
+    model->folder = folder_open(path, follow_symlinks, err);
+    if (!model->folder)
+        return -1;
+    if (strcmp(path, model->name) != 0)
+        folder_call(model->folder, model->name);
+    if (open_megatron(model, err))
+        return -1;
+    gguf = model->megatron ? NULL : gguf_folder_find(model->folder, &ignored);
+    /* Without a config.json, several are no model that could be chosen. */
+    if (!gguf && ignored.code == ERROR_FORMAT &&
+        folder_look(model->folder, "config.json") == FOLDER_ABSENT)
+        *err = ignored;
+    rc = err->code || (gguf && open_gguf(model, gguf, err)) ? -1 : load_folder(model, err);
+    free(gguf);
+    return rc;
+}
+
 int model_folder_open(struct model_folder *model, const char *path, const char *name,
                       bool follow_symlinks, struct error *err)
 {
@@ -119,7 +173,8 @@ int model_folder_open(struct model_folder *model, const char *path, const char *
 
     *model = (struct model_folder){.name = memory_copy(name ? name : path)};
     if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode))
-        rc = open_file(model, path, follow_symlinks, err);
+        rc = gguf_folder_is(path) ? open_gguf_file(model, path, follow_symlinks, err)
+                                  : open_file(model, path, follow_symlinks, err);
     else
         rc = open_directory(model, path, follow_symlinks, err);
     if (rc)
@@ -137,6 +192,7 @@ void model_folder_release(struct model_folder *model)
     free(model->opened);
     free(model->name);
     free(model->file);
+    free(model->gguf);
     folder_close(model->folder);
     megatron_free(model->megatron);
     config_release(&model->config);
@@ -155,8 +211,8 @@ char *model_folder_label(const struct model_folder *model)
     const char *slash = strrchr(model->folder->real, '/');
     struct hub_id typed;
 
-    if (!label && model->file)
-        return memory_format("%s/%s", slash + 1, model->file);
+    if (!label && (model->file || model->gguf))
+        return memory_format("%s/%s", slash + 1, model->file ? model->file : model->gguf);
     if (!label)
         return memory_copy(slash[1] ? slash + 1 : slash);
     if (hub_id_parse(&typed, model->name) || hub_id_parse_bare(&typed, model->name)) {

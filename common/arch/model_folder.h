@@ -25,6 +25,7 @@ struct model_folder {
     char *name;            /* as the user wrote it; for messages and the model card */
     struct folder *folder;
     char *file;            /* the weights file, when one was given and no directory; else NULL */
+    char *gguf;            /* the GGUF file that is shown as a folder; else NULL */
     bool has_config;
     struct config config;
     struct sentence_folder sentence;
@@ -35,9 +36,10 @@ struct model_folder {
 
 /* Opens the directory, or single weights file, at `path`, and reads its config.json (of Mistral's and
  * Llama's own files: params.json) and modules.json if they are there. A single file has neither: it
- * is weights and nothing else. `name` is what the user wrote, which may be the name of a model on the
- * Hub: messages show it, and not its place in the cache; NULL: the path. ERROR_FORMAT when one is
- * malformed. Released with model_folder_release. */
+ * is weights and nothing else. But a GGUF file, and the only one in a directory without other
+ * weights, is a model: `folder` shows it as one of transformers. `name` is what the user wrote, which
+ * may be the name of a model on the Hub: messages show it, and not its place in the cache; NULL: the
+ * path. ERROR_FORMAT when one is malformed. Released with model_folder_release. */
 int model_folder_open(struct model_folder *model, const char *path, const char *name,
                       bool follow_symlinks, struct error *err);
 void model_folder_release(struct model_folder *model);

@@ -249,7 +249,7 @@ static const struct {
     {"*.incomplete", "a file that has not been fetched to its end"},
     {"*.crdownload", "a file that has not been fetched to its end"},
     {"*.part", "a file that has not been fetched to its end"},
-    {"*.gguf", "a GGUF file: those are not supported yet"},
+    {"*.gguf", "a GGUF file, which could be given by itself"},
     {"*.h5", "weights of TensorFlow, which are not read"},
     {"*.msgpack", "weights of Flax, which are not read"},
     {"*.ot", "weights of rust-bert, which are not read"},

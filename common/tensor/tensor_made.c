@@ -1,7 +1,9 @@
 #include "tensor_made.h"
 
+#include <stdint.h>
 #include <string.h>
 
+#include "tensor/ggml_blocks.h"
 #include "tensor/tensor_source.h"
 
 enum {
@@ -57,7 +59,7 @@ struct heads {
     size_t width;  /* items of a row */
     bool to_pairs;
     struct arena *arena;
-    const void *blocks; /* of the quantised matrix, once it was asked for */
+    uint32_t **index; /* *index [all rows]: which row there, once it was asked for */
 };
 
 /* The row there that is row number `row` here. */
@@ -99,8 +101,39 @@ static bool heads_same(const struct tensor_source *a, const struct tensor_source
            tensor_same_bytes(x->made.tensor, y->made.tensor);
 }
 
+static bool is_ggml(const char *format)
+{
+    for (int i = 0; i < N_GGML_BLOCKS; i++)
+        if (strcmp(ggml_type((enum ggml_format)i)->name, format) == 0)
+            return true;
+    return false;
+}
+
+/* Those of the whole matrix, each row found by an index; only ggml's formats have one. */
+static int heads_blocks(const struct tensor *tensor, struct tensor_blocks *out, struct error *err)
+{
+    const struct heads *heads = (const struct heads *)tensor->source;
+    size_t n_rows = tensor->shape[0];
+    int has = tensor->n_items == heads->made.tensor->n_items && n_rows <= UINT32_MAX
+                  ? tensor_blocks(heads->made.tensor, out, err)
+                  : 0;
+
+    if (has <= 0)
+        return has;
+    if (!is_ggml(out->format) || out->index || out->first_row)
+        return 0;
+    if (!*heads->index) {
+        *heads->index = arena_alloc(heads->arena, n_rows * sizeof **heads->index);
+        for (size_t i = 0; i < n_rows; i++)
+            (*heads->index)[i] = (uint32_t)find_row(heads, i);
+    }
+    out->index = *heads->index;
+    return 1;
+}
+
 static const struct tensor_source_kind heads_kind = {
     .read = heads_read, .describe = made_describe, .stored = made_stored, .same = heads_same,
+    .blocks = heads_blocks,
 };
 
 static int reorder(struct tensor *made, const struct tensor *tensor, size_t n_heads, bool to_pairs,
@@ -116,7 +149,7 @@ static int reorder(struct tensor *made, const struct tensor *tensor, size_t n_he
                          "an even number of rows", tensor->name, n_rows, n_heads);
     heads = arena_alloc(arena, sizeof *heads);
     *heads = (struct heads){{{&heads_kind}, tensor}, n_rows / n_heads, tensor->n_items / n_rows,
-                            to_pairs, arena, NULL};
+                            to_pairs, arena, arena_alloc(arena, sizeof *heads->index)};
     *made = *tensor;
     made->source = &heads->made.source;
     made->offset = 0;
@@ -139,8 +172,8 @@ int tensor_to_halves(struct tensor *made, const struct tensor *tensor, size_t n_
 /* ---- turned ---- */
 
 /* Items from `first` on, all within the rows (columns there) from `row` to `row` + n_rows. */
-static int turn_band(const struct tensor *tensor, size_t row, size_t n_rows, size_t first, size_t n,
-                     char *out, struct error *err)
+static int turn_band(const struct tensor *tensor, size_t row, size_t n_rows, size_t first,
+                     size_t n, char *out, struct error *err)
 {
     size_t width = tensor->shape[1], height = tensor->shape[0], bytes = item_bytes(tensor);
     _Alignas(double) char column[BAND * sizeof(double)];

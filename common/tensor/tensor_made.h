@@ -12,9 +12,9 @@
 #include "base/error.h"
 #include "tensor/tensor.h"
 
-/* The rows of each of n_heads heads (of n rows, those of the first dimension) in the order 0, n/2, 1,
- * n/2 + 1, …, so that what rotates together lies in pairs; or such pairs as halves again. Whole rows
- * move, quantised ones too. ERROR_FORMAT when the heads do not have an even number of rows. */
+/* The rows of each of n_heads heads (of n rows, those of the first dimension) in the order 0, n/2,
+ * 1, n/2 + 1, …, so that what rotates together lies in pairs; or such pairs as halves again.
+ * Whole rows move, quantised ones too. ERROR_FORMAT when heads do not have an even number of rows. */
 int tensor_to_pairs(struct tensor *made, const struct tensor *tensor, size_t n_heads,
                     struct arena *arena, struct error *err);
 int tensor_to_halves(struct tensor *made, const struct tensor *tensor, size_t n_heads,
