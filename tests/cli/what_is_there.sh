@@ -71,7 +71,7 @@ try inspect hub
 try inspect hub/models--gpt2
 
 echo '--- other files'
-for file in model.safetensors.incomplete q4.gguf tf_model.h5 flax_model.msgpack rust_model.ot \
+for file in model.safetensors.incomplete tf_model.h5 flax_model.msgpack rust_model.ot \
     model.onnx model.zip model.tar.gz weights.safetensors; do
     mkdir "with-$file"
     touch "with-$file/$file"
