@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "format/checkpoint.h"
 #include "format/checkpoint_reader.h"
 #include "format/gguf.h"
 #include "format/gguf_blocks.h"
