@@ -11,7 +11,7 @@ struct convert_options {
 };
 
 static const struct option_row rows[] = {
-    {'o', "output", OPTION_PATH, offsetof(struct convert_options, mixing.output), "DIR",
+    {'o', "output", OPTION_PATH, offsetof(struct convert_options, mixing.output), "DIR|FILE.gguf",
      "where to put the model"},
     OPTION_TYPE(struct convert_options, mixing.type, "decoder|encoder|reranker|encoder-decoder",
                 "what the model is (from config.json)"),
@@ -55,7 +55,7 @@ static int convert(const struct convert_options *options, struct error *err)
 
 static int run(int argc, char **argv, struct error *err)
 {
-    struct convert_options options = {.mixing = MIXING_DEFAULTS};
+    struct convert_options options = {0};
     int rc = command_parse(&command_convert, argc, argv, &options, err);
 
     if (rc == 0)
@@ -67,7 +67,7 @@ static int run(int argc, char **argv, struct error *err)
 const struct command command_convert = {
     .name = "convert",
     .summary = "write a model in another layout, dtype or format",
-    .usage = "MODEL -o DIR",
+    .usage = "MODEL -o DIR|FILE.gguf",
     .min_operands = 1,
     .max_operands = 1,
     .rows = rows,

@@ -85,7 +85,7 @@ done:
 
 static int run(int argc, char **argv, struct error *err)
 {
-    struct mix_options options = {.mixing = MIXING_DEFAULTS};
+    struct mix_options options = {0};
     int rc = command_parse(&command_mix, argc, argv, &options, err);
 
     if (rc == 0)

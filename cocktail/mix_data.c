@@ -283,7 +283,7 @@ static int mix_data(const struct mix_data_options *options, struct error *err)
 static int run(int argc, char **argv, struct error *err)
 {
     struct mix_data_options options = {
-        .mixing = MIXING_DEFAULTS, .batch_size = 2, .max_length = 2048, .n_negatives = 7,
+        .batch_size = 2, .max_length = 2048, .n_negatives = 7,
         .seed = 1, .temperature = 5, .similarity_temperature = 0.05, .alpha = NAN,
     };
     int rc = command_parse(&command_mix_data, argc, argv, &options, err);

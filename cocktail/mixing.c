@@ -12,14 +12,24 @@
 #include "base/outdir.h"
 #include "base/utf8.h"
 #include "mix/combine.h"
+#include "mix/gguf_merge.h"
 #include "report/mix_report.h"
 
 #include "terminal.h"
 
 int mixing_check_output(const struct mixing_options *options, struct error *err)
 {
+    bool is_gguf = gguf_merge_is_output(options->output);
+
+    if (options->dtype && strcmp(options->dtype, "q8_0") == 0 && !is_gguf)
+        return error_set(err, ERROR_USAGE, "--dtype q8_0 is for GGUF files: the output must end in .gguf");
+    if (options->shard_bytes && is_gguf)
+        return error_set(err, ERROR_USAGE, "--shard-size: a GGUF file is not cut into shards");
     /* What --force replaces is looked at when the models are known. */
-    return options->output && !options->force ? outdir_check(options->output, false, NULL, err) : 0;
+    if (!options->output || options->force)
+        return 0;
+    return is_gguf ? outdir_check_file(options->output, false, NULL, err)
+                   : outdir_check(options->output, false, NULL, err);
 }
 
 struct merge_options mixing_merge_options(const struct mixing_options *options)
@@ -29,7 +39,7 @@ struct merge_options mixing_merge_options(const struct mixing_options *options)
         .type = options->type,
         .dtype = options->dtype,
         .pooling = options->pooling,
-        .shard_bytes = options->shard_bytes,
+        .shard_bytes = options->shard_bytes ? options->shard_bytes : 5000000000,
         .method = combine_method_find(options->compat ? options->compat : "linear"),
         .force = options->force,
         .ignore_tokenizer = options->ignore_tokenizer,
@@ -180,7 +190,8 @@ static int write_mix(const struct mixing *mixing, struct error *err)
     double start = clock_now_s();
     int rc;
 
-    terminal_progress_start(&shown, mixing->merge->options.converts ? "converting" : "mixing", common);
+    terminal_progress_start(&shown, mixing->merge->options.converts ? "converting" : "mixing",
+                            common);
     rc = merge_write(mixing->merge, &notes, mixing->threads, &shown.progress, &result, err);
     terminal_progress_end(&shown);
     free(command);

@@ -15,27 +15,25 @@
 
 struct mixing_options {
     const char *output, *type, *dtype, *compat, *pooling;
-    size_t shard_bytes;
+    size_t shard_bytes; /* 0: as usual */
     bool ignore_tokenizer, force, dry_run, follow_symlinks;
 };
 
-#define MIXING_DEFAULTS {.shard_bytes = 5000000000}
-
 /* The rows of these options, for a struct that has them as `mixing`. */
 #define OPTION_MIXING_DTYPE(type_name, fallback)                                                  \
-    {0, "dtype", OPTION_CHOICE, offsetof(type_name, mixing.dtype), "f32|f16|bf16",                \
+    {0, "dtype", OPTION_CHOICE, offsetof(type_name, mixing.dtype), "f32|f16|bf16|q8_0",           \
      "store every floating tensor so (" fallback ")"}
 #define OPTION_MIXING_SHARDS(type_name)                                                           \
     {0, "shard-size", OPTION_SIZE, offsetof(type_name, mixing.shard_bytes), "SIZE",               \
      "start a new weights file beyond this (5GB)"}
 #define OPTIONS_MIXING_TARGET(type_name)                                                          \
     {'f', "force", OPTION_FLAG, offsetof(type_name, mixing.force), NULL,                          \
-     "replace the checkpoint at DIR"},                                                            \
+     "replace the checkpoint that is there"},                                                     \
     {0, "dry-run", OPTION_FLAG, offsetof(type_name, mixing.dry_run), NULL,                        \
      "check everything and show the plan, write nothing"},                                        \
     OPTION_FOLLOW_SYMLINKS(type_name, mixing.follow_symlinks, "directories")
 #define OPTIONS_MIXING(type_name)                                                                 \
-    {'o', "output", OPTION_PATH, offsetof(type_name, mixing.output), "DIR",                       \
+    {'o', "output", OPTION_PATH, offsetof(type_name, mixing.output), "DIR|FILE.gguf",             \
      "where to put the mixed model"},                                                             \
     OPTION_TYPE(type_name, mixing.type, "decoder|encoder|reranker|encoder-decoder",               \
                 "what the models are (from config.json)"),                                        \

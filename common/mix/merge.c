@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/outdir.h"
 #include "mix/card_terms.h"
+#include "mix/gguf_merge.h"
 #include "mix/model_card.h"
 
 /* Headers, index, config, model card: what is written besides tensors and copied files. */
@@ -108,7 +109,7 @@ static size_t count_layers(const struct merge *merge)
 static struct checkpoint_output written(const struct merge *merge, const struct plan *plan)
 {
     return (struct checkpoint_output){plan->outputs, plan->n_items, plan->n_parameters,
-                                      merge->options.shard_bytes, NULL};
+                                      merge->options.shard_bytes, &merge->metadata};
 }
 
 static struct plan_options plan_options(const struct merge *merge,
@@ -317,6 +318,49 @@ static int plan_components(struct merge *merge, struct error *err)
                : 0;
 }
 
+/* Only the model itself stands in a GGUF file. */
+static int drop_components(struct merge *merge, struct error *err)
+{
+    for (; merge->n_components > 1; merge->n_components--) {
+        struct merge_component *component = &merge->components[merge->n_components - 1];
+
+        if (component->base->kind == COMPONENT_MODULE)
+            return error_set(err, ERROR_UNSUPPORTED, "'%s': a GGUF file has no place for the weights of "
+                             "module '" ERROR_NAME "' (" ERROR_NAME ")", merge->models[0].name,
+                             component->base->path, component->base->module);
+        notices_add(&merge->notices, "head '%s' is left out: a GGUF file has no place for it",
+                    component->base->path);
+        plan_release(&component->plan);
+    }
+    return 0;
+}
+
+/* The plan of the model becomes that of the file. */
+static int plan_gguf(struct merge *merge, struct error *err)
+{
+    struct merge_component *component = &merge->components[0];
+    struct checkpoint_output output;
+
+    if (drop_components(merge, err))
+        return -1;
+    component->from = component->plan;
+    component->plan = (struct plan){0};
+    if (gguf_merge_plan(&component->plan, &component->from, &merge->metadata,
+                        &(struct gguf_merge){
+                            .models = merge->models, .n_models = merge->n_models,
+                            .spec = merge->specs[0].is_known ? &merge->specs[0].spec : NULL,
+                            .dtype = merge->options.dtype, .pooling = merge->options.pooling,
+                            .is_encoder = merge->has_type && merge->type == MODEL_ENCODER,
+                            .is_copy = merge->options.converts},
+                        &merge->notices, err))
+        return -1;
+    output = written(merge, &component->plan);
+    merge->n_tensors = component->plan.n_items;
+    merge->n_parameters = component->plan.n_parameters;
+    merge->weights_bytes = component->plan.size_bytes;
+    return checkpoint_writer_check(component->plan.format, &output, err);
+}
+
 /* ---- the other files ---- */
 
 /* Files of settings that the result has no use for; at most as many as there are names. */
@@ -375,7 +419,7 @@ static int list_base_files(struct merge *merge, struct error *err)
     const char **handled;
     int rc;
 
-    if (base->file) /* weights and nothing else */
+    if (base->file || merge->makes_gguf) /* weights and nothing else */
         return 0;
     config = folder_join(base->sentence.transformer, config_name(&base->config));
     handled = list_handled(merge, config);
@@ -430,6 +474,21 @@ static bool holds_checkpoint(const char *path)
     return holds;
 }
 
+/* Of a single file that may be replaced: a GGUF file. */
+static bool holds_gguf(const char *path)
+{
+    struct error ignored = {0};
+    char *real = memory_realpath(path), magic[4];
+    struct file *file = real ? file_open(real, path, &ignored) : NULL;
+    bool holds = file && file->size_bytes >= sizeof magic &&
+                 file_read(file, 0, magic, sizeof magic, &ignored) == 0 &&
+                 memcmp(magic, "GGUF", sizeof magic) == 0;
+
+    file_close(file);
+    free(real);
+    return holds;
+}
+
 /* --force removes the target: it must not take an input along that lies deeper in it. */
 static int check_output(const struct merge *merge, struct error *err)
 {
@@ -438,6 +497,10 @@ static int check_output(const struct merge *merge, struct error *err)
     size_t length = output ? strlen(output) : 0;
     int rc = 0;
 
+    if (merge->makes_gguf) {
+        free(output);
+        return outdir_check_file(options->output, options->force, holds_gguf, err);
+    }
     for (size_t i = 0; output && rc == 0 && i < merge->n_models; i++) {
         const char *input = merge->models[i].folder->real;
 
@@ -451,7 +514,7 @@ static int check_output(const struct merge *merge, struct error *err)
 
 static int check_conversion(const struct merge *merge, struct error *err)
 {
-    if (!merge->options.converts ||
+    if (!(merge->options.converts || merge->makes_gguf) ||
         !checkpoint_is_consolidated(merge->weights[0].items[0].checkpoint))
         return 0;
     return error_set(err, ERROR_UNSUPPORTED, "'%s' is in the consolidated layout of Mistral's and "
@@ -476,7 +539,8 @@ static int check_place(const struct merge *merge, struct error *err)
 int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
                const struct merge_options *options, struct error *err)
 {
-    *merge = (struct merge){.options = *options, .n_models = n_models};
+    *merge = (struct merge){.options = *options, .n_models = n_models,
+                            .makes_gguf = gguf_merge_is_output(options->output)};
     merge->models = memory_zalloc(n_models, sizeof *merge->models);
     merge->specs = memory_zalloc(n_models, sizeof *merge->specs);
     merge->layouts = memory_zalloc(n_models, sizeof *merge->layouts);
@@ -486,10 +550,13 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
         list_base_files(merge, err))
         return -1;
     choose_pooling(merge);
-    if (options->output)
+    if (merge->makes_gguf && plan_gguf(merge, err))
+        return -1;
+    if (options->output && !merge->makes_gguf)
         card_terms_add(&merge->card_terms, merge->models, n_models, &merge->notices);
     if (__builtin_add_overflow(merge->weights_bytes,
-                               merge->base_files.kept_bytes + small_files_bytes,
+                               merge->base_files.kept_bytes + merge->metadata.bytes.size +
+                                   small_files_bytes,
                                &merge->disk_bytes))
         return error_set(err, ERROR_FORMAT, "the sizes of the files overflow");
     return 0;
@@ -497,8 +564,11 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
 
 void merge_release(struct merge *merge)
 {
-    for (size_t c = 0; c < merge->n_components; c++)
+    for (size_t c = 0; c < merge->n_components; c++) {
         plan_release(&merge->components[c].plan);
+        plan_release(&merge->components[c].from);
+    }
+    gguf_metadata_release(&merge->metadata);
     for (size_t i = 0; i < merge->n_models; i++) {
         layout_release(&merge->layouts[i].layout);
         checkpoint_names_release(&merge->layouts[i].names);
@@ -661,7 +731,7 @@ static struct checkpoint_writer *open_writer(const struct merge *merge,
                                              struct outdir *outdir, struct error *err)
 {
     struct checkpoint_output output = written(merge, &component->plan);
-    char *path = weights_path(component->base);
+    char *path = merge->makes_gguf ? memory_copy(outdir_file(outdir)) : weights_path(component->base);
     struct checkpoint_writer *writer =
         checkpoint_writer_open(component->plan.format, outdir, path, &output, err);
 
@@ -700,6 +770,8 @@ static int write_all(struct merge *merge, const struct merge_notes *notes, struc
     for (size_t c = 0; c < merge->n_components; c++)
         if (write_component(merge, &merge->components[c], outdir, threads, progress, result, err))
             return -1;
+    if (merge->makes_gguf)
+        return 0;
     return base_files_copy(&merge->base_files, merge->models[0].folder, outdir, err) ||
            write_config(merge, outdir, err) || write_sentence_folder(merge, outdir, err) ||
            write_card(merge, notes, outdir, err) ? -1 : 0;
@@ -708,7 +780,8 @@ static int write_all(struct merge *merge, const struct merge_notes *notes, struc
 void merge_set_weights(struct merge *merge, const double *weights)
 {
     for (size_t c = 0; c < merge->n_components; c++)
-        plan_set_weights(&merge->components[c].plan, weights);
+        plan_set_weights(merge->makes_gguf ? &merge->components[c].from
+                                           : &merge->components[c].plan, weights);
 }
 
 int merge_check_space(const struct merge *merge, struct error *err)
@@ -732,7 +805,9 @@ int merge_write(struct merge *merge, const struct merge_notes *notes, struct thr
     *result = (struct merge_result){0};
     if (merge_check_space(merge, err))
         return -1;
-    outdir = outdir_open(merge->options.output, merge->options.force, holds_checkpoint, err);
+    outdir = (merge->makes_gguf ? outdir_open_file : outdir_open)(
+        merge->options.output, merge->options.force,
+        merge->makes_gguf ? holds_gguf : holds_checkpoint, err);
     if (!outdir)
         return -1;
     progress->total_bytes = merge->weights_bytes;

@@ -18,6 +18,7 @@
 #include "base/notices.h"
 #include "base/progress.h"
 #include "base/threads.h"
+#include "format/gguf_metadata.h"
 #include "mix/base_files.h"
 #include "mix/combine_method.h"
 #include "mix/fit.h"
@@ -26,9 +27,11 @@
 
 struct merge_options {
     const char *const *names;  /* [n_models] what the user calls them; NULL: by their paths */
-    const char *output;        /* path of the target; NULL: merge_write is not going to be called */
+    const char *output;        /* path of the target, a GGUF file if it ends in .gguf; NULL: merge_write
+                                * is not going to be called */
     const char *type;          /* as --type, or NULL: from the base's config.json */
-    const char *dtype;         /* "f32", "f16", "bf16", or NULL: as the base has it */
+    const char *dtype;         /* "f32", "f16", "bf16", "q8_0" (of a GGUF file), or NULL: as the base
+                                * has it */
     const char *pooling;       /* a name of --pooling, or NULL: that of the models, or cls or
                                 * lasttoken with a notice, where it is needed */
     size_t shard_bytes;
@@ -42,6 +45,7 @@ struct merge_options {
 struct merge_component {
     const struct model_component *base; /* says where it stands in the result, too */
     struct plan plan;
+    struct plan from; /* of a GGUF file: the plan in the layout of transformers, which is made first */
 };
 
 /* What the architecture makes of a model's tensors. */
@@ -66,6 +70,8 @@ struct merge {
     bool makes_sentence_folder;  /* an encoder that has none */
     struct buffer card_terms;    /* lines of front matter */
     struct notices notices;
+    bool makes_gguf;             /* the output is a GGUF file, with this metadata */
+    struct gguf_metadata metadata;
     size_t n_tensors, n_parameters, weights_bytes, disk_bytes;
 };
 
