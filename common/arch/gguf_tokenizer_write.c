@@ -23,6 +23,7 @@
 #include "text/pretokenizer.h"
 #include "text/tokenizer_parts.h"
 #include "text/unicode.h"
+#include "text/wordpiece.h"
 
 #define KEY(name) "tokenizer.ggml." name
 #define REPLACE                                                                                   \
@@ -201,7 +202,7 @@ static const char *pre_of_ids(const struct writer *writer)
 }
 
 /* Whether each token, as a word, is what its merges make of it: then it is all the same whether they
- * are ignored. */
+ * are ignored for a whole word. */
 static bool reaches_all(const struct writer *writer)
 {
     const struct subword *subword = writer->tokenizer->subword;
@@ -238,24 +239,31 @@ static bool reaches_all(const struct writer *writer)
     return all;
 }
 
+static bool has_pattern(const struct writer *writer, const struct gguf_pre *row)
+{
+    struct buffer text = {0};
+    bool same;
+
+    if (row->is_plain)
+        return false;
+    gguf_pre_describe(row, &text);
+    same = does_same(writer->tokenizer, TOKENIZER_PRETOKENIZER, text.data);
+    buffer_release(&text);
+    return same;
+}
+
 /* By the pattern; of its names the first that ignores merges as this one does. */
 static const char *pre_of_pattern(const struct writer *writer)
 {
     const struct gguf_pre *row, *first = NULL, *exact = NULL;
 
     for (size_t i = 0; !exact && (row = gguf_pre_row(i)); i++) {
-        struct buffer text = {0};
-
-        if (row->is_plain)
+        if (!has_pattern(writer, row))
             continue;
-        gguf_pre_describe(row, &text);
-        if (does_same(writer->tokenizer, TOKENIZER_PRETOKENIZER, text.data)) {
-            if (!first)
-                first = row;
-            if (row->ignores_merges == writer->bpe.ignore_merges)
-                exact = row;
-        }
-        buffer_release(&text);
+        if (!first)
+            first = row;
+        if (row->ignores_merges == writer->bpe.ignore_merges)
+            exact = row;
     }
     if (!first || first == exact)
         return first ? first->name : NULL;
@@ -264,18 +272,24 @@ static const char *pre_of_pattern(const struct writer *writer)
     return exact ? exact->name : NULL;
 }
 
+/* The converter's name, unless it says something else than the pattern: of the ids alone Llama 3
+ * without its begin token is taken for a model whose merges count. */
 static int choose_pre(struct writer *writer, struct error *err)
 {
-    writer->pre = pre_of_ids(writer);
+    const char *by_ids = pre_of_ids(writer), *by_pattern;
+    const struct gguf_pre *row;
+
     if (writer->kind != GGUF_KIND_MERGES) {
-        if (!writer->pre || writer->kind == GGUF_KIND_SCORES)
-            writer->pre = "default";
+        writer->pre = by_ids && writer->kind == GGUF_KIND_WORDS ? by_ids : "default";
         return 0;
     }
-    if (writer->pre && !gguf_pre_find(writer->pre, strlen(writer->pre)))
-        writer->pre = NULL;
-    if (!writer->pre)
-        writer->pre = pre_of_pattern(writer);
+    row = by_ids ? gguf_pre_find(by_ids, strlen(by_ids)) : NULL;
+    if (row && has_pattern(writer, row) && row->ignores_merges == writer->bpe.ignore_merges) {
+        writer->pre = by_ids;
+        return 0;
+    }
+    by_pattern = pre_of_pattern(writer);
+    writer->pre = by_pattern ? by_pattern : row ? by_ids : NULL;
     return writer->pre ? 0 : refuse(writer, "the pre-tokenizer of its tokenizer: no 'pre' of "
                                     "llama.cpp stands for it", err);
 }
@@ -322,6 +336,8 @@ static size_t special_of_config(const struct writer *writer, const char *name)
 static void read_specials(struct writer *writer)
 {
     bool is_words = writer->kind == GGUF_KIND_WORDS;
+    uint32_t unknown = is_words ? wordpiece_unknown(writer->tokenizer->subword)
+                                : writer->bpe.unk_id;
 
     for (size_t i = 0; i < GGUF_SPECIALS; i++) {
         const char *name = gguf_special_names[i].name;
@@ -338,8 +354,8 @@ static void read_specials(struct writer *writer)
         writer->specials[GGUF_END] = writer->end;
         writer->specials[GGUF_CLASS] = GGUF_NO_TOKEN;
     }
-    if (writer->kind == GGUF_KIND_SCORES && writer->bpe.unk_id != TOKEN_NONE)
-        writer->specials[GGUF_UNKNOWN] = writer->bpe.unk_id;
+    if (writer->kind != GGUF_KIND_MERGES && unknown != TOKEN_NONE)
+        writer->specials[GGUF_UNKNOWN] = unknown;
 }
 
 /* ---- tokens ---- */
@@ -556,17 +572,31 @@ static void add_values(struct writer *writer)
 
 /* ---- is it the same when it is read back? ---- */
 
-/* A text with many of the tokens in it. */
+/* A text with many of the tokens in it, in a form that the normalizer leaves alone if it can be
+ * left out. */
 static int make_sample(const struct writer *writer, struct buffer *sample, struct error *err)
 {
+    struct normalizer_scratch *scratch;
+    struct buffer text = {0};
     uint32_t ids[N_SAMPLE];
-    size_t n = 0, step = writer->n_rows / N_SAMPLE + 1;
+    size_t n = 0, step = writer->n_rows / N_SAMPLE + 1, n_origin;
+    int rc;
 
     for (size_t id = 0; id < writer->n_rows && n < N_SAMPLE; id += step)
         if (writer->types[id] == GGUF_TOKEN_NORMAL)
             ids[n++] = (uint32_t)id;
-    buffer_add_text(sample, gguf_pre_text);
-    return tokenizer_decode(writer->tokenizer, ids, n, false, sample, err);
+    buffer_add_text(&text, gguf_pre_text);
+    rc = tokenizer_decode(writer->tokenizer, ids, n, false, &text, err);
+    if (rc == 0 && writer->kind == GGUF_KIND_MERGES) {
+        scratch = normalizer_scratch_new();
+        rc = normalizer_run(writer->tokenizer->normalizer, scratch, text.data, text.size, sample,
+                            &n_origin, err);
+        normalizer_scratch_free(scratch);
+    } else {
+        buffer_add(sample, text.data, text.size);
+    }
+    buffer_release(&text);
+    return rc;
 }
 
 static int encode(const struct tokenizer *tokenizer, const struct buffer *text,
@@ -601,18 +631,41 @@ static int compare_ids(const struct writer *writer, const struct tokenizer *agai
     return rc;
 }
 
-static void notice_strips(const struct writer *writer)
+/* WordPiece has little to say, and llama.cpp fixes it. */
+static int compare_words(const struct writer *writer, const struct tokenizer *again,
+                         struct error *err)
+{
+    struct buffer ours = {0}, theirs = {0};
+    bool same;
+
+    subword_describe(writer->tokenizer->subword, &ours);
+    subword_describe(again->subword, &theirs);
+    same = same_bytes(&ours, &theirs);
+    buffer_release(&ours);
+    buffer_release(&theirs);
+    return same ? 0 : refuse(writer, "the prefix of later pieces, or the length of words, of its "
+                             "tokenizer", err);
+}
+
+static bool has_rules(const struct added_token *token)
+{
+    bool is_found_elsewhere = token->normal && (token->normal_length != token->length ||
+                                                memcmp(token->normal, token->content,
+                                                       token->length) != 0);
+
+    return token->lstrip || token->rstrip || token->single_word || is_found_elsewhere;
+}
+
+static void notice_rules(const struct writer *writer)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < writer->tokenizer->n_added; i++) {
-        const struct added_token *token = &writer->tokenizer->added[i];
-
-        n += token->lstrip || token->rstrip || token->single_word;
-    }
+    for (size_t i = 0; i < writer->tokenizer->n_added; i++)
+        n += has_rules(&writer->tokenizer->added[i]);
     if (n)
-        notices_add(writer->notices, "'%s': %zu tokens swallow white space beside them, or are no "
-                    "parts of words; a GGUF file cannot say that", writer->model->name, n);
+        notices_add(writer->notices, "'%s': %zu special tokens are found, or not, by what stands "
+                    "beside them, or swallow white space there; a GGUF file cannot say that",
+                    writer->model->name, n);
 }
 
 static int check(struct writer *writer, struct error *err)
@@ -628,19 +681,8 @@ static int check(struct writer *writer, struct error *err)
         if (gguf_tokenizer_add(&gguf, folder, err) == 0)
             again = tokenizer_load(folder, "", err);
     }
-    if (again)
+    if (again && (writer->kind != GGUF_KIND_WORDS || compare_words(writer, again, err) == 0))
         rc = compare_ids(writer, again, err);
-    if (rc == 0 && writer->kind == GGUF_KIND_WORDS) {
-        struct buffer ours = {0}, theirs = {0};
-
-        subword_describe(writer->tokenizer->subword, &ours);
-        subword_describe(again->subword, &theirs);
-        if (!same_bytes(&ours, &theirs))
-            rc = refuse(writer, "the unk_token, prefix or max_input_chars_per_word of its "
-                        "tokenizer", err);
-        buffer_release(&ours);
-        buffer_release(&theirs);
-    }
     tokenizer_free(again);
     folder_close(folder);
     return rc;
@@ -682,7 +724,7 @@ static int write_tokenizer(struct writer *writer, struct gguf_metadata *metadata
     add_values(writer);
     if (check(writer, err))
         return -1;
-    notice_strips(writer);
+    notice_rules(writer);
     for (size_t i = 0; i < writer->n_values; i++)
         put_value(metadata, &writer->values[i]);
     return 0;

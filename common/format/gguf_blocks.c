@@ -157,7 +157,7 @@ static int apply_scale(struct checkpoint *checkpoint, const struct tensor *scale
     size_t n_experts = weight->n_dims > 2 ? weight->shape[0] : 1;
     float *scales;
 
-    if (scale->dtype != DTYPE_F32 || tensor_stored(scale).n_bytes != scale->size_bytes ||
+    if (scale->dtype != DTYPE_F32 ||
         (scale->n_items != 1 && scale->n_items != n_experts))
         return error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "': %zu scales as %s, not one, "
                          "or one for each expert, as F32", scale->name, scale->n_items,

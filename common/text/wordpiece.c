@@ -108,6 +108,11 @@ struct subword *wordpiece_new(struct token_table *tokens,
     return base;
 }
 
+uint32_t wordpiece_unknown(const struct subword *subword)
+{
+    return ((const struct wordpiece *)subword)->unk_id;
+}
+
 int wordpiece_read_lines(struct token_table *tokens, const char *text, size_t size,
                          struct error *err)
 {

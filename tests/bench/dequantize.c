@@ -1,13 +1,18 @@
-/* dequantize.c BYTES ROUNDS - how fast blocks of ggml become floats, in GB of output a second; best
- * of several. bench_gguf.py builds it and puts others beside it. A line for each format: its name, the
- * version of the decoders, the rate on one thread; then, as "write" and "copy", what memory does: a
- * memset of as many bytes, and a memcpy. */
+/* dequantize.c BYTES ROUNDS - how fast blocks of ggml become floats on one thread, in GB of output a
+ * second; best of several. bench_gguf.py builds it and puts others beside it.
+ *
+ * A line for each format and version of the decoders: their names, the rate into an array of so many
+ * BYTES, and that into a buffer that stays in the cache, as mixing and matrix products have it. First
+ * what memory does: "write" is a memset of as many bytes, "copy" a memcpy (counted once), "store" an
+ * ordinary loop that writes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "tensor/ggml_blocks.h"
+
+enum { CHUNK_ITEMS = 32768 };
 
 static double now(void)
 {
@@ -32,45 +37,73 @@ static void fill(void)
     }
 }
 
-static void report(const char *name, const char *version, double seconds)
+static void decode_whole(const struct ggml_type *type, const struct ggml_version *version,
+                         enum ggml_format format)
 {
-    printf("%s %s %.2f\n", name, version, (double)n_bytes / seconds * 1e-9);
-    fflush(stdout);
+    version->decode[format](in, n_bytes / sizeof *out / type->block_items, out);
+}
+
+static void decode_chunks(const struct ggml_type *type, const struct ggml_version *version,
+                          enum ggml_format format)
+{
+    size_t n_blocks = n_bytes / sizeof *out / type->block_items;
+    size_t step = CHUNK_ITEMS / type->block_items;
+
+    for (size_t i = 0; i + step <= n_blocks; i += step)
+        version->decode[format](in + i * type->block_bytes, step, out);
 }
 
 static void measure(enum ggml_format format, const struct ggml_version *version)
 {
+    static void (*const ways[])(const struct ggml_type *, const struct ggml_version *,
+                                enum ggml_format) = {decode_whole, decode_chunks};
     const struct ggml_type *type = ggml_type(format);
-    size_t n_blocks = n_bytes / sizeof *out / type->block_items;
+
+    printf("%s %s", type->name, version->name);
+    for (size_t way = 0; way < 2; way++) {
+        double best = 1e9;
+
+        for (size_t i = 0; i < n_rounds; i++) {
+            double start = now(), seconds;
+
+            ways[way](type, version, format);
+            seconds = now() - start;
+            best = seconds < best ? seconds : best;
+        }
+        printf(" %.2f", (double)n_bytes / best * 1e-9);
+    }
+    puts("");
+    fflush(stdout);
+}
+
+static void write_all(void)
+{
+    memset(out, 1, n_bytes);
+}
+
+static void copy_all(void)
+{
+    memcpy(out, in, n_bytes);
+}
+
+static void store_all(void)
+{
+    for (size_t i = 0; i < n_bytes / sizeof *out; i++)
+        out[i] = (float)i;
+}
+
+static void measure_memory(const char *name, void (*run)(void))
+{
     double best = 1e9;
 
     for (size_t i = 0; i < n_rounds; i++) {
         double start = now(), seconds;
 
-        version->decode[format](in, n_blocks, out);
+        run();
         seconds = now() - start;
         best = seconds < best ? seconds : best;
     }
-    report(type->name, version->name, best);
-}
-
-static void measure_memory(void)
-{
-    double write = 1e9, copy = 1e9;
-
-    for (size_t i = 0; i < n_rounds; i++) {
-        double start = now(), seconds;
-
-        memset(out, (int)i, n_bytes);
-        seconds = now() - start;
-        write = seconds < write ? seconds : write;
-        start = now();
-        memcpy(out, in, n_bytes);
-        seconds = now() - start;
-        copy = seconds < copy ? seconds : copy;
-    }
-    report("write", "memory", write);
-    report("copy", "memory", copy);
+    printf("%s memory %.2f\n", name, (double)n_bytes / best * 1e-9);
 }
 
 int main(int argc, char **argv)
@@ -85,10 +118,11 @@ int main(int argc, char **argv)
     }
     fill();
     memset(out, 0, n_bytes);
-    measure_memory();
+    measure_memory("write", write_all);
+    measure_memory("copy", copy_all);
+    measure_memory("store", store_all);
     for (size_t f = 0; f < N_GGML_BLOCKS; f++)
         for (size_t i = 0; i <= 2 && ggml_version(i); i++)
             measure((enum ggml_format)f, ggml_version(i));
-    measure_memory();
     return 0;
 }

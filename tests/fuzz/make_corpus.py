@@ -1,11 +1,12 @@
-"""make_corpus.py - writes what the fuzzers of tokenizers and of safetensors start from into corpus/.
+"""make_corpus.py - writes what the fuzzers of tokenizers, safetensors and GGUF start from into corpus/.
 
 Small tokenizers with every type of component, every kind of file that stands in for tokenizer.json,
-and texts; headers of safetensors files. Files named find-… were found by the fuzzers: this script leaves
+and texts; headers of safetensors and of GGUF files. Files named find-… were found by the fuzzers: this script leaves
 them alone.
 """
 
 import json
+import struct
 import sys
 from pathlib import Path
 
@@ -163,6 +164,66 @@ def safetensors():
     yield "cut", b"\0" + (len(text) + 9).to_bytes(8, "little") + text
 
 
+def gguf_text(text):
+    return struct.pack("<Q", len(text.encode())) + text.encode()
+
+
+def gguf_value(key, kind, content):
+    return gguf_text(key) + struct.pack("<I", kind) + content
+
+
+def gguf_array(key, kind, items):
+    return gguf_value(key, 9, struct.pack("<IQ", kind, len(items)) + b"".join(items))
+
+
+GGUF_VALUES = [
+    gguf_value("general.architecture", 8, gguf_text("llama")), gguf_value("general.alignment", 4, struct.pack("<I", 64)),
+    gguf_value("a.i8", 1, b"\x80"), gguf_value("a.u16", 2, b"\xff\xff"), gguf_value("a.f32", 6, struct.pack("<f", 0.1)),
+    gguf_value("a.bool", 7, b"\1"), gguf_value("a.u64", 10, b"\xff" * 8), gguf_value("a.f64", 12, struct.pack("<d", 0.1)),
+    gguf_array("tokenizer.ggml.tokens", 8, [gguf_text(text) for text in ("", "a", "\u2581b", "<0x0A>")]),
+    gguf_array("tokenizer.ggml.scores", 6, [struct.pack("<f", -i) for i in range(4)]),
+    gguf_array("a.bools", 7, [b"\0", b"\1"]), gguf_array("a.none", 5, []),
+]
+# As in common/tensor/ggml_blocks.c: number, items, bytes.
+GGUF_TYPES = [(2, 32, 18), (3, 32, 20), (6, 32, 22), (7, 32, 24), (8, 32, 34), (10, 256, 84), (11, 256, 110), (12, 256, 144),
+              (13, 256, 176), (14, 256, 210), (16, 256, 66), (17, 256, 74), (18, 256, 98), (19, 256, 50), (20, 32, 18),
+              (21, 256, 110), (22, 256, 82), (23, 256, 136), (29, 256, 56), (34, 256, 54), (35, 256, 66), (39, 32, 17),
+              (40, 64, 36), (41, 128, 18), (42, 64, 18), (0, 1, 4), (1, 1, 2), (30, 1, 2), (28, 1, 8), (24, 1, 1), (25, 1, 2),
+              (26, 1, 4), (27, 1, 8)]
+
+
+def gguf(values, tensors, alignment=32, version=3):
+    """The head of a file, padded, and how many bytes of data belong to it."""
+    sizes, offset = {number: (items, size) for number, items, size in GGUF_TYPES}, 0
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(values)) + b"".join(values)
+    for name, kind, dims in tensors:
+        items, size = sizes.get(kind, (32, 18))
+        n_items = 1
+        for dim in dims:
+            n_items *= dim
+        head += gguf_text(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, offset)
+        offset += -(-(n_items // items * size) // alignment) * alignment
+    return head.ljust(-(-len(head) // alignment) * alignment, b"\0"), offset
+
+
+def ggufs():
+    every = [(f"blk.{number}.weight", number, [2 * items, 3]) for number, items, _ in GGUF_TYPES]
+    cases = {
+        "values": gguf(GGUF_VALUES, [("a.weight", 0, [2, 3])], 64), "types": gguf([], every),
+        "dims": gguf([], [("a", 8, [32, 3, 2, 2]), ("b", 24, [5]), ("c", 0, [])], version=2),
+        "nvfp4": gguf([], [("a.weight", 40, [64, 2, 3]), ("a.scale", 0, [3]), ("a.input_scale", 0, [1])]),
+        "parts": gguf([gguf_value("split.no", 2, b"\0\0"), gguf_value("split.count", 2, b"\1\0"),
+                       gguf_value("split.tensors.count", 5, struct.pack("<I", 1))], [("a", 12, [256, 2])]),
+        "large": gguf([], [("a", 12, [1 << 20, 100])]), "removed": gguf([], [("a", 31, [32])]),
+        "overflow": gguf([], [("a", 0, [1 << 40, 1 << 40])]),
+    }
+    for name, (head, n_data) in cases.items():
+        yield name, b"\1" + (n_data & 0xFFFFFFFF).to_bytes(4, "little") + head
+    head, n_data = gguf([], [("a", 16, [256]), ("b", 39, [32])])
+    yield "whole", b"\0" + head + bytes(i * 37 & 255 for i in range(n_data))
+    yield "cut", b"\0" + head[:-40]
+
+
 TEXTS = [
     "Hello world", "  It's   12345 o'clock, I'LL go!\r\n\r\n\tdone \n ", "<|end|> a<|end|>b </s>  aaaaaaaaa the the",
     "e\u0301 \u00e9 \ufb01\u0301z \u0130stanbul \u017f it'\u017f '\u017f", "\u65e5\u672c\u8a9e \u30c6\u30b9\u30c8\u30fc \ud55c\uae00 \u3042\u3042",
@@ -183,6 +244,8 @@ def main():
         write("tokenizer_model", f"{name}-{config}", bytes([file + 6 * config]) + content)
     for name, content in safetensors():
         write("safetensors", name, content)
+    for name, content in ggufs():
+        write("gguf", name, content)
     for i, text in enumerate(TEXTS):
         write("text", f"{i:02}", b"\xff" + text.encode())
     write("text", "ill-formed", b"\xff\xff\xc0\xaf \xed\xa0\x80 \xf5\x80 \xe3\x81 a\xcc \xf0\x9f\x91")

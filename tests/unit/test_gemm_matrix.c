@@ -249,5 +249,37 @@ static void blocks_of_ggml_are_widened(void)
     }
 }
 
-TESTS(TEST(blocks_of_ggml_are_widened), TEST(plain_formats_are_found), TEST(parts_of_plain_matrices_are_widened),
+static void blocks_of_ggml_give_the_products_of_their_floats(void)
+{
+    enum { N_OUT = 70, N_IN = 512, N_BYTES = N_OUT * 2 * GGML_BLOCK_BYTES_MAX };
+    static const enum ggml_format formats[] = {GGML_Q4_K, GGML_Q6_K, GGML_IQ2_S};
+    struct error err = {0};
+    struct threads *threads = threads_new(2, &err);
+    struct gemm *gemm = gemm_new(threads, &err);
+    unsigned char *blocks = malloc(N_BYTES);
+    float *floats = malloc(N_OUT * N_IN * sizeof *floats);
+    struct random random;
+
+    random_init(&random, 2);
+    for (size_t i = 0; i < N_BYTES; i++)
+        blocks[i] = (unsigned char)random_below(&random, 48);
+    for (size_t i = 0; gemm && i < sizeof formats / sizeof *formats; i++) {
+        struct quantised q = {
+            .w = {.format = &matrix_ggml[formats[i]], .data = blocks, .n_out = N_OUT,
+                  .n_in = N_IN, .stride = N_IN},
+            .floats = {.format = &matrix_f32, .data = floats, .n_out = N_OUT, .n_in = N_IN,
+                       .stride = N_IN},
+        };
+
+        ggml_decode(formats[i], blocks, N_OUT * 2, floats);
+        check_products(gemm, &q, 1);
+        check_products(gemm, &q, 200);
+    }
+    gemm_free(gemm);
+    threads_free(threads);
+    free(blocks);
+    free(floats);
+}
+
+TESTS(TEST(blocks_of_ggml_give_the_products_of_their_floats), TEST(blocks_of_ggml_are_widened), TEST(plain_formats_are_found), TEST(parts_of_plain_matrices_are_widened),
       TEST(a_new_format_gives_the_products_of_its_floats), TEST(a_new_format_has_rows_and_parts))

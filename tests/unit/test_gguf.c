@@ -382,7 +382,9 @@ static void whole_rows_are_used_where_they_lie(void)
     CHECK(tensor_part(&part, tensor, 4 * 64, 2, (size_t[]){2, 64}, NULL, &arena, &err) == 0);
     CHECK(tensor_blocks(&part, &blocks, &err) == 1);
     CHECK(blocks.data == first + 8 * 34);
-    /* The second half of each row; and rows that begin inside of a block. */
+    /* Rows of half a block; the second half of each row; and rows that begin inside of a block. */
+    CHECK(tensor_part(&part, tensor, 0, 2, (size_t[]){4, 16}, NULL, &arena, &err) == 0);
+    CHECK(tensor_blocks(&part, &blocks, &err) == 0);
     CHECK(tensor_part(&part, tensor, 32, 2, (size_t[]){2, 32}, (size_t[]){64, 1}, &arena, &err) ==
           0);
     CHECK(tensor_blocks(&part, &blocks, &err) == 0);
@@ -417,7 +419,7 @@ static void nvfp4_is_multiplied_by_its_scale(void)
     struct error err = {0};
     struct tensor part;
     struct checkpoint *checkpoint;
-    float *values;
+    float *values, some[2];
 
     made_tensor_of(&made, "a.scale", 0, MADE_DIMS(1), &three, 4);
     made_tensor_of(&made, "a.input_scale", 0, MADE_DIMS(1), &three, 4);
@@ -438,6 +440,8 @@ static void nvfp4_is_multiplied_by_its_scale(void)
     values = read_floats(checkpoint_find(checkpoint, "b.weight"));
     CHECK(values[63] == 1 && values[64] == 2 && values[127] == 2 && values[128] == 4);
     free(values);
+    CHECK(tensor_read(checkpoint_find(checkpoint, "b.weight"), 63, 2, some, &err) == 0);
+    CHECK(some[0] == 1 && some[1] == 2);
     values = read_floats(checkpoint_find(checkpoint, "c.weight"));
     CHECK(values[0] == 0.5f);
     free(values);
