@@ -94,6 +94,8 @@ void command_print_help(const struct command *command, FILE *out)
     fprintf(out, "%s\n\n", command->summary);
     for (const struct option_row *row = command->rows; row->type != OPTION_END; row++)
         print_row(row, out);
+    if (command->print_more)
+        command->print_more(out);
 }
 
 void command_print_overview(FILE *out)

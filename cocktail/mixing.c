@@ -213,6 +213,8 @@ int mixing_run(const struct mixing *mixing, struct error *err)
 
     terminal_notices(&mixing->merge->notices, mixing->common);
     merge_set_weights(mixing->merge, mixing->weights);
+    if (mixing->settings && merge_set_settings(mixing->merge, mixing->settings, err))
+        return -1;
     if (!mixing->options->dry_run)
         return write_mix(mixing, err);
     report = report_of(mixing);

@@ -55,6 +55,7 @@ struct mixing { /* all borrowed */
     struct merge *merge;
     struct threads *threads;
     const double *weights;    /* [merge->n_models] */
+    const struct plan_settings *settings; /* NULL: the method has none */
     const double *losses;     /* [merge->n_models], NAN: has none; NULL: there are none */
     /* Adds members to the JSON object; NULL: no more. */
     void (*add_members)(const void *context, struct json_writer *json);

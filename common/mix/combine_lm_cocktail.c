@@ -53,5 +53,18 @@ static void lm_cocktail(const struct combine_call *call, void *out)
     }
 }
 
+static const struct combine_parameter parameters[] = {
+    {"weight", COMBINE_WEIGHT, COMBINE_NUMBER, .is_required = true,
+     .meaning = "how much of the model goes in"},
+};
+
 const struct combine_method combine_lm_cocktail = {
-    .name = "lm-cocktail", .combine = lm_cocktail, .takes_any_sum = true};
+    .name = "lm-cocktail",
+    .summary = "the weighted sum, rounded step by step as LM_Cocktail does",
+    .combine = lm_cocktail,
+    .parameters = parameters,
+    .n_parameters = sizeof parameters / sizeof *parameters,
+    .base = COMBINE_BASE_INPUT,
+    .min_inputs = 1,
+    .sum = COMBINE_SUM_AS_GIVEN,
+};

@@ -55,6 +55,13 @@ enum combine_base {
     COMBINE_BASE_ONE,      /* likewise; it is one of the two models, and the other the one input */
 };
 
+/* What weights that people type must sum to. */
+enum combine_sum {
+    COMBINE_SUM_ONE,      /* nearly 1; they are divided by it */
+    COMBINE_SUM_AS_GIVEN, /* nearly 1; they are not */
+    COMBINE_SUM_ANY,
+};
+
 /* ---- calls ---- */
 
 /* One input: n values of a mixable dtype, with what the method is to do with them. */
@@ -134,7 +141,7 @@ struct combine_method {
     size_t min_inputs, max_inputs; /* without the base, unless it is an input; max 0: no limit */
     bool is_random;          /* it draws, by call->seed */
     bool skips_zero_weights; /* the caller leaves out inputs of weight 0, and so their NaN */
-    bool takes_any_sum;      /* its weights need not sum to 1 */
+    enum combine_sum sum;    /* of weights that people type */
     /* What weights and settings must be to one another; NULL: nothing. The call has no range, and
      * its inputs no values. ERROR_USAGE. */
     int (*check)(const struct combine_call *call, struct error *err);

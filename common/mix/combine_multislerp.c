@@ -126,13 +126,13 @@ static const struct combine_parameter parameters[] = {
 
 const struct combine_method combine_multislerp = {
     .name = "multislerp",
-    .summary = "spherical mean of models, or of their differences from a base, by weights",
+    .summary = "spherical mean of models, or of their differences from a base",
     .combine = multislerp,
     .parameters = parameters,
     .n_parameters = sizeof parameters / sizeof *parameters,
     .base = COMBINE_BASE_OPTIONAL,
     .min_inputs = 1,
-    .takes_any_sum = true,
+    .sum = COMBINE_SUM_ANY,
     .check = check,
     .passes = passes,
     .n_passes = sizeof passes / sizeof *passes,

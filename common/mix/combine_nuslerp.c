@@ -225,14 +225,14 @@ static const struct combine_parameter parameters[] = {
 
 const struct combine_method combine_nuslerp = {
     .name = "nuslerp",
-    .summary = "along the arc between two models, or their differences from a base, by weights",
+    .summary = "along the arc between two models, or their differences from a base",
     .combine = nuslerp,
     .parameters = parameters,
     .n_parameters = sizeof parameters / sizeof *parameters,
     .base = COMBINE_BASE_OPTIONAL,
     .min_inputs = 2,
     .max_inputs = 2,
-    .takes_any_sum = true,
+    .sum = COMBINE_SUM_ANY,
     .wants_rows = wants_rows,
     .passes = passes,
     .n_passes = sizeof passes / sizeof *passes,

@@ -338,7 +338,7 @@ static const struct combine_parameter parameters[] = {
 
 const struct combine_method combine_sce = {
     .name = "sce",
-    .summary = "what the models differ on most, weighted by how much each has changed, signs voted on",
+    .summary = "what models differ on most, by how much each has changed, signs voted on",
     .combine = sce,
     .parameters = parameters,
     .n_parameters = sizeof parameters / sizeof *parameters,

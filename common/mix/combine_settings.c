@@ -76,6 +76,11 @@ size_t combine_n_settings(const struct combine_method *method, enum combine_scop
     return n;
 }
 
+bool combine_takes_weights(const struct combine_method *method)
+{
+    return combine_n_settings(method, COMBINE_WEIGHT) > 0;
+}
+
 void combine_standard_settings(const struct combine_method *method, enum combine_scope scope,
                                double *settings)
 {

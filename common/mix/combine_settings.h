@@ -18,6 +18,8 @@ bool combine_parameter_is_known(const char *name);
 const char *combine_parameter_nearest(const struct combine_method *method, const char *typed);
 const char *combine_method_nearest(const char *typed);
 
+/* Whether it has a row of scope COMBINE_WEIGHT. */
+bool combine_takes_weights(const struct combine_method *method);
 /* How many rows have the scope: the length of the settings. */
 size_t combine_n_settings(const struct combine_method *method, enum combine_scope scope);
 /* What they are when nothing is given, NAN where that is an error: to settings[n_settings]. */

@@ -21,5 +21,5 @@ const struct combine_method combine_task_arithmetic = {
     .n_parameters = sizeof parameters / sizeof *parameters,
     .base = COMBINE_BASE_REQUIRED,
     .min_inputs = 1,
-    .takes_any_sum = true,
+    .sum = COMBINE_SUM_ANY,
 };

@@ -118,6 +118,7 @@ static struct plan_options plan_options(const struct merge *merge,
     bool is_transformer = base->kind == COMPONENT_MODEL;
     struct plan_options options = {
         .method = merge->options.method,
+        .has_base = merge->options.has_base,
         .format = base->kind == COMPONENT_HEAD ? &torchbin_writer : &safetensors_writer,
         .copies_same = merge->options.converts,
         .drops_heads = merge->has_type && merge->type == MODEL_ENCODER,
@@ -782,6 +783,17 @@ void merge_set_weights(struct merge *merge, const double *weights)
     for (size_t c = 0; c < merge->n_components; c++)
         plan_set_weights(merge->makes_gguf ? &merge->components[c].from
                                            : &merge->components[c].plan, weights);
+}
+
+int merge_set_settings(struct merge *merge, const struct plan_settings *settings,
+                       struct error *err)
+{
+    for (size_t c = 0; c < merge->n_components; c++) {
+        plan_set_settings(&merge->components[c].plan, settings);
+        if (plan_check_settings(&merge->components[c].plan, err))
+            return -1;
+    }
+    return 0;
 }
 
 int merge_check_space(const struct merge *merge, struct error *err)

@@ -24,6 +24,7 @@
 #include "mix/fit.h"
 #include "mix/mixer.h"
 #include "mix/plan_match.h"
+#include "mix/plan_settings.h"
 
 struct merge_options {
     const char *const *names;  /* [n_models] what the user calls them; NULL: by their paths */
@@ -36,6 +37,7 @@ struct merge_options {
                                 * lasttoken with a notice, where it is needed */
     size_t shard_bytes;
     const struct combine_method *method;
+    bool has_base;             /* the first model is what the method compares the others with */
     bool force, ignore_tokenizer, follow_symlinks;
     bool converts; /* one model in another form: nothing is added to it, and what is written does not
                     * depend on what the output is called */
@@ -96,6 +98,9 @@ struct merge_notes { /* for the model card; all borrowed */
 
 /* What all that is mixed takes of each model: weights[n_models]; before merge_write. */
 void merge_set_weights(struct merge *merge, const double *weights);
+/* Then what else the method wants to know; borrowed until merge_release. ERROR_USAGE. */
+int merge_set_settings(struct merge *merge, const struct plan_settings *settings,
+                       struct error *err);
 /* Whether the result fits on its disk; merge_write looks again. ERROR_IO. */
 int merge_check_space(const struct merge *merge, struct error *err);
 int merge_write(struct merge *merge, const struct merge_notes *notes, struct threads *threads,

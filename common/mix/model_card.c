@@ -1,10 +1,13 @@
 #include "model_card.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/utf8.h"
+#include "mix/combine_settings.h"
+#include "mix/plan_settings.h"
 
 /* One line of Markdown, with nothing in it that Markdown would act on within a table. */
 static void add_cell(struct buffer *out, const char *text)
@@ -54,6 +57,89 @@ static void add_front_matter(struct buffer *out, const struct model_card *card)
                   card->library, card->is_conversion ? "" : "- merge\n");
 }
 
+static bool is_average(const struct plan *plan)
+{
+    return plan->method == &combine_linear || plan->method == &combine_lm_cocktail;
+}
+
+static void add_kind(struct buffer *out, const struct plan *plan)
+{
+    if (is_average(plan))
+        buffer_add_text(out, "\n\nA weighted average of the models below, made with `cocktail`.\n\n");
+    else
+        buffer_format(out, "\n\nA merge of the models below by the method `%s`, made with "
+                      "`cocktail`.\n\n", plan->method->name);
+}
+
+/* The base of a method stands behind the table. */
+static void add_table(struct buffer *out, const struct model_card *card)
+{
+    bool has_weights = combine_takes_weights(card->plan->method);
+
+    buffer_format(out, "| model |%s%s\n| --- |%s%s\n", card->losses ? " loss |" : "",
+                  has_weights ? " weight |" : "", card->losses ? " ---: |" : "",
+                  has_weights ? " ---: |" : "");
+    for (size_t i = card->plan->has_base; i < card->plan->n_inputs; i++) {
+        buffer_add_text(out, "| ");
+        add_cell(out, card->names[i]);
+        if (card->losses && isnan(card->losses[i]))
+            buffer_add_text(out, " | -");
+        else if (card->losses)
+            buffer_format(out, " | %.6f", card->losses[i]);
+        if (has_weights)
+            buffer_format(out, " | %#.10g", card->plan->inputs[i].weight);
+        buffer_add_text(out, " |\n");
+    }
+}
+
+static void add_base(struct buffer *out, const struct model_card *card)
+{
+    buffer_add_text(out, " Base: ");
+    add_cell(out, card->names[0]);
+    buffer_add_char(out, '.');
+}
+
+/* "0.5", or, where models can have different ones, "0.5, 0.7". */
+static void add_values(struct buffer *out, const struct plan *plan,
+                       const struct combine_parameter *parameter, size_t place)
+{
+    const struct plan_settings *settings = plan->settings;
+    char value[32];
+
+    if (parameter->scope == COMBINE_ALL) {
+        buffer_add_text(out, combine_parameter_text(parameter, settings->all[place], value,
+                                                    sizeof value));
+        return;
+    }
+    for (size_t i = plan->has_base; i < plan->n_inputs; i++) {
+        buffer_add_text(out, i > plan->has_base ? ", " : "");
+        buffer_add_text(out, combine_parameter_text(
+                                 parameter, settings->each[i * settings->n_each + place], value,
+                                 sizeof value));
+    }
+}
+
+static void add_parameters(struct buffer *out, const struct plan *plan)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; plan->settings && i < plan->method->n_parameters; i++) {
+        const struct combine_parameter *parameter = &plan->method->parameters[i];
+        size_t place;
+
+        combine_parameter_find(plan->method, parameter->name, &place);
+        if (parameter->scope == COMBINE_WEIGHT ||
+            (parameter->scope == COMBINE_ALL && !plan->settings->all))
+            continue;
+        buffer_format(out, "%s%s ", n++ ? "; " : " Parameters: ", parameter->name);
+        add_values(out, plan, parameter, place);
+    }
+    if (plan->settings && plan->method->is_random)
+        buffer_format(out, "%sseed %" PRIu64, n++ ? "; " : " Parameters: ", plan->settings->seed);
+    if (n)
+        buffer_add_char(out, '.');
+}
+
 void model_card_add(struct buffer *out, const struct model_card *card)
 {
     add_front_matter(out, card);
@@ -63,19 +149,12 @@ void model_card_add(struct buffer *out, const struct model_card *card)
                       "\n\nStored as: %s. Config and tokenizer: its own.\n", card->dtype);
         return;
     }
-    buffer_add_text(out, "\n\nA weighted average of the models below, made with `cocktail`.\n\n"
-                    "| model | ");
-    buffer_add_text(out, card->losses ? "loss | weight |\n| --- | ---: | ---: |\n"
-                                      : "weight |\n| --- | ---: |\n");
-    for (size_t i = 0; i < card->plan->n_inputs; i++) {
-        buffer_add_text(out, "| ");
-        add_cell(out, card->names[i]);
-        if (card->losses && isnan(card->losses[i]))
-            buffer_add_text(out, " | -");
-        else if (card->losses)
-            buffer_format(out, " | %.6f", card->losses[i]);
-        buffer_format(out, " | %#.10g |\n", card->plan->inputs[i].weight);
-    }
-    buffer_format(out, "\nMethod: %s. Stored as: %s. Config and tokenizer: those of the first "
-                  "model.\n\n```sh\n%s\n```\n", card->plan->method->name, card->dtype, card->command);
+    add_kind(out, card->plan);
+    add_table(out, card);
+    buffer_format(out, "\nMethod: %s.", card->plan->method->name);
+    if (card->plan->has_base)
+        add_base(out, card);
+    add_parameters(out, card->plan);
+    buffer_format(out, " Stored as: %s. Config and tokenizer: those of the %s.\n\n```sh\n%s\n```\n",
+                  card->dtype, card->plan->has_base ? "base" : "first model", card->command);
 }

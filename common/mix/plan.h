@@ -47,6 +47,8 @@ struct plan {
     const struct combine_method *method; /* of the items that are mixed, for whoever tells of it */
     struct plan_input *inputs;           /* [n_inputs], in the arena, likewise */
     size_t n_inputs;
+    bool has_base;                       /* the first of them is what the others are compared with */
+    const struct plan_settings *settings; /* of all items alike; NULL: the method has none here */
     struct plan_item *items; /* [n_items] */
     size_t n_items, n_parameters, size_bytes;
     const struct checkpoint_writer_kind *format;

@@ -484,6 +484,7 @@ static void name_inputs(const struct planner *planner)
 
     plan->method = planner->options->method;
     plan->n_inputs = planner->n_models;
+    plan->has_base = planner->options->has_base;
     plan->inputs = arena_alloc(&plan->arena, plan->n_inputs * sizeof *plan->inputs);
     for (size_t i = 0; i < plan->n_inputs; i++)
         plan->inputs[i] = (struct plan_input){.name = planner->models[i].name};

@@ -400,7 +400,7 @@ static void methods_are_found_by_name(void)
         CHECK(combine_method_find(methods[i]->name) == methods[i]); /* no name occurs twice */
         CHECK(methods[i]->combine != NULL);
     }
-    CHECK(combine_lm_cocktail.takes_any_sum && !combine_linear.takes_any_sum);
+    CHECK(combine_lm_cocktail.sum == COMBINE_SUM_AS_GIVEN && combine_linear.sum == COMBINE_SUM_ONE);
 }
 
 TESTS(TEST(all_versions_give_the_same_bytes), TEST(all_versions_take_all_dtypes),
