@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "format/checkpoint.h"
 #include "format/checkpoint_reader.h"
+#include "fuzz_zip.h"
 
 enum { READ_ITEMS_MAX = 4096 }; /* of each tensor: an expanded one may claim 2^50 */
 
@@ -24,16 +25,6 @@ static void read_values(const struct tensor *tensor)
         abort();
 }
 
-/* "Unknown" in every entry of a zip: no change of a pickle would get past its CRC. */
-static void clear_crcs(uint8_t *bytes, size_t size)
-{
-    enum { CRC_AT = 16, CRC_BYTES = 4 };
-
-    for (size_t i = 0; i + CRC_AT + CRC_BYTES <= size; i++)
-        if (memcmp(bytes + i, "PK\1\2", 4) == 0)
-            memset(bytes + i + CRC_AT, 0, CRC_BYTES);
-}
-
 static struct file *make_file(const uint8_t *bytes, size_t size)
 {
     struct file *file = memory_zalloc(1, sizeof *file);
@@ -41,7 +32,7 @@ static struct file *make_file(const uint8_t *bytes, size_t size)
 
     if (size)
         memcpy(copy, bytes, size);
-    clear_crcs(copy, size);
+    zip_clear_crcs(copy, size);
     *file = (struct file){.fd = memfd_create("fuzz", MFD_CLOEXEC), .size_bytes = size,
                           .path = memory_copy("fuzz.bin")};
     if (file->fd < 0 || write(file->fd, copy, size) != (ssize_t)size)

@@ -5,15 +5,19 @@ and texts; headers of safetensors and of GGUF files. Files named find-… were f
 them alone.
 """
 
+import io
 import json
 import struct
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "fixtures"))
 
 import make_hostile_tokenizers as make  # noqa: E402
+import make_megatron  # noqa: E402
+import megatron_model  # noqa: E402
 from make_hostile_tokenizers import MARK, sequence, split, tokenizer  # noqa: E402
 
 GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
@@ -234,7 +238,39 @@ TEXTS = [
 ]
 
 
+SMALL = dict(num_layers=1, hidden_size=4, num_attention_heads=2, num_query_groups=1, kv_channels=2, ffn_hidden_size=2,
+             moe_ffn_hidden_size=2, num_experts=2, moe_router_topk=1, max_position_embeddings=4, vocab_size=2,
+             padded_vocab_size=4)
+
+
+def megatron():
+    """Files of one rank, with what stands beside the tensors: Namespace, enums, BytesIO, numpy arrays."""
+    kinds = {"plain": {}, "dense": dict(num_experts=None, qk_layernorm=True),
+             "biases": dict(normalization="LayerNorm", add_bias_linear=True, swiglu=False,
+                            position_embedding_type="learned_absolute", untie_embeddings_and_output_weights=False),
+             "routers": dict(moe_router_score_function="sigmoid", moe_router_enable_expert_bias=True, moe_router_topk=2,
+                             moe_router_num_groups=2, moe_router_group_topk=2, moe_shared_expert_intermediate_size=2,
+                             moe_shared_expert_gate=True, moe_layer_freq=[1], rotary_percent=0.5, kv_channels=4)}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, settings in kinds.items():
+            megatron_model.make(Path(scratch), SMALL | settings)
+            (rank, content), = make_megatron.ranks(Path(scratch))
+            content["model"]["decoder.layers.0.self_attention.linear_qkv._extra_state"] = io.BytesIO(b"state")
+            a = content["args"]
+            a.model_type = make_megatron.stand_in("megatron.core.enums", "ModelType")(1)
+            a.exit_signal = make_megatron.stand_in("signal", "Signals")(15)
+            array = make_megatron.stand_in("numpy._core.multiarray", "_reconstruct")(
+                make_megatron.stand_in("numpy", "ndarray"), (0,), b"b")
+            array.state = (1, (2,), make_megatron.stand_in("numpy", "dtype")("u4", False, True), False, b"abcdefgh")
+            content["rng_state"] = [{"np_rng_state": array, "cpu_rng_state": make_megatron.t([4], "U8")}]
+            make_megatron.write(Path(scratch), rank, content)
+            yield name + ".pt", (Path(scratch) / "iter_0000001" / rank / make_megatron.FILE).read_bytes()
+
+
 def main():
+    for name, content in megatron():
+        write("megatron", name, content)
+        write("torchbin", name, content)
     for i, content in enumerate(tokenizers()):
         write("tokenizer_json", f"{i:02}.json", json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode())
     for i, config in enumerate(configs()):

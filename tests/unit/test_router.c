@@ -52,6 +52,37 @@ static void with_sigmoids_a_group_counts_as_much_as_its_best_two(void)
     CHECK(is_near(weights[0], .6) && is_near(weights[1], .5));
 }
 
+/* Of twelve in two groups the best three count: 2.2 against 2.4, though the first has the best two. */
+static void a_group_counts_as_much_as_so_many_of_its_best(void)
+{
+    static const double s[2 * E] = {.99, .98, .23, .1, .1, .1, .8, .8, .8, .1, .1, .1};
+    struct moe_spec moe = {.n_experts = 2 * E, .n_chosen = 3, .router = ROUTER_SIGMOID_SUM_1,
+                           .n_groups = 2, .n_kept_groups = 1, .n_judging = 3,
+                           .routed_scaling_factor = 1};
+    float logits[2 * E], scratch[2 * E + 2], weights[3];
+    uint32_t experts[3];
+
+    for (size_t e = 0; e < 2 * E; e++)
+        logits[e] = logit(s[e]);
+    router_choose(&moe, NULL, logits, scratch, experts, weights);
+    CHECK(experts[0] == 6 && experts[1] == 7 && experts[2] == 8);
+    CHECK(is_near(weights[0], 1. / 3) && is_near(weights[2], 1. / 3));
+}
+
+/* log(1 + exp(x)) is x far above 0 and exp(x) far below. */
+static void a_square_root_of_softplus_neither_overflows_nor_vanishes(void)
+{
+    struct moe_spec moe = {.n_experts = 4, .n_chosen = 4, .router = ROUTER_SQRT_SOFTPLUS,
+                           .routed_scaling_factor = 1};
+    float logits[4] = {-60, 100, 0, 2}, scratch[4], weights[4];
+    uint32_t experts[4];
+
+    router_choose(&moe, NULL, logits, scratch, experts, weights);
+    CHECK(experts[0] == 1 && experts[1] == 3 && experts[2] == 2 && experts[3] == 0);
+    CHECK(is_near(weights[0], 10) && is_near(weights[1], sqrt(log1p(exp(2)))));
+    CHECK(is_near(weights[2], sqrt(log(2))) && is_near(weights[3], exp(-30)));
+}
+
 static void a_bias_changes_the_choice_but_not_the_weight(void)
 {
     static const double s[E] = {.9, .1, .5, .6, .7, .2};
@@ -96,5 +127,7 @@ static void of_equal_groups_the_first_are_kept(void)
 
 TESTS(TEST(a_group_counts_as_much_as_its_best_expert),
       TEST(with_sigmoids_a_group_counts_as_much_as_its_best_two),
+      TEST(a_group_counts_as_much_as_so_many_of_its_best),
+      TEST(a_square_root_of_softplus_neither_overflows_nor_vanishes),
       TEST(a_bias_changes_the_choice_but_not_the_weight), TEST(of_equals_the_first_are_taken),
       TEST(of_equal_groups_the_first_are_kept))
