@@ -789,6 +789,7 @@ static void tensors_are_checked(void)
         {"t", 0, 2, {big, big}, 0, "number of items overflows"},
         {"t", 0, 4, {65536, 65536, 65536, 32768}, 0, "number of items overflows"},
         {"t", 28, 1, {huge}, 0, "its size overflows"},
+        {"t", 28, 1, {huge - 1}, 0, "end behind the file"}, /* 8 bytes less than 2^64 */
         {"t", 0, 1, {huge}, 0, "end behind the file"},
         {"t", 24, 1, {4 * huge - 1}, 0, "end behind the file"},
         {"t", 0, 1, {9}, 0, "end behind the file"},
