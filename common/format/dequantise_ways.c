@@ -79,11 +79,13 @@ static size_t find_group_size(const struct quantisation *settings,
 {
     size_t said = group_items(settings->group_size), n_in = 32 * spec->words->shape[0] / spec->bits;
     size_t n_groups = spec->scales->n_dims == 2 ? spec->scales->shape[0] : 0;
-    bool is_said = settings->group_size && ceiling(n_in, said && said < n_in ? said : n_in) == n_groups;
+    bool is_said;
 
-    if (is_said || n_groups == 0 || n_in == 0 || (settings->group_size && !settings->has_exceptions))
+    if (n_groups == 0 || n_in == 0 || (settings->group_size && !settings->has_exceptions))
         return said;
-    return ceiling(n_in, n_groups);
+    is_said = settings->group_size &&
+              ceiling(n_in, said && said < n_in ? said : n_in) == n_groups;
+    return is_said ? said : ceiling(n_in, n_groups);
 }
 
 static int make_gptq(struct dequantiser *dequantiser, const struct tensor *tensor,

@@ -12,9 +12,9 @@
 #include "format/unpack.h"
 
 enum {
-    WORDS = 16384,          /* of a tile */
+    WORDS = 32768,          /* of a tile */
     PARAMETERS = 32768,     /* scales of a block, and as many zeros */
-    ROWS_MAX = 256,         /* of a block */
+    ROWS_MAX = 512,         /* of a block */
     TILE_IN_MAX = 1024,     /* AWQ: inputs of a tile */
     ROWS_TOGETHER = 32,
 };
