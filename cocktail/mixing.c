@@ -108,7 +108,7 @@ static char *last_part(const char *path)
 
 static char *shown_path(const struct merge *merge, const char *path)
 {
-    for (size_t i = 0; i < merge->n_models; i++)
+    for (size_t i = 0; merge->options.names && i < merge->n_models; i++)
         if (merge->options.names[i] == path)
             return model_folder_label(&merge->models[i]);
     return last_part(path);
@@ -182,7 +182,7 @@ static int write_mix(const struct mixing *mixing, struct error *err)
 {
     const struct common_options *common = mixing->common;
     char *command = command_line(mixing);
-    struct merge_notes notes = {mixing->losses, command};
+    struct merge_notes notes = {mixing->losses, command, mixing->recipe};
     struct mix_report report = report_of(mixing);
     struct terminal_progress shown;
     struct merge_result result = {0};
@@ -212,7 +212,8 @@ int mixing_run(const struct mixing *mixing, struct error *err)
     struct mix_report report;
 
     terminal_notices(&mixing->merge->notices, mixing->common);
-    merge_set_weights(mixing->merge, mixing->weights);
+    if (mixing->weights)
+        merge_set_weights(mixing->merge, mixing->weights);
     if (mixing->settings && merge_set_settings(mixing->merge, mixing->settings, err))
         return -1;
     if (!mixing->options->dry_run)

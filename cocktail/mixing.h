@@ -54,8 +54,9 @@ struct mixing { /* all borrowed */
     const struct common_options *common;
     struct merge *merge;
     struct threads *threads;
-    const double *weights;    /* [merge->n_models] */
+    const double *weights;    /* [merge->n_models]; NULL: the plan has them already */
     const struct plan_settings *settings; /* NULL: the method has none */
+    const char *recipe;       /* YAML; NULL: there is none */
     const double *losses;     /* [merge->n_models], NAN: has none; NULL: there are none */
     /* Adds members to the JSON object; NULL: no more. */
     void (*add_members)(const void *context, struct json_writer *json);

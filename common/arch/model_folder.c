@@ -171,7 +171,8 @@ int model_folder_open(struct model_folder *model, const char *path, const char *
     struct stat info;
     int rc;
 
-    *model = (struct model_folder){.name = memory_copy(name ? name : path)};
+    *model = (struct model_folder){.name = memory_copy(name ? name : path),
+                                   .path = memory_copy(path)};
     if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode))
         rc = gguf_folder_is(path) ? open_gguf_file(model, path, follow_symlinks, err)
                                   : open_file(model, path, follow_symlinks, err);
@@ -191,6 +192,7 @@ void model_folder_release(struct model_folder *model)
     }
     free(model->opened);
     free(model->name);
+    free(model->path);
     free(model->file);
     free(model->gguf);
     folder_close(model->folder);
@@ -198,6 +200,43 @@ void model_folder_release(struct model_folder *model)
     config_release(&model->config);
     sentence_folder_release(&model->sentence);
     *model = (struct model_folder){0};
+}
+
+int model_folder_set_config(struct model_folder *model, struct buffer *text, struct error *err)
+{
+    bool is_consolidated = model->config.is_consolidated;
+    char *name = folder_join(model->sentence.transformer, config_name(&model->config));
+    size_t size = text->size;
+
+    folder_add(model->folder, name, text->data, size);
+    *text = (struct buffer){0};
+    free(name);
+    config_release(&model->config);
+    model->has_config = config_load(&model->config, model->folder, model->sentence.transformer,
+                                    is_consolidated, err) == 0;
+    return model->has_config ? 0 : -1;
+}
+
+int model_folder_reopen(struct model_folder *model, const struct model_folder *from,
+                        const char *name, struct error *err)
+{
+    struct notices told = {0}; /* when it was opened first */
+    struct buffer config = {0};
+    int rc;
+
+    if (model_folder_open(model, from->path, name, from->folder->follow_symlinks, err))
+        return -1;
+    /* Weights first: how they are stored is said by the config.json on the disk. */
+    rc = model_folder_weights(model, &told, err) ? 0 : -1;
+    folder_add_from(model->folder, from->folder);
+    if (rc == 0 && from->has_config) {
+        buffer_add(&config, from->config.text, from->config.size);
+        rc = model_folder_set_config(model, &config, err);
+    }
+    notices_release(&told);
+    if (rc)
+        model_folder_release(model);
+    return rc;
 }
 
 char *model_folder_hub_id(const struct model_folder *model)
@@ -333,13 +372,11 @@ const struct checkpoint *model_folder_weights(struct model_folder *model, struct
     return checkpoint;
 }
 
-struct checkpoint *model_folder_own_weights(struct model_folder *model, struct notices *notices,
-                                            struct error *err)
+struct checkpoint *model_folder_own(struct model_folder *model,
+                                    const struct checkpoint *checkpoint)
 {
-    const struct checkpoint *weights = model_folder_weights(model, notices, err);
-
-    for (size_t i = 0; weights && i < model->n_opened; i++)
-        if (model->opened[i].checkpoint == weights)
+    for (size_t i = 0; i < model->n_opened; i++)
+        if (model->opened[i].checkpoint == checkpoint)
             return model->opened[i].checkpoint;
     return NULL;
 }

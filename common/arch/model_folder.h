@@ -8,6 +8,7 @@
 #include "arch/config.h"
 #include "arch/megatron.h"
 #include "arch/sentence_transformers.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/folder.h"
 #include "base/notices.h"
@@ -23,6 +24,7 @@ struct opened_checkpoint {
 
 struct model_folder {
     char *name;            /* as the user wrote it; for messages and the model card */
+    char *path;            /* that it was opened at */
     struct folder *folder;
     char *file;            /* the weights file, when one was given and no directory; else NULL */
     char *gguf;            /* the GGUF file that is shown as a folder; else NULL */
@@ -43,6 +45,12 @@ struct model_folder {
 int model_folder_open(struct model_folder *model, const char *path, const char *name,
                       bool follow_symlinks, struct error *err);
 void model_folder_release(struct model_folder *model);
+/* Opens the same once more, called `name`, with the files that it has in memory; of its weights those
+ * on the disk. Released with model_folder_release. */
+int model_folder_reopen(struct model_folder *model, const struct model_folder *from,
+                        const char *name, struct error *err);
+/* Gives it another config.json, in memory; takes over what `text` holds. ERROR_FORMAT. */
+int model_folder_set_config(struct model_folder *model, struct buffer *text, struct error *err);
 
 /* Whose snapshot in a cache of the Hub it is, "org/name"; NULL for any other. Freed by the caller. */
 char *model_folder_hub_id(const struct model_folder *model);
@@ -73,9 +81,9 @@ const struct checkpoint *model_folder_checkpoint(struct model_folder *model, con
  * make must be what params.json says. */
 const struct checkpoint *model_folder_weights(struct model_folder *model, struct notices *notices,
                                               struct error *err);
-/* The same, for whoever gives them other tensors (checkpoint_replace_tensors). */
-struct checkpoint *model_folder_own_weights(struct model_folder *model, struct notices *notices,
-                                            struct error *err);
+/* The same, for whoever gives it other tensors (checkpoint_replace_tensors); NULL for NULL. */
+struct checkpoint *model_folder_own(struct model_folder *model,
+                                    const struct checkpoint *checkpoint);
 /* The directory, within the folder, whose tokenizer is the model's. Old sentence-transformers folders
  * keep everything of the model one level down. */
 const char *model_folder_tokenizer_at(const struct model_folder *model);

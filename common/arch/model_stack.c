@@ -62,8 +62,7 @@ static bool has_part(const char *plain, const char *const *parts)
     return false;
 }
 
-/* What stands before the first layer; all else outside of the layers stands behind the last. */
-static bool is_before_layers(const char *name)
+bool model_stack_is_before_layers(const char *name)
 {
     static const char *const parts[] = {"embed", "wte.", "wpe.", "shared.", NULL};
     struct buffer plain = {0};
@@ -88,7 +87,7 @@ static int add_part(struct stack *stack, size_t index, size_t at, struct notices
         struct name_layer layer;
 
         if (!tensor_names_find_layer(tensor->name, &layer)) {
-            if (index == (is_before_layers(tensor->name) ? 0 : stack->n_parts - 1))
+            if (index == (model_stack_is_before_layers(tensor->name) ? 0 : stack->n_parts - 1))
                 add_tensor(stack, tensor, tensor->name);
         } else if (layer.number >= n_layers) {
             stack->n_further += index == 0;
@@ -224,21 +223,6 @@ static int edit_n_layers(const struct stack *stack, struct buffer *text, struct 
                                stack->model->name);
 }
 
-static int put_config(struct model_folder *model, struct buffer *text, struct error *err)
-{
-    char *name = folder_join(model->sentence.transformer, config_name(&model->config));
-    size_t size = text->size;
-    int rc;
-
-    folder_add(model->folder, name, text->data, size);
-    *text = (struct buffer){0};
-    config_release(&model->config);
-    rc = config_load(&model->config, model->folder, model->sentence.transformer, false, err);
-    model->has_config = rc == 0;
-    free(name);
-    return rc;
-}
-
 /* ---- layers that must stay what they are ---- */
 
 static int load_spec(const struct model_folder *model, struct model_spec *spec)
@@ -315,7 +299,7 @@ static int add_layer_types(const struct stack *stack, const struct layer_kind *k
     buffer_add(&text, stack->model->config.text, stack->model->config.size);
     json_edit_member(&text, "layer_types", list.data);
     buffer_release(&list);
-    return put_config(stack->model, &text, err);
+    return model_folder_set_config(stack->model, &text, err);
 }
 
 /* Where a rule counts layers (every second one slides, the first three have no experts), another
@@ -353,7 +337,7 @@ static int edit_config(const struct stack *stack, struct error *err)
         buffer_release(&text);
         return -1;
     }
-    return put_config(stack->model, &text, err) || keep_kinds(stack, err) ? -1 : 0;
+    return model_folder_set_config(stack->model, &text, err) || keep_kinds(stack, err) ? -1 : 0;
 }
 
 static int check_parts(const struct stack *stack, struct error *err)
@@ -381,7 +365,7 @@ int model_stack(struct model_folder *model, const struct stack_part *parts, size
 
     if (check_parts(&stack, err))
         return -1;
-    stack.checkpoint = model_folder_own_weights(model, notices, err);
+    stack.checkpoint = model_folder_own(model, model_folder_weights(model, notices, err));
     if (!stack.checkpoint)
         return -1;
     if (add_tensors(&stack, notices, err) || stack.n_tensors == 0) {

@@ -18,6 +18,9 @@ struct stack_part {
 /* How many layers config.json says; 0 when it does not. */
 size_t model_stack_count_layers(const struct model_folder *model);
 
+/* Whether a tensor outside of the layers stands before the first one: an embedding. */
+bool model_stack_is_before_layers(const char *name);
+
 /* Makes `model` the stack of parts[n_parts]. It is opened, and another one than theirs, but of the
  * same architecture: its config.json and its other files stay, but for the number of layers and the
  * lists that have an entry for each layer. Embeddings come from the first part; norm, head and

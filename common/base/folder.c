@@ -13,6 +13,7 @@ struct folder_entry {
     char *name;  /* relative */
     char *bytes; /* NULL: it stands on the disk */
     size_t n_bytes;
+    bool is_hidden;
 };
 
 char *folder_join(const char *directory, const char *name)
@@ -106,6 +107,8 @@ static const char *below(const struct folder_entry *entry, const char *directory
 {
     size_t length = strlen(directory);
 
+    if (entry->is_hidden)
+        return NULL;
     if (length == 0)
         return entry->name;
     return strncmp(entry->name, directory, length) == 0 && entry->name[length] == '/'
@@ -151,6 +154,30 @@ void folder_add(struct folder *folder, const char *name, char *bytes, size_t n_b
     free(entry->bytes);
     entry->bytes = bytes;
     entry->n_bytes = n_bytes;
+    entry->is_hidden = false;
+}
+
+void folder_hide(struct folder *folder, const char *name)
+{
+    struct folder_entry *entry = add_entry(folder, name);
+
+    free(entry->bytes);
+    *entry = (struct folder_entry){.name = entry->name, .is_hidden = true};
+}
+
+void folder_add_from(struct folder *folder, const struct folder *from)
+{
+    for (size_t i = 0; i < from->n_entries; i++) {
+        const struct folder_entry *entry = &from->entries[i];
+        char *bytes = entry->bytes ? memory_alloc(entry->n_bytes + 1) : NULL;
+
+        if (entry->is_hidden)
+            folder_hide(folder, entry->name);
+        if (!bytes)
+            continue;
+        memcpy(bytes, entry->bytes, entry->n_bytes);
+        folder_add(folder, entry->name, bytes, entry->n_bytes);
+    }
 }
 
 bool folder_is_added(const struct folder *folder, const char *name)
@@ -210,6 +237,8 @@ enum folder_kind folder_look(const struct folder *folder, const char *name)
 
     if (entry && entry->bytes)
         return FOLDER_FILE;
+    if (entry && entry->is_hidden)
+        return FOLDER_ABSENT;
     if (!entry && is_directory_of_entries(folder, name))
         return FOLDER_DIRECTORY;
     if (!entry && folder->is_restricted)
@@ -233,7 +262,7 @@ struct file *folder_open_file(const struct folder *folder, const char *name, str
 
     if (entry && entry->bytes)
         file = file_open_memory(entry->bytes, entry->n_bytes, shown);
-    else if (!entry && folder->is_restricted)
+    else if (entry ? entry->is_hidden : folder->is_restricted)
         error_set(err, ERROR_FORMAT, "'%s/" ERROR_NAME "': no such file", folder->path, name);
     else if ((real = resolve(folder, name, err)))
         file = file_open(real, shown, err);
@@ -275,6 +304,15 @@ static void list_entries(const struct folder *folder, const char *name, char ***
     }
 }
 
+static bool is_hidden(const struct folder *folder, const char *directory, const char *name)
+{
+    char *path = folder_join(directory, name);
+    const struct folder_entry *entry = find_entry(folder, path);
+
+    free(path);
+    return entry && entry->is_hidden;
+}
+
 static int list_disk(const struct folder *folder, const char *name, char ***names, size_t *n_names,
                      struct error *err)
 {
@@ -288,7 +326,8 @@ static int list_disk(const struct folder *folder, const char *name, char ***name
     for (errno = 0; (entry = readdir(directory)); errno = 0) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        add_name(memory_copy(entry->d_name), names, n_names);
+        if (!is_hidden(folder, name, entry->d_name))
+            add_name(memory_copy(entry->d_name), names, n_names);
     }
     if (errno)
         error_errno(err, "cannot list '%s/%s'", folder->path, name);

@@ -44,6 +44,10 @@ void folder_call(struct folder *folder, const char *name);
 void folder_restrict(struct folder *folder);
 void folder_show(struct folder *folder, const char *name);
 void folder_add(struct folder *folder, const char *name, char *bytes, size_t n_bytes);
+/* Hides the file of that path, on the disk or added. */
+void folder_hide(struct folder *folder, const char *name);
+/* Adds copies of all that were added to another. */
+void folder_add_from(struct folder *folder, const struct folder *from);
 /* Whether that file was added. */
 bool folder_is_added(const struct folder *folder, const char *name);
 

@@ -54,17 +54,23 @@ static void tell_unknown_keys(struct merge *merge)
     }
 }
 
-static int open_models(struct merge *merge, const char *const *paths, struct error *err)
+static int open_folders(struct merge *merge, const char *const *paths, struct error *err)
 {
     for (size_t i = 0; i < merge->n_models; i++) {
-        struct model_folder *model = &merge->models[i];
         const char *name = merge->options.names ? merge->options.names[i] : paths[i];
 
-        if (model_folder_open(model, paths[i], name, merge->options.follow_symlinks, err))
-            return -1;
-        if (model_folder_need_config(model, err))
+        if (model_folder_open(&merge->models[i], paths[i], name, merge->options.follow_symlinks,
+                              err))
             return -1;
     }
+    return 0;
+}
+
+static int check_models(struct merge *merge, struct error *err)
+{
+    for (size_t i = 0; i < merge->n_models; i++)
+        if (model_folder_need_config(&merge->models[i], err))
+            return -1;
     if (find_type(merge, err) ||
         fit_load_specs(merge->specs, merge->models, merge->n_models, merge->type, err) ||
         fit_compare_configs(merge->models, merge->specs, merge->n_models, &merge->notices, err))
@@ -91,7 +97,8 @@ static struct merge_component *add_component(struct merge *merge,
 static const struct dtype_choice {
     const char *name;
     enum dtype dtype;
-} dtype_choices[] = {{"f32", DTYPE_F32}, {"f16", DTYPE_F16}, {"bf16", DTYPE_BF16}};
+} dtype_choices[] = {{"f32", DTYPE_F32}, {"f16", DTYPE_F16}, {"bf16", DTYPE_BF16},
+                   {"f64", DTYPE_F64}};
 
 /* Layers of the base; SIZE_MAX when its config does not say. */
 static size_t count_layers(const struct merge *merge)
@@ -120,7 +127,9 @@ static struct plan_options plan_options(const struct merge *merge,
         .method = merge->options.method,
         .has_base = merge->options.has_base,
         .format = base->kind == COMPONENT_HEAD ? &torchbin_writer : &safetensors_writer,
-        .copies_same = merge->options.converts,
+        .copies_same = merge->options.converts || merge->options.copies,
+        .has_base = merge->options.has_base,
+        .promotes = merge->options.promotes,
         .drops_heads = merge->has_type && merge->type == MODEL_ENCODER,
         .n_layers = is_transformer ? count_layers(merge) : SIZE_MAX,
         .dequantised = quantized_dtype(&merge->models[0].config),
@@ -537,24 +546,27 @@ static int check_place(const struct merge *merge, struct error *err)
     return 0;
 }
 
-int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
-               const struct merge_options *options, struct error *err)
+static void init(struct merge *merge, size_t n_models, const struct merge_options *options)
 {
     *merge = (struct merge){.options = *options, .n_models = n_models,
                             .makes_gguf = gguf_merge_is_output(options->output)};
     merge->models = memory_zalloc(n_models, sizeof *merge->models);
     merge->specs = memory_zalloc(n_models, sizeof *merge->specs);
     merge->layouts = memory_zalloc(n_models, sizeof *merge->layouts);
-    if (open_models(merge, paths, err) ||
-        (options->output && (check_place(merge, err) || check_output(merge, err))) ||
+}
+
+static int open_rest(struct merge *merge, struct error *err)
+{
+    if (check_models(merge, err) ||
+        (merge->options.output && (check_place(merge, err) || check_output(merge, err))) ||
         open_weights(merge, err) || check_conversion(merge, err) || plan_components(merge, err) ||
         list_base_files(merge, err))
         return -1;
     choose_pooling(merge);
     if (merge->makes_gguf && plan_gguf(merge, err))
         return -1;
-    if (options->output && !merge->makes_gguf)
-        card_terms_add(&merge->card_terms, merge->models, n_models, &merge->notices);
+    if (merge->options.output && !merge->makes_gguf)
+        card_terms_add(&merge->card_terms, merge->models, merge->n_models, &merge->notices);
     if (__builtin_add_overflow(merge->weights_bytes,
                                merge->base_files.kept_bytes + merge->metadata.bytes.size +
                                    small_files_bytes,
@@ -563,8 +575,29 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
     return 0;
 }
 
+int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
+               const struct merge_options *options, struct error *err)
+{
+    init(merge, n_models, options);
+    return open_folders(merge, paths, err) || open_rest(merge, err) ? -1 : 0;
+}
+
+int merge_open_models(struct merge *merge, struct model_folder *models, size_t n_models,
+                      const struct merge_options *options, struct error *err)
+{
+    init(merge, n_models, options);
+    memcpy(merge->models, models, n_models * sizeof *models);
+    memset(models, 0, n_models * sizeof *models);
+    return open_rest(merge, err);
+}
+
 void merge_release(struct merge *merge)
 {
+    for (size_t i = 0; merge->origins && i < merge->components[0].plan.n_inputs; i++) {
+        free(merge->origins[i].label);
+        free(merge->origins[i].hub_id);
+    }
+    free(merge->origins);
     for (size_t c = 0; c < merge->n_components; c++) {
         plan_release(&merge->components[c].plan);
         plan_release(&merge->components[c].from);
@@ -638,7 +671,28 @@ static void edit_config(const struct merge *merge, struct buffer *text)
         json_edit_member(text, "tie_word_embeddings", "true");
 }
 
-/* The base's config.json, byte for byte but for what the result changes. */
+const char *merge_inner_output(const char *output)
+{
+    return gguf_merge_is_output(output) ? NULL : output;
+}
+
+struct plan *merge_plan(struct merge *merge, size_t component)
+{
+    struct merge_component *made = &merge->components[component];
+
+    return merge->makes_gguf ? &made->from : &made->plan;
+}
+
+void merge_add_config(const struct merge *merge, struct buffer *text)
+{
+    const struct config *config = &merge->models[0].config;
+
+    buffer_add(text, config->text, config->size);
+    if (!config->is_consolidated) /* params.json says nothing of the following */
+        edit_config(merge, text);
+    quantized_edit_config(config, text);
+}
+
 static int write_config(const struct merge *merge, struct outdir *outdir, struct error *err)
 {
     const struct model_folder *base = &merge->models[0];
@@ -648,10 +702,7 @@ static int write_config(const struct merge *merge, struct outdir *outdir, struct
 
     if (!base->has_config)
         return 0;
-    buffer_add(&text, base->config.text, base->config.size);
-    if (!base->config.is_consolidated) /* params.json says nothing of the following */
-        edit_config(merge, &text);
-    quantized_edit_config(&base->config, &text);
+    merge_add_config(merge, &text);
     name = folder_join(base->sentence.transformer, config_name(&base->config));
     rc = outdir_write(outdir, name, text.data, text.size, err);
     free(name);
@@ -682,23 +733,28 @@ static int write_card(const struct merge *merge, const struct merge_notes *notes
                       struct outdir *outdir, struct error *err)
 {
     const struct dtype_info *dtype = stored_dtype(merge);
-    char **names = memory_zalloc(merge->n_models, sizeof *names);
-    char **ids = memory_zalloc(merge->n_models, sizeof *ids);
+    const struct plan *plan = &merge->components[0].plan;
+    char **names = memory_zalloc(plan->n_inputs, sizeof *names);
+    char **ids = memory_zalloc(plan->n_inputs, sizeof *ids);
     char *output = memory_realpath(merge->options.output);
     struct buffer text = {0};
     bool is_sentence = merge->has_type && merge->type == MODEL_ENCODER &&
                        (!merge->options.converts || merge->models[0].sentence.n_modules);
     int rc;
 
-    for (size_t i = 0; i < merge->n_models; i++) {
-        names[i] = model_folder_label(&merge->models[i]);
-        ids[i] = model_folder_hub_id(&merge->models[i]);
+    for (size_t i = 0; i < plan->n_inputs; i++) {
+        const struct merge_origin *origin = merge->origins ? &merge->origins[i] : NULL;
+
+        names[i] = origin ? memory_copy(origin->label) : model_folder_label(&merge->models[i]);
+        ids[i] = !origin          ? model_folder_hub_id(&merge->models[i])
+                 : origin->hub_id ? memory_copy(origin->hub_id)
+                                  : NULL;
     }
     if (!output)
         output = memory_copy(merge->options.output);
     model_card_add(&text, &(struct model_card){
         .title = merge->options.converts ? names[0] : basename(output),
-        .is_conversion = merge->options.converts, .plan = &merge->components[0].plan,
+        .is_conversion = merge->options.converts, .plan = plan, .recipe = notes->recipe,
         .names = (const char *const *)names, .ids = (const char *const *)ids,
         .terms = merge->card_terms.size ? merge->card_terms.data : "",
         .losses = notes->losses,
@@ -708,8 +764,8 @@ static int write_card(const struct merge *merge, const struct merge_notes *notes
     rc = outdir_write(outdir, "README.md", text.data, text.size, err);
     buffer_release(&text);
     free(output);
-    folder_names_free(names, merge->n_models);
-    folder_names_free(ids, merge->n_models);
+    folder_names_free(names, plan->n_inputs);
+    folder_names_free(ids, plan->n_inputs);
     return rc;
 }
 

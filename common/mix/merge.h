@@ -31,14 +31,18 @@ struct merge_options {
     const char *output;        /* path of the target, a GGUF file if it ends in .gguf; NULL: merge_write
                                 * is not going to be called */
     const char *type;          /* as --type, or NULL: from the base's config.json */
-    const char *dtype;         /* "f32", "f16", "bf16", "q8_0" (of a GGUF file), or NULL: as the base
-                                * has it */
+    const char *dtype;         /* "f32", "f16", "bf16", "f64", "q8_0" (of a GGUF file), or NULL: as
+                                * the base has it */
     const char *pooling;       /* a name of --pooling, or NULL: that of the models, or cls or
                                 * lasttoken with a notice, where it is needed */
     size_t shard_bytes;
     const struct combine_method *method;
     bool has_base;             /* the first model is what the method compares the others with */
     bool force, ignore_tokenizer, follow_symlinks;
+    bool has_base;  /* the first model is what the method compares the others with, and no input */
+    bool copies;    /* of one model: all goes through as it is */
+    bool promotes;  /* without a dtype: as the models of a tensor together have it, which may be more
+                     * than the base has */
     bool converts; /* one model in another form: nothing is added to it, and what is written does not
                     * depend on what the output is called */
 };
@@ -48,6 +52,10 @@ struct merge_component {
     const struct model_component *base; /* says where it stands in the result, too */
     struct plan plan;
     struct plan from; /* of a GGUF file: the plan in the layout of transformers, which is made first */
+};
+
+struct merge_origin {
+    char *label, *hub_id; /* as model_folder_label and model_folder_hub_id have them */
 };
 
 /* What the architecture makes of a model's tensors. */
@@ -71,6 +79,8 @@ struct merge {
     struct base_files base_files;
     bool makes_sentence_folder;  /* an encoder that has none */
     struct buffer card_terms;    /* lines of front matter */
+    struct merge_origin *origins; /* [n_inputs of the plan] what the card says of them, where they are
+                                   * not the models: of a recipe; NULL: they are */
     struct notices notices;
     bool makes_gguf;             /* the output is a GGUF file, with this metadata */
     struct gguf_metadata metadata;
@@ -82,7 +92,20 @@ struct merge {
  * with merge_release in every case. */
 int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
                const struct merge_options *options, struct error *err);
+/* The same of models that are open, whose names they have; they become the merge's own, also on
+ * failure, and models[n_models] is left zeroed. */
+int merge_open_models(struct merge *merge, struct model_folder *models, size_t n_models,
+                      const struct merge_options *options, struct error *err);
 void merge_release(struct merge *merge);
+
+/* The output as a merge has it whose result is only an input of the one that is written there: it must
+ * not be replaced together with one of its models. NULL where that cannot be. */
+const char *merge_inner_output(const char *output);
+/* The plan in the layout of transformers, which weights and settings belong to. */
+struct plan *merge_plan(struct merge *merge, size_t component);
+/* Adds the config.json of the result: the base's, byte for byte but for what the merge changes. The
+ * base must have one. */
+void merge_add_config(const struct merge *merge, struct buffer *text);
 
 struct merge_result {
     struct mixer_stats stats;
@@ -94,6 +117,7 @@ struct merge_result {
 struct merge_notes { /* for the model card; all borrowed */
     const double *losses; /* [n_models], NAN: has none; NULL: there are none */
     const char *command;  /* the command line, with nothing of this machine */
+    const char *recipe;   /* YAML; NULL: there is none */
 };
 
 /* What all that is mixed takes of each model: weights[n_models]; before merge_write. */

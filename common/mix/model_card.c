@@ -74,7 +74,8 @@ static void add_kind(struct buffer *out, const struct plan *plan)
 /* The base of a method stands behind the table. */
 static void add_table(struct buffer *out, const struct model_card *card)
 {
-    bool has_weights = combine_takes_weights(card->plan->method);
+    const struct plan *plan = card->plan;
+    bool has_weights = combine_takes_weights(plan->method) && plan_has_weights(plan);
 
     buffer_format(out, "| model |%s%s\n| --- |%s%s\n", card->losses ? " loss |" : "",
                   has_weights ? " weight |" : "", card->losses ? " ---: |" : "",
@@ -86,8 +87,10 @@ static void add_table(struct buffer *out, const struct model_card *card)
             buffer_add_text(out, " | -");
         else if (card->losses)
             buffer_format(out, " | %.6f", card->losses[i]);
-        if (has_weights)
-            buffer_format(out, " | %#.10g", card->plan->inputs[i].weight);
+        if (has_weights && isnan(plan->inputs[i].weight))
+            buffer_add_text(out, " | -");
+        else if (has_weights)
+            buffer_format(out, " | %#.10g", plan->inputs[i].weight);
         buffer_add_text(out, " |\n");
     }
 }
@@ -140,6 +143,26 @@ static void add_parameters(struct buffer *out, const struct plan *plan)
         buffer_add_char(out, '.');
 }
 
+/* Fenced by more backticks than stand in it. */
+static void add_recipe(struct buffer *out, const char *recipe)
+{
+    size_t n = strlen(recipe), longest = 2;
+
+    for (const char *c = recipe; *c; c++) {
+        size_t run = strspn(c, "`");
+
+        longest = run > longest ? run : longest;
+        c += run ? run - 1 : 0;
+    }
+    buffer_add_char(out, '\n');
+    for (size_t i = 0; i <= longest; i++)
+        buffer_add_char(out, '`');
+    buffer_format(out, "yaml\n%s%s", recipe, n && recipe[n - 1] == '\n' ? "" : "\n");
+    for (size_t i = 0; i <= longest; i++)
+        buffer_add_char(out, '`');
+    buffer_add_char(out, '\n');
+}
+
 void model_card_add(struct buffer *out, const struct model_card *card)
 {
     add_front_matter(out, card);
@@ -157,4 +180,6 @@ void model_card_add(struct buffer *out, const struct model_card *card)
     add_parameters(out, card->plan);
     buffer_format(out, " Stored as: %s. Config and tokenizer: those of the %s.\n\n```sh\n%s\n```\n",
                   card->dtype, card->plan->has_base ? "base" : "first model", card->command);
+    if (card->recipe)
+        add_recipe(out, card->recipe);
 }

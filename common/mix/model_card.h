@@ -19,6 +19,7 @@ struct model_card {
     const char *terms;        /* lines of front matter, card_terms.h */
     const char *library;      /* "transformers" or "sentence-transformers" */
     const char *dtype, *command;
+    const char *recipe;       /* YAML; NULL: there is none */
     bool is_conversion;       /* of one model: the card has its title, no weights and no command */
 };
 

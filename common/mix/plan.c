@@ -1,5 +1,6 @@
 #include "plan.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -55,6 +56,14 @@ void plan_set_weights(struct plan *plan, const double *weights)
     for (size_t i = 0; i < plan->n_items; i++)
         for (size_t k = 0; k < plan->items[i].n_sources; k++)
             plan->items[i].sources[k].weight = weights[plan->items[i].sources[k].input];
+}
+
+bool plan_has_weights(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->n_inputs; i++)
+        if (!isnan(plan->inputs[i].weight))
+            return true;
+    return false;
 }
 
 void plan_release(struct plan *plan)

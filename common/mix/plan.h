@@ -19,7 +19,7 @@
 /* One of the models that are mixed, say. */
 struct plan_input {
     const char *name; /* borrowed */
-    double weight;    /* of each source that is its own */
+    double weight;    /* of each source that is its own; NAN: none, or not always the same */
 };
 
 /* One tensor that goes into an item. All is borrowed. */
@@ -69,6 +69,8 @@ int plan_finish(struct plan *plan, const struct checkpoint_writer_kind *format,
 /* Gives every input, and every source that is its own, one of weights[n_inputs]; at any time before
  * the plan is run. */
 void plan_set_weights(struct plan *plan, const double *weights);
+/* Whether one of its inputs has one weight. */
+bool plan_has_weights(const struct plan *plan);
 void plan_release(struct plan *plan);
 
 #endif

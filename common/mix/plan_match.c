@@ -266,6 +266,20 @@ static bool is_computed(const struct planner *planner, const struct tensor *base
     return tensor_names_is_parameter(base);
 }
 
+static enum dtype promoted(enum dtype a, enum dtype b)
+{
+    return a == b ? a : a == DTYPE_F64 || b == DTYPE_F64 ? DTYPE_F64 : DTYPE_F32;
+}
+
+/* As torch promotes them together. */
+static int promote(struct plan_item *item, struct error *err)
+{
+    for (size_t i = 0; i < item->n_sources; i++)
+        if (item->sources[i].tensor && !tensor_is_quantised(item->sources[i].tensor))
+            item->out.dtype = promoted(item->out.dtype, item->sources[i].tensor->dtype);
+    return output_tensor_measure(&item->out, err);
+}
+
 static int plan_tensor(struct planner *planner, size_t index, struct name_list *missing,
                        struct error *err)
 {
@@ -283,7 +297,9 @@ static int plan_tensor(struct planner *planner, size_t index, struct name_list *
     item = add_item(planner, index, err);
     if (!item || (item->is_parameter && find_sources(planner, item, index, missing, err)))
         return -1;
-    return 0;
+    return item->method && planner->options->promotes && !planner->options->has_dtype
+               ? promote(item, err)
+               : 0;
 }
 
 /* ---- what the base has no place for ---- */

@@ -30,6 +30,7 @@ struct plan_options {
     bool has_dtype;     /* store every floating tensor in `dtype`; else each in the base's */
     enum dtype dtype;
     enum dtype dequantised; /* else in this what the base has quantised */
+    bool promotes;      /* else each as its sources together have it: F32 for F16 with BF16 */
     bool copies_same;   /* of one model: what keeps its dtype is copied as it is stored */
     bool drops_heads;   /* an encoder: a head or pooler that not all have is left out */
     struct name_style style; /* of the names to write */

@@ -138,7 +138,7 @@ static bool is_layer(const struct yaml_node *node)
 {
     double number;
 
-    return recipe_scalar(node, RECIPE_WHOLE, &number) && node->type != YAML_BOOL &&
+    return recipe_scalar(node, COMBINE_WHOLE, &number) && node->type != YAML_BOOL &&
            number >= -1e9 && number <= 1e9;
 }
 
@@ -151,8 +151,8 @@ static int source_range(const struct reader *reader, const struct yaml_member *m
     if (range->type != YAML_LIST || range->n_items != 2 || !is_layer(range->items[0]) ||
         !is_layer(range->items[1]))
         return wants(reader, member, "two layers: the first, and the one behind the last");
-    recipe_scalar(range->items[0], RECIPE_WHOLE, &first);
-    recipe_scalar(range->items[1], RECIPE_WHOLE, &end);
+    recipe_scalar(range->items[0], COMBINE_WHOLE, &first);
+    recipe_scalar(range->items[1], COMBINE_WHOLE, &end);
     source->has_range = true;
     source->first = (long)first;
     source->end = (long)end;
@@ -374,7 +374,7 @@ static int tokenizer_pad(const struct reader *reader, const struct yaml_member *
     struct recipe_tokenizer *tokenizer = target;
     double *number = &tokenizer->pad_to_multiple_of;
 
-    if (!recipe_scalar(member->value, RECIPE_WHOLE, number) || *number < 1 || *number > 1e6)
+    if (!recipe_scalar(member->value, COMBINE_WHOLE, number) || *number < 1 || *number > 1e6)
         return recipe_fail(reader->recipe, member->line, reader->err, "pad_to_multiple_of wants a "
                            "whole number from 1 to 1000000");
     tokenizer->pad_line = member->line;

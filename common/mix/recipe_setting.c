@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "mix/combine_settings.h"
+
 /* ---- reading ---- */
 
 struct reader {
@@ -163,52 +165,58 @@ static bool parse_word(const char *text, double *value)
     return false;
 }
 
-bool recipe_scalar(const struct yaml_node *node, enum recipe_kind kind, double *value)
+bool recipe_scalar(const struct yaml_node *node, enum combine_kind kind, double *value)
 {
     bool is_text = node->type == YAML_TEXT;
 
     *value = node->number;
     if (!is_scalar(node))
         return false;
-    if (kind == RECIPE_BOOLEAN)
+    if (kind == COMBINE_BOOLEAN)
         return is_text ? parse_word(node->text, value) : *value == 0 || *value == 1;
     if (is_text && !parse_text(node->text, value))
         return false;
-    return kind == RECIPE_NUMBER || *value == trunc(*value);
+    return kind == COMBINE_NUMBER || *value == trunc(*value);
 }
 
-static const char *kind_name(enum recipe_kind kind)
+static const char *kind_name(enum combine_kind kind)
 {
     static const char *const names[] = {
-        [RECIPE_NUMBER] = "number", [RECIPE_WHOLE] = "whole number",
-        [RECIPE_BOOLEAN] = "boolean (true or false)",
+        [COMBINE_NUMBER] = "number", [COMBINE_WHOLE] = "whole number",
+        [COMBINE_BOOLEAN] = "boolean (true or false)",
     };
 
     return names[kind];
 }
 
-int recipe_setting_check(const struct recipe_setting *setting, enum recipe_kind kind, double least,
-                         double most, const char *file, struct error *err)
+static int check_value(const struct combine_parameter *parameter, const struct yaml_node *node,
+                       const char *file, struct error *err)
+{
+    struct error reason = {0};
+    double value;
+
+    if (!recipe_scalar(node, parameter->kind, &value) || isnan(value))
+        return error_set(err, ERROR_FORMAT, "%s:%zu: parameter '%s': '" ERROR_NAME "' is no %s",
+                         file, node->line, parameter->name, node->text,
+                         kind_name(parameter->kind));
+    if (combine_parameter_check(parameter, value, &reason))
+        return error_set(err, ERROR_FORMAT, "%s:%zu: parameter %s", file, node->line, reason.text);
+    return 0;
+}
+
+int recipe_setting_check(const struct recipe_setting *setting,
+                         const struct combine_parameter *parameter, const char *file,
+                         struct error *err)
 {
     for (size_t i = 0; i < setting->n_conditions; i++)
-        for (size_t k = 0; k < setting->conditions[i].n_values; k++) {
-            const struct yaml_node *node = setting->conditions[i].values[k];
-            double value;
-
-            if (!recipe_scalar(node, kind, &value) || isnan(value))
-                return error_set(err, ERROR_FORMAT, "%s:%zu: parameter '" ERROR_NAME "': '"
-                                 ERROR_NAME "' is no %s", file, node->line, setting->name,
-                                 node->text, kind_name(kind));
-            if (value < least || value > most)
-                return error_set(err, ERROR_FORMAT, "%s:%zu: parameter '" ERROR_NAME "': "
-                                 ERROR_NAME " is not within %g and %g", file, node->line,
-                                 setting->name, node->text, least, most);
-        }
+        for (size_t k = 0; k < setting->conditions[i].n_values; k++)
+            if (check_value(parameter, setting->conditions[i].values[k], file, err))
+                return -1;
     return 0;
 }
 
 /* Interpolated between the values, in double; of booleans the one in front. */
-static double gradient(const struct recipe_condition *condition, enum recipe_kind kind, double t)
+static double gradient(const struct recipe_condition *condition, enum combine_kind kind, double t)
 {
     size_t last = condition->n_values - 1, i, j;
     double place = t * (double)last, part, low = 0, high = 0;
@@ -218,11 +226,11 @@ static double gradient(const struct recipe_condition *condition, enum recipe_kin
     part = place - (double)i;
     recipe_scalar(condition->values[i], kind, &low);
     recipe_scalar(condition->values[j], kind, &high);
-    return kind == RECIPE_BOOLEAN ? low : (1 - part) * low + part * high;
+    return kind == COMBINE_BOOLEAN ? low : (1 - part) * low + part * high;
 }
 
 const struct recipe_condition *recipe_setting_value(const struct recipe_setting *setting,
-                                                    enum recipe_kind kind, const char *tensor,
+                                                    enum combine_kind kind, const char *tensor,
                                                     double t, double *value)
 {
     for (size_t i = 0; i < setting->n_conditions; i++) {

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/yaml.h"
+#include "mix/combine_method.h"
 
 struct recipe_condition {
     const char *filter;   /* part of the name of a tensor; NULL: any */
@@ -29,8 +30,6 @@ struct recipe_settings { /* a zeroed struct has none */
     size_t n_items;
 };
 
-enum recipe_kind { RECIPE_NUMBER, RECIPE_WHOLE, RECIPE_BOOLEAN };
-
 /* Reads a map of parameters; everything is in the arena, and borrows the nodes. ERROR_FORMAT with
  * "FILE:LINE: …". */
 int recipe_settings_read(struct recipe_settings *settings, const struct yaml_node *map,
@@ -41,14 +40,15 @@ const struct recipe_setting *recipe_settings_find(const struct recipe_settings *
 /* A scalar as a value of the kind: numbers may be booleans, and text that Python's float() reads;
  * booleans 0, 1, and words (yes, no, on, off, true, false, t, f, y, n); whole numbers 2.0. False
  * when it is none. */
-bool recipe_scalar(const struct yaml_node *node, enum recipe_kind kind, double *value);
-/* Whether all its values are of the kind and within [least, most]. ERROR_FORMAT. */
-int recipe_setting_check(const struct recipe_setting *setting, enum recipe_kind kind, double least,
-                         double most, const char *file, struct error *err);
+bool recipe_scalar(const struct yaml_node *node, enum combine_kind kind, double *value);
+/* Whether all its values are such as the parameter takes. ERROR_FORMAT with "FILE:LINE: …". */
+int recipe_setting_check(const struct recipe_setting *setting,
+                         const struct combine_parameter *parameter, const char *file,
+                         struct error *err);
 /* Its value for a tensor at place t (0 … 1) of the layers, once it is checked; NULL, or the condition
  * that gave it. */
 const struct recipe_condition *recipe_setting_value(const struct recipe_setting *setting,
-                                                    enum recipe_kind kind, const char *tensor,
+                                                    enum combine_kind kind, const char *tensor,
                                                     double t, double *value);
 
 #endif

@@ -41,7 +41,7 @@ void mix_report_print_models(const struct mix_report *report, FILE *out)
         {.label = "weight", .side = TABLE_RIGHT, .format = "%#.8g"},
     };
     const struct plan *plan = plan_of(report);
-    bool has_weights = combine_takes_weights(plan->method);
+    bool has_weights = combine_takes_weights(plan->method) && plan_has_weights(plan);
     struct table table = {
         .columns = report->losses ? columns_with_loss : columns,
         .n_columns = report->losses ? 3 : has_weights ? 2 : 1,
@@ -53,7 +53,9 @@ void mix_report_print_models(const struct mix_report *report, FILE *out)
             table_add_missing(&table);
         else if (report->losses)
             table_add_real(&table, report->losses[i]);
-        if (has_weights)
+        if (has_weights && isnan(plan->inputs[i].weight))
+            table_add_missing(&table);
+        else if (has_weights)
             table_add_real(&table, plan->inputs[i].weight);
     }
     table_print(&table, out);

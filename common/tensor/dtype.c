@@ -77,6 +77,16 @@ int dtype_find(const char *name, size_t length, enum dtype *dtype)
     return -1;
 }
 
+int dtype_find_torch(const char *name, enum dtype *dtype)
+{
+    for (size_t i = 0; i < N_DTYPES; i++)
+        if (infos[i].torch_name && strcmp(infos[i].torch_name, name) == 0) {
+            *dtype = (enum dtype)i;
+            return 0;
+        }
+    return -1;
+}
+
 size_t dtype_group(enum dtype dtype)
 {
     unsigned n_bits = dtype_info(dtype)->n_bits;

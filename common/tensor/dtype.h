@@ -31,6 +31,8 @@ struct dtype_info {
 const struct dtype_info *dtype_info(enum dtype dtype);
 /* 0 and *dtype, or -1 when the name is unknown. */
 int dtype_find(const char *name, size_t length, enum dtype *dtype);
+/* The same of a name as config.json writes it: "bfloat16". */
+int dtype_find_torch(const char *name, enum dtype *dtype);
 /* Bytes of n items; -1 when their bits overflow size_t or do not fill whole bytes. */
 int dtype_bytes(enum dtype dtype, size_t n_items, size_t *n_bytes);
 /* Where in an array of items those from `first` on begin, a multiple of dtype_group(), and how many

@@ -106,6 +106,13 @@ static void files_in_memory_stand_before_those_on_the_disk(void)
     check_list(folder, "", "a.txt b.txt made sub ");
     check_list(folder, "sub", "c.txt d.txt ");
     check_list(folder, "made", "deep ");
+    folder_hide(folder, "a.txt");
+    folder_hide(folder, "b.txt");
+    CHECK(folder_look(folder, "b.txt") == FOLDER_ABSENT);
+    check_refused(folder, "a.txt", "no such file");
+    check_list(folder, "", "made sub ");
+    add_text(folder, "b.txt", "made");
+    CHECK(reads(folder, "b.txt", "made"));
     folder_close(folder);
 }
 

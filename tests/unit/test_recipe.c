@@ -204,7 +204,7 @@ static void what_means_nothing_is_a_notice(void)
 
 /* ---- settings ---- */
 
-static double value(const char *setting, enum recipe_kind kind, const char *tensor, double t)
+static double value(const char *setting, enum combine_kind kind, const char *tensor, double t)
 {
     char text[400];
     struct recipes recipes;
@@ -223,24 +223,24 @@ static double value(const char *setting, enum recipe_kind kind, const char *tens
 /* Expected values: evaluate_setting of mergekit 0.1.5. */
 static void gradients_and_filters_are_evaluated_as_mergekit_does(void)
 {
-    CHECK(value("0.25", RECIPE_NUMBER, "x", 0.5) == 0.25);
-    CHECK(value("1e-4", RECIPE_NUMBER, "x", 0) == 1e-4);
-    CHECK(value("' 7e-1 '", RECIPE_NUMBER, "x", 0) == 0.7);
-    CHECK(value("true", RECIPE_NUMBER, "x", 0) == 1);
-    CHECK(value("[0, 1]", RECIPE_NUMBER, "x", 0.25) == 0.25);
-    CHECK(value("[0, 0.5, 1, 3]", RECIPE_NUMBER, "x", 0.5) == 0.75);
-    CHECK(value("[0, 0.5, 1, 3]", RECIPE_NUMBER, "x", 1) == 3);
-    CHECK(value("[2]", RECIPE_NUMBER, "x", 0.7) == 2);
-    CHECK(value("[]", RECIPE_NUMBER, "x", 0.7) == -99);
-    CHECK(value("[yes, no, yes]", RECIPE_BOOLEAN, "x", 0.7) == 0);
-    CHECK(value("[{filter: attn, value: [0, 1]}, {value: 5}]", RECIPE_NUMBER, "l.0.attn.q", 1) == 1);
-    CHECK(value("[{filter: attn, value: [0, 1]}, {value: 5}]", RECIPE_NUMBER, "l.0.mlp", 1) == 5);
-    CHECK(value("[{filter: '*', value: 2}, {filter: mlp, value: 5}]", RECIPE_NUMBER, "mlp", 1) == 2);
-    CHECK(value("{filter: attn, value: 3}", RECIPE_NUMBER, "mlp", 1) == -99);
-    CHECK(value("{value: 3}", RECIPE_NUMBER, "mlp", 1) == 3);
+    CHECK(value("0.25", COMBINE_NUMBER, "x", 0.5) == 0.25);
+    CHECK(value("1e-4", COMBINE_NUMBER, "x", 0) == 1e-4);
+    CHECK(value("' 7e-1 '", COMBINE_NUMBER, "x", 0) == 0.7);
+    CHECK(value("true", COMBINE_NUMBER, "x", 0) == 1);
+    CHECK(value("[0, 1]", COMBINE_NUMBER, "x", 0.25) == 0.25);
+    CHECK(value("[0, 0.5, 1, 3]", COMBINE_NUMBER, "x", 0.5) == 0.75);
+    CHECK(value("[0, 0.5, 1, 3]", COMBINE_NUMBER, "x", 1) == 3);
+    CHECK(value("[2]", COMBINE_NUMBER, "x", 0.7) == 2);
+    CHECK(value("[]", COMBINE_NUMBER, "x", 0.7) == -99);
+    CHECK(value("[yes, no, yes]", COMBINE_BOOLEAN, "x", 0.7) == 0);
+    CHECK(value("[{filter: attn, value: [0, 1]}, {value: 5}]", COMBINE_NUMBER, "l.0.attn.q", 1) == 1);
+    CHECK(value("[{filter: attn, value: [0, 1]}, {value: 5}]", COMBINE_NUMBER, "l.0.mlp", 1) == 5);
+    CHECK(value("[{filter: '*', value: 2}, {filter: mlp, value: 5}]", COMBINE_NUMBER, "mlp", 1) == 2);
+    CHECK(value("{filter: attn, value: 3}", COMBINE_NUMBER, "mlp", 1) == -99);
+    CHECK(value("{value: 3}", COMBINE_NUMBER, "mlp", 1) == 3);
 }
 
-static void check_value(const char *setting, enum recipe_kind kind, const char *part)
+static void check_value(const char *setting, enum combine_kind kind, const char *part)
 {
     char text[400];
     struct error err = {0};
@@ -249,7 +249,8 @@ static void check_value(const char *setting, enum recipe_kind kind, const char *
     snprintf(text, sizeof text, "merge_method: linear\nmodels: [{model: a}]\nparameters: {p: %s}\n",
              setting);
     recipes = read(text);
-    if (recipe_setting_check(recipe_settings_find(&recipes.items[0].settings, "p"), kind, 0, 1,
+    if (recipe_setting_check(recipe_settings_find(&recipes.items[0].settings, "p"),
+                             &(struct combine_parameter){.name = "p", .kind = kind, .most = 1},
                              "r.yml", &err) == 0)
         CHECK(!part);
     else
@@ -259,20 +260,20 @@ static void check_value(const char *setting, enum recipe_kind kind, const char *
 
 static void values_of_another_kind_are_refused(void)
 {
-    check_value("0.5", RECIPE_NUMBER, NULL);
-    check_value("[0, '1']", RECIPE_NUMBER, NULL);
-    check_value("1_0e-2", RECIPE_NUMBER, NULL);
-    check_value("much", RECIPE_NUMBER, "r.yml:3: parameter 'p': 'much' is no number");
-    check_value("0x1p3", RECIPE_NUMBER, "is no number");
-    check_value(".nan", RECIPE_NUMBER, "is no number");
-    check_value("[0, 1.5]", RECIPE_NUMBER, "1.5 is not within 0 and 1");
-    check_value("-1", RECIPE_NUMBER, "-1 is not within");
-    check_value("'yes'", RECIPE_BOOLEAN, NULL);
-    check_value("F", RECIPE_BOOLEAN, NULL);
-    check_value("maybe", RECIPE_BOOLEAN, "is no boolean");
-    check_value("2", RECIPE_BOOLEAN, "is no boolean");
-    check_value("1.0", RECIPE_WHOLE, NULL);
-    check_value("0.5", RECIPE_WHOLE, "is no whole number");
+    check_value("0.5", COMBINE_NUMBER, NULL);
+    check_value("[0, '1']", COMBINE_NUMBER, NULL);
+    check_value("1_0e-2", COMBINE_NUMBER, NULL);
+    check_value("much", COMBINE_NUMBER, "r.yml:3: parameter 'p': 'much' is no number");
+    check_value("0x1p3", COMBINE_NUMBER, "is no number");
+    check_value(".nan", COMBINE_NUMBER, "is no number");
+    check_value("[0, 1.5]", COMBINE_NUMBER, "r.yml:3: parameter 'p' must be from 0 to 1, not 1.5");
+    check_value("-1", COMBINE_NUMBER, "not -1");
+    check_value("'yes'", COMBINE_BOOLEAN, NULL);
+    check_value("F", COMBINE_BOOLEAN, NULL);
+    check_value("maybe", COMBINE_BOOLEAN, "is no boolean");
+    check_value("2", COMBINE_BOOLEAN, "is no boolean");
+    check_value("1.0", COMBINE_WHOLE, NULL);
+    check_value("0.5", COMBINE_WHOLE, "is no whole number");
 }
 
 TESTS(TEST(models_are_one_slice_without_ranges), TEST(slices_have_ranges_and_their_own_base),

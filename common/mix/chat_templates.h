@@ -1,0 +1,9 @@
+/* chat_templates.h - the chat templates that a recipe can name instead of writing one. */
+#ifndef COCKTAIL_CHAT_TEMPLATES_H
+#define COCKTAIL_CHAT_TEMPLATES_H
+
+/* Jinja of the name (alpaca, chatml, exaone, llama3, mistral), which makes of a conversation what
+ * mergekit's template of that name makes; NULL: there is none. */
+const char *chat_template_find(const char *name);
+
+#endif

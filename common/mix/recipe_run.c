@@ -1,0 +1,588 @@
+/* recipe_run.c - open what a recipe names, from the document that is written down to the models. */
+#include "recipe_run.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/model_stack.h"
+#include "arch/tensor_names.h"
+#include "base/memory.h"
+#include "mix/card_terms.h"
+#include "mix/combine.h"
+#include "mix/combine_settings.h"
+#include "mix/merge_model.h"
+#include "mix/recipe_apply.h"
+#include "mix/recipe_files.h"
+
+static int open_stage(struct recipe_run *run, struct recipe_stage *stage, struct error *err);
+
+/* ---- models ---- */
+
+static struct recipe_stage *find_stage(const struct recipe_run *run, const char *name)
+{
+    for (size_t i = 0; i < run->n_stages; i++)
+        if (run->stages[i].recipe->name && strcmp(run->stages[i].recipe->name, name) == 0)
+            return &run->stages[i];
+    return NULL;
+}
+
+static int open_stage_model(struct recipe_run *run, struct recipe_stage *stage,
+                            const struct recipe *recipe, const struct recipe_reference *reference,
+                            struct model_folder *model, struct error *err)
+{
+    if (stage->is_begun && !stage->result)
+        return recipe_fail(recipe, reference->line, err, "'" ERROR_NAME "' is made of itself: "
+                           "the documents depend on one another in a circle", reference->path);
+    if (!stage->result && open_stage(run, stage, err))
+        return -1;
+    return merge_model_open(model, stage->result, reference->path, err);
+}
+
+static int open_path(struct recipe_run *run, const struct recipe *recipe,
+                     const struct recipe_reference *reference, struct model_folder *model,
+                     struct error *err)
+{
+    char *path = run->options.find(run->options.context, reference, err);
+    int rc = path ? model_folder_open(model, path, reference->text,
+                                      run->options.merge.follow_symlinks, err)
+                  : -1;
+
+    free(path);
+    if (rc && err->code == ERROR_USAGE) /* of a recipe, not of the command line */
+        err->code = ERROR_FORMAT;
+    return rc ? error_context(err, "%s:%zu", recipe->file, reference->line) : 0;
+}
+
+static int open_model(struct recipe_run *run, const struct recipe *recipe,
+                      const struct recipe_reference *reference, struct model_folder *model,
+                      struct error *err)
+{
+    struct recipe_stage *stage = find_stage(run, reference->path);
+
+    if (reference->override_architecture)
+        return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: override_architecture is not supported; "
+                         "the class is that of config.json", recipe->file, reference->line);
+    if (reference->lora)
+        return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: '" ERROR_NAME "': adapters cannot be "
+                         "merged yet", recipe->file, reference->line, reference->text);
+    return stage ? open_stage_model(run, stage, recipe, reference, model, err)
+                 : open_path(run, recipe, reference, model, err);
+}
+
+/* A place for a model that others take their layers from. */
+static struct model_folder *keep_model(struct recipe_stage *stage)
+{
+    stage->kept = memory_resize(stage->kept, stage->n_kept + 1, sizeof *stage->kept);
+    stage->kept[stage->n_kept] = memory_zalloc(1, sizeof **stage->kept);
+    return stage->kept[stage->n_kept++];
+}
+
+/* The layers of a source, as a model. */
+static int open_layers(struct recipe_run *run, struct recipe_stage *stage,
+                       const struct recipe_source *source, struct model_folder *model,
+                       struct error *err)
+{
+    const struct recipe *recipe = stage->recipe;
+    struct model_folder *whole = keep_model(stage);
+    struct stack_part part = {whole, (size_t)source->first, (size_t)(source->end - source->first)};
+    size_t n_layers;
+
+    if (open_model(run, recipe, &source->model, whole, err))
+        return -1;
+    n_layers = model_stack_count_layers(whole);
+    if ((size_t)source->end > n_layers && n_layers)
+        return recipe_fail(recipe, source->line, err, "layer_range [%ld, %ld]: '" ERROR_NAME "' has "
+                           "%zu layers", source->first, source->end, source->model.text, n_layers);
+    if (model_folder_reopen(model, whole, source->model.text, err))
+        return -1;
+    return model_stack(model, &part, 1, &run->notices, err);
+}
+
+/* ---- one merge ---- */
+
+static const struct recipe_reference *base_of(const struct recipe_merge *made)
+{
+    const struct recipe_reference *base = made->scope.slice->base.path ? &made->scope.slice->base
+                                                                       : &made->scope.recipe->base;
+
+    return base->path ? base : NULL;
+}
+
+/* Fills made->sources, the base first; returns their number. */
+static size_t list_sources(struct recipe_merge *made)
+{
+    const struct recipe_slice *slice = made->scope.slice;
+    const struct recipe_reference *base = base_of(made);
+    size_t n = 0, listed = SIZE_MAX;
+
+    made->sources = memory_zalloc(slice->n_sources + 1, sizeof *made->sources);
+    for (size_t i = 0; base && i < slice->n_sources; i++)
+        if (strcmp(slice->sources[i].model.text, base->text) == 0)
+            listed = i;
+    if (listed != SIZE_MAX)
+        made->sources[n++] = &slice->sources[listed];
+    else if (base && !made->scope.module->has_slices)
+        n++; /* the base has no entry */
+    for (size_t i = 0; i < slice->n_sources; i++)
+        if (i != listed)
+            made->sources[n++] = &slice->sources[i];
+    return n;
+}
+
+static int check_models(const struct recipe_merge *made, size_t n_models, bool has_base,
+                        struct error *err)
+{
+    const struct combine_method *method = made->scope.method;
+    struct error reason = {0};
+    size_t n_inputs = n_models - (has_base && method->base != COMBINE_BASE_INPUT);
+
+    if (combine_check_models(method, n_inputs, has_base, &reason) == 0)
+        return 0;
+    return recipe_fail(made->scope.recipe, made->scope.slice->line, err, "%s%s", reason.text,
+                       !has_base && method->base >= COMBINE_BASE_REQUIRED
+                           ? "; say which model it is with base_model" : "");
+}
+
+static int open_models(struct recipe_run *run, struct recipe_stage *stage,
+                       struct recipe_merge *made, struct model_folder *models, size_t n_models,
+                       struct error *err)
+{
+    for (size_t i = 0; i < n_models; i++) {
+        const struct recipe_source *source = made->sources[i];
+
+        if (source && source->has_range
+                ? open_layers(run, stage, source, &models[i], err)
+                : open_model(run, stage->recipe, source ? &source->model : base_of(made),
+                             &models[i], err))
+            return -1;
+    }
+    return 0;
+}
+
+static const char *dtype_name(const char *torch_name)
+{
+    static const char *const names[][2] = {
+        {"float32", "f32"}, {"float16", "f16"}, {"bfloat16", "bf16"}, {"float64", "f64"},
+    };
+
+    for (size_t i = 0; torch_name && i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i][0], torch_name) == 0)
+            return names[i][1];
+    return NULL;
+}
+
+static struct merge_options merge_options(const struct recipe_run *run, const struct recipe *recipe,
+                                          const struct combine_method *method, bool has_base)
+{
+    struct merge_options options = run->options.merge;
+
+    options.names = NULL;
+    options.method = method;
+    options.has_base = has_base && method->base != COMBINE_BASE_INPUT &&
+                       method->base != COMBINE_BASE_NONE;
+    options.dtype = dtype_name(recipe->out_dtype ? recipe->out_dtype : recipe->dtype);
+    options.promotes = true;
+    options.ignore_tokenizer = true; /* without a tokenizer block nobody compares them */
+    return options;
+}
+
+static void take_notices(struct recipe_run *run, struct merge *merge)
+{
+    for (size_t i = 0; i < merge->notices.n_texts; i++)
+        notices_add(&run->notices, "%s", merge->notices.texts[i]);
+    notices_release(&merge->notices);
+}
+
+/* Gives the donor of what is written the files that the recipe wants. */
+static int add_files(struct recipe_run *run, struct model_folder *const *models, size_t n_models,
+                     struct model_folder *donor, struct error *err)
+{
+    const struct recipe *recipe = run->last->recipe;
+    const char *wanted = recipe->tokenizer.model.path ? recipe->tokenizer.model.text : NULL;
+    const struct model_folder *tokenizer = NULL;
+
+    for (size_t i = 0; wanted && i < n_models; i++)
+        if (strcmp(models[i]->name, wanted) == 0)
+            tokenizer = models[i];
+    return recipe_files_check_tokenizer(recipe, models, n_models, err) ||
+                   recipe_files_add(recipe, run->recipes->text, run->recipes->size, models,
+                                    n_models, tokenizer, donor, err)
+               ? -1
+               : 0;
+}
+
+static int add_merge_files(struct recipe_run *run, struct model_folder *models, size_t n_models,
+                           struct error *err)
+{
+    struct model_folder **list = memory_zalloc(n_models, sizeof *list);
+    int rc;
+
+    for (size_t i = 0; i < n_models; i++)
+        list[i] = &models[i];
+    rc = add_files(run, list, n_models, &models[0], err);
+    free(list);
+    return rc;
+}
+
+static int open_merge(struct recipe_run *run, struct recipe_stage *stage,
+                      struct recipe_merge *made, struct error *err)
+{
+    size_t n_models = list_sources(made);
+    bool has_base = base_of(made) && (!made->sources[0] ||
+                                      strcmp(made->sources[0]->model.text,
+                                             base_of(made)->text) == 0);
+    struct model_folder *models = memory_zalloc(n_models, sizeof *models);
+    struct merge_options options = merge_options(run, stage->recipe, made->scope.method, has_base);
+    bool is_written = stage == run->last && stage->n_merges == 1;
+    int rc = recipe_scope_check(&made->scope, &run->notices, err) ||
+             check_models(made, n_models, has_base, err) ||
+             open_models(run, stage, made, models, n_models, err) ||
+             (is_written && add_merge_files(run, models, n_models, err));
+
+    if (!is_written)
+        options.output = merge_inner_output(options.output);
+    if (rc == 0) {
+        made->is_open = true;
+        rc = merge_open_models(&made->merge, models, n_models, &options, err);
+        take_notices(run, &made->merge);
+    }
+    for (size_t i = 0; i < n_models; i++)
+        model_folder_release(&models[i]);
+    free(models);
+    if (rc)
+        return -1;
+    made->n_layers = model_stack_count_layers(&made->merge.models[0]);
+    return recipe_apply(made, run->options.seed, err);
+}
+
+/* ---- a document ---- */
+
+static const struct combine_method *find_method(const struct recipe *recipe, struct error *err)
+{
+    const struct combine_method *method = combine_method_find(recipe->method);
+    const char *nearest = combine_method_nearest(recipe->method);
+
+    if (!method)
+        recipe_fail(recipe, recipe->method_line, err, "merge_method '" ERROR_NAME "' is not known"
+                    "%s%s%s", recipe->method, nearest ? "; did you mean '" : "",
+                    nearest ? nearest : "", nearest ? "'?" : "");
+    return method;
+}
+
+static int check_module(const struct recipe *recipe, struct error *err)
+{
+    const struct recipe_module *module = &recipe->modules[0];
+
+    if (recipe->n_modules == 1 && (!module->name || strcmp(module->name, "default") == 0))
+        return 0;
+    if (recipe->n_modules > 1)
+        return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: several modules are not supported",
+                         recipe->file, recipe->modules[1].line);
+    return recipe_fail(recipe, module->line, err, "module '" ERROR_NAME "' is not known; the one "
+                       "module of a model is called 'default'", module->name);
+}
+
+/* The parts of a stack: results of the slices. */
+static int open_parts(struct recipe_stage *stage, struct stack_part *parts, struct error *err)
+{
+    for (size_t i = 0; i < stage->n_merges; i++) {
+        struct model_folder *model = keep_model(stage);
+
+        if (merge_model_open(model, &stage->merges[i].merge,
+                             stage->merges[i].merge.models[0].name, err))
+            return -1;
+        parts[i] = (struct stack_part){model, 0, model_stack_count_layers(model)};
+    }
+    return 0;
+}
+
+/* Whose config.json and tokenizer a stack gets: those of the base, where there is one. */
+static int open_donor(struct recipe_run *run, struct recipe_stage *stage,
+                      const struct stack_part *parts, struct model_folder *donor,
+                      struct error *err)
+{
+    const struct recipe_reference *base = &stage->recipe->base;
+    struct model_folder *whole;
+
+    if (!base->path || strcmp(base->text, parts[0].model->name) == 0)
+        return model_folder_reopen(donor, parts[0].model, parts[0].model->name, err);
+    whole = keep_model(stage);
+    if (open_model(run, stage->recipe, base, whole, err))
+        return -1;
+    return model_folder_reopen(donor, whole, base->text, err);
+}
+
+/* Puts the slices together. */
+static int add_stack_files(struct recipe_run *run, const struct recipe_stage *stage,
+                           struct model_folder *donor, struct error *err)
+{
+    struct model_folder **list = NULL;
+    size_t n = 0;
+    int rc;
+
+    for (size_t m = 0; m < stage->n_merges; m++)
+        for (size_t i = 0; i < stage->merges[m].merge.n_models; i++) {
+            list = memory_resize(list, n + 1, sizeof *list);
+            list[n++] = &stage->merges[m].merge.models[i];
+        }
+    rc = add_files(run, list, n, donor, err);
+    free(list);
+    return rc;
+}
+
+static int open_stack(struct recipe_run *run, struct recipe_stage *stage, struct error *err)
+{
+    struct stack_part *parts = memory_zalloc(stage->n_merges, sizeof *parts);
+    struct model_folder donor = {0};
+    struct merge_options options = run->options.merge;
+    int rc = open_parts(stage, parts, err) || open_donor(run, stage, parts, &donor, err) ||
+             model_stack(&donor, parts, stage->n_merges, &run->notices, err) ||
+             (stage == run->last && add_stack_files(run, stage, &donor, err));
+
+    free(parts);
+    if (stage != run->last)
+        options.output = merge_inner_output(options.output);
+    if (rc == 0) {
+        options.names = NULL;
+        options.method = stage->merges[0].scope.method;
+        options.copies = true;
+        stage->stacked = memory_zalloc(1, sizeof *stage->stacked);
+        rc = merge_open_models(stage->stacked, &donor, 1, &options, err);
+        take_notices(run, stage->stacked);
+    }
+    model_folder_release(&donor);
+    return rc ? -1 : 0;
+}
+
+static int open_merges(struct recipe_run *run, struct recipe_stage *stage,
+                       const struct combine_method *method, struct error *err)
+{
+    const struct recipe_module *module = &stage->recipe->modules[0];
+    size_t at = 0;
+
+    stage->merges = memory_zalloc(module->n_slices, sizeof *stage->merges);
+    stage->n_merges = module->n_slices;
+    for (size_t i = 0; i < module->n_slices; i++) {
+        struct recipe_merge *made = &stage->merges[i];
+
+        made->scope = (struct recipe_scope){stage->recipe, module, &module->slices[i], method};
+        made->at = at;
+        if (open_merge(run, stage, made, err))
+            return -1;
+        at += made->n_layers;
+    }
+    return 0;
+}
+
+static int open_stage(struct recipe_run *run, struct recipe_stage *stage, struct error *err)
+{
+    const struct combine_method *method = find_method(stage->recipe, err);
+
+    stage->is_begun = true;
+    if (!method || check_module(stage->recipe, err) || open_merges(run, stage, method, err))
+        return -1;
+    if (stage->n_merges > 1 && open_stack(run, stage, err))
+        return -1;
+    stage->result = stage->stacked ? stage->stacked : &stage->merges[0].merge;
+    return 0;
+}
+
+/* ---- what the result is made of ---- */
+
+static void add_origin(struct recipe_run *run, const char *text, struct model_folder *folder)
+{
+    for (size_t i = 0; i < run->n_origins; i++)
+        if (strcmp(run->origins[i].text, text) == 0)
+            return;
+    run->origins = memory_resize(run->origins, run->n_origins + 1, sizeof *run->origins);
+    run->origins[run->n_origins++] = (struct recipe_origin){
+        text, model_folder_label(folder), model_folder_hub_id(folder), folder};
+}
+
+/* In the order in which they go in, what stages are made of in their place: the first is the donor of
+ * config.json. */
+static void list_origins(struct recipe_run *run, struct recipe_stage *stage)
+{
+    for (size_t m = 0; m < stage->n_merges; m++) {
+        struct recipe_merge *made = &stage->merges[m];
+
+        for (size_t i = 0; i < made->merge.n_models; i++) {
+            const struct recipe_reference *reference =
+                made->sources[i] ? &made->sources[i]->model : base_of(made);
+            struct recipe_stage *other = find_stage(run, reference->path);
+
+            if (other)
+                list_origins(run, other);
+            else
+                add_origin(run, reference->text, &made->merge.models[i]);
+        }
+    }
+}
+
+/* The weight that the model has in all tensors; NAN: it has none, or several. */
+static double weight_of(const struct recipe_run *run, const char *text)
+{
+    struct recipe_merge *made = &run->last->merges[0];
+    const struct plan *plan = merge_plan(&made->merge, 0);
+    const struct combine_method *method = made->scope.method;
+    double weight = NAN;
+    bool has_weight = false;
+
+    for (size_t i = 0; i < method->n_parameters; i++)
+        has_weight = has_weight || method->parameters[i].scope == COMBINE_WEIGHT;
+    if (!has_weight || run->last->n_merges > 1)
+        return NAN;
+    for (size_t i = 0; i < plan->n_items; i++)
+        for (size_t k = 0; plan->items[i].method && k < plan->items[i].n_sources; k++) {
+            const struct plan_source *source = &plan->items[i].sources[k];
+
+            if (strcmp(made->merge.models[source->input].name, text) != 0)
+                continue;
+            if (!isnan(weight) && weight != source->weight)
+                return NAN;
+            weight = source->weight;
+        }
+    return weight;
+}
+
+/* Card and report tell of the models that the recipe names. */
+static void tell_origins(struct recipe_run *run)
+{
+    struct merge *merge = run->last->result;
+    struct plan *plan = &merge->components[0].plan;
+
+    plan->has_base = false; /* it is one of them */
+    plan->n_inputs = run->n_origins;
+    plan->inputs = arena_alloc(&plan->arena, plan->n_inputs * sizeof *plan->inputs);
+    merge->origins = memory_zalloc(run->n_origins, sizeof *merge->origins);
+    for (size_t i = 0; i < run->n_origins; i++) {
+        const struct recipe_origin *origin = &run->origins[i];
+
+        plan->inputs[i] = (struct plan_input){.name = origin->text,
+                                              .weight = weight_of(run, origin->text)};
+        merge->origins[i] = (struct merge_origin){
+            memory_copy(origin->label), origin->hub_id ? memory_copy(origin->hub_id) : NULL};
+    }
+}
+
+/* Licence and languages follow from all of them. */
+static void add_terms(struct recipe_run *run)
+{
+    struct merge *merge = run->last->result;
+    struct model_folder *folders;
+
+    if (run->n_stages == 1 && !run->last->stacked)
+        return; /* the merge has done so */
+    folders = memory_zalloc(run->n_origins, sizeof *folders);
+    for (size_t i = 0; i < run->n_origins; i++)
+        folders[i] = *run->origins[i].folder; /* looked at, not owned */
+    buffer_clear(&merge->card_terms);
+    card_terms_add(&merge->card_terms, folders, run->n_origins, &run->notices);
+    free(folders);
+}
+
+/* ---- the documents ---- */
+
+static int check_names(const struct recipe_run *run, struct error *err)
+{
+    for (size_t i = 0; i < run->n_stages; i++) {
+        const struct recipe *recipe = run->stages[i].recipe;
+
+        if (recipe->name && find_stage(run, recipe->name) != &run->stages[i])
+            return recipe_fail(recipe, recipe->line, err, "a second document called '" ERROR_NAME
+                               "'", recipe->name);
+    }
+    return 0;
+}
+
+/* The one without a name; of a single document, that one. */
+static int find_last(struct recipe_run *run, struct error *err)
+{
+    for (size_t i = 0; i < run->n_stages; i++) {
+        struct recipe_stage *stage = &run->stages[i];
+
+        if (stage->recipe->name && run->n_stages > 1)
+            continue;
+        if (run->last)
+            return recipe_fail(stage->recipe, stage->recipe->line, err, "a second document without "
+                               "'name'; only the last merge has none");
+        run->last = stage;
+    }
+    if (run->last)
+        return 0;
+    return recipe_fail(run->stages[0].recipe, run->stages[0].recipe->line, err, "all documents have "
+                       "a 'name'; the one to be written has none");
+}
+
+static void note_unused(struct recipe_run *run)
+{
+    for (size_t i = 0; i < run->n_stages; i++)
+        if (!run->stages[i].is_begun)
+            notices_add(&run->notices, "%s:%zu: '" ERROR_NAME "' goes into nothing: it is not made",
+                        run->stages[i].recipe->file, run->stages[i].recipe->line,
+                        run->stages[i].recipe->name);
+    if (run->n_stages == 1 && run->stages[0].recipe->name)
+        notices_add(&run->notices, "%s:%zu: 'name' has no effect in a single document",
+                    run->stages[0].recipe->file, run->stages[0].recipe->line);
+}
+
+int recipe_run_open(struct recipe_run *run, const struct recipes *recipes,
+                    const struct recipe_options *options, struct error *err)
+{
+    *run = (struct recipe_run){.recipes = recipes, .options = *options,
+                               .n_stages = recipes->n_items};
+    run->stages = memory_zalloc(run->n_stages, sizeof *run->stages);
+    for (size_t i = 0; i < run->n_stages; i++)
+        run->stages[i].recipe = &recipes->items[i];
+    if (check_names(run, err) || find_last(run, err) || open_stage(run, run->last, err))
+        return -1;
+    note_unused(run);
+    list_origins(run, run->last);
+    tell_origins(run);
+    if (options->merge.output)
+        add_terms(run);
+    return 0;
+}
+
+bool recipe_run_writes(const struct recipe_run *run, size_t m, const struct plan_item *item)
+{
+    struct name_layer layer;
+
+    if (!run->last->stacked || tensor_names_find_layer(item->out.name, &layer))
+        return true;
+    return m == (model_stack_is_before_layers(item->out.name) ? 0 : run->last->n_merges - 1);
+}
+
+static void release_stage(struct recipe_stage *stage)
+{
+    if (stage->stacked)
+        merge_release(stage->stacked);
+    free(stage->stacked);
+    for (size_t i = 0; i < stage->n_merges; i++) {
+        if (stage->merges[i].is_open)
+            merge_release(&stage->merges[i].merge);
+        free(stage->merges[i].sources);
+    }
+    free(stage->merges);
+    for (size_t i = 0; i < stage->n_kept; i++) {
+        model_folder_release(stage->kept[i]);
+        free(stage->kept[i]);
+    }
+    free(stage->kept);
+}
+
+void recipe_run_release(struct recipe_run *run)
+{
+    for (size_t i = 0; i < run->n_stages; i++)
+        release_stage(&run->stages[i]);
+    free(run->stages);
+    for (size_t i = 0; i < run->n_origins; i++) {
+        free(run->origins[i].label);
+        free(run->origins[i].hub_id);
+    }
+    free(run->origins);
+    notices_release(&run->notices);
+    *run = (struct recipe_run){0};
+}
