@@ -26,7 +26,7 @@ static const struct option_row rows[] = {
      "where to put the merged model"},
     {0, "models", OPTION_PATH, offsetof(struct recipe_merge_options, models), "DIR",
      "look for models here first"},
-    {0, "seed", OPTION_SIZE, offsetof(struct recipe_merge_options, seed), "N",
+    {0, "seed", OPTION_COUNT, offsetof(struct recipe_merge_options, seed), "N",
      "of methods that draw (0)"},
     {0, "explain", OPTION_FLAG, offsetof(struct recipe_merge_options, explains), NULL,
      "show what each tensor is made of, write nothing"},

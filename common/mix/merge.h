@@ -39,7 +39,6 @@ struct merge_options {
     const struct combine_method *method;
     bool has_base;             /* the first model is what the method compares the others with */
     bool force, ignore_tokenizer, follow_symlinks;
-    bool has_base;  /* the first model is what the method compares the others with, and no input */
     bool copies;    /* of one model: all goes through as it is */
     bool promotes;  /* without a dtype: as the models of a tensor together have it, which may be more
                      * than the base has */
