@@ -241,7 +241,7 @@ static void add_decoder(struct maker *maker)
 
 /* ---- what stands around a text ---- */
 
-enum { N_PARTS_MAX = 7 };
+enum { N_PARTS_MAX = 8 };
 
 struct part { /* id GGUF_NO_TOKEN: a text */
     size_t id;
@@ -249,7 +249,8 @@ struct part { /* id GGUF_NO_TOKEN: a text */
     unsigned type;
 };
 
-/* First A end, then separator B end. */
+/* Begin A end, then separator B end, as llama.cpp has it for rerankers; without an end, begin A
+ * begin B, which is how decoders have it elsewhere. */
 static size_t list_parts(const struct maker *maker, bool is_pair, struct part *parts)
 {
     const struct gguf_tokens *tokens = &maker->tokens;
@@ -260,7 +261,8 @@ static size_t list_parts(const struct maker *maker, bool is_pair, struct part *p
                   : tokens->adds_end ? tokens->specials[GGUF_END] : GGUF_NO_TOKEN;
     size_t between = !is_words && tokens->adds_separator ? tokens->specials[GGUF_SEPARATOR]
                                                          : GGUF_NO_TOKEN;
-    unsigned second = is_words ? 1 : 0;
+    bool begins_twice = last == GGUF_NO_TOKEN;
+    unsigned second = is_words || begins_twice ? 1 : 0;
     size_t n = 0;
 
     if (first != GGUF_NO_TOKEN)
@@ -272,6 +274,8 @@ static size_t list_parts(const struct maker *maker, bool is_pair, struct part *p
         return n;
     if (between != GGUF_NO_TOKEN)
         parts[n++] = (struct part){between, NULL, 0};
+    if (begins_twice && first != GGUF_NO_TOKEN)
+        parts[n++] = (struct part){first, NULL, second};
     parts[n++] = (struct part){GGUF_NO_TOKEN, "B", second};
     if (last != GGUF_NO_TOKEN)
         parts[n++] = (struct part){last, NULL, second};
@@ -343,7 +347,7 @@ static int add_post_processor(struct maker *maker, struct error *err)
     size_t n_single = list_parts(maker, false, single), n_pair = list_parts(maker, true, pair);
     int rc;
 
-    if (n_pair == 2) {
+    if (n_pair == 2) { /* the texts alone */
         json_writer_null(&maker->json, "post_processor");
         return 0;
     }

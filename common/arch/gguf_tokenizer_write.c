@@ -656,6 +656,18 @@ static bool has_rules(const struct added_token *token)
     return token->lstrip || token->rstrip || token->single_word || is_found_elsewhere;
 }
 
+/* Qwen has "</s>" for HTML. */
+static void notice_names(const struct writer *writer)
+{
+    for (size_t id = 0; id < writer->n_rows; id++) {
+        const struct gguf_text *text = &writer->texts[id];
+
+        if (writer->types[id] == GGUF_TOKEN_NORMAL && gguf_token_is_control(*text))
+            notices_add(writer->notices, "'%s': '%.*s' is an ordinary token; llama.cpp will take it "
+                        "for a special one", writer->model->name, (int)text->length, text->bytes);
+    }
+}
+
 static void notice_rules(const struct writer *writer)
 {
     size_t n = 0;
@@ -724,6 +736,7 @@ static int write_tokenizer(struct writer *writer, struct gguf_metadata *metadata
     add_values(writer);
     if (check(writer, err))
         return -1;
+    notice_names(writer);
     notice_rules(writer);
     for (size_t i = 0; i < writer->n_values; i++)
         put_value(metadata, &writer->values[i]);

@@ -183,8 +183,7 @@ static const struct kind *read_kind(const struct gguf *gguf, struct error *err)
 
 /* ---- tokens ---- */
 
-/* Control tokens, whatever type they have: llama.cpp knows them by their names. */
-static bool is_control_name(struct gguf_text text)
+bool gguf_token_is_control(struct gguf_text text)
 {
     static const char *const names[] = {
         "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",
@@ -381,7 +380,7 @@ static int finish_tokens(struct gguf_tokens *tokens, struct error *err)
 
         if (!keeps_end && is_text(token->text, "</s>"))
             token->type = GGUF_TOKEN_NORMAL;
-        else if (token->type == GGUF_TOKEN_NORMAL && is_control_name(token->text))
+        else if (token->type == GGUF_TOKEN_NORMAL && gguf_token_is_control(token->text))
             token->type = GGUF_TOKEN_CONTROL;
         spell(tokens, token, i);
         if (token->is_filler)

@@ -61,6 +61,8 @@ struct gguf_tokens { /* zeroed: no tokenizer */
 int gguf_tokens_read(struct gguf_tokens *tokens, const struct gguf *gguf, struct error *err);
 void gguf_tokens_release(struct gguf_tokens *tokens);
 
+/* Whether llama.cpp takes a token of this name for a control token, whatever its type. */
+bool gguf_token_is_control(struct gguf_text text);
 /* Whether it is found in a text before anything else. */
 bool gguf_token_is_added(const struct gguf_token *token);
 
