@@ -27,7 +27,7 @@ static const struct option_row rows[] = {
     {0, "models", OPTION_PATH, offsetof(struct recipe_merge_options, models), "DIR",
      "look for models here first"},
     {0, "seed", OPTION_COUNT, offsetof(struct recipe_merge_options, seed), "N",
-     "of methods that draw (0)"},
+     "of methods that draw: another seed, another result (1)"},
     {0, "explain", OPTION_FLAG, offsetof(struct recipe_merge_options, explains), NULL,
      "show what each tensor is made of, write nothing"},
     OPTION_MIXING_SHARDS(struct recipe_merge_options),
@@ -65,7 +65,8 @@ static int merge(struct recipe_merge_options *options, struct error *err)
 {
     const struct common_options *common = &options->common;
     struct recipe_options recipe_options = {.merge = mixing_merge_options(&options->mixing),
-                                            .seed = options->seed, .find = find_model,
+                                            .seed = options->seed ? options->seed : 1,
+                                            .find = find_model,
                                             .context = options};
     struct recipes recipes = {0};
     struct recipe_run run = {0};
