@@ -1,5 +1,5 @@
-/* family_megatron.c - what Megatron-LM can build and no class of transformers is: the config.json that
- * megatron_settings.c makes, under Megatron's names. Source: docs/models.md, "Megatron-LM". */
+/* family_megatron.c - what Megatron-LM can build and no class of transformers is: the config.json
+ * that megatron_settings.c makes, under Megatron's names. Source: docs/models.md, "Megatron-LM". */
 #include "family_adjust.h"
 
 #include <math.h>

@@ -77,13 +77,14 @@ static bool fits_old(const struct megatron *megatron, struct buffer *sentence)
 
     if (fits && megatron->n_tensor > 1 && megatron->n_expert > 1 &&
         !megatron->is_sequence_parallel) {
-        buffer_format(sentence, "sequence_parallel is false, but with TP %zu and EP %zu experts are "
-                      "trained with it only", megatron->n_tensor, megatron->n_expert);
+        buffer_format(sentence, "sequence_parallel is false, but with TP %zu and EP %zu experts "
+                      "are trained with it only", megatron->n_tensor, megatron->n_expert);
         return false;
     }
     buffer_format(sentence, "DP %zu is %s multiple of EP %zu%s", megatron->n_data,
                   fits ? "a" : "no", megatron->n_expert,
-                  fits ? "" : ": groups of expert parallel ranks are cut out of data parallel ones");
+                  fits ? "" : ": groups of expert parallel ranks are cut out of data parallel "
+                              "ones");
     return fits;
 }
 

@@ -1,7 +1,7 @@
 /* megatron_settings.c - args, of which there are hundreds, boiled down to what changes the model.
  *
- * Most say how it was trained. What changes what it computes is read here, or stands in the table of
- * what is refused; both kinds must be alike on all ranks. */
+ * Most say how it was trained. What changes what it computes is read here, or stands in the table
+ * of what is refused; both kinds must be alike on all ranks. */
 #include "megatron_settings.h"
 
 #include <math.h>
@@ -577,8 +577,8 @@ static int read_groups(struct reader *reader)
         return 0;
     if (n_experts % n_groups || n_kept > n_groups || n_chosen % n_kept ||
         n_chosen / n_kept > n_experts / n_groups || n_chosen > n_kept * (n_experts / n_groups))
-        return error_set(reader->err, ERROR_FORMAT, "args: %zu of %zu experts from %zu of %zu groups",
-                         n_chosen, n_experts, n_kept, n_groups);
+        return error_set(reader->err, ERROR_FORMAT, "args: %zu of %zu experts from %zu of %zu "
+                         "groups", n_chosen, n_experts, n_kept, n_groups);
     note(reader, EXPERT_GROUPS, true);
     put_size(reader, "n_group", n_groups);
     put_size(reader, "topk_group", n_kept);
@@ -611,8 +611,8 @@ static int read_router(struct reader *reader)
         return -1;
     }
     if (settings->has_choice_bias && score == 0)
-        return error_set(reader->err, ERROR_UNSUPPORTED, "args.moe_router_enable_expert_bias with a "
-                         "softmax router is not supported");
+        return error_set(reader->err, ERROR_UNSUPPORTED, "args.moe_router_enable_expert_bias with "
+                         "a softmax router is not supported");
     note(reader, PRE_SOFTMAX, score == 0 && is_pre);
     note(reader, SIGMOID, score == 1);
     note(reader, SQRT_SOFTPLUS, score == 2);

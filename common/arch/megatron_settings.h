@@ -1,9 +1,9 @@
-/* megatron_settings.h - the model that the args of a Megatron-LM checkpoint describe, and which config.json
- * says the same.
+/* megatron_settings.h - the model that the args of a Megatron-LM checkpoint describe, and which
+ * config.json says the same.
  *
- * Where a class of transformers computes just that, the model is shown as one of it; else as one of our
- * family "Megatron", whose config.json holds the settings under Megatron's names, and which can be run
- * but not written. Source: docs/models.md, "Megatron-LM". */
+ * Where a class of transformers computes just that, the model is shown as one of it; else as one of
+ * our family "Megatron", whose config.json holds the settings under Megatron's names, and which can
+ * be run but not written. Source: docs/models.md, "Megatron-LM". */
 #ifndef COCKTAIL_MEGATRON_SETTINGS_H
 #define COCKTAIL_MEGATRON_SETTINGS_H
 
@@ -36,8 +36,8 @@ struct megatron_settings {
 /* Whether all ranks were told the same of the model. ERROR_FORMAT, naming the one that was not. */
 int megatron_settings_check_alike(const struct megatron_files *files, struct error *err);
 
-/* ERROR_FORMAT for settings that are out of range or contradict one another or the tensors; ERROR_UNSUPPORTED for what we cannot run, by its name. Released with
- * megatron_settings_release. */
+/* ERROR_FORMAT for settings that are out of range or contradict one another or the tensors;
+ * ERROR_UNSUPPORTED for what we cannot run, by its name. Released with megatron_settings_release. */
 int megatron_settings_read(struct megatron_settings *settings, const struct megatron_files *files,
                            struct error *err);
 void megatron_settings_release(struct megatron_settings *settings);

@@ -1,9 +1,9 @@
 /* megatron_tensors.c - slices joined, fused matrices cut, layers and experts counted through.
  *
- * What is cut how: rows of what goes into a part (embeddings, heads of queries, keys and values, the first
- * matrix of an MLP), columns of what comes out; norms, routers and the biases of what comes out are
- * copies. Where a first matrix has a gate, each rank holds the rows of its gate before those that are
- * gated. Source: docs/models.md, "Megatron-LM". */
+ * What is cut how: rows of what goes into a part (embeddings, heads of queries, keys and values,
+ * the first matrix of an MLP), columns of what comes out; norms, routers and the biases of what
+ * comes out are copies. Where a first matrix has a gate, each rank holds the rows of its gate
+ * before those that are gated. Source: docs/models.md, "Megatron-LM". */
 #include "megatron_tensors.h"
 
 #include <stdint.h>
@@ -15,6 +15,10 @@
 #include "format/checkpoint_reader.h"
 #include "tensor/tensor_made.h"
 #include "tensor/tensor_source.h"
+
+/* Of what is made, and of what that is put together from: views into one small storage could ask
+ * for any number of tensors. */
+enum { MADE_MAX = 1000 * 1000, PARTS_MAX = 2 * 1000 * 1000 };
 
 enum cut { CUT_NOT, CUT_ROWS, CUT_COLUMNS };
 
@@ -30,7 +34,7 @@ struct maker {
     struct spot *spots;      /* [n_layers] */
     bool *is_used;           /* [n_tensors] of the checkpoint */
     struct tensor *made;     /* [n_made] */
-    size_t n_made, capacity;
+    size_t n_made, capacity, n_parts;
     struct buffer name, raw; /* of what is made, of what it is made from */
     struct error *err;
 };
@@ -93,8 +97,8 @@ static int refuse_shape(struct maker *maker, const struct megatron_rank *rank,
     tensor_add_shape(&text, tensor);
     buffer_add_text(&text, "; by its args it is ");
     tensor_add_shape(&text, expected);
-    error_set(maker->err, ERROR_FORMAT, "'%s': tensor '" ERROR_NAME "' %s", rank->name, tensor->name,
-              text.data);
+    error_set(maker->err, ERROR_FORMAT, "'%s': tensor '" ERROR_NAME "' %s", rank->name,
+              tensor->name, text.data);
     buffer_release(&text);
     return -1;
 }
@@ -107,8 +111,8 @@ static const struct tensor *take_raw(struct maker *maker, const struct megatron_
     struct tensor expected = {.n_dims = n_dims, .shape = shape};
 
     if (!tensor) {
-        error_set(maker->err, ERROR_FORMAT, "'%s': no tensor '" ERROR_NAME "', which by its args it "
-                  "has", rank->name, maker->raw.data);
+        error_set(maker->err, ERROR_FORMAT, "'%s': no tensor '" ERROR_NAME "', which by its args "
+                  "it has", rank->name, maker->raw.data);
         return NULL;
     }
     if (!tensor_same_shape(tensor, &expected)) {
@@ -137,8 +141,8 @@ static int check_copies(struct maker *maker, struct spot spot, size_t tensor_ran
         if (!copy)
             return -1;
         if (copy->dtype != first->dtype)
-            return error_set(maker->err, ERROR_FORMAT, "'%s': tensor '" ERROR_NAME "' is %s, in the "
-                             "files of other ranks %s", rank->name, copy->name,
+            return error_set(maker->err, ERROR_FORMAT, "'%s': tensor '" ERROR_NAME "' is %s, in "
+                             "the files of other ranks %s", rank->name, copy->name,
                              dtype_info(copy->dtype)->name, dtype_info(first->dtype)->name);
     }
     return 0;
@@ -181,12 +185,27 @@ static const struct tensor **new_parts(struct maker *maker, size_t n)
     return arena_alloc(maker->arena, n * sizeof(const struct tensor *));
 }
 
+/* n tensors that others are put together from; NULL when these are too many. */
+static struct tensor *new_part(struct maker *maker, size_t n)
+{
+    if (n > PARTS_MAX - maker->n_parts) {
+        error_set(maker->err, ERROR_FORMAT, "more than %d parts of tensors to be put together",
+                  PARTS_MAX);
+        return NULL;
+    }
+    maker->n_parts += n;
+    return arena_alloc(maker->arena, n * sizeof(struct tensor));
+}
+
 /* ---- what is made ---- */
 
 static int add_made(struct maker *maker, const struct tensor *tensor)
 {
     struct tensor *made;
 
+    if (maker->n_made == MADE_MAX)
+        return error_set(maker->err, ERROR_FORMAT, "its args speak of more than %d tensors",
+                         MADE_MAX);
     if (maker->n_made == maker->capacity) {
         maker->capacity = maker->capacity ? 2 * maker->capacity : 64;
         maker->made = memory_resize(maker->made, maker->capacity, sizeof *maker->made);
@@ -252,8 +271,9 @@ static int add_whole(struct maker *maker, struct spot spot, size_t number, const
     const char *raw = choose_name(maker, spot, 0, names, raw_ending, 0);
     const struct tensor **parts = new_parts(maker, maker->files->n_tensor);
     size_t shape[2] = {n_out, n_in}, n_parts = cut == CUT_NOT ? 1 : maker->files->n_tensor;
+    size_t *divided = &shape[cut == CUT_COLUMNS];
 
-    if (cut != CUT_NOT && divide(maker, shape[cut == CUT_COLUMNS], name, &shape[cut == CUT_COLUMNS]))
+    if (cut != CUT_NOT && divide(maker, *divided, name, divided))
         return -1;
     name_raw(maker, spot, raw, raw_ending, 0);
     name_made(maker, number, name, ending, 0);
@@ -290,9 +310,10 @@ static int add_band(struct maker *maker, size_t number, const struct tensor *con
 
     for (size_t t = 0; t < n_ranks; t++)
         for (size_t g = 0; g < n_groups; g++) {
-            struct tensor *rows = arena_alloc(maker->arena, sizeof *rows);
+            struct tensor *rows = new_part(maker, 1);
 
-            if (take_rows(maker, parts[t], g * group_rows + band->first, band->n_rows, rows))
+            if (!rows || take_rows(maker, parts[t], g * group_rows + band->first, band->n_rows,
+                                   rows))
                 return -1;
             list[n++] = rows;
         }
@@ -328,7 +349,8 @@ static int add_qkv(struct maker *maker, struct spot spot, size_t number, bool is
 
 static int add_attention(struct maker *maker, struct spot spot, size_t number)
 {
-    static const char *const outs[] = {"self_attention.linear_proj.", "self_attention.dense.", NULL};
+    static const char *const outs[] = {"self_attention.linear_proj.", "self_attention.dense.",
+                                       NULL};
     static const char *const q_norms[] = {"self_attention.q_layernorm.", NULL};
     static const char *const k_norms[] = {"self_attention.k_layernorm.", NULL};
     const struct megatron_settings *settings = maker->settings;
@@ -383,9 +405,9 @@ static int add_half(struct maker *maker, const struct mlp *mlp, const struct ten
     const struct tensor **list = new_parts(maker, n_ranks);
 
     for (size_t t = 0; t < n_ranks; t++) {
-        struct tensor *rows = arena_alloc(maker->arena, sizeof *rows);
+        struct tensor *rows = new_part(maker, 1);
 
-        if (take_rows(maker, parts[t], half * share, share, rows))
+        if (!rows || take_rows(maker, parts[t], half * share, share, rows))
             return -1;
         list[t] = rows;
     }
@@ -449,8 +471,8 @@ static int add_dense(struct maker *maker, struct spot spot, size_t number)
 
 /* ---- experts in one matrix ---- */
 
-/* GroupedMLP: all experts of the rank in [hidden_size, E W], whose memory is read as
- * [E, hidden_size, W], W the columns of the gate before the others; and [E size, hidden_size]. Of each
+/* GroupedMLP: all experts of the rank in [hidden_size, E W], whose memory is read as [E,
+ * hidden_size, W], W the columns of the gate before the others; and [E size, hidden_size]. Of each
  * part [n_in, n_out], rows `stride` items apart, from item `first` on, is turned and joined. */
 static int add_turned(struct maker *maker, const struct mlp *mlp,
                       const struct tensor *const *parts, const char *name, size_t first,
@@ -460,9 +482,10 @@ static int add_turned(struct maker *maker, const struct mlp *mlp,
     const struct tensor **list = new_parts(maker, n_ranks);
 
     for (size_t t = 0; t < n_ranks; t++) {
-        struct tensor *part = arena_alloc(maker->arena, 2 * sizeof *part);
+        struct tensor *part = new_part(maker, 2);
 
-        if (tensor_part(&part[0], parts[t], first, 2, shape, strides, maker->arena, maker->err) ||
+        if (!part ||
+            tensor_part(&part[0], parts[t], first, 2, shape, strides, maker->arena, maker->err) ||
             tensor_turn(&part[1], &part[0], maker->arena, maker->err))
             return -1;
         list[t] = &part[1];
@@ -656,8 +679,8 @@ static size_t count_layers(struct maker *maker, struct spot spot)
     return n;
 }
 
-/* Stages count their layers from 0. A stage that is cut into chunks has those of the first round, then
- * of the second. */
+/* Stages count their layers from 0. A stage that is cut into chunks has those of the first round,
+ * then of the second. */
 static int find_spots(struct maker *maker)
 {
     const struct megatron_files *files = maker->files;
@@ -718,8 +741,8 @@ static int add_embeddings(struct maker *maker)
     if (add_table(maker, first, word_names, settings->family->names->embedding))
         return -1;
     return settings->has_positions
-               ? add_whole(maker, first, SIZE_MAX, positions, "", settings->family->names->positions,
-                           ".weight", settings->max_positions, settings->hidden_size, CUT_NOT)
+               ? add_whole(maker, first, SIZE_MAX, positions, "",
+                           settings->family->names->positions, ".weight", settings->max_positions, settings->hidden_size, CUT_NOT)
                : 0;
 }
 

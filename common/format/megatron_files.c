@@ -309,9 +309,10 @@ static char *find_rank(const struct megatron_files *files, const struct folder *
     char *name = rank_directory(files, &rank), *path = folder_join(iteration, name);
 
     if (folder_look(folder, path) == FOLDER_ABSENT) {
-        error_set(err, ERROR_FORMAT, "'%s/%s' is missing: by the args of '%s' there are %zu tensor, "
-                  "%zu pipeline and %zu expert parallel ranks; is the copy complete?", folder->path,
-                  path, files->ranks[0].name, files->n_tensor, files->n_stages, files->n_expert);
+        error_set(err, ERROR_FORMAT, "'%s/%s' is missing: by the args of '%s' there are %zu "
+                  "tensor, %zu pipeline and %zu expert parallel ranks; is the copy complete?",
+                  folder->path, path, files->ranks[0].name, files->n_tensor, files->n_stages,
+                  files->n_expert);
         free(path);
         path = NULL;
     }
@@ -336,8 +337,9 @@ static int check_names(const struct megatron_files *files, const struct folder *
     }
     for (size_t i = 0; rc == 0 && i < n_names; i++)
         if (is_rank_name(names[i]) && !hash_map_find(&known, names[i], strlen(names[i])))
-            rc = error_set(err, ERROR_FORMAT, "'%s%s%s': '" ERROR_NAME "' is of no rank: by the args "
-                           "of '%s' there are %zu tensor, %zu pipeline and %zu expert parallel ones",
+            rc = error_set(err, ERROR_FORMAT, "'%s%s%s': '" ERROR_NAME "' is of no rank: by the "
+                           "args of '%s' there are %zu tensor, %zu pipeline and %zu expert "
+                           "parallel ones",
                            folder->path, *iteration ? "/" : "", iteration, names[i],
                            files->ranks[0].name, files->n_tensor, files->n_stages,
                            files->n_expert);

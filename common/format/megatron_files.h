@@ -1,9 +1,10 @@
-/* megatron_files.h - the files of one Megatron-LM checkpoint: which there are, whose rank each is, and
- * what its processes were told.
+/* megatron_files.h - the files of one Megatron-LM checkpoint: which there are, whose rank each is,
+ * and what its processes were told.
  *
- * Each process that held a part of the model of its own has a folder, mp_rank_TT, with the number of
- * its pipeline stage behind it where there are several, and that of its experts likewise. What stands
- * in the file are tensors, and `args`: all settings of the run. Source: docs/formats.md, "Megatron-LM". */
+ * Each process that held a part of the model of its own has a folder, mp_rank_TT, with the number
+ * of its pipeline stage behind it where there are several, and that of its experts likewise. What
+ * stands in the file are tensors, and `args`: all settings of the run. Source: docs/formats.md,
+ * "Megatron-LM". */
 #ifndef COCKTAIL_MEGATRON_FILES_H
 #define COCKTAIL_MEGATRON_FILES_H
 
@@ -25,7 +26,7 @@ struct megatron_rank {
 };
 
 struct megatron_files {
-    struct checkpoint *checkpoint; /* with the tensors of all ranks; may be taken, then set to NULL */
+    struct checkpoint *checkpoint; /* of all ranks; may be taken, then set to NULL */
     struct megatron_rank *ranks;   /* [n_tensor * n_stages * n_expert], the last counts fastest */
     size_t n_ranks;
     size_t n_tensor, n_stages, n_expert;
@@ -36,10 +37,10 @@ struct megatron_files {
 /* Whether the folder is one that Megatron-LM saves to, or one iteration in it. */
 bool megatron_files_are_there(const struct folder *folder);
 
-/* Finds the iteration that the folder's latest_checkpointed_iteration.txt names (its only one, where
- * there is no such file), opens the files of all ranks, and reads what they hold. ERROR_FORMAT for
- * ranks that are missing or too many, and settings out of range; ERROR_UNSUPPORTED for other layouts of
- * Megatron's. Released with megatron_files_release. */
+/* Finds the iteration that the folder's latest_checkpointed_iteration.txt names (its only one,
+ * where there is no such file), opens the files of all ranks, and reads what they hold.
+ * ERROR_FORMAT for ranks that are missing or too many, and settings out of range; ERROR_UNSUPPORTED
+ * for other layouts of Megatron's. Released with megatron_files_release. */
 int megatron_files_open(struct megatron_files *files, const struct folder *folder,
                         struct error *err);
 void megatron_files_release(struct megatron_files *files);

@@ -23,8 +23,8 @@ struct torchbin_storage {
 
 struct torchbin_source;
 
-/* Who takes what the pickle holds, where that is not a plain state dict; the first member of what it
- * keeps. */
+/* Who takes what the pickle holds, where that is not a plain state dict; the first member of what
+ * it keeps. */
 struct torchbin_taker {
     int (*take)(struct torchbin_taker *taker, const struct torchbin_source *source,
                 const struct pickle_value *result, struct error *err);

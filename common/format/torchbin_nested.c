@@ -13,9 +13,12 @@
 
 enum {
     DEPTH_MAX = 16,
+    DIGITS_MAX = 9,               /* behind the root */
     VISITS_MAX = 4 * 1000 * 1000, /* values that are looked at for tensors */
     VALUES_MAX = 100 * 1000,      /* values that are given back */
     MEMBERS_MAX = 4096,           /* of one dictionary that is given back */
+    NAME_BYTES_MAX = 4096,        /* of a tensor, with the way to it */
+    TEXT_BYTES_MAX = 16 * 1024 * 1024, /* of all texts that are given back */
 };
 
 /* ---- tensors ---- */
@@ -59,6 +62,9 @@ static int walk_dict(struct walk *walk, const struct pickle_node *dict, size_t d
 
         if (!pickle_is_text(key))
             continue;
+        if (length + 1 + key->length > NAME_BYTES_MAX)
+            return error_set(walk->err, ERROR_FORMAT, "'%.*s…': a name of more than %d bytes",
+                             SHOWN(key->text, key->length), NAME_BYTES_MAX);
         if (torchbin_check_name(key, walk->err))
             return -1;
         walk->path.size = length;
@@ -76,7 +82,8 @@ static bool is_root(const struct pickle_value *key, const char *root)
 {
     size_t length = strlen(root);
 
-    if (!pickle_is_text(key) || key->length < length || memcmp(key->text, root, length) != 0)
+    if (!pickle_is_text(key) || key->length < length ||
+        key->length > length + DIGITS_MAX || memcmp(key->text, root, length) != 0)
         return false;
     for (size_t i = length; i < key->length; i++)
         if (key->text[i] < '0' || key->text[i] > '9')
@@ -104,7 +111,7 @@ static int add_tensors(const struct torchbin_source *source, const struct pickle
 /* ---- values ---- */
 
 struct conversion {
-    size_t n_values;
+    size_t n_values, n_bytes;
     struct error *err;
 };
 
@@ -123,6 +130,11 @@ static cJSON *convert_text(struct conversion *conversion, const struct pickle_va
     char *text;
     cJSON *json;
 
+    if (value->length > TEXT_BYTES_MAX - conversion->n_bytes) {
+        error_set(conversion->err, ERROR_FORMAT, "more than %d bytes of texts", TEXT_BYTES_MAX);
+        return NULL;
+    }
+    conversion->n_bytes += value->length;
     if (memchr(value->text, '\0', value->length)) {
         error_set(conversion->err, ERROR_FORMAT, "a NUL in the text '%.*s…'",
                   SHOWN(value->text, value->length));

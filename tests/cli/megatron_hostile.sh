@@ -135,6 +135,20 @@ try 'a.update((f"k{i}", i) for i in range(5000))'
 try 'x = a["x"] = []; x.append(x)'
 try 'x = m["x"] = {}; x["x"] = x'
 try 'x = [1]*1000; y = [x]*1000; a["x"] = [y]*1000'
+try 'x = "x" * 2000000; a["x"] = [x] * 9'
+try 'm["x" * 4100] = t([1])'
+
+echo "=== more than there can be"
+$model make tiny num_layers=1 hidden_size=1 num_attention_heads=1 num_query_groups=1 kv_channels=1 moe_ffn_hidden_size=1
+echo "--- eight layers that share 65536 experts"
+$make change tiny x 'a["num_layers"], a["num_experts"], a["moe_router_topk"] = 8, 65536, 1' \
+    'one = {k: v for k, v in m.items() if "layers.0." in k and "experts" not in k}' \
+    'one |= {"decoder.layers.0.mlp.router.weight": t([65536, 1]), "decoder.layers.0.mlp.experts.weight1": t([1, 131072]),
+             "decoder.layers.0.mlp.experts.weight2": t([65536, 1])}' \
+    'm.clear()' \
+    'm["embedding.word_embeddings.weight"] = m["output_layer.weight"] = t([24, 1])' \
+    'm.update((k.replace("s.0.", f"s.{i}."), v) for i in range(8) for k, v in one.items())'
+complain x
 
 echo "=== that do not fit, but can be read"
 fit() # MODEL

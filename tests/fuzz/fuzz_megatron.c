@@ -1,7 +1,8 @@
-/* fuzz_megatron.c - any bytes as the file of a Megatron-LM checkpoint's only rank: refused or read, never
- * more.
+/* fuzz_megatron.c - any bytes as the file of a Megatron-LM checkpoint's only rank: refused or read,
+ * never more.
  *
- * What is accepted must also be true: config.json can be loaded, and the values of every tensor read. */
+ * What is accepted must also be true: config.json can be loaded, and the values of every tensor
+ * read. */
 #include <sys/stat.h>
 
 #include "arch/model_folder.h"

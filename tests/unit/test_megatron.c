@@ -1,5 +1,5 @@
-/* test_megatron.c - what Megatron-LM's files hold beside tensors, and the rules that ranks follow. What
- * whole directories give stands in tests/cli/megatron*.sh. */
+/* test_megatron.c - what Megatron-LM's files hold beside tensors, and the rules that ranks follow.
+ * What whole directories give stands in tests/cli/megatron*.sh. */
 #include "arch/megatron.h"
 
 #include "base/json.h"
@@ -52,8 +52,8 @@ static void values_beside_tensors_are_data(void)
     checkpoint_close(checkpoint);
 }
 
-/* 5 before and behind the layers, and 10 and 4 for each of its two experts in each of two; the tensors of
- * rng_state are none. */
+/* 5 before and behind the layers, and 10 and 4 for each of its two experts in each of two; the
+ * tensors of rng_state are none. */
 static void tensors_are_called_by_the_way_to_them(void)
 {
     struct error err = {0};

@@ -56,7 +56,7 @@ struct trial {
     SIZES ",'qk_rope_head_dim':16,'n_routed_experts':8,'num_experts_per_tok':2,'n_group':2,"      \
           "'topk_group':1"
 #define MEGATRON                                                                                 \
-    SIZES ",'add_bias_linear':false,'num_experts':4,'num_experts_per_tok':2,"                       \
+    SIZES ",'add_bias_linear':false,'num_experts':4,'num_experts_per_tok':2,"                      \
           "'moe_intermediate_size':8"
 #define YARN "'rope_scaling':{'type':'yarn','factor':4,'original_max_position_embeddings':512"
 #define LLAMA3                                                                                    \
