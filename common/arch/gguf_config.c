@@ -217,36 +217,26 @@ static bool is_27b(const struct gguf_model *model)
     return model->n_layers == (model->architecture->set & GGUF_GEMMA2 ? 46 : 62);
 }
 
-/* Whether layer `layer` of Gemma 3 slides: a number says which do not, a list says which do. */
-static int read_slides(const struct gguf_model *model, size_t layer, bool *slides,
-                       struct error *err)
-{
-    const struct gguf_value *pattern = gguf_model_find(model, "attention.sliding_window_pattern");
-    size_t n = 6;
-
-    if (pattern && pattern->is_array) {
-        if (pattern->n_items != model->n_layers)
-            return error_set(err, ERROR_FORMAT, "%s has %zu items, for %zu layers", pattern->key,
-                             pattern->n_items, model->n_layers);
-        *slides = gguf_number(pattern, layer) != 0;
-        return 0;
-    }
-    if (gguf_model_count(model, "attention.sliding_window_pattern", n, 1, 10000, &n, err))
-        return -1;
-    *slides = layer % n < n - 1;
-    return 0;
-}
-
+/* Of Gemma 3's layers every sixth does not slide; a number says another one, a list says which do. */
 static int add_layer_types(struct buffer *out, const struct gguf_model *model, double window,
                            struct error *err)
 {
-    bool slides = false;
+    const struct gguf_value *pattern = gguf_model_find(model, "attention.sliding_window_pattern");
+    bool is_list = pattern && pattern->is_array;
+    size_t n = 6;
 
+    if (is_list && pattern->n_items != model->n_layers)
+        return error_set(err, ERROR_FORMAT, "%s has %zu items, for %zu layers", pattern->key,
+                         pattern->n_items, model->n_layers);
+    if (!is_list &&
+        gguf_model_count(model, "attention.sliding_window_pattern", n, 1, 10000, &n, err))
+        return -1;
     add_name(out, "layer_types");
     for (size_t i = 0; i < model->n_layers; i++) {
-        if (window > 0 && read_slides(model, i, &slides, err))
-            return -1;
-        buffer_format(out, "%s\"%s_attention\"", i ? ", " : "[", slides ? "sliding" : "full");
+        bool slides = is_list ? gguf_number(pattern, i) != 0 : i % n < n - 1;
+
+        buffer_format(out, "%s\"%s_attention\"", i ? ", " : "[",
+                      slides && window > 0 ? "sliding" : "full");
     }
     buffer_add_text(out, "]");
     return 0;

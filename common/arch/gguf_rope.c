@@ -208,16 +208,29 @@ static int add_yarn(struct buffer *out, const struct gguf_model *model,
     return 0;
 }
 
+static int check_kind(const struct gguf_model *model, const char *kind, struct error *err)
+{
+    static const char *const kinds[] = {"none", "linear", "yarn", "longrope"};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kind, kinds[i]) == 0)
+            return 0;
+    return error_set(err, ERROR_UNSUPPORTED,
+                     "%s.rope.scaling.type is '" ERROR_NAME "', which is not supported",
+                     model->architecture->name, kind);
+}
+
 static int add_scaling(struct buffer *out, const struct gguf_model *model,
                        const struct scaling *scaling, struct error *err)
 {
     const char *kind = scaling->kind;
     bool is_scaled = scaling->factor != 1 && strcmp(kind, "none") != 0;
 
+    if (check_kind(model, kind, err))
+        return -1;
     if (model->rope_freqs && (is_scaled || model->rope_long))
         return error_set(err, ERROR_UNSUPPORTED,
-                         "tensor 'rope_freqs.weight' beside another scaling of "
-                         "rotary embeddings");
+                         "tensor 'rope_freqs.weight' beside another scaling of rotary embeddings");
     if (model->rope_freqs)
         return add_freqs(out, model, scaling, err);
     if (model->rope_long || model->rope_short || strcmp(kind, "longrope") == 0)
@@ -226,11 +239,6 @@ static int add_scaling(struct buffer *out, const struct gguf_model *model,
         return 0;
     if (strcmp(kind, "yarn") == 0)
         return add_yarn(out, model, scaling, err);
-    if (strcmp(kind, "linear") != 0)
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "%s.rope.scaling.type is '" ERROR_NAME "', which is not "
-                         "supported",
-                         model->architecture->name, kind);
     begin(out, "linear");
     gguf_config_add_number(out, "factor", scaling->factor);
     buffer_add_text(out, "\n  }");

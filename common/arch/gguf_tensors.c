@@ -1,5 +1,6 @@
 #include "gguf_tensors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,11 +27,20 @@ static int refuse_shape(const struct maker *maker, const struct tensor *tensor, 
 
     tensor_add_shape(&text, tensor);
     error_set(maker->err, ERROR_FORMAT,
-              "tensor '" ERROR_NAME "': has the shape %s, but by the metadata "
-              "%s",
-              tensor->name, text.data, fact);
+              "tensor '" ERROR_NAME "': has the shape %s, but %s", tensor->name,
+              text.data, fact);
     buffer_release(&text);
     return -1;
+}
+
+static int refuse_heads(const struct maker *maker, const struct tensor *tensor)
+{
+    const struct gguf_model *model = maker->model;
+    char fact[160];
+
+    snprintf(fact, sizeof fact, "by the metadata heads are %zu (%zu of keys and values) of %zu rows",
+             model->n_heads, model->n_kv_heads, model->head_dim);
+    return refuse_shape(maker, tensor, fact);
 }
 
 static int add(struct maker *maker, const struct gguf_place *place, struct tensor tensor)
@@ -78,7 +88,7 @@ static int add_halves(struct maker *maker, const struct gguf_place *place,
     struct tensor made;
 
     if (tensor->n_dims == 0 || tensor->shape[0] != n_heads * model->head_dim)
-        return refuse_shape(maker, tensor, "it has other heads");
+        return refuse_heads(maker, tensor);
     return tensor_to_halves(&made, keep(maker, tensor), n_heads, &maker->checkpoint->arena,
                             maker->err)
                ? -1
@@ -119,7 +129,7 @@ static int make_qkv(struct maker *maker, const struct gguf_place *place,
     size_t n_rows[] = {n_q, n_kv, n_kv}, first = 0;
 
     if (tensor->n_dims == 0 || tensor->n_dims > 2 || tensor->shape[0] != n_q + 2 * n_kv)
-        return refuse_shape(maker, tensor, "it has other heads");
+        return refuse_heads(maker, tensor);
     for (size_t i = 0; i < 3; i++) {
         struct tensor part;
 
@@ -153,9 +163,12 @@ static int add_experts(struct maker *maker, struct gguf_place place, const struc
 
 static int check_experts(const struct maker *maker, const struct tensor *tensor)
 {
-    return tensor->n_dims == 3 && tensor->shape[0] == maker->model->n_experts
-               ? 0
-               : refuse_shape(maker, tensor, "it has other experts");
+    char fact[80];
+
+    if (tensor->n_dims == 3 && tensor->shape[0] == maker->model->n_experts)
+        return 0;
+    snprintf(fact, sizeof fact, "by the metadata there are %zu experts", maker->model->n_experts);
+    return refuse_shape(maker, tensor, fact);
 }
 
 static int make_gate_up(struct maker *maker, const struct gguf_place *place,
@@ -166,7 +179,7 @@ static int make_gate_up(struct maker *maker, const struct gguf_place *place,
     if (check_experts(maker, tensor))
         return -1;
     if (tensor->shape[1] % 2)
-        return refuse_shape(maker, tensor, "it has gate and up");
+        return refuse_shape(maker, tensor, "its rows should be gate and up");
     for (size_t i = 0; i < 2; i++) {
         size_t n_each = tensor->shape[1] / 2;
         struct buffer name = {0};
@@ -188,11 +201,13 @@ static int join_gate_up(struct maker *maker, const struct gguf_place *place,
     const struct tensor *up = find(maker, "blk.#.ffn_up_exps", place), *parts[] = {gate, up};
     struct tensor joined;
 
-    if (check_experts(maker, gate))
-        return -1;
     if (!up)
         return error_set(maker->err, ERROR_FORMAT, "no tensor 'blk.%zu.ffn_up_exps.weight'",
                          place->layer);
+    if (check_experts(maker, gate) || check_experts(maker, up))
+        return -1;
+    if (gate->shape[1] != up->shape[1] || gate->shape[2] != up->shape[2])
+        return refuse_shape(maker, up, "it should be as large as 'ffn_gate_exps'");
     return tensor_join(&joined, gate->name, parts, 2, 1, &maker->checkpoint->arena, maker->err)
                ? -1
                : add(maker, place, joined);
@@ -216,7 +231,7 @@ static int join_kv_b(struct maker *maker, const struct gguf_place *place, const 
                          place->layer);
     v = v_b->n_items / n_heads / rank;
     if (k_b->n_items != n_heads * rank * k || v_b->n_items != n_heads * rank * v)
-        return refuse_shape(maker, k_b, "it has other heads");
+        return refuse_shape(maker, k_b, "that does not fit 'attn_v_b'");
     memcpy(shape, (size_t[]){n_heads, k, rank}, sizeof shape);
     memcpy(strides, (size_t[]){rank * k, 1, k}, sizeof strides);
     if (tensor_part(&turned, k_b, 0, 3, shape, strides, arena, maker->err))

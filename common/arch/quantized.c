@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/gguf_folder.h"
 #include "arch/quantized_settings.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -62,8 +63,10 @@ char *quantized_method(const struct model_folder *model, const struct checkpoint
     struct quantized_settings settings = {.json = NULL};
     struct error ignored = {0};
     const char *name;
-    char *method;
+    char *method = gguf_folder_formats(checkpoint);
 
+    if (method)
+        return method;
     if (!model->file)
         load_settings(model, &settings, &ignored);
     name = settings.quantisation.name ? settings.quantisation.name : find_format(checkpoint);

@@ -1,6 +1,7 @@
 /* Tensors in another order, or changed: every range against items counted by hand. */
 #include "tensor/tensor_made.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "tensor/tensor_source.h"
@@ -114,6 +115,44 @@ static void knows_the_same_order_of_the_same_bytes(void)
     arena_release(&arena);
 }
 
+static int memory_source_blocks(const struct tensor *tensor, struct tensor_blocks *out,
+                                struct error *err)
+{
+    (void)err;
+    *out = (struct tensor_blocks){.format = tensor->name, .data = counted, .stride = 32};
+    return 1;
+}
+
+/* Products find the rows of ggml's formats, where they lie, by an index; other formats have other
+ * indices. */
+static void quantised_rows_stay_where_they_are(void)
+{
+    static const struct tensor_source_kind kind = {.read = memory_source_read,
+                                                   .describe = memory_source_describe,
+                                                   .blocks = memory_source_blocks};
+    static const struct tensor_source source = {&kind};
+    static const uint32_t expected[] = {0, 2, 1, 3, 4, 6, 5, 7};
+    const size_t shape[] = {8, 32}, half[] = {4, 32};
+    struct tensor a = make(2, shape, DTYPE_F32), made, part;
+    struct tensor_blocks blocks;
+    struct arena arena = {0};
+    struct error err = {0};
+
+    a.source = &source;
+    a.name = "Q8_0";
+    CHECK(tensor_to_halves(&made, &a, 2, &arena, &err) == 0);
+    for (int again = 0; again < 2; again++) {
+        CHECK(tensor_blocks(&made, &blocks, &err) == 1 && blocks.data == counted);
+        CHECK(blocks.index && memcmp(blocks.index, expected, sizeof expected) == 0);
+    }
+    CHECK(tensor_part(&part, &made, 0, 2, half, NULL, &arena, &err) == 0);
+    CHECK(tensor_blocks(&part, &blocks, &err) == 0);
+    a.name = "GPTQ";
+    CHECK(tensor_to_halves(&made, &a, 2, &arena, &err) == 0);
+    CHECK(tensor_blocks(&made, &blocks, &err) == 0);
+    arena_release(&arena);
+}
+
 /* Wider than what is turned at once. */
 static void turns_a_matrix(void)
 {
@@ -157,5 +196,6 @@ static void adds_and_scales_in_float(void)
 }
 
 TESTS(TEST(rows_of_heads_lie_in_pairs_or_halves), TEST(heads_must_divide_the_rows),
-      TEST(knows_the_same_order_of_the_same_bytes), TEST(turns_a_matrix),
+      TEST(knows_the_same_order_of_the_same_bytes), TEST(quantised_rows_stay_where_they_are),
+      TEST(turns_a_matrix),
       TEST(adds_and_scales_in_float))
