@@ -35,6 +35,19 @@ static const struct option_row rows[] = {
     OPTIONS_COMMON,
 };
 
+/* Whether the folder that it would lie in is there: then it is rather a path that is wrong than the
+ * name of a model on a Hub that does not answer. */
+static bool is_in_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *above = slash ? memory_format("%.*s", (int)(slash - path), path) : memory_copy(".");
+    struct stat info;
+    bool is = stat(above, &info) == 0 && S_ISDIR(info.st_mode);
+
+    free(above);
+    return is;
+}
+
 /* `context`: the options. */
 static char *find_model(void *context, const struct recipe_reference *model, struct error *err)
 {
@@ -49,8 +62,16 @@ static char *find_model(void *context, const struct recipe_reference *model, str
     argument = model->revision ? memory_format("%s@%s", model->path, model->revision)
                                : memory_copy(model->path);
     path = model_argument_find(argument, HUB_NEED_MODEL, &options->common, err);
+    if (!path && err->code == ERROR_NETWORK && is_in_folder(model->path))
+        err->code = ERROR_FORMAT;
     free(argument);
     return path;
+}
+
+/* Standard input without an operand. */
+static const char *recipe_of(const struct recipe_merge_options *options)
+{
+    return options->common.n_operands ? options->common.operands[0] : "-";
 }
 
 /* `context`: the options. */
@@ -58,7 +79,7 @@ static void add_members(const void *context, struct json_writer *json)
 {
     const struct recipe_merge_options *options = context;
 
-    json_writer_string(json, "recipe", options->common.operands[0]);
+    json_writer_string(json, "recipe", recipe_of(options));
 }
 
 static int merge(struct recipe_merge_options *options, struct error *err)
@@ -74,7 +95,7 @@ static int merge(struct recipe_merge_options *options, struct error *err)
     struct mixing mixing = {.options = &options->mixing, .common = common,
                             .add_members = add_members, .context = options};
     int rc = mixing_check_output(&options->mixing, err) ||
-             recipes_load(&recipes, common->operands[0], common->operands[0], &notices, err);
+             recipes_load(&recipes, recipe_of(options), &notices, err);
 
     terminal_notices(&notices, common);
     if (rc == 0) {
@@ -109,7 +130,7 @@ static int run(int argc, char **argv, struct error *err)
 }
 
 static const struct option_rule rules[] = {
-    {.type = RULE_NEEDED, .options = "output",
+    {.type = RULE_NEEDED, .options = "output|explain",
      .message = "--output is missing: where to put the merged model"},
     {0},
 };
@@ -117,8 +138,8 @@ static const struct option_rule rules[] = {
 const struct command command_merge = {
     .name = "merge",
     .summary = "write what a recipe of mergekit makes",
-    .usage = "RECIPE.yml -o DIR",
-    .min_operands = 1,
+    .usage = "[RECIPE.yml] -o DIR",
+    .min_operands = 0,
     .max_operands = 1,
     .rows = rows,
     .rules = rules,

@@ -1,5 +1,6 @@
 #include "text_input.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,7 +171,7 @@ int text_input_next(struct text_input *input, struct text_item *item, struct err
         }
         item->file = line_reader_name(input->reader);
         if (input->form == TEXT_WHOLE)
-            return line_reader_rest(input->reader, &item->text, &item->n, err) ? -1 : 1;
+            return line_reader_rest(input->reader, SIZE_MAX, &item->text, &item->n, err) ? -1 : 1;
         more = next_line(input, item, err);
         if (more)
             return more;

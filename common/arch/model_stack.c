@@ -8,6 +8,7 @@
 #include "arch/model_spec.h"
 #include "arch/tensor_names.h"
 #include "base/buffer.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "format/checkpoint_reader.h"
@@ -358,12 +359,101 @@ static int check_parts(const struct stack *stack, struct error *err)
                : 0;
 }
 
+/* ---- parts that fit ---- */
+
+/* A name without prefixes and without the number of its layer. Replaces what `out` holds. */
+static void name_of_kind(const char *name, struct buffer *out)
+{
+    struct name_layer layer;
+
+    tensor_names_plain(name, out);
+    if (tensor_names_find_layer(out->data, &layer))
+        buffer_splice(out, layer.start, layer.length, "*");
+}
+
+/* Tensors of a layer, by the name of their kind; the names are the arena's. */
+static void list_layer_tensors(const struct checkpoint *weights, struct arena *arena,
+                               struct hash_map *kinds)
+{
+    struct name_layer layer;
+    struct buffer name = {0};
+
+    for (size_t i = 0; i < weights->n_tensors; i++) {
+        if (!tensor_names_find_layer(weights->tensors[i].name, &layer))
+            continue;
+        name_of_kind(weights->tensors[i].name, &name);
+        if (!hash_map_find(kinds, name.data, name.size))
+            hash_map_add(kinds, arena_copy(arena, name.data, name.size), name.size, i);
+    }
+    buffer_release(&name);
+}
+
+/* Why a tensor of a layer does not stand beside those of the first part; NULL: it does. */
+static const char *find_misfit(const struct checkpoint *first, const struct hash_map *kinds,
+                               const struct tensor *tensor)
+{
+    struct buffer name = {0};
+    const size_t *found;
+    const char *why = NULL;
+
+    name_of_kind(tensor->name, &name);
+    found = hash_map_find(kinds, name.data, name.size);
+    if (!found)
+        why = "there is none like it";
+    else if (!tensor_same_shape(tensor, &first->tensors[*found]))
+        why = "it has another shape";
+    buffer_release(&name);
+    return why;
+}
+
+static int check_part(const struct stack *stack, size_t index, const struct hash_map *kinds,
+                      struct notices *notices, struct error *err)
+{
+    const struct stack_part *part = &stack->parts[index];
+    struct model_folder *donor = stack->parts[0].model;
+    const struct checkpoint *first = model_folder_weights(donor, notices, err);
+    const struct checkpoint *weights = model_folder_weights(part->model, notices, err);
+
+    for (size_t i = 0; weights && i < weights->n_tensors; i++) {
+        const struct tensor *tensor = &weights->tensors[i];
+        struct name_layer layer;
+        const char *why;
+
+        if (!tensor_names_find_layer(tensor->name, &layer) || layer.number < part->first ||
+            layer.number - part->first >= part->n_layers)
+            continue;
+        why = find_misfit(first, kinds, tensor);
+        if (why)
+            return error_set(err, ERROR_INCOMPATIBLE, "tensor '" ERROR_NAME "' of '" ERROR_NAME "' "
+                             "cannot stand beside the layers of '" ERROR_NAME "': %s there",
+                             tensor->name, part->model->name, donor->name, why);
+    }
+    return weights ? 0 : -1;
+}
+
+/* The layers of all parts must have the tensors of those of the first. */
+static int check_layers(const struct stack *stack, struct notices *notices, struct error *err)
+{
+    const struct checkpoint *first = model_folder_weights(stack->parts[0].model, notices, err);
+    struct arena names = {0};
+    struct hash_map kinds = {0};
+    int rc = first ? 0 : -1;
+
+    if (first)
+        list_layer_tensors(first, &names, &kinds);
+    for (size_t i = 1; rc == 0 && i < stack->n_parts; i++)
+        rc = check_part(stack, i, &kinds, notices, err);
+    hash_map_release(&kinds);
+    arena_release(&names);
+    return rc;
+}
+
 int model_stack(struct model_folder *model, const struct stack_part *parts, size_t n_parts,
                 struct notices *notices, struct error *err)
 {
     struct stack stack = {.model = model, .parts = parts, .n_parts = n_parts};
 
-    if (check_parts(&stack, err))
+    if (check_parts(&stack, err) || check_layers(&stack, notices, err))
         return -1;
     stack.checkpoint = model_folder_own(model, model_folder_weights(model, notices, err));
     if (!stack.checkpoint)

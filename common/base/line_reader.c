@@ -144,11 +144,16 @@ int line_reader_next(struct line_reader *reader, const char **line, size_t *n, s
     }
 }
 
-int line_reader_rest(struct line_reader *reader, const char **text, size_t *n, struct error *err)
+int line_reader_rest(struct line_reader *reader, size_t limit, const char **text, size_t *n,
+                     struct error *err)
 {
-    while (!reader->is_at_end)
+    while (!reader->is_at_end) {
         if (fill(reader, err))
             return -1;
+        if (reader->bytes.size - reader->start > limit)
+            return error_set(err, ERROR_FORMAT, "'%s': more than %zu bytes of text", reader->name,
+                             limit);
+    }
     *text = reader->bytes.size ? reader->bytes.data + reader->start : "";
     *n = reader->bytes.size - reader->start;
     reader->start = reader->bytes.size;

@@ -21,7 +21,8 @@ size_t line_reader_line(const struct line_reader *reader);      /* of the last l
 /* 1: *line is the next line without its end (LF or CRLF), valid until the next call; 0: the end;
  * -1: error. A byte order mark at the start of the file is left out. */
 int line_reader_next(struct line_reader *reader, const char **line, size_t *n, struct error *err);
-/* Everything that is left, as it is. */
-int line_reader_rest(struct line_reader *reader, const char **text, size_t *n, struct error *err);
+/* Everything that is left, as it is; ERROR_FORMAT when that is more than `limit` bytes. */
+int line_reader_rest(struct line_reader *reader, size_t limit, const char **text, size_t *n,
+                     struct error *err);
 
 #endif

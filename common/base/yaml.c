@@ -23,6 +23,8 @@ struct anchor {
 
 struct reader {
     yaml_parser_t parser;
+    const char *text; /* [size] */
+    size_t size;
     struct arena *arena;
     struct anchor *anchors; /* [n_anchors] of this document */
     size_t n_anchors, depth, n_nodes;
@@ -192,17 +194,29 @@ static enum yaml_type type_of_plain(const char *text, double *number)
 
 static int fail(struct reader *reader, size_t line, const char *text)
 {
-    return error_set(reader->err, ERROR_FORMAT, "line %zu: %s", line, text);
+    return error_set(reader->err, ERROR_FORMAT, "%zu: %s", line, text);
+}
+
+/* Line feeds in front of a place: libyaml knows no line of bytes that are no text. */
+static size_t count_lines(const struct reader *reader, size_t offset)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < offset && i < reader->size; i++)
+        n += reader->text[i] == '\n';
+    return n;
 }
 
 static int next_event(struct reader *reader, yaml_event_t *event)
 {
     const yaml_parser_t *parser = &reader->parser;
+    size_t line;
 
     if (yaml_parser_parse(&reader->parser, event))
         return 0;
-    return error_set(reader->err, ERROR_FORMAT, "line %zu: not YAML: %s%s%s",
-                     parser->problem_mark.line + 1,
+    line = parser->error == YAML_READER_ERROR ? count_lines(reader, parser->problem_offset)
+                                              : parser->problem_mark.line;
+    return error_set(reader->err, ERROR_FORMAT, "%zu: not YAML: %s%s%s", line + 1,
                      parser->problem ? parser->problem : "cannot be read",
                      parser->context ? ", " : "", parser->context ? parser->context : "");
 }
@@ -254,7 +268,7 @@ static const struct yaml_node *read_alias(struct reader *reader, const yaml_even
 
     if (anchor && !anchor->is_open)
         return anchor->node;
-    error_set(reader->err, ERROR_FORMAT, "line %zu: alias '*" ERROR_NAME "' %s", line,
+    error_set(reader->err, ERROR_FORMAT, "%zu: alias '*" ERROR_NAME "' %s", line,
               (const char *)event->data.alias.anchor,
               anchor ? "stands within what it stands for" : "has no anchor before it");
     return NULL;
@@ -265,7 +279,7 @@ static int check_tag(struct reader *reader, const unsigned char *tag, const char
 {
     if (!tag || is_one_of((const char *)tag, known))
         return 0;
-    return error_set(reader->err, ERROR_FORMAT, "line %zu: tag '" ERROR_NAME "' is not known", line,
+    return error_set(reader->err, ERROR_FORMAT, "%zu: tag '" ERROR_NAME "' is not known", line,
                      (const char *)tag);
 }
 
@@ -532,7 +546,7 @@ static int read_documents(struct reader *reader, struct yaml_documents *out,
 int yaml_parse(const char *text, size_t size, struct arena *arena, struct yaml_documents *out,
                struct error *err)
 {
-    struct reader reader = {.arena = arena, .err = err};
+    struct reader reader = {.text = text, .size = size, .arena = arena, .err = err};
     const struct yaml_node **items = NULL;
     int rc;
 

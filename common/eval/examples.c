@@ -1,5 +1,6 @@
 #include "examples.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -407,7 +408,7 @@ static int read_document(struct examples *examples, struct line_reader *lines, c
 
     buffer_add(&text, first, n);
     buffer_add_char(&text, '\n');
-    if (line_reader_rest(lines, &rest, &n_rest, err))
+    if (line_reader_rest(lines, SIZE_MAX, &rest, &n_rest, err))
         goto done;
     buffer_add(&text, rest, n_rest);
     examples->is_list = true;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "base/line_reader.h"
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "base/yaml.h"
@@ -596,14 +596,16 @@ int recipes_parse(struct recipes *recipes, const char *text, size_t size, const 
                   struct notices *notices, struct error *err)
 {
     struct yaml_documents documents;
+    struct error reason = {0};
     const char *file;
 
     *recipes = (struct recipes){.text = memory_alloc(size + 1), .size = size};
     memcpy(recipes->text, text, size);
     recipes->text[size] = '\0';
     file = arena_copy(&recipes->arena, shown, strlen(shown));
-    if (yaml_parse(recipes->text, size, &recipes->arena, &documents, err)) {
-        error_context(err, "%s", file);
+    if (yaml_parse(recipes->text, size, &recipes->arena, &documents, &reason)) {
+        error_set(err, reason.code, "%s%s%s", file, reason.code == ERROR_FORMAT ? ":" : ": ",
+                  reason.text);
         recipes_release(recipes);
         return -1;
     }
@@ -614,20 +616,18 @@ int recipes_parse(struct recipes *recipes, const char *text, size_t size, const 
     return 0;
 }
 
-int recipes_load(struct recipes *recipes, const char *path, const char *shown,
-                 struct notices *notices, struct error *err)
+int recipes_load(struct recipes *recipes, const char *path, struct notices *notices,
+                 struct error *err)
 {
-    char *real = memory_realpath(path);
-    struct file *file = file_open(real ? real : path, shown, err);
-    size_t size = 0;
-    char *text = file ? file_read_text(file, recipe_bytes_max, &size, err) : NULL;
-    int rc = text ? recipes_parse(recipes, text, size, shown, notices, err) : -1;
+    struct line_reader *reader = line_reader_open(path, err);
+    const char *text;
+    size_t size;
+    int rc = -1;
 
-    if (!text)
-        *recipes = (struct recipes){0};
-    free(text);
-    free(real);
-    file_close(file);
+    *recipes = (struct recipes){0};
+    if (reader && line_reader_rest(reader, recipe_bytes_max, &text, &size, err) == 0)
+        rc = recipes_parse(recipes, text, size, line_reader_name(reader), notices, err);
+    line_reader_close(reader);
     return rc;
 }
 

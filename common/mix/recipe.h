@@ -73,11 +73,11 @@ struct recipes { /* the documents of a file */
     struct arena arena;
 };
 
-/* Reads the file, called `shown` in messages; notices get what is said and means nothing. ERROR_FORMAT,
- * ERROR_IO. Released with recipes_release. */
-int recipes_load(struct recipes *recipes, const char *path, const char *shown,
-                 struct notices *notices, struct error *err);
-/* The same of bytes, which are copied. */
+/* Reads a file or a pipe, or, for "-", standard input; notices get what is said and means nothing.
+ * ERROR_FORMAT, ERROR_IO. Released with recipes_release. */
+int recipes_load(struct recipes *recipes, const char *path, struct notices *notices,
+                 struct error *err);
+/* The same of bytes, which are copied; messages call them `shown`. */
 int recipes_parse(struct recipes *recipes, const char *text, size_t size, const char *shown,
                   struct notices *notices, struct error *err);
 void recipes_release(struct recipes *recipes);

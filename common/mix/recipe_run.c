@@ -40,6 +40,15 @@ static int open_stage_model(struct recipe_run *run, struct recipe_stage *stage,
     return merge_model_open(model, stage->result, reference->path, err);
 }
 
+/* An error that finding or opening the model has set. */
+static int fail_reference(const struct recipe *recipe, const struct recipe_reference *reference,
+                          struct error *err)
+{
+    if (err->code == ERROR_USAGE) /* of a recipe, not of the command line */
+        err->code = ERROR_FORMAT;
+    return error_context(err, "%s:%zu", recipe->file, reference->line);
+}
+
 static int open_path(struct recipe_run *run, const struct recipe *recipe,
                      const struct recipe_reference *reference, struct model_folder *model,
                      struct error *err)
@@ -50,9 +59,26 @@ static int open_path(struct recipe_run *run, const struct recipe *recipe,
                   : -1;
 
     free(path);
-    if (rc && err->code == ERROR_USAGE) /* of a recipe, not of the command line */
-        err->code = ERROR_FORMAT;
-    return rc ? error_context(err, "%s:%zu", recipe->file, reference->line) : 0;
+    if (rc == 0 && !model_folder_weights(model, &run->notices, err)) {
+        model_folder_release(model);
+        rc = -1;
+    }
+    return rc ? fail_reference(recipe, reference, err) : 0;
+}
+
+/* Adapters cannot be merged yet; one that is not there never can. */
+static int refuse_adapter(struct recipe_run *run, const struct recipe *recipe,
+                          const struct recipe_reference *reference, struct error *err)
+{
+    struct recipe_reference adapter = {.path = reference->lora,
+                                       .revision = reference->lora_revision};
+    char *path = run->options.find(run->options.context, &adapter, err);
+
+    if (!path)
+        return fail_reference(recipe, reference, err);
+    free(path);
+    return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: '" ERROR_NAME "': adapters cannot be merged "
+                     "yet", recipe->file, reference->line, reference->text);
 }
 
 static int open_model(struct recipe_run *run, const struct recipe *recipe,
@@ -65,8 +91,7 @@ static int open_model(struct recipe_run *run, const struct recipe *recipe,
         return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: override_architecture is not supported; "
                          "the class is that of config.json", recipe->file, reference->line);
     if (reference->lora)
-        return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: '" ERROR_NAME "': adapters cannot be "
-                         "merged yet", recipe->file, reference->line, reference->text);
+        return refuse_adapter(run, recipe, reference, err);
     return stage ? open_stage_model(run, stage, recipe, reference, model, err)
                  : open_path(run, recipe, reference, model, err);
 }

@@ -10,14 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A check that stays with NDEBUG, and says which one it was. */
-#define MUST(condition)                                                                           \
-    do {                                                                                          \
-        if (!(condition)) {                                                                       \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                       \
-            abort();                                                                              \
-        }                                                                                         \
-    } while (0)
+#include "must.h"
 
 static char files_place[64];
 

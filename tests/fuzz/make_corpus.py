@@ -15,6 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "fixtures"))
 
+import make_hostile_recipes  # noqa: E402
 import make_hostile_tokenizers as make  # noqa: E402
 import make_megatron  # noqa: E402
 import megatron_model  # noqa: E402
@@ -267,7 +268,18 @@ def megatron():
             yield name + ".pt", (Path(scratch) / "iter_0000001" / rank / make_megatron.FILE).read_bytes()
 
 
+def recipes():
+    """Valid ones, and of those with a defect what is about values and YAML itself."""
+    for name in ("LINEAR", "TIES", "SLERP", "STACK", "PAIRS", "STAGES"):
+        yield name.lower(), getattr(make_hostile_recipes, name).encode()
+    for path in sorted(make_hostile_recipes.HERE.glob("*.yml")):
+        if path.name.split("-")[0] in ("ok", "bytes", "tag", "alias", "value", "filter", "two") and path.stat().st_size < 1000:
+            yield path.stem, path.read_bytes()
+
+
 def main():
+    for name, content in recipes():
+        write("recipe", name, content)
     for name, content in megatron():
         write("megatron", name, content)
         write("torchbin", name, content)

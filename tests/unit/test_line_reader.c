@@ -1,5 +1,7 @@
 #include "base/line_reader.h"
 
+#include <stdint.h>
+
 #include "scratch.h"
 
 static struct line_reader *open_text(const char *text)
@@ -89,14 +91,26 @@ static void the_rest_comes_as_it_is(void)
     size_t n;
 
     CHECK(line_reader_next(reader, &text, &n, &err) == 1);
-    CHECK(line_reader_rest(reader, &text, &n, &err) == 0 && n == 4);
+    CHECK(line_reader_rest(reader, SIZE_MAX, &text, &n, &err) == 0 && n == 4);
     CHECK(memcmp(text, "b\r\nc", 4) == 0);
-    CHECK(line_reader_rest(reader, &text, &n, &err) == 0 && n == 0);
+    CHECK(line_reader_rest(reader, SIZE_MAX, &text, &n, &err) == 0 && n == 0);
     CHECK(line_reader_next(reader, &text, &n, &err) == 0);
+    line_reader_close(reader);
+}
+
+static void the_rest_has_a_limit(void)
+{
+    struct line_reader *reader = open_text("abcd");
+    struct error err = {0};
+    const char *text;
+    size_t n;
+
+    CHECK(line_reader_rest(reader, 3, &text, &n, &err) == -1 && err.code == ERROR_FORMAT);
+    CHECK_CONTAINS(err.text, "more than 3 bytes");
     line_reader_close(reader);
 }
 
 TESTS(TEST(lines_come_without_their_ends),
       TEST(a_carriage_return_without_a_line_feed_belongs_to_the_line),
       TEST(a_mark_is_left_out_at_the_start_of_the_file_alone), TEST(lines_may_be_long),
-      TEST(the_rest_comes_as_it_is))
+      TEST(the_rest_comes_as_it_is), TEST(the_rest_has_a_limit))

@@ -2,6 +2,7 @@
 #include "base/yaml.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "test.h"
@@ -25,11 +26,12 @@ static void check_refused(const char *text, const char *part)
 {
     struct error err = {0};
     struct yaml_documents documents;
+    char *end;
 
     CHECK(yaml_parse(text, strlen(text), &arena, &documents, &err) == -1);
     CHECK(err.code == ERROR_FORMAT);
     CHECK_CONTAINS(err.text, part);
-    CHECK_CONTAINS(err.text, "line ");
+    CHECK(strtoul(err.text, &end, 10) > 0 && *end == ':');
 }
 
 /* The expected values are those of yaml.safe_load (PyYAML 6.0). */
@@ -121,7 +123,7 @@ static void several_documents_and_byte_order_marks(void)
 static void what_is_no_yaml_is_refused_with_its_line(void)
 {
     check_refused("a: [1, 2", "flow sequence");
-    check_refused("a: 1\n b: 2\n", "line 2");
+    check_refused("a: 1\n b: 2\n", "2: ");
     check_refused("a: *b\n", "alias '*b' has no anchor");
     check_refused("a: &a [*a]\n", "within what it stands for");
     check_refused("a: !!python/object:os.system x\n", "tag 'tag:yaml.org,2002:python/object:os.system'");
