@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/checkpoint_names.h"
+#include "arch/families.h"
 #include "arch/gguf_folder.h"
+#include "arch/model_layout.h"
 #include "arch/quantized_settings.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -23,6 +26,61 @@ static int load_settings(const struct model_folder *model, struct quantized_sett
                                    model->sentence.transformer, model->name, err);
 }
 
+/* Of a matrix that was packed by GPTQ. */
+static bool is_packed_bias(const struct checkpoint *checkpoint, const char *name)
+{
+    static const char ending[] = ".bias";
+    size_t n = strlen(name), m = sizeof ending - 1;
+    const struct tensor *weight = NULL;
+    char *other;
+
+    if (n > m && strcmp(name + n - m, ending) == 0) {
+        other = memory_format("%.*s.weight", (int)(n - m), name);
+        weight = checkpoint_find(checkpoint, other);
+        free(other);
+    }
+    return weight && tensor_is_quantised(weight);
+}
+
+static int compare_biases(const struct checkpoint_names *names, const struct model_layout *layout,
+                          struct error *err)
+{
+    const struct checkpoint *checkpoint = names->checkpoint;
+
+    for (size_t i = 0; i < checkpoint->n_tensors; i++)
+        if (is_packed_bias(checkpoint, checkpoint->tensors[i].name) &&
+            !layout_find(layout, names->plain[i]))
+            return error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by %s a %s has no such bias, "
+                             "and those of all layers are not zero", checkpoint->tensors[i].name,
+                             layout->spec->config_name, layout->spec->family->name);
+    return 0;
+}
+
+/* Old writers of GPTQ stored biases of zeros, which are gone by now. What is left must be the model's, of
+ * those that we know. */
+static int check_biases(const struct model_folder *model, const struct checkpoint *checkpoint,
+                        struct error *err)
+{
+    struct checkpoint_names names;
+    struct model_layout layout;
+    struct model_spec spec;
+    struct error ignored = {0};
+    enum model_type type;
+    int rc;
+
+    if (!model->has_config || !architecture_family(&model->config) ||
+        model_folder_type(model, NULL, &type, &ignored) ||
+        model_spec_load(&spec, &model->config, type, model->name, &ignored))
+        return 0;
+    checkpoint_names_init(&names, checkpoint);
+    layout_make(&layout, &spec, type, &names);
+    rc = compare_biases(&names, &layout, err);
+    layout_release(&layout);
+    checkpoint_names_release(&names);
+    model_spec_release(&spec);
+    return rc;
+}
+
 int quantized_open(const struct model_folder *model, const char *directory, const char *file,
                    struct checkpoint *checkpoint, struct error *err)
 {
@@ -30,7 +88,9 @@ int quantized_open(const struct model_folder *model, const char *directory, cons
     bool is_model = !file && !model->file && strcmp(directory, model->sentence.transformer) == 0;
     int rc = is_model ? load_settings(model, &settings, err) : 0;
 
-    if (rc == 0 && dequantise(checkpoint, &settings.quantisation, err))
+    if (rc == 0 && (dequantise(checkpoint, &settings.quantisation, err) ||
+                    (settings.quantisation.method == QUANTISATION_GPTQ &&
+                     check_biases(model, checkpoint, err))))
         rc = error_context(err, "'%s'", model->name);
     quantized_settings_release(&settings);
     return rc;

@@ -47,7 +47,7 @@ static const struct {
     {".trellis", "exl3"},        {".q_weight", "exl2"},        {".q_scale_max", "exl2"},
     {".codebooks", "aqlm"},      {".W_q", "hqq"},              {".weight._data", "quanto"},
     {".Qidxs", "quip"},          {".dense_weights", "spqr"},   {".centroids.weight", "vptq"},
-    {".weight:_data", "torchao"}, {".workspace", "marlin"},    {".weight_scales", "eetq"},
+    {":_data", "torchao"},       {":qdata", "torchao"},        {".workspace", "marlin"},    {".weight_scales", "eetq"},
 };
 
 #define N(array) (sizeof(array) / sizeof *(array))

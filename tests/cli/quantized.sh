@@ -125,6 +125,25 @@ try eval only-said --examples fixtures/examples/arithmetic.jsonl | grep exit
 try mix --weights 1 decoder/model.safetensors -o out | grep exit
 rm -r out
 
+echo '--- settings beside config.json; biases of zeros, and another'
+cp -r $gptq beside
+python3 -c 'import json, sys
+config = json.load(open("beside/config.json"))
+del config["quantization_config"]
+json.dump(config, open("beside/config.json", "w"))'
+grep -c quant beside/config.json
+python3 logits.py beside
+cp -r $gptq biased
+cat >bias.py <<'END'
+from tools import *
+tensors = read("biased/model.safetensors")
+dtype, shape, content = tensors["model.layers.1.mlp.down_proj.bias"]
+tensors["model.layers.1.mlp.down_proj.bias"] = dtype, shape, content[:-1] + b"\x3c"
+write("biased/model.safetensors", tensors)
+END
+python3 bias.py
+try inspect biased
+
 echo '--- what cannot be read'
 examples=fixtures/examples
 try mix --weights 0.5,0.5 fixtures/decoder-base unknown -o out
