@@ -51,7 +51,7 @@ static int compare_biases(const struct checkpoint_names *names, const struct mod
         if (is_packed_bias(checkpoint, checkpoint->tensors[i].name) &&
             !layout_find(layout, names->plain[i]))
             return error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "': by %s a %s has no such bias, "
-                             "and those of all layers are not zero", checkpoint->tensors[i].name,
+                             "and not all of its kind are zero", checkpoint->tensors[i].name,
                              layout->spec->config_name, layout->spec->family->name);
     return 0;
 }
