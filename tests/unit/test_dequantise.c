@@ -13,7 +13,7 @@ struct decoded {
     struct checkpoint *checkpoint;
     struct error err;
     float values[ITEMS_MAX];
-    size_t n_items;
+    size_t n_items, n_tensors;
     char shape[64];
 };
 
@@ -31,6 +31,7 @@ static struct decoded decode(const struct quantisation *settings, const char *na
         scratch_must(tensor && tensor->n_items <= ITEMS_MAX, "find", name);
         CHECK(tensor->dtype == DTYPE_F32);
         made.n_items = tensor->n_items;
+        made.n_tensors = made.checkpoint->n_tensors;
         tensor_add_shape(&shape, tensor);
         snprintf(made.shape, sizeof made.shape, "%s", shape.data);
         CHECK(tensor_read(tensor, 0, tensor->n_items, made.values, &made.err) == 0);
@@ -109,16 +110,18 @@ static void gptq_gives_a_borrow_back(void)
         CHECK(made.values[8 * o] == (o == 1 ? -1 : 0));
 }
 
-/* Fields of 3 bits, 0 … 7 again and again, cross words; zeros are 3, stored less one: 2 … */
+/* Fields of 3 bits cross words; zeros are 4, stored as 3. */
 static void gptq_has_three_bits_across_words(void)
 {
-    static const uint32_t pattern[3] = {0x88FAC688, 0xC688FAC6, 0xFAC688FA};
     static const uint32_t zeros[3] = {0xDB6DB6DB, 0xB6DB6DB6, 0x6DB6DB6D};
     struct quantisation settings = gptq;
-    uint32_t words[96];
+    uint32_t words[96], pattern[3] = {0};
     float scales[32];
     struct decoded made;
 
+    for (size_t i = 0; i < 96; i++)
+        pattern[i / 32] |= (uint32_t)((5 * (i / 3) + 3) % 8 >> i % 3 & 1) << i % 32;
+    CHECK(pattern[0] >> 30 == 1 && (pattern[1] & 1) == 1); /* 5 stands in both */
     for (size_t i = 0; i < 96; i++)
         words[i] = pattern[i / 32];
     for (size_t o = 0; o < 32; o++)
@@ -131,7 +134,8 @@ static void gptq_has_three_bits_across_words(void)
     made = decode(&settings, "a.weight");
     CHECK(is_shape(&made, "[32, 32]"));
     for (size_t i = 0; i < 32 * 32; i++)
-        CHECK(made.values[i] == ((float)(i % 8) - 4) * (1 + (float)(i / 32)));
+        CHECK(made.values[i] == ((float)((5 * (i % 32) + 3) % 8) - 4) *
+                                  (1 + (float)(i / 32)));
 }
 
 /* With `dynamic` the shapes of a module tell its bits and groups; biases of zeros go, others stay. */
@@ -207,6 +211,20 @@ static void compressed_tensors_packs_in_rows(void)
     CHECK(is_shape(&made, "[2, 9]"));
     CHECK(made.values[0] == -8 && made.values[4] == (4 - 8) * 2 && made.values[8] == 7 * 3);
     CHECK(made.values[9] == -8 * 4 && made.values[17] == -8 * 6);
+    SAFETENSORS("d/model.safetensors", TENSOR_BYTES("a.weight_packed", DTYPE_I32, words, 2, 2),
+                TENSOR("a.weight_scale", DTYPE_BF16, 1, 2, 3),
+                TENSOR_BYTES("a.weight_g_idx", DTYPE_I32, ((const int32_t[9]){1, 0, 2, 0, 0, 0, 0, 0, 0}),
+                             9),
+                TENSOR_BYTES("a.weight_shape", DTYPE_I64, shape, 2));
+    made = decode(&settings, "a.weight");
+    CHECK(made.values[0] == -8 * 2 && made.values[2] == (2 - 8) * 3 && made.values[8] == 7);
+    SAFETENSORS("d/model.safetensors", TENSOR_BYTES("a.weight_packed", DTYPE_I32, words, 2, 2),
+                TENSOR("a.weight_scale", DTYPE_BF16, 1, 2, 3),
+                TENSOR_BYTES("a.weight_g_idx", DTYPE_I32,
+                             ((const int32_t[9]){-1, -1, -1, -1, -1, -1, -1, -1, -1}), 9),
+                TENSOR_BYTES("a.weight_shape", DTYPE_I64, shape, 2));
+    made = decode(&settings, "a.weight"); /* was never set */
+    CHECK(made.values[0] == -8 && made.values[8] == 7 * 3 && made.n_tensors == 1);
     scheme.is_symmetric = false; /* zeros lie along the outputs, a row of words for each eight */
     SAFETENSORS("d/model.safetensors", TENSOR_BYTES("a.weight_packed", DTYPE_I32, words, 2, 2),
                 TENSOR("a.weight_scale", DTYPE_BF16, 1, 2, 3),
@@ -274,6 +292,7 @@ static void blocks_at_the_edges_are_cut_off(void)
                 TENSOR("a.weight_scale_inv", DTYPE_F32, 1, 2, 2),
                 TENSOR("a.activation_scale", DTYPE_F32, 1, 1));
     made = decode(&settings, "a.weight");
+    CHECK(made.n_tensors == 1);
     CHECK(made.values[0] == 1 && made.values[2] == 3 && made.values[3] == 4 * 2);
     CHECK(made.values[4] == 5 && made.values[7] == 8 * 2);
     CHECK(made.values[8] == 9 * 3 && made.values[11] == 12 * 4);
@@ -342,6 +361,7 @@ static void nvfp4_multiplies_or_divides_by_the_scale_of_all(void)
     static const struct quantisation modelopt = {.method = QUANTISATION_MODELOPT};
     struct quantisation_scheme scheme = {.bits = 4, .is_float = true};
     struct quantisation settings = compressed(&scheme, 1);
+    unsigned char twice[16];
     struct decoded made;
 
     SAFETENSORS("d/model.safetensors", TENSOR_BYTES("a.weight", DTYPE_U8, packed, 1, 8),
@@ -349,7 +369,7 @@ static void nvfp4_multiplies_or_divides_by_the_scale_of_all(void)
                 TENSOR_BYTES("a.weight_scale_2", DTYPE_F32, &global, 1),
                 TENSOR("a.input_scale", DTYPE_F32, 1, 1), TENSOR("a.k_scale", DTYPE_F32, 1, 1));
     made = decode(&modelopt, "a.weight");
-    CHECK(is_shape(&made, "[1, 16]"));
+    CHECK(is_shape(&made, "[1, 16]") && made.n_tensors == 1);
     CHECK(made.values[0] == .5F * 21 && made.values[1] == 21 && made.values[6] == 6 * 21);
     CHECK(made.values[8] == -.5F * 21 && made.values[14] == -6 * 21.0F);
     SAFETENSORS("d/model.safetensors", TENSOR_BYTES("a.weight_packed", DTYPE_U8, packed, 1, 8),
@@ -357,6 +377,14 @@ static void nvfp4_multiplies_or_divides_by_the_scale_of_all(void)
                 TENSOR_BYTES("a.weight_global_scale", DTYPE_F32, &global, 1));
     made = decode(&settings, "a.weight");
     CHECK(made.values[3] == 2 * (7.0F / 3.0F) && made.values[14] == -6 * (7.0F / 3.0F));
+    memcpy(twice, packed, sizeof packed);
+    memcpy(twice + sizeof packed, packed, sizeof packed);
+    SAFETENSORS("d/model.safetensors", TENSOR_BYTES("e.up_proj", DTYPE_U8, twice, 2, 1, 8),
+                TENSOR("e.up_proj_scale", DTYPE_F8_E4M3, 7, 2, 1, 1),
+                TENSOR("e.up_proj_scale_2", DTYPE_F32, 2, 2));
+    made = decode(&modelopt, "e.up_proj");
+    CHECK(is_shape(&made, "[2, 1, 16]"));
+    CHECK(made.values[1] == 7 * 2 && made.values[17] == 8 * 3);
 }
 
 /* Expert 1 of two, 3 outputs of 32 inputs: the items of a block are apart, for it is turned. */
