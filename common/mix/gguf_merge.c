@@ -122,15 +122,27 @@ static bool has_phi3_tokens(const struct model_folder *model)
     return has;
 }
 
-/* What the model is called: the last part, and nothing that llama.cpp would act on. To be freed. */
-static char *name_of(const struct model_folder *model)
+static void add_name(const struct gguf_merge *merge, struct buffer *name)
+{
+    const struct gguf_value *own = merge->gguf ? gguf_find(merge->gguf, "general.name") : NULL;
+    char *label = model_folder_label(&merge->models[0]), *slash = strrchr(label, '/');
+
+    if (own && own->type == GGUF_STRING && !own->is_array)
+        buffer_add_text(name, gguf_text(own, 0).bytes);
+    else
+        buffer_add_text(name, slash ? slash + 1 : label);
+    free(label);
+}
+
+/* What the model is called: as its file says, or by the last part of its name, and nothing that
+ * llama.cpp would act on. To be freed. */
+static char *name_of(const struct gguf_merge *merge)
 {
     static const char *const traps[] = {"phi-3", "phi3"};
-    char *label = model_folder_label(model), *slash = strrchr(label, '/');
+    const struct model_folder *model = &merge->models[0];
     struct buffer name = {0};
 
-    buffer_add_text(&name, slash ? slash + 1 : label);
-    free(label);
+    add_name(merge, &name);
     for (size_t i = 0; i < 2; i++)
         for (char *found; (found = strcasestr(name.data, traps[i])) && !has_phi3_tokens(model);)
             buffer_splice(&name, (size_t)(found - name.data) + 3, strlen(traps[i]) - 3, "_3");
@@ -169,7 +181,7 @@ static int put_metadata(struct gguf_metadata *metadata, const struct gguf_merge 
                         const struct way *way, struct notices *notices, struct error *err)
 {
     const struct model_folder *base = &merge->models[0];
-    char *name = name_of(base);
+    char *name = name_of(merge);
     char **ids = memory_zalloc(merge->n_models, sizeof *ids);
     struct gguf_settings settings = {
         .architecture = architecture, .spec = merge->spec, .config = &base->config,

@@ -18,6 +18,7 @@ bool gguf_merge_is_output(const char *path);
 struct gguf_merge { /* all borrowed */
     const struct model_folder *models; /* [n_models], the first is the base */
     size_t n_models;
+    const struct gguf *gguf;           /* what the base's own file says, if it is a GGUF file; or NULL */
     const struct model_spec *spec;     /* of the base; NULL: we cannot run it */
     const char *dtype;                 /* "f32", "f16", "bf16", "q8_0", or NULL: as the base has it, else
                                         * bf16 */

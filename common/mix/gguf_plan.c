@@ -1,5 +1,6 @@
 #include "gguf_plan.h"
 
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,6 +239,56 @@ static void choose(const struct maker *maker, const struct entry *entry, struct 
     }
 }
 
+/* What an item makes, looked at when it is first read: until then its weights and settings may change,
+ * and what a method measures depends on them. */
+struct late_source {
+    struct tensor_source source;
+    const struct plan_item *item;
+    struct plan *plan;
+    pthread_mutex_t lock;
+    bool is_made;
+    struct tensor made;
+};
+
+static int late_read(const struct tensor_source *source, size_t offset, size_t n_bytes, void *out,
+                     struct error *err)
+{
+    /* For the arena, which all have in common. */
+    static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+    struct late_source *late = (struct late_source *)source;
+
+    pthread_mutex_lock(&late->lock);
+    if (!late->is_made) {
+        pthread_mutex_lock(&making);
+        item_source_make(&late->made, late->item, &late->plan->arena);
+        pthread_mutex_unlock(&making);
+        late->is_made = true;
+    }
+    pthread_mutex_unlock(&late->lock);
+    return late->made.source->kind->read(late->made.source, offset, n_bytes, out, err);
+}
+
+static void late_describe(const struct tensor_source *source, struct buffer *out)
+{
+    const struct tensor *first = ((const struct late_source *)source)->item->sources[0].tensor;
+
+    first->source->kind->describe(first->source, out);
+}
+
+static const struct tensor_source_kind late_kind = {.read = late_read, .describe = late_describe};
+
+static struct tensor make_late(struct maker *maker, const struct plan_item *item)
+{
+    struct late_source *late = arena_alloc(&maker->plan->arena, sizeof *late);
+    const struct output_tensor *out = &item->out;
+
+    *late = (struct late_source){.source = {&late_kind}, .item = item, .plan = maker->plan};
+    pthread_mutex_init(&late->lock, NULL);
+    return (struct tensor){.dtype = out->dtype, .n_dims = out->n_dims, .shape = out->shape,
+                           .n_items = out->n_items, .size_bytes = out->size_bytes,
+                           .source = &late->source};
+}
+
 /* What the item makes; of a copy what it is made of. */
 static int make_part(struct maker *maker, struct plan_item *item, enum dtype dtype,
                      struct tensor **part)
@@ -255,7 +306,7 @@ static int make_part(struct maker *maker, struct plan_item *item, enum dtype dty
         item->out.dtype = dtype;
         if (output_tensor_measure(&item->out, maker->err))
             return -1;
-        item_source_make(&made, item, &maker->plan->arena);
+        made = make_late(maker, item);
     }
     made.name = item->out.name;
     *part = keep(maker, &made);
@@ -466,7 +517,7 @@ int gguf_plan_make(struct plan *plan, struct plan *from, const struct gguf_plan_
     int rc;
 
     *plan = (struct plan){.method = from->method, .inputs = from->inputs,
-                          .n_inputs = from->n_inputs};
+                          .n_inputs = from->n_inputs, .has_base = from->has_base};
     rc = make_all(&maker);
     if (rc == 0)
         rc = plan_finish(plan, &gguf_writer, err);

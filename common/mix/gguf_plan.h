@@ -24,11 +24,10 @@ struct gguf_plan_options {
 };
 
 /* Makes *plan, of the format gguf_writer, from a finished plan, whose items get the dtypes that are
- * needed; from here on it stays as it is but for its weights (plan_set_weights), and its inputs are
- * shown as those of the new one. Items that no
- * GGUF file has a place for and that are no part of what it says (a pooler, a head over words of an
- * encoder) are left out with a notice. ERROR_UNSUPPORTED names any other tensor without a place.
- * Released with plan_release. */
+ * needed. From here on it stays as it is but for its weights and settings, which may be set until the
+ * new one is run; its inputs are shown as those of the new one. Items that no GGUF file has a place for
+ * and that are no part of what it says (a pooler, a head over words of an encoder) are left out with a
+ * notice. ERROR_UNSUPPORTED names any other tensor without a place. Released with plan_release. */
 int gguf_plan_make(struct plan *plan, struct plan *from, const struct gguf_plan_options *options,
                    struct notices *notices, struct error *err);
 

@@ -357,6 +357,7 @@ static int plan_gguf(struct merge *merge, struct error *err)
     if (gguf_merge_plan(&component->plan, &component->from, &merge->metadata,
                         &(struct gguf_merge){
                             .models = merge->models, .n_models = merge->n_models,
+                            .gguf = merge->weights[0].items[0].checkpoint->gguf,
                             .spec = merge->specs[0].is_known ? &merge->specs[0].spec : NULL,
                             .dtype = merge->options.dtype, .pooling = merge->options.pooling,
                             .is_encoder = merge->has_type && merge->type == MODEL_ENCODER,
@@ -836,17 +837,17 @@ static int write_all(struct merge *merge, const struct merge_notes *notes, struc
 void merge_set_weights(struct merge *merge, const double *weights)
 {
     for (size_t c = 0; c < merge->n_components; c++)
-        plan_set_weights(merge->makes_gguf ? &merge->components[c].from
-                                           : &merge->components[c].plan, weights);
+        plan_set_weights(merge_plan(merge, c), weights);
 }
 
 int merge_set_settings(struct merge *merge, const struct plan_settings *settings,
                        struct error *err)
 {
     for (size_t c = 0; c < merge->n_components; c++) {
-        plan_set_settings(&merge->components[c].plan, settings);
-        if (plan_check_settings(&merge->components[c].plan, err))
+        plan_set_settings(merge_plan(merge, c), settings);
+        if (plan_check_settings(merge_plan(merge, c), err))
             return -1;
+        merge->components[c].plan.settings = settings; /* for the report */
     }
     return 0;
 }

@@ -52,8 +52,21 @@ for dtype in f32 q8_0; do
     cocktail convert -q mixed -o again.gguf --force --dtype $dtype >/dev/null
     cmp <(show mixed.gguf tensors) <(show again.gguf tensors)
 done
+for threads in 1 8; do # a method that measures first
+    ties="--method ties --base fixtures/decoder-base -w 0.5,0.5 fixtures/decoder-arithmetic fixtures/decoder-tense"
+    rm -rf ties*
+    cocktail mix -q -t $threads $ties -o ties --dtype f32 >/dev/null
+    cocktail mix -q -t $threads $ties -o ties.gguf --dtype f32 >/dev/null
+    cocktail convert -q ties -o ties-again.gguf >/dev/null
+    cmp <(show ties.gguf tensors) <(show ties-again.gguf tensors)
+done
 cocktail mix -q -t 1 -w 0.75,0.25 $models -o one.gguf --dtype q8_0 >/dev/null
 cmp mixed.gguf one.gguf
+
+echo '--- weights from examples'
+cocktail mix-data -q --json --examples fixtures/examples/tense.jsonl fixtures/decoder-{base,tense} -o data.gguf --dtype q8_0 |
+    sed 's/.*"tensors"/"tensors"/; s/,"seconds.*//'
+show data.gguf | grep '^general'
 
 echo '--- models of the Hub are named'
 mkdir -p hub/models--acme--{base,other}/snapshots/0123

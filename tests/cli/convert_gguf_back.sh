@@ -62,6 +62,15 @@ cocktail generate -q --prompt '12+7=' --max-tokens 8 decoder.gguf
 
 golden=${COCKTAIL_TEST_DATA:+$COCKTAIL_TEST_DATA/golden/gguf}
 [[ -n $golden && -d $golden ]] || exit 0
+tensors()
+{
+    python3 "$FIXTURES/../tests/gguf_show.py" "$1" tensors | LC_ALL=C sort
+}
+for name in qwen2-f16 phi3-f16 bert-f16 gemma-bf16 llama-spm-q8_0 gpt2-q8_0; do # as llama.cpp wrote them
+    cocktail convert -q "$golden/$name.gguf" -o "again-$name.gguf" --dtype "${name##*-}" >/dev/null
+    cmp <(tensors "$golden/$name.gguf") <(tensors "again-$name.gguf")
+    [[ $(cocktail inspect --json "again-$name.gguf") == *'"M2'* ]] || echo "$name: has lost its name"
+done
 for file in "$golden"/*.json; do # what each tensor holds, in f32
     name=$(basename "$file" .json)
     [[ $name == metadata ]] && continue

@@ -13,7 +13,7 @@ run() # ARGUMENT...
 
 mkdir place
 run convert "$model" -o place/out --dtype q8_0
-run mix -w 1 "$model" -o place/out --dtype q8_0
+run mix -w 1 "$model" -o place/out --dtype q8_0 | grep -v usage
 run convert "$model" -o place/out.gguf --shard-size 1MB
 run convert "$model" -o place/out.gguf --dry-run -t 2
 run convert "$model" -o place/out.gguf --dry-run -t 2 --json
