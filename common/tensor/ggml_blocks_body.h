@@ -408,12 +408,14 @@ TARGET static void decode_q3_k(const void *blocks, size_t n_blocks, float *out)
 /* Group j of eight: six bits each of a scale and a minimum. */
 INLINE void scale_and_min(const uint8_t scales[12], size_t j, float *scale, float *min)
 {
+    size_t k = j % 4;
+
     if (j < 4) {
-        *scale *= (float)(scales[j] & 63);
-        *min *= (float)(scales[j + 4] & 63);
+        *scale *= (float)(scales[k] & 63);
+        *min *= (float)(scales[4 + k] & 63);
     } else {
-        *scale *= (float)((scales[j + 4] & 15) | scales[j - 4] >> 6 << 4);
-        *min *= (float)(scales[j + 4] >> 4 | scales[j] >> 6 << 4);
+        *scale *= (float)((scales[8 + k] & 15) | scales[k] >> 6 << 4);
+        *min *= (float)(scales[8 + k] >> 4 | scales[4 + k] >> 6 << 4);
     }
 }
 
