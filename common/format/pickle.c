@@ -751,10 +751,10 @@ static int fill_record(struct machine *machine, struct pickle_node *record,
                        const struct pickle_value *state)
 {
     if (state->kind != PICKLE_DICT || state->node->maker)
-        return FAIL(machine, "the state of a %s.%s is not a dictionary", record->maker->module,
+        return FAIL(machine, "the state of %s.%s is not a dictionary", record->maker->module,
                     record->maker->name);
     if (record->n_items)
-        return FAIL(machine, "a %s.%s gets a second state", record->maker->module,
+        return FAIL(machine, "%s.%s gets a second state", record->maker->module,
                     record->maker->name);
     return add_items(machine, record, state->node->items, state->node->n_items);
 }

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "format/checkpoint_reader.h"
+#include "format/pickle.h"
 #include "format/torchbin_nested.h"
 #include "test.h"
 
@@ -81,6 +82,80 @@ static void only_the_root_is_walked_through(void)
     checkpoint_close(checkpoint);
 }
 
+/* ---- records ---- */
+
+static const struct pickle_global names[] = {
+    {"argparse", "Namespace", PICKLE_GIVES_RECORD, NULL, 0, 0},
+    {"_io", "BytesIO", PICKLE_GIVES_OPAQUE, NULL, 0, 0},
+    {"torch", "Size", PICKLE_GIVES_OBJECT, NULL, 0, 0},
+};
+
+#define RECORD "\x80\2cargparse\nNamespace\n)\x81"
+#define OPAQUE "\x80\2c_io\nBytesIO\n)\x81"
+
+static int load(struct pickle *pickle, const char *bytes, size_t size, struct error *err)
+{
+    static const struct pickle_rules rules = {names, sizeof names / sizeof *names, NULL, NULL};
+
+    return pickle_load(pickle, &rules, bytes, size, 0, err);
+}
+
+#define LOAD(pickle, bytes, err) load(pickle, bytes, sizeof(bytes) - 1, err)
+
+static void attributes_become_items(void)
+{
+    struct error err = {0};
+    struct pickle pickle;
+    const struct pickle_value *value;
+
+    CHECK(LOAD(&pickle, RECORD "}(U\1aK\5U\1bNub.", &err) == 0);
+    CHECK(pickle.result.kind == PICKLE_DICT && pickle.result.node->n_items == 4);
+    value = pickle_find(pickle.result.node, "a");
+    CHECK(value && value->kind == PICKLE_INTEGER && value->integer == 5);
+    pickle_release(&pickle);
+    CHECK(LOAD(&pickle, RECORD ".", &err) == 0); /* none at all */
+    CHECK(pickle.result.kind == PICKLE_DICT && pickle.result.node->n_items == 0);
+    pickle_release(&pickle);
+}
+
+static void what_is_opaque_takes_any_state(void)
+{
+    struct error err = {0};
+    struct pickle pickle;
+
+    CHECK(LOAD(&pickle, OPAQUE "K\5b.", &err) == 0);
+    CHECK(pickle.result.kind == PICKLE_OBJECT && pickle.result.node->n_items == 0);
+    pickle_release(&pickle);
+}
+
+static void other_states_are_refused(void)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *text;
+    } rows[] = {
+#define ROW(bytes, text) {bytes, sizeof(bytes) - 1, text}
+        ROW(RECORD "K\5b.", "the state of argparse.Namespace is not a dictionary"),
+        ROW(RECORD RECORD "b.", "is not a dictionary"),
+        ROW(RECORD "}U\1aK\5sb}U\1aK\6sb.", "argparse.Namespace gets a second state"),
+        ROW("\x80\2cargparse\nNamespace\nK\1\x85\x81.", "got 1 arguments, more than 0"),
+        ROW("\x80\2ctorch\nSize\n)\x85R}b.", "what it builds on takes no state"),
+        ROW("\x80\2}}b.", "what it builds on takes no state"),
+#undef ROW
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct error err = {0};
+        struct pickle pickle;
+
+        CHECK(load(&pickle, rows[i].bytes, rows[i].size, &err) == -1);
+        CHECK(err.code == ERROR_FORMAT);
+        CHECK_CONTAINS(err.text, rows[i].text);
+        pickle_release(&pickle);
+    }
+}
+
 /* ---- rules ---- */
 
 static void check_rules(struct megatron megatron, bool fits, const char *sentence)
@@ -140,5 +215,7 @@ static void all_processes_are_counted(void)
 }
 
 TESTS(TEST(values_beside_tensors_are_data), TEST(tensors_are_called_by_the_way_to_them),
-      TEST(only_the_root_is_walked_through), TEST(experts_were_cut_out_of_data_parallel_ranks),
+      TEST(only_the_root_is_walked_through), TEST(attributes_become_items),
+      TEST(what_is_opaque_takes_any_state), TEST(other_states_are_refused),
+      TEST(experts_were_cut_out_of_data_parallel_ranks),
       TEST(experts_have_a_grid_of_their_own), TEST(all_processes_are_counted))
