@@ -23,7 +23,8 @@
 const struct command *const commands[] = {
     &command_mix,
     &command_mix_data,
-    &command_convert, &command_merge,
+    &command_merge,
+    &command_convert,
     &command_inspect,
     &command_diff,
     &command_tokenize,

@@ -22,7 +22,7 @@ struct recipe_merge_options {
 };
 
 static const struct option_row rows[] = {
-    {'o', "output", OPTION_PATH, offsetof(struct recipe_merge_options, mixing.output), "DIR",
+    {'o', "output", OPTION_PATH, offsetof(struct recipe_merge_options, mixing.output), "DIR|FILE.gguf",
      "where to put the merged model"},
     {0, "models", OPTION_PATH, offsetof(struct recipe_merge_options, models), "DIR",
      "look for models here first"},
@@ -30,6 +30,9 @@ static const struct option_row rows[] = {
      "of methods that draw: another seed, another result (1)"},
     {0, "explain", OPTION_FLAG, offsetof(struct recipe_merge_options, explains), NULL,
      "show what each tensor is made of, write nothing"},
+    OPTION_TYPE(struct recipe_merge_options, mixing.type,
+                "decoder|encoder|reranker|encoder-decoder", "what the models are (from config.json)"),
+    OPTION_POOLING(struct recipe_merge_options, mixing.pooling),
     OPTION_MIXING_SHARDS(struct recipe_merge_options),
     OPTIONS_MIXING_TARGET(struct recipe_merge_options),
     OPTIONS_COMMON,

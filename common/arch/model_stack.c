@@ -116,6 +116,17 @@ static int add_tensors(struct stack *stack, struct notices *notices, struct erro
 
 /* ---- config.json ---- */
 
+static int load_spec(const struct model_folder *model, struct model_spec *spec)
+{
+    struct error ignored = {0};
+    enum model_type type;
+
+    return model_folder_type(model, NULL, &type, &ignored) ||
+                   model_spec_load(spec, &model->config, type, model->name, &ignored)
+               ? -1
+               : 0;
+}
+
 static size_t total_layers(const struct stack *stack)
 {
     size_t n = 0;
@@ -178,6 +189,22 @@ static void move_numbers(const struct stack *stack, const char *name, struct buf
     }
 }
 
+/* Whether a part has no layer_types, but its family a rule: what they are is compared afterwards. */
+static bool is_made_by_rule(const struct stack *stack)
+{
+    bool has_all = true;
+
+    for (size_t i = 0; i < stack->n_parts; i++) {
+        struct model_spec spec;
+
+        if (load_spec(stack->parts[i].model, &spec))
+            return false;
+        model_spec_release(&spec);
+        has_all = has_all && json_find(stack->parts[i].model->config.json, "layer_types");
+    }
+    return !has_all;
+}
+
 static int edit_lists(const struct stack *stack, struct buffer *text, struct error *err)
 {
     static const struct {
@@ -192,6 +219,10 @@ static int edit_lists(const struct stack *stack, struct buffer *text, struct err
 
         if (!json_find(stack->model->config.json, lists[i].name))
             continue;
+        if (i == 0 && is_made_by_rule(stack)) {
+            json_edit_member(text, lists[i].name, NULL);
+            continue;
+        }
         buffer_add_char(&list, '[');
         if (lists[i].has_numbers)
             move_numbers(stack, lists[i].name, &list);
@@ -225,17 +256,6 @@ static int edit_n_layers(const struct stack *stack, struct buffer *text, struct 
 }
 
 /* ---- layers that must stay what they are ---- */
-
-static int load_spec(const struct model_folder *model, struct model_spec *spec)
-{
-    struct error ignored = {0};
-    enum model_type type;
-
-    return model_folder_type(model, NULL, &type, &ignored) ||
-                   model_spec_load(spec, &model->config, type, model->name, &ignored)
-               ? -1
-               : 0;
-}
 
 struct layer_kind {
     bool slides, is_sparse;
@@ -464,8 +484,7 @@ int model_stack(struct model_folder *model, const struct stack_part *parts, size
                          : error_set(err, ERROR_FORMAT, "'%s': no tensors in these layers",
                                      model->name);
     }
-    return checkpoint_replace_tensors(stack.checkpoint, stack.tensors, stack.n_tensors, err) ||
-                   edit_config(&stack, err)
-               ? error_context(err, "'%s'", model->name)
-               : 0;
+    if (checkpoint_replace_tensors(stack.checkpoint, stack.tensors, stack.n_tensors, err))
+        return error_context(err, "'%s'", model->name);
+    return edit_config(&stack, err);
 }

@@ -213,10 +213,20 @@ static struct merge_options merge_options(const struct recipe_run *run, const st
     return options;
 }
 
+static bool is_noticed(const struct notices *notices, const char *text)
+{
+    for (size_t i = 0; i < notices->n_texts; i++)
+        if (strcmp(notices->texts[i], text) == 0)
+            return true;
+    return false;
+}
+
+/* Slices of one model have the same ones. */
 static void take_notices(struct recipe_run *run, struct merge *merge)
 {
     for (size_t i = 0; i < merge->notices.n_texts; i++)
-        notices_add(&run->notices, "%s", merge->notices.texts[i]);
+        if (!is_noticed(&run->notices, merge->notices.texts[i]))
+            notices_add(&run->notices, "%s", merge->notices.texts[i]);
     notices_release(&merge->notices);
 }
 

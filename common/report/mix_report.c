@@ -165,7 +165,8 @@ static void add_models(struct json_writer *json, const struct mix_report *report
     for (size_t i = first_model(plan); i < plan->n_inputs; i++) {
         json_writer_object(json, NULL);
         json_writer_string(json, "path", plan->inputs[i].name);
-        if (!report->merge->options.converts && combine_takes_weights(plan->method))
+        if (!report->merge->options.converts &&
+            (combine_takes_weights(plan->method) || report->merge->origins))
             json_writer_double(json, "weight", plan->inputs[i].weight);
         if (report->losses)
             json_writer_double(json, "loss", report->losses[i]);

@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "base/json_writer.h"
+#include "mix/combine_settings.h"
 #include "mix/recipe_apply.h"
 
 /* What is shown of a tensor, one call after another. */
@@ -37,8 +38,10 @@ static void text_source(struct shower *shower, const char *model, const char *te
 static void text_value(struct shower *shower, const struct combine_parameter *row,
                        const struct recipe_value *value)
 {
-    fprintf(shower->out, "%s  %s = %.10g (%s", shower->is_in_source ? "  " : "", row->name,
-            value->value, value->place);
+    char text[64];
+
+    fprintf(shower->out, "%s  %s = %s (%s", shower->is_in_source ? "  " : "", row->name,
+            combine_parameter_text(row, value->value, text, sizeof text), value->place);
     if (value->line)
         fprintf(shower->out, ", line %zu", value->line);
     if (value->filter)

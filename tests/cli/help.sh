@@ -13,7 +13,7 @@ echo "no arguments: exit $status"
 cmp overview shown
 
 commands=$(sed -n 's/^  \([a-z-]*\)  .*/\1/p' overview)
-for command in mix inspect diff tokenize embed rerank generate logits completion help; do
+for command in mix merge inspect diff tokenize embed rerank generate logits completion help; do
     [[ " ${commands//$'\n'/ } " == *" $command "* ]]
 done
 for command in $commands; do

@@ -168,7 +168,7 @@ static void what_is_wrong_is_said_with_its_line(void)
         {"merge_method: linear\nmodels: [{model: a}]\ntokenizer: {}\ntokenizer_source: base\n",
          "both tokenizer and tokenizer_source"},
         {"base_model: a\ngate_mode: hidden\nexperts: []\n", "mixture of experts"},
-        {"merge_method: linear\nmodels: [\n", "r.yml: line"},
+        {"merge_method: linear\nmodels: [\n", "r.yml:3:"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
