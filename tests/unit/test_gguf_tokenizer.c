@@ -324,6 +324,38 @@ static void knows_what_a_pre_implies(void)
     CHECK(gives_once(&made, "ab", "0 1"));
 }
 
+/* Two separators between a pair, as RoBERTa has them, though the file says nothing of it. */
+static void knows_who_has_separators(void)
+{
+    struct made made;
+    struct tokenizer *tokenizer;
+
+    make_merges(&made);
+    set_text(&made, TOKENIZER("pre"), "roberta-bpe");
+    set_number(&made, TOKENIZER("add_eos_token"), GGUF_BOOL, 1);
+    set_number(&made, TOKENIZER("eos_token_id"), GGUF_U32, 6);
+    set_number(&made, TOKENIZER("seperator_token_id"), GGUF_U32, 6);
+    tokenizer = load(&made);
+    CHECK(gives(tokenizer, "a", "b", "0 6 6 1 6"));
+    tokenizer_free(tokenizer);
+}
+
+/* A model whose padding token is a row that no token has. */
+static void keeps_a_filler_with_a_name(void)
+{
+    struct made made;
+    struct tokenizer *tokenizer;
+    uint32_t id;
+
+    make_scores(&made);
+    set_number(&made, TOKENIZER("padding_token_id"), GGUF_U32, 12);
+    tokenizer = load(&made);
+    CHECK(tokenizer_find(tokenizer, "[PAD12]", &id) && id == 12);
+    CHECK(!tokenizer_find(tokenizer, "[PAD13]", &id));
+    CHECK(is_special(tokenizer, "pad_token", 12));
+    tokenizer_free(tokenizer);
+}
+
 static void knows_control_tokens_by_name(void)
 {
     struct made made;
@@ -364,6 +396,22 @@ static void finds_pieces(void)
     CHECK(gives_once(&made, "z", "5 2 1"));
     set_number(&made, TOKENIZER("remove_extra_whitespaces"), GGUF_BOOL, 0);
     CHECK(gives_once(&made, "b  b", "4 5 5 4 1"));
+}
+
+/* The score of a token that is no piece would make unknown characters dearer than they are: then
+ * "_", "q", "rz" would be better than "_qr" and an unknown "z". */
+static void forgets_scores_of_added_tokens(void)
+{
+    static const float scores[] = {0, 0, 0, -9, -9, -9, -1, -10000};
+    static const int32_t types[] = {3, 3, 2, 1, 1, 1, 1, 4};
+    struct made made;
+
+    make_pieces(&made);
+    SET_TEXTS(&made, "tokens", "<pad>", "</s>", "<unk>", LOWER_ONE, "q", "rz", LOWER_ONE "qr",
+              "<extra>");
+    set(&made, TOKENIZER("scores"), GGUF_F32, true, N(scores), scores);
+    set(&made, TOKENIZER("token_type"), GGUF_I32, true, N(types), types);
+    CHECK(gives_once(&made, "qrz", "6 2 1"));
 }
 
 /* Phi-3, which llama.cpp knows by the name of the model. */
@@ -482,7 +530,10 @@ static void nul_in_control(struct made *made)
 
     texts[6] = (struct gguf_text){"x\0y", 3};
 }
-static void bos_beyond(struct made *made) { set_number(made, TOKENIZER("bos_token_id"), GGUF_U32, 9); }
+static void bos_beyond(struct made *made)
+{
+    set_number(made, TOKENIZER("bos_token_id"), GGUF_U32, 9);
+}
 static void pad_minus_one(struct made *made)
 {
     set_number(made, TOKENIZER("padding_token_id"), GGUF_U32, UINT32_MAX);
@@ -882,11 +933,15 @@ static const struct real {
     const char *notices[3];
 } reals[] = {
     {"gpt2", {"vocab.json", "merges.txt"}, 50257, "gpt2", "gpt-2", 0, {NULL}},
-    {"llama-3", {"tokenizer.json", "tokenizer_config.json"}, 128256, "gpt2", "llama-bpe", 0, {NULL}},
-    {"qwen3", {"tokenizer.json", "tokenizer_config.json"}, 151936, "gpt2", "qwen2", 3, {"NFC", "'</s>'"}},
+    {"llama-3", {"tokenizer.json", "tokenizer_config.json"}, 128256, "gpt2", "llama-bpe", 0,
+     {NULL}},
+    {"qwen3", {"tokenizer.json", "tokenizer_config.json"}, 151936, "gpt2", "qwen2", 3,
+     {"NFC", "'</s>'"}},
     {"phi-2", {"tokenizer.json", "tokenizer_config.json"}, 51200, "gpt2", "phi-2", 0, {NULL}},
-    {"mistral-7b", {"tokenizer.json", "tokenizer_config.json"}, 32000, "llama", "default", 0, {NULL}},
-    {"gemma-3", {"tokenizer.json", "tokenizer_config.json"}, 262208, "llama", "default", 0, {NULL}},
+    {"mistral-7b", {"tokenizer.json", "tokenizer_config.json"}, 32000, "llama", "default", 0,
+     {NULL}},
+    {"gemma-3", {"tokenizer.json", "tokenizer_config.json"}, 262208, "llama", "default", 0,
+     {NULL}},
     {"roberta-base", {"tokenizer.json", "tokenizer_config.json"}, 50265, "gpt2", "roberta-bpe",
      3, {"'<|endoftext|>'", "1 special tokens"}},
 };
@@ -1005,6 +1060,43 @@ static void writes_sentencepiece(void)
           err.code == ERROR_INCOMPATIBLE);
     CHECK_CONTAINS(err.text, "10 tokens, of which only 8");
     notices_release(&notices);
+    scratch_text("gemma/tokenizer.json",
+                 "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
+                 "\"content\":\"" LOWER_ONE "\"},\"post_processor\":{\"type\":\"BertProcessing\","
+                 "\"sep\":[\"b\",1],\"cls\":[\"a\",0]},\"model\":{\"type\":\"BPE\","
+                 "\"byte_fallback\":true,\"fuse_unk\":true,\"unk_token\":\"<unk>\",\"vocab\":{"
+                 "\"a\":0,\"b\":1,\"<unk>\":2},\"merges\":[]}}");
+    err = (struct error){0};
+    CHECK(write_folder(scratch_path("gemma"), 9, &checkpoint, &notices, &err) == 0);
+    CHECK(checkpoint && says_number(checkpoint->gguf, TOKENIZER("add_bos_token"), 0, 1) &&
+          says_number(checkpoint->gguf, TOKENIZER("bos_token_id"), 0, 0) &&
+          says_number(checkpoint->gguf, TOKENIZER("add_eos_token"), 0, 1) &&
+          says_number(checkpoint->gguf, TOKENIZER("eos_token_id"), 0, 1));
+    checkpoint_close(checkpoint);
+    notices_release(&notices);
+}
+
+static void refuses_two_tokens_behind_a_text(void)
+{
+    struct checkpoint *checkpoint;
+    struct notices notices = {0};
+    struct error err = {0};
+
+    scratch_text("behind/config.json", "{}");
+    scratch_text("behind/tokenizer.json",
+                 "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
+                 "\"content\":\"" LOWER_ONE "\"},\"post_processor\":{\"type\":\"TemplateProcessing\","
+                 "\"single\":[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"SpecialToken\":{\"id\":"
+                 "\"a\",\"type_id\":0}},{\"SpecialToken\":{\"id\":\"b\",\"type_id\":0}}],\"pair\":[{"
+                 "\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"Sequence\":{\"id\":\"B\",\"type_id\":"
+                 "0}}],\"special_tokens\":{\"a\":{\"id\":\"a\",\"ids\":[0],\"tokens\":[\"a\"]},"
+                 "\"b\":{\"id\":\"b\",\"ids\":[1],\"tokens\":[\"b\"]}}},\"model\":{\"type\":"
+                 "\"BPE\",\"byte_fallback\":true,\"unk_token\":\"a\",\"vocab\":{\"a\":0,\"b\":1},"
+                 "\"merges\":[]}}");
+    CHECK(write_folder(scratch_path("behind"), 9, &checkpoint, &notices, &err) == -1 &&
+          err.code == ERROR_UNSUPPORTED);
+    CHECK_CONTAINS(err.text, "the special tokens around a text");
+    notices_release(&notices);
 }
 
 static void writes_templates_of_the_config(void)
@@ -1097,9 +1189,12 @@ static void gives_the_ids_of_llama_cpp(void)
 }
 
 TESTS(TEST(joins_by_scores), TEST(obeys_the_flags), TEST(finds_runs_of_spaces),
-      TEST(joins_by_merges), TEST(knows_what_a_pre_implies), TEST(knows_control_tokens_by_name),
+      TEST(joins_by_merges), TEST(knows_what_a_pre_implies),
+      TEST(knows_who_has_separators), TEST(keeps_a_filler_with_a_name),
+      TEST(forgets_scores_of_added_tokens), TEST(knows_control_tokens_by_name),
       TEST(finds_words), TEST(finds_pieces), TEST(swallows_white_space), TEST(has_no_tokenizer),
       TEST(has_chat_templates), TEST(refuses_what_is_wrong), TEST(every_pre_can_be_run),
       TEST(goes_there_and_back), TEST(real_ones_go_there_and_back),
       TEST(names_what_has_no_place), TEST(writes_sentencepiece),
-      TEST(writes_templates_of_the_config), TEST(gives_the_ids_of_llama_cpp))
+      TEST(refuses_two_tokens_behind_a_text), TEST(writes_templates_of_the_config),
+      TEST(gives_the_ids_of_llama_cpp))
