@@ -1,20 +1,11 @@
 /* combine_nearswap.c - the other model where it is near the base: item by item g other + (1 - g) base
  * with g = t / |base - other|, 0 to 1. At t = 0 it is the base. */
+#include <math.h>
+
+#include "mix/blocks.h"
 #include "mix/combine_floats.h"
 
 enum { T, BLOCK = COMBINE_BLOCK_ITEMS };
-
-static void swap(const float *restrict base, const float *restrict other, float t,
-                 float *restrict out)
-{
-    for (size_t k = 0; k < BLOCK; k++) {
-        float distance = fabsf(base[k] - other[k]);
-        float near = t / (distance < 1e-6f ? 1e-6f : distance);
-
-        near = near > 1 ? 1 : near;
-        out[k] = near == 0 ? base[k] : near * other[k] + (1 - near) * base[k];
-    }
-}
 
 static void nearswap(const struct combine_call *call, void *out)
 {
@@ -25,7 +16,7 @@ static void nearswap(const struct combine_call *call, void *out)
 
         combine_read_floats(call->base, first, n, base);
         combine_read_floats(&call->inputs[0], first, n, other);
-        swap(base, other, (float)call->settings[T], made);
+        blocks_swap(base, other, (float)call->settings[T], made);
         combine_write_floats(call->out->dtype, made, out, first, n);
     }
 }

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "mix/blocks.h"
 #include "mix/combine_floats.h"
 #include "mix/rank_select.h"
 
@@ -183,25 +184,23 @@ static void equal_measure(const struct combine_call *call, double *sums, size_t 
     }
 }
 
-/* Which items of a block stay, 1 or 0; *n_equal of those at the threshold have come before. */
+/* Which items of a block stay, -1 (all bits) or 0; *n_equal of those at the threshold have come before. */
 static void find_selected(const struct combine_call *call, size_t first, size_t n,
-                          const float *base, double *n_equal, float *selected)
+                          const float *base, double *n_equal, int32_t *selected)
 {
     const size_t *found = call->facts[LOW].counts;
     int32_t bits[BLOCK], threshold = (int32_t)found[THRESHOLD];
 
     if (!selects(call) || !selects_some(call)) {
         for (size_t k = 0; k < BLOCK; k++)
-            selected[k] = selects(call) ? 0 : 1;
+            selected[k] = selects(call) ? 0 : -1;
         return;
     }
     find_variances(call, first, n, base, bits);
-    for (size_t k = 0; k < BLOCK; k++) {
-        bool is_equal = k < n && bits[k] == threshold;
-
-        selected[k] = bits[k] > threshold || (is_equal && *n_equal < (double)found[N_KEPT_EQUAL]);
-        *n_equal += is_equal;
-    }
+    blocks_within(bits, threshold, INT32_MAX, selected);
+    for (size_t k = 0; found[N_KEPT_EQUAL] < found[N_EQUAL] && k < n; k++)
+        if (bits[k] == threshold && (*n_equal)++ >= (double)found[N_KEPT_EQUAL])
+            selected[k] = 0;
 }
 
 /* ---- weighing ---- */
@@ -217,10 +216,14 @@ static double n_equal_before(const struct combine_call *call)
     return equal_is_needed(call) ? *call->facts[EQUAL].before : 0;
 }
 
-static void select_items(float *restrict x, const float *restrict selected)
+static void select_items(float *restrict x, const int32_t *restrict selected)
 {
+    int32_t bits[BLOCK];
+
+    memcpy(bits, x, sizeof bits);
     for (size_t k = 0; k < BLOCK; k++)
-        x[k] = selected[k] != 0 ? x[k] : 0;
+        bits[k] &= selected[k];
+    memcpy(x, bits, sizeof bits);
 }
 
 static double sum_squares(const float *x)
@@ -237,7 +240,8 @@ static double sum_squares(const float *x)
 
 static void squares_measure(const struct combine_call *call, double *sums, size_t *counts)
 {
-    float base[BLOCK], x[BLOCK], selected[BLOCK];
+    float base[BLOCK], x[BLOCK];
+    int32_t selected[BLOCK];
     double n_equal = n_equal_before(call);
 
     (void)counts;
@@ -269,40 +273,12 @@ static void squares_conclude(const struct combine_call *call, double *sums, size
 
 /* ---- the result ---- */
 
-struct votes {
-    float sum[BLOCK];                           /* of the differences */
-    float plus[BLOCK], minus[BLOCK];            /* of weighted ones above and below 0 */
-    float plus_weights[BLOCK], minus_weights[BLOCK];
-};
-
-static void vote(struct votes *restrict votes, const float *restrict x, float weight)
-{
-    for (size_t k = 0; k < BLOCK; k++) {
-        votes->sum[k] += x[k];
-        votes->plus[k] += x[k] > 0 ? x[k] * weight : 0;
-        votes->minus[k] += x[k] < 0 ? x[k] * weight : 0;
-        votes->plus_weights[k] += x[k] > 0 ? weight : 0;
-        votes->minus_weights[k] += x[k] < 0 ? weight : 0;
-    }
-}
-
-static void finish(const struct votes *restrict votes, float *restrict base)
-{
-    for (size_t k = 0; k < BLOCK; k++) {
-        float sum = votes->sum[k] >= 0 ? votes->plus[k] : votes->minus[k];
-        float weight = votes->sum[k] >= 0 ? votes->plus_weights[k] : votes->minus_weights[k];
-
-        sum /= weight < 1e-6f ? 1e-6f : weight;
-        sum = isnan(votes->sum[k]) ? votes->sum[k] : sum;
-        base[k] = sum == 0 ? base[k] : base[k] + sum; /* keeps the sign of 0 */
-    }
-}
-
 static void sce(const struct combine_call *call, void *out)
 {
-    float base[BLOCK], x[BLOCK], selected[BLOCK];
+    float base[BLOCK], x[BLOCK];
+    int32_t selected[BLOCK];
     double n_equal = n_equal_before(call);
-    struct votes votes;
+    struct block_votes votes;
 
     for (size_t first = 0; first < call->n; first += BLOCK) {
         size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
@@ -313,9 +289,10 @@ static void sce(const struct combine_call *call, void *out)
         for (size_t i = 0; i < call->n_inputs; i++) {
             read_difference(call, i, first, n, base, x);
             select_items(x, selected);
-            vote(&votes, x, (float)call->facts[SQUARES].sums[i]);
+            blocks_vote(x, 1, (float)call->facts[SQUARES].sums[i], &votes);
         }
-        finish(&votes, base);
+        blocks_count(&votes, 1e-6f, 1e-6f);
+        blocks_add(votes.sum, base);
         combine_write_floats(call->out->dtype, base, out, first, n);
     }
 }

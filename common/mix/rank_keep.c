@@ -8,6 +8,7 @@
 
 /* Buckets cover 32 powers of two below the largest magnitude: 128 of them each in long rows, 8 in
  * short ones, for which more would cost more than they save. */
+enum { FEW = 256 }; /* keys that are rather counted than sorted */
 enum { LONG_ROW = 2048, N_LONG = 4096, N_SHORT = 256, LONG_SHIFT = 16, SHORT_SHIFT = 20 };
 
 struct buckets {
@@ -15,7 +16,7 @@ struct buckets {
     int shift;
     int32_t top; /* of the largest magnitude, shifted */
     uint32_t starts[N_LONG + 1];
-    bool is_sorted[N_LONG];
+    bool is_wanted[N_LONG], is_sorted[N_LONG];
 };
 
 static inline size_t bucket_of(const struct buckets *buckets, int32_t size)
@@ -36,6 +37,7 @@ static void fill(struct buckets *buckets, const int32_t *sizes, size_t n)
     buckets->top = largest >> buckets->shift;
     memset(buckets->starts, 0, (buckets->n + 1) * sizeof *buckets->starts);
     memset(buckets->is_sorted, 0, buckets->n * sizeof *buckets->is_sorted);
+    memset(buckets->is_wanted, 0, buckets->n * sizeof *buckets->is_wanted);
     for (size_t i = 0; i < n; i++)
         buckets->starts[bucket_of(buckets, sizes[i]) + 1]++;
     for (size_t b = 0; b < buckets->n; b++)
@@ -48,15 +50,20 @@ static uint64_t key_of(const int32_t *sizes, size_t i)
     return (uint64_t)sizes[i] << 32 | (UINT32_MAX - (uint32_t)i);
 }
 
-/* Keys bucket by bucket; the last item first, so that a bucket of equal ones is in order. */
+/* Keys of the wanted buckets, each at its place; the last item first, so that a bucket of equal ones
+ * is in order. */
 static void put_in_order(const struct buckets *buckets, const int32_t *sizes, size_t n,
                          uint64_t *order)
 {
     uint32_t next[N_LONG];
 
     memcpy(next, buckets->starts, buckets->n * sizeof *next);
-    for (size_t i = n; i-- > 0;)
-        order[next[bucket_of(buckets, sizes[i])]++] = key_of(sizes, i);
+    for (size_t i = n; i-- > 0;) {
+        size_t bucket = bucket_of(buckets, sizes[i]);
+
+        if (buckets->is_wanted[bucket])
+            order[next[bucket]++] = key_of(sizes, i);
+    }
 }
 
 static int compare(const void *a, const void *b)
@@ -81,6 +88,13 @@ static size_t find_rank(struct buckets *buckets, uint64_t *order, const int32_t 
     size_t low = buckets->starts[bucket], high = buckets->starts[bucket + 1];
     uint64_t key = key_of(sizes, i);
 
+    if (high - low <= FEW) {
+        size_t rank = low;
+
+        for (size_t k = low; k < high; k++)
+            rank += order[k] < key;
+        return rank;
+    }
     if (!buckets->is_sorted[bucket])
         sort(order + low, high - low);
     buckets->is_sorted[bucket] = true;
@@ -95,40 +109,56 @@ static size_t find_rank(struct buckets *buckets, uint64_t *order, const int32_t 
     return low;
 }
 
-/* Keeps those for which the bucket decides. The others go to open[…], each with the lowest rank at
- * which it stays; returns how many. */
-static size_t decide(const struct buckets *buckets, const struct rank_room *room, size_t n,
-                     double density, double epsilon, uint64_t *keepers, uint64_t bit)
+/* Keeps those that stay whatever their rank. The places of those for which it matters go to
+ * open[…]; returns how many. Which is which is a matter of chance, so nothing branches on it. */
+static size_t decide_by_draw(const struct rank_room *room, size_t n, int32_t lowest,
+                             int32_t highest, uint64_t *keepers, uint64_t bit)
 {
-    int32_t lowest = coin_limit(density - epsilon), highest = coin_limit(density + epsilon);
-    double step = epsilon > 0 ? (double)(n - 1) / (2 * epsilon) : 0;
     size_t n_open = 0;
 
     for (size_t i = 0; i < n; i++) {
-        size_t bucket, needed;
+        int32_t draw = room->draws[i];
 
-        if (room->draws[i] < lowest)
-            keepers[i] |= bit;
-        if (room->draws[i] < lowest || room->draws[i] >= highest || room->sizes[i] == 0)
-            continue;
-        needed = (size_t)((room->draws[i] * 0x1p-31 - (density - epsilon)) * step) + 1;
-        bucket = bucket_of(buckets, room->sizes[i]);
-        if (buckets->starts[bucket] >= needed)
-            keepers[i] |= bit;
-        else if (buckets->starts[bucket + 1] > needed)
-            room->open[n_open++] = (uint64_t)needed << 32 | (uint32_t)i;
+        keepers[i] |= bit & -(uint64_t)(draw < lowest);
+        room->open[n_open] = i;
+        n_open += (draw >= lowest) & (draw < highest) & (room->sizes[i] != 0);
     }
     return n_open;
+}
+
+/* Of these, keeps those for which the bucket decides. The others stay in open[…], each with the
+ * lowest rank at which it is kept, and their buckets are wanted. */
+static size_t decide_by_bucket(struct buckets *buckets, const struct rank_room *room, size_t n_open,
+                               double lowest, double step, uint64_t *keepers, uint64_t bit)
+{
+    size_t n_left = 0;
+
+    for (size_t k = 0; k < n_open; k++) {
+        size_t i = (size_t)room->open[k], bucket = bucket_of(buckets, room->sizes[i]);
+        size_t needed = (size_t)((room->draws[i] * 0x1p-31 - lowest) * step) + 1;
+        bool is_left = (buckets->starts[bucket] < needed) & (buckets->starts[bucket + 1] > needed);
+
+        keepers[i] |= bit & -(uint64_t)(buckets->starts[bucket] >= needed);
+        room->open[n_left] = (uint64_t)needed << 32 | i;
+        n_left += is_left;
+        buckets->is_wanted[bucket] |= is_left;
+    }
+    return n_left;
 }
 
 void rank_keep(const struct rank_room *room, size_t n, double density, double epsilon,
                uint64_t *keepers, uint64_t bit)
 {
     struct buckets buckets;
+    double step;
     size_t n_open;
 
+    epsilon = n > 1 ? epsilon : 0;
+    step = epsilon > 0 ? (double)(n - 1) / (2 * epsilon) : 0;
     fill(&buckets, room->sizes, n);
-    n_open = decide(&buckets, room, n, density, n > 1 ? epsilon : 0, keepers, bit);
+    n_open = decide_by_draw(room, n, coin_limit(density - epsilon), coin_limit(density + epsilon),
+                            keepers, bit);
+    n_open = decide_by_bucket(&buckets, room, n_open, density - epsilon, step, keepers, bit);
     if (n_open)
         put_in_order(&buckets, room->sizes, n, room->order);
     for (size_t i = 0; i < n_open; i++) {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "mix/blocks.h"
 #include "mix/combine_floats.h"
 
 enum { BLOCK = COMBINE_BLOCK_ITEMS };
@@ -15,32 +16,11 @@ struct tally {
 
 /* A difference, 0 where it is none; NaN stays. */
 static void find_change(const struct combine_call *call, size_t input, size_t first, size_t n,
-                        float epsilon, const float *restrict base, float *restrict change)
+                        float epsilon, const float *base, float *change)
 {
     combine_read_floats(&call->inputs[input], first, n, change);
-    for (size_t k = 0; k < BLOCK; k++) {
-        float difference = change[k] - base[k];
-
-        change[k] = fabsf(difference) <= epsilon ? 0 : difference;
-    }
-}
-
-static void add(struct tally *restrict tally, const float *restrict change, float factor)
-{
-    for (size_t k = 0; k < BLOCK; k++) {
-        tally->changed[k] += change[k] != 0 ? 1.0f : 0.0f;
-        tally->sum[k] += change[k];
-        tally->alone[k] += change[k] * factor;
-    }
-}
-
-static void finish(struct tally *tally)
-{
-    for (size_t k = 0; k < BLOCK; k++) {
-        float several = tally->sum[k] / (tally->changed[k] < 1 ? 1 : tally->changed[k]);
-
-        tally->base[k] += tally->changed[k] == 1 ? tally->alone[k] : several;
-    }
+    combine_subtract(change, base, change);
+    blocks_drop_small(change, epsilon);
 }
 
 static void tally_block(const struct combine_call *call, float epsilon, const double *factors,
@@ -52,7 +32,8 @@ static void tally_block(const struct combine_call *call, float epsilon, const do
     combine_read_floats(call->base, first, n, tally->base);
     for (size_t i = 0; i < call->n_inputs; i++) {
         find_change(call, i, first, n, epsilon, tally->base, change);
-        add(tally, change, factors ? (float)factors[i] : 1);
+        blocks_tally(change, factors ? (float)factors[i] : 1, tally->changed, tally->sum,
+                     tally->alone);
     }
 }
 
@@ -65,7 +46,8 @@ void reinforced_combine(const struct combine_call *call, double epsilon, const d
         size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
 
         tally_block(call, (float)epsilon, factors, first, n, &tally);
-        finish(&tally);
+        blocks_average(tally.changed, tally.alone, tally.sum);
+        blocks_add(tally.sum, tally.base);
         combine_write_floats(call->out->dtype, tally.base, out, first, n);
     }
 }
@@ -85,8 +67,8 @@ void reinforced_count(const struct combine_call *call, double epsilon, size_t *s
 
             find_change(call, i, first, n, (float)epsilon, tally.base, change);
             for (size_t k = 0; k < BLOCK; k++) {
-                n_shared += change[k] != 0 && tally.changed[k] > 1;
-                n_alone += change[k] != 0 && tally.changed[k] == 1;
+                n_shared += (change[k] != 0) & (tally.changed[k] > 1);
+                n_alone += (change[k] != 0) & (tally.changed[k] == 1);
             }
             shared[i] += n_shared;
             alone[i] += n_alone;

@@ -1,8 +1,10 @@
 #include "task_vectors.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
+#include "mix/blocks.h"
 #include "mix/combine_floats.h"
 #include "mix/combine_linear.h"
 
@@ -113,14 +115,7 @@ static void combine_whole(const struct combine_call *call, void *out)
     combine_linear_run(spare, 1 + call->n_inputs, call->n, call->out->dtype, out);
 }
 
-/* ---- block by block ---- */
-
-/* Both outcomes of the vote are summed, so that every difference is made once. */
-struct votes {
-    float sum[BLOCK];             /* of all */
-    float plus[BLOCK], minus[BLOCK];
-    float plus_weights[BLOCK], minus_weights[BLOCK];
-};
+/* ---- block by block: both outcomes of a vote are summed, so each difference is made once ---- */
 
 static void add(const float *restrict x, float weight, float *restrict sum)
 {
@@ -128,42 +123,10 @@ static void add(const float *restrict x, float weight, float *restrict sum)
         sum[k] += x[k] * weight;
 }
 
-static void vote(const float *restrict x, float weight, struct votes *restrict votes)
-{
-    for (size_t k = 0; k < BLOCK; k++) {
-        float own = x[k] * weight;
-
-        votes->sum[k] += own;
-        votes->plus[k] += own > 0 ? own : 0;
-        votes->minus[k] += own < 0 ? own : 0;
-        votes->plus_weights[k] += own > 0 ? weight : 0;
-        votes->minus_weights[k] += own < 0 ? weight : 0;
-    }
-}
-
 static void scale(float *x, float factor)
 {
     for (size_t k = 0; k < BLOCK; k++)
         x[k] *= factor;
-}
-
-/* The sum of what has won; NaN stays. */
-static void count(struct votes *restrict votes, bool divides)
-{
-    for (size_t k = 0; k < BLOCK; k++) {
-        float won = votes->sum[k] >= 0 ? votes->plus[k] : votes->minus[k];
-        float weight = votes->sum[k] >= 0 ? votes->plus_weights[k] : votes->minus_weights[k];
-
-        weight = weight == 0 || !divides ? 1 : weight;
-        votes->sum[k] = isnan(votes->sum[k]) ? votes->sum[k] : won / weight;
-    }
-}
-
-/* Keeps the sign of 0. */
-static void add_to_base(const float *restrict sum, float *restrict base)
-{
-    for (size_t k = 0; k < BLOCK; k++)
-        base[k] = sum[k] == 0 ? base[k] : base[k] + sum[k];
 }
 
 /* What of the input's difference counts, in a block. False: nothing. */
@@ -186,7 +149,7 @@ static bool find_difference(const struct task_rules *rules, const struct combine
 }
 
 static void combine_block(const struct task_rules *rules, const struct combine_call *call,
-                          size_t first, size_t n, struct votes *votes, float *base)
+                          size_t first, size_t n, struct block_votes *votes, float *base)
 {
     bool divides = call->settings[TASK_NORMALIZE] != 0;
     float x[BLOCK];
@@ -197,17 +160,17 @@ static void combine_block(const struct task_rules *rules, const struct combine_c
         if (!find_difference(rules, call, i, first, n, base, x))
             continue;
         if (rules->votes)
-            vote(x, (float)call->inputs[i].weight, votes);
+            blocks_vote(x, (float)call->inputs[i].weight, (float)call->inputs[i].weight, votes);
         else
             add(x, (float)call->inputs[i].weight, votes->sum);
     }
     if (rules->votes)
-        count(votes, divides);
+        blocks_count(votes, divides ? FLT_TRUE_MIN : 0, 1);
     else if (divisor(call) != 1)
         scale(votes->sum, (float)(1 / divisor(call)));
     if (call->settings[TASK_LAMBDA] != 1)
         scale(votes->sum, (float)call->settings[TASK_LAMBDA]);
-    add_to_base(votes->sum, base);
+    blocks_add(votes->sum, base);
 }
 
 static bool is_whole(const struct task_rules *rules, const struct combine_call *call)
@@ -221,7 +184,7 @@ static bool is_whole(const struct task_rules *rules, const struct combine_call *
 void task_combine(const struct task_rules *rules, const struct combine_call *call, void *out)
 {
     float base[BLOCK];
-    struct votes votes;
+    struct block_votes votes;
 
     if (is_whole(rules, call)) {
         combine_whole(call, out);

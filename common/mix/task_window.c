@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "mix/blocks.h"
 #include "mix/combine_floats.h"
 #include "mix/rank_select.h"
 
@@ -148,14 +149,13 @@ static void low_size_middle(const struct combine_call *call, size_t *n_sums, siz
 /* Magnitudes in the buckets between the two. */
 static void add_between(const float *x, const int32_t *bits, const struct high *high, double *sum)
 {
-    int32_t low = (int32_t)(((high->first_bucket + 1) << RANK_LOW_BITS) - 1);
-    int32_t last = high->last_bucket < RANK_HIGH_COUNTS
-                       ? (int32_t)(high->last_bucket << RANK_LOW_BITS) - 1
-                       : INT32_MAX;
     int32_t kept[BLOCK];
+    size_t first = (high->first_bucket + 1) << RANK_LOW_BITS;
+    size_t end = high->last_bucket << RANK_LOW_BITS;
 
-    for (size_t k = 0; k < BLOCK; k++)
-        kept[k] = -(int32_t)((bits[k] > low) & (bits[k] <= last));
+    if (first >= end)
+        return;
+    blocks_within(bits, (int32_t)first, (int32_t)(end - 1), kept);
     *sum += task_sum_kept(x, kept);
 }
 
@@ -366,8 +366,7 @@ static void keep(const struct combine_call *call, void *context, size_t input, s
         memset(kept, 0, BLOCK * sizeof *kept);
         return;
     }
-    for (size_t k = 0; k < BLOCK; k++)
-        kept[k] = -(int32_t)((bits[k] >= low) & (bits[k] <= high));
+    blocks_within(bits, low, high, kept);
     cut(&ends[0], bits, n, kept);
     cut(&ends[1], bits, n, kept);
 }

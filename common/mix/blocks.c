@@ -1,0 +1,64 @@
+/* blocks.c - which version runs. */
+#include "blocks.h"
+
+#include "mix/blocks_kernels.h"
+
+const struct blocks_version *blocks_version(size_t i)
+{
+#if defined(__x86_64__)
+    if (i == 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return &blocks_avx2;
+    if (i == 2 && __builtin_cpu_supports("avx512f"))
+        return &blocks_avx512;
+#endif
+    return i == 0 ? &blocks_plain : NULL;
+}
+
+static const struct blocks_version *best(void)
+{
+    const struct blocks_version *version = blocks_version(2);
+
+    if (!version)
+        version = blocks_version(1);
+    return version ? version : &blocks_plain;
+}
+
+void blocks_vote(const float *x, float term_weight, float weight, struct block_votes *votes)
+{
+    best()->vote(x, term_weight, weight, votes);
+}
+
+void blocks_count(struct block_votes *votes, float least, float instead)
+{
+    best()->count(votes, least, instead);
+}
+
+void blocks_add(const float *sum, float *base)
+{
+    best()->add(sum, base);
+}
+
+void blocks_drop_small(float *x, float limit)
+{
+    best()->drop_small(x, limit);
+}
+
+void blocks_tally(const float *x, float factor, float *changed, float *sum, float *alone)
+{
+    best()->tally(x, factor, changed, sum, alone);
+}
+
+void blocks_average(const float *changed, const float *alone, float *sum)
+{
+    best()->average(changed, alone, sum);
+}
+
+void blocks_swap(const float *base, const float *other, float t, float *out)
+{
+    best()->swap(base, other, t, out);
+}
+
+void blocks_within(const int32_t *bits, int32_t low, int32_t high, int32_t *kept)
+{
+    best()->within(bits, low, high, kept);
+}

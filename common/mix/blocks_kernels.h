@@ -1,0 +1,27 @@
+/* blocks_kernels.h - the versions of blocks.h's functions, for blocks.c and for tests. */
+#ifndef COCKTAIL_BLOCKS_KERNELS_H
+#define COCKTAIL_BLOCKS_KERNELS_H
+
+#include "mix/blocks.h"
+
+struct blocks_version {
+    const char *name;
+    __typeof__(blocks_vote) *vote;
+    __typeof__(blocks_count) *count;
+    __typeof__(blocks_add) *add;
+    __typeof__(blocks_drop_small) *drop_small;
+    __typeof__(blocks_tally) *tally;
+    __typeof__(blocks_average) *average;
+    __typeof__(blocks_swap) *swap;
+    __typeof__(blocks_within) *within;
+};
+
+extern const struct blocks_version blocks_plain;
+#if defined(__x86_64__)
+extern const struct blocks_version blocks_avx2, blocks_avx512;
+#endif
+
+/* Version i, slowest first, "plain" is 0; NULL behind the last that this processor can run. */
+const struct blocks_version *blocks_version(size_t i);
+
+#endif
