@@ -62,3 +62,8 @@ void blocks_within(const int32_t *bits, int32_t low, int32_t high, int32_t *kept
 {
     best()->within(bits, low, high, kept);
 }
+
+size_t blocks_rank(const int32_t *row, size_t n, size_t i)
+{
+    return best()->rank(row, n, i);
+}

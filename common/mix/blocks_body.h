@@ -121,6 +121,33 @@ LANES_TARGET static void within(const int32_t *bits, int32_t low, int32_t high, 
     }
 }
 
+/* Those of n below the limit. */
+LANES_TARGET static size_t count_below(const int32_t *row, size_t n, int32_t limit)
+{
+    lanes_integers counts = {0};
+    size_t k = 0, below = 0;
+
+    for (; n - k >= LANES; k += LANES) {
+        lanes_integers own;
+
+        memcpy(&own, row + k, sizeof own);
+        counts -= own < limit;
+    }
+    for (; k < n; k++)
+        below += row[k] < limit;
+    for (size_t l = 0; l < LANES; l++)
+        below += (size_t)counts[l];
+    return below;
+}
+
+/* Sizes are 0 … INT32_MAX, of which the last is no number. */
+LANES_TARGET static size_t rank(const int32_t *row, size_t n, size_t i)
+{
+    int32_t own = row[i], next = own < INT32_MAX ? own + 1 : own;
+
+    return count_below(row, i, own) + count_below(row + i + 1, n - i - 1, next);
+}
+
 const struct blocks_version LANES_NAME(blocks) = {
     .name = LANES_VERSION,
     .vote = vote,
@@ -131,6 +158,7 @@ const struct blocks_version LANES_NAME(blocks) = {
     .average = average,
     .swap = swap,
     .within = within,
+    .rank = rank,
 };
 
 #endif

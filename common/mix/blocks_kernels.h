@@ -14,6 +14,7 @@ struct blocks_version {
     __typeof__(blocks_average) *average;
     __typeof__(blocks_swap) *swap;
     __typeof__(blocks_within) *within;
+    __typeof__(blocks_rank) *rank;
 };
 
 extern const struct blocks_version blocks_plain;

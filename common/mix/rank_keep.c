@@ -4,19 +4,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mix/blocks.h"
 #include "mix/coin.h"
 
-/* Buckets cover 32 powers of two below the largest magnitude: 128 of them each in long rows, 8 in
- * short ones, for which more would cost more than they save. */
-enum { FEW = 256 }; /* keys that are rather counted than sorted */
-enum { LONG_ROW = 2048, N_LONG = 4096, N_SHORT = 256, LONG_SHIFT = 16, SHORT_SHIFT = 20 };
+/* Buckets cover 32 powers of two below the largest magnitude. More of them cost more in short rows
+ * than they save. */
+enum { BUCKETS_MAX = 4096 };
+static const struct tier {
+    size_t least_items, n_buckets;
+    int shift; /* of the bits of a magnitude */
+} tiers[] = {{4096, BUCKETS_MAX, 16}, {512, 1024, 18}, {0, 256, 20}};
+
+/* Up to so many items are ranked by a look at the whole row each, up to so many keys of a bucket
+ * counted; else they are put in order. */
+enum { FEW_ITEMS = 64, FEW_KEYS = 256 };
 
 struct buckets {
     size_t n;
     int shift;
     int32_t top; /* of the largest magnitude, shifted */
-    uint32_t starts[N_LONG + 1];
-    bool is_wanted[N_LONG], is_sorted[N_LONG];
+    uint32_t starts[BUCKETS_MAX + 1];
+    bool is_wanted[BUCKETS_MAX], is_sorted[BUCKETS_MAX];
 };
 
 static inline size_t bucket_of(const struct buckets *buckets, int32_t size)
@@ -26,15 +34,30 @@ static inline size_t bucket_of(const struct buckets *buckets, int32_t size)
     return below < (int32_t)buckets->n ? buckets->n - 1 - (size_t)below : 0;
 }
 
+static int32_t find_largest(const int32_t *sizes, size_t n)
+{
+    int32_t lanes[16] = {0}, largest = 0;
+    size_t i = 0;
+
+    for (; n - i >= 16; i += 16)
+        for (size_t l = 0; l < 16; l++)
+            lanes[l] = sizes[i + l] > lanes[l] ? sizes[i + l] : lanes[l];
+    for (; i < n; i++)
+        largest = sizes[i] > largest ? sizes[i] : largest;
+    for (size_t l = 0; l < 16; l++)
+        largest = lanes[l] > largest ? lanes[l] : largest;
+    return largest;
+}
+
 static void fill(struct buckets *buckets, const int32_t *sizes, size_t n)
 {
-    int32_t largest = 0;
+    const struct tier *tier = tiers;
 
-    for (size_t i = 0; i < n; i++)
-        largest = sizes[i] > largest ? sizes[i] : largest;
-    buckets->n = n < LONG_ROW ? N_SHORT : N_LONG;
-    buckets->shift = n < LONG_ROW ? SHORT_SHIFT : LONG_SHIFT;
-    buckets->top = largest >> buckets->shift;
+    while (n < tier->least_items)
+        tier++;
+    buckets->n = tier->n_buckets;
+    buckets->shift = tier->shift;
+    buckets->top = find_largest(sizes, n) >> buckets->shift;
     memset(buckets->starts, 0, (buckets->n + 1) * sizeof *buckets->starts);
     memset(buckets->is_sorted, 0, buckets->n * sizeof *buckets->is_sorted);
     memset(buckets->is_wanted, 0, buckets->n * sizeof *buckets->is_wanted);
@@ -55,7 +78,7 @@ static uint64_t key_of(const int32_t *sizes, size_t i)
 static void put_in_order(const struct buckets *buckets, const int32_t *sizes, size_t n,
                          uint64_t *order)
 {
-    uint32_t next[N_LONG];
+    uint32_t next[BUCKETS_MAX];
 
     memcpy(next, buckets->starts, buckets->n * sizeof *next);
     for (size_t i = n; i-- > 0;) {
@@ -88,7 +111,7 @@ static size_t find_rank(struct buckets *buckets, uint64_t *order, const int32_t 
     size_t low = buckets->starts[bucket], high = buckets->starts[bucket + 1];
     uint64_t key = key_of(sizes, i);
 
-    if (high - low <= FEW) {
+    if (high - low <= FEW_KEYS) {
         size_t rank = low;
 
         for (size_t k = low; k < high; k++)
@@ -159,12 +182,14 @@ void rank_keep(const struct rank_room *room, size_t n, double density, double ep
     n_open = decide_by_draw(room, n, coin_limit(density - epsilon), coin_limit(density + epsilon),
                             keepers, bit);
     n_open = decide_by_bucket(&buckets, room, n_open, density - epsilon, step, keepers, bit);
-    if (n_open)
+    if (n_open > FEW_ITEMS)
         put_in_order(&buckets, room->sizes, n, room->order);
     for (size_t i = 0; i < n_open; i++) {
         uint32_t item = (uint32_t)room->open[i];
+        size_t rank = n_open > FEW_ITEMS ? find_rank(&buckets, room->order, room->sizes, item)
+                                         : blocks_rank(room->sizes, n, item);
 
-        if (find_rank(&buckets, room->order, room->sizes, item) >= room->open[i] >> 32)
+        if (rank >= room->open[i] >> 32)
             keepers[item] |= bit;
     }
 }
