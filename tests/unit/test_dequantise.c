@@ -451,6 +451,73 @@ static void mlx_adds_a_bias(void)
     CHECK(made.values[16] == 0 && made.values[31] == 8 * 4 + 1);
 }
 
+static void mlx_has_dense_fields_and_other_modes(void)
+{
+    struct quantisation settings = {.method = QUANTISATION_MLX, .name = "mlx",
+                                    .file = "config.json", .bits = 3, .group_size = 32};
+    uint32_t words[3] = {0};
+    struct decoded made;
+
+    for (size_t i = 0; i < 96; i++)
+        words[i / 32] |= (uint32_t)((5 * (i / 3) + 3) % 8 >> i % 3 & 1) << i % 32;
+    SAFETENSORS("d/model.safetensors", TENSOR_BYTES("a.weight", DTYPE_U32, words, 1, 3),
+                TENSOR("a.scales", DTYPE_BF16, 2, 1, 1), TENSOR("a.biases", DTYPE_BF16, 1, 1, 1));
+    made = decode(&settings, "a.weight");
+    for (size_t i = 0; i < 32; i++)
+        CHECK(made.values[i] == (float)((5 * i + 3) % 8) * 2 + 1);
+    settings = (struct quantisation){.method = QUANTISATION_MLX, .mode = QUANTISATION_MXFP4_MODE,
+                                     .bits = 4, .group_size = 32};
+    SAFETENSORS("d/model.safetensors",
+                TENSOR_BYTES("a.weight", DTYPE_U32, "\x21\x43\x65\x97 aaabbbbcccc", 1, 4),
+                TENSOR("a.scales", DTYPE_U8, 128, 1, 1));
+    made = decode(&settings, "a.weight");
+    CHECK(is_shape(&made, "[1, 32]"));
+    CHECK(made.values[0] == 1 && made.values[5] == 8 && made.values[7] == -1);
+    settings.mode = QUANTISATION_MXFP8_MODE;
+    SAFETENSORS("d/model.safetensors",
+                TENSOR_BYTES("a.weight", DTYPE_U32, "\x38\x40 123456789012345678901234567890", 1, 8),
+                TENSOR("a.scales", DTYPE_U8, 129, 1, 1));
+    made = decode(&settings, "a.weight");
+    CHECK(is_shape(&made, "[1, 32]") && made.values[0] == 4 && made.values[1] == 8);
+}
+
+/* DeepSeek-V4: two FP4 in an I8, and powers of two. */
+static void experts_may_be_fp4_in_int8(void)
+{
+    static const struct quantisation settings = {.method = QUANTISATION_FP8, .name = "fp8",
+                                                 .file = "config.json", .block_rows = 128,
+                                                 .block_columns = 128};
+    struct decoded made;
+
+    SAFETENSORS("d/model.safetensors",
+                TENSOR_BYTES("e.w1.weight", DTYPE_I8, "\x21\x43\x65\xF7 234567890123456", 1, 16),
+                TENSOR_BYTES("e.w1.scale", DTYPE_F8_E8M0, "\x80", 1, 1));
+    made = decode(&settings, "e.w1.weight");
+    CHECK(is_shape(&made, "[1, 32]") && made.n_tensors == 1);
+    CHECK(made.values[0] == 1 && made.values[6] == 12 && made.values[7] == -12);
+}
+
+/* Bytes that are stored as items of another dtype. */
+static void bitsandbytes_may_store_in_any_dtype(void)
+{
+    static const struct quantisation settings = {.method = QUANTISATION_BITSANDBYTES};
+    static const char state[] = "{\"blocksize\": 64, \"shape\": [4, 5]}";
+    float map[16];
+    struct decoded made;
+
+    for (size_t i = 0; i < 16; i++)
+        map[i] = (float)i;
+    SAFETENSORS("d/model.safetensors",
+                TENSOR_BYTES("a.weight", DTYPE_BF16, "\x12\x34\x56\x78\x9A\xBC\xDE\xF0\x12\x34", 5, 1),
+                TENSOR("a.weight.absmax", DTYPE_F32, 3, 1),
+                TENSOR_BYTES("a.weight.quant_map", DTYPE_F32, map, 16),
+                TENSOR_BYTES("a.weight.quant_state.bitsandbytes__fp4", DTYPE_U8, state,
+                             sizeof state - 1));
+    made = decode(&settings, "a.weight");
+    CHECK(is_shape(&made, "[4, 5]"));
+    CHECK(made.values[0] == 3 && made.values[8] == 27 && made.values[19] == 12);
+}
+
 /* Rows that are more than one tile, and a start anywhere: the whole is the same. */
 static void long_rows_are_read_in_parts(void)
 {
@@ -524,4 +591,6 @@ TESTS(TEST(gptq_has_zeros_less_one_and_groups), TEST(gptq_gives_a_borrow_back),
       TEST(stacked_matrices_have_scales_of_their_own), TEST(int8_of_bitsandbytes_is_rounded_twice),
       TEST(nvfp4_multiplies_or_divides_by_the_scale_of_all), TEST(mxfp4_of_gpt_oss_is_turned),
       TEST(bitsandbytes_has_blocks_across_rows), TEST(mlx_adds_a_bias),
+      TEST(mlx_has_dense_fields_and_other_modes), TEST(experts_may_be_fp4_in_int8),
+      TEST(bitsandbytes_may_store_in_any_dtype),
       TEST(long_rows_are_read_in_parts), TEST(fast_ways_unpack_as_the_plain_one))
