@@ -17,15 +17,12 @@ const char *const config_n_attention_chosen[] = {N_ATTENTION_CHOSEN_SPELLINGS(SP
 
 static int read_members(struct config *config, struct error *err)
 {
-    const cJSON *architectures, *quantization;
+    const cJSON *architectures;
 
     if (!cJSON_IsObject(config->json))
         return error_set(err, ERROR_FORMAT, "is not an object");
     if (config->is_consolidated) {
         config->model_type = "consolidated";
-        quantization = json_find(config->json, "quantization");
-        if (quantization)
-            config->quantization = "of consolidated files";
         return llama_params_complete(config->json, err);
     }
     architectures = json_find(config->json, "architectures");
@@ -41,12 +38,6 @@ static int read_members(struct config *config, struct error *err)
     config->model_type = json_find_string(config->json, "model_type");
     if (!config->model_type && json_find(config->json, "model_type"))
         return error_set(err, ERROR_FORMAT, "model_type is not a string");
-    quantization = json_find(config->json, "quantization_config");
-    if (quantization) {
-        config->quantization = json_find_string(quantization, "quant_method");
-        if (!config->quantization)
-            config->quantization = "unknown";
-    }
     return 0;
 }
 

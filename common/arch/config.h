@@ -17,7 +17,6 @@ struct config { /* a zeroed struct is "no config.json" */
     bool is_consolidated;     /* params.json, which names no class */
     const char *architecture; /* architectures[0], or NULL */
     const char *model_type;   /* or NULL; "consolidated" by params.json */
-    const char *quantization; /* method of quantization_config, "unknown" when unnamed; or NULL */
 };
 
 /* Reads DIRECTORY/config.json, or params.json, of the folder. ERROR_FORMAT when it is missing or

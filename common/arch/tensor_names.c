@@ -45,12 +45,6 @@ static const char *const encoder_heads[] = {
     "pre_classifier.", "score.", "embed_out.", "qa_outputs.", "v_head.",
 };
 
-static const char *const packed_endings[] = {
-    ".qweight",       ".qzeros",         ".weight_packed", ".weight.absmax", ".weight.quant_map",
-    ".quant_state.bitsandbytes__nf4",    ".quant_state.bitsandbytes__fp4",   ".weight_scale_inv",
-    "_proj_blocks",   ".SCB",
-};
-
 static bool has_ending(const char *name, const char *ending)
 {
     size_t n = strlen(name), m = strlen(ending);
@@ -272,12 +266,4 @@ bool tensor_names_is_attention_expert(const char *plain)
 bool tensor_names_is_consolidated(const char *name)
 {
     return has_ending(name, ".attention.wq.weight");
-}
-
-bool tensor_names_is_packed(const char *name)
-{
-    for (size_t i = 0; i < sizeof packed_endings / sizeof *packed_endings; i++)
-        if (has_ending(name, packed_endings[i]))
-            return true;
-    return false;
 }

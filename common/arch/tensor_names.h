@@ -54,7 +54,4 @@ bool tensor_names_is_attention_expert(const char *plain);
 /* Queries in Mistral's own layout, whose rows stand in another order than transformers has them. */
 bool tensor_names_is_consolidated(const char *name);
 
-/* Packed weights of a quantised model (GPTQ, AWQ, bitsandbytes, compressed-tensors). */
-bool tensor_names_is_packed(const char *name);
-
 #endif

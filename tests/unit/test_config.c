@@ -24,7 +24,6 @@ static void the_class_and_the_type_are_found(void)
 
     CHECK(load(&config, text, &err) == 0);
     CHECK(strcmp(config.architecture, "A") == 0 && strcmp(config.model_type, "a") == 0);
-    CHECK(!config.quantization);
     CHECK(config.size == sizeof text - 1 && strcmp(config.text, text) == 0);
     config_release(&config);
     CHECK(!config.text && !config.json);
@@ -41,7 +40,7 @@ static void absent_and_null_are_the_same(void)
         struct error err = {0};
 
         CHECK(load(&config, texts[i], &err) == 0);
-        CHECK(!config.architecture && !config.model_type && !config.quantization);
+        CHECK(!config.architecture && !config.model_type);
         CHECK(config_tied(&config) == -1);
         CHECK(config_number(&config, config_hidden_size) == -1);
         config_release(&config);
@@ -121,19 +120,6 @@ static void whether_the_head_is_tied(void)
     }
 }
 
-static void a_quantised_model_is_seen(void)
-{
-    struct config config;
-    struct error err = {0};
-
-    CHECK(load(&config, "{\"quantization_config\":{\"quant_method\":\"gptq\"}}", &err) == 0);
-    CHECK(strcmp(config.quantization, "gptq") == 0);
-    config_release(&config);
-    CHECK(load(&config, "{\"quantization_config\":{}}", &err) == 0);
-    CHECK(strcmp(config.quantization, "unknown") == 0);
-    config_release(&config);
-}
-
 TESTS(TEST(the_class_and_the_type_are_found), TEST(absent_and_null_are_the_same),
       TEST(malformed_ones_are_refused), TEST(numbers_have_several_names_and_may_be_nested),
-      TEST(whether_the_head_is_tied), TEST(a_quantised_model_is_seen))
+      TEST(whether_the_head_is_tied))

@@ -155,26 +155,6 @@ static void heads_of_encoders_are_known(void)
         CHECK(!tensor_names_is_encoder_head(no[i]));
 }
 
-static void packed_weights_are_known_by_name(void)
-{
-    static const char *const yes[] = {
-        "model.layers.0.self_attn.q_proj.qweight", "model.layers.0.self_attn.q_proj.qzeros",
-        "model.layers.0.mlp.up_proj.weight_packed", "model.layers.0.mlp.up_proj.weight.absmax",
-        "model.layers.0.mlp.up_proj.weight.quant_state.bitsandbytes__nf4",
-        "model.layers.0.mlp.up_proj.weight_scale_inv", "model.layers.0.mlp.up_proj.SCB",
-        "model.layers.0.mlp.experts.gate_up_proj_blocks",
-    };
-    static const char *const no[] = {
-        "model.layers.0.self_attn.q_proj.weight", "scales", "model.norm.weight",
-        "model.layers.0.mlp.gate.e_score_correction_bias", "transformer.blocks.0.weight",
-    };
-
-    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
-        CHECK(tensor_names_is_packed(yes[i]));
-    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
-        CHECK(!tensor_names_is_packed(no[i]));
-}
-
 /* What transformers looks for: with its own prefix or without any. */
 static void names_are_written_as_the_architecture_has_them(void)
 {
@@ -231,5 +211,4 @@ static void names_are_written_as_the_architecture_has_them(void)
 }
 
 TESTS(TEST(names_are_written_as_the_architecture_has_them), TEST(prefixes_and_old_spellings_go), TEST(buffers_are_told_from_parameters),
-      TEST(a_tied_tensor_names_what_it_may_equal), TEST(heads_of_encoders_are_known),
-      TEST(packed_weights_are_known_by_name))
+      TEST(a_tied_tensor_names_what_it_may_equal), TEST(heads_of_encoders_are_known),)
