@@ -38,8 +38,8 @@ struct plan_options {
 };
 
 /* Source `input` is the place in models[]. What is no floating parameter is copied from the first,
- * models[0]. ERROR_INCOMPATIBLE when they do not fit, ERROR_UNSUPPORTED for dtypes and packed
- * weights that cannot be averaged. Released with plan_release. Everything in the plan borrows from
+ * models[0]. ERROR_INCOMPATIBLE when they do not fit, ERROR_UNSUPPORTED for dtypes
+ * that cannot be averaged. Released with plan_release. Everything in the plan borrows from
  * the checkpoints and the names. */
 int plan_match(struct plan *plan, const struct plan_model *models, size_t n_models,
                const struct plan_options *options, struct notices *notices, struct error *err);

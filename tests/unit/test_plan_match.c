@@ -529,20 +529,6 @@ static void all_other_floats_are_averaged(void)
         }
 }
 
-static void packed_weights_are_not_supported(void)
-{
-    static const char *const names[] = {"l.q_proj.qweight", "l.q_proj.weight.absmax", "l.q.SCB",
-                                        "l.q_proj.weight_packed", "l.q_proj.weight_scale_inv"};
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        SAFETENSORS("m0/model.safetensors", TENSOR("w", DTYPE_F32, 0, 1));
-        SAFETENSORS("m1/model.safetensors", TENSOR("w", DTYPE_F32, 0, 1),
-                    TENSOR(names[i], DTYPE_I32, 0, 1));
-        check_refused("uu", plain, ERROR_UNSUPPORTED, names[i]);
-        check_refused("uu", plain, ERROR_UNSUPPORTED, "'m1'");
-    }
-}
-
 /* ---- heads of encoders ---- */
 
 #define BODY TENSOR("bert.embeddings.word_embeddings.weight", DTYPE_F32, 1, 3, 2)
@@ -659,7 +645,7 @@ TESTS(TEST(the_base_decides_names_shapes_and_dtypes), TEST(a_base_is_a_part_of_i
       TEST(missing_and_extra_tensors_are_listed), TEST(the_model_that_does_not_fit_is_named),
       TEST(shapes_that_differ_are_shown), TEST(floats_and_whole_numbers_do_not_mix),
       TEST(numbers_that_cannot_be_averaged_are_not_supported), TEST(all_other_floats_are_averaged),
-      TEST(packed_weights_are_not_supported), TEST(a_head_that_all_encoders_have_goes_along),
+      TEST(a_head_that_all_encoders_have_goes_along),
       TEST(a_head_that_not_all_encoders_have_is_left_out_with_a_notice),
       TEST(the_output_head_of_a_decoder_used_as_encoder_is_a_head_too),
       TEST(scalars_and_empty_tensors_have_their_place),
