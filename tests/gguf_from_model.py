@@ -319,7 +319,7 @@ class Model:
             self.value("attention.layer_norm_rms_epsilon", float(self.get("rms_norm_eps")))
             self.add_rotary()
         for key, name in (("attn_logit_softcapping", "attn_logit_softcapping"), ("final_logit_softcapping", "final_logit_softcapping"),
-                          ("attention.scale", "attention_multiplier"), ("embedding_scale", "embedding_multiplier"),
+                          ("attention.clamp_kqv", "clip_qkv"), ("attention.scale", "attention_multiplier"), ("embedding_scale", "embedding_multiplier"),
                           ("residual_scale", "residual_multiplier"), ("logit_scale", "logits_scaling")):
             if self.get(name) is not None:
                 self.value(key, float(self.get(name)))

@@ -11,7 +11,15 @@ static void softmax(float *x, size_t n)
     vector_scale(x, 1 / sum, n, x);
 }
 
-/* Takes the largest k out, one after the other; NaN counts as the smallest. */
+static bool is_among(const uint32_t *chosen, size_t n, size_t e)
+{
+    for (size_t i = 0; i < n; i++)
+        if (chosen[i] == e)
+            return true;
+    return false;
+}
+
+/* Takes the largest k out, one after the other, none twice; NaN counts as the smallest. */
 static void take_largest(float *scores, size_t n, size_t k, uint32_t *chosen, float *values)
 {
     for (size_t i = 0; i < k; i++) {
@@ -20,6 +28,9 @@ static void take_largest(float *scores, size_t n, size_t k, uint32_t *chosen, fl
         for (size_t e = 1; e < n; e++)
             if (scores[e] > scores[best] || isnan(scores[best]))
                 best = e;
+        /* Only NaN is left, among them what was taken: weights that are not numbers. */
+        for (size_t e = 0; isnan(scores[best]) && is_among(chosen, i, best); e++)
+            best = e;
         chosen[i] = (uint32_t)best;
         values[i] = scores[best];
         scores[best] = NAN;
@@ -52,6 +63,8 @@ static void choose_sparsemixer(const struct moe_spec *spec, float *logits, uint3
     mix_one(logits, spec->n_experts, spec->jitter, &experts[0], &weights[0]);
     logits[experts[0]] = -INFINITY; /* exp makes it 0 */
     mix_one(logits, spec->n_experts, spec->jitter, &experts[1], &weights[1]);
+    if (experts[1] == experts[0]) /* nothing but NaN */
+        experts[1] = experts[0] ? 0 : 1;
 }
 
 /* The largest that comes behind number `last` in their order: by size, then by number. */

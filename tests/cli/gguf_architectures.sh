@@ -65,8 +65,40 @@ same deepseek-v2-groups-bf16 "$yarn"
 same deepseek-v3-bf16 "$yarn" --layers 0,1 num_nextn_predict_layers=0
 same deepseek-v3-bf16 "$yarn" --layers 0,1 num_nextn_predict_layers=0 --latent
 
+echo '--- what a setting means, and what its absence does'
+same llama-tied-bf16 --add llama.attention.head_count_kv=null --add llama.attention.key_length=null \
+    --add llama.attention.value_length=null --add llama.rope.dimension_count=null --add llama.rope.freq_base=null
+same mixtral rope_theta=10000.0 --add llama.rope.freq_base=null
+same llama-linear-f16 --add llama.rope.scaling.type=null
+same llama-linear-f16 --add llama.rope.scaling.factor=null --add llama.rope.scale_linear=3.0
+same llama-linear-f16 rope_parameters=null --add 'llama.rope.scaling.type="none"' --add llama.rope.scaling.factor=3.0
+same llama-yarn-f16 rope_scaling='{"type":"yarn","beta_fast":8,"beta_slow":0.5,"factor":4.0,"original_max_position_embeddings":64,"attention_factor":0.5}' \
+    --add llama.rope.scaling.attn_factor=0.43912345
+same llama-yarn-f16 rope_scaling='{"type":"yarn","beta_fast":32,"beta_slow":1,"factor":4.0,"original_max_position_embeddings":256}' \
+    --add llama.rope.scaling.original_context_length=null --add llama.rope.scaling.yarn_beta_fast=null --add llama.rope.scaling.yarn_beta_slow=null
+same llama-longrope-bf16 rope_parameters='{"long_factor":[1.0,2.0,3.5,6.0,8.0],"original_max_position_embeddings":20,"rope_theta":10000.0,"rope_type":"longrope","short_factor":[1.0,1.1,1.3,1.7,2.2],"attention_factor":0.7}' \
+    --add llama.rope.scaling.attn_factor=0.7
+same gemma2-f16 query_pre_attn_scalar=8 attn_logit_softcapping=50.0 final_logit_softcapping=30.0 \
+    --add gemma2.attn_logit_softcapping=null --add gemma2.final_logit_softcapping=null
+same gemma2-f16 query_pre_attn_scalar=8 sliding_window=4096 --add gemma2.attention.sliding_window=null
+same gemma3-f16 query_pre_attn_scalar=8 layer_types='["sliding_attention","sliding_attention","sliding_attention","sliding_attention"]' \
+    --add gemma3.attention.sliding_window_pattern=null
+same gemma3-f16 query_pre_attn_scalar=8 layer_types='["full_attention","full_attention","full_attention","full_attention"]' \
+    --add gemma3.attention.sliding_window=0 --add gemma3.attention.sliding_window_pattern=null
+same gemma3-f16 query_pre_attn_scalar=8 final_logit_softcapping=2.0
+same granitemoe-bf16 attention_multiplier=0.408248290463863 --add granitemoe.attention.scale=null
+same granitemoe-bf16 embedding_multiplier=1 residual_multiplier=1 logits_scaling=1 --add granitemoe.embedding_scale=null \
+    --add granitemoe.residual_scale=null --add granitemoe.logit_scale=null
+same olmoe-clip-f16 --add olmoe.expert_weights_norm=true
+same olmoe-bf16 norm_topk_prob=true --add olmoe.expert_weights_norm=true
+same qwen2-moe --layers 1 mlp_only_layers='[]' norm_topk_prob=true --add qwen2moe.expert_weights_norm=true
+same deepseek-v3-bf16 "$yarn" --layers 0,1 num_nextn_predict_layers=0 norm_topk_prob=false
+
+echo '--- others'
 # An encoder has no logits: its tensors.
 make bert
 cocktail diff made/model.gguf made/hf
+make llama-gqa --add llama.attention.causal=false
+cocktail logits --from-ids made/model.gguf <<<"$ids"
 make bert --add bert.pooling_type=2
 cocktail inspect made/model.gguf | grep pooling

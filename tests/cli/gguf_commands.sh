@@ -43,6 +43,7 @@ echo '--- mixed with others'
 try mix -q --weights 0.5,0.5 --dtype bf16 made/model.gguf fixtures/decoder-tense -o mixed | sed 's/ in .*//'
 try mix -q --weights 0.5,0.5 "$base" fixtures/decoder-tense -o expected | sed 's/ in .*//'
 ls mixed
+cat mixed/config.json mixed/generation_config.json
 try diff mixed expected
 grep -F '| model |' -A3 mixed/README.md
 try mix -q --weights 0.5,0.5 --dtype f32 quantised/model.gguf made/model.gguf -o mixed --force | sed 's/ in .*//'

@@ -125,9 +125,34 @@ static void of_equal_groups_the_first_are_kept(void)
     CHECK(experts[0] == 0 && experts[1] == 1);
 }
 
+/* Room is for each expert once: of NaN, too. */
+static void no_expert_is_chosen_twice(void)
+{
+    static const enum router_kind routers[] = {ROUTER_TOP_P, ROUTER_TOP_LOGITS, ROUTER_SIGMOID,
+                                               ROUTER_SPARSEMIXER};
+
+    for (size_t r = 0; r < sizeof routers / sizeof *routers; r++)
+        for (size_t n_numbers = 0; n_numbers <= E; n_numbers++) {
+            size_t k = routers[r] == ROUTER_SPARSEMIXER ? 2 : E;
+            struct moe_spec moe = {.n_experts = E, .n_chosen = k, .router = routers[r],
+                                   .jitter = 0.01f, .routed_scaling_factor = 1};
+            float logits[E], weights[E];
+            uint32_t experts[E];
+            unsigned seen = 0;
+
+            for (size_t e = 0; e < E; e++)
+                logits[e] = e < n_numbers ? (float)e : NAN;
+            router_choose(&moe, NULL, logits, NULL, experts, weights);
+            for (size_t i = 0; i < k; i++) {
+                CHECK(experts[i] < E && !(seen & 1u << experts[i]));
+                seen |= 1u << experts[i];
+            }
+        }
+}
+
 TESTS(TEST(a_group_counts_as_much_as_its_best_expert),
       TEST(with_sigmoids_a_group_counts_as_much_as_its_best_two),
       TEST(a_group_counts_as_much_as_so_many_of_its_best),
       TEST(a_square_root_of_softplus_neither_overflows_nor_vanishes),
       TEST(a_bias_changes_the_choice_but_not_the_weight), TEST(of_equals_the_first_are_taken),
-      TEST(of_equal_groups_the_first_are_kept))
+      TEST(of_equal_groups_the_first_are_kept), TEST(no_expert_is_chosen_twice))
