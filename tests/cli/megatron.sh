@@ -11,11 +11,11 @@ complain() # COMMAND…: its message and exit status
 }
 logits() # MODEL
 {
-    echo 1 5 9 50 7 | cocktail logits "$1" --from-ids
+    echo 1 5 9 17 7 | cocktail logits "$1" --from-ids
 }
 same() # MODEL MODEL
 {
-    cmp <(logits "$1") <(logits "$2") && echo "the same"
+    logits "$1" >first && logits "$2" >second && cmp first second && echo "the same"
 }
 
 echo "what the original gave:"
@@ -60,6 +60,31 @@ $make stages four rounds 2 2
 same four rounds
 cocktail inspect rounds | grep ^ranks
 
+echo "under other names:"
+renamed() # FROM PATTERN REPLACEMENT STATEMENT…: the same tensors
+{
+    local from=$1 pattern=$2 replacement=$3
+
+    shift 3
+    $make change "$from" renamed 'import re' \
+        "d = [(re.sub(r'$pattern', r'$replacement', k), v) for k, v in m.items()]" \
+        'm.clear()' 'm.update(d)' "$@"
+    same "$from" renamed
+}
+$model make one 'normalization="LayerNorm"' add_bias_linear=True
+$model cut one biased 2 2
+renamed biased 'experts\.local_experts\.(\d+)\.(linear_fc.)\.(weight|bias)' 'experts.\2.\3\1'
+$model make one num_experts=None 'normalization="LayerNorm"' add_bias_linear=True
+renamed one '(input_layernorm|pre_mlp_layernorm)\.' \
+    '@\1@' 'd = [(k.replace("@input_layernorm@", "self_attention.linear_qkv.layer_norm_")
+                   .replace("@pre_mlp_layernorm@", "mlp.linear_fc1.layer_norm_"), v) for k, v in m.items()]' \
+    'm.clear()' 'm.update(d)'
+renamed "$G/switch-ep2" '_norm\.' '_layernorm.' \
+    'l = f["model"]["language_model"]; l["transformer"] = l.pop("encoder")'
+$make change "$G/switch-ep2" old 'd = [(k.replace("local_experts", "experts"), v) for k, v in m.items()]' \
+    'm.clear()' 'm.update(d)' 'm.update((f"layers.{i}.mlp.router.bias", t([4])) for i in range(2))'
+cocktail inspect old | grep "no place"
+
 echo "what transformers can say:"
 for name in grouped-tp2 stages; do
     $make change $([ $name = stages ] && echo stages || echo "$G/$name") x-$name 'a["moe_router_pre_softmax"] = False'
@@ -71,10 +96,13 @@ cat out-stages/config.json
 same x-grouped-tp2 out-stages
 cocktail mix -q --weights 0.3,0.7 x-stages out-stages -o again >/dev/null
 cmp again/model.safetensors out-stages/model.safetensors
+cocktail convert -q x-stages -o converted >/dev/null
+cmp converted/model.safetensors out-stages/model.safetensors
 
 echo "what it cannot:"
 complain mix --weights 0.5,0.5 "$G/grouped-tp2" stages -o none
 complain mix --weights 0.5,0.5 "$G/switch-ep2" both -o none
+complain convert "$G/grouped-tp2" -o none
 ls none 2>/dev/null
 
 echo "a tokenizer beside it:"
@@ -100,6 +128,8 @@ for split in one-rank ep2 tp2; do
     cocktail mix -q --weights 1,0 "$golden"/core/sequential/{$split,one-rank} -o hf-$split >/dev/null
     cmp hf-$split/model.safetensors hf-one-rank/model.safetensors
     $make stages "$golden/core/sequential/$split" staged-$split 2
+    cocktail convert -q "$golden/core/sequential/$split" -o converted-$split >/dev/null
+    cmp hf-one-rank/model.safetensors converted-$split/model.safetensors
     cocktail mix -q --weights 1,0 staged-$split{,} -o hf-staged-$split >/dev/null
     cmp hf-$split/model.safetensors hf-staged-$split/model.safetensors
 done
