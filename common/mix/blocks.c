@@ -67,3 +67,13 @@ size_t blocks_rank(const int32_t *row, size_t n, size_t i)
 {
     return best()->rank(row, n, i);
 }
+
+void blocks_exp(double *x)
+{
+    best()->exp(x);
+}
+
+void blocks_log1p(double *x)
+{
+    best()->log1p(x);
+}

@@ -36,6 +36,11 @@ void blocks_swap(const float *base, const float *other, float t, float *out);
 /* kept = -1 where low <= bits <= high, else 0. */
 void blocks_within(const int32_t *bits, int32_t low, int32_t high, int32_t *kept);
 
+/* x = exp(x) for x <= 0, to some 1e-14; below -700 as there. */
+void blocks_exp(double *x);
+/* x = ln(1 + x) for |x| < 1/16, to some 1e-16. */
+void blocks_log1p(double *x);
+
 /* Of a row of any length: how many are smaller than item i, or equal and behind it. */
 size_t blocks_rank(const int32_t *row, size_t n, size_t i);
 

@@ -121,6 +121,59 @@ LANES_TARGET static void within(const int32_t *bits, int32_t low, int32_t high, 
     }
 }
 
+/* 2^n exp(r) with n the nearest integer to x / ln 2. The compiler makes vectors of these two. */
+LANES_TARGET static void exponential(double *x)
+{
+    const double to_integer = 0x1.8p52; /* added, it leaves no bits for fractions */
+
+    for (size_t k = 0; k < BLOCK; k++) {
+        double at = x[k] < -700 ? -700 : x[k];
+        double n = at * 1.4426950408889634 + to_integer, r, p;
+        uint64_t bits;
+
+        memcpy(&bits, &n, sizeof bits);
+        bits = (bits + 1023) << 52;
+        n -= to_integer;
+        r = (at - n * 0x1.62e42fee00000p-1) - n * 0x1.a39ef35793c76p-33;
+        p = 1 / 39916800.0;
+        p = p * r + 1 / 3628800.0;
+        p = p * r + 1 / 362880.0;
+        p = p * r + 1 / 40320.0;
+        p = p * r + 1 / 5040.0;
+        p = p * r + 1 / 720.0;
+        p = p * r + 1 / 120.0;
+        p = p * r + 1 / 24.0;
+        p = p * r + 1 / 6.0;
+        p = p * r + 0.5;
+        p = p * r + 1;
+        p = p * r + 1;
+        memcpy(&n, &bits, sizeof n);
+        x[k] = p * n;
+    }
+}
+
+LANES_TARGET static void log_near_1(double *z)
+{
+    for (size_t k = 0; k < BLOCK; k++) {
+        double x = z[k], p = -1 / 14.0;
+
+        p = p * x + 1 / 13.0;
+        p = p * x - 1 / 12.0;
+        p = p * x + 1 / 11.0;
+        p = p * x - 1 / 10.0;
+        p = p * x + 1 / 9.0;
+        p = p * x - 1 / 8.0;
+        p = p * x + 1 / 7.0;
+        p = p * x - 1 / 6.0;
+        p = p * x + 1 / 5.0;
+        p = p * x - 1 / 4.0;
+        p = p * x + 1 / 3.0;
+        p = p * x - 1 / 2.0;
+        p = p * x + 1;
+        z[k] = p * x;
+    }
+}
+
 /* Those of n below the limit. */
 LANES_TARGET static size_t count_below(const int32_t *row, size_t n, int32_t limit)
 {
@@ -158,6 +211,8 @@ const struct blocks_version LANES_NAME(blocks) = {
     .average = average,
     .swap = swap,
     .within = within,
+    .exp = exponential,
+    .log1p = log_near_1,
     .rank = rank,
 };
 

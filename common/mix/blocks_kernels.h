@@ -14,6 +14,8 @@ struct blocks_version {
     __typeof__(blocks_average) *average;
     __typeof__(blocks_swap) *swap;
     __typeof__(blocks_within) *within;
+    __typeof__(blocks_exp) *exp;
+    __typeof__(blocks_log1p) *log1p;
     __typeof__(blocks_rank) *rank;
 };
 

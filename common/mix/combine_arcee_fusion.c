@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "mix/blocks.h"
 #include "mix/combine_floats.h"
 #include "mix/rank_select.h"
 
@@ -25,60 +26,6 @@ static size_t row_items(const struct combine_call *call)
 
 /* ---- divergences of rows ---- */
 
-/* y = exp(x), x <= 0, to some 1e-14: 2^n exp(r) with n the nearest integer to x / ln 2. */
-static void exponential(const double *restrict x, double *restrict y)
-{
-    static const double to_integer = 0x1.8p52; /* added, it leaves no bits for fractions */
-
-    for (size_t k = 0; k < BLOCK; k++) {
-        double at = x[k] < -700 ? -700 : x[k];
-        double n = at * 1.4426950408889634 + to_integer, r, p;
-        uint64_t bits;
-
-        memcpy(&bits, &n, sizeof bits);
-        bits = (bits + 1023) << 52;
-        n -= to_integer;
-        r = (at - n * 0x1.62e42fee00000p-1) - n * 0x1.a39ef35793c76p-33;
-        p = 1 / 39916800.0;
-        p = p * r + 1 / 3628800.0;
-        p = p * r + 1 / 362880.0;
-        p = p * r + 1 / 40320.0;
-        p = p * r + 1 / 5040.0;
-        p = p * r + 1 / 720.0;
-        p = p * r + 1 / 120.0;
-        p = p * r + 1 / 24.0;
-        p = p * r + 1 / 6.0;
-        p = p * r + 0.5;
-        p = p * r + 1;
-        p = p * r + 1;
-        memcpy(&n, &bits, sizeof n);
-        y[k] = p * n;
-    }
-}
-
-/* z = ln(1 + z) for |z| < 1/16. */
-static void log_near_1(double *z)
-{
-    for (size_t k = 0; k < BLOCK; k++) {
-        double x = z[k], p = -1 / 14.0;
-
-        p = p * x + 1 / 13.0;
-        p = p * x - 1 / 12.0;
-        p = p * x + 1 / 11.0;
-        p = p * x - 1 / 10.0;
-        p = p * x + 1 / 9.0;
-        p = p * x - 1 / 8.0;
-        p = p * x + 1 / 7.0;
-        p = p * x - 1 / 6.0;
-        p = p * x + 1 / 5.0;
-        p = p * x - 1 / 4.0;
-        p = p * x + 1 / 3.0;
-        p = p * x - 1 / 2.0;
-        p = p * x + 1;
-        z[k] = p * x;
-    }
-}
-
 static double sum_of(const double *x)
 {
     double lanes[8] = {0};
@@ -90,44 +37,53 @@ static double sum_of(const double *x)
            ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
-struct row {
-    const struct combine_input *input;
-    size_t first, n;
-    double max, sum; /* of the items; of their exponentials */
-};
-
-/* exp(item - max) of a block, 0 behind the row's end. */
-static void read_exponentials(const struct row *row, size_t first, size_t n, double *out)
+/* A block of a row. */
+static void read_block(const struct combine_input *input, size_t first, size_t n, double *out)
 {
-    double x[BLOCK];
+    float x[BLOCK];
 
-    combine_read(row->input, row->first + first, x, n);
-    for (size_t k = 0; k < n; k++)
-        x[k] -= row->max;
-    for (size_t k = n; k < BLOCK; k++)
-        x[k] = -INFINITY;
-    exponential(x, out);
-    for (size_t k = n; k < BLOCK; k++)
-        out[k] = 0;
+    if (input->dtype == DTYPE_F64) {
+        combine_read(input, first, out, n);
+        return;
+    }
+    combine_read_floats(input, first, n, x);
+    for (size_t k = 0; k < BLOCK; k++)
+        out[k] = (double)x[k];
 }
 
-static struct row read_row(const struct combine_input *input, size_t first, size_t n)
+static double row_max(const struct combine_input *input, size_t first, size_t n)
 {
-    struct row row = {input, first, n, -INFINITY, 0};
-    double x[BLOCK];
+    double x[BLOCK], max = -INFINITY;
 
     for (size_t i = 0; i < n; i += BLOCK) {
         size_t some = n - i < BLOCK ? n - i : BLOCK;
 
-        combine_read(input, first + i, x, some);
+        read_block(input, first + i, some, x);
         for (size_t k = 0; k < some; k++)
-            row.max = x[k] > row.max ? x[k] : row.max;
+            max = x[k] > max ? x[k] : max;
     }
+    return max;
+}
+
+/* exp(x - max) of a row, to out[n]. Returns their sum. */
+static double exponentials(const struct combine_input *input, size_t first, size_t n, double *out)
+{
+    double max = row_max(input, first, n), sum = 0;
+
     for (size_t i = 0; i < n; i += BLOCK) {
-        read_exponentials(&row, i, n - i < BLOCK ? n - i : BLOCK, x);
-        row.sum += sum_of(x);
+        size_t some = n - i < BLOCK ? n - i : BLOCK;
+        double x[BLOCK];
+
+        read_block(input, first + i, some, x);
+        for (size_t k = 0; k < BLOCK; k++)
+            x[k] = k < some ? x[k] - max : 0;
+        blocks_exp(x);
+        for (size_t k = some; k < BLOCK; k++)
+            x[k] = 0;
+        sum += sum_of(x);
+        memcpy(out + i, x, some * sizeof *x);
     }
-    return row;
+    return sum;
 }
 
 /* p ln(p / q) of a block, to p. */
@@ -140,7 +96,7 @@ static void find_terms(double *restrict p, const double *restrict q)
     for (size_t k = 0; k < BLOCK; k++)
         largest = fabs(z[k]) > largest ? fabs(z[k]) : largest;
     if (largest < 0.0625)
-        log_near_1(z);
+        blocks_log1p(z);
     else
         for (size_t k = 0; k < BLOCK; k++)
             z[k] = log1p(z[k]);
@@ -148,28 +104,27 @@ static void find_terms(double *restrict p, const double *restrict q)
         p[k] *= z[k];
 }
 
-static void make_probable(double *p, double sum)
+static void make_probable(const double *x, size_t n, double sum, double *out)
 {
-    for (size_t k = 0; k < BLOCK; k++)
-        p[k] = p[k] / sum + 1e-8;
+    for (size_t k = 0; k < n; k++)
+        out[k] = x[k] / sum + 1e-8;
+    for (size_t k = n; k < BLOCK; k++)
+        out[k] = 1;
 }
 
 static double divergence(const struct combine_call *call, size_t first, size_t n)
 {
-    struct row model = read_row(&call->inputs[0], first, n), base = read_row(call->base, first, n);
-    double p[BLOCK], q[BLOCK], sum = 0;
+    double *model = call->scratch, *base = model + call->n, p[BLOCK], q[BLOCK], sum = 0;
+    double model_sum = exponentials(&call->inputs[0], first, n, model);
+    double base_sum = exponentials(call->base, first, n, base);
 
     for (size_t i = 0; i < n; i += BLOCK) {
         size_t some = n - i < BLOCK ? n - i : BLOCK;
 
-        read_exponentials(&model, i, some, p);
-        read_exponentials(&base, i, some, q);
-        make_probable(p, model.sum);
-        make_probable(q, base.sum);
+        make_probable(model + i, some, model_sum, p);
+        make_probable(base + i, some, base_sum, q);
         find_terms(p, q);
-        for (size_t k = some; k < BLOCK; k++)
-            p[k] = 0;
-        sum += sum_of(p);
+        sum += sum_of(p); /* p ln(p / q) of 1 and 1 is 0 */
     }
     return sum;
 }
@@ -350,6 +305,7 @@ const struct combine_method combine_arcee_fusion = {
     .min_inputs = 1,
     .max_inputs = 1,
     .unit = COMBINE_ROWS,
+    .scratch_item_bytes = 2 * sizeof(double),
     .passes = passes,
     .n_passes = sizeof passes / sizeof *passes,
 };

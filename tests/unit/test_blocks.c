@@ -28,6 +28,7 @@ struct state {
     struct block_votes votes, counted, divided;
     int32_t bits[BLOCK], kept[BLOCK];
     size_t ranks[BLOCK];
+    double powers[BLOCK], logs[BLOCK];
 };
 
 static void run(const struct blocks_version *version, struct state *state)
@@ -53,6 +54,12 @@ static void run(const struct blocks_version *version, struct state *state)
         state->bits[k] &= 0x7FFFFFFF;
     }
     version->within(state->bits, 0x3000000, 0x3F800000, state->kept);
+    for (size_t k = 0; k < BLOCK; k++) {
+        state->powers[k] = -(double)(k * k * k) / 1e5;
+        state->logs[k] = ((double)k - 256) / 4200;
+    }
+    version->exp(state->powers);
+    version->log1p(state->logs);
     for (size_t k = 0; k < BLOCK; k++)
         state->ranks[k] = version->rank(state->bits, BLOCK - k % 17, k < BLOCK - k % 17 ? k : 0);
 }
@@ -80,6 +87,8 @@ static void all_versions_give_the_same_bits(void)
         CHECK(same_floats(expected.divided.sum, found.divided.sum, BLOCK));
         CHECK(memcmp(expected.kept, found.kept, sizeof found.kept) == 0);
         CHECK(memcmp(expected.ranks, found.ranks, sizeof found.ranks) == 0);
+        CHECK(memcmp(expected.powers, found.powers, sizeof found.powers) == 0);
+        CHECK(memcmp(expected.logs, found.logs, sizeof found.logs) == 0);
     }
 }
 
@@ -106,4 +115,23 @@ static void they_choose_as_they_say(void)
     CHECK(blocks_rank(row, 5, 3) == 4);
 }
 
-TESTS(TEST(all_versions_give_the_same_bits), TEST(they_choose_as_they_say))
+static void functions_are_as_exact_as_they_say(void)
+{
+    double powers[BLOCK], logs[BLOCK], worst[2] = {0};
+
+    for (size_t k = 0; k < BLOCK; k++) {
+        powers[k] = -(double)(k * k) / 380;
+        logs[k] = ((double)k - 256) / 4200;
+    }
+    blocks_exp(powers);
+    blocks_log1p(logs);
+    for (size_t k = 0; k < BLOCK; k++) {
+        double x = ((double)k - 256) / 4200, power = exp(-(double)(k * k) / 380);
+
+        worst[0] = fmax(worst[0], fabs(powers[k] / power - 1));
+        worst[1] = fmax(worst[1], fabs(logs[k] - log1p(x)));
+    }
+    CHECK(worst[0] < 2e-14 && worst[1] < 2e-16);
+}
+
+TESTS(TEST(functions_are_as_exact_as_they_say), TEST(all_versions_give_the_same_bits), TEST(they_choose_as_they_say))
