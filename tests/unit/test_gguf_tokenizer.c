@@ -348,11 +348,11 @@ static void keeps_a_filler_with_a_name(void)
     uint32_t id;
 
     make_scores(&made);
-    set_number(&made, TOKENIZER("padding_token_id"), GGUF_U32, 12);
+    set_number(&made, TOKENIZER("padding_token_id"), GGUF_U32, 13);
     tokenizer = load(&made);
-    CHECK(tokenizer_find(tokenizer, "[PAD12]", &id) && id == 12);
-    CHECK(!tokenizer_find(tokenizer, "[PAD13]", &id));
-    CHECK(is_special(tokenizer, "pad_token", 12));
+    CHECK(tokenizer_find(tokenizer, "[PAD13]", &id) && id == 13);
+    CHECK(!tokenizer_find(tokenizer, "[PAD12]", &id));
+    CHECK(is_special(tokenizer, "pad_token", 13));
     tokenizer_free(tokenizer);
 }
 
