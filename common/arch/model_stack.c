@@ -323,6 +323,38 @@ static int add_layer_types(const struct stack *stack, const struct layer_kind *k
     return model_folder_set_config(stack->model, &text, err);
 }
 
+/* Gives config.json the rules by which the layers have experts: so many in front without, or a list. */
+static int set_sparse_rules(const struct stack *stack, const struct layer_kind *kinds,
+                            struct error *err)
+{
+    const cJSON *json = stack->model->config.json;
+    struct buffer list = {0}, text = {0};
+    size_t n_layers = total_layers(stack), n_dense = 0;
+    char *number;
+
+    while (n_dense < n_layers && !kinds[n_dense].is_sparse)
+        n_dense++;
+    buffer_add(&text, stack->model->config.text, stack->model->config.size);
+    number = memory_format("%zu", n_dense);
+    if (json_find(json, "first_k_dense_replace"))
+        json_edit_member(&text, "first_k_dense_replace", number);
+    free(number);
+    if (json_find(json, "decoder_sparse_step") || json_find(json, "mlp_only_layers")) {
+        buffer_add_char(&list, '[');
+        for (size_t i = 0; i < n_layers; i++) {
+            number = memory_format("%zu", i);
+            if (!kinds[i].is_sparse)
+                add_item(&list, number);
+            free(number);
+        }
+        buffer_add_char(&list, ']');
+        json_edit_member(&text, "decoder_sparse_step", "1");
+        json_edit_member(&text, "mlp_only_layers", list.data);
+        buffer_release(&list);
+    }
+    return model_folder_set_config(stack->model, &text, err);
+}
+
 /* Where a rule counts layers (every second one slides, the first three have no experts), another
  * number is another layer. */
 static int keep_kinds(const struct stack *stack, struct error *err)
@@ -334,6 +366,10 @@ static int keep_kinds(const struct stack *stack, struct error *err)
 
     if (changed != SIZE_MAX && slides_differ) {
         rc = add_layer_types(stack, kinds, err);
+        changed = rc ? SIZE_MAX : find_changed(stack, kinds, &slides_differ);
+    }
+    if (changed != SIZE_MAX && !slides_differ) {
+        rc = set_sparse_rules(stack, kinds, err);
         changed = rc ? SIZE_MAX : find_changed(stack, kinds, &slides_differ);
     }
     if (changed != SIZE_MAX)
@@ -367,14 +403,14 @@ static int check_parts(const struct stack *stack, struct error *err)
     bool is_encoder_decoder;
 
     if (!stack->model->has_config || stack->model->config.is_consolidated)
-        return error_set(err, ERROR_UNSUPPORTED, "'%s': no config.json; layers cannot be counted "
+        return error_set(err, ERROR_FORMAT, "'%s': no config.json; layers cannot be counted "
                          "without one", stack->model->name);
     if (load_spec(stack->model, &spec))
         return 0;
     is_encoder_decoder = spec.is_encoder_decoder;
     model_spec_release(&spec);
     return is_encoder_decoder
-               ? error_set(err, ERROR_UNSUPPORTED, "'%s' has layers of an encoder and of a decoder; "
+               ? error_set(err, ERROR_FORMAT, "'%s' has layers of an encoder and of a decoder; "
                            "they cannot be sliced", stack->model->name)
                : 0;
 }

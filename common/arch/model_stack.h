@@ -24,8 +24,9 @@ bool model_stack_is_before_layers(const char *name);
 /* Makes `model` the stack of parts[n_parts]. It is opened, and another one than theirs, but of the
  * same architecture: its config.json and its other files stay, but for the number of layers and the
  * lists that have an entry for each layer. Embeddings come from the first part; norm, head and
- * pooler from the last. The parts must outlive it. ERROR_UNSUPPORTED for encoder-decoders, which
- * have two stacks, and where a rule of config.json would make another layer of one. */
+ * pooler from the last. The parts must outlive it. ERROR_FORMAT for encoder-decoders, which have
+ * two stacks, and without a config.json; ERROR_INCOMPATIBLE for parts of other shapes, and where a
+ * rule of config.json would make another layer of one. */
 int model_stack(struct model_folder *model, const struct stack_part *parts, size_t n_parts,
                 struct notices *notices, struct error *err);
 

@@ -72,22 +72,11 @@ static int compare(const struct recipe *recipe, const struct vocabulary *wanted,
     return is_same ? check_rows(recipe, wanted, model, err) : -1;
 }
 
-static struct model_folder *find_wanted(const struct recipe *recipe,
-                                        struct model_folder *const *models, size_t n_models)
-{
-    for (size_t i = 0; i < n_models; i++)
-        if (!recipe->tokenizer.model.path ||
-            strcmp(models[i]->name, recipe->tokenizer.model.text) == 0)
-            return models[i];
-    return NULL;
-}
-
-int recipe_files_check_tokenizer(const struct recipe *recipe,
+int recipe_files_check_tokenizer(const struct recipe *recipe, const struct model_folder *wanted,
                                  struct model_folder *const *models, size_t n_models,
                                  struct error *err)
 {
     const struct recipe_tokenizer *tokenizer = &recipe->tokenizer;
-    struct model_folder *wanted = find_wanted(recipe, models, n_models);
     struct vocabulary vocabulary;
     int rc = 0;
 
@@ -97,10 +86,6 @@ int recipe_files_check_tokenizer(const struct recipe *recipe,
         return moves(recipe, tokenizer->line, err, "source 'union'");
     if (tokenizer->tokens_line)
         return moves(recipe, tokenizer->tokens_line, err, "'tokens' with a source of their own");
-    if (!wanted)
-        return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: tokenizer of '" ERROR_NAME "', which is "
-                         "no model of the merge, is not supported", recipe->file, tokenizer->line,
-                         tokenizer->model.text);
     if (model_folder_vocabulary(wanted, &vocabulary, err))
         return -1;
     if (!vocabulary.kind)

@@ -10,10 +10,10 @@
 #include "base/notices.h"
 #include "mix/recipe.h"
 
-/* Whether the tokenizer that the recipe wants is one that fits all models[n_models] as they are, so
- * that no row of an embedding moves. ERROR_UNSUPPORTED for a tokenizer that would move some, naming
- * what it is. */
-int recipe_files_check_tokenizer(const struct recipe *recipe,
+/* Whether the tokenizer that the recipe wants, that of `wanted`, fits all models[n_models] as they are,
+ * so that no row of an embedding moves. ERROR_UNSUPPORTED for one that would move some, naming what it
+ * is. */
+int recipe_files_check_tokenizer(const struct recipe *recipe, const struct model_folder *wanted,
                                  struct model_folder *const *models, size_t n_models,
                                  struct error *err);
 

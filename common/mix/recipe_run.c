@@ -122,7 +122,9 @@ static int open_layers(struct recipe_run *run, struct recipe_stage *stage,
                            "%zu layers", source->first, source->end, source->model.text, n_layers);
     if (model_folder_reopen(model, whole, source->model.text, err))
         return -1;
-    return model_stack(model, &part, 1, &run->notices, err);
+    return model_stack(model, &part, 1, &run->notices, err)
+               ? error_context(err, "%s:%zu", recipe->file, source->line)
+               : 0;
 }
 
 /* ---- one merge ---- */
@@ -230,18 +232,35 @@ static void take_notices(struct recipe_run *run, struct merge *merge)
     notices_release(&merge->notices);
 }
 
+/* Whose tokenizer the recipe wants: one of the models, or another; NULL: that of the donor, or with an
+ * error. */
+static struct model_folder *find_tokenizer(struct recipe_run *run,
+                                           struct model_folder *const *models, size_t n_models,
+                                           struct error *err)
+{
+    const struct recipe *recipe = run->last->recipe;
+    const struct recipe_reference *wanted = &recipe->tokenizer.model;
+    struct model_folder *other;
+
+    if (!wanted->path)
+        return NULL;
+    for (size_t i = 0; i < n_models; i++)
+        if (strcmp(models[i]->name, wanted->text) == 0)
+            return models[i];
+    other = keep_model(run->last);
+    return open_model(run, recipe, wanted, other, err) ? NULL : other;
+}
+
 /* Gives the donor of what is written the files that the recipe wants. */
 static int add_files(struct recipe_run *run, struct model_folder *const *models, size_t n_models,
                      struct model_folder *donor, struct error *err)
 {
     const struct recipe *recipe = run->last->recipe;
-    const char *wanted = recipe->tokenizer.model.path ? recipe->tokenizer.model.text : NULL;
-    const struct model_folder *tokenizer = NULL;
+    struct model_folder *tokenizer = find_tokenizer(run, models, n_models, err);
 
-    for (size_t i = 0; wanted && i < n_models; i++)
-        if (strcmp(models[i]->name, wanted) == 0)
-            tokenizer = models[i];
-    return recipe_files_check_tokenizer(recipe, models, n_models, err) ||
+    return err->code ||
+                   recipe_files_check_tokenizer(recipe, tokenizer ? tokenizer : models[0], models,
+                                                n_models, err) ||
                    recipe_files_add(recipe, run->recipes->text, run->recipes->size, models,
                                     n_models, tokenizer, donor, err)
                ? -1

@@ -17,7 +17,10 @@ full mix --weights 0.5,0.5 "${models[@]}" -o out
 full mix-data --examples "$examples" "${models[@]}" -o out
 echo '{"input": "a"}' >bad.jsonl # is not even read
 full mix-data --examples bad.jsonl "${models[@]}" -o out
+full merge fixtures/recipes/ties.yml -o out
 export FREE_BYTES=1000000
+full merge fixtures/recipes/layers.yml -o out
+full merge fixtures/recipes/layers.yml -o out --dry-run
 full mix-data --examples bad.jsonl "${models[@]}" -o out
 full mix-data --examples "$examples" "${models[@]}" -o out --dry-run
 full mix-data --examples "$examples" "${models[@]}" --weights-only

@@ -74,6 +74,20 @@ try_kind mkdir EIO
 try_kind open ENOSPC
 try_kind close EIO
 
+make_recipe
+name="merge" old="" command=(merge -q --threads 2 --shard-size 32B recipe.yml -o place/out)
+try_kind write ENOSPC EIO
+try_kind fsync EIO
+try_kind rename ENOSPC
+try_kind mkdir ENOSPC
+try_kind open EIO EMFILE
+try_kind read EIO
+try_kind close EIO
+
+name="merge --force" old=old command+=(--force)
+try_kind write ENOSPC
+try_kind rename EIO
+
 # The folders that are made for the output go, too.
 name="mix into new folders" old="" target=place/in/side/out
 command=("${mix[@]}" -o $target)

@@ -57,6 +57,13 @@ try_kill "mix" ""
 command+=(--force)
 try_kill "mix --force" old
 
+make_recipe
+merge=(merge -q --threads 2 --shard-size 32B recipe.yml -o place/out)
+command=("${merge[@]}")
+try_kill "merge" ""
+command+=(--force)
+try_kill "merge --force" old
+
 # Up to the rename a signal ends the run, from there on the result stands.
 try_signal() # NAME, OLD or "", SIGNAL, EXIT
 {
@@ -86,3 +93,8 @@ try_signal "mix" "" 15 143
 command+=(--force)
 try_signal "mix --force" old 2 130
 try_signal "mix --force" old 15 143
+
+command=("${merge[@]}")
+try_signal "merge" "" 2 130
+command+=(--force)
+try_signal "merge --force" old 15 143

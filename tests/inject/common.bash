@@ -70,6 +70,24 @@ make_models()
     done
 }
 
+# A recipe over them, of two documents, the second of which needs several passes.
+make_recipe()
+{
+    cat >recipe.yml <<'RECIPE'
+name: both
+merge_method: linear
+models:
+  - {model: models/b, parameters: {weight: 0.75}}
+  - {model: models/c, parameters: {weight: 0.25}}
+---
+merge_method: ties
+base_model: models/a
+models:
+  - {model: both, parameters: {weight: 0.5, density: 0.5}}
+  - {model: models/c, parameters: {weight: 0.5, density: [0.25, 0.75]}}
+RECIPE
+}
+
 # Puts `place` back: with a copy of this directory as its `out`, or with nothing.
 restore() # OLD or ""
 {
