@@ -210,11 +210,14 @@ static int write_mix(const struct mixing *mixing, struct error *err)
 int mixing_run(const struct mixing *mixing, struct error *err)
 {
     struct mix_report report;
+    int rc = 0;
 
-    terminal_notices(&mixing->merge->notices, mixing->common);
     if (mixing->weights)
         merge_set_weights(mixing->merge, mixing->weights);
-    if (mixing->settings && merge_set_settings(mixing->merge, mixing->settings, err))
+    if (mixing->settings)
+        rc = merge_set_settings(mixing->merge, mixing->settings, err);
+    terminal_notices(&mixing->merge->notices, mixing->common);
+    if (rc)
         return -1;
     if (!mixing->options->dry_run)
         return write_mix(mixing, err);

@@ -840,6 +840,14 @@ void merge_set_weights(struct merge *merge, const double *weights)
         plan_set_weights(merge_plan(merge, c), weights);
 }
 
+static bool uses_part(struct merge *merge, size_t part)
+{
+    for (size_t c = 0; c < merge->n_components; c++)
+        if (plan_settings_use_part(merge_plan(merge, c), part))
+            return true;
+    return false;
+}
+
 int merge_set_settings(struct merge *merge, const struct plan_settings *settings,
                        struct error *err)
 {
@@ -849,6 +857,10 @@ int merge_set_settings(struct merge *merge, const struct plan_settings *settings
             return -1;
         merge->components[c].plan.settings = settings; /* for the report */
     }
+    for (size_t i = 0; i < settings->n_parts; i++)
+        if (!uses_part(merge, i))
+            notices_add(&merge->notices, "the weights of '" ERROR_NAME "' are those of no tensor: "
+                        "no name has it, or others that fit come first", settings->parts[i].part);
     return 0;
 }
 

@@ -33,6 +33,15 @@ void plan_set_settings(struct plan *plan, const struct plan_settings *settings)
     }
 }
 
+bool plan_settings_use_part(const struct plan *plan, size_t part)
+{
+    for (size_t i = 0; i < plan->n_items; i++)
+        if (plan->items[i].method &&
+            find_part(plan->settings, plan->items[i].out.name) == &plan->settings->parts[part])
+            return true;
+    return false;
+}
+
 static int check_item(const struct plan_item *item, struct combine_input *inputs,
                       struct error *err)
 {

@@ -30,6 +30,9 @@ struct plan_settings {
 /* After plan_set_weights. */
 void plan_set_settings(struct plan *plan, const struct plan_settings *settings);
 
+/* Then: whether some item that is mixed has the weights of settings->parts[part]. */
+bool plan_settings_use_part(const struct plan *plan, size_t part);
+
 /* Whether the method of each item takes its weights and settings. ERROR_USAGE, naming the tensor. */
 int plan_check_settings(const struct plan *plan, struct error *err);
 

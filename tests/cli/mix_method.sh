@@ -56,6 +56,9 @@ assert all(b[n] for n in mlp), "mlp is not the second's"
 assert not any(a[n] or b[n] for n in others if n.endswith("weight") and "norm" not in n)
 P
 
+cocktail mix --weights 0.5,0.5 --weights-of self_attn=1,0 --weights-of q_proj=0,1 \
+    --weights-of self_atn=0,1 $a $b -o unused 2>&1 >shown
+
 # Numbers that are drawn depend on the seed alone.
 for method in dare_ties della; do
     set -- --method $method --base $base --weights 1,1 --param density=0.6
