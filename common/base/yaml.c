@@ -214,6 +214,8 @@ static int next_event(struct reader *reader, yaml_event_t *event)
 
     if (yaml_parser_parse(&reader->parser, event))
         return 0;
+    if (parser->error == YAML_MEMORY_ERROR)
+        return error_set(reader->err, ERROR_RESOURCES, "out of memory");
     line = parser->error == YAML_READER_ERROR ? count_lines(reader, parser->problem_offset)
                                               : parser->problem_mark.line;
     return error_set(reader->err, ERROR_FORMAT, "%zu: not YAML: %s%s%s", line + 1,

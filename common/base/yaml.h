@@ -41,7 +41,7 @@ struct yaml_documents {
 
 /* Reads `size` bytes of UTF-8 or UTF-16 (with a BOM). ERROR_FORMAT with "LINE: …" for what is not
  * YAML, for tags that are not of YAML's core, for keys that are lists or maps, and beyond the limits:
- * 64 levels, 100,000 nodes. */
+ * 64 levels, 100,000 nodes. ERROR_RESOURCES without memory. */
 int yaml_parse(const char *text, size_t size, struct arena *arena, struct yaml_documents *out,
                struct error *err);
 

@@ -85,7 +85,6 @@ try_mix "mix" "" "${mix[@]}" -w 0.5,0.5
 try_mix "mix --force" old "${mix[@]}" -w 0.5,0.5 --force
 
 make_recipe
-try_reading "merge --explain" merge -t 1 --explain recipe.yml
 try_mix "merge" "" merge -q --json --threads 2 --shard-size 32B recipe.yml -o place/out
 
 # What is never replaced is not, whatever fails on the way to seeing that it is the home directory.

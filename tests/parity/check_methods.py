@@ -4,8 +4,8 @@ Shapes, values and recipes are new in each run; METHODS_SEED=N, which every line
 mergekit computes with `dtype: float64` and casts once at the end, so what differs is our float
 arithmetic. In F32 the two may be 1e-6 of a tensor's largest value (or of 0.25) apart; in BF16 one step
 more, at 0.1 % of the elements. Which of equal magnitudes stay at a threshold is left to mergekit's
-sorting, and BF16 models have such: there 0.5 % of the elements may be others. Methods that draw are
-compared at density 1, and else by their statistics.
+sorting, and BF16 models have such: there 0.5 % of the elements may be others, 1 % with two thresholds.
+Methods that draw are compared at density 1, and else by their statistics.
 """
 
 import json
@@ -221,7 +221,7 @@ def expect_near(ours, theirs, free):
 def thresholds(method, dtype):
     """Which share of elements stands on a threshold, or so near that float decides."""
     if method in ("ties", "breadcrumbs", "breadcrumbs_ties", "sce") and dtype == "bf16":
-        return 0.005
+        return 0.01 if method.startswith("breadcrumbs") else 0.005
     return 0.001 if method in ("arcee_fusion", "ram", "ramplus_tl", "ties", "sce", "dare_ties", "della",
                                "breadcrumbs", "breadcrumbs_ties") else 0
 
@@ -319,8 +319,6 @@ def merges_of_test_basic_merges(i, method):
     config = {"merge_method": method, **base, "parameters": parameters, "dtype": "bfloat16", "models": [
         {"model": str(path), "parameters": {key: values[k] for key, values in own.items()}}
         for k, path in enumerate(paths)]}
-    if method == "nuslerp" and n_models == 2:
-        cocktail("merge", write_recipe(config), "-o", scratch() / "x", "--dry-run")
     by_cocktail(config, "out")
     tensors = check_common(scratch() / "out")
     assert tensors.keys() == family.shapes().keys()
@@ -380,22 +378,22 @@ def templates_of_test_chat_template(template):
     assert ("<|im_start|>" if template == "chatml" else template) in text
 
 
-@case_for([(dtype, density, share) for dtype in ("f16", "bf16", "f32") for density in (0.1, 0.3, 0.5, 0.6, 0.9, 1)
-           for share in (0.1, 0.2, 0.5, 1)])
-def outliers_keep_exactly_so_many(dtype, density, share):
-    """test_sparsify: trunc(N density), of 128 × 64 distinct differences from 0."""
+@case_for(["f16", "bf16", "f32"])
+def outliers_keep_exactly_so_many(dtype):
+    """test_sparsify: trunc(N density), of 128 × 64 differences none of which is 0."""
     generator = torch.Generator().manual_seed(7)
     x = (torch.randperm(8192, generator=generator) + 1).float()
     x = (x if dtype == "f32" else torch.pow(2.0, -(x % 16)) * (1 + (x // 16 % 128) / 128)).reshape(128, 64)
     for name, tensor in ("base", torch.zeros(128, 64)), ("one", x):
         (scratch() / name).mkdir()
         write_tensors(scratch() / name, {"w": tensor.to(DTYPES[dtype])})
-    gamma = share * (1 - density)
-    cocktail("mix", "--method", "breadcrumbs", "--base", scratch() / "base/model.safetensors", "-w", "1",
-             "--param", f"density={density}", "--param", f"gamma={gamma!r}", scratch() / "one/model.safetensors",
-             "-o", scratch() / "out", "-q")
-    kept = (tensors_of(scratch() / "out")["w"] != 0).sum().item()
-    assert kept == int(8192 * density), f"{kept} of 8192"
+    for density in (0.1, 0.3, 0.5, 0.6, 0.9, 1):
+        for share in (0.1, 0.2, 0.5, 1):
+            cocktail("mix", "--method", "breadcrumbs", "--base", scratch() / "base/model.safetensors", "-w", "1",
+                     "--param", f"density={density}", "--param", f"gamma={share * (1 - density)!r}",
+                     scratch() / "one/model.safetensors", "-o", scratch() / "out", "-q", "--force")
+            kept = (tensors_of(scratch() / "out")["w"] != 0).sum().item()
+            assert kept == int(8192 * density), f"density {density}, gamma {share}: {kept} of 8192"
 
 
 run()
