@@ -154,19 +154,33 @@ static void a_layer_that_slides_by_a_rule_keeps_doing_so(void)
                  "layer_types", "[\"sliding_attention\",\"full_attention\"]");
 }
 
+static void layers_keep_their_experts_where_a_rule_would_not(void)
+{
+    check_config("fixtures/models/deepseek-v2-bf16", 1, (struct range[]){{1, 1}},
+                 "first_k_dense_replace", "0");
+    check_config("fixtures/models/deepseek-v2-bf16", 2, (struct range[]){{0, 1}, {0, 2}},
+                 "first_k_dense_replace", "2");
+    check_config("fixtures/models/qwen2-moe-step-bf16", 2, (struct range[]){{1, 2}, {0, 2}},
+                 "mlp_only_layers", "[1,2]");
+    check_config("fixtures/models/qwen2-moe-step-bf16", 2, (struct range[]){{1, 2}, {0, 2}},
+                 "decoder_sparse_step", "1");
+}
+
 static void what_config_json_cannot_say_is_refused(void)
 {
-    struct made made = make("fixtures/models/deepseek-v2-bf16", 1, (struct range[]){{1, 1}});
+    struct made made = make("fixtures/models/deepseek-v2-bf16", 2,
+                            (struct range[]){{1, 1}, {0, 1}});
 
     CHECK(made.rc == -1 && made.err.code == ERROR_INCOMPATIBLE);
-    CHECK_CONTAINS(made.err.text, "layer 0 of the stack has experts");
+    CHECK_CONTAINS(made.err.text, "layer 1 of the stack has no experts");
     release(&made);
     made = make("fixtures/models/t5", 1, (struct range[]){{0, 1}});
-    CHECK(made.rc == -1 && made.err.code == ERROR_UNSUPPORTED);
+    CHECK(made.rc == -1 && made.err.code == ERROR_FORMAT);
     CHECK_CONTAINS(made.err.text, "an encoder and of a decoder");
     release(&made);
 }
 
 TESTS(TEST(layers_come_in_the_order_of_the_parts), TEST(encoders_keep_embeddings_and_pooler),
       TEST(lists_of_layers_follow), TEST(a_layer_that_slides_by_a_rule_keeps_doing_so),
+      TEST(layers_keep_their_experts_where_a_rule_would_not),
       TEST(what_config_json_cannot_say_is_refused))
