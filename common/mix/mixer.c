@@ -14,9 +14,12 @@
 #include "mix/special_values.h"
 
 /* As floats, the chunks of a thread (a part of the last-level cache: smaller ones are combined no
- * faster, and cost more in locks of the file being written) and those of all threads together. */
+ * faster, and cost more in locks of the file being written) and those of all threads together. Of a
+ * matrix that is packed across its rows, a chunk takes a piece of each row of words, and each piece a
+ * system call: the wider they are the fewer, which counts for more than the cache. */
 enum {
     THREAD_BYTES = 3 * 1024 * 1024,
+    WIDE_BYTES = 12 * 1024 * 1024,
     ALL_BYTES = 128 * 1024 * 1024,
     ITEMS_MIN = 8192,
 };
@@ -24,6 +27,11 @@ enum {
 /* Items that are measured are run together up to so many bytes of their sources: few enough that
  * the system still has them in memory for the next pass. What is found out takes memory, too. */
 static const size_t group_bytes = 256 * 1024 * 1024, group_facts_bytes = 64 * 1024 * 1024;
+
+/* Items of a chunk, where the item does not want others. */
+struct chunk_sizes {
+    size_t plain, wide; /* wide: of sources whose rows are best read together */
+};
 
 struct worker_state {
     struct item_room room;
@@ -38,7 +46,7 @@ struct mixer {
     struct checkpoint_writer *writer;
     struct threads *threads;
     struct progress *progress;
-    size_t chunk_items; /* where the item does not want others */
+    struct chunk_sizes sizes;
     struct worker_state *workers;
 
     /* Of the items that are run together. */
@@ -65,33 +73,42 @@ static size_t max_inputs(const struct plan *plan)
     return max;
 }
 
-static size_t chunk_items_for(const struct plan *plan, size_t n_threads)
+static size_t chunk_items_for(const struct plan *plan, size_t n_threads, size_t most_bytes)
 {
     size_t share = ALL_BYTES / n_threads;
-    size_t bytes = share < THREAD_BYTES ? share : THREAD_BYTES;
+    size_t bytes = share < most_bytes ? share : most_bytes;
     size_t items = bytes / ((max_inputs(plan) + 1) * sizeof(float)) / ITEMS_MIN * ITEMS_MIN;
 
     return items > ITEMS_MIN ? items : ITEMS_MIN;
 }
 
-/* Whole grains of the item, and whole rows of a source that are best read together. */
-static size_t item_chunk(const struct plan_item *item, size_t chunk_items)
+static struct chunk_sizes chunk_sizes_for(const struct plan *plan, size_t n_threads)
 {
-    size_t grain = item_grain(item), n = chunk_items;
+    return (struct chunk_sizes){.plain = chunk_items_for(plan, n_threads, THREAD_BYTES),
+                                .wide = chunk_items_for(plan, n_threads, WIDE_BYTES)};
+}
 
+/* Whole grains of the item, and whole rows of a source that are best read together. */
+static size_t item_chunk(const struct plan_item *item, struct chunk_sizes sizes)
+{
+    size_t grain = item_grain(item), n = sizes.plain;
+
+    for (size_t i = 0; i < item->n_sources; i++)
+        if (tensor_wants_rows(item->sources[i].tensor))
+            n = sizes.wide;
     if (grain)
-        return grain > chunk_items ? grain : chunk_items / grain * grain;
+        return grain > n ? grain : n / grain * grain;
     for (size_t i = 0; i < item->n_sources; i++)
         n = tensor_chunk(item->sources[i].tensor, n);
     return n;
 }
 
-static size_t room_bytes(const struct plan *plan, size_t chunk_items)
+static size_t room_bytes(const struct plan *plan, struct chunk_sizes sizes)
 {
     size_t max = 1;
 
     for (size_t i = 0; i < plan->n_items; i++) {
-        size_t n = item_room_bytes(&plan->items[i], item_chunk(&plan->items[i], chunk_items));
+        size_t n = item_room_bytes(&plan->items[i], item_chunk(&plan->items[i], sizes));
 
         max = n > max ? n : max;
     }
@@ -112,7 +129,7 @@ static size_t room_inputs(const struct plan *plan)
 
 size_t mixer_buffer_bytes(const struct plan *plan, size_t n_threads)
 {
-    return n_threads * room_bytes(plan, chunk_items_for(plan, n_threads));
+    return n_threads * room_bytes(plan, chunk_sizes_for(plan, n_threads));
 }
 
 /* ---- one chunk ---- */
@@ -134,7 +151,7 @@ static size_t find_chunk(const struct mixer *mixer, size_t task, size_t *first, 
 {
     size_t chunk, one, index = chunks_find(&mixer->chunks, task, &chunk, &one);
     const struct plan_item *item = mixer->makers[index].item;
-    size_t n_items = item_chunk(item, mixer->chunk_items);
+    size_t n_items = item_chunk(item, mixer->sizes);
 
     *first = chunk * n_items;
     *n = item->out.n_items - *first < n_items ? item->out.n_items - *first : n_items;
@@ -232,7 +249,7 @@ static int run_tasks(struct mixer *mixer, const bool *is_wanted, threads_task *t
     chunks_init(&mixer->chunks, mixer->n_items, 1);
     for (size_t i = 0; i < mixer->n_items; i++) {
         const struct plan_item *item = mixer->makers[i].item;
-        size_t n = item_chunk(item, mixer->chunk_items);
+        size_t n = item_chunk(item, mixer->sizes);
         size_t n_items = is_wanted && !is_wanted[i] ? 0 : item->out.n_items;
 
         chunks_set(&mixer->chunks, i, n_items / n + (n_items % n != 0));
@@ -380,7 +397,7 @@ static int make_workers(struct mixer *mixer, size_t n_threads, struct error *err
 
         state->counts = memory_zalloc(max_counts(plan), sizeof *state->counts);
         state->room.inputs = memory_zalloc(room_inputs(plan), sizeof *state->room.inputs);
-        state->room.bytes = memory_try(room_bytes(plan, mixer->chunk_items), 1,
+        state->room.bytes = memory_try(room_bytes(plan, mixer->sizes), 1,
                                        "buffers; use fewer --threads", err);
         if (!state->room.bytes)
             return -1;
@@ -393,7 +410,7 @@ int mixer_run(const struct plan *plan, struct checkpoint_writer *writer, struct 
 {
     size_t n_threads = threads_count(threads);
     struct mixer mixer = {.plan = plan, .writer = writer, .threads = threads,
-                          .progress = progress, .chunk_items = chunk_items_for(plan, n_threads),
+                          .progress = progress, .sizes = chunk_sizes_for(plan, n_threads),
                           .lock = PTHREAD_MUTEX_INITIALIZER};
     int rc = make_workers(&mixer, n_threads, err);
 

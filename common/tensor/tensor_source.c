@@ -123,6 +123,11 @@ static size_t rows_together(const struct tensor *tensor)
     return tensor->strides || !kind->rows_together ? 1 : kind->rows_together(tensor);
 }
 
+bool tensor_wants_rows(const struct tensor *tensor)
+{
+    return rows_together(tensor) > 1;
+}
+
 size_t tensor_chunk(const struct tensor *tensor, size_t most)
 {
     size_t n_rows = rows_together(tensor), group;

@@ -72,6 +72,8 @@ const void *tensor_view(const struct tensor *tensor, struct error *err);
 struct tensor_stored tensor_stored(const struct tensor *tensor);
 /* Whether its values are computed from fewer bits: it is stored otherwise than as its dtype. */
 bool tensor_is_quantised(const struct tensor *tensor);
+/* Whether some of its rows are best read together, and the more of these at once the better. */
+bool tensor_wants_rows(const struct tensor *tensor);
 /* Items that are best read at once, from a multiple of that number on: `most`, or fewer where rows
  * are best read together. Whoever cuts a tensor into chunks asks this. */
 size_t tensor_chunk(const struct tensor *tensor, size_t most);

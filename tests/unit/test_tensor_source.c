@@ -315,6 +315,7 @@ static void chunks_follow_rows_that_are_read_together(void)
     CHECK(tensor_chunk(&quantised, 100) == 96 && tensor_chunk(&quantised, 24) == 24);
     CHECK(tensor_chunk(&quantised, 20) == 20 && tensor_chunk(&none, 20) == 20);
     CHECK(tensor_chunk(&plain, 100) == 100);
+    CHECK(tensor_wants_rows(&quantised) && !tensor_wants_rows(&plain));
     CHECK(tensor_join(&joined, "x", (const struct tensor *const[]){&quantised, &quantised}, 2, 1,
                       &arena, &err) == 0);
     CHECK(tensor_chunk(&joined, 100) == 96 && tensor_chunk(&joined, 50) == 48);
