@@ -12,6 +12,7 @@
 #include "eval/judge.h"
 #include "eval/loss_weights.h"
 #include "eval/losses.h"
+#include "mix/merge_write.h"
 #include "report/eval_report.h"
 
 #include "command.h"

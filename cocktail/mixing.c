@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "mix/combine.h"
 #include "mix/gguf_merge.h"
+#include "mix/merge_write.h"
 #include "report/mix_report.h"
 
 #include "terminal.h"

@@ -1,20 +1,16 @@
 #include "merge.h"
 
-#include <libgen.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arch/config_keys.h"
 #include "arch/layout_check.h"
 #include "arch/quantized.h"
-#include "base/clock.h"
 #include "base/memory.h"
-#include "base/outdir.h"
 #include "mix/card_terms.h"
 #include "mix/gguf_merge.h"
-#include "mix/model_card.h"
+#include "mix/merge_target.h"
 
 /* Headers, index, config, model card: what is written besides tensors and copied files. */
 static const size_t small_files_bytes = 1000 * 1000;
@@ -112,8 +108,7 @@ static size_t count_layers(const struct merge *merge)
     return n >= 1 && n < 1e9 ? (size_t)n : SIZE_MAX;
 }
 
-/* What the writer is told. */
-static struct checkpoint_output written(const struct merge *merge, const struct plan *plan)
+struct checkpoint_output merge_output(const struct merge *merge, const struct plan *plan)
 {
     return (struct checkpoint_output){plan->outputs, plan->n_items, plan->n_parameters,
                                       merge->options.shard_bytes, &merge->metadata};
@@ -172,7 +167,7 @@ static int plan_component(struct merge *merge, struct merge_component *component
 
     if (match_component(merge, component, err))
         return -1;
-    output = written(merge, plan);
+    output = merge_output(merge, plan);
     if (checkpoint_writer_check(plan->format, &output, err))
         return -1;
     merge->n_tensors += plan->n_items;
@@ -364,7 +359,7 @@ static int plan_gguf(struct merge *merge, struct error *err)
                             .is_copy = merge->options.converts},
                         &merge->notices, err))
         return -1;
-    output = written(merge, &component->plan);
+    output = merge_output(merge, &component->plan);
     merge->n_tensors = component->plan.n_items;
     merge->n_parameters = component->plan.n_parameters;
     merge->weights_bytes = component->plan.size_bytes;
@@ -470,35 +465,6 @@ static void choose_pooling(struct merge *merge)
 
 /* ---- the output ---- */
 
-static bool holds_checkpoint(const char *path)
-{
-    struct error ignored = {0};
-    struct folder *folder = folder_open(path, false, &ignored);
-    bool holds = false;
-
-    if (folder && checkpoint_look(folder, "", &holds, &ignored) == 0 && !holds &&
-        folder_look(folder, "0_Transformer") == FOLDER_DIRECTORY &&
-        checkpoint_look(folder, "0_Transformer", &holds, &ignored))
-        holds = false; /* not sure: then it is not replaced */
-    folder_close(folder);
-    return holds;
-}
-
-/* Of a single file that may be replaced: a GGUF file. */
-static bool holds_gguf(const char *path)
-{
-    struct error ignored = {0};
-    char *real = memory_realpath(path), magic[4];
-    struct file *file = real ? file_open(real, path, &ignored) : NULL;
-    bool holds = file && file->size_bytes >= sizeof magic &&
-                 file_read(file, 0, magic, sizeof magic, &ignored) == 0 &&
-                 memcmp(magic, "GGUF", sizeof magic) == 0;
-
-    file_close(file);
-    free(real);
-    return holds;
-}
-
 /* --force removes the target: it must not take an input along that lies deeper in it. */
 static int check_output(const struct merge *merge, struct error *err)
 {
@@ -509,7 +475,7 @@ static int check_output(const struct merge *merge, struct error *err)
 
     if (merge->makes_gguf) {
         free(output);
-        return outdir_check_file(options->output, options->force, holds_gguf, err);
+        return outdir_check_file(options->output, options->force, merge_target_is_gguf, err);
     }
     for (size_t i = 0; output && rc == 0 && i < merge->n_models; i++) {
         const char *input = merge->models[i].folder->real;
@@ -519,7 +485,7 @@ static int check_output(const struct merge *merge, struct error *err)
                            "be replaced", merge->models[i].name, options->output);
     }
     free(output);
-    return rc ? rc : outdir_check(options->output, options->force, holds_checkpoint, err);
+    return rc ? rc : outdir_check(options->output, options->force, merge_target_is_model, err);
 }
 
 static int check_conversion(const struct merge *merge, struct error *err)
@@ -623,53 +589,7 @@ void merge_release(struct merge *merge)
     *merge = (struct merge){0};
 }
 
-/* ---- writing ---- */
-
-/* The floating dtype that most bytes of the weights are stored in; NULL when there is none. */
-static const struct dtype_info *stored_dtype(const struct merge *merge)
-{
-    const struct plan *plan = &merge->components[0].plan;
-    size_t bytes[N_DTYPES] = {0}, best = N_DTYPES;
-
-    for (size_t i = 0; i < plan->n_items; i++)
-        bytes[plan->items[i].out.dtype] += plan->items[i].out.size_bytes;
-    for (size_t d = 0; d < N_DTYPES; d++)
-        if (dtype_info((enum dtype)d)->torch_name && dtype_info((enum dtype)d)->is_mixable &&
-            bytes[d] && (best == N_DTYPES || bytes[d] > bytes[best]))
-            best = d;
-    return best == N_DTYPES ? NULL : dtype_info((enum dtype)best);
-}
-
-static void edit_dtype(const struct merge *merge, struct buffer *text)
-{
-    const struct dtype_info *dtype = stored_dtype(merge);
-    const cJSON *json = merge->models[0].config.json;
-    bool has_new = cJSON_GetObjectItemCaseSensitive(json, "dtype") != NULL;
-    bool has_old = cJSON_GetObjectItemCaseSensitive(json, "torch_dtype") != NULL;
-    char value[64];
-
-    if (!dtype)
-        return;
-    snprintf(value, sizeof value, "\"%s\"", dtype->torch_name);
-    if (has_new)
-        json_edit_member(text, "dtype", value);
-    if (has_old || !has_new)
-        json_edit_member(text, "torch_dtype", value);
-}
-
-static void edit_config(const struct merge *merge, struct buffer *text)
-{
-    const struct plan *plan = &merge->components[0].plan;
-
-    edit_dtype(merge, text);
-    json_edit_member(text, "_name_or_path", NULL);
-    /* T5's flag also scales what goes into its head, whether that is tied or not. */
-    if (plan->has_untied_head && merge->type != MODEL_ENCODER_DECODER)
-        json_edit_member(text, "tie_word_embeddings", "false");
-    else if (plan->lacks_head && merge->type == MODEL_DECODER &&
-             config_tied(&merge->models[0].config) == 0)
-        json_edit_member(text, "tie_word_embeddings", "true");
-}
+/* ---- weights and settings ---- */
 
 const char *merge_inner_output(const char *output)
 {
@@ -681,157 +601,6 @@ struct plan *merge_plan(struct merge *merge, size_t component)
     struct merge_component *made = &merge->components[component];
 
     return merge->makes_gguf ? &made->from : &made->plan;
-}
-
-void merge_add_config(const struct merge *merge, struct buffer *text)
-{
-    const struct config *config = &merge->models[0].config;
-
-    buffer_add(text, config->text, config->size);
-    if (!config->is_consolidated) /* params.json says nothing of the following */
-        edit_config(merge, text);
-    quantized_edit_config(config, text);
-}
-
-static int write_config(const struct merge *merge, struct outdir *outdir, struct error *err)
-{
-    const struct model_folder *base = &merge->models[0];
-    struct buffer text = {0};
-    char *name;
-    int rc;
-
-    if (!base->has_config)
-        return 0;
-    merge_add_config(merge, &text);
-    name = folder_join(base->sentence.transformer, config_name(&base->config));
-    rc = outdir_write(outdir, name, text.data, text.size, err);
-    free(name);
-    buffer_release(&text);
-    return rc;
-}
-
-static int write_sentence_folder(const struct merge *merge, struct outdir *outdir,
-                                 struct error *err)
-{
-    struct sentence_file files[SENTENCE_FILES];
-    const char *own = merge->models[0].sentence.pooling; /* its file is kept */
-    int rc;
-
-    if (!merge->makes_sentence_folder)
-        return 0;
-    rc = sentence_folder_make(&merge->models[0].config, merge->models[0].sentence.transformer,
-                              own ? own : merge->options.pooling, files, err);
-    for (size_t i = 0; i < SENTENCE_FILES; i++) {
-        if (rc == 0 && !base_files_keeps(&merge->base_files, files[i].name))
-            rc = outdir_write(outdir, files[i].name, files[i].text, strlen(files[i].text), err);
-        free(files[i].text);
-    }
-    return rc;
-}
-
-static int write_card(const struct merge *merge, const struct merge_notes *notes,
-                      struct outdir *outdir, struct error *err)
-{
-    const struct dtype_info *dtype = stored_dtype(merge);
-    const struct plan *plan = &merge->components[0].plan;
-    char **names = memory_zalloc(plan->n_inputs, sizeof *names);
-    char **ids = memory_zalloc(plan->n_inputs, sizeof *ids);
-    char *output = memory_realpath(merge->options.output);
-    struct buffer text = {0};
-    bool is_sentence = merge->has_type && merge->type == MODEL_ENCODER &&
-                       (!merge->options.converts || merge->models[0].sentence.n_modules);
-    int rc;
-
-    for (size_t i = 0; i < plan->n_inputs; i++) {
-        const struct merge_origin *origin = merge->origins ? &merge->origins[i] : NULL;
-
-        names[i] = origin ? memory_copy(origin->label) : model_folder_label(&merge->models[i]);
-        ids[i] = !origin          ? model_folder_hub_id(&merge->models[i])
-                 : origin->hub_id ? memory_copy(origin->hub_id)
-                                  : NULL;
-    }
-    if (!output)
-        output = memory_copy(merge->options.output);
-    model_card_add(&text, &(struct model_card){
-        .title = merge->options.converts ? names[0] : basename(output),
-        .is_conversion = merge->options.converts, .plan = plan, .recipe = notes->recipe,
-        .names = (const char *const *)names, .ids = (const char *const *)ids,
-        .terms = merge->card_terms.size ? merge->card_terms.data : "",
-        .losses = notes->losses,
-        .library = is_sentence ? "sentence-transformers" : "transformers",
-        .dtype = dtype ? dtype->name : "as the base",
-        .command = notes->command});
-    rc = outdir_write(outdir, "README.md", text.data, text.size, err);
-    buffer_release(&text);
-    free(output);
-    folder_names_free(names, plan->n_inputs);
-    folder_names_free(ids, plan->n_inputs);
-    return rc;
-}
-
-/* Where the weights stand, if one file holds them. */
-static char *weights_path(const struct model_component *base)
-{
-    const char *stem = checkpoint_is_consolidated(base->checkpoint) ? "consolidated" : "model";
-    char *name, *path;
-
-    if (base->kind == COMPONENT_HEAD)
-        return memory_copy(base->checkpoint->files[0].name);
-    name = memory_format("%s%s", stem, safetensors_writer.extension);
-    path = folder_join(base->directory, name);
-    free(name);
-    return path;
-}
-
-static struct checkpoint_writer *open_writer(const struct merge *merge,
-                                             const struct merge_component *component,
-                                             struct outdir *outdir, struct error *err)
-{
-    struct checkpoint_output output = written(merge, &component->plan);
-    char *path = merge->makes_gguf ? memory_copy(outdir_file(outdir)) : weights_path(component->base);
-    struct checkpoint_writer *writer =
-        checkpoint_writer_open(component->plan.format, outdir, path, &output, err);
-
-    free(path);
-    return writer;
-}
-
-static int write_component(const struct merge *merge, struct merge_component *component,
-                           struct outdir *outdir, struct threads *threads,
-                           struct progress *progress, struct merge_result *result,
-                           struct error *err)
-{
-    struct checkpoint_writer *writer = open_writer(merge, component, outdir, err);
-    size_t n_files;
-    int rc;
-
-    if (!writer)
-        return -1;
-    rc = mixer_run(&component->plan, writer, threads, progress, &result->stats, err);
-    if (rc == 0)
-        rc = checkpoint_writer_finish(writer, err);
-    n_files = checkpoint_writer_n_files(writer);
-    result->files = memory_resize(result->files, result->n_files + n_files,
-                                  sizeof *result->files);
-    for (size_t i = 0; i < n_files; i++)
-        result->files[result->n_files++] = memory_copy(checkpoint_writer_file(writer, i));
-    if (checkpoint_writer_close(writer, err))
-        rc = -1;
-    return rc;
-}
-
-static int write_all(struct merge *merge, const struct merge_notes *notes, struct outdir *outdir,
-                     struct threads *threads, struct progress *progress,
-                     struct merge_result *result, struct error *err)
-{
-    for (size_t c = 0; c < merge->n_components; c++)
-        if (write_component(merge, &merge->components[c], outdir, threads, progress, result, err))
-            return -1;
-    if (merge->makes_gguf)
-        return 0;
-    return base_files_copy(&merge->base_files, merge->models[0].folder, outdir, err) ||
-           write_config(merge, outdir, err) || write_sentence_folder(merge, outdir, err) ||
-           write_card(merge, notes, outdir, err) ? -1 : 0;
 }
 
 void merge_set_weights(struct merge *merge, const double *weights)
@@ -862,42 +631,4 @@ int merge_set_settings(struct merge *merge, const struct plan_settings *settings
             notices_add(&merge->notices, "the weights of '" ERROR_NAME "' are those of no tensor: "
                         "no name has it, or others that fit come first", settings->parts[i].part);
     return 0;
-}
-
-int merge_check_space(const struct merge *merge, struct error *err)
-{
-    size_t free_bytes;
-
-    if (outdir_free_bytes(merge->options.output, &free_bytes, err))
-        return -1;
-    if (free_bytes >= merge->disk_bytes)
-        return 0;
-    return error_set(err, ERROR_IO, "'%s': not enough disk space: the result needs %zu "
-                     "bytes, %zu are left", merge->options.output, merge->disk_bytes, free_bytes);
-}
-
-int merge_write(struct merge *merge, const struct merge_notes *notes, struct threads *threads,
-                struct progress *progress, struct merge_result *result, struct error *err)
-{
-    struct outdir *outdir;
-    int rc;
-
-    *result = (struct merge_result){0};
-    if (merge_check_space(merge, err))
-        return -1;
-    outdir = (merge->makes_gguf ? outdir_open_file : outdir_open)(
-        merge->options.output, merge->options.force,
-        merge->makes_gguf ? holds_gguf : holds_checkpoint, err);
-    if (!outdir)
-        return -1;
-    progress->total_bytes = merge->weights_bytes;
-    rc = write_all(merge, notes, outdir, threads, progress, result, err);
-    if (rc == 0) {
-        double start = clock_now_s();
-
-        rc = outdir_commit(outdir, err);
-        result->flush_s = clock_now_s() - start;
-    }
-    outdir_close(outdir);
-    return rc;
 }

@@ -102,32 +102,12 @@ void merge_release(struct merge *merge);
 const char *merge_inner_output(const char *output);
 /* The plan in the layout of transformers, which weights and settings belong to. */
 struct plan *merge_plan(struct merge *merge, size_t component);
-/* Adds the config.json of the result: the base's, byte for byte but for what the merge changes. The
- * base must have one. */
-void merge_add_config(const struct merge *merge, struct buffer *text);
-
-struct merge_result {
-    struct mixer_stats stats;
-    double flush_s;      /* until everything was on disk and in place */
-    char **files;        /* the weights files, relative to the output; folder_names_free */
-    size_t n_files;
-};
-
-struct merge_notes { /* for the model card; all borrowed */
-    const double *losses; /* [n_models], NAN: has none; NULL: there are none */
-    const char *command;  /* the command line, with nothing of this machine */
-    const char *recipe;   /* YAML; NULL: there is none */
-};
-
 /* What all that is mixed takes of each model: weights[n_models]; before merge_write. */
 void merge_set_weights(struct merge *merge, const double *weights);
 /* Then what else the method wants to know; borrowed until merge_release. ERROR_USAGE. */
 int merge_set_settings(struct merge *merge, const struct plan_settings *settings,
                        struct error *err);
-/* Whether the result fits on its disk; merge_write looks again. ERROR_IO. */
-int merge_check_space(const struct merge *merge, struct error *err);
-int merge_write(struct merge *merge, const struct merge_notes *notes, struct threads *threads,
-                struct progress *progress, struct merge_result *result,
-                struct error *err);
+/* What a writer of the plan is told. */
+struct checkpoint_output merge_output(const struct merge *merge, const struct plan *plan);
 
 #endif

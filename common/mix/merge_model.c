@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "format/checkpoint_reader.h"
 #include "mix/item_source.h"
+#include "mix/merge_write.h"
 
 /* The weights in `model`, which is like the base, that the component stands for. */
 static struct checkpoint *find_weights(struct model_folder *model,

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/json_writer.h"
-#include "mix/merge.h"
+#include "mix/merge_write.h"
 
 struct mix_report { /* all borrowed */
     const struct merge *merge; /* after merge_set_weights */
