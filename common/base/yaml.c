@@ -16,7 +16,6 @@
 enum { DEPTH_MAX = 64, NODES_MAX = 100000 };
 
 struct anchor {
-    const char *name;
     struct yaml_node *node;
     bool is_open; /* its node has not ended yet */
 };
@@ -27,6 +26,7 @@ struct reader {
     size_t size;
     struct arena *arena;
     struct anchor *anchors; /* [n_anchors] of this document */
+    struct hash_map anchors_by_name;
     size_t n_anchors, depth, n_nodes;
     struct error *err;
 };
@@ -192,6 +192,12 @@ static enum yaml_type type_of_plain(const char *text, double *number)
 
 /* ---- nodes ---- */
 
+/* Room for one item more than n. */
+static void *grow(void *items, size_t n, size_t size)
+{
+    return (n & (n - 1)) == 0 ? memory_resize(items, n ? 2 * n : 1, size) : items;
+}
+
 static int fail(struct reader *reader, size_t line, const char *text)
 {
     return error_set(reader->err, ERROR_FORMAT, "%zu: %s", line, text);
@@ -225,21 +231,27 @@ static int next_event(struct reader *reader, yaml_event_t *event)
 
 static struct anchor *find_anchor(const struct reader *reader, const char *name)
 {
-    for (size_t i = reader->n_anchors; i > 0; i--) /* the last one of a name counts */
-        if (strcmp(reader->anchors[i - 1].name, name) == 0)
-            return &reader->anchors[i - 1];
-    return NULL;
+    const size_t *index = hash_map_find(&reader->anchors_by_name, name, strlen(name));
+
+    return index ? &reader->anchors[*index] : NULL;
 }
 
 /* Its number, SIZE_MAX: it has no name. */
 static size_t add_anchor(struct reader *reader, const unsigned char *name, struct yaml_node *node)
 {
+    const char *text;
+    size_t *index;
+
     if (!name)
         return (size_t)-1;
-    reader->anchors = memory_resize(reader->anchors, reader->n_anchors + 1,
-                                    sizeof *reader->anchors);
-    reader->anchors[reader->n_anchors] = (struct anchor){
-        arena_copy(reader->arena, (const char *)name, strlen((const char *)name)), node, true};
+    text = arena_copy(reader->arena, (const char *)name, strlen((const char *)name));
+    reader->anchors = grow(reader->anchors, reader->n_anchors, sizeof *reader->anchors);
+    reader->anchors[reader->n_anchors] = (struct anchor){node, true};
+    index = hash_map_find(&reader->anchors_by_name, text, strlen(text));
+    if (index) /* the last one of a name counts */
+        *index = reader->n_anchors;
+    else
+        hash_map_add(&reader->anchors_by_name, text, strlen(text), reader->n_anchors);
     return reader->n_anchors++;
 }
 
@@ -364,7 +376,7 @@ static int read_items(struct reader *reader, struct yaml_node *list)
     while ((rc = read_next(reader, YAML_SEQUENCE_END_EVENT, &item)) == 0 && item) {
         if ((rc = count_node(reader, list, item)))
             break;
-        items = memory_resize(items, list->n_items + 1, sizeof *items);
+        items = grow(items, list->n_items, sizeof *items);
         items[list->n_items++] = item;
     }
     list->items = arena_alloc(reader->arena, list->n_items * sizeof *items);
@@ -390,7 +402,7 @@ static struct yaml_member *find_member(const struct members *members, const char
 static void append_member(struct members *members, struct yaml_member member)
 {
     hash_map_add(&members->by_key, member.key, strlen(member.key), members->n_items);
-    members->items = memory_resize(members->items, members->n_items + 1, sizeof member);
+    members->items = grow(members->items, members->n_items, sizeof member);
     members->items[members->n_items++] = member;
 }
 
@@ -519,10 +531,11 @@ static int read_document(struct reader *reader, struct yaml_documents *out,
     yaml_event_t end;
 
     reader->n_anchors = 0;
+    hash_map_release(&reader->anchors_by_name);
     if (read_next(reader, YAML_NO_EVENT, &root) || next_event(reader, &end))
         return -1;
     yaml_event_delete(&end);
-    *items = memory_resize(*items, out->n_items + 1, sizeof **items);
+    *items = grow(*items, out->n_items, sizeof **items);
     (*items)[out->n_items++] = root;
     return 0;
 }
@@ -562,6 +575,7 @@ int yaml_parse(const char *text, size_t size, struct arena *arena, struct yaml_d
         memcpy(out->items, items, out->n_items * sizeof *items);
     free(items);
     free(reader.anchors);
+    hash_map_release(&reader.anchors_by_name);
     yaml_parser_delete(&reader.parser);
     return rc;
 }

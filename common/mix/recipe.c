@@ -314,17 +314,19 @@ static int module_settings(const struct reader *reader, const struct yaml_member
     return read_settings(reader, member, &((struct recipe_module *)target)->settings);
 }
 
+/* Room for so many. */
+static void make_modules(const struct reader *reader, size_t n_modules)
+{
+    reader->recipe->modules = arena_alloc(reader->arena,
+                                          n_modules * sizeof *reader->recipe->modules);
+}
+
 static struct recipe_module *add_module(const struct reader *reader, const char *name, size_t line)
 {
-    struct recipe *recipe = reader->recipe;
-    struct recipe_module *modules = arena_alloc(reader->arena,
-                                                (recipe->n_modules + 1) * sizeof *modules);
+    struct recipe_module *module = &reader->recipe->modules[reader->recipe->n_modules++];
 
-    if (recipe->n_modules)
-        memcpy(modules, recipe->modules, recipe->n_modules * sizeof *modules);
-    recipe->modules = modules;
-    modules[recipe->n_modules] = (struct recipe_module){.name = name, .line = line};
-    return &modules[recipe->n_modules++];
+    *module = (struct recipe_module){.name = name, .line = line};
+    return module;
 }
 
 static int read_module(const struct reader *reader, const struct yaml_member *member)
@@ -436,20 +438,20 @@ static int recipe_models(const struct reader *reader, const struct yaml_member *
                          void *target)
 {
     (void)target;
-    return check_one_of(reader, member) ||
-                   module_models(reader, member, add_module(reader, NULL, member->line))
-               ? -1
-               : 0;
+    if (check_one_of(reader, member))
+        return -1;
+    make_modules(reader, 1);
+    return module_models(reader, member, add_module(reader, NULL, member->line));
 }
 
 static int recipe_slices(const struct reader *reader, const struct yaml_member *member,
                          void *target)
 {
     (void)target;
-    return check_one_of(reader, member) ||
-                   module_slices(reader, member, add_module(reader, NULL, member->line))
-               ? -1
-               : 0;
+    if (check_one_of(reader, member))
+        return -1;
+    make_modules(reader, 1);
+    return module_slices(reader, member, add_module(reader, NULL, member->line));
 }
 
 static int recipe_modules(const struct reader *reader, const struct yaml_member *member,
@@ -460,6 +462,7 @@ static int recipe_modules(const struct reader *reader, const struct yaml_member 
         return -1;
     if (member->value->type != YAML_MAP)
         return wants(reader, member, "a map of modules");
+    make_modules(reader, member->value->n_items);
     for (size_t i = 0; i < member->value->n_items; i++)
         if (read_module(reader, &member->value->members[i]))
             return -1;

@@ -38,6 +38,21 @@ for recipe in "$FIXTURES"/hostile-recipes/*.yml; do
     [[ -n ${is_listed[$name]-} ]] || echo "$name: is not in EXPECTED.tsv"
 done
 
+# What would take long if each were compared with each.
+long_one() # EXIT, MESSAGE, PYTHON
+{
+    python3 -c "$3" >recipe.yml
+    timeout 20 "$COCKTAIL" merge recipe.yml -o place/out >out 2>err
+    status=$?
+    ((status == $1)) && tells_once && [[ $(<err) == *"$2"* ]] || echo "$3: exit $status: $(head -c 300 err)"
+}
+
+long_one 3 "'x' is no key" 'print("x: [" + ", ".join(f"&a{i} 1" for i in range(33000)) + ", *a0" * 60000 + "]")'
+long_one 3 "nodes" 'print("x: {" + ", ".join(f"a{i}: 1" for i in range(60000)) + "}")'
+long_one 10 "several modules" '
+print("merge_method: linear\nmodules:")
+for i in range(12000): print(f"  m{i}: {{models: [{{model: a}}]}}")'
+
 # What is no file with a recipe.
 refused() # EXIT, MESSAGE, ARGUMENT...
 {
