@@ -77,4 +77,10 @@ stack fixtures/models/deepseek-v3-bf16 0 2 0 1
 stack fixtures/models/mixtral 0 2 1 2
 stack fixtures/models/t5 0 1 0 1
 stack fixtures/encoder-base/model.safetensors 0 1 0 1
-true
+
+echo '--- into a GGUF file'
+for name in stages layers; do
+    cocktail merge -q fixtures/recipes/$name.yml -o "$name" >/dev/null
+    cocktail merge -q fixtures/recipes/$name.yml -o "$name.gguf" >/dev/null
+    cocktail diff --json "$name" "$name.gguf" | grep -o '"identical":[a-z]*'
+done
