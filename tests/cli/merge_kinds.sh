@@ -78,9 +78,23 @@ stack fixtures/models/mixtral 0 2 1 2
 stack fixtures/models/t5 0 1 0 1
 stack fixtures/encoder-base/model.safetensors 0 1 0 1
 
-echo '--- into a GGUF file'
-for name in stages layers; do
-    cocktail merge -q fixtures/recipes/$name.yml -o "$name" >/dev/null
-    cocktail merge -q fixtures/recipes/$name.yml -o "$name.gguf" >/dev/null
-    cocktail diff --json "$name" "$name.gguf" | grep -o '"identical":[a-z]*'
+echo '--- without a dtype: one that holds those of all'
+for name in f32 bf16; do
+    cocktail mix -q -w 1 fixtures/decoder-base -o in-$name --dtype $name >/dev/null
 done
+cocktail mix -q -w 1 fixtures/decoder-tense -o in-f16 --dtype f16 >/dev/null
+for pair in 'bf16 bf16' 'bf16 f16' 'f16 bf16' 'f32 f16'; do
+    read -r one other <<<"$pair"
+    cat >recipe.yml <<R
+merge_method: linear
+models: [{model: in-$one}, {model: ./in-$other}]
+parameters: {weight: 1}
+R
+    cocktail merge -qf recipe.yml -o promoted >/dev/null
+    echo "$pair: $(cocktail inspect promoted | grep dtypes) $(grep -o '"\(torch_\)\?dtype": "[a-z0-9]*"' promoted/config.json)"
+done
+
+echo '--- into a GGUF file'
+cocktail merge -q fixtures/recipes/layers.yml -o layers >/dev/null
+cocktail merge -q fixtures/recipes/layers.yml -o layers.gguf >/dev/null
+cocktail diff --json layers layers.gguf | grep -o '"max_abs":[0-9.e-]*' | head -n 1
