@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "format/quantised.h"
+#include "format/unpack.h"
 
 enum { BYTES = 32768, BLOCKS = 4096, MAP = 16, NESTED_MAP = 256 };
 
@@ -47,11 +48,11 @@ static int read_absmax(const struct bnb *bnb, size_t first, size_t n, float *out
 static void decode_run(const unsigned char *bytes, size_t first, size_t n, const float *map,
                        float absmax, float *out)
 {
-    for (size_t i = 0; i < n; i++) {
-        unsigned code = bytes[(first + i) / 2];
-
-        out[i] = map[(first + i) % 2 ? code & 15 : code >> 4] * absmax;
+    if (first % 2 && n > 0) {
+        *out++ = map[bytes[first++ / 2] & 15] * absmax;
+        n--;
     }
+    unpack_codes(bytes + first / 2, true, n, map, absmax, out);
 }
 
 /* As many items as there is room for: at most 2 * BYTES - 1, and of fewer than BLOCKS blocks. */

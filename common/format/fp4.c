@@ -1,9 +1,10 @@
-/* fp4.c - a byte is looked up in a table of 256 pairs, and multiplied by the scale of its group. */
+/* fp4.c - codes are looked up, and multiplied by the scale of their group. */
 #include "fp4.h"
 
 #include <string.h>
 
 #include "format/quantised.h"
+#include "format/unpack.h"
 
 enum { BYTES = 16384, SCALES = 2 * BYTES, N_CODES = 256 };
 
@@ -30,45 +31,32 @@ static float scale_of(const struct fp4 *fp4, size_t row, float scale)
     return fp4->divides ? scale / global : scale * global;
 }
 
-/* What each byte means: two items, or a scale. */
-struct tables {
-    float pairs[N_CODES][2], scales[N_CODES];
-};
-
-static void list_values(enum dtype scale_dtype, struct tables *tables)
+/* What each byte means as a scale. */
+static void list_scales(enum dtype dtype, float *scales)
 {
-    for (unsigned i = 0; i < N_CODES; i++) {
-        unsigned char code = (unsigned char)i;
-        double scale;
+    unsigned char codes[N_CODES];
+    double exact[N_CODES];
 
-        tables->pairs[i][0] = values[i & 15];
-        tables->pairs[i][1] = values[i >> 4];
-        dtype_to_double(scale_dtype, &code, &scale, 1);
-        tables->scales[i] = (float)scale;
-    }
+    for (size_t i = 0; i < N_CODES; i++)
+        codes[i] = (unsigned char)i;
+    dtype_to_double(dtype, codes, exact, N_CODES);
+    for (size_t i = 0; i < N_CODES; i++)
+        scales[i] = (float)exact[i];
 }
 
 /* Items in … in + n of a row, whose first byte is that of an even item. */
-static void decode_run(const unsigned char *bytes, const struct tables *tables, bool skips_first, size_t n,
-                       float scale, float *out)
+static void decode_run(const unsigned char *bytes, bool skips_first, size_t n, float scale,
+                       float *out)
 {
-    size_t i = 0;
-
-    if (skips_first && n > 0)
-        out[i++] = tables->pairs[*bytes++][1] * scale;
-    for (; n - i >= 2; i += 2) {
-        const float *pair = tables->pairs[*bytes++];
-
-        out[i] = pair[0] * scale;
-        out[i + 1] = pair[1] * scale;
+    if (skips_first && n > 0) {
+        *out++ = values[*bytes++ >> 4] * scale;
+        n--;
     }
-    if (i < n)
-        out[i] = tables->pairs[*bytes][0] * scale;
+    unpack_codes(bytes, false, n, values, scale, out);
 }
 
 static void decode_row(const struct fp4 *fp4, size_t row, size_t in, size_t n_in,
-                       const unsigned char *bytes, const float *scales, const struct tables *tables,
-                       float *out)
+                       const unsigned char *bytes, const float *scales, float *out)
 {
     size_t first = in / fp4->group_size;
 
@@ -77,14 +65,14 @@ static void decode_row(const struct fp4 *fp4, size_t row, size_t in, size_t n_in
 
         next = (g + 1) * fp4->group_size;
         next = next < in + n_in ? next : in + n_in;
-        decode_run(bytes + (i / 2 - in / 2), tables, i % 2, next - i,
+        decode_run(bytes + (i / 2 - in / 2), i % 2, next - i,
                    scale_of(fp4, row, scales[g - first]), out + (i - in));
     }
 }
 
 /* n_in is at most 2 * BYTES - 2. */
 static int decode_columns(const struct fp4 *fp4, size_t row, size_t n_rows, size_t in, size_t n_in,
-                          const struct tables *tables, float *out, size_t stride, struct error *err)
+                          const float *meanings, float *out, size_t stride, struct error *err)
 {
     size_t n_bytes = (in + n_in + 1) / 2 - in / 2, n_all = fp4->quantised.n_in / 2;
     size_t group = in / fp4->group_size;
@@ -100,10 +88,10 @@ static int decode_columns(const struct fp4 *fp4, size_t row, size_t n_rows, size
                                 err))
             return -1;
         for (size_t i = 0; i < n * n_groups; i++)
-            scales[i] = tables->scales[codes[i]];
+            scales[i] = meanings[codes[i]];
         for (size_t k = 0; k < n; k++)
             decode_row(fp4, row + r + k, in, n_in, bytes + k * n_bytes, scales + k * n_groups,
-                       tables, out + (r + k) * stride);
+                       out + (r + k) * stride);
     }
     return 0;
 }
@@ -113,12 +101,12 @@ static int decode(const struct quantised *quantised, size_t row, size_t n_rows, 
 {
     enum { COLUMNS = 2 * BYTES - 2 };
     const struct fp4 *fp4 = (const struct fp4 *)quantised;
-    struct tables tables;
+    float meanings[N_CODES];
 
-    list_values(fp4->scales->dtype, &tables);
+    list_scales(fp4->scales->dtype, meanings);
     for (size_t i = 0; i < n_in; i += COLUMNS)
         if (decode_columns(fp4, row, n_rows, in + i,
-                           n_in - i < COLUMNS ? n_in - i : COLUMNS, &tables, out + i, n_in, err))
+                           n_in - i < COLUMNS ? n_in - i : COLUMNS, meanings, out + i, n_in, err))
             return -1;
     return 0;
 }

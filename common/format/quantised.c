@@ -6,8 +6,9 @@
 
 #include "base/buffer.h"
 
-/* A tile of a turned matrix: so many outputs are decoded at once, so many inputs of each. */
-enum { TILE_OUT = 32, TILE_IN = 512 };
+/* A tile of a turned matrix: so many outputs are decoded at once, so many inputs of each: no power of
+ * two, or all outputs of an input would share a few places of the cache. */
+enum { TILE_OUT = 32, TILE_IN = 480, LINE = 16 };
 /* A system call takes as long as copying so many bytes: smaller gaps are read over. */
 enum { GAP_BYTES = 3072, SPAN_BYTES = 65536 };
 enum { STEP = 1024 };
@@ -48,9 +49,10 @@ static int read_plain(const struct quantised *quantised, size_t first, size_t n,
 /* values [n_out, n_in] to out [n_in, n_out], whose rows are `stride` apart. */
 static void turn(const float *values, size_t n_out, size_t n_in, float *out, size_t stride)
 {
-    for (size_t i = 0; i < n_in; i++)
-        for (size_t o = 0; o < n_out; o++)
-            out[i * stride + o] = values[o * n_in + i];
+    for (size_t first = 0; first < n_out; first += LINE)
+        for (size_t i = 0; i < n_in; i++)
+            for (size_t o = first; o < n_out && o < first + LINE; o++)
+                out[i * stride + o] = values[o * n_in + i];
 }
 
 /* out [n_lines, n_out]: inputs from `in` on of the outputs from row `row` on. */

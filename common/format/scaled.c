@@ -1,4 +1,5 @@
-/* scaled.c - a byte of numbers is looked up in a table of 256 values and multiplied. */
+/* scaled.c - bytes become numbers and are multiplied: those of E5M2 are looked up in a table of 256
+ * values. */
 #include "scaled.h"
 
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 
 #include "base/memory.h"
 #include "format/quantised.h"
+#include "format/unpack.h"
 
 enum { BYTES = 32768, SCALES = 4096, N_VALUES = 256 };
 
@@ -47,11 +49,21 @@ static const float *find_scales(const struct scaled *scaled, size_t index, size_
                : window->values;
 }
 
-static void scale_run(const unsigned char *bytes, size_t n, const float *values, float scale,
-                      float *out)
+static void scale_run(const struct scaled *scaled, const unsigned char *bytes, size_t n,
+                      const float *values, float scale, float *out)
 {
-    for (size_t i = 0; i < n; i++)
+    float factor = scaled->factor != 0 ? scaled->factor : 1;
+
+    if (scaled->dtype == DTYPE_I8) {
+        unpack_signed(bytes, n, scale, factor, out);
+        return;
+    }
+    if (scaled->dtype == DTYPE_F8_E4M3)
+        unpack_e4m3(bytes, n, scale, out);
+    for (size_t i = 0; scaled->dtype == DTYPE_F8_E5M2 && i < n; i++)
         out[i] = values[bytes[i]] * scale;
+    for (size_t i = 0; factor != 1 && i < n; i++)
+        out[i] *= factor;
 }
 
 static size_t block_end(const struct scaled *scaled, size_t in, size_t end)
@@ -88,12 +100,10 @@ static int decode_row(const struct scaled *scaled, size_t row, size_t in, size_t
         stop = i + n;
         for (size_t k = i, next; k < stop; k = next) {
             next = block_end(scaled, k, stop);
-            scale_run(bytes + (k - in), next - k, values,
+            scale_run(scaled, bytes + (k - in), next - k, values,
                       scales[k / scaled->block_columns - begin], out + (k - in));
         }
     }
-    for (size_t i = 0; scaled->factor != 0 && i < n_in; i++)
-        out[i] *= scaled->factor;
     return 0;
 }
 

@@ -1,13 +1,16 @@
-/* unpack.c - fields of words to floats: read field by field, or eight at once where they are of 2, 4
- * or 8 bits.
+/* unpack.c - fields of words, and bytes, to floats: read one by one, or eight at once where they are of
+ * 2, 4 or 8 bits.
  *
  * Eight fields are one vector: a word is put into all its lanes, and each lane shifts to its field. The
  * vectors are those of the compiler; the same function is compiled once for any processor and once for
  * AVX2. */
 #include "unpack.h"
 
-#include <stdbool.h>
 #include <string.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 enum { LANES = 8 };
 
@@ -106,6 +109,50 @@ static inline __attribute__((always_inline)) void nibbles(const uint32_t *words,
     }
 }
 
+/* Eight bytes, each at the top of its lane. */
+static inline __attribute__((always_inline)) void load_bytes(const unsigned char *bytes, words8 *out)
+{
+    const words8 shifts = {24, 16, 8, 0, 24, 16, 8, 0};
+    uint32_t word[2];
+
+    memcpy(word, bytes, sizeof word);
+    *out = (words8){word[0], word[0], word[0], word[0], word[1], word[1], word[1], word[1]} << shifts;
+}
+
+static inline __attribute__((always_inline)) void
+signed_bytes(const unsigned char *bytes, size_t n, float scale, float factor, float *out)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        words8 w;
+        floats8 x;
+
+        load_bytes(bytes + i, &w);
+        x = __builtin_convertvector((integers8)w >> 24, floats8) * scale * factor;
+        memcpy(out + i, &x, sizeof x);
+    }
+}
+
+/* Sign, 4 bits of exponent (bias 7), 3 bits of mantissa: those of a float but for the bias, 127. An
+ * exponent of 0 means that of 1 without the leading one, which is taken off; all ones are NaN. */
+static inline __attribute__((always_inline)) void e4m3(const unsigned char *bytes, size_t n,
+                                                       float scale, float *out)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        const words8 leading = (words8){0} + (121u << 23); /* 2^-6 */
+        words8 w, code, is_small, is_nan;
+        floats8 value;
+
+        load_bytes(bytes + i, &w);
+        code = w >> 24 & 0x7Fu;
+        is_small = (words8)(code < 8);
+        is_nan = (words8)(code == 0x7F);
+        code = (code << 20) + (120u << 23) + (is_small & 1u << 23);
+        value = (floats8)(code | (is_nan & 0x7FC00000u)) - (floats8)(is_small & leading);
+        value = (floats8)((words8)value | (w & 0x80000000u)) * scale;
+        memcpy(out + i, &value, sizeof value);
+    }
+}
+
 #if defined(__x86_64__)
 #define AVX2 __attribute__((target("avx2")))
 
@@ -121,11 +168,47 @@ AVX2 static void nibbles_avx2(const uint32_t *words, unsigned shift, size_t n, f
     nibbles(words, shift, n, zero, scale, out);
 }
 
+AVX2 static void signed_avx2(const unsigned char *bytes, size_t n, float scale, float factor,
+                             float *out)
+{
+    signed_bytes(bytes, n, scale, factor, out);
+}
+
+AVX2 static void e4m3_avx2(const unsigned char *bytes, size_t n, float scale, float *out)
+{
+    e4m3(bytes, n, scale, out);
+}
+
+/* Halves of the table stand in a register each. */
+AVX2 static void codes_avx2(const unsigned char *bytes, bool is_high_first, size_t n,
+                            const float *values, float scale, float *out)
+{
+    const __m256i low_first = _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28);
+    const __m256i shifts = _mm256_xor_si256(low_first, _mm256_set1_epi32(is_high_first ? 4 : 0));
+    const __m256 small = _mm256_loadu_ps(values), large = _mm256_loadu_ps(values + LANES);
+
+    for (size_t i = 0; i < n; i += LANES) {
+        int32_t word;
+        __m256i code;
+        __m256 x, y;
+
+        memcpy(&word, bytes + i / 2, sizeof word);
+        code = _mm256_srlv_epi32(_mm256_set1_epi32(word), shifts); /* 3 bits count, and the fourth */
+        x = _mm256_permutevar8x32_ps(small, code);
+        y = _mm256_permutevar8x32_ps(large, code);
+        x = _mm256_blendv_ps(x, y, _mm256_castsi256_ps(_mm256_slli_epi32(code, 28)));
+        _mm256_storeu_ps(out + i, _mm256_mul_ps(x, _mm256_set1_ps(scale)));
+    }
+}
+
 static bool has_avx2(void)
 {
     return __builtin_cpu_supports("avx2");
 }
 #else
+#define signed_avx2 signed_any
+#define e4m3_avx2 e4m3_any
+#define codes_avx2 codes_any
 #define eights_avx2 eights_any
 #define nibbles_avx2 nibbles_any
 
@@ -145,6 +228,23 @@ static void nibbles_any(const uint32_t *words, unsigned shift, size_t n, float z
                         float *out)
 {
     nibbles(words, shift, n, zero, scale, out);
+}
+
+static void signed_any(const unsigned char *bytes, size_t n, float scale, float factor, float *out)
+{
+    signed_bytes(bytes, n, scale, factor, out);
+}
+
+static void e4m3_any(const unsigned char *bytes, size_t n, float scale, float *out)
+{
+    e4m3(bytes, n, scale, out);
+}
+
+static void codes_any(const unsigned char *bytes, bool is_high_first, size_t n, const float *values,
+                      float scale, float *out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = values[bytes[i / 2] >> (i % 2 != is_high_first ? 4 : 0) & 15] * scale;
 }
 
 void unpack_values(struct unpack_layout layout, const uint32_t *words, size_t stride, size_t first,
@@ -174,4 +274,42 @@ void unpack_nibbles(const uint32_t *words, unsigned shift, size_t n, float zero,
     (has_avx2() ? nibbles_avx2 : nibbles_any)(words, shift, n_eights, zero, scale, out);
     for (size_t i = n_eights; i < n; i++)
         out[i] = ((float)(words[i] >> shift & 15) - zero) * scale;
+}
+
+/* The last bytes go through a vector of their own. */
+void unpack_signed(const unsigned char *bytes, size_t n, float scale, float factor, float *out)
+{
+    size_t n_eights = n / LANES * LANES;
+    unsigned char rest[LANES] = {0};
+    float values[LANES];
+
+    (has_avx2() ? signed_avx2 : signed_any)(bytes, n_eights, scale, factor, out);
+    if (n == n_eights)
+        return;
+    memcpy(rest, bytes + n_eights, n - n_eights);
+    signed_any(rest, LANES, scale, factor, values);
+    memcpy(out + n_eights, values, (n - n_eights) * sizeof *values);
+}
+
+void unpack_e4m3(const unsigned char *bytes, size_t n, float scale, float *out)
+{
+    size_t n_eights = n / LANES * LANES;
+    unsigned char rest[LANES] = {0};
+    float values[LANES];
+
+    (has_avx2() ? e4m3_avx2 : e4m3_any)(bytes, n_eights, scale, out);
+    if (n == n_eights)
+        return;
+    memcpy(rest, bytes + n_eights, n - n_eights);
+    e4m3_any(rest, LANES, scale, values);
+    memcpy(out + n_eights, values, (n - n_eights) * sizeof *values);
+}
+
+void unpack_codes(const unsigned char *bytes, bool is_high_first, size_t n, const float *values,
+                  float scale, float *out)
+{
+    size_t n_eights = n / LANES * LANES;
+
+    (has_avx2() ? codes_avx2 : codes_any)(bytes, is_high_first, n_eights, values, scale, out);
+    codes_any(bytes + n_eights / 2, is_high_first, n - n_eights, values, scale, out + n_eights);
 }

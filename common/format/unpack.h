@@ -1,7 +1,8 @@
-/* unpack.h - unsigned integers of a few bits out of words of 32 bits, and their values. */
+/* unpack.h - numbers of a few bits out of words of 32 bits and bytes, and their values. */
 #ifndef COCKTAIL_UNPACK_H
 #define COCKTAIL_UNPACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,14 @@ void unpack_values(struct unpack_layout layout, const uint32_t *words, size_t st
 /* out[i] = ((words[i] >> shift & 15) - zero) scale */
 void unpack_nibbles(const uint32_t *words, unsigned shift, size_t n, float zero, float scale,
                     float *out);
+
+/* out[i] = (byte i as a signed number) scale factor; both products are rounded. */
+void unpack_signed(const unsigned char *bytes, size_t n, float scale, float factor, float *out);
+/* out[i] = (byte i as F8_E4M3) scale */
+void unpack_e4m3(const unsigned char *bytes, size_t n, float scale, float *out);
+/* out[i] = values[code i] scale; values [16], two codes in a byte, the first in its high half or its low. */
+void unpack_codes(const unsigned char *bytes, bool is_high_first, size_t n, const float *values,
+                  float scale, float *out);
 
 /* The plain version of unpack_values, which the faster ones are tested against. */
 void unpack_values_plain(struct unpack_layout layout, const uint32_t *words, size_t stride,
