@@ -39,6 +39,7 @@ struct packed_ints {
 struct room {
     uint32_t *words;
     float *scales, *offsets; /* [rows of the block][groups]; offsets: zeros, or biases */
+    float *turned; /* with a map: the scales [groups][rows of the block], then the offsets so */
     size_t first_group, n_groups;
 };
 
@@ -228,6 +229,23 @@ static int read_words(const struct packed_ints *packed, size_t row, size_t n_row
                                room->words, err);
 }
 
+/* How many rows were decoded eight at once, whose fields are of whole words and of any groups. */
+static size_t unpack_mapped_rows(const struct packed_ints *packed, const struct room *room,
+                                 size_t n_rows, size_t before, size_t in, size_t n, float *out,
+                                 size_t n_in)
+{
+    size_t r = 0;
+
+    if (!packed->map || packed->order != PACKED_ALONG_INPUTS || packed->words_layout.bits != 4 ||
+        before % 8 || n % 8)
+        return 0;
+    for (; r + 8 <= n_rows; r += 8)
+        unpack_rows(room->words + before / 8 * n_rows + r, n_rows, n, packed->map + in,
+                    room->turned + room->n_groups * n_rows + r, room->turned + r, n_rows,
+                    out + r * n_in, n_in);
+    return r;
+}
+
 /* out [n_rows, n_in], of a block whose parameters are there. */
 static int decode_fields(const struct packed_ints *packed, size_t row, size_t n_rows, size_t in,
                          size_t n_in, const struct room *room, float *out, struct error *err)
@@ -244,7 +262,9 @@ static int decode_fields(const struct packed_ints *packed, size_t row, size_t n_
         n_words = unpack_n_words(layout, next) - first;
         if (read_words(packed, row, n_rows, first, n_words, room, &stride, &step, err))
             return -1;
-        for (size_t r = 0; r < n_rows; r++)
+        for (size_t r = unpack_mapped_rows(packed, room, n_rows, i - start, i, next - i,
+                                           out + (i - in), n_in);
+             r < n_rows; r++)
             unpack_row(packed, room, r, room->words + r * step, stride, i - start, i, next - i,
                        out + r * n_in + (i - in));
     }
@@ -294,6 +314,17 @@ static int decode_awq(const struct packed_ints *packed, size_t row, size_t n_row
 
 /* ---- all ---- */
 
+static void turn_parameters(const struct room *room, size_t n_rows)
+{
+    float *scales = room->turned, *offsets = scales + room->n_groups * n_rows;
+
+    for (size_t r = 0; r < n_rows; r++)
+        for (size_t g = 0; g < room->n_groups; g++) {
+            scales[g * n_rows + r] = room->scales[r * room->n_groups + g];
+            offsets[g * n_rows + r] = room->offsets[r * room->n_groups + g];
+        }
+}
+
 static int decode_block(const struct packed_ints *packed, size_t row, size_t n_rows, size_t in,
                         size_t n_in, const struct room *room, float *out, struct error *err)
 {
@@ -301,6 +332,8 @@ static int decode_block(const struct packed_ints *packed, size_t row, size_t n_r
                         room->scales, err) ||
         read_offsets(packed, row, n_rows, room, err))
         return -1;
+    if (packed->map)
+        turn_parameters(room, n_rows);
     return packed->order == PACKED_AWQ
                ? decode_awq(packed, row, n_rows, in, n_in, room, out, err)
                : decode_fields(packed, row, n_rows, in, n_in, room, out, err);
@@ -329,11 +362,13 @@ static int decode(const struct quantised *quantised, size_t row, size_t n_rows, 
     }
     most = block_rows(room.n_groups);
     n_parameters = (most < n_rows ? most : n_rows) * room.n_groups;
-    room.words = memory_try(WORDS + 2 * n_parameters, sizeof *room.words, "scales", err);
+    room.words = memory_try(WORDS + (packed->map ? 4 : 2) * n_parameters, sizeof *room.words,
+                            "scales", err);
     if (!room.words)
         return -1;
     room.scales = (float *)(room.words + WORDS);
     room.offsets = room.scales + n_parameters;
+    room.turned = room.offsets + n_parameters; /* is there with a map */
     for (size_t r = 0; rc == 0 && r < n_rows; r += most)
         rc = decode_block(packed, row + r, n_rows - r < most ? n_rows - r : most, in, n_in, &room,
                           out + r * n_in, err);

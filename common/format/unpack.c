@@ -201,6 +201,48 @@ AVX2 static void codes_avx2(const unsigned char *bytes, bool is_high_first, size
     }
 }
 
+/* rows[i] item r becomes out[r * step + i]. */
+AVX2 static void store_turned(const __m256 *rows, float *out, size_t step)
+{
+    __m256 pairs[8], fours[8];
+
+    for (size_t i = 0; i < 8; i += 2) {
+        pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+        pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    for (size_t i = 0; i < 8; i += 4)
+        for (size_t k = 0; k < 2; k++) {
+            fours[i + 2 * k] = _mm256_shuffle_ps(pairs[i + k], pairs[i + k + 2], 0x44);
+            fours[i + 2 * k + 1] = _mm256_shuffle_ps(pairs[i + k], pairs[i + k + 2], 0xEE);
+        }
+    for (size_t r = 0; r < 4; r++) {
+        _mm256_storeu_ps(out + r * step, _mm256_permute2f128_ps(fours[r], fours[r + 4], 0x20));
+        _mm256_storeu_ps(out + (r + 4) * step, _mm256_permute2f128_ps(fours[r], fours[r + 4], 0x31));
+    }
+}
+
+AVX2 static void rows_avx2(const uint32_t *words, size_t stride, size_t n, const uint32_t *groups,
+                           const float *zeros, const float *scales, size_t width, float *out,
+                           size_t step)
+{
+    const __m256i mask = _mm256_set1_epi32(15);
+
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256i w = _mm256_loadu_si256((const __m256i *)(words + i / LANES * stride));
+        __m256 rows[LANES];
+
+        for (size_t k = 0; k < LANES; k++) {
+            size_t place = groups[i + k] * width;
+            __m256 x = _mm256_cvtepi32_ps(_mm256_and_si256(w, mask));
+
+            x = _mm256_sub_ps(x, _mm256_loadu_ps(zeros + place));
+            rows[k] = _mm256_mul_ps(x, _mm256_loadu_ps(scales + place));
+            w = _mm256_srli_epi32(w, 4);
+        }
+        store_turned(rows, out + i, step);
+    }
+}
+
 static bool has_avx2(void)
 {
     return __builtin_cpu_supports("avx2");
@@ -209,6 +251,7 @@ static bool has_avx2(void)
 #define signed_avx2 signed_any
 #define e4m3_avx2 e4m3_any
 #define codes_avx2 codes_any
+#define rows_avx2 rows_any
 #define eights_avx2 eights_any
 #define nibbles_avx2 nibbles_any
 
@@ -228,6 +271,18 @@ static void nibbles_any(const uint32_t *words, unsigned shift, size_t n, float z
                         float *out)
 {
     nibbles(words, shift, n, zero, scale, out);
+}
+
+static void rows_any(const uint32_t *words, size_t stride, size_t n, const uint32_t *groups,
+                     const float *zeros, const float *scales, size_t width, float *out, size_t step)
+{
+    for (size_t r = 0; r < LANES; r++)
+        for (size_t i = 0; i < n; i++) {
+            size_t place = groups[i] * width + r;
+            uint32_t code = words[i / LANES * stride + r] >> i % LANES * 4 & 15;
+
+            out[r * step + i] = ((float)code - zeros[place]) * scales[place];
+        }
 }
 
 static void signed_any(const unsigned char *bytes, size_t n, float scale, float factor, float *out)
@@ -274,6 +329,12 @@ void unpack_nibbles(const uint32_t *words, unsigned shift, size_t n, float zero,
     (has_avx2() ? nibbles_avx2 : nibbles_any)(words, shift, n_eights, zero, scale, out);
     for (size_t i = n_eights; i < n; i++)
         out[i] = ((float)(words[i] >> shift & 15) - zero) * scale;
+}
+
+void unpack_rows(const uint32_t *words, size_t stride, size_t n, const uint32_t *groups,
+                 const float *zeros, const float *scales, size_t width, float *out, size_t step)
+{
+    (has_avx2() ? rows_avx2 : rows_any)(words, stride, n, groups, zeros, scales, width, out, step);
 }
 
 /* The last bytes go through a vector of their own. */

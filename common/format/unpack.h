@@ -25,6 +25,12 @@ void unpack_values(struct unpack_layout layout, const uint32_t *words, size_t st
 void unpack_nibbles(const uint32_t *words, unsigned shift, size_t n, float zero, float scale,
                     float *out);
 
+/* Of eight rows at once, whose words lie side by side, n inputs, a multiple of 8, each of the group that
+ * `groups` says: out[r * step + i] = ((words[i / 8 * stride + r] >> 4 (i % 8) & 15) - zeros[place])
+ * scales[place], place = groups[i] * width + r. */
+void unpack_rows(const uint32_t *words, size_t stride, size_t n, const uint32_t *groups,
+                 const float *zeros, const float *scales, size_t width, float *out, size_t step);
+
 /* out[i] = (byte i as a signed number) scale factor; both products are rounded. */
 void unpack_signed(const unsigned char *bytes, size_t n, float scale, float factor, float *out);
 /* out[i] = (byte i as F8_E4M3) scale */

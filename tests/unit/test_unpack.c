@@ -68,4 +68,36 @@ static void codes_are_looked_up(void)
     CHECK(is_right);
 }
 
-TESTS(TEST(bytes_are_numbers_times_their_scale), TEST(codes_are_looked_up))
+static void rows_are_decoded_eight_at_once(void)
+{
+    enum { STRIDE = 11, N = 24, GROUPS = 3, WIDTH = 9, STEP = 25 };
+    uint32_t words[N / 8 * STRIDE], groups[N];
+    float zeros[GROUPS * WIDTH], scales[GROUPS * WIDTH], out[8 * STEP];
+    bool is_right = true;
+
+    for (size_t i = 0; i < N / 8 * STRIDE; i++)
+        words[i] = (uint32_t)(i + 1) * 2654435761u;
+    for (size_t i = 0; i < N; i++)
+        groups[i] = (uint32_t)(i * i % GROUPS);
+    for (size_t i = 0; i < GROUPS * WIDTH; i++) {
+        zeros[i] = (float)(i % 16);
+        scales[i] = 0.1F * (float)(i + 1);
+    }
+    for (size_t i = 0; i < 8 * STEP; i++)
+        out[i] = 7;
+    unpack_rows(words, STRIDE, N, groups, zeros, scales, WIDTH, out, STEP);
+    for (size_t r = 0; r < 8; r++) {
+        for (size_t i = 0; i < N; i++) {
+            size_t place = groups[i] * WIDTH + r;
+            uint32_t code = words[i / 8 * STRIDE + r] >> 4 * (i % 8) & 15;
+
+            is_right = is_right &&
+                       out[r * STEP + i] == ((float)code - zeros[place]) * scales[place];
+        }
+        is_right = is_right && out[r * STEP + N] == 7;
+    }
+    CHECK(is_right);
+}
+
+TESTS(TEST(bytes_are_numbers_times_their_scale), TEST(codes_are_looked_up),
+      TEST(rows_are_decoded_eight_at_once))
