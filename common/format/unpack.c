@@ -109,48 +109,27 @@ static inline __attribute__((always_inline)) void nibbles(const uint32_t *words,
     }
 }
 
-/* Eight bytes, each at the top of its lane. */
-static inline __attribute__((always_inline)) void load_bytes(const unsigned char *bytes, words8 *out)
+static inline __attribute__((always_inline)) void store_signed(const integers8 *numbers, float scale,
+                                                               float factor, float *out)
 {
-    const words8 shifts = {24, 16, 8, 0, 24, 16, 8, 0};
-    uint32_t word[2];
+    floats8 x = __builtin_convertvector(*numbers, floats8) * scale * factor;
 
-    memcpy(word, bytes, sizeof word);
-    *out = (words8){word[0], word[0], word[0], word[0], word[1], word[1], word[1], word[1]} << shifts;
-}
-
-static inline __attribute__((always_inline)) void
-signed_bytes(const unsigned char *bytes, size_t n, float scale, float factor, float *out)
-{
-    for (size_t i = 0; i < n; i += LANES) {
-        words8 w;
-        floats8 x;
-
-        load_bytes(bytes + i, &w);
-        x = __builtin_convertvector((integers8)w >> 24, floats8) * scale * factor;
-        memcpy(out + i, &x, sizeof x);
-    }
+    memcpy(out, &x, sizeof x);
 }
 
 /* Sign, 4 bits of exponent (bias 7), 3 bits of mantissa: those of a float but for the bias, 127. An
  * exponent of 0 means that of 1 without the leading one, which is taken off; all ones are NaN. */
-static inline __attribute__((always_inline)) void e4m3(const unsigned char *bytes, size_t n,
-                                                       float scale, float *out)
+static inline __attribute__((always_inline)) void store_e4m3(const words8 *bytes, float scale,
+                                                             float *out)
 {
-    for (size_t i = 0; i < n; i += LANES) {
-        const words8 leading = (words8){0} + (121u << 23); /* 2^-6 */
-        words8 w, code, is_small, is_nan;
-        floats8 value;
+    const words8 leading = (words8){0} + (121u << 23); /* 2^-6 */
+    words8 code = *bytes & 0x7Fu, is_small = (words8)(code < 8), is_nan = (words8)(code == 0x7F);
+    floats8 value;
 
-        load_bytes(bytes + i, &w);
-        code = w >> 24 & 0x7Fu;
-        is_small = (words8)(code < 8);
-        is_nan = (words8)(code == 0x7F);
-        code = (code << 20) + (120u << 23) + (is_small & 1u << 23);
-        value = (floats8)(code | (is_nan & 0x7FC00000u)) - (floats8)(is_small & leading);
-        value = (floats8)((words8)value | (w & 0x80000000u)) * scale;
-        memcpy(out + i, &value, sizeof value);
-    }
+    code = (code << 20) + (120u << 23) + (is_small & 1u << 23);
+    value = (floats8)(code | (is_nan & 0x7FC00000u)) - (floats8)(is_small & leading);
+    value = (floats8)((words8)value | (*bytes << 24 & 0x80000000u)) * scale;
+    memcpy(out, &value, sizeof value);
 }
 
 #if defined(__x86_64__)
@@ -171,12 +150,22 @@ AVX2 static void nibbles_avx2(const uint32_t *words, unsigned shift, size_t n, f
 AVX2 static void signed_avx2(const unsigned char *bytes, size_t n, float scale, float factor,
                              float *out)
 {
-    signed_bytes(bytes, n, scale, factor, out);
+    for (size_t i = 0; i < n; i += LANES) {
+        __m128i eight = _mm_loadl_epi64((const __m128i *)(bytes + i));
+        integers8 numbers = (integers8)_mm256_cvtepi8_epi32(eight);
+
+        store_signed(&numbers, scale, factor, out + i);
+    }
 }
 
 AVX2 static void e4m3_avx2(const unsigned char *bytes, size_t n, float scale, float *out)
 {
-    e4m3(bytes, n, scale, out);
+    for (size_t i = 0; i < n; i += LANES) {
+        __m128i eight = _mm_loadl_epi64((const __m128i *)(bytes + i));
+        words8 wide = (words8)_mm256_cvtepu8_epi32(eight);
+
+        store_e4m3(&wide, scale, out + i);
+    }
 }
 
 /* Halves of the table stand in a register each. */
@@ -287,12 +276,24 @@ static void rows_any(const uint32_t *words, size_t stride, size_t n, const uint3
 
 static void signed_any(const unsigned char *bytes, size_t n, float scale, float factor, float *out)
 {
-    signed_bytes(bytes, n, scale, factor, out);
+    for (size_t i = 0; i < n; i += LANES) {
+        integers8 numbers;
+
+        for (size_t k = 0; k < LANES; k++)
+            numbers[k] = (int8_t)bytes[i + k];
+        store_signed(&numbers, scale, factor, out + i);
+    }
 }
 
 static void e4m3_any(const unsigned char *bytes, size_t n, float scale, float *out)
 {
-    e4m3(bytes, n, scale, out);
+    for (size_t i = 0; i < n; i += LANES) {
+        words8 wide;
+
+        for (size_t k = 0; k < LANES; k++)
+            wide[k] = bytes[i + k];
+        store_e4m3(&wide, scale, out + i);
+    }
 }
 
 static void codes_any(const unsigned char *bytes, bool is_high_first, size_t n, const float *values,
