@@ -67,7 +67,7 @@ unpack_eights(unsigned bits, const uint32_t *words, size_t stride, size_t first,
     for (size_t i = first; i < first + n; i += LANES) {
         size_t bit = i * bits; /* of a tile: small */
         const uint32_t *word = words + bit / 32 * stride;
-        uint32_t low = word[0] >> bit % 32;
+        uint32_t low = bits == 2 ? word[0] >> bit % 32 : word[0]; /* others begin words */
         words8 w;
         floats8 x;
 
@@ -310,7 +310,8 @@ void unpack_values(struct unpack_layout layout, const uint32_t *words, size_t st
     size_t n_before = (LANES - first % LANES) % LANES, n_eights;
 
     n_before = is_even && n_before < n ? n_before : n;
-    unpack_values_plain(layout, words, stride, first, n_before, zero, scale, bias, out);
+    if (n_before)
+        unpack_values_plain(layout, words, stride, first, n_before, zero, scale, bias, out);
     first += n_before;
     out += n_before;
     n -= n_before;
@@ -318,8 +319,9 @@ void unpack_values(struct unpack_layout layout, const uint32_t *words, size_t st
     if (n_eights)
         (has_avx2() ? eights_avx2 : eights_any)(layout.bits, words, stride, first, n_eights, zero,
                                                 scale, bias, out);
-    unpack_values_plain(layout, words, stride, first + n_eights, n - n_eights, zero, scale, bias,
-                        out + n_eights);
+    if (n > n_eights)
+        unpack_values_plain(layout, words, stride, first + n_eights, n - n_eights, zero, scale,
+                            bias, out + n_eights);
 }
 
 void unpack_nibbles(const uint32_t *words, unsigned shift, size_t n, float zero, float scale,
