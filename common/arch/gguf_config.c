@@ -396,7 +396,8 @@ void gguf_config_add_generation(struct buffer *out, const struct gguf_model *mod
 {
     static const char *const ends[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
                                        "tokenizer.ggml.eom_token_id"};
-    double begin = gguf_model_token(model, "tokenizer.ggml.bos_token_id"), seen[3];
+    double begin = gguf_model_token(model, "tokenizer.ggml.bos_token_id");
+    double seen[3] = {0};
     size_t n = 0;
 
     buffer_add_text(out, "{");

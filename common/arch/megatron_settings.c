@@ -828,8 +828,9 @@ static char *write_config(const struct reader *reader, const struct view *view)
 
     buffer_format(&text, "{\n  \"architectures\": [\"%s\"],\n  \"model_type\": \"%s\",\n",
                   view->class_name, view->model_type);
-    cJSON_ArrayForEach(item, reader->config)
+    cJSON_ArrayForEach(item, reader->config) {
         add_line(&text, item->string, item, !item->next);
+    }
     buffer_add_text(&text, "}\n");
     copy = memory_copy(text.data);
     buffer_release(&text);

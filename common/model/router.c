@@ -74,7 +74,7 @@ static size_t find_next(const float *scores, size_t n, size_t last)
 
     for (size_t e = 0; e < n; e++) {
         bool is_behind = last == SIZE_MAX || scores[e] < scores[last] ||
-                         (scores[e] == scores[last] && e > last);
+                         (e > last && scores[e] == scores[last]);
 
         if (is_behind && (best == SIZE_MAX || scores[e] > scores[best]))
             best = e;
