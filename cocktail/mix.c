@@ -18,7 +18,7 @@ struct mix_options {
 };
 
 static const struct option_row rows[] = {
-    OPTIONS_MIX_METHOD(struct mix_options, method),
+    OPTIONS_MIX_METHOD(struct mix_options),
     {0, "compat", OPTION_CHOICE, offsetof(struct mix_options, mixing.compat), "lm-cocktail",
      "round step by step as LM_Cocktail does"},
     OPTIONS_MIXING(struct mix_options),

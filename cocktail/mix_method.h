@@ -20,20 +20,21 @@ struct mix_method_options {
     bool normalize;
 };
 
-#define OPTIONS_MIX_METHOD(type_name, member)                                                     \
-    {'w', "weights", OPTION_TEXT, offsetof(type_name, member.weights), "W,...",                   \
+/* For a struct that has them as `method`. */
+#define OPTIONS_MIX_METHOD(type_name)                                                             \
+    {'w', "weights", OPTION_TEXT, offsetof(type_name, method.weights), "W,...",                   \
      "one weight per model; of a linear mix they sum to 1"},                                      \
-    {0, "normalize", OPTION_FLAG, offsetof(type_name, member.normalize), NULL,                    \
+    {0, "normalize", OPTION_FLAG, offsetof(type_name, method.normalize), NULL,                    \
      "divide the weights by their sum, whatever it is"},                                          \
-    {0, "method", OPTION_TEXT, offsetof(type_name, member.method), "M",                         \
+    {0, "method", OPTION_TEXT, offsetof(type_name, method.method), "M",                         \
      "how to merge, one of those below (linear)"},                                          \
-    {0, "base", OPTION_PATH, offsetof(type_name, member.base), "MODEL",                         \
+    {0, "base", OPTION_PATH, offsetof(type_name, method.base), "MODEL",                         \
      "the model that a method compares the others with"},                                         \
-    {0, "param", OPTION_TEXTS, offsetof(type_name, member.params), "NAME=VALUE",                \
+    {0, "param", OPTION_TEXTS, offsetof(type_name, method.params), "NAME=VALUE",                \
      "a parameter of the method, one value or one per model; again for others"},                  \
-    {0, "weights-of", OPTION_TEXTS, offsetof(type_name, member.weights_of), "PART=W,...",         \
+    {0, "weights-of", OPTION_TEXTS, offsetof(type_name, method.weights_of), "PART=W,...",         \
      "other weights for tensors with PART in their names; the first that fits counts"},           \
-    {0, "seed", OPTION_COUNT, offsetof(type_name, member.seed), "N",                              \
+    {0, "seed", OPTION_COUNT, offsetof(type_name, method.seed), "N",                              \
      "of a method that draws: another seed, another result (1)"}
 
 /* All arrays are owned. */

@@ -35,8 +35,10 @@ static double score_scale(const struct question *q)
 {
     size_t n_layers = q->set & GGUF_GEMMA2 ? 46 : 62;
 
+    size_t width = q->spec->hidden_size / q->stack->n_heads;
+
     if (q->set & SLIDING && q->stack->n_layers == n_layers)
-        return 1 / sqrt((double)(q->spec->hidden_size / q->stack->n_heads));
+        return 1 / sqrt((double)width);
     return 1 / sqrt((double)q->stack->head_dim);
 }
 

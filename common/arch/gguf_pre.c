@@ -46,12 +46,13 @@ static const char *const tekken_splits[] = {FALLING_WORD "|" RISING_WORD "|\\p{N
                                             NULL};
 static const char *const aya_splits[] = {
     "\\d{1,3}(?=(?:\\d{3})*\\b)",
-    FALLING_WORD CONTRACTIONS "?|" RISING_WORD CONTRACTIONS "?|\\p{N}{1,3}|" SLASH_TAIL, NULL};
+    (FALLING_WORD CONTRACTIONS "?|" RISING_WORD CONTRACTIONS "?|\\p{N}{1,3}|" SLASH_TAIL), NULL};
 static const char *const deepseek3_splits[] = {
     "\\p{N}{1,3}", CJK, ASCII_WORD "|" MARKED_WORD "| ?[\\p{P}\\p{S}]+[\\r\\n]*|" SPACES, NULL};
 static const char *const spark_splits[] = {
     "\\p{N}{1,3}", CJK,
-    ASCII_WORD "|" MARKED_WORD "| ?[\\p{P}\\p{S}]+|[\\r\\n]|\\s+(?!\\S)|\\s+", each_digit, NULL};
+    (ASCII_WORD "|" MARKED_WORD "| ?[\\p{P}\\p{S}]+|[\\r\\n]|\\s+(?!\\S)|\\s+"), each_digit,
+    NULL};
 static const char *const deepseek_llm_splits[] = {
     "[\\r\\n]", deepseek_letters, "\\s?[!-/:-~！-／：-～‘-‟　-。]+", "\\s+$",
     "[一-龥ࠀ-一가-퟿]+", "\\p{N}+", NULL};

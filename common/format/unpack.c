@@ -280,7 +280,7 @@ static void signed_any(const unsigned char *bytes, size_t n, float scale, float 
         integers8 numbers;
 
         for (size_t k = 0; k < LANES; k++)
-            numbers[k] = (int8_t)bytes[i + k];
+            numbers[k] = (bytes[i + k] ^ 0x80) - 0x80; /* two's complement */
         store_signed(&numbers, scale, factor, out + i);
     }
 }

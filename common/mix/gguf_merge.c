@@ -14,7 +14,7 @@ bool gguf_merge_is_output(const char *path)
     const char *extension = gguf_writer.extension;
     size_t length = path ? strlen(path) : 0, n = strlen(extension);
 
-    return length >= n && strcmp(path + length - n, extension) == 0;
+    return path && length >= n && strcmp(path + length - n, extension) == 0;
 }
 
 /* ---- what it is ---- */

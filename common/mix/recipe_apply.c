@@ -1,5 +1,6 @@
 #include "recipe_apply.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,7 @@ static int fill_settings(const struct recipe_merge *made, struct plan *plan,
             return -1;
         settings[k++] = value.value;
     }
+    assert(out);
     *out = n ? settings : NULL;
     return 0;
 }

@@ -1,6 +1,7 @@
 /* recipe_run.c - open what a recipe names, from the document that is written down to the models. */
 #include "recipe_run.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -258,6 +259,7 @@ static int add_files(struct recipe_run *run, struct model_folder *const *models,
     const struct recipe *recipe = run->last->recipe;
     struct model_folder *tokenizer = find_tokenizer(run, models, n_models, err);
 
+    assert(n_models > 0 && models);
     return err->code ||
                    recipe_files_check_tokenizer(recipe, tokenizer ? tokenizer : models[0], models,
                                                 n_models, err) ||

@@ -1,5 +1,6 @@
 #include "recipe_scope.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "mix/combine_settings.h"
@@ -71,6 +72,7 @@ static int check_settings(const struct recipe_scope *scope, const struct recipe_
     bool is_base = source && base->path && scope->method->base != COMBINE_BASE_INPUT &&
                    strcmp(base->text, source->model.text) == 0;
 
+    assert(settings);
     for (size_t i = 0; i < settings->n_items; i++)
         if (check_setting(scope, source, is_base, &settings->items[i], notices, err))
             return -1;

@@ -40,9 +40,9 @@ enum { TASK_NORMALIZE, TASK_RESCALE, TASK_LAMBDA, TASK_INT8_MASK };
     {"density", COMBINE_EACH, COMBINE_NUMBER, .standard = 1, .most = 1,                           \
      .meaning = "which part of the difference is kept"}
 #define TASK_WHOLE(normalize_standard, rescale_standard)                                          \
-    {"normalize", COMBINE_ALL, COMBINE_BOOLEAN, .standard = normalize_standard,                   \
+    {"normalize", COMBINE_ALL, COMBINE_BOOLEAN, .standard = (normalize_standard),                 \
      .meaning = "divide by the sum of the weights"},                                              \
-    {"rescale", COMBINE_ALL, COMBINE_BOOLEAN, .standard = rescale_standard,                       \
+    {"rescale", COMBINE_ALL, COMBINE_BOOLEAN, .standard = (rescale_standard),                     \
      .meaning = "make what is kept as large as what was there"},                                  \
     {"lambda", COMBINE_ALL, COMBINE_NUMBER, .standard = 1,                                        \
      .meaning = "factor of the sum of the differences"},                                          \

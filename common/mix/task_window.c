@@ -379,7 +379,7 @@ void task_window_combine(const struct combine_call *call, bool votes, void *out)
 }
 
 #define LATER_PASSES(size_of_low)                                                                 \
-    [LOW] = {.size = size_of_low, .measure = low_measure, .conclude = low_conclude,               \
+    [LOW] = {.size = (size_of_low), .measure = low_measure, .conclude = low_conclude,             \
              .is_needed = task_drops},                                                            \
     [EQUAL] = {.size = equal_size, .measure = equal_measure, .is_needed = equal_is_needed,        \
                .keeps_before = true}
