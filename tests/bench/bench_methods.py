@@ -102,6 +102,7 @@ def bench(program, method, base, models, folder, tmpfs, has_mergekit):
            f"{cocktail.seconds() / floor.seconds():.2f}", f"{cocktail.peak_mb():.0f}"]
     if has_mergekit:
         row += [f"{peer.seconds():.1f}", f"{peer.seconds() / cocktail.seconds():.0f}", f"{peer.peak_mb():.0f}"]
+    mix.say(" | ".join(row))
     return row
 
 
