@@ -11,43 +11,25 @@
 
 /* ---- members ---- */
 
-static void add_name(struct buffer *out, const char *name)
+static void write_number(char *text, size_t size, double value)
 {
-    buffer_format(out, "%s\n  \"%s\": ", out->size > 1 ? "," : "", name);
-}
-
-static void add_value(struct buffer *out, double value)
-{
-    char text[40];
-
     if (value == floor(value) && fabs(value) < 1e15) {
-        buffer_format(out, "%.0f", value);
+        snprintf(text, size, "%.0f", value);
         return;
     }
     for (int digits = 1; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
+        snprintf(text, size, "%.*g", digits, value);
         if ((float)strtod(text, NULL) == (float)value)
             break;
     }
-    buffer_add_text(out, text);
 }
 
-void gguf_config_add_number(struct buffer *out, const char *name, double value)
+void gguf_config_add_number(struct json_writer *json, const char *name, double value)
 {
-    add_name(out, name);
-    add_value(out, value);
-}
+    char text[40];
 
-static void add_flag(struct buffer *out, const char *name, bool value)
-{
-    add_name(out, name);
-    buffer_add_text(out, value ? "true" : "false");
-}
-
-static void add_word(struct buffer *out, const char *name, const char *value)
-{
-    add_name(out, name);
-    json_add_string(out, value);
+    write_number(text, sizeof text, value);
+    json_writer_raw(json, name, text);
 }
 
 /* ---- what the class has always ---- */
@@ -62,11 +44,11 @@ static const struct {
     {GGUF_BERT, "hidden_act", "gelu"},
 };
 
-static void add_words(struct buffer *out, const struct gguf_architecture *architecture)
+static void add_words(struct json_writer *json, const struct gguf_architecture *architecture)
 {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (words[i].set & architecture->set)
-            add_word(out, words[i].name,
+            json_writer_string(json, words[i].name,
                      words[i].value                    ? words[i].value
                      : architecture->set & GGUF_GEMMAS ? "gelu_pytorch_tanh"
                                                        : "silu");
@@ -86,7 +68,7 @@ static double fallback_of(const struct gguf_model *model, const struct gguf_key 
     return key->value;
 }
 
-static int add_settings(struct buffer *out, const struct gguf_model *model, struct error *err)
+static int add_settings(struct json_writer *json, const struct gguf_model *model, struct error *err)
 {
     const struct gguf_key *key;
     double value;
@@ -107,7 +89,7 @@ static int add_settings(struct buffer *out, const struct gguf_model *model, stru
         if (value < 0)
             value = fallback_of(model, key);
         if (value >= 0)
-            gguf_config_add_number(out, key->config, value);
+            gguf_config_add_number(json, key->config, value);
     }
     return 0;
 }
@@ -133,7 +115,7 @@ static const char *embedding_name(const struct gguf_model *model)
                                                   : "model.embed_tokens.weight";
 }
 
-static int add_vocabulary(struct buffer *out, const struct gguf_model *model,
+static int add_vocabulary(struct json_writer *json, const struct gguf_model *model,
                           const struct checkpoint *checkpoint, struct error *err)
 {
     const struct tensor *table = checkpoint_find(checkpoint, embedding_name(model));
@@ -158,17 +140,17 @@ static int add_vocabulary(struct buffer *out, const struct gguf_model *model,
                          "tokenizer.ggml.tokens has %zu tokens, but tensor "
                          "'token_embd.weight' %zu rows",
                          tokens->n_items, n);
-    gguf_config_add_number(out, "vocab_size", (double)n);
+    gguf_config_add_number(json, "vocab_size", (double)n);
     if (!(model->architecture->set & GGUF_BERT))
-        add_flag(out, "tie_word_embeddings", !has(checkpoint, "lm_head.weight"));
+        json_writer_bool(json, "tie_word_embeddings", !has(checkpoint, "lm_head.weight"));
     else
-        gguf_config_add_number(out, "type_vocab_size",
+        gguf_config_add_number(json, "type_vocab_size",
                                (double)n_rows(checkpoint, "embeddings.token_type_embeddings."
                                                           "weight"));
     return 0;
 }
 
-static int add_biases(struct buffer *out, const struct gguf_model *model,
+static int add_biases(struct json_writer *json, const struct gguf_model *model,
                       const struct checkpoint *checkpoint, struct error *err)
 {
     enum {
@@ -186,16 +168,16 @@ static int add_biases(struct buffer *out, const struct gguf_model *model,
                          "in a model of architecture %s",
                          has_q ? "attn_q" : "attn_output", has_q ? "attn_output" : "attn_q",
                          model->architecture->name);
-    add_flag(out, "attention_bias", has_q);
+    json_writer_bool(json, "attention_bias", has_q);
     if (model->architecture->set & GGUF_LLAMA)
-        add_flag(out, "mlp_bias", has(checkpoint, "model.layers.0.mlp.up_proj.bias"));
+        json_writer_bool(json, "mlp_bias", has(checkpoint, "model.layers.0.mlp.up_proj.bias"));
     return 0;
 }
 
 /* ---- what is to be made of other settings ---- */
 
 /* The value that GPT-2's files have is wrong where the MLP is not 4 H wide: the matrix says it. */
-static int add_gpt2(struct buffer *out, const struct gguf_model *model,
+static int add_gpt2(struct json_writer *json, const struct gguf_model *model,
                     const struct checkpoint *checkpoint, struct error *err)
 {
     const struct tensor *up = checkpoint_find(checkpoint, "transformer.h.0.mlp.c_fc.weight");
@@ -208,7 +190,7 @@ static int add_gpt2(struct buffer *out, const struct gguf_model *model,
                          "%s.feed_forward_length is %zu, but tensor "
                          "'blk.0.ffn_up.weight' has %zu rows",
                          model->architecture->name, said, width);
-    gguf_config_add_number(out, "n_inner", (double)width);
+    gguf_config_add_number(json, "n_inner", (double)width);
     return 0;
 }
 
@@ -218,7 +200,7 @@ static bool is_27b(const struct gguf_model *model)
 }
 
 /* Of Gemma 3's layers every sixth does not slide; a number says another one, a list says which do. */
-static int add_layer_types(struct buffer *out, const struct gguf_model *model, double window,
+static int add_layer_types(struct json_writer *json, const struct gguf_model *model, double window,
                            struct error *err)
 {
     const struct gguf_value *pattern = gguf_model_find(model, "attention.sliding_window_pattern");
@@ -231,31 +213,31 @@ static int add_layer_types(struct buffer *out, const struct gguf_model *model, d
     if (!is_list &&
         gguf_model_count(model, "attention.sliding_window_pattern", n, 1, 10000, &n, err))
         return -1;
-    add_name(out, "layer_types");
+    json_writer_array(json, "layer_types");
     for (size_t i = 0; i < model->n_layers; i++) {
         bool slides = is_list ? gguf_number(pattern, i) != 0 : i % n < n - 1;
 
-        buffer_format(out, "%s\"%s_attention\"", i ? ", " : "[",
-                      slides && window > 0 ? "sliding" : "full");
+        json_writer_string(json, NULL, slides && window > 0 ? "sliding_attention"
+                                                            : "full_attention");
     }
-    buffer_add_text(out, "]");
+    json_writer_end(json);
     return 0;
 }
 
-static int add_gemma(struct buffer *out, const struct gguf_model *model, double window,
+static int add_gemma(struct json_writer *json, const struct gguf_model *model, double window,
                      struct error *err)
 {
     double scalar = is_27b(model) ? (double)model->hidden_size / (double)model->n_heads
                                   : (double)model->head_dim;
 
-    gguf_config_add_number(out, "query_pre_attn_scalar", scalar);
+    gguf_config_add_number(json, "query_pre_attn_scalar", scalar);
     if (model->architecture->set & GGUF_GEMMA2)
         return 0;
-    return add_layer_types(out, model, window, err);
+    return add_layer_types(json, model, window, err);
 }
 
 /* Architectures whose windows llama.cpp does not know must not need one. */
-static int add_window(struct buffer *out, const struct gguf_model *model, struct error *err)
+static int add_window(struct json_writer *json, const struct gguf_model *model, struct error *err)
 {
     unsigned set = model->architecture->set;
     double window;
@@ -270,12 +252,14 @@ static int add_window(struct buffer *out, const struct gguf_model *model, struct
                                "%s.attention.sliding_window is %g, which cannot "
                                "be obeyed",
                                model->architecture->name, window);
-    add_name(out, "sliding_window");
-    buffer_format(out, window > 0 ? "%.0f" : "null", window);
-    return set & GGUF_PHI3 ? 0 : add_gemma(out, model, window, err);
+    if (window > 0)
+        gguf_config_add_number(json, "sliding_window", window);
+    else
+        json_writer_null(json, "sliding_window");
+    return set & GGUF_PHI3 ? 0 : add_gemma(json, model, window, err);
 }
 
-static int add_experts(struct buffer *out, const struct gguf_model *model, struct error *err)
+static int add_experts(struct json_writer *json, const struct gguf_model *model, struct error *err)
 {
     enum { SAYS_SO = GGUF_QWEN2_MOE | GGUF_QWEN3_MOE | GGUF_OLMOE };
     unsigned set = model->architecture->set;
@@ -289,7 +273,7 @@ static int add_experts(struct buffer *out, const struct gguf_model *model, struc
         gguf_model_number(model, "expert_feed_forward_length", feed_forward, 0, &size, err))
         return -1;
     if (set & SAYS_SO)
-        add_flag(out, "norm_topk_prob", norm != 0);
+        json_writer_bool(json, "norm_topk_prob", norm != 0);
     else if (norm != is_fixed && !(set & GGUF_DEEPSEEK2))
         return error_set(err, ERROR_UNSUPPORTED,
                          "%s.expert_weights_norm is %s, which cannot be obeyed",
@@ -303,7 +287,7 @@ static int add_experts(struct buffer *out, const struct gguf_model *model, struc
 }
 
 /* Decoders see what is behind only if they are told to, BERT if it is not told otherwise. */
-static int add_causal(struct buffer *out, const struct gguf_model *model, struct error *err)
+static int add_causal(struct json_writer *json, const struct gguf_model *model, struct error *err)
 {
     bool is_bert = model->architecture->set & GGUF_BERT;
     double causal;
@@ -315,7 +299,7 @@ static int add_causal(struct buffer *out, const struct gguf_model *model, struct
                          "%s.attention.causal is true, which cannot be obeyed",
                          model->architecture->name);
     if (!is_bert && causal == 0)
-        add_flag(out, "is_causal", false);
+        json_writer_bool(json, "is_causal", false);
     return 0;
 }
 
@@ -346,7 +330,7 @@ static int check_heads(const struct gguf_model *model, struct error *err)
     return 0;
 }
 
-static void add_tokens(struct buffer *out, const struct gguf_model *model)
+static void add_tokens(struct json_writer *json, const struct gguf_model *model)
 {
     static const char *const names[][2] = {
         {"tokenizer.ggml.bos_token_id", "bos_token_id"},
@@ -358,37 +342,50 @@ static void add_tokens(struct buffer *out, const struct gguf_model *model)
         double token = gguf_model_token(model, names[i][0]);
 
         if (token >= 0 && token < 2147483648.0)
-            gguf_config_add_number(out, names[i][1], token);
+            gguf_config_add_number(json, names[i][1], token);
     }
 }
 
 /* ---- all ---- */
 
+static int add_all(struct json_writer *json, const struct gguf_model *model,
+                   const struct checkpoint *checkpoint, struct error *err)
+{
+    unsigned set = model->architecture->set;
+
+    if (check_heads(model, err) || add_settings(json, model, err) ||
+        add_vocabulary(json, model, checkpoint, err))
+        return -1;
+    add_words(json, model->architecture);
+    if (add_biases(json, model, checkpoint, err) || add_causal(json, model, err) ||
+        add_experts(json, model, err))
+        return -1;
+    if (set & GGUF_ROTARY && (add_window(json, model, err) || gguf_rope_add(json, model, err)))
+        return -1;
+    if ((set & GGUF_GPT2 && add_gpt2(json, model, checkpoint, err)) ||
+        (set & GGUF_DEEPSEEK2 && gguf_latent_add(json, model, err)))
+        return -1;
+    add_tokens(json, model);
+    return 0;
+}
+
 int gguf_config_make(struct buffer *out, const struct gguf_model *model,
                      const struct checkpoint *checkpoint, const char *dtype, struct error *err)
 {
     const struct gguf_architecture *architecture = model->architecture;
+    struct json_writer json = {.out = out, .is_spaced = true, .n_indented = 1};
     bool is_v3 = architecture->set & GGUF_DEEPSEEK2 && gguf_model_is_sigmoid(model);
 
-    buffer_format(out, "{\n  \"architectures\": [\"%s\"]",
-                  is_v3 ? "DeepseekV3ForCausalLM" : architecture->class_name);
-    add_word(out, "model_type", is_v3 ? "deepseek_v3" : architecture->model_type);
-    if (check_heads(model, err) || add_settings(out, model, err) ||
-        add_vocabulary(out, model, checkpoint, err))
+    json_writer_object(&json, NULL);
+    json_writer_array(&json, "architectures");
+    json_writer_string(&json, NULL, is_v3 ? "DeepseekV3ForCausalLM" : architecture->class_name);
+    json_writer_end(&json);
+    json_writer_string(&json, "model_type", is_v3 ? "deepseek_v3" : architecture->model_type);
+    if (add_all(&json, model, checkpoint, err))
         return -1;
-    add_words(out, architecture);
-    if (add_biases(out, model, checkpoint, err) || add_causal(out, model, err) ||
-        add_experts(out, model, err))
-        return -1;
-    if (architecture->set & GGUF_ROTARY &&
-        (add_window(out, model, err) || gguf_rope_add(out, model, err)))
-        return -1;
-    if ((architecture->set & GGUF_GPT2 && add_gpt2(out, model, checkpoint, err)) ||
-        (architecture->set & GGUF_DEEPSEEK2 && gguf_latent_add(out, model, err)))
-        return -1;
-    add_tokens(out, model);
-    add_word(out, "torch_dtype", dtype);
-    buffer_add_text(out, "\n}\n");
+    json_writer_string(&json, "torch_dtype", dtype);
+    json_writer_end(&json);
+    buffer_add_char(out, '\n');
     return 0;
 }
 
@@ -398,11 +395,12 @@ void gguf_config_add_generation(struct buffer *out, const struct gguf_model *mod
                                        "tokenizer.ggml.eom_token_id"};
     double begin = gguf_model_token(model, "tokenizer.ggml.bos_token_id");
     double seen[3] = {0};
+    struct json_writer json = {.out = out, .is_spaced = true, .n_indented = 1};
     size_t n = 0;
 
-    buffer_add_text(out, "{");
+    json_writer_object(&json, NULL);
     if (begin >= 0)
-        gguf_config_add_number(out, "bos_token_id", begin);
+        json_writer_size(&json, "bos_token_id", (size_t)begin);
     for (size_t i = 0; i < 3; i++) {
         double end = gguf_model_token(model, ends[i]);
         bool is_new = end >= 0;
@@ -412,10 +410,12 @@ void gguf_config_add_generation(struct buffer *out, const struct gguf_model *mod
         if (is_new)
             seen[n++] = end;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (i == 0)
-            add_name(out, "eos_token_id");
-        buffer_format(out, "%s%.0f", i ? ", " : "[", seen[i]);
-    }
-    buffer_add_text(out, n ? "]\n}\n" : "\n}\n");
+    if (n)
+        json_writer_array(&json, "eos_token_id");
+    for (size_t i = 0; i < n; i++)
+        json_writer_size(&json, NULL, (size_t)seen[i]);
+    if (n)
+        json_writer_end(&json);
+    json_writer_end(&json);
+    buffer_add_char(out, '\n');
 }

@@ -4,6 +4,7 @@
 
 #include "arch/gguf_model.h"
 #include "base/buffer.h"
+#include "base/json_writer.h"
 #include "format/checkpoint.h"
 
 /* Adds the text. The checkpoint has the names of transformers by now; `dtype` is what torch calls
@@ -14,13 +15,13 @@ int gguf_config_make(struct buffer *out, const struct gguf_model *model,
 /* Adds generation_config.json: the tokens that begin and end a text. */
 void gguf_config_add_generation(struct buffer *out, const struct gguf_model *model);
 
-/* Adds rope_scaling, where there is any, as a member of the text. */
-int gguf_rope_add(struct buffer *out, const struct gguf_model *model, struct error *err);
+/* Adds rope_scaling, where there is any, as a member of the object. */
+int gguf_rope_add(struct json_writer *json, const struct gguf_model *model, struct error *err);
 
 /* Adds what is said of latent attention and its router: of deepseek2. */
-int gguf_latent_add(struct buffer *out, const struct gguf_model *model, struct error *err);
+int gguf_latent_add(struct json_writer *json, const struct gguf_model *model, struct error *err);
 
-/* Adds ,\n  "name": and a number as short as it can be read back as a float. */
-void gguf_config_add_number(struct buffer *out, const char *name, double value);
+/* Adds a member, a number as short as it can be read back as a float. */
+void gguf_config_add_number(struct json_writer *json, const char *name, double value);
 
 #endif

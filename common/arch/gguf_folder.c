@@ -8,6 +8,7 @@
 #include "arch/gguf_config.h"
 #include "arch/gguf_tensors.h"
 #include "arch/gguf_tokenizer.h"
+#include "base/json_writer.h"
 #include "base/memory.h"
 #include "format/checkpoint_reader.h"
 #include "format/gguf_parts.h"
@@ -154,6 +155,26 @@ static void add_text(struct folder *folder, const char *name, struct buffer *tex
     *text = (struct buffer){0};
 }
 
+static void add_modules(struct buffer *text)
+{
+    static const struct {
+        const char *name, *path, *type;
+    } modules[] = {{"0", "", "sentence_transformers.models.Transformer"},
+                   {"1", "1_Pooling", "sentence_transformers.models.Pooling"}};
+    struct json_writer json = {.out = text, .is_spaced = true, .n_indented = 2};
+
+    json_writer_array(&json, NULL);
+    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
+        json_writer_object(&json, NULL);
+        json_writer_size(&json, "idx", i);
+        json_writer_string(&json, "name", modules[i].name);
+        json_writer_string(&json, "path", modules[i].path);
+        json_writer_string(&json, "type", modules[i].type);
+        json_writer_end(&json);
+    }
+    json_writer_end(&json);
+}
+
 /* A model that makes one vector of a text is a folder of sentence-transformers. */
 static int add_pooling(struct folder *folder, const struct gguf_model *model, struct error *err)
 {
@@ -162,6 +183,7 @@ static int add_pooling(struct folder *folder, const struct gguf_model *model, st
                                       "max_tokens",          "mean_sqrt_len_tokens",
                                       "weightedmean_tokens", "lasttoken"};
     struct buffer text = {0};
+    struct json_writer json;
     size_t kind;
 
     if (gguf_model_count(model, "pooling_type", 0, 0, 1000, &kind, err))
@@ -171,20 +193,24 @@ static int add_pooling(struct folder *folder, const struct gguf_model *model, st
     if (kind >= sizeof modes / sizeof *modes)
         return error_set(err, ERROR_UNSUPPORTED, "%s.pooling_type is %zu%s, which is not supported",
                          model->architecture->name, kind, kind == 4 ? " (a reranker)" : "");
-    buffer_add_text(&text, "[\n  {\"idx\": 0, \"name\": \"0\", \"path\": \"\", \"type\": "
-                           "\"sentence_transformers.models.Transformer\"},\n  {\"idx\": 1, "
-                           "\"name\": \"1\", "
-                           "\"path\": \"1_Pooling\", \"type\": "
-                           "\"sentence_transformers.models.Pooling\"}\n]\n");
+    add_modules(&text);
     add_text(folder, "modules.json", &text);
-    buffer_format(&text, "{\n  \"word_embedding_dimension\": %zu", model->hidden_size);
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        buffer_format(&text, ",\n  \"pooling_mode_%s\": %s", all[i],
-                      strcmp(all[i], modes[kind]) == 0 ? "true" : "false");
-    buffer_add_text(&text, "\n}\n");
+    json = (struct json_writer){.out = &text, .is_spaced = true, .n_indented = 1};
+    json_writer_object(&json, NULL);
+    json_writer_size(&json, "word_embedding_dimension", model->hidden_size);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        char name[64];
+
+        snprintf(name, sizeof name, "pooling_mode_%s", all[i]);
+        json_writer_bool(&json, name, strcmp(all[i], modes[kind]) == 0);
+    }
+    json_writer_end(&json);
     add_text(folder, "1_Pooling/config.json", &text);
-    buffer_format(&text, "{\n  \"max_seq_length\": %zu,\n  \"do_lower_case\": false\n}\n",
-                  model->n_positions);
+    json = (struct json_writer){.out = &text, .is_spaced = true, .n_indented = 1};
+    json_writer_object(&json, NULL);
+    json_writer_size(&json, "max_seq_length", model->n_positions);
+    json_writer_bool(&json, "do_lower_case", false);
+    json_writer_end(&json);
     add_text(folder, "sentence_bert_config.json", &text);
     return 0;
 }

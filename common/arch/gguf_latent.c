@@ -23,26 +23,26 @@ static int read_widths(const struct gguf_model *model, size_t *keys, size_t *val
     return 0;
 }
 
-static int add_attention(struct buffer *out, const struct gguf_model *model, struct error *err)
+static int add_attention(struct json_writer *json, const struct gguf_model *model, struct error *err)
 {
     size_t keys, values, rotary, rank = 0;
 
     if (read_widths(model, &keys, &values, &rotary, err) ||
         gguf_model_count(model, "attention.q_lora_rank", 0, 0, 1000000, &rank, err))
         return -1;
-    gguf_config_add_number(out, "num_key_value_heads", (double)model->n_heads);
-    gguf_config_add_number(out, "head_dim", (double)rotary);
-    gguf_config_add_number(out, "qk_rope_head_dim", (double)rotary);
-    gguf_config_add_number(out, "qk_nope_head_dim", (double)(keys - rotary));
-    gguf_config_add_number(out, "v_head_dim", (double)values);
+    gguf_config_add_number(json, "num_key_value_heads", (double)model->n_heads);
+    gguf_config_add_number(json, "head_dim", (double)rotary);
+    gguf_config_add_number(json, "qk_rope_head_dim", (double)rotary);
+    gguf_config_add_number(json, "qk_nope_head_dim", (double)(keys - rotary));
+    gguf_config_add_number(json, "v_head_dim", (double)values);
     if (rank)
-        gguf_config_add_number(out, "q_lora_rank", (double)rank);
+        gguf_config_add_number(json, "q_lora_rank", (double)rank);
     else
-        buffer_add_text(out, ",\n  \"q_lora_rank\": null");
+        json_writer_null(json, "q_lora_rank");
     return 0;
 }
 
-static int add_router(struct buffer *out, const struct gguf_model *model, struct error *err)
+static int add_router(struct json_writer *json, const struct gguf_model *model, struct error *err)
 {
     bool is_sigmoid = gguf_model_is_sigmoid(model);
     size_t n_groups, n_kept;
@@ -57,18 +57,18 @@ static int add_router(struct buffer *out, const struct gguf_model *model, struct
                          "%s.expert_weights_norm is true, which cannot be "
                          "obeyed without sigmoids",
                          model->architecture->name);
-    buffer_format(out, ",\n  \"norm_topk_prob\": %s", norm != 0 ? "true" : "false");
-    buffer_format(out, ",\n  \"scoring_func\": \"%s\"", is_sigmoid ? "sigmoid" : "softmax");
-    buffer_format(out, ",\n  \"topk_method\": \"%s\"",
+    json_writer_bool(json, "norm_topk_prob", norm != 0);
+    json_writer_string(json, "scoring_func", is_sigmoid ? "sigmoid" : "softmax");
+    json_writer_string(json, "topk_method",
                   is_sigmoid     ? "noaux_tc"
                   : n_groups > 1 ? "group_limited_greedy"
                                  : "greedy");
-    gguf_config_add_number(out, "n_group", n_groups ? (double)n_groups : 1);
-    gguf_config_add_number(out, "topk_group", n_kept ? (double)n_kept : 1);
+    gguf_config_add_number(json, "n_group", n_groups ? (double)n_groups : 1);
+    gguf_config_add_number(json, "topk_group", n_kept ? (double)n_kept : 1);
     return 0;
 }
 
-int gguf_latent_add(struct buffer *out, const struct gguf_model *model, struct error *err)
+int gguf_latent_add(struct json_writer *json, const struct gguf_model *model, struct error *err)
 {
     size_t gate;
 
@@ -78,5 +78,5 @@ int gguf_latent_add(struct buffer *out, const struct gguf_model *model, struct e
         return error_set(err, ERROR_UNSUPPORTED,
                          "%s.expert_gating_func is %zu, which is not supported",
                          model->architecture->name, gate);
-    return add_attention(out, model, err) || add_router(out, model, err) ? -1 : 0;
+    return add_attention(json, model, err) || add_router(json, model, err) ? -1 : 0;
 }

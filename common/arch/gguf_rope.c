@@ -74,17 +74,18 @@ static float *read_factors(const struct gguf_model *model, const struct tensor *
 
 /* ---- writing ---- */
 
-static void begin(struct buffer *out, const char *kind)
+static void begin(struct json_writer *json, const char *kind)
 {
-    buffer_format(out, ",\n  \"rope_scaling\": {\n  \"rope_type\": \"%s\"", kind);
+    json_writer_object(json, "rope_scaling");
+    json_writer_string(json, "rope_type", kind);
 }
 
-static void add_factors(struct buffer *out, const char *name, const float *factors, size_t n)
+static void add_factors(struct json_writer *json, const char *name, const float *factors, size_t n)
 {
-    buffer_format(out, ",\n  \"%s\": [", name);
+    json_writer_array(json, name);
     for (size_t i = 0; i < n; i++)
-        buffer_format(out, "%s%.9g", i ? ", " : "", (double)factors[i]);
-    buffer_add_text(out, "]");
+        json_writer_float(json, NULL, factors[i]);
+    json_writer_end(json);
 }
 
 /* How many times slower frequency f turns. */
@@ -113,7 +114,7 @@ static bool is_llama3(const float *factors, size_t n, double theta)
     return true;
 }
 
-static int add_freqs(struct buffer *out, const struct gguf_model *model,
+static int add_freqs(struct json_writer *json, const struct gguf_model *model,
                      const struct scaling *scaling, struct error *err)
 {
     size_t n = scaling->n_dims / 2, n_ones = 0;
@@ -129,19 +130,20 @@ static int add_freqs(struct buffer *out, const struct gguf_model *model,
     for (size_t i = 0; i < n; i++)
         n_ones += factors[i] == 1;
     if (n_ones < n && is_llama3(factors, n, theta)) {
-        begin(out, "llama3");
-        gguf_config_add_number(out, "factor", (double)factors[n - 1]);
-        gguf_config_add_number(out, "low_freq_factor", llama3_low);
-        gguf_config_add_number(out, "high_freq_factor", llama3_high);
-        gguf_config_add_number(out, "original_max_position_embeddings", llama3_positions);
+        begin(json, "llama3");
+        gguf_config_add_number(json, "factor", (double)factors[n - 1]);
+        gguf_config_add_number(json, "low_freq_factor", llama3_low);
+        gguf_config_add_number(json, "high_freq_factor", llama3_high);
+        gguf_config_add_number(json, "original_max_position_embeddings", llama3_positions);
     } else if (n_ones < n) {
-        begin(out, "longrope");
-        add_factors(out, "short_factor", factors, n);
-        add_factors(out, "long_factor", factors, n);
-        gguf_config_add_number(out, "attention_factor", 1);
-        gguf_config_add_number(out, "original_max_position_embeddings", (double)model->n_positions);
+        begin(json, "longrope");
+        add_factors(json, "short_factor", factors, n);
+        add_factors(json, "long_factor", factors, n);
+        gguf_config_add_number(json, "attention_factor", 1);
+        gguf_config_add_number(json, "original_max_position_embeddings", (double)model->n_positions);
     }
-    buffer_add_text(out, n_ones < n ? "\n  }" : "");
+    if (n_ones < n)
+        json_writer_end(json);
     free(factors);
     return 0;
 }
@@ -155,7 +157,7 @@ static bool is_usual_attention(const struct gguf_model *model, const struct scal
     return fabs(usual - scaling->attention) <= 1e-6 * usual;
 }
 
-static int add_longrope(struct buffer *out, const struct gguf_model *model,
+static int add_longrope(struct json_writer *json, const struct gguf_model *model,
                         const struct scaling *scaling, struct error *err)
 {
     bool is_phi3 = model->architecture->set & GGUF_PHI3;
@@ -168,21 +170,21 @@ static int add_longrope(struct buffer *out, const struct gguf_model *model,
     if (short_factors)
         long_factors = read_factors(model, model->rope_long, scaling->n_dims, err);
     if (long_factors) {
-        begin(out, "longrope");
-        add_factors(out, "short_factor", short_factors, scaling->n_dims / 2);
-        add_factors(out, "long_factor", long_factors, scaling->n_dims / 2);
+        begin(json, "longrope");
+        add_factors(json, "short_factor", short_factors, scaling->n_dims / 2);
+        add_factors(json, "long_factor", long_factors, scaling->n_dims / 2);
         if (!is_usual_attention(model, scaling))
-            gguf_config_add_number(out, "attention_factor", scaling->attention);
+            gguf_config_add_number(json, "attention_factor", scaling->attention);
         if (!is_phi3)
-            gguf_config_add_number(out, "original_max_position_embeddings", scaling->positions);
-        buffer_add_text(out, "\n  }");
+            gguf_config_add_number(json, "original_max_position_embeddings", scaling->positions);
+        json_writer_end(json);
     }
     free(short_factors);
     free(long_factors);
     return long_factors ? 0 : -1;
 }
 
-static int add_yarn(struct buffer *out, const struct gguf_model *model,
+static int add_yarn(struct json_writer *json, const struct gguf_model *model,
                     const struct scaling *scaling, struct error *err)
 {
     double fast, slow, multiplier;
@@ -190,21 +192,21 @@ static int add_yarn(struct buffer *out, const struct gguf_model *model,
     if (gguf_model_number(model, "rope.scaling.yarn_beta_fast", 32, 0, &fast, err) ||
         gguf_model_number(model, "rope.scaling.yarn_beta_slow", 1, 0, &slow, err))
         return -1;
-    begin(out, "yarn");
-    gguf_config_add_number(out, "factor", scaling->factor);
-    gguf_config_add_number(out, "original_max_position_embeddings", scaling->positions);
-    gguf_config_add_number(out, "beta_fast", fast);
-    gguf_config_add_number(out, "beta_slow", slow);
+    begin(json, "yarn");
+    gguf_config_add_number(json, "factor", scaling->factor);
+    gguf_config_add_number(json, "original_max_position_embeddings", scaling->positions);
+    gguf_config_add_number(json, "beta_fast", fast);
+    gguf_config_add_number(json, "beta_slow", slow);
     if (model->architecture->set & GGUF_DEEPSEEK2) {
         if (gguf_model_number(model, "rope.scaling.yarn_log_multiplier", 0, 0, &multiplier, err))
             return -1;
-        gguf_config_add_number(out, "mscale", (double)(float)(10 * multiplier));
-        gguf_config_add_number(out, "mscale_all_dim", (double)(float)(10 * multiplier));
+        gguf_config_add_number(json, "mscale", (double)(float)(10 * multiplier));
+        gguf_config_add_number(json, "mscale_all_dim", (double)(float)(10 * multiplier));
     } else if (scaling->attention != 1) {
-        gguf_config_add_number(out, "attention_factor",
+        gguf_config_add_number(json, "attention_factor",
                                scaling->attention * (1 + 0.1 * log(scaling->factor)));
     }
-    buffer_add_text(out, "\n  }");
+    json_writer_end(json);
     return 0;
 }
 
@@ -220,7 +222,7 @@ static int check_kind(const struct gguf_model *model, const char *kind, struct e
                      model->architecture->name, kind);
 }
 
-static int add_scaling(struct buffer *out, const struct gguf_model *model,
+static int add_scaling(struct json_writer *json, const struct gguf_model *model,
                        const struct scaling *scaling, struct error *err)
 {
     const char *kind = scaling->kind;
@@ -232,34 +234,34 @@ static int add_scaling(struct buffer *out, const struct gguf_model *model,
         return error_set(err, ERROR_UNSUPPORTED,
                          "tensor 'rope_freqs.weight' beside another scaling of rotary embeddings");
     if (model->rope_freqs)
-        return add_freqs(out, model, scaling, err);
+        return add_freqs(json, model, scaling, err);
     if (model->rope_long || model->rope_short || strcmp(kind, "longrope") == 0)
-        return add_longrope(out, model, scaling, err);
+        return add_longrope(json, model, scaling, err);
     if (!is_scaled)
         return 0;
     if (strcmp(kind, "yarn") == 0)
-        return add_yarn(out, model, scaling, err);
-    begin(out, "linear");
-    gguf_config_add_number(out, "factor", scaling->factor);
-    buffer_add_text(out, "\n  }");
+        return add_yarn(json, model, scaling, err);
+    begin(json, "linear");
+    gguf_config_add_number(json, "factor", scaling->factor);
+    json_writer_end(json);
     return 0;
 }
 
-int gguf_rope_add(struct buffer *out, const struct gguf_model *model, struct error *err)
+int gguf_rope_add(struct json_writer *json, const struct gguf_model *model, struct error *err)
 {
     struct scaling scaling;
 
     if (read_scaling(model, &scaling, err))
         return -1;
     if (model->architecture->set & GGUF_DEEPSEEK2)
-        return add_scaling(out, model, &scaling, err);
+        return add_scaling(json, model, &scaling, err);
     if (scaling.n_dims > model->head_dim || scaling.n_dims % 2)
         return error_set(err, ERROR_FORMAT, "%s.rope.dimension_count is %zu, of %zu in a head",
                          model->architecture->name, scaling.n_dims, model->head_dim);
     if (model->architecture->set & GGUF_PHI3) {
-        gguf_config_add_number(out, "original_max_position_embeddings", scaling.positions);
+        gguf_config_add_number(json, "original_max_position_embeddings", scaling.positions);
         if (scaling.n_dims != model->head_dim)
-            gguf_config_add_number(out, "partial_rotary_factor",
+            gguf_config_add_number(json, "partial_rotary_factor",
                                    (double)scaling.n_dims / (double)model->head_dim);
     } else if (scaling.n_dims != model->head_dim) {
         return error_set(err, ERROR_UNSUPPORTED,
@@ -267,5 +269,5 @@ int gguf_rope_add(struct buffer *out, const struct gguf_model *model, struct err
                          "which cannot be obeyed",
                          model->architecture->name, scaling.n_dims, model->head_dim);
     }
-    return add_scaling(out, model, &scaling, err);
+    return add_scaling(json, model, &scaling, err);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/json_writer.h"
 #include "base/memory.h"
 
 /* ---- what is refused ---- */
@@ -810,28 +811,28 @@ static void put_sizes(struct reader *reader, const struct view *view)
         put_text(reader, "torch_dtype", dtype);
 }
 
-static void add_line(struct buffer *text, const char *name, const cJSON *value, bool is_last)
-{
-    char *printed = cJSON_PrintUnformatted(value);
-
-    if (!printed)
-        memory_exhausted();
-    buffer_format(text, "  \"%s\": %s%s\n", name, printed, is_last ? "" : ",");
-    free(printed);
-}
-
 static char *write_config(const struct reader *reader, const struct view *view)
 {
     struct buffer text = {0};
+    struct json_writer json = {.out = &text, .is_spaced = true, .n_indented = 1};
     const cJSON *item;
     char *copy;
 
-    buffer_format(&text, "{\n  \"architectures\": [\"%s\"],\n  \"model_type\": \"%s\",\n",
-                  view->class_name, view->model_type);
+    json_writer_object(&json, NULL);
+    json_writer_array(&json, "architectures");
+    json_writer_string(&json, NULL, view->class_name);
+    json_writer_end(&json);
+    json_writer_string(&json, "model_type", view->model_type);
     cJSON_ArrayForEach(item, reader->config) {
-        add_line(&text, item->string, item, !item->next);
+        char *printed = cJSON_PrintUnformatted(item);
+
+        if (!printed)
+            memory_exhausted();
+        json_writer_raw(&json, item->string, printed);
+        free(printed);
     }
-    buffer_add_text(&text, "}\n");
+    json_writer_end(&json);
+    buffer_add_char(&text, '\n');
     copy = memory_copy(text.data);
     buffer_release(&text);
     return copy;
