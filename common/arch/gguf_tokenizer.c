@@ -309,35 +309,35 @@ static bool occurs_before(const struct part *parts, size_t i)
     return false;
 }
 
+static void add_special_id(struct json_writer *json, struct gguf_text text, size_t id)
+{
+    json_writer_object(json, text.bytes);
+    json_writer_bytes(json, "id", text.bytes, text.length);
+    json_writer_array(json, "ids");
+    json_writer_size(json, NULL, id);
+    json_writer_end(json);
+    json_writer_array(json, "tokens");
+    json_writer_bytes(json, NULL, text.bytes, text.length);
+    json_writer_end(json);
+    json_writer_end(json);
+}
+
 static int add_special_ids(struct maker *maker, const struct part *parts, size_t n,
                            struct error *err)
 {
-    struct buffer ids = {0};
-
-    buffer_add_char(&ids, '{');
+    json_writer_object(&maker->json, "special_tokens");
     for (size_t i = 0; i < n; i++) {
         struct gguf_text text;
 
         if (parts[i].text || occurs_before(parts, i))
             continue;
         text = text_of(maker, parts[i].id);
-        if (memchr(text.bytes, 0, text.length)) {
-            buffer_release(&ids);
+        if (memchr(text.bytes, 0, text.length))
             return error_set(err, ERROR_FORMAT, "'tokenizer.ggml.tokens': item %zu, which stands "
                              "around texts, holds a NUL", parts[i].id);
-        }
-        if (ids.size > 1)
-            buffer_add_char(&ids, ',');
-        json_add_bytes(&ids, text.bytes, text.length);
-        buffer_add_text(&ids, ":{\"id\":");
-        json_add_bytes(&ids, text.bytes, text.length);
-        buffer_format(&ids, ",\"ids\":[%zu],\"tokens\":[", parts[i].id);
-        json_add_bytes(&ids, text.bytes, text.length);
-        buffer_add_text(&ids, "]}");
+        add_special_id(&maker->json, text, parts[i].id);
     }
-    buffer_add_char(&ids, '}');
-    json_writer_raw(&maker->json, "special_tokens", ids.data);
-    buffer_release(&ids);
+    json_writer_end(&maker->json);
     return 0;
 }
 
