@@ -180,13 +180,6 @@ void folder_add_from(struct folder *folder, const struct folder *from)
     }
 }
 
-bool folder_is_added(const struct folder *folder, const char *name)
-{
-    const struct folder_entry *entry = find_entry(folder, name);
-
-    return entry && entry->bytes;
-}
-
 /* ---- links ---- */
 
 /* Whether it is the directory or lies in it. */

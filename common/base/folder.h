@@ -48,8 +48,6 @@ void folder_add(struct folder *folder, const char *name, char *bytes, size_t n_b
 void folder_hide(struct folder *folder, const char *name);
 /* Adds copies of all that were added to another. */
 void folder_add_from(struct folder *folder, const struct folder *from);
-/* Whether that file was added. */
-bool folder_is_added(const struct folder *folder, const char *name);
 
 /* What stands under `name` (a relative path of ours, or a plain name), links resolved, without
  * opening it. A link that leads nowhere or out of the folder counts as FOLDER_FILE: opening it

@@ -6,6 +6,7 @@
 
 #include "arch/config_keys.h"
 #include "arch/layout_check.h"
+#include "arch/model_stack.h"
 #include "arch/quantized.h"
 #include "base/memory.h"
 #include "mix/card_terms.h"
@@ -99,13 +100,11 @@ static const struct dtype_choice {
 /* Layers of the base; SIZE_MAX when its config does not say. */
 static size_t count_layers(const struct merge *merge)
 {
-    static const char *const names[] = {"num_hidden_layers", "num_layers", "n_layer", "n_layers",
-                                        NULL};
-    double n = merge->models[0].has_config ? config_number(&merge->models[0].config, names) : -1;
+    size_t n = model_stack_count_layers(&merge->models[0]);
 
     if (merge->specs[0].is_known)
         return merge->specs[0].spec.stack.n_layers;
-    return n >= 1 && n < 1e9 ? (size_t)n : SIZE_MAX;
+    return n ? n : SIZE_MAX;
 }
 
 struct checkpoint_output merge_output(const struct merge *merge, const struct plan *plan)

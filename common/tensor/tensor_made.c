@@ -258,8 +258,6 @@ int tensor_turn(struct tensor *made, const struct tensor *tensor, struct arena *
 
 struct changed {
     struct made made;
-    const float *factors; /* [n_factors] */
-    size_t n_each;        /* items that have one factor */
     float addend;
 };
 
@@ -280,10 +278,8 @@ static int changed_read(const struct tensor_source *source, size_t offset, size_
             return -1;
         dtype_to_double(tensor->dtype, stored, values, run);
         for (size_t i = 0; i < run; i++) {
-            float x = (float)values[i];
+            float x = (float)values[i] + changed->addend;
 
-            x = changed->factors ? x * changed->factors[(first + i) / changed->n_each]
-                                 : x + changed->addend;
             memcpy(to + i * sizeof x, &x, sizeof x);
         }
         to += run * sizeof(float);
@@ -297,12 +293,15 @@ static const struct tensor_source_kind changed_kind = {
     .read = changed_read, .describe = made_describe, .stored = made_stored,
 };
 
-static int change(struct tensor *made, const struct tensor *tensor, struct changed *changed,
-                  struct error *err)
+int tensor_add(struct tensor *made, const struct tensor *tensor, float addend, struct arena *arena,
+               struct error *err)
 {
+    struct changed *changed;
+
     if (check_items(tensor, err))
         return -1;
-    changed->made = (struct made){{&changed_kind}, tensor};
+    changed = arena_alloc(arena, sizeof *changed);
+    *changed = (struct changed){{{&changed_kind}, tensor}, addend};
     *made = *tensor;
     made->dtype = DTYPE_F32;
     made->source = &changed->made.source;
@@ -310,30 +309,4 @@ static int change(struct tensor *made, const struct tensor *tensor, struct chang
     made->strides = NULL;
     return tensor_measure(made, err) ? error_context(err, "tensor '" ERROR_NAME "'", tensor->name)
                                      : 0;
-}
-
-int tensor_add(struct tensor *made, const struct tensor *tensor, float addend, struct arena *arena,
-               struct error *err)
-{
-    struct changed *changed = arena_alloc(arena, sizeof *changed);
-
-    changed->addend = addend;
-    return change(made, tensor, changed, err);
-}
-
-int tensor_scale(struct tensor *made, const struct tensor *tensor, const float *factors,
-                 size_t n_factors, struct arena *arena, struct error *err)
-{
-    struct changed *changed = arena_alloc(arena, sizeof *changed);
-    float *copy;
-
-    if (n_factors == 0 || tensor->n_items == 0 || tensor->n_items % n_factors ||
-        (n_factors > 1 && tensor->shape[0] % n_factors))
-        return error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "': %zu scales do not divide it",
-                         tensor->name, n_factors);
-    copy = arena_alloc(arena, n_factors * sizeof *copy);
-    memcpy(copy, factors, n_factors * sizeof *copy);
-    changed->factors = copy;
-    changed->n_each = tensor->n_items / n_factors;
-    return change(made, tensor, changed, err);
 }

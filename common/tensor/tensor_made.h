@@ -27,9 +27,5 @@ int tensor_turn(struct tensor *made, const struct tensor *tensor, struct arena *
 /* x + addend, in float: F32. */
 int tensor_add(struct tensor *made, const struct tensor *tensor, float addend, struct arena *arena,
                struct error *err);
-/* factors[i] x, in float: F32. n_factors equal parts of the tensor, along its first dimension, have
- * a factor each; they are copied. ERROR_FORMAT when they do not divide it. */
-int tensor_scale(struct tensor *made, const struct tensor *tensor, const float *factors,
-                 size_t n_factors, struct arena *arena, struct error *err);
 
 #endif

@@ -173,29 +173,21 @@ static void turns_a_matrix(void)
     arena_release(&arena);
 }
 
-static void adds_and_scales_in_float(void)
+static void adds_in_float(void)
 {
     const size_t shape[] = {2, 150};
-    const float factors[] = {0.1f, 3.0f};
     struct tensor a = make(2, shape, DTYPE_U8), made;
     struct arena arena = {0};
     struct error err = {0};
     float found[300];
-    size_t n_wrong = 0;
 
     CHECK(tensor_add(&made, &a, -1, &arena, &err) == 0 && made.dtype == DTYPE_F32);
     CHECK(made.size_bytes == 1200 && tensor_stored(&made).n_bytes == 300);
     CHECK(tensor_read(&made, 3, 200, found, &err) == 0 && found[0] == 2 && found[199] == 201);
-    CHECK(tensor_scale(&made, &a, factors, 2, &arena, &err) == 0);
-    CHECK(tensor_read(&made, 0, 250, found, &err) == 0);
-    for (size_t i = 0; i < 250; i++)
-        n_wrong += found[i] != (float)i * (i < 150 ? 0.1f : 3.0f);
-    CHECK(n_wrong == 0);
-    CHECK(tensor_scale(&made, &a, factors, 0, &arena, &err) && err.code == ERROR_FORMAT);
     arena_release(&arena);
 }
 
 TESTS(TEST(rows_of_heads_lie_in_pairs_or_halves), TEST(heads_must_divide_the_rows),
       TEST(knows_the_same_order_of_the_same_bytes), TEST(quantised_rows_stay_where_they_are),
       TEST(turns_a_matrix),
-      TEST(adds_and_scales_in_float))
+      TEST(adds_in_float))
