@@ -39,6 +39,12 @@ echo '--- of slices: where each tensor comes from'
 cocktail merge fixtures/recipes/layers.yml --explain | grep -A 1 -e 'layers.[24].mlp.up' -e norm.weight -e embed |
     grep -A 1 -e layers.2.mlp -e layers.4.mlp -e '^model.norm' -e embed
 
+echo '--- of a slice of one layer: the last value of a list, the first outside of the layers'
+printf '%s\n' 'merge_method: passthrough' 'slices:' \
+    '- sources: [{model: fixtures/decoder-base, layer_range: [2, 3], parameters: {scale: [0.25, 0.5]}}]' \
+    '- sources: [{model: fixtures/decoder-base, layer_range: [1, 4], parameters: {scale: [0.25, 0.5]}}]' |
+    cocktail merge - --explain | grep -A 2 -e up_proj -e embed -e '^model.norm' | grep -e '^model' -e scale
+
 echo '--- a dry run'
 show merge recipe.yml -o out --dry-run -t 2
 show merge recipe.yml -o out --dry-run -t 2 --json -q
