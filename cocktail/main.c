@@ -14,6 +14,7 @@
 
 #include "base/buffer.h"
 #include "base/interrupt.h"
+#include "base/isa.h"
 #include "base/nearest.h"
 #include "base/utf8.h"
 
@@ -92,6 +93,8 @@ static int dispatch(int argc, char **argv, const struct command **command, struc
         return unknown_option(name, err);
     *command = command_find(name, err);
     if (!*command)
+        return -1;
+    if (isa_choose(getenv("COCKTAIL_ISA"), err))
         return -1;
     return (*command)->run(argc - 1, argv + 1, err) < 0 ? -1 : 0;
 }

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/isa.h"
 #include "base/memory.h"
 #include "math/blas.h"
 #include "math/gemm_amx.h"
@@ -58,7 +59,7 @@ struct gemm *gemm_new(struct threads *threads, struct error *err)
 {
     struct gemm *gemm;
     size_t n_bytes = threads_count(threads) * BLOCK_ITEMS * sizeof(float);
-    size_t n_packed = amx_find() ? PACKED_BYTES : 0;
+    size_t n_packed = isa_has_amx() ? PACKED_BYTES : 0;
     void *scratch = NULL;
 
     if (blas_load(err))

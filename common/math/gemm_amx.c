@@ -8,12 +8,9 @@
 #include "math/gemm_amx.h"
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "math/lanes.h"
 
@@ -27,26 +24,6 @@ enum {
     TILE_ITEMS = 256, /* of 32 bits */
     STEP_ITEMS = N_PARTS * TILE_ITEMS,
 };
-
-enum { /* bits of cpuid, and of arch_prctl: arch/x86/include/uapi/asm/prctl.h */
-    BF16_TILES = 1 << 22,
-    TILES = 1 << 24,
-    ASK_FOR_STATE = 0x1023,
-    STATE_OF_TILES = 18,
-};
-
-static bool has_instructions(void)
-{
-    unsigned a, b, c, d;
-
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & BF16_TILES) && (d & TILES);
-}
-
-bool amx_find(void)
-{
-    return has_instructions() && syscall(SYS_arch_prctl, ASK_FOR_STATE, STATE_OF_TILES) == 0;
-}
 
 static size_t n_steps_of(size_t n_in)
 {
@@ -255,11 +232,6 @@ AMX_TARGET void amx_multiply(size_t n_rows, const void *packed, const void *w, s
                        y + row * y_stride + out, y_stride);
 }
 #else
-
-bool amx_find(void)
-{
-    return false;
-}
 
 size_t amx_packed_bytes(size_t n_in)
 {

@@ -2,11 +2,10 @@
  *
  * The tiles multiply 16-bit numbers and add up in float. A float is exactly the sum of three of
  * them, so three products with the same tile of W give what float arithmetic gives, and W is used
- * as it lies in the file. For gemm.c and for tests. */
+ * as it lies in the file. For gemm.c and for tests, where isa_has_amx() (base/isa.h). */
 #ifndef COCKTAIL_GEMM_AMX_H
 #define COCKTAIL_GEMM_AMX_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -15,9 +14,6 @@ enum {
     AMX_OUT_MAX = 256,    /* outputs of one call */
     AMX_SUMS = AMX_ROWS_MAX * AMX_OUT_MAX, /* floats of scratch memory for a call */
 };
-
-/* Asks the processor and the system, whose leave a program needs; the same answer each time. */
-bool amx_find(void);
 
 /* Bytes of AMX_ROWS packed rows. */
 size_t amx_packed_bytes(size_t n_in);

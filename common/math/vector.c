@@ -1,26 +1,23 @@
 /* vector.c - which version runs. */
 #include "vector.h"
 
+#include "base/isa.h"
 #include "math/vector_kernels.h"
 
 const struct vector_version *vector_version(size_t i)
 {
 #if defined(__x86_64__)
-    if (i == 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (i == ISA_AVX2 && isa_has(ISA_AVX2))
         return &vector_avx2;
-    if (i == 2 && __builtin_cpu_supports("avx512f"))
+    if (i == ISA_AVX512 && isa_has(ISA_AVX512))
         return &vector_avx512;
 #endif
-    return i == 0 ? &vector_plain : NULL;
+    return i == ISA_PLAIN ? &vector_plain : NULL;
 }
 
 static const struct vector_version *best(void)
 {
-    const struct vector_version *version = vector_version(2);
-
-    if (!version)
-        version = vector_version(1);
-    return version ? version : &vector_plain;
+    return vector_version(isa_in_use());
 }
 
 void vector_rms_norm(const float *x, const float *weight, float offset, float eps, size_t n,

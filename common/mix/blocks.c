@@ -1,26 +1,23 @@
 /* blocks.c - which version runs. */
 #include "blocks.h"
 
+#include "base/isa.h"
 #include "mix/blocks_kernels.h"
 
 const struct blocks_version *blocks_version(size_t i)
 {
 #if defined(__x86_64__)
-    if (i == 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (i == ISA_AVX2 && isa_has(ISA_AVX2))
         return &blocks_avx2;
-    if (i == 2 && __builtin_cpu_supports("avx512f"))
+    if (i == ISA_AVX512 && isa_has(ISA_AVX512))
         return &blocks_avx512;
 #endif
-    return i == 0 ? &blocks_plain : NULL;
+    return i == ISA_PLAIN ? &blocks_plain : NULL;
 }
 
 static const struct blocks_version *best(void)
 {
-    const struct blocks_version *version = blocks_version(2);
-
-    if (!version)
-        version = blocks_version(1);
-    return version ? version : &blocks_plain;
+    return blocks_version(isa_in_use());
 }
 
 void blocks_vote(const float *x, float term_weight, float weight, struct block_votes *votes)

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/isa.h"
 #include "mix/combine_items.h"
 
 void combine_linear_plain(const struct combine_input *inputs, size_t n_inputs, size_t first,
@@ -51,11 +52,7 @@ static const struct combine_version versions[] = {
 
 const struct combine_version *combine_versions(size_t *n_versions)
 {
-    /* The second also needs F16C, which no processor with AVX2 and FMA lacks and which clang 14
-     * cannot ask for. */
-    bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-
-    *n_versions = !has_avx2 ? 1 : !__builtin_cpu_supports("avx512f") ? 2 : 3;
+    *n_versions = isa_has(ISA_AVX512) ? 3 : isa_has(ISA_AVX2) ? 2 : 1;
     return versions;
 }
 #else
@@ -72,7 +69,7 @@ static void run_best(const struct combine_input *inputs, size_t n_inputs, size_t
                      enum dtype dtype, void *out)
 {
     size_t n_versions;
-    const struct combine_version *best = combine_versions(&n_versions) + n_versions - 1;
+    const struct combine_version *best = combine_versions(&n_versions) + isa_in_use();
 
     if (n_inputs == 0)
         memset(out, 0, n * combine_item_bytes(dtype));

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/isa.h"
+
 static const struct ggml_type types[N_GGML_FORMATS] = {
     [GGML_Q4_0] = {"Q4_0", 2, 32, 18, DTYPE_F32},
     [GGML_Q4_1] = {"Q4_1", 3, 32, 20, DTYPE_F32},
@@ -91,21 +93,17 @@ extern const struct ggml_version ggml_avx2, ggml_avx512;
 const struct ggml_version *ggml_version(size_t i)
 {
 #if defined(__x86_64__)
-    if (i == 1 && __builtin_cpu_supports("avx2"))
+    if (i == ISA_AVX2 && isa_has(ISA_AVX2))
         return &ggml_avx2;
-    if (i == 2 && __builtin_cpu_supports("avx512f"))
+    if (i == ISA_AVX512 && isa_has(ISA_AVX512))
         return &ggml_avx512;
 #endif
-    return i == 0 ? &ggml_plain : NULL;
+    return i == ISA_PLAIN ? &ggml_plain : NULL;
 }
 
 static const struct ggml_version *best(void)
 {
-    const struct ggml_version *version = ggml_version(2);
-
-    if (!version)
-        version = ggml_version(1);
-    return version ? version : &ggml_plain;
+    return ggml_version(isa_in_use());
 }
 
 void ggml_decode(enum ggml_format format, const void *blocks, size_t n_blocks, float *out)

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "base/isa.h"
 #include "math/blas.h"
 #include "math/gemm_amx.h"
 #include "math/gemm_kernels.h"
@@ -241,7 +242,7 @@ static void tiles_of_bf16_give_products_of_floats(void)
     static const size_t ins[] = {1, 17, 32, 33, 1024, 1100};
     static const size_t outs[] = {1, 31, 33, 64, N_OUT_MAX, AMX_OUT_MAX};
 
-    for (size_t i = 0; amx_find() && i < 6 * 6 * 6; i++) {
+    for (size_t i = 0; isa_has_amx() && i < 6 * 6 * 6; i++) {
         struct problem p = problem_new(rows[i / 36], outs[i / 6 % 6], ins[i % 6], DTYPE_BF16,
                                        false, 2 * (i % 2));
         size_t last = p.n_rows - 1, n_wrong = 0;
