@@ -196,7 +196,8 @@ void model_folder_release(struct model_folder *model)
     free(model->file);
     free(model->gguf);
     folder_close(model->folder);
-    megatron_free(model->megatron);
+    if (!model->of)
+        megatron_free(model->megatron);
     config_release(&model->config);
     sentence_folder_release(&model->sentence);
     *model = (struct model_folder){0};
@@ -217,26 +218,23 @@ int model_folder_set_config(struct model_folder *model, struct buffer *text, str
     return model->has_config ? 0 : -1;
 }
 
-int model_folder_reopen(struct model_folder *model, const struct model_folder *from,
-                        const char *name, struct error *err)
+int model_folder_reopen(struct model_folder *model, struct model_folder *of, const char *name,
+                        struct error *err)
 {
-    struct notices told = {0}; /* when it was opened first */
-    struct buffer config = {0};
-    int rc;
-
-    if (model_folder_open(model, from->path, name, from->folder->follow_symlinks, err))
-        return -1;
-    /* Weights first: how they are stored is said by the config.json on the disk. */
-    rc = model_folder_weights(model, &told, err) ? 0 : -1;
-    folder_add_from(model->folder, from->folder);
-    if (rc == 0 && from->has_config) {
-        buffer_add(&config, from->config.text, from->config.size);
-        rc = model_folder_set_config(model, &config, err);
-    }
-    notices_release(&told);
-    if (rc)
+    *model = (struct model_folder){
+        .name = memory_copy(name), .path = memory_copy(of->path),
+        .file = of->file ? memory_copy(of->file) : NULL,
+        .gguf = of->gguf ? memory_copy(of->gguf) : NULL,
+        .folder = folder_reopen(of->folder), .megatron = of->megatron, .of = of,
+        .sentence.transformer = "",
+    };
+    if (!model->file && strcmp(of->name, name) != 0)
+        folder_call(model->folder, name);
+    if (!model->file && load_folder(model, err)) {
         model_folder_release(model);
-    return rc;
+        return -1;
+    }
+    return 0;
 }
 
 char *model_folder_hub_id(const struct model_folder *model)
@@ -324,16 +322,42 @@ static bool is_asked_for(const struct opened_checkpoint *opened, const char *dir
            (file ? opened->file && strcmp(opened->file, file) == 0 : !opened->file);
 }
 
+static struct opened_checkpoint *find_opened(const struct model_folder *model,
+                                             const char *directory, const char *file)
+{
+    for (size_t i = 0; i < model->n_opened; i++)
+        if (is_asked_for(&model->opened[i], directory, file))
+            return &model->opened[i];
+    return NULL;
+}
+
+/* Opens it in the other model, if need be. */
+static const struct checkpoint *take_opened(struct model_folder *model, const char *directory,
+                                            const char *file, struct notices *notices,
+                                            struct error *err)
+{
+    const struct opened_checkpoint *opened;
+
+    if (!model_folder_checkpoint(model->of, directory, file, notices, err))
+        return NULL;
+    opened = find_opened(model->of, directory, file);
+    add_opened(model, directory, file, checkpoint_reopen(opened->checkpoint));
+    model->opened[model->n_opened - 1].refusal = opened->refusal;
+    return model->opened[model->n_opened - 1].checkpoint;
+}
+
 const struct checkpoint *model_folder_checkpoint(struct model_folder *model, const char *directory,
                                                  const char *file, struct notices *notices,
                                                  struct error *err)
 {
+    const struct opened_checkpoint *opened = find_opened(model, directory, file);
     struct error refusal = {0};
     struct checkpoint *checkpoint;
 
-    for (size_t i = 0; i < model->n_opened; i++)
-        if (is_asked_for(&model->opened[i], directory, file))
-            return model->opened[i].checkpoint;
+    if (opened)
+        return opened->checkpoint;
+    if (model->of)
+        return take_opened(model, directory, file, notices, err);
     checkpoint = checkpoint_open(model->folder, directory, file, notices, err);
     if (!checkpoint)
         return NULL;

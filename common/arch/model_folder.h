@@ -34,6 +34,7 @@ struct model_folder {
     struct megatron *megatron; /* it is a directory of Megatron-LM's; else NULL */
     struct opened_checkpoint *opened; /* [n_opened], all weights that were asked for */
     size_t n_opened;
+    struct model_folder *of; /* whose files it has, NULL: its own */
 };
 
 /* Opens the directory, or single weights file, at `path`, and reads its config.json (of Mistral's and
@@ -45,10 +46,11 @@ struct model_folder {
 int model_folder_open(struct model_folder *model, const char *path, const char *name,
                       bool follow_symlinks, struct error *err);
 void model_folder_release(struct model_folder *model);
-/* Opens the same once more, called `name`, with the files that it has in memory; of its weights those
- * on the disk. Released with model_folder_release. */
-int model_folder_reopen(struct model_folder *model, const struct model_folder *from,
-                        const char *name, struct error *err);
+/* The same once more, called `name`, for whoever gives it other tensors and another config.json: no
+ * file is opened a second time, so `of` must stay where it is and outlive it. Released with
+ * model_folder_release. */
+int model_folder_reopen(struct model_folder *model, struct model_folder *of, const char *name,
+                        struct error *err);
 /* Gives it another config.json, in memory; takes over what `text` holds. ERROR_FORMAT. */
 int model_folder_set_config(struct model_folder *model, struct buffer *text, struct error *err);
 

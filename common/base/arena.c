@@ -6,12 +6,20 @@
 
 #include "base/memory.h"
 
-enum { BLOCK_BYTES = 64 * 1024 };
+/* Of a thousand arenas that hold a little each, none should take much. */
+enum { FIRST_BLOCK_BYTES = 2 * 1024, BLOCK_BYTES = 64 * 1024 };
 
 struct arena_block {
     struct arena_block *next;
     alignas(max_align_t) unsigned char bytes[];
 };
+
+static size_t next_capacity(const struct arena *arena)
+{
+    if (!arena->blocks)
+        return FIRST_BLOCK_BYTES;
+    return arena->size < BLOCK_BYTES / 2 ? 2 * arena->size : BLOCK_BYTES;
+}
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
@@ -19,8 +27,10 @@ void *arena_alloc(struct arena *arena, size_t size)
     struct arena_block *block;
 
     if (!arena->blocks || start > arena->size || size > arena->size - start) {
-        size_t capacity = size > BLOCK_BYTES ? size : BLOCK_BYTES;
+        size_t capacity = next_capacity(arena);
 
+        if (size > capacity)
+            capacity = size;
         block = memory_zalloc(1, sizeof *block + capacity);
         block->next = arena->blocks;
         arena->blocks = block;

@@ -14,6 +14,7 @@ struct folder_entry {
     char *bytes; /* NULL: it stands on the disk */
     size_t n_bytes;
     bool is_hidden;
+    bool is_borrowed; /* the bytes are another folder's */
 };
 
 char *folder_join(const char *directory, const char *name)
@@ -70,6 +71,14 @@ struct folder *folder_open(const char *path, bool follow_symlinks, struct error 
     return folder;
 }
 
+static void drop_bytes(struct folder_entry *entry)
+{
+    if (!entry->is_borrowed)
+        free(entry->bytes);
+    entry->bytes = NULL;
+    entry->is_borrowed = false;
+}
+
 void folder_close(struct folder *folder)
 {
     if (!folder)
@@ -80,10 +89,28 @@ void folder_close(struct folder *folder)
     free(folder->shared);
     for (size_t i = 0; i < folder->n_entries; i++) {
         free(folder->entries[i].name);
-        free(folder->entries[i].bytes);
+        drop_bytes(&folder->entries[i]);
     }
     free(folder->entries);
     free(folder);
+}
+
+struct folder *folder_reopen(const struct folder *of)
+{
+    struct folder *folder = memory_zalloc(1, sizeof *folder);
+
+    *folder = *of;
+    folder->path = memory_copy(of->path);
+    folder->real = memory_copy(of->real);
+    folder->blobs = of->blobs ? memory_copy(of->blobs) : NULL;
+    folder->shared = of->shared ? memory_copy(of->shared) : NULL;
+    folder->entries = memory_zalloc(of->n_entries, sizeof *folder->entries);
+    for (size_t i = 0; i < of->n_entries; i++) {
+        folder->entries[i] = of->entries[i];
+        folder->entries[i].name = memory_copy(of->entries[i].name);
+        folder->entries[i].is_borrowed = true;
+    }
+    return folder;
 }
 
 void folder_call(struct folder *folder, const char *name)
@@ -151,7 +178,7 @@ void folder_add(struct folder *folder, const char *name, char *bytes, size_t n_b
 {
     struct folder_entry *entry = add_entry(folder, name);
 
-    free(entry->bytes);
+    drop_bytes(entry);
     entry->bytes = bytes;
     entry->n_bytes = n_bytes;
     entry->is_hidden = false;
@@ -161,23 +188,8 @@ void folder_hide(struct folder *folder, const char *name)
 {
     struct folder_entry *entry = add_entry(folder, name);
 
-    free(entry->bytes);
+    drop_bytes(entry);
     *entry = (struct folder_entry){.name = entry->name, .is_hidden = true};
-}
-
-void folder_add_from(struct folder *folder, const struct folder *from)
-{
-    for (size_t i = 0; i < from->n_entries; i++) {
-        const struct folder_entry *entry = &from->entries[i];
-        char *bytes = entry->bytes ? memory_alloc(entry->n_bytes + 1) : NULL;
-
-        if (entry->is_hidden)
-            folder_hide(folder, entry->name);
-        if (!bytes)
-            continue;
-        memcpy(bytes, entry->bytes, entry->n_bytes);
-        folder_add(folder, entry->name, bytes, entry->n_bytes);
-    }
 }
 
 /* ---- links ---- */

@@ -32,6 +32,9 @@ enum folder_kind { FOLDER_ABSENT, FOLDER_FILE, FOLDER_DIRECTORY, FOLDER_OTHER };
 /* Opens a directory; NULL with ERROR_USAGE when there is none. Closed with folder_close. */
 struct folder *folder_open(const char *path, bool follow_symlinks, struct error *err);
 void folder_close(struct folder *folder);
+/* The same once more, with what was shown, added and hidden so far. Files in memory stay those of
+ * `of`, which must outlive it as it is. */
+struct folder *folder_reopen(const struct folder *of);
 /* Shows it under this name in messages: that of a model on the Hub, say, and not its place in a
  * cache. */
 void folder_call(struct folder *folder, const char *name);
@@ -46,8 +49,6 @@ void folder_show(struct folder *folder, const char *name);
 void folder_add(struct folder *folder, const char *name, char *bytes, size_t n_bytes);
 /* Hides the file of that path, on the disk or added. */
 void folder_hide(struct folder *folder, const char *name);
-/* Adds copies of all that were added to another. */
-void folder_add_from(struct folder *folder, const struct folder *from);
 
 /* What stands under `name` (a relative path of ours, or a plain name), links resolved, without
  * opening it. A link that leads nowhere or out of the folder counts as FOLDER_FILE: opening it

@@ -465,19 +465,40 @@ struct checkpoint *checkpoint_open(const struct folder *folder, const char *dire
     return checkpoint;
 }
 
+struct checkpoint *checkpoint_reopen(const struct checkpoint *of)
+{
+    struct checkpoint *checkpoint = memory_zalloc(1, sizeof *checkpoint);
+
+    *checkpoint = *of;
+    checkpoint->is_reopened = true;
+    checkpoint->replaced = NULL;
+    checkpoint->n_replaced = 0;
+    checkpoint->weight_map = (struct hash_map){0};
+    checkpoint->arena = (struct arena){0};
+    return checkpoint;
+}
+
+static void close_files(struct checkpoint *checkpoint)
+{
+    for (size_t i = 0; i < checkpoint->n_files; i++)
+        file_close(checkpoint->files[i].file);
+    free(checkpoint->files);
+    free(checkpoint->metadata);
+}
+
 void checkpoint_close(struct checkpoint *checkpoint)
 {
     if (!checkpoint)
         return;
-    for (size_t i = 0; i < checkpoint->n_files; i++)
-        file_close(checkpoint->files[i].file);
-    free(checkpoint->files);
-    free(checkpoint->tensors);
+    if (!checkpoint->is_reopened)
+        close_files(checkpoint);
+    if (!checkpoint->is_reopened || checkpoint->n_replaced) {
+        free(checkpoint->tensors);
+        hash_map_release(&checkpoint->by_name);
+    }
     for (size_t i = 0; i < checkpoint->n_replaced; i++)
         free(checkpoint->replaced[i]);
     free(checkpoint->replaced);
-    free(checkpoint->metadata);
-    hash_map_release(&checkpoint->by_name);
     hash_map_release(&checkpoint->weight_map);
     arena_release(&checkpoint->arena);
     free(checkpoint);

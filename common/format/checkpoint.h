@@ -23,6 +23,9 @@
 struct checkpoint *checkpoint_open(const struct folder *folder, const char *directory,
                                    const char *file, struct notices *notices, struct error *err);
 void checkpoint_close(struct checkpoint *checkpoint);
+/* The same once more, for whoever replaces its tensors: files, and tensors until they are replaced,
+ * stay those of `of`, which must outlive it. */
+struct checkpoint *checkpoint_reopen(const struct checkpoint *of);
 /* Gives back the memory of tensors that were read where they lie: their views end. The checkpoint
  * stays open. */
 void checkpoint_unmap(const struct checkpoint *checkpoint);

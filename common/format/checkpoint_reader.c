@@ -44,11 +44,15 @@ int checkpoint_add_tensor(struct checkpoint *checkpoint, const struct tensor *fo
 int checkpoint_replace_tensors(struct checkpoint *checkpoint, struct tensor *tensors,
                                size_t n_tensors, struct error *err)
 {
+    bool is_borrowed = checkpoint->is_reopened && checkpoint->n_replaced == 0;
+
     checkpoint->replaced = memory_resize(checkpoint->replaced, checkpoint->n_replaced + 1,
                                          sizeof *checkpoint->replaced);
-    checkpoint->replaced[checkpoint->n_replaced++] = checkpoint->tensors;
+    checkpoint->replaced[checkpoint->n_replaced++] = is_borrowed ? NULL : checkpoint->tensors;
     checkpoint->tensors = tensors;
     checkpoint->n_tensors = n_tensors;
+    if (is_borrowed)
+        checkpoint->by_name = (struct hash_map){0};
     hash_map_release(&checkpoint->by_name);
     for (size_t i = 0; i < n_tensors; i++)
         if (hash_map_add(&checkpoint->by_name, tensors[i].name, strlen(tensors[i].name), i) != i)

@@ -40,6 +40,7 @@ struct checkpoint { /* read-only for its users; several threads may read tensors
     size_t n_unmapped;          /* tensors that a shard holds and the index does not name */
     bool has_ranks;             /* numbered files, in which one name may stand several times */
     bool is_joined;             /* and does: tensors are put together of slices */
+    bool is_reopened;           /* files are another's, and so are tensors that were not replaced */
     struct arena arena;
 };
 

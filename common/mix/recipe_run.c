@@ -82,9 +82,9 @@ static int refuse_adapter(struct recipe_run *run, const struct recipe *recipe,
                      "yet", recipe->file, reference->line, reference->text);
 }
 
-static int open_model(struct recipe_run *run, const struct recipe *recipe,
-                      const struct recipe_reference *reference, struct model_folder *model,
-                      struct error *err)
+static int open_new(struct recipe_run *run, const struct recipe *recipe,
+                    const struct recipe_reference *reference, struct model_folder *model,
+                    struct error *err)
 {
     struct recipe_stage *stage = find_stage(run, reference->path);
 
@@ -97,7 +97,39 @@ static int open_model(struct recipe_run *run, const struct recipe *recipe,
                  : open_path(run, recipe, reference, model, err);
 }
 
-/* A place for a model that others take their layers from. */
+/* The model, open; NULL with an error. A recipe may name one a thousand times: it is opened once. */
+static struct model_folder *find_model(struct recipe_run *run, const struct recipe *recipe,
+                                       const struct recipe_reference *reference, struct error *err)
+{
+    size_t length = strlen(reference->text);
+    const size_t *found = hash_map_find(&run->by_text, reference->text, length);
+    struct recipe_model *model;
+
+    if (found)
+        return &run->models[*found]->folder;
+    model = memory_zalloc(1, sizeof *model);
+    if (open_new(run, recipe, reference, &model->folder, err)) {
+        free(model);
+        return NULL;
+    }
+    model->text = reference->text;
+    hash_map_add(&run->by_text, model->text, length, run->n_models);
+    run->models = memory_resize(run->models, run->n_models + 1, sizeof *run->models);
+    run->models[run->n_models++] = model;
+    return &model->folder;
+}
+
+/* The same as one that the caller owns. */
+static int open_model(struct recipe_run *run, const struct recipe *recipe,
+                      const struct recipe_reference *reference, struct model_folder *model,
+                      struct error *err)
+{
+    struct model_folder *whole = find_model(run, recipe, reference, err);
+
+    return whole ? model_folder_reopen(model, whole, reference->text, err) : -1;
+}
+
+/* A place for the result of a slice. */
 static struct model_folder *keep_model(struct recipe_stage *stage)
 {
     stage->kept = memory_resize(stage->kept, stage->n_kept + 1, sizeof *stage->kept);
@@ -106,16 +138,15 @@ static struct model_folder *keep_model(struct recipe_stage *stage)
 }
 
 /* The layers of a source, as a model. */
-static int open_layers(struct recipe_run *run, struct recipe_stage *stage,
+static int open_layers(struct recipe_run *run, const struct recipe *recipe,
                        const struct recipe_source *source, struct model_folder *model,
                        struct error *err)
 {
-    const struct recipe *recipe = stage->recipe;
-    struct model_folder *whole = keep_model(stage);
+    struct model_folder *whole = find_model(run, recipe, &source->model, err);
     struct stack_part part = {whole, (size_t)source->first, (size_t)(source->end - source->first)};
     size_t n_layers;
 
-    if (open_model(run, recipe, &source->model, whole, err))
+    if (!whole)
         return -1;
     n_layers = model_stack_count_layers(whole);
     if ((size_t)source->end > n_layers && n_layers)
@@ -181,7 +212,7 @@ static int open_models(struct recipe_run *run, struct recipe_stage *stage,
         const struct recipe_source *source = made->sources[i];
 
         if (source && source->has_range
-                ? open_layers(run, stage, source, &models[i], err)
+                ? open_layers(run, stage->recipe, source, &models[i], err)
                 : open_model(run, stage->recipe, source ? &source->model : base_of(made),
                              &models[i], err))
             return -1;
@@ -241,15 +272,13 @@ static struct model_folder *find_tokenizer(struct recipe_run *run,
 {
     const struct recipe *recipe = run->last->recipe;
     const struct recipe_reference *wanted = &recipe->tokenizer.model;
-    struct model_folder *other;
 
     if (!wanted->path)
         return NULL;
     for (size_t i = 0; i < n_models; i++)
         if (strcmp(models[i]->name, wanted->text) == 0)
             return models[i];
-    other = keep_model(run->last);
-    return open_model(run, recipe, wanted, other, err) ? NULL : other;
+    return find_model(run, recipe, wanted, err);
 }
 
 /* Gives the donor of what is written the files that the recipe wants. */
@@ -360,14 +389,10 @@ static int open_donor(struct recipe_run *run, struct recipe_stage *stage,
                       struct error *err)
 {
     const struct recipe_reference *base = &stage->recipe->base;
-    struct model_folder *whole;
 
     if (!base->path || strcmp(base->text, parts[0].model->name) == 0)
         return model_folder_reopen(donor, parts[0].model, parts[0].model->name, err);
-    whole = keep_model(stage);
-    if (open_model(run, stage->recipe, base, whole, err))
-        return -1;
-    return model_folder_reopen(donor, whole, base->text, err);
+    return open_model(run, stage->recipe, base, donor, err);
 }
 
 /* Puts the slices together. */
@@ -634,6 +659,12 @@ void recipe_run_release(struct recipe_run *run)
     for (size_t i = 0; i < run->n_stages; i++)
         release_stage(&run->stages[i]);
     free(run->stages);
+    for (size_t i = 0; i < run->n_models; i++) {
+        model_folder_release(&run->models[i]->folder);
+        free(run->models[i]);
+    }
+    free(run->models);
+    hash_map_release(&run->by_text);
     for (size_t i = 0; i < run->n_origins; i++) {
         free(run->origins[i].label);
         free(run->origins[i].hub_id);

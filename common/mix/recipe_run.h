@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/notices.h"
 #include "mix/merge.h"
 #include "mix/recipe.h"
@@ -26,9 +27,15 @@ struct recipe_stage {
     size_t n_merges;
     struct merge *stacked;       /* of several slices: what puts them together, NULL: of one */
     struct merge *result;        /* the one merge, or the stacked; NULL: not made yet */
-    struct model_folder **kept;  /* [n_kept] models that layers are taken from */
+    struct model_folder **kept;  /* [n_kept] results of its slices */
     size_t n_kept;
     bool is_begun;
+};
+
+/* A model that is open, for all that name it. */
+struct recipe_model {
+    const char *text; /* its reference */
+    struct model_folder folder;
 };
 
 /* A model that the recipe names, wherever it goes in. */
@@ -44,6 +51,9 @@ struct recipe_run {
     struct recipe_stage *stages; /* [n_stages], one for each document */
     size_t n_stages;
     struct recipe_stage *last;   /* the one that is written */
+    struct recipe_model **models; /* [n_models] in the order in which they were opened */
+    size_t n_models;
+    struct hash_map by_text;      /* reference -> its number there */
     struct recipe_origin *origins; /* [n_origins], in the order in which they were opened */
     size_t n_origins;
     struct notices notices;

@@ -2,6 +2,7 @@
 #include "format/checkpoint.h"
 
 #include "base/memory.h"
+#include "format/checkpoint_reader.h"
 #include "scratch.h"
 
 static struct checkpoint *open_valid(const char *name, const char *file, const char *notice)
@@ -239,6 +240,33 @@ static void shards_are_one_checkpoint(void)
     checkpoint_close(checkpoint);
 }
 
+static void reopened_it_has_the_same_files_and_other_tensors(void)
+{
+    struct checkpoint *first, *again;
+    struct error err = {0};
+    struct tensor *other;
+    float value = 0;
+
+    SAFETENSORS("reopened/model.safetensors", TENSOR("x", DTYPE_F32, 3, 4));
+    first = open_valid("reopened", NULL, NULL);
+    if (!first)
+        return;
+    again = checkpoint_reopen(first);
+    CHECK(again->n_files == 1 && again->files[0].file == first->files[0].file);
+    CHECK(has(again, "x") && again->n_tensors == 1);
+    checkpoint_close(again);
+
+    again = checkpoint_reopen(first);
+    other = memory_zalloc(1, sizeof *other);
+    *other = first->tensors[0];
+    other->name = "y";
+    CHECK(checkpoint_replace_tensors(again, other, 1, &err) == 0);
+    CHECK(has(again, "y") && !has(again, "x") && has(first, "x") && !has(first, "y"));
+    checkpoint_close(again);
+    CHECK(tensor_read(&first->tensors[0], 2, 1, &value, &err) == 0 && value == 5);
+    checkpoint_close(first);
+}
+
 static void tensors_that_the_index_does_not_name_are_left_out_with_a_notice(void)
 {
     struct checkpoint *checkpoint;
@@ -412,6 +440,7 @@ TESTS(TEST(weights_are_looked_for_in_the_order_of_transformers),
       TEST(other_files_are_refused_by_name_and_content),
       TEST(a_file_without_tensors_is_no_checkpoint),
       TEST(shards_are_one_checkpoint),
+      TEST(reopened_it_has_the_same_files_and_other_tensors),
       TEST(tensors_that_the_index_does_not_name_are_left_out_with_a_notice),
       TEST(shards_lie_beside_their_index), TEST(a_view_with_gaps_is_gathered),
       TEST(a_range_of_a_strided_tensor_equals_its_items),

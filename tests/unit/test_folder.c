@@ -133,6 +133,34 @@ static void a_restricted_folder_shows_what_it_was_told(void)
     folder_close(folder);
 }
 
+static void reopened_it_shows_the_same_and_may_show_more(void)
+{
+    struct folder *folder, *again;
+
+    scratch_text("again/a.txt", "disk");
+    scratch_text("again/b.txt", "disk");
+    folder = open_scratch("again", false);
+    add_text(folder, "a.txt", "made");
+    folder_hide(folder, "b.txt");
+    again = folder_reopen(folder);
+    folder_call(again, "another");
+    CHECK(reads(again, "a.txt", "made"));
+    check_list(again, "", "a.txt ");
+    check_refused(again, "b.txt", "another/b.txt");
+    add_text(again, "a.txt", "other");
+    add_text(again, "c.txt", "more");
+    CHECK(reads(again, "a.txt", "other"));
+    CHECK(reads(folder, "a.txt", "made"));
+    check_list(folder, "", "a.txt ");
+    folder_close(again);
+    again = folder_reopen(folder);
+    folder_hide(again, "a.txt");
+    check_list(again, "", "");
+    folder_close(again);
+    CHECK(reads(folder, "a.txt", "made"));
+    folder_close(folder);
+}
+
 static void reads_files_in_it_and_below(void)
 {
     struct folder *folder;
@@ -379,6 +407,7 @@ static void joins_names(void)
 }
 
 TESTS(TEST(opens_directories_only), TEST(keeps_the_name_that_the_user_wrote),
+      TEST(reopened_it_shows_the_same_and_may_show_more),
       TEST(reads_files_in_it_and_below), TEST(files_in_memory_stand_before_those_on_the_disk),
       TEST(a_restricted_folder_shows_what_it_was_told), TEST(a_text_beyond_the_limit_is_refused),
       TEST(a_link_may_point_within_the_folder),

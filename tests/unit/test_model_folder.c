@@ -1,6 +1,8 @@
 /* test_model_folder.c - what a folder was made for. */
 #include "arch/model_folder.h"
 
+#include <dirent.h>
+
 #include "scratch.h"
 
 #define TRANSFORMER "{\"path\":\"\",\"type\":\"sentence_transformers.models.Transformer\"}"
@@ -82,4 +84,49 @@ static void weights_are_opened_once(void)
     CHECK(folder.n_opened == 0);
 }
 
-TESTS(TEST(its_modules_decide_before_its_class), TEST(weights_are_opened_once))
+static size_t count_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    size_t n = 0;
+
+    while (directory && readdir(directory))
+        n++;
+    closedir(directory);
+    return n;
+}
+
+static void reopened_it_opens_no_file_again(void)
+{
+    struct model_folder folder, again;
+    struct notices notices = {0};
+    struct error err = {0};
+    struct buffer config = {0};
+    size_t n_before;
+
+    scratch_text("again/config.json", "{\"num_hidden_layers\": 2}");
+    scratch_text("again/modules.json", "[" TRANSFORMER POOLING "]");
+    scratch_text("again/1_Pooling/config.json", "{\"pooling_mode\":\"mean\"}");
+    SAFETENSORS("again/model.safetensors", TENSOR("x", DTYPE_F32, 0, 4));
+    SAFETENSORS("again/2_Dense/model.safetensors", TENSOR("linear.weight", DTYPE_F32, 0, 4));
+    CHECK(model_folder_open(&folder, scratch_path("again"), NULL, false, &err) == 0);
+    CHECK(model_folder_weights(&folder, &notices, &err) != NULL);
+    n_before = count_descriptors();
+    CHECK(model_folder_reopen(&again, &folder, "another", &err) == 0);
+    CHECK(model_folder_weights(&again, &notices, &err) &&
+          checkpoint_find(model_folder_weights(&again, &notices, &err), "x"));
+    CHECK(count_descriptors() == n_before);
+    CHECK(strcmp(again.name, "another") == 0 && strcmp(again.folder->path, "another") == 0);
+    CHECK(again.sentence.pooling && strcmp(again.sentence.pooling, "mean") == 0);
+    buffer_add_text(&config, "{\"num_hidden_layers\": 7}");
+    CHECK(model_folder_set_config(&again, &config, &err) == 0);
+    CHECK(cJSON_GetObjectItem(again.config.json, "num_hidden_layers")->valuedouble == 7);
+    CHECK(cJSON_GetObjectItem(folder.config.json, "num_hidden_layers")->valuedouble == 2);
+    /* What only the copy asks for is the other's, too. */
+    CHECK(model_folder_checkpoint(&again, "2_Dense", NULL, &notices, &err) != NULL);
+    CHECK(folder.n_opened == 2 && count_descriptors() == n_before + 1);
+    model_folder_release(&again);
+    CHECK(count_descriptors() == n_before + 1);
+    model_folder_release(&folder);
+}
+
+TESTS(TEST(reopened_it_opens_no_file_again), TEST(its_modules_decide_before_its_class), TEST(weights_are_opened_once))
