@@ -12,12 +12,13 @@
 #include "loaded_model.h"
 #include "option_blocks.h"
 #include "output.h"
+#include "sampling_options.h"
 
 struct generate_command_options {
     struct common_options common;
-    const char *prompt, *stop, *type, *capacity;
-    size_t max_tokens, top_k, seed;
-    double temperature, top_p;
+    struct sampling_options sampling;
+    const char *prompt, *type, *capacity;
+    size_t max_tokens, logprobs;
     bool follow_symlinks;
 };
 
@@ -26,16 +27,9 @@ static const struct option_row rows[] = {
      "what to continue, or to answer"},
     {0, "max-tokens", OPTION_COUNT, offsetof(struct generate_command_options, max_tokens), "N",
      "stop after N tokens (256)"},
-    {0, "temperature", OPTION_NUMBER, offsetof(struct generate_command_options, temperature), "T",
-     "0: always the likeliest token; 1: drawn as the model expects them (0)"},
-    {0, "top-k", OPTION_COUNT, offsetof(struct generate_command_options, top_k), "K",
-     "draw from the K likeliest only (all)"},
-    {0, "top-p", OPTION_NUMBER, offsetof(struct generate_command_options, top_p), "P",
-     "draw from the likeliest that have the probability P together (1)"},
-    {0, "seed", OPTION_COUNT, offsetof(struct generate_command_options, seed), "S",
-     "another seed, another text (1)"},
-    {0, "stop", OPTION_TEXT, offsetof(struct generate_command_options, stop), "TEXT",
-     "stop before this text"},
+    OPTIONS_SAMPLING(struct generate_command_options, "0", "1", "1"),
+    {0, "logprobs", OPTION_COUNT, offsetof(struct generate_command_options, logprobs), "N",
+     "with --json: log probabilities of each token and the N likeliest"},
     OPTION_TYPE(struct generate_command_options, type, "decoder|encoder-decoder",
                 "what the model is (from config.json)"),
     OPTION_CAPACITY(struct generate_command_options),
@@ -43,15 +37,15 @@ static const struct option_row rows[] = {
     OPTIONS_COMMON,
 };
 
+#define NEEDS_TEMPERATURE "--top-k, --top-p and --min-p go with --temperature above 0"
+
 static const struct option_rule rules[] = {
     {.type = RULE_NEEDED, .options = "prompt"},
-    {.type = RULE_RANGE, .options = "temperature", .least = 0, .most = DBL_MAX},
-    {.type = RULE_RANGE, .options = "top-p", .least = 0, .is_above = true, .most = 1},
-    {.type = RULE_FILLED, .options = "stop"},
-    {.type = RULE_WITH, .options = "top-k|temperature>0",
-     .message = "--top-k and --top-p go with --temperature above 0"},
-    {.type = RULE_WITH, .options = "top-p<1|temperature>0",
-     .message = "--top-k and --top-p go with --temperature above 0"},
+    RULES_SAMPLING,
+    {.type = RULE_WITH, .options = "top-k|temperature>0", .message = NEEDS_TEMPERATURE},
+    {.type = RULE_WITH, .options = "top-p<1|temperature>0", .message = NEEDS_TEMPERATURE},
+    {.type = RULE_WITH, .options = "min-p>0|temperature>0", .message = NEEDS_TEMPERATURE},
+    {.type = RULE_WITH, .options = "logprobs|json"},
     {0},
 };
 
@@ -130,14 +124,19 @@ static int run_steps(struct writer *writer, struct model *model, struct error *e
 static int write_text(struct writer *writer, const struct loaded_model *loaded, struct error *err)
 {
     const struct generate_command_options *options = writer->options;
-    const struct generation_settings settings = {
+    size_t n_logits = loaded->model->spec.vocab_size;
+    struct generation_settings settings = {
         .name = loaded->folder.name,
         .max_tokens = options->max_tokens,
-        .sampling = {options->temperature, options->top_k, options->top_p, options->seed},
+        .sampling = {.top_p = 1, .seed = 1}, /* greedy, unless options say otherwise */
         .eos = &writer->eos,
         .tokenizer = loaded->tokenizer,
-        .stops = {&options->stop, options->stop ? 1 : 0},
+        .stops = sampling_options_stops(&options->sampling),
+        .has_logprobs = options->logprobs > 0,
+        .n_top_logprobs = options->logprobs < n_logits ? options->logprobs : n_logits,
     };
+
+    sampling_options_apply(&options->sampling, &settings.sampling);
 
     if (encode_prompt(writer, loaded, err) ||
         generation_config_eos(&loaded->folder, loaded->tokenizer, &writer->eos, err) ||
@@ -153,7 +152,7 @@ static int write_text(struct writer *writer, const struct loaded_model *loaded, 
 
 /* ---- the command ---- */
 
-static int generate(const struct generate_command_options *options, struct error *err)
+static int generate(struct generate_command_options *options, struct error *err)
 {
     const struct loaded_model_options how = {
         .type = options->type,
@@ -165,7 +164,8 @@ static int generate(const struct generate_command_options *options, struct error
     struct writer writer = {.options = options};
     int rc = -1;
 
-    if (loaded_model_open(&loaded, options->common.operands[0], &how, &options->common, err) == 0)
+    if (loaded_model_open(&loaded, options->common.operands[0], &how, &options->common, err) == 0 &&
+        sampling_options_read(&options->sampling, loaded.model->spec.vocab_size, err) == 0)
         rc = write_text(&writer, &loaded, err);
     ids_release(&writer.prompt);
     ids_release(&writer.eos);
@@ -176,11 +176,12 @@ static int generate(const struct generate_command_options *options, struct error
 
 static int run(int argc, char **argv, struct error *err)
 {
-    struct generate_command_options options = {.max_tokens = 256, .top_p = 1, .seed = 1};
+    struct generate_command_options options = {.max_tokens = 256, .sampling = SAMPLING_OPTIONS_NONE};
     int rc = command_parse(&command_generate, argc, argv, &options, err);
 
     if (rc == 0)
         rc = generate(&options, err);
+    sampling_options_release(&options.sampling);
     options_release(&options.common);
     return rc;
 }

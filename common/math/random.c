@@ -41,6 +41,15 @@ double random_uniform(struct random *random)
     return (double)(random_next(random) >> 11) * 0x1p-53;
 }
 
+double random_uniform_at(uint64_t seed, uint64_t stream, uint64_t at)
+{
+    uint64_t state = seed;
+
+    state = spread(&state) ^ stream;
+    state = spread(&state) ^ at;
+    return (double)(spread(&state) >> 11) * 0x1p-53;
+}
+
 size_t random_below(struct random *random, size_t n)
 {
     /* 2^64 mod n: so many of the lowest values are drawn again, and what is left is a multiple

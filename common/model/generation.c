@@ -1,9 +1,10 @@
 #include "generation.h"
 
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/interrupt.h"
+#include "base/memory.h"
 #include "model/capacity.h"
 
 /* ---- one of them ---- */
@@ -47,6 +48,7 @@ void generation_release(struct generation *generation)
     cache_free(generation->cache);
     text_stream_release(&generation->stream);
     buffer_release(&generation->text);
+    free(generation->logprobs);
     *generation = (struct generation){0};
 }
 
@@ -165,7 +167,8 @@ struct step {
     uint32_t *ids;               /* [n_tokens] */
     float *hidden;               /* [n_tokens, hidden_size] */
     float *last, *logits;        /* of those that are due, [n_due, hidden_size or vocab_size] */
-    void *scratch;               /* of the samplers */
+    char *scratch;               /* of the samplers, [threads][scratch_bytes] */
+    size_t scratch_bytes;
 };
 
 static void fail(struct generation *generation, const struct error *error)
@@ -209,7 +212,7 @@ static bool is_due(const struct generation *generation, const struct model_spec 
 static int reserve(struct step *step, struct error *err)
 {
     const struct model_spec *spec = &step->model->spec;
-    size_t scratch_bytes = 0;
+    size_t n_workers = threads_count(step->model->engine.threads);
 
     for (size_t i = 0; i < step->n_members; i++) {
         struct generation *generation = step->members[i];
@@ -218,7 +221,7 @@ static int reserve(struct step *step, struct error *err)
         step->caches[i] = generation->cache;
         step->ends[i] = step->n_tokens += count_new(generation, spec);
         step->n_due += is_due(generation, spec);
-        scratch_bytes = n_bytes > scratch_bytes ? n_bytes : scratch_bytes;
+        step->scratch_bytes = n_bytes > step->scratch_bytes ? n_bytes : step->scratch_bytes;
     }
     step->ids = take(step, step->n_tokens, sizeof *step->ids, "token ids", err);
     step->hidden = take(step, step->n_tokens, spec->hidden_size * sizeof *step->hidden,
@@ -226,7 +229,7 @@ static int reserve(struct step *step, struct error *err)
     step->last = take(step, step->n_due, spec->hidden_size * sizeof *step->last, "hidden states",
                       err);
     step->logits = take(step, step->n_due, spec->vocab_size * sizeof *step->logits, "logits", err);
-    step->scratch = take(step, scratch_bytes, 1, "logits", err);
+    step->scratch = take(step, n_workers, step->scratch_bytes, "logits", err);
     return step->ids && step->hidden && step->last && step->logits && step->scratch ? 0 : -1;
 }
 
@@ -260,16 +263,48 @@ static int run_batch(struct step *step, struct error *err)
     return 0;
 }
 
-static int choose_token(struct step *step, size_t i, struct error *err)
+/* The likelihoods of token number `at` of the new ones. */
+static void add_logprobs(struct generation *generation, const float *logits, size_t n_logits,
+                         size_t at, uint32_t id)
+{
+    size_t n_top = generation->settings.n_top_logprobs, width = 1 + n_top;
+
+    generation->logprobs = memory_resize(generation->logprobs, at + 1,
+                                         width * sizeof *generation->logprobs);
+    sampler_logprobs(logits, n_logits, id, n_top, generation->logprobs + at * width);
+}
+
+static int choose_token(struct step *step, size_t i, char *scratch, struct error *err)
 {
     struct generation *generation = step->members[i];
     const struct model_spec *spec = &step->model->spec;
+    const float *logits = step->logits + i * spec->vocab_size;
+    size_t n_new = generation->ids.n_items - generation->n_given;
+    struct sampler_text text = {.ids = generation->ids.items, .n_ids = generation->ids.n_items,
+                                .n_given = generation->n_given};
     uint32_t id;
 
-    if (sampler_pick(&generation->sampler, step->logits + i * spec->vocab_size, step->scratch, &id,
-                     err))
+    if (n_new < generation->settings.min_tokens) {
+        text.banned = generation->settings.eos->items;
+        text.n_banned = generation->settings.eos->n_items;
+    }
+    if (sampler_pick(&generation->sampler, logits, &text, scratch, &id, err))
         return error_context(err, "'%s'", generation->settings.name);
+    if (generation->settings.has_logprobs)
+        add_logprobs(generation, logits, spec->vocab_size, n_new, id);
     return add_token(generation, spec, id, err);
+}
+
+/* What one member draws is no other's business: they may all do it at once. */
+static int choose_tokens(void *context, size_t i, size_t worker, struct error *err)
+{
+    struct step *step = context;
+    struct error error = {0};
+
+    (void)err;
+    if (choose_token(step, i, step->scratch + worker * step->scratch_bytes, &error))
+        fail(step->members[i], &error);
+    return 0;
 }
 
 static int run_step(struct step *step, struct generation *const *generations, size_t n,
@@ -281,13 +316,7 @@ static int run_step(struct step *step, struct generation *const *generations, si
         return 0;
     if (reserve(step, err) || run_batch(step, err))
         return -1;
-    for (size_t i = 0; i < step->n_due; i++) {
-        struct error error = {0};
-
-        if (choose_token(step, i, &error))
-            fail(step->members[i], &error);
-    }
-    return 0;
+    return threads_run(step->model->engine.threads, step->n_due, choose_tokens, step, err);
 }
 
 int generation_step(struct model *model, struct generation *const *generations, size_t n,

@@ -5,6 +5,7 @@
 #ifndef COCKTAIL_GENERATION_H
 #define COCKTAIL_GENERATION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buffer.h"
@@ -31,6 +32,9 @@ struct generation_settings { /* what they point to is borrowed */
     const struct ids *eos;    /* those that end the text */
     const struct tokenizer *tokenizer; /* NULL: no text is made of the ids */
     struct text_stops stops;
+    size_t min_tokens;        /* before so many are there, none of `eos` comes */
+    bool has_logprobs;        /* `logprobs` is wanted, with the n_top_logprobs likeliest tokens */
+    size_t n_top_logprobs;    /* at most the vocabulary */
 };
 
 struct generation { /* to be read by its users, who may take text out */
@@ -42,6 +46,8 @@ struct generation { /* to be read by its users, who may take text out */
     struct sampler sampler;
     struct text_stream stream;
     struct buffer text;       /* of the new ones, as far as it is certain; without ids that end it */
+    /* [new tokens][1 + n_top_logprobs], as sampler_logprobs has them; NULL: not wanted */
+    struct token_logprob *logprobs;
     enum generation_state state;
     struct error error;
 };

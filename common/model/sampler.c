@@ -1,8 +1,11 @@
 #include "sampler.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "math/random.h"
 #include "math/vector.h"
 
 struct candidate {
@@ -20,13 +23,78 @@ struct draw {
 void sampler_init(struct sampler *sampler, const struct sampling *sampling, size_t n_logits)
 {
     *sampler = (struct sampler){.sampling = *sampling, .n_logits = n_logits};
-    random_init(&sampler->random, sampling->seed);
 }
 
 size_t sampler_scratch_bytes(const struct sampler *sampler)
 {
-    return sampler->sampling.temperature > 0 ? sampler->n_logits * sizeof(struct candidate) : 0;
+    return sampler->n_logits * (sizeof(struct candidate) + sizeof(float) + sizeof(uint32_t));
 }
+
+/* ---- what changes logits ---- */
+
+static bool repeats(const struct sampling *sampling)
+{
+    return sampling->repetition_penalty != 0 && sampling->repetition_penalty != 1;
+}
+
+static bool counts(const struct sampling *sampling)
+{
+    return sampling->frequency_penalty != 0 || sampling->presence_penalty != 0;
+}
+
+/* n[id] = how often it stands in the text from `first` on */
+static void count_ids(const struct sampler_text *text, size_t first, size_t n_logits, uint32_t *n)
+{
+    memset(n, 0, n_logits * sizeof *n);
+    for (size_t i = first; i < text->n_ids; i++)
+        if (text->ids[i] < n_logits)
+            n[text->ids[i]]++;
+}
+
+static void penalize_repetition(float *logits, size_t n_logits, const uint32_t *n, double penalty)
+{
+    for (size_t id = 0; id < n_logits; id++)
+        if (n[id])
+            logits[id] = (float)(logits[id] < 0 ? logits[id] * penalty : logits[id] / penalty);
+}
+
+static void penalize_presence(float *logits, size_t n_logits, const uint32_t *n,
+                              const struct sampling *sampling)
+{
+    for (size_t id = 0; id < n_logits; id++)
+        if (n[id])
+            logits[id] = (float)(logits[id] - n[id] * sampling->frequency_penalty -
+                                 sampling->presence_penalty);
+}
+
+/* The logits, or a copy that has been changed; n: scratch, [n_logits]. */
+static const float *process(const struct sampler *sampler, const float *logits,
+                            const struct sampler_text *text, float *changed, uint32_t *n)
+{
+    const struct sampling *sampling = &sampler->sampling;
+    size_t n_logits = sampler->n_logits;
+
+    if (!sampling->n_biases && !repeats(sampling) && !counts(sampling) && !text->n_banned)
+        return logits;
+    memcpy(changed, logits, n_logits * sizeof *logits);
+    for (size_t i = 0; i < sampling->n_biases; i++)
+        if (sampling->biases[i].id < n_logits)
+            changed[sampling->biases[i].id] += sampling->biases[i].bias;
+    if (repeats(sampling)) {
+        count_ids(text, 0, n_logits, n);
+        penalize_repetition(changed, n_logits, n, sampling->repetition_penalty);
+    }
+    if (counts(sampling)) {
+        count_ids(text, text->n_given, n_logits, n);
+        penalize_presence(changed, n_logits, n, sampling);
+    }
+    for (size_t i = 0; i < text->n_banned; i++)
+        if (text->banned[i] < n_logits)
+            changed[text->banned[i]] = -INFINITY;
+    return changed;
+}
+
+/* ---- which are left ---- */
 
 /* Largest first; of equal ones the lowest id. */
 static int compare(const void *a, const void *b)
@@ -38,11 +106,6 @@ static int compare(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static void sort(struct draw *draw)
-{
-    qsort(draw->candidates, draw->n_candidates, sizeof *draw->candidates, compare);
-}
-
 static double sum_weights(const struct draw *draw)
 {
     double sum = 0;
@@ -52,16 +115,44 @@ static double sum_weights(const struct draw *draw)
     return sum;
 }
 
-static void keep_top_k(struct draw *draw)
+/* heap[n], the smallest first; heap[0] is new and may be too large for its place. */
+static void sink(float *heap, size_t n)
 {
-    size_t n = draw->sampling->top_k;
+    size_t at = 0, child;
 
-    sort(draw);
-    while (n < draw->n_candidates &&
-           draw->candidates[n].logit == draw->candidates[n - 1].logit)
-        n++;
-    if (n < draw->n_candidates)
-        draw->n_candidates = n;
+    while ((child = 2 * at + 1) < n) {
+        float item = heap[at];
+
+        if (child + 1 < n && heap[child + 1] < heap[child])
+            child++;
+        if (item <= heap[child])
+            break;
+        heap[at] = heap[child];
+        heap[child] = item;
+        at = child;
+    }
+}
+
+/* The k-th largest; heap: scratch, [k], k at most n. */
+static float find_kth(const float *logits, size_t n, size_t k, float *heap)
+{
+    for (size_t i = 0; i < k; i++)
+        heap[i] = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        if (logits[i] > heap[0]) {
+            heap[0] = logits[i];
+            sink(heap, k);
+        }
+    return heap[0];
+}
+
+static void add_candidates(struct draw *draw, const float *logits, size_t n, float max, float least)
+{
+    for (size_t i = 0; i < n; i++)
+        if (logits[i] >= least)
+            draw->candidates[draw->n_candidates++] = (struct candidate){
+                logits[i], (uint32_t)i,
+                exp(((double)logits[i] - max) / draw->sampling->temperature)};
 }
 
 /* Leaves out the smallest, as long as they have no more than 1 - top_p together. */
@@ -76,12 +167,23 @@ static void keep_top_p(struct draw *draw)
         if (draw->candidates[i].weight >= share)
             draw->candidates[n++] = draw->candidates[i];
     draw->n_candidates = n;
-    sort(draw);
+    qsort(draw->candidates, n, sizeof *draw->candidates, compare);
     sum = total;
     for (size_t i = 0; i < n; i++)
         sum -= draw->candidates[i].weight; /* of those that are gone */
     while (n > 1 && sum + draw->candidates[n - 1].weight <= rest)
         sum += draw->candidates[--n].weight;
+    draw->n_candidates = n;
+}
+
+/* The likeliest has the weight 1. */
+static void keep_min_p(struct draw *draw)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < draw->n_candidates; i++)
+        if (draw->candidates[i].weight >= draw->sampling->min_p)
+            draw->candidates[n++] = draw->candidates[i];
     draw->n_candidates = n;
 }
 
@@ -99,30 +201,72 @@ static uint32_t choose(const struct draw *draw, double at)
     return draw->candidates[i].id;
 }
 
-int sampler_pick(struct sampler *sampler, const float *logits, void *scratch, uint32_t *id,
-                 struct error *err)
+int sampler_pick(const struct sampler *sampler, const float *logits,
+                 const struct sampler_text *text, void *scratch, uint32_t *id, struct error *err)
 {
-    struct draw draw = {&sampler->sampling, scratch, sampler->n_logits};
-    float max = vector_max(logits, sampler->n_logits);
-    double temperature = sampler->sampling.temperature;
-    size_t at = 0;
+    const struct sampling *sampling = &sampler->sampling;
+    size_t n = sampler->n_logits, at = 0, k = sampling->top_k;
+    struct draw draw = {sampling, scratch, 0};
+    float *changed = (float *)(draw.candidates + n);
+    const float *processed;
+    float max = vector_max(logits, n);
 
     if (!isfinite(max))
         return error_set(err, ERROR_INCOMPATIBLE, "the model gives logits that are no numbers, or "
                          "infinite");
-    if (temperature == 0) {
-        while (logits[at] != max)
+    processed = process(sampler, logits, text, changed, (uint32_t *)(changed + n));
+    max = vector_max(processed, n);
+    if (!isfinite(max))
+        return error_set(err, ERROR_INCOMPATIBLE, "no token is left that may come next");
+    if (sampling->temperature == 0) {
+        while (processed[at] != max)
             at++;
         *id = (uint32_t)at;
         return 0;
     }
-    for (size_t i = 0; i < sampler->n_logits; i++)
-        draw.candidates[i] = (struct candidate){
-            logits[i], (uint32_t)i, exp(((double)logits[i] - max) / temperature)};
-    if (sampler->sampling.top_k)
-        keep_top_k(&draw);
-    if (sampler->sampling.top_p < 1)
+    /* The candidates come later: until then their memory is free. */
+    add_candidates(&draw, processed, n, max,
+                   k && k < n ? find_kth(processed, n, k, scratch) : -INFINITY);
+    if (sampling->top_p < 1)
         keep_top_p(&draw);
-    *id = choose(&draw, random_uniform(&sampler->random));
+    if (sampling->min_p > 0)
+        keep_min_p(&draw);
+    *id = choose(&draw, random_uniform_at(sampling->seed, sampling->number,
+                                          text->n_ids - text->n_given));
     return 0;
+}
+
+/* ---- log probabilities ---- */
+
+/* Puts the token where it belongs among the n that are there, of at most n_top. */
+static size_t insert(struct token_logprob *top, size_t n, size_t n_top, struct token_logprob token)
+{
+    size_t at = n;
+
+    while (at > 0 && top[at - 1].logprob < token.logprob)
+        at--;
+    if (at == n_top)
+        return n;
+    n = n < n_top ? n + 1 : n;
+    memmove(top + at + 1, top + at, (n - 1 - at) * sizeof *top);
+    top[at] = token;
+    return n;
+}
+
+void sampler_logprobs(const float *logits, size_t n_logits, uint32_t id, size_t n_top,
+                      struct token_logprob *out)
+{
+    float max = vector_max(logits, n_logits);
+    double sum = 0, log_sum;
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_logits; i++)
+        sum += exp((double)logits[i] - max);
+    log_sum = max + log(sum);
+    for (size_t i = 0; i < n_logits && n_top; i++)
+        if (n < n_top || logits[i] > out[n_top].logprob)
+            n = insert(out + 1, n, n_top, (struct token_logprob){(uint32_t)i, logits[i]});
+    for (size_t i = 1; i <= n_top; i++)
+        out[i].logprob = (float)(out[i].logprob - log_sum);
+    out[0] = (struct token_logprob){id, (float)(logits[id] - log_sum)};
 }

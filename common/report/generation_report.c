@@ -2,6 +2,37 @@
 
 #include <math.h>
 
+static void add_logprobs(struct json_writer *json, const struct token_logprob *tokens, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        json_writer_object(json, NULL);
+        json_writer_size(json, "id", tokens[i].id);
+        json_writer_float(json, "logprob", tokens[i].logprob);
+        json_writer_end(json);
+    }
+}
+
+/* Of each new token its own, then the likeliest. */
+static void add_all_logprobs(struct json_writer *json, const struct generation *generation,
+                             size_t n)
+{
+    size_t width = 1 + generation->settings.n_top_logprobs;
+
+    json_writer_array(json, "logprobs");
+    for (size_t i = 0; i < n; i++) {
+        const struct token_logprob *tokens = generation->logprobs + i * width;
+
+        json_writer_object(json, NULL);
+        json_writer_size(json, "id", tokens->id);
+        json_writer_float(json, "logprob", tokens->logprob);
+        json_writer_array(json, "top");
+        add_logprobs(json, tokens + 1, width - 1);
+        json_writer_end(json);
+        json_writer_end(json);
+    }
+    json_writer_end(json);
+}
+
 void generation_report_add_json(struct json_writer *json, const struct generation *generation,
                                 size_t n_prompt_tokens, double seconds)
 {
@@ -17,6 +48,8 @@ void generation_report_add_json(struct json_writer *json, const struct generatio
     for (size_t i = 0; i < n; i++)
         json_writer_size(json, NULL, ids[i]);
     json_writer_end(json);
+    if (generation->logprobs)
+        add_all_logprobs(json, generation, n);
     json_writer_size(json, "n_prompt_tokens", n_prompt_tokens);
     json_writer_size(json, "n_tokens", n);
     json_writer_string(json, "stop", stops[generation->state]);

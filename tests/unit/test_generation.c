@@ -251,6 +251,50 @@ static void a_cache_may_hold_the_beginning_already(void)
     fixture_release(&fixture);
 }
 
+/* The log probabilities of a text are those that its logits have, and what ends it can be put off. */
+static void likelihoods_come_with_the_tokens(void)
+{
+    struct generation generation, *only = &generation;
+    struct ids prompt = {0}, eos = {0};
+    struct generation_settings settings = {.name = "decoder-base", .max_tokens = 8, .eos = &eos,
+                                           .has_logprobs = true, .n_top_logprobs = 3};
+    struct fixture fixture;
+    struct error err = {0};
+    uint32_t first;
+
+    fixture_load(&fixture, "decoder-base", 2);
+    for (uint32_t id = 20; id < 40; id++)
+        ids_add(&prompt, id);
+    CHECK(generation_init(&generation, fixture.model, &prompt, &settings, &err) == 0);
+    run_all(fixture.model, &only, 1);
+    for (size_t i = 0; i < 8; i++) {
+        const struct token_logprob *tokens = generation.logprobs + 4 * i;
+
+        CHECK(tokens[0].id == generation.ids.items[20 + i]);
+        CHECK(tokens[1].id == tokens[0].id && tokens[1].logprob == tokens[0].logprob);
+        CHECK(tokens[1].logprob >= tokens[2].logprob && tokens[2].logprob >= tokens[3].logprob);
+        CHECK(tokens[1].logprob <= 0);
+    }
+    first = generation.ids.items[20];
+    generation_release(&generation);
+
+    ids_add(&eos, first);
+    CHECK(generation_init(&generation, fixture.model, &prompt, &settings, &err) == 0);
+    run_all(fixture.model, &only, 1);
+    CHECK(generation.state == GENERATION_EOS && generation.ids.n_items == 21);
+    generation_release(&generation);
+    settings.min_tokens = 5;
+    CHECK(generation_init(&generation, fixture.model, &prompt, &settings, &err) == 0);
+    run_all(fixture.model, &only, 1);
+    for (size_t i = 20; i < 25; i++)
+        CHECK(generation.ids.items[i] != first);
+    CHECK(generation.ids.n_items >= 25);
+    generation_release(&generation);
+    ids_release(&prompt);
+    ids_release(&eos);
+    fixture_release(&fixture);
+}
+
 static void greedy_texts_are_those_of_transformers(void)
 {
     each_golden_text(check_alone);
@@ -262,4 +306,5 @@ static void neighbours_change_no_text(void)
 }
 
 TESTS(TEST(greedy_texts_are_those_of_transformers), TEST(neighbours_change_no_text),
-      TEST(a_seed_is_a_text_in_any_company), TEST(a_cache_may_hold_the_beginning_already))
+      TEST(a_seed_is_a_text_in_any_company), TEST(a_cache_may_hold_the_beginning_already),
+      TEST(likelihoods_come_with_the_tokens))

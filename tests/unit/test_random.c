@@ -98,6 +98,24 @@ static void numbers_below_n_are_equally_likely(void)
     CHECK(n_low > N / 2 - 1323 && n_low < N / 2 + 1323);
 }
 
+/* Of splitmix64 seeded with 1, 2 and 3, computed with Python's integers. */
+static void a_number_can_be_looked_up(void)
+{
+    double sum = 0;
+
+    CHECK(random_uniform_at(1, 2, 3) == 0x1.a0e68ea1fbc6cp-1);
+    CHECK(random_uniform_at(1, 2, 4) != random_uniform_at(1, 3, 3));
+    CHECK(random_uniform_at(1, 2, 3) != random_uniform_at(2, 1, 3));
+    for (uint64_t i = 0; i < 10000; i++) {
+        double x = random_uniform_at(5, i % 7, i);
+
+        CHECK(x >= 0 && x < 1);
+        sum += x;
+    }
+    CHECK(sum > 4900 && sum < 5100);
+}
+
 TESTS(TEST(the_seed_passes_through_splitmix64), TEST(numbers_are_those_of_xoshiro256_starstar),
       TEST(uniform_numbers_have_53_bits), TEST(uniform_numbers_fill_the_interval_evenly),
-      TEST(numbers_below_n_are_equally_likely))
+      TEST(numbers_below_n_are_equally_likely),
+      TEST(a_number_can_be_looked_up))
