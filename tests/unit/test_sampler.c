@@ -46,7 +46,9 @@ static void probabilities_are_those_of_transformers(void)
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        struct sampling sampling = {table[i].temperature, table[i].top_k, table[i].top_p, 7 + i};
+        struct sampling sampling = {.temperature = table[i].temperature,
+                                    .top_k = table[i].top_k, .top_p = table[i].top_p,
+                                    .seed = 7 + i};
         struct sampler sampler;
         struct error err = {0};
         size_t counts[N] = {0};
@@ -71,7 +73,7 @@ static void probabilities_are_those_of_transformers(void)
 
 static void temperature_0_takes_the_largest_and_of_equal_ones_the_first(void)
 {
-    struct sampling sampling = {0, 0, 1, 1};
+    struct sampling sampling = {.temperature = 0, .top_p = 1, .seed = 1};
     struct sampler sampler;
     struct error err = {0};
     uint32_t id;
@@ -82,7 +84,7 @@ static void temperature_0_takes_the_largest_and_of_equal_ones_the_first(void)
 
 static void one_token_is_left_however_small_p_is(void)
 {
-    struct sampling sampling = {1, 0, 1e-300, 1};
+    struct sampling sampling = {.temperature = 1, .top_p = 1e-300, .seed = 1};
     struct sampler sampler;
     struct error err = {0};
     uint32_t id;
@@ -94,7 +96,7 @@ static void one_token_is_left_however_small_p_is(void)
 
 static void a_seed_is_a_sequence(void)
 {
-    struct sampling sampling = {1, 0, 1, 3};
+    struct sampling sampling = {.temperature = 1, .top_p = 1, .seed = 3};
     struct sampler a, b, c;
     struct error err = {0};
     size_t n_unlike = 0;
@@ -122,7 +124,7 @@ static void what_is_no_number_is_refused(void)
 
     for (size_t i = 0; i < 3; i++)
         for (size_t temperature = 0; temperature < 2; temperature++) {
-            struct sampling sampling = {(double)temperature, 0, 1, 1};
+            struct sampling sampling = {.temperature = (double)temperature, .top_p = 1};
             struct sampler sampler;
             struct error err = {0};
             uint32_t id;
@@ -136,7 +138,7 @@ static void what_is_no_number_is_refused(void)
 static void minus_infinity_is_never_drawn(void)
 {
     static const float masked[4] = {-INFINITY, 1, -INFINITY, 0};
-    struct sampling sampling = {1, 0, 1, 1};
+    struct sampling sampling = {.temperature = 1, .top_p = 1, .seed = 1};
     struct sampler sampler;
     struct error err = {0};
     uint32_t id;
@@ -151,7 +153,7 @@ static void minus_infinity_is_never_drawn(void)
 static void what_is_left_over_exactly_is_left_out(void)
 {
     static const float equal[4] = {2, 2, 2, 2};
-    struct sampling sampling = {1, 0, 0.75, 5};
+    struct sampling sampling = {.temperature = 1, .top_p = 0.75, .seed = 5};
     struct sampler sampler;
     struct error err = {0};
     size_t counts[4] = {0};
