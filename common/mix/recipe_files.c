@@ -6,7 +6,7 @@
 #include "arch/tensor_names.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "mix/chat_templates.h"
+#include "jinja/chat_templates.h"
 #include "text/vocabulary.h"
 
 static const size_t text_bytes_max = 100 * 1000 * 1000;

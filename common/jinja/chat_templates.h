@@ -1,4 +1,4 @@
-/* chat_templates.h - the chat templates that a recipe can name instead of writing one. */
+/* chat_templates.h - the chat templates that have a name: for a recipe, or for --template. */
 #ifndef COCKTAIL_CHAT_TEMPLATES_H
 #define COCKTAIL_CHAT_TEMPLATES_H
 
