@@ -20,6 +20,76 @@ static const struct blocks_version *best(void)
     return blocks_version(isa_in_use());
 }
 
+double blocks_dot(const float *a, const float *b)
+{
+    return best()->dot(a, b);
+}
+
+void blocks_dots(const float *a, const float *b, double *aa, double *ab, double *bb)
+{
+    best()->dots(a, b, aa, ab, bb);
+}
+
+void blocks_magnitudes(const float *x, const int32_t *kept, double *all, double *some)
+{
+    best()->magnitudes(x, kept, all, some);
+}
+
+double blocks_size_sum(const float *x)
+{
+    return best()->size_sum(x);
+}
+
+void blocks_variances(const float *x, size_t n, int32_t *bits)
+{
+    best()->variances(x, n, bits);
+}
+
+void blocks_subtract(const float *a, const float *b, float *out)
+{
+    best()->subtract(a, b, out);
+}
+
+void blocks_add_scaled(const float *x, float factor, float *sum)
+{
+    best()->add_scaled(x, factor, sum);
+}
+
+void blocks_sizes(const float *x, int32_t *bits)
+{
+    best()->sizes(x, bits);
+}
+
+void blocks_keep(const int32_t *kept, float factor, float *x)
+{
+    best()->keep(kept, factor, x);
+}
+
+void blocks_round_to_bf16(const float *x, uint16_t *out)
+{
+    best()->round_to_bf16(x, out);
+}
+
+void blocks_canonical(const float *x, float *out)
+{
+    best()->canonical(x, out);
+}
+
+size_t blocks_count_equal(const int32_t *bits, int32_t value)
+{
+    return best()->count_equal(bits, value);
+}
+
+size_t blocks_pick(const int32_t *bits, int32_t low, int32_t high, int32_t *picked)
+{
+    return best()->pick(bits, low, high, picked);
+}
+
+void blocks_toss(uint32_t place, uint32_t one, uint32_t other, size_t n, int32_t *out)
+{
+    best()->toss(place, one, other, n, out);
+}
+
 void blocks_vote(const float *x, float term_weight, float weight, struct block_votes *votes)
 {
     best()->vote(x, term_weight, weight, votes);
@@ -35,6 +105,11 @@ void blocks_add(const float *sum, float *base)
     best()->add(sum, base);
 }
 
+void blocks_add_large(const float *x, float limit, const float *change, float *base)
+{
+    best()->add_large(x, limit, change, base);
+}
+
 void blocks_drop_small(float *x, float limit)
 {
     best()->drop_small(x, limit);
@@ -43,6 +118,11 @@ void blocks_drop_small(float *x, float limit)
 void blocks_tally(const float *x, float factor, float *changed, float *sum, float *alone)
 {
     best()->tally(x, factor, changed, sum, alone);
+}
+
+void blocks_count_changes(const float *x, const float *changed, size_t *shared, size_t *alone)
+{
+    best()->count_changes(x, changed, shared, alone);
 }
 
 void blocks_average(const float *changed, const float *alone, float *sum)

@@ -7,6 +7,28 @@
 
 #include "mix/combine_items.h"
 
+/* Sums in double, of one order. */
+double blocks_dot(const float *a, const float *b);
+/* Adds the dot products of a with a, a with b, b with b. */
+void blocks_dots(const float *a, const float *b, double *aa, double *ab, double *bb);
+double blocks_size_sum(const float *x); /* of magnitudes */
+/* Adds the magnitudes of all and of what is kept. */
+void blocks_magnitudes(const float *x, const int32_t *kept, double *all, double *some);
+
+/* out = a - b; may be the same. */
+void blocks_subtract(const float *a, const float *b, float *out);
+/* The bits of the variances, in each item, of n blocks that lie one behind the other. */
+void blocks_variances(const float *x, size_t n, int32_t *bits);
+/* sum = sum + x * factor, rounded twice. */
+void blocks_add_scaled(const float *x, float factor, float *sum);
+/* The bits of |x|. */
+void blocks_sizes(const float *x, int32_t *bits);
+/* x = x * factor where it is kept, else 0. */
+void blocks_keep(const int32_t *kept, float factor, float *x);
+/* x rounded; NaN becomes the usual one, as in the second. */
+void blocks_round_to_bf16(const float *x, uint16_t *out);
+void blocks_canonical(const float *x, float *out);
+
 /* The sum of some terms, and of those above and below 0, each with their weights. */
 struct block_votes {
     float sum[COMBINE_BLOCK_ITEMS];
@@ -22,10 +44,14 @@ void blocks_count(struct block_votes *votes, float least, float instead);
 /* base = base + sum, but where that is 0: so the sign of 0 is kept. */
 void blocks_add(const float *sum, float *base);
 
+/* base = base + change, but where the size of x is below `limit`; NaN is not. */
+void blocks_add_large(const float *x, float limit, const float *change, float *base);
 /* x where it is larger than `limit`, or NaN, else 0; the size counts. */
 void blocks_drop_small(float *x, float limit);
 /* What a model adds to changed (1 where x is not 0), sum and alone (x * factor). */
 void blocks_tally(const float *x, float factor, float *changed, float *sum, float *alone);
+/* Adds how many items of x are not 0 where changed is above 1, and where it is 1. */
+void blocks_count_changes(const float *x, const float *changed, size_t *shared, size_t *alone);
 /* sum = alone where changed is 1, else sum / changed, or sum where that is below 1. */
 void blocks_average(const float *changed, const float *alone, float *sum);
 
@@ -35,6 +61,14 @@ void blocks_swap(const float *base, const float *other, float t, float *out);
 
 /* kept = -1 where low <= bits <= high, else 0. */
 void blocks_within(const int32_t *bits, int32_t low, int32_t high, int32_t *kept);
+
+/* How many are equal to the value. */
+size_t blocks_count_equal(const int32_t *bits, int32_t value);
+/* Those of low … high in their order, to picked[BLOCK]; returns how many. Fast if these are few. */
+size_t blocks_pick(const int32_t *bits, int32_t low, int32_t high, int32_t *picked);
+
+/* out[n] = the numbers of coin.h for items place … place + n - 1, n of any size; a key's halves. */
+void blocks_toss(uint32_t place, uint32_t one, uint32_t other, size_t n, int32_t *out);
 
 /* x = exp(x) for x <= 0, to some 1e-14; below -700 as there. */
 void blocks_exp(double *x);

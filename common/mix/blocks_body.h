@@ -23,6 +23,254 @@ LANES_INLINE void add_to(float *sum, lanes x)
     lanes_store(lanes_load(sum) + x, sum);
 }
 
+/* 0 … LANES - 1 */
+LANES_INLINE lanes_bits places(void)
+{
+    static const uint32_t all[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    lanes_bits x;
+
+    memcpy(&x, all, sizeof x);
+    return x;
+}
+
+LANES_INLINE lanes_integers load_integers(const int32_t *from)
+{
+    lanes_integers x;
+
+    memcpy(&x, from, sizeof x);
+    return x;
+}
+
+/* ---- sums in double ---- */
+
+/* Eight sums, and how they are added up in the end, whatever the width. A size is that of x where
+ * it is kept, else 0. */
+static const int32_t every[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
+
+#if LANES == 16
+struct sums {
+    __m512d all;
+};
+
+LANES_INLINE struct sums widened(const float *x)
+{
+    return (struct sums){_mm512_cvtps_pd(_mm256_loadu_ps(x))};
+}
+
+LANES_INLINE struct sums widened_size(const float *x, const int32_t *kept)
+{
+    __m256 mask = _mm256_and_ps(_mm256_loadu_ps((const float *)kept),
+                                _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF)));
+
+    return (struct sums){_mm512_cvtps_pd(_mm256_and_ps(_mm256_loadu_ps(x), mask))};
+}
+
+LANES_INLINE struct sums added(struct sums a, struct sums b)
+{
+    return (struct sums){_mm512_add_pd(a.all, b.all)};
+}
+
+/* The product of two floats is exact in double: so this rounds as often as a * b + sum does. */
+LANES_INLINE struct sums multiplied(struct sums a, struct sums b, struct sums sum)
+{
+    return (struct sums){_mm512_fmadd_pd(a.all, b.all, sum.all)};
+}
+#elif LANES == 8
+struct sums {
+    __m256d low, high;
+};
+
+LANES_INLINE struct sums widened(const float *x)
+{
+    return (struct sums){_mm256_cvtps_pd(_mm_loadu_ps(x)), _mm256_cvtps_pd(_mm_loadu_ps(x + 4))};
+}
+
+LANES_INLINE struct sums widened_size(const float *x, const int32_t *kept)
+{
+    __m256 mask = _mm256_and_ps(_mm256_loadu_ps((const float *)kept),
+                                _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF)));
+
+    mask = _mm256_and_ps(_mm256_loadu_ps(x), mask);
+    return (struct sums){_mm256_cvtps_pd(_mm256_castps256_ps128(mask)),
+                         _mm256_cvtps_pd(_mm256_extractf128_ps(mask, 1))};
+}
+
+LANES_INLINE struct sums added(struct sums a, struct sums b)
+{
+    return (struct sums){_mm256_add_pd(a.low, b.low), _mm256_add_pd(a.high, b.high)};
+}
+
+LANES_INLINE struct sums multiplied(struct sums a, struct sums b, struct sums sum)
+{
+    return (struct sums){_mm256_fmadd_pd(a.low, b.low, sum.low),
+                         _mm256_fmadd_pd(a.high, b.high, sum.high)};
+}
+#else
+struct sums {
+    double each[8];
+};
+
+LANES_INLINE struct sums widened(const float *x)
+{
+    struct sums sums;
+
+    for (size_t l = 0; l < 8; l++)
+        sums.each[l] = (double)x[l];
+    return sums;
+}
+
+LANES_INLINE struct sums widened_size(const float *x, const int32_t *kept)
+{
+    struct sums sums;
+
+    for (size_t l = 0; l < 8; l++)
+        sums.each[l] = kept[l] ? (double)__builtin_fabsf(x[l]) : 0;
+    return sums;
+}
+
+LANES_INLINE struct sums added(struct sums a, struct sums b)
+{
+    for (size_t l = 0; l < 8; l++)
+        a.each[l] += b.each[l];
+    return a;
+}
+
+LANES_INLINE struct sums multiplied(struct sums a, struct sums b, struct sums sum)
+{
+    for (size_t l = 0; l < 8; l++)
+        sum.each[l] += a.each[l] * b.each[l];
+    return sum;
+}
+#endif
+
+LANES_INLINE double total(struct sums sums)
+{
+    double each[8];
+
+    memcpy(each, &sums, sizeof each);
+    return ((each[0] + each[4]) + (each[2] + each[6])) +
+           ((each[1] + each[5]) + (each[3] + each[7]));
+}
+
+LANES_TARGET static double dot(const float *a, const float *b)
+{
+    struct sums sum = {0};
+
+    for (size_t k = 0; k < BLOCK; k += 8)
+        sum = multiplied(widened(a + k), widened(b + k), sum);
+    return total(sum);
+}
+
+/* The three of two vectors. */
+LANES_TARGET static void dots(const float *a, const float *b, double *aa, double *ab, double *bb)
+{
+    struct sums first = {0}, both = {0}, second = {0};
+
+    for (size_t k = 0; k < BLOCK; k += 8) {
+        struct sums x = widened(a + k), y = widened(b + k);
+
+        first = multiplied(x, x, first);
+        both = multiplied(x, y, both);
+        second = multiplied(y, y, second);
+    }
+    *aa += total(first);
+    *ab += total(both);
+    *bb += total(second);
+}
+
+LANES_TARGET static double size_sum(const float *x)
+{
+    struct sums sum = {0};
+
+    for (size_t k = 0; k < BLOCK; k += 8)
+        sum = added(widened_size(x + k, every), sum);
+    return total(sum);
+}
+
+LANES_TARGET static void magnitudes(const float *x, const int32_t *kept, double *all, double *some)
+{
+    struct sums sum = {0}, kept_sum = {0};
+
+    for (size_t k = 0; k < BLOCK; k += 8) {
+        sum = added(widened_size(x + k, every), sum);
+        kept_sum = added(widened_size(x + k, kept + k), kept_sum);
+    }
+    *all += total(sum);
+    *some += total(kept_sum);
+}
+
+/* ---- item by item ---- */
+
+LANES_TARGET static void subtract(const float *a, const float *b, float *out)
+{
+    for (size_t k = 0; k < BLOCK; k += LANES)
+        lanes_store(lanes_load(a + k) - lanes_load(b + k), out + k);
+}
+
+LANES_TARGET static void add_scaled(const float *x, float factor, float *sum)
+{
+    for (size_t k = 0; k < BLOCK; k += LANES)
+        add_to(sum + k, lanes_load(x + k) * factor);
+}
+
+LANES_TARGET static void sizes(const float *x, int32_t *bits)
+{
+    for (size_t k = 0; k < BLOCK; k += LANES)
+        lanes_store(size_of(lanes_load(x + k)), bits + k);
+}
+
+LANES_TARGET static void keep(const int32_t *kept, float factor, float *x)
+{
+    for (size_t k = 0; k < BLOCK; k += LANES)
+        lanes_store(only((lanes_bits)load_integers(kept + k), lanes_load(x + k)) * factor, x + k);
+}
+
+/* Adding what makes the lower half carry just when the upper half is to be rounded up. */
+LANES_TARGET static void round_to_bf16(const float *x, uint16_t *out)
+{
+    for (size_t k = 0; k < BLOCK; k += LANES) {
+        lanes own = lanes_load(x + k);
+        lanes_bits bits = (lanes_bits)own, is_nan = (lanes_bits)(own != own);
+        lanes_short made;
+
+        bits = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+        bits = (is_nan & 0x7FC0) | (~is_nan & bits);
+        made = __builtin_convertvector(bits, lanes_short);
+        memcpy(out + k, &made, sizeof made);
+    }
+}
+
+LANES_TARGET static void canonical(const float *x, float *out)
+{
+    for (size_t k = 0; k < BLOCK; k += LANES) {
+        lanes own = lanes_load(x + k);
+
+        lanes_store(lanes_select((lanes_bits)(own != own), lanes_set(__builtin_nanf("")), own),
+                    out + k);
+    }
+}
+
+LANES_TARGET static void variances(const float *x, size_t n, int32_t *bits)
+{
+    float divisor = (float)n;
+
+    for (size_t k = 0; k < BLOCK; k += LANES) {
+        lanes mean = {0}, sum = {0};
+
+        for (size_t i = 0; i < n; i++)
+            mean += lanes_load(x + i * BLOCK + k);
+        mean /= divisor;
+        for (size_t i = 0; i < n; i++) {
+            lanes distance = lanes_load(x + i * BLOCK + k) - mean;
+
+            sum += distance * distance;
+        }
+        lanes_store(size_of(sum / divisor), bits + k);
+    }
+}
+
+/* ---- choosing ---- */
+
 LANES_TARGET static void vote(const float *x, float term_weight, float weight,
                               struct block_votes *votes)
 {
@@ -65,6 +313,16 @@ LANES_TARGET static void add(const float *sum, float *base)
     }
 }
 
+LANES_TARGET static void add_large(const float *x, float limit, const float *change, float *base)
+{
+    for (size_t k = 0; k < BLOCK; k += LANES) {
+        lanes old = lanes_load(base + k);
+        lanes_bits is_small = (lanes_bits)(size_of(lanes_load(x + k)) < limit);
+
+        lanes_store(lanes_select(is_small, old, old + lanes_load(change + k)), base + k);
+    }
+}
+
 LANES_TARGET static void drop_small(float *x, float limit)
 {
     for (size_t k = 0; k < BLOCK; k += LANES) {
@@ -83,6 +341,24 @@ LANES_TARGET static void tally(const float *x, float factor, float *changed, flo
         add_to(changed + k, only((lanes_bits)(own != 0), lanes_set(1)));
         add_to(sum + k, own);
         add_to(alone + k, own * factor);
+    }
+}
+
+LANES_TARGET static void count_changes(const float *x, const float *changed, size_t *shared,
+                                       size_t *alone)
+{
+    lanes_integers n_shared = {0}, n_alone = {0};
+
+    for (size_t k = 0; k < BLOCK; k += LANES) {
+        lanes n = lanes_load(changed + k);
+        lanes_integers is_changed = lanes_load(x + k) != 0;
+
+        n_shared -= is_changed & (n > 1);
+        n_alone -= is_changed & (n == 1);
+    }
+    for (size_t l = 0; l < LANES; l++) {
+        *shared += (size_t)n_shared[l];
+        *alone += (size_t)n_alone[l];
     }
 }
 
@@ -113,12 +389,75 @@ LANES_TARGET static void swap(const float *base, const float *other, float t, fl
 LANES_TARGET static void within(const int32_t *bits, int32_t low, int32_t high, int32_t *kept)
 {
     for (size_t k = 0; k < BLOCK; k += LANES) {
-        lanes_integers own, mask;
+        lanes_integers own = load_integers(bits + k), mask = (own >= low) & (own <= high);
 
-        memcpy(&own, bits + k, sizeof own);
-        mask = (own >= low) & (own <= high);
         memcpy(kept + k, &mask, sizeof mask);
     }
+}
+
+LANES_TARGET static size_t count_equal(const int32_t *bits, int32_t value)
+{
+    lanes_integers counts = {0};
+    size_t n = 0;
+
+    for (size_t k = 0; k < BLOCK; k += LANES)
+        counts -= load_integers(bits + k) == value;
+    for (size_t l = 0; l < LANES; l++)
+        n += (size_t)counts[l];
+    return n;
+}
+
+/* Of each lane a bit: whether the mask is set. */
+LANES_INLINE uint32_t bits_of(lanes_integers mask)
+{
+#if LANES == 16
+    return _mm512_cmplt_epi32_mask((__m512i)mask, _mm512_setzero_si512());
+#elif LANES == 8
+    return (uint32_t)_mm256_movemask_ps((__m256)mask);
+#else
+    return (uint32_t)((mask[0] & 1) | (mask[1] & 2) | (mask[2] & 4) | (mask[3] & 8));
+#endif
+}
+
+/* Few are picked: so a branch for each is cheap. */
+LANES_TARGET static size_t pick(const int32_t *bits, int32_t low, int32_t high, int32_t *picked)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < BLOCK; k += LANES) {
+        lanes_integers own = load_integers(bits + k);
+        uint32_t left = bits_of((own >= low) & (own <= high));
+
+        for (; left; left &= left - 1)
+            picked[n++] = bits[k + (size_t)__builtin_ctz(left)];
+    }
+    return n;
+}
+
+LANES_INLINE lanes_bits draw(lanes_bits x, uint32_t first, uint32_t second)
+{
+    x ^= first;
+    x ^= x >> 17;
+    x *= 0xed5ad4bb;
+    x ^= x >> 11;
+    x += second;
+    x *= 0xac4c1b51;
+    x ^= x >> 15;
+    x *= 0x31848bab;
+    return x ^ x >> 14;
+}
+
+LANES_TARGET static void toss(uint32_t place, uint32_t one, uint32_t other, size_t n, int32_t *out)
+{
+    size_t k = 0;
+    lanes_bits x;
+
+    for (; n - k >= LANES; k += LANES) {
+        x = draw(places() + (place + (uint32_t)k), one, other) >> 1;
+        memcpy(out + k, &x, sizeof x);
+    }
+    x = draw(places() + (place + (uint32_t)k), one, other) >> 1;
+    memcpy(out + k, &x, (n - k) * sizeof *out);
 }
 
 /* 2^n exp(r) with n the nearest integer to x / ln 2. The compiler makes vectors of these two. */
@@ -203,11 +542,27 @@ LANES_TARGET static size_t rank(const int32_t *row, size_t n, size_t i)
 
 const struct blocks_version LANES_NAME(blocks) = {
     .name = LANES_VERSION,
+    .dot = dot,
+    .dots = dots,
+    .magnitudes = magnitudes,
+    .size_sum = size_sum,
+    .variances = variances,
+    .subtract = subtract,
+    .add_scaled = add_scaled,
+    .sizes = sizes,
+    .keep = keep,
+    .round_to_bf16 = round_to_bf16,
+    .canonical = canonical,
+    .count_equal = count_equal,
+    .pick = pick,
+    .toss = toss,
     .vote = vote,
     .count = count,
     .add = add,
+    .add_large = add_large,
     .drop_small = drop_small,
     .tally = tally,
+    .count_changes = count_changes,
     .average = average,
     .swap = swap,
     .within = within,

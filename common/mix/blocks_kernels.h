@@ -6,11 +6,27 @@
 
 struct blocks_version {
     const char *name;
+    __typeof__(blocks_dot) *dot;
+    __typeof__(blocks_dots) *dots;
+    __typeof__(blocks_magnitudes) *magnitudes;
+    __typeof__(blocks_size_sum) *size_sum;
+    __typeof__(blocks_variances) *variances;
+    __typeof__(blocks_subtract) *subtract;
+    __typeof__(blocks_add_scaled) *add_scaled;
+    __typeof__(blocks_sizes) *sizes;
+    __typeof__(blocks_keep) *keep;
+    __typeof__(blocks_round_to_bf16) *round_to_bf16;
+    __typeof__(blocks_canonical) *canonical;
+    __typeof__(blocks_count_equal) *count_equal;
+    __typeof__(blocks_pick) *pick;
+    __typeof__(blocks_toss) *toss;
     __typeof__(blocks_vote) *vote;
     __typeof__(blocks_count) *count;
     __typeof__(blocks_add) *add;
+    __typeof__(blocks_add_large) *add_large;
     __typeof__(blocks_drop_small) *drop_small;
     __typeof__(blocks_tally) *tally;
+    __typeof__(blocks_count_changes) *count_changes;
     __typeof__(blocks_average) *average;
     __typeof__(blocks_swap) *swap;
     __typeof__(blocks_within) *within;

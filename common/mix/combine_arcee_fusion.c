@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "math/vector.h"
 #include "mix/blocks.h"
 #include "mix/combine_floats.h"
 #include "mix/rank_select.h"
@@ -151,34 +152,26 @@ static void divergence_measure(const struct combine_call *call, double *sums, si
 /* ---- importances ---- */
 
 struct items {
-    float base[BLOCK], difference[BLOCK], importance[BLOCK];
+    float base[BLOCK], difference[BLOCK];
+    float importance[BLOCK]; /* with the sign of the difference */
 };
-
-static void measure_difference(const float *restrict x, struct items *restrict items)
-{
-    for (size_t k = 0; k < BLOCK; k++) {
-        items->difference[k] = x[k] - items->base[k];
-        items->importance[k] = fabsf(items->difference[k]);
-    }
-}
 
 static void read_items(const struct combine_call *call, size_t first, size_t n,
                        struct items *items)
 {
     const double *divergences = call->facts[DIVERGENCE].before;
     size_t row = row_items(call), place = first / row, left = row - first % row;
-    float x[BLOCK];
 
     combine_read_floats(call->base, first, n, items->base);
-    combine_read_floats(&call->inputs[0], first, n, x);
-    measure_difference(x, items);
+    combine_read_floats(&call->inputs[0], first, n, items->difference);
+    blocks_subtract(items->difference, items->base, items->difference);
     for (size_t k = 0; k < n; place++, left = row) {
-        size_t end = n - k < left ? n : k + left;
-        float factor = (float)divergences[place];
+        size_t some = n - k < left ? n - k : left;
 
-        for (; k < end; k++)
-            items->importance[k] *= factor;
+        vector_scale(items->difference + k, (float)divergences[place], some, items->importance + k);
+        k += some;
     }
+    memset(items->importance + n, 0, (BLOCK - n) * sizeof *items->importance);
 }
 
 /* ---- the quartiles ---- */
@@ -211,7 +204,7 @@ static void high_measure(const struct combine_call *call, double *sums, size_t *
         size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
 
         read_items(call, first, n, &items);
-        rank_bits(items.importance, BLOCK, bits);
+        blocks_sizes(items.importance, bits);
         rank_count_high(bits, n, counts);
     }
 }
@@ -249,7 +242,7 @@ static void low_measure(const struct combine_call *call, double *sums, size_t *c
         size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
 
         read_items(call, first, n, &items);
-        rank_bits(items.importance, BLOCK, bits);
+        blocks_sizes(items.importance, bits);
         for (size_t i = 0; i < N_QUARTILES; i++)
             rank_count_low(bits, n, call->facts[HIGH].counts[2 * i], counts + i * RANK_LOW_COUNTS);
     }
@@ -271,13 +264,6 @@ static void low_conclude(const struct combine_call *call, double *sums, size_t *
 
 /* ---- the result ---- */
 
-static void add_important(struct items *items, float threshold)
-{
-    for (size_t k = 0; k < BLOCK; k++)
-        if (!(items->importance[k] < threshold)) /* NaN stays */
-            items->base[k] += items->difference[k];
-}
-
 static void arcee_fusion(const struct combine_call *call, void *out)
 {
     struct items items;
@@ -286,7 +272,8 @@ static void arcee_fusion(const struct combine_call *call, void *out)
         size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
 
         read_items(call, first, n, &items);
-        add_important(&items, (float)call->facts[LOW].sums[0]);
+        blocks_add_large(items.importance, (float)call->facts[LOW].sums[0], items.difference,
+                         items.base);
         combine_write_floats(call->out->dtype, items.base, out, first, n);
     }
 }

@@ -15,11 +15,4 @@ void combine_read_floats(const struct combine_input *input, size_t first, size_t
 /* Items first … first + n - 1 of out = in[n], rounded once to the mixable dtype, NaN canonical. */
 void combine_write_floats(enum dtype dtype, const float *in, void *out, size_t first, size_t n);
 
-/* out = a - b, of whole blocks; may be the same. */
-static inline void combine_subtract(const float *a, const float *b, float *out)
-{
-    for (size_t k = 0; k < COMBINE_BLOCK_ITEMS; k++)
-        out[k] = a[k] - b[k];
-}
-
 #endif

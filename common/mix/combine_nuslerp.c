@@ -7,6 +7,7 @@
  * are what is stored as columns, whatever the name says; a tensor of one dimension is one vector. */
 #include <math.h>
 
+#include "mix/blocks.h"
 #include "mix/combine_floats.h"
 #include "mix/combine_linear.h"
 #include "mix/gram.h"
@@ -101,7 +102,7 @@ static void read_input(const struct combine_call *call, size_t input, size_t fir
     if (!call->base)
         return;
     combine_read_floats(call->base, first, n, base);
-    combine_subtract(out, base, out);
+    blocks_subtract(out, base, out);
 }
 
 static void measure_columns(const struct combine_call *call, double *sums)

@@ -23,4 +23,5 @@ const struct combine_method combine_ram = {
     .n_parameters = sizeof parameters / sizeof *parameters,
     .base = COMBINE_BASE_REQUIRED,
     .min_inputs = 1,
+    .scratch_input_bytes = REINFORCED_INPUT_BYTES,
 };

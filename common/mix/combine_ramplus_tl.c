@@ -58,6 +58,7 @@ const struct combine_method combine_ramplus_tl = {
     .n_parameters = sizeof parameters / sizeof *parameters,
     .base = COMBINE_BASE_REQUIRED,
     .min_inputs = 1,
+    .scratch_input_bytes = REINFORCED_INPUT_BYTES,
     .passes = passes,
     .n_passes = sizeof passes / sizeof *passes,
 };

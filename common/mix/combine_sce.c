@@ -19,51 +19,27 @@ enum { BLOCK = COMBINE_BLOCK_ITEMS };
 /* What LOW is concluded to. */
 enum { THRESHOLD, N_KEPT_EQUAL, N_EQUAL };
 
-static void read_difference(const struct combine_call *call, size_t input, size_t first, size_t n,
-                            const float *base, float *out)
+/* A block: the base, and the differences of all inputs one behind the other, in the scratch. */
+struct block {
+    float base[BLOCK], *differences;
+    size_t first, n;
+};
+
+static void read_block(const struct combine_call *call, size_t first, struct block *block)
 {
-    combine_read_floats(&call->inputs[input], first, n, out);
-    combine_subtract(out, base, out);
+    block->first = first;
+    block->n = call->n - first < BLOCK ? call->n - first : BLOCK;
+    block->differences = call->input_scratch;
+    combine_read_floats(call->base, first, block->n, block->base);
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        float *x = block->differences + i * BLOCK;
+
+        combine_read_floats(&call->inputs[i], first, block->n, x);
+        blocks_subtract(x, block->base, x);
+    }
 }
 
 /* ---- selecting ---- */
-
-static void add(const float *restrict x, float *restrict sum)
-{
-    for (size_t k = 0; k < BLOCK; k++)
-        sum[k] += x[k];
-}
-
-static void add_square(const float *restrict x, const float *restrict mean, float *restrict sum)
-{
-    for (size_t k = 0; k < BLOCK; k++)
-        sum[k] += (x[k] - mean[k]) * (x[k] - mean[k]);
-}
-
-static void divide(float *x, float divisor)
-{
-    for (size_t k = 0; k < BLOCK; k++)
-        x[k] /= divisor;
-}
-
-/* The bits of the variances of a block of items. */
-static void find_variances(const struct combine_call *call, size_t first, size_t n,
-                           const float *base, int32_t *bits)
-{
-    float x[BLOCK], mean[BLOCK] = {0}, variance[BLOCK] = {0};
-
-    for (size_t i = 0; i < call->n_inputs; i++) {
-        read_difference(call, i, first, n, base, x);
-        add(x, mean);
-    }
-    divide(mean, (float)call->n_inputs);
-    for (size_t i = 0; i < call->n_inputs; i++) {
-        read_difference(call, i, first, n, base, x);
-        add_square(x, mean, variance);
-    }
-    divide(variance, (float)call->n_inputs);
-    rank_bits(variance, BLOCK, bits);
-}
 
 static bool selects(const struct combine_call *call)
 {
@@ -87,18 +63,15 @@ static void low_size(const struct combine_call *call, size_t *n_sums, size_t *n_
 /* The last count is that of the items without variance. */
 static void high_measure(const struct combine_call *call, double *sums, size_t *counts)
 {
-    float base[BLOCK];
+    struct block block;
     int32_t bits[BLOCK];
 
     (void)sums;
     for (size_t first = 0; first < call->n; first += BLOCK) {
-        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
-
-        combine_read_floats(call->base, first, n, base);
-        find_variances(call, first, n, base, bits);
-        rank_count_high(bits, n, counts);
-        for (size_t k = 0; k < n; k++)
-            counts[RANK_HIGH_COUNTS] += bits[k] == 0;
+        read_block(call, first, &block);
+        blocks_variances(block.differences, call->n_inputs, bits);
+        rank_count_high(bits, block.n, counts);
+        counts[RANK_HIGH_COUNTS] += blocks_count_equal(bits, 0) - (BLOCK - block.n);
     }
 }
 
@@ -128,16 +101,14 @@ static bool selects_some(const struct combine_call *call)
 
 static void low_measure(const struct combine_call *call, double *sums, size_t *counts)
 {
-    float base[BLOCK];
+    struct block block;
     int32_t bits[BLOCK];
 
     (void)sums;
     for (size_t first = 0; first < call->n; first += BLOCK) {
-        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
-
-        combine_read_floats(call->base, first, n, base);
-        find_variances(call, first, n, base, bits);
-        rank_count_low(bits, n, call->facts[HIGH].counts[BUCKET], counts);
+        read_block(call, first, &block);
+        blocks_variances(block.differences, call->n_inputs, bits);
+        rank_count_low(bits, block.n, call->facts[HIGH].counts[BUCKET], counts);
     }
 }
 
@@ -167,40 +138,47 @@ static bool equal_is_needed(const struct combine_call *call)
     return selects_some(call) && found[N_KEPT_EQUAL] < found[N_EQUAL];
 }
 
+/* Among n items of a block, with 0 behind them. */
+static size_t count_equal(const int32_t *bits, size_t n, int32_t value)
+{
+    return blocks_count_equal(bits, value) - (value == 0 ? BLOCK - n : 0);
+}
+
 static void equal_measure(const struct combine_call *call, double *sums, size_t *counts)
 {
     int32_t threshold = (int32_t)call->facts[LOW].counts[THRESHOLD], bits[BLOCK];
-    float base[BLOCK];
+    struct block block;
 
     (void)counts;
     for (size_t first = 0; first < call->n; first += BLOCK) {
-        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK, n_equal = 0;
-
-        combine_read_floats(call->base, first, n, base);
-        find_variances(call, first, n, base, bits);
-        for (size_t k = 0; k < n; k++)
-            n_equal += bits[k] == threshold;
-        *sums += (double)n_equal;
+        read_block(call, first, &block);
+        blocks_variances(block.differences, call->n_inputs, bits);
+        *sums += (double)count_equal(bits, block.n, threshold);
     }
 }
 
 /* Which items of a block stay, -1 (all bits) or 0; *n_equal of those at the threshold have come before. */
-static void find_selected(const struct combine_call *call, size_t first, size_t n,
-                          const float *base, double *n_equal, int32_t *selected)
+static void find_selected(const struct combine_call *call, const struct block *block,
+                          size_t *n_equal, int32_t *selected)
 {
     const size_t *found = call->facts[LOW].counts;
     int32_t bits[BLOCK], threshold = (int32_t)found[THRESHOLD];
+    size_t n_here;
 
     if (!selects(call) || !selects_some(call)) {
-        for (size_t k = 0; k < BLOCK; k++)
-            selected[k] = selects(call) ? 0 : -1;
+        memset(selected, selects(call) ? 0 : -1, BLOCK * sizeof *selected);
         return;
     }
-    find_variances(call, first, n, base, bits);
+    blocks_variances(block->differences, call->n_inputs, bits);
     blocks_within(bits, threshold, INT32_MAX, selected);
-    for (size_t k = 0; found[N_KEPT_EQUAL] < found[N_EQUAL] && k < n; k++)
-        if (bits[k] == threshold && (*n_equal)++ >= (double)found[N_KEPT_EQUAL])
-            selected[k] = 0;
+    if (!equal_is_needed(call))
+        return;
+    n_here = count_equal(bits, block->n, threshold);
+    if (*n_equal + n_here > found[N_KEPT_EQUAL])
+        for (size_t k = 0, seen = *n_equal; k < block->n; k++)
+            if (bits[k] == threshold && seen++ >= found[N_KEPT_EQUAL])
+                selected[k] = 0;
+    *n_equal += n_here;
 }
 
 /* ---- weighing ---- */
@@ -211,49 +189,26 @@ static void squares_size(const struct combine_call *call, size_t *n_sums, size_t
     *n_sums = call->n_inputs;
 }
 
-static double n_equal_before(const struct combine_call *call)
+static size_t n_equal_before(const struct combine_call *call)
 {
-    return equal_is_needed(call) ? *call->facts[EQUAL].before : 0;
-}
-
-static void select_items(float *restrict x, const int32_t *restrict selected)
-{
-    int32_t bits[BLOCK];
-
-    memcpy(bits, x, sizeof bits);
-    for (size_t k = 0; k < BLOCK; k++)
-        bits[k] &= selected[k];
-    memcpy(x, bits, sizeof bits);
-}
-
-static double sum_squares(const float *x)
-{
-    double lanes[8] = {0}, sum = 0;
-
-    for (size_t k = 0; k < BLOCK; k += 8)
-        for (size_t l = 0; l < 8; l++)
-            lanes[l] += (double)x[k + l] * (double)x[k + l];
-    for (size_t l = 0; l < 8; l++)
-        sum += lanes[l];
-    return sum;
+    return equal_is_needed(call) ? (size_t)*call->facts[EQUAL].before : 0;
 }
 
 static void squares_measure(const struct combine_call *call, double *sums, size_t *counts)
 {
-    float base[BLOCK], x[BLOCK];
     int32_t selected[BLOCK];
-    double n_equal = n_equal_before(call);
+    size_t n_equal = n_equal_before(call);
+    struct block block;
 
     (void)counts;
     for (size_t first = 0; first < call->n; first += BLOCK) {
-        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
-
-        combine_read_floats(call->base, first, n, base);
-        find_selected(call, first, n, base, &n_equal, selected);
+        read_block(call, first, &block);
+        find_selected(call, &block, &n_equal, selected);
         for (size_t i = 0; i < call->n_inputs; i++) {
-            read_difference(call, i, first, n, base, x);
-            select_items(x, selected);
-            sums[i] += sum_squares(x);
+            float *x = block.differences + i * BLOCK;
+
+            blocks_keep(selected, 1, x);
+            sums[i] += blocks_dot(x, x);
         }
     }
 }
@@ -275,25 +230,24 @@ static void squares_conclude(const struct combine_call *call, double *sums, size
 
 static void sce(const struct combine_call *call, void *out)
 {
-    float base[BLOCK], x[BLOCK];
     int32_t selected[BLOCK];
-    double n_equal = n_equal_before(call);
+    size_t n_equal = n_equal_before(call);
     struct block_votes votes;
+    struct block block;
 
     for (size_t first = 0; first < call->n; first += BLOCK) {
-        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
-
         memset(&votes, 0, sizeof votes);
-        combine_read_floats(call->base, first, n, base);
-        find_selected(call, first, n, base, &n_equal, selected);
+        read_block(call, first, &block);
+        find_selected(call, &block, &n_equal, selected);
         for (size_t i = 0; i < call->n_inputs; i++) {
-            read_difference(call, i, first, n, base, x);
-            select_items(x, selected);
+            float *x = block.differences + i * BLOCK;
+
+            blocks_keep(selected, 1, x);
             blocks_vote(x, 1, (float)call->facts[SQUARES].sums[i], &votes);
         }
         blocks_count(&votes, 1e-6f, 1e-6f);
-        blocks_add(votes.sum, base);
-        combine_write_floats(call->out->dtype, base, out, first, n);
+        blocks_add(votes.sum, block.base);
+        combine_write_floats(call->out->dtype, block.base, out, first, block.n);
     }
 }
 
@@ -321,6 +275,7 @@ const struct combine_method combine_sce = {
     .n_parameters = sizeof parameters / sizeof *parameters,
     .base = COMBINE_BASE_REQUIRED,
     .min_inputs = 1,
+    .scratch_input_bytes = BLOCK * sizeof(float),
     .passes = passes,
     .n_passes = sizeof passes / sizeof *passes,
 };

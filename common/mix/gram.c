@@ -1,8 +1,9 @@
 #include "gram.h"
 
+#include "mix/blocks.h"
 #include "mix/combine_floats.h"
 
-enum { BLOCK = COMBINE_BLOCK_ITEMS, N_HELD = 8, N_LANES = 8 };
+enum { BLOCK = COMBINE_BLOCK_ITEMS, N_HELD = 8 };
 
 size_t gram_n_sums(size_t n_vectors)
 {
@@ -14,17 +15,6 @@ size_t gram_place(size_t n_vectors, size_t i, size_t j)
     size_t low = i < j ? i : j, high = i < j ? j : i;
 
     return low * n_vectors - low * (low + 1) / 2 + high;
-}
-
-static double dot(const float *restrict a, const float *restrict b)
-{
-    double lanes[N_LANES] = {0};
-
-    for (size_t k = 0; k < BLOCK; k += N_LANES)
-        for (size_t l = 0; l < N_LANES; l++)
-            lanes[l] += (double)a[k + l] * (double)b[k + l];
-    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
-           ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
 /* A block of some vectors. Few are held, the others made anew for each pair. */
@@ -39,7 +29,7 @@ static void make(const struct block *block, size_t i, float *out)
 {
     combine_read_floats(&block->vectors[i], block->first, block->n, out);
     if (block->base)
-        combine_subtract(out, block->base, out);
+        blocks_subtract(out, block->base, out);
 }
 
 static const float *vector(struct block *block, size_t i, size_t which)
@@ -66,11 +56,15 @@ void gram_add(const struct combine_input *vectors, size_t n_vectors,
             combine_read_floats(base, first, block.n, base_values);
         for (size_t i = 0; i < n_vectors && i < N_HELD; i++)
             make(&block, i, block.held[i]);
+        if (n_vectors == 2) {
+            blocks_dots(block.held[0], block.held[1], &sums[0], &sums[1], &sums[2]);
+            continue;
+        }
         for (size_t i = 0; i < n_vectors; i++) {
             const float *one = vector(&block, i, 0);
 
             for (size_t k = i; k < n_vectors; k++)
-                *sum++ += dot(one, vector(&block, k, 1));
+                *sum++ += blocks_dot(one, vector(&block, k, 1));
         }
     }
 }

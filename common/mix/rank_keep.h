@@ -12,7 +12,7 @@
 
 struct rank_room {
     uint64_t *order, *open; /* [n] for its own use */
-    int32_t *sizes;         /* [n] the bits of magnitudes, as rank_bits makes them */
+    int32_t *sizes;         /* [n] the bits of magnitudes, as blocks_sizes makes them */
     int32_t *draws;         /* [n] as coin_toss makes them */
 };
 

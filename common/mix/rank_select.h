@@ -25,14 +25,6 @@ struct rank_place {
 /* Where, in counts[n_counts], the value of the rank lies; the last bucket when there are fewer. */
 struct rank_place rank_find(const size_t *counts, size_t n_counts, size_t rank);
 
-/* n magnitudes, as bits, of any values. */
-static inline void rank_bits(const float *x, size_t n, int32_t *restrict bits)
-{
-    memcpy(bits, x, n * sizeof *bits);
-    for (size_t k = 0; k < n; k++)
-        bits[k] &= 0x7FFFFFFF;
-}
-
 static inline float rank_value(size_t bits)
 {
     uint32_t word = (uint32_t)bits;
@@ -43,7 +35,7 @@ static inline float rank_value(size_t bits)
 }
 
 /* counts[RANK_HIGH_COUNTS] of the upper bits of n magnitudes, and counts[RANK_LOW_COUNTS] of the
- * lower bits of those in a bucket of these. */
+ * lower bits of those in a bucket of these. n of a block (blocks.h), with 0 behind them. */
 void rank_count_high(const int32_t *bits, size_t n, size_t *counts);
 void rank_count_low(const int32_t *bits, size_t n, size_t bucket, size_t *counts);
 

@@ -1,11 +1,14 @@
 #include "reinforced.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "mix/blocks.h"
 #include "mix/combine_floats.h"
 
 enum { BLOCK = COMBINE_BLOCK_ITEMS };
+
+static_assert(BLOCK * sizeof(float) == REINFORCED_INPUT_BYTES, "a block of an input's changes");
 
 struct tally {
     float base[BLOCK];
@@ -19,18 +22,18 @@ static void find_change(const struct combine_call *call, size_t input, size_t fi
                         float epsilon, const float *base, float *change)
 {
     combine_read_floats(&call->inputs[input], first, n, change);
-    combine_subtract(change, base, change);
+    blocks_subtract(change, base, change);
     blocks_drop_small(change, epsilon);
 }
 
 static void tally_block(const struct combine_call *call, float epsilon, const double *factors,
                         size_t first, size_t n, struct tally *tally)
 {
-    float change[BLOCK];
-
     memset(tally, 0, sizeof *tally);
     combine_read_floats(call->base, first, n, tally->base);
     for (size_t i = 0; i < call->n_inputs; i++) {
+        float *change = (float *)call->input_scratch + i * BLOCK;
+
         find_change(call, i, first, n, epsilon, tally->base, change);
         blocks_tally(change, factors ? (float)factors[i] : 1, tally->changed, tally->sum,
                      tally->alone);
@@ -56,22 +59,13 @@ void reinforced_count(const struct combine_call *call, double epsilon, size_t *s
                       size_t *alone)
 {
     struct tally tally;
-    float change[BLOCK];
+    const float *changes = call->input_scratch;
 
     for (size_t first = 0; first < call->n; first += BLOCK) {
         size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
 
         tally_block(call, (float)epsilon, NULL, first, n, &tally);
-        for (size_t i = 0; i < call->n_inputs; i++) {
-            unsigned n_shared = 0, n_alone = 0;
-
-            find_change(call, i, first, n, (float)epsilon, tally.base, change);
-            for (size_t k = 0; k < BLOCK; k++) {
-                n_shared += (change[k] != 0) & (tally.changed[k] > 1);
-                n_alone += (change[k] != 0) & (tally.changed[k] == 1);
-            }
-            shared[i] += n_shared;
-            alone[i] += n_alone;
-        }
+        for (size_t i = 0; i < call->n_inputs; i++)
+            blocks_count_changes(changes + i * BLOCK, tally.changed, &shared[i], &alone[i]);
     }
 }

@@ -8,6 +8,9 @@
 
 #include "mix/combine_method.h"
 
+/* Methods that call these have it as scratch_input_bytes. */
+enum { REINFORCED_INPUT_BYTES = 2048 };
+
 /* factors[n_inputs]: of what a model alone has changed; NULL: 1. */
 void reinforced_combine(const struct combine_call *call, double epsilon, const double *factors,
                         void *out);

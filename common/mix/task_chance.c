@@ -1,9 +1,11 @@
 #include "task_chance.h"
 
+#include <string.h>
+
+#include "mix/blocks.h"
 #include "mix/coin.h"
 #include "mix/combine_floats.h"
 #include "mix/rank_keep.h"
-#include "mix/rank_select.h"
 
 enum { BLOCK = COMBINE_BLOCK_ITEMS };
 
@@ -20,24 +22,27 @@ static void size(const struct combine_call *call, size_t *n_sums, size_t *n_coun
     *n_sums = 2 * call->n_inputs; /* of all, of what is kept */
 }
 
+struct measured {
+    task_keep *keep;
+    void *context;
+    double *sums;
+};
+
+static void add_magnitudes(const struct combine_call *call, void *context, size_t input,
+                           size_t first, size_t n, const float *difference)
+{
+    const struct measured *measured = context;
+    double *sums = measured->sums + 2 * input;
+    int32_t kept[BLOCK];
+
+    measured->keep(call, measured->context, input, first, n, difference, kept);
+    blocks_magnitudes(difference, kept, &sums[0], &sums[1]);
+}
+
 static void measure_with(const struct combine_call *call, task_keep *keep, void *context,
                          double *sums)
 {
-    float x[BLOCK];
-    int32_t kept[BLOCK];
-
-    for (size_t first = 0; first < call->n; first += BLOCK) {
-        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
-
-        for (size_t i = 0; i < call->n_inputs; i++) {
-            if (task_share(&call->inputs[i]) != TASK_SOME)
-                continue;
-            task_difference(call, i, first, n, x);
-            keep(call, context, i, first, n, x, kept);
-            sums[2 * i] += task_sum_magnitudes(x);
-            sums[2 * i + 1] += task_sum_kept(x, kept);
-        }
-    }
+    task_look(call, add_magnitudes, &(struct measured){keep, context, sums});
 }
 
 /* Sums become the factors of what stays. */
@@ -70,8 +75,7 @@ static void keep_even(const struct combine_call *call, void *context, size_t inp
     if (first == 0)
         *coin = coin_of(call->seed, call->out->name, input);
     coin_toss(coin, call->first + first, BLOCK, draws);
-    for (size_t k = 0; k < BLOCK; k++)
-        kept[k] = -(int32_t)(draws[k] < limit);
+    blocks_within(draws, 0, limit - 1, kept);
 }
 
 static void measure_even(const struct combine_call *call, double *sums, size_t *counts)
@@ -111,14 +115,16 @@ static void rank_row(const struct combine_call *call, size_t input, size_t first
 {
     struct coin coin = coin_of(call->seed, call->out->name, input);
     double density = call->inputs[input].settings[TASK_DENSITY];
-    float x[BLOCK];
+    float x[BLOCK], base[BLOCK];
     int32_t bits[BLOCK];
 
     for (size_t i = 0; i < n; i += BLOCK) {
         size_t some = n - i < BLOCK ? n - i : BLOCK;
 
-        task_difference(call, input, first + i, some, x);
-        rank_bits(x, BLOCK, bits);
+        combine_read_floats(call->base, first + i, some, base);
+        combine_read_floats(&call->inputs[input], first + i, some, x);
+        blocks_subtract(x, base, x);
+        blocks_sizes(x, bits);
         memcpy(ranked->room.sizes + i, bits, some * sizeof *bits);
     }
     coin_toss(&coin, call->first + first, n, ranked->room.draws);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "math/vector.h"
 #include "mix/blocks.h"
 #include "mix/combine_floats.h"
 #include "mix/combine_linear.h"
@@ -39,46 +40,24 @@ static void subtract_base(const struct combine_call *call, size_t input, size_t 
                           const float *base, float *out)
 {
     combine_read_floats(&call->inputs[input], first, n, out);
-    combine_subtract(out, base, out);
+    blocks_subtract(out, base, out);
 }
 
-void task_difference(const struct combine_call *call, size_t input, size_t first, size_t n,
-                     float *out)
+void task_look(const struct combine_call *call, task_looker *look, void *context)
 {
-    float base[BLOCK];
+    float base[BLOCK], x[BLOCK];
 
-    combine_read_floats(call->base, first, n, base);
-    subtract_base(call, input, first, n, base, out);
-}
+    for (size_t first = 0; first < call->n; first += BLOCK) {
+        size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
 
-static void keep(float *restrict x, const int32_t *restrict kept)
-{
-    int32_t bits[BLOCK];
-
-    memcpy(bits, x, sizeof bits);
-    for (size_t k = 0; k < BLOCK; k++)
-        bits[k] &= kept[k];
-    memcpy(x, bits, sizeof bits);
-}
-
-double task_sum_magnitudes(const float *x)
-{
-    double lanes[8] = {0};
-
-    for (size_t k = 0; k < BLOCK; k += 8)
-        for (size_t l = 0; l < 8; l++)
-            lanes[l] += (double)fabsf(x[k + l]);
-    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
-           ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
-}
-
-double task_sum_kept(const float *difference, const int32_t *kept)
-{
-    float x[BLOCK];
-
-    memcpy(x, difference, sizeof x);
-    keep(x, kept);
-    return task_sum_magnitudes(x);
+        combine_read_floats(call->base, first, n, base);
+        for (size_t i = 0; i < call->n_inputs; i++) {
+            if (task_share(&call->inputs[i]) != TASK_SOME)
+                continue;
+            subtract_base(call, i, first, n, base, x);
+            look(call, context, i, first, n, x);
+        }
+    }
 }
 
 /* ---- one weighted sum ---- */
@@ -117,18 +96,6 @@ static void combine_whole(const struct combine_call *call, void *out)
 
 /* ---- block by block: both outcomes of a vote are summed, so each difference is made once ---- */
 
-static void add(const float *restrict x, float weight, float *restrict sum)
-{
-    for (size_t k = 0; k < BLOCK; k++)
-        sum[k] += x[k] * weight;
-}
-
-static void scale(float *x, float factor)
-{
-    for (size_t k = 0; k < BLOCK; k++)
-        x[k] *= factor;
-}
-
 /* What of the input's difference counts, in a block. False: nothing. */
 static bool find_difference(const struct task_rules *rules, const struct combine_call *call,
                             size_t input, size_t first, size_t n, const float *base, float *x)
@@ -142,9 +109,7 @@ static bool find_difference(const struct task_rules *rules, const struct combine
     if (share == TASK_ALL)
         return true;
     rules->keep(call, rules->context, input, first, n, x, kept);
-    keep(x, kept);
-    if (rules->scales && rules->scales[input] != 1)
-        scale(x, (float)rules->scales[input]);
+    blocks_keep(kept, rules->scales ? (float)rules->scales[input] : 1, x);
     return true;
 }
 
@@ -162,14 +127,14 @@ static void combine_block(const struct task_rules *rules, const struct combine_c
         if (rules->votes)
             blocks_vote(x, (float)call->inputs[i].weight, (float)call->inputs[i].weight, votes);
         else
-            add(x, (float)call->inputs[i].weight, votes->sum);
+            blocks_add_scaled(x, (float)call->inputs[i].weight, votes->sum);
     }
     if (rules->votes)
         blocks_count(votes, divides ? FLT_TRUE_MIN : 0, 1);
     else if (divisor(call) != 1)
-        scale(votes->sum, (float)(1 / divisor(call)));
+        vector_scale(votes->sum, (float)(1 / divisor(call)), BLOCK, votes->sum);
     if (call->settings[TASK_LAMBDA] != 1)
-        scale(votes->sum, (float)call->settings[TASK_LAMBDA]);
+        vector_scale(votes->sum, (float)call->settings[TASK_LAMBDA], BLOCK, votes->sum);
     blocks_add(votes->sum, base);
 }
 

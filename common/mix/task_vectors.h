@@ -57,12 +57,11 @@ bool task_rescales(const struct combine_call *call);
 /* `all` over `kept`, two sums of magnitudes; 1 where one is too small. */
 double task_scale(double all, double kept);
 
-/* out[COMBINE_BLOCK_ITEMS] = n items of the input from `first` on, less the base's. */
-void task_difference(const struct combine_call *call, size_t input, size_t first, size_t n,
-                     float *out);
-/* The sum of magnitudes of a block: of all items, of those that are kept. */
-double task_sum_magnitudes(const float *difference);
-double task_sum_kept(const float *difference, const int32_t *kept);
+/* What a pass does with the differences of an input that keeps some: with a block of them, n, and 0
+ * behind. Called as task_keep is. */
+typedef void task_looker(const struct combine_call *call, void *context, size_t input, size_t first,
+                         size_t n, const float *difference);
+void task_look(const struct combine_call *call, task_looker *look, void *context);
 
 void task_combine(const struct task_rules *rules, const struct combine_call *call, void *out);
 

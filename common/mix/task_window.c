@@ -47,23 +47,28 @@ static void high_size(const struct combine_call *call, size_t *n_sums, size_t *n
     *n_counts = call->n_inputs * RANK_HIGH_COUNTS;
 }
 
-static void high_measure(const struct combine_call *call, double *sums, size_t *counts)
+/* What a pass fills. */
+struct found {
+    double *sums;
+    size_t *counts;
+};
+
+static void high_look(const struct combine_call *call, void *context, size_t input, size_t first,
+                      size_t n, const float *x)
 {
-    float x[BLOCK];
+    const struct found *found = context;
     int32_t bits[BLOCK];
 
-    for (size_t i = 0; i < call->n_inputs; i++)
-        for (size_t first = 0; first < call->n; first += BLOCK) {
-            size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
+    (void)first;
+    blocks_sizes(x, bits);
+    rank_count_high(bits, n, found->counts + input * RANK_HIGH_COUNTS);
+    if (task_rescales(call))
+        found->sums[input] += blocks_size_sum(x);
+}
 
-            if (task_share(&call->inputs[i]) != TASK_SOME)
-                break;
-            task_difference(call, i, first, n, x);
-            rank_bits(x, BLOCK, bits);
-            rank_count_high(bits, n, counts + i * RANK_HIGH_COUNTS);
-            if (task_rescales(call))
-                sums[i] += task_sum_magnitudes(x);
-        }
+static void high_measure(const struct combine_call *call, double *sums, size_t *counts)
+{
+    task_look(call, high_look, &(struct found){sums, counts});
 }
 
 static struct high find_high(const size_t *counts, struct window window, size_t n)
@@ -152,35 +157,33 @@ static void add_between(const float *x, const int32_t *bits, const struct high *
     int32_t kept[BLOCK];
     size_t first = (high->first_bucket + 1) << RANK_LOW_BITS;
     size_t end = high->last_bucket << RANK_LOW_BITS;
+    double all = 0;
 
     if (first >= end)
         return;
     blocks_within(bits, (int32_t)first, (int32_t)(end - 1), kept);
-    *sum += task_sum_kept(x, kept);
+    blocks_magnitudes(x, kept, &all, sum);
+}
+
+static void low_look(const struct combine_call *call, void *context, size_t input, size_t first,
+                     size_t n, const float *x)
+{
+    const struct found *found = context;
+    struct high high = high_of(call, input);
+    int32_t bits[BLOCK];
+
+    (void)first;
+    blocks_sizes(x, bits);
+    rank_count_low(bits, n, high.first_bucket, low_counts(call, found->counts, input, false));
+    if (high.last_bucket < RANK_HIGH_COUNTS)
+        rank_count_low(bits, n, high.last_bucket, low_counts(call, found->counts, input, true));
+    if (task_rescales(call))
+        add_between(x, bits, &high, &found->sums[input]);
 }
 
 static void low_measure(const struct combine_call *call, double *sums, size_t *counts)
 {
-    float x[BLOCK];
-    int32_t bits[BLOCK];
-
-    for (size_t i = 0; i < call->n_inputs; i++) {
-        struct high high = high_of(call, i);
-
-        for (size_t first = 0; first < call->n; first += BLOCK) {
-            size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
-
-            if (task_share(&call->inputs[i]) != TASK_SOME)
-                break;
-            task_difference(call, i, first, n, x);
-            rank_bits(x, BLOCK, bits);
-            rank_count_low(bits, n, high.first_bucket, low_counts(call, counts, i, false));
-            if (high.last_bucket < RANK_HIGH_COUNTS)
-                rank_count_low(bits, n, high.last_bucket, low_counts(call, counts, i, true));
-            if (task_rescales(call))
-                add_between(x, bits, &high, &sums[i]);
-        }
-    }
+    task_look(call, low_look, &(struct found){sums, counts});
 }
 
 static struct limits find_limits(const size_t *lower, const size_t *upper, const struct high *high)
@@ -283,42 +286,32 @@ static void equal_size(const struct combine_call *call, size_t *n_sums, size_t *
     *n_sums = 2 * call->n_inputs;
 }
 
+/* Among n items of a block, with 0 behind them. */
 static size_t count_equal(const int32_t *bits, size_t n, size_t value)
 {
-    int32_t wanted = (int32_t)value;
-    int32_t equal = 0;
+    return blocks_count_equal(bits, (int32_t)value) - (value == 0 ? BLOCK - n : 0);
+}
 
-    if (n < BLOCK) {
-        for (size_t k = 0; k < n; k++)
-            equal += bits[k] == wanted;
-        return (size_t)equal;
-    }
-    for (size_t k = 0; k < BLOCK; k++)
-        equal += bits[k] == wanted;
-    return (size_t)equal;
+static void equal_look(const struct combine_call *call, void *context, size_t input, size_t first,
+                       size_t n, const float *x)
+{
+    struct limits limits = limits_of(call, input);
+    double *sums = (double *)context + 2 * input;
+    int32_t bits[BLOCK];
+
+    (void)first;
+    if (!limits.cuts_low && !limits.cuts_high)
+        return;
+    blocks_sizes(x, bits);
+    sums[0] += (double)count_equal(bits, n, limits.low);
+    if (limits.cuts_high)
+        sums[1] += (double)count_equal(bits, n, limits.high);
 }
 
 static void equal_measure(const struct combine_call *call, double *sums, size_t *counts)
 {
-    float x[BLOCK];
-    int32_t bits[BLOCK];
-
     (void)counts;
-    for (size_t i = 0; i < call->n_inputs; i++) {
-        struct limits limits = limits_of(call, i);
-
-        for (size_t first = 0; first < call->n; first += BLOCK) {
-            size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
-
-            if (task_share(&call->inputs[i]) != TASK_SOME ||
-                (!limits.cuts_low && !limits.cuts_high))
-                break;
-            task_difference(call, i, first, n, x);
-            rank_bits(x, BLOCK, bits);
-            sums[2 * i] += (double)count_equal(bits, n, limits.low);
-            sums[2 * i + 1] += (double)count_equal(bits, n, limits.high);
-        }
-    }
+    task_look(call, equal_look, sums);
 }
 
 /* ---- keeping ---- */
@@ -361,7 +354,7 @@ static void keep(const struct combine_call *call, void *context, size_t input, s
         ends[1] = (struct end){limits.high, limits.n_high, (size_t)before[2 * input + 1],
                                limits.cuts_high};
     }
-    rank_bits(difference, BLOCK, bits);
+    blocks_sizes(difference, bits);
     if (limits.has_none) {
         memset(kept, 0, BLOCK * sizeof *kept);
         return;

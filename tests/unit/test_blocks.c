@@ -115,6 +115,227 @@ static void they_choose_as_they_say(void)
     CHECK(blocks_rank(row, 5, 3) == 4);
 }
 
+/* ---- each against what it says, item by item ---- */
+
+static double tree(const double *each)
+{
+    return ((each[0] + each[4]) + (each[2] + each[6])) + ((each[1] + each[5]) + (each[3] + each[7]));
+}
+
+/* Sums of products in eight lanes. */
+static double plain_dot(const float *a, const float *b)
+{
+    double each[8] = {0};
+
+    for (size_t k = 0; k < BLOCK; k++)
+        each[k % 8] += (double)a[k] * (double)b[k];
+    return tree(each);
+}
+
+static double plain_sizes(const float *x, const int32_t *kept)
+{
+    double each[8] = {0};
+
+    for (size_t k = 0; k < BLOCK; k++)
+        each[k % 8] += kept[k] ? (double)fabsf(x[k]) : 0;
+    return tree(each);
+}
+
+static int32_t size_bits(float x)
+{
+    int32_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    return bits & 0x7FFFFFFF;
+}
+
+/* Finite numbers, as sums of others would be NaN and prove nothing. */
+static void fill_finite(float *x, uint64_t *state)
+{
+    fill(x, state);
+    for (size_t k = 0; k < BLOCK; k++)
+        x[k] = isfinite(x[k]) ? x[k] : 0.125f;
+}
+
+static void check_sums(const struct blocks_version *version)
+{
+    static const int32_t all[BLOCK] = {[0 ... BLOCK - 1] = -1};
+    float a[BLOCK], b[BLOCK];
+    int32_t kept[BLOCK];
+    double found[3] = {1, 2, 3}, sizes[2] = {4, 5};
+    uint64_t state = 5;
+
+    fill_finite(a, &state);
+    fill_finite(b, &state);
+    for (size_t k = 0; k < BLOCK; k++)
+        kept[k] = b[k] > 0 ? -1 : 0;
+    CHECK(version->dot(a, b) == plain_dot(a, b));
+    version->dots(a, b, &found[0], &found[1], &found[2]);
+    CHECK(found[0] == 1 + plain_dot(a, a) && found[1] == 2 + plain_dot(a, b));
+    CHECK(found[2] == 3 + plain_dot(b, b));
+    version->magnitudes(a, kept, &sizes[0], &sizes[1]);
+    CHECK(sizes[0] == 4 + plain_sizes(a, all) && sizes[1] == 5 + plain_sizes(a, kept));
+    CHECK(version->size_sum(a) == plain_sizes(a, all));
+}
+
+static void check_items(const struct blocks_version *version)
+{
+    float a[BLOCK], b[BLOCK], expected[BLOCK], found[BLOCK];
+    int32_t sizes[BLOCK], kept[BLOCK];
+    uint64_t state = 7;
+    bool are_right = true;
+
+    fill(a, &state);
+    fill(b, &state);
+    for (size_t k = 0; k < BLOCK; k++)
+        kept[k] = k % 3 ? -1 : 0;
+    version->subtract(a, b, found);
+    for (size_t k = 0; k < BLOCK; k++)
+        expected[k] = a[k] - b[k];
+    CHECK(same_floats(expected, found, BLOCK));
+    memcpy(found, b, sizeof found);
+    version->add_scaled(a, 0.3f, found);
+    for (size_t k = 0; k < BLOCK; k++)
+        expected[k] = b[k] + a[k] * 0.3f;
+    CHECK(same_floats(expected, found, BLOCK));
+    memcpy(found, a, sizeof found);
+    version->keep(kept, 0.7f, found);
+    for (size_t k = 0; k < BLOCK; k++)
+        expected[k] = kept[k] ? a[k] * 0.7f : 0;
+    CHECK(same_floats(expected, found, BLOCK));
+    memcpy(found, b, sizeof found);
+    version->add_large(a, 0.5f, b, found);
+    for (size_t k = 0; k < BLOCK; k++)
+        expected[k] = fabsf(a[k]) < 0.5f ? b[k] : b[k] + b[k];
+    CHECK(same_floats(expected, found, BLOCK));
+    version->sizes(a, sizes);
+    for (size_t k = 0; k < BLOCK; k++)
+        are_right &= sizes[k] == size_bits(a[k]);
+    CHECK(are_right);
+}
+
+/* Against dtype.c, for all bits that there are in the upper half, and some below. */
+static void check_rounding(const struct blocks_version *version)
+{
+    static const uint32_t lows[] = {0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF};
+    float x[BLOCK], clean[BLOCK];
+    double wide[BLOCK];
+    uint16_t expected[BLOCK], found[BLOCK];
+    size_t n_wrong = 0;
+
+    for (size_t low = 0; low < sizeof lows / sizeof *lows; low++)
+        for (uint32_t first = 0; first < 0x10000; first += BLOCK) {
+            for (uint32_t k = 0; k < BLOCK; k++) {
+                uint32_t bits = (first + k) << 16 | lows[low];
+
+                memcpy(&x[k], &bits, sizeof bits);
+                wide[k] = (double)x[k];
+            }
+            dtype_from_double(DTYPE_BF16, wide, expected, BLOCK);
+            version->round_to_bf16(x, found);
+            version->canonical(x, clean);
+            for (size_t k = 0; k < BLOCK; k++) {
+                uint32_t bits;
+
+                memcpy(&bits, &clean[k], sizeof bits);
+                n_wrong += expected[k] != found[k];
+                n_wrong += isnan(x[k]) ? bits != 0x7FC00000 : memcmp(&clean[k], &x[k], 4) != 0;
+            }
+        }
+    CHECK(n_wrong == 0);
+}
+
+static void check_choosing(const struct blocks_version *version)
+{
+    float x[BLOCK], changed[BLOCK];
+    int32_t bits[BLOCK], picked[BLOCK];
+    size_t n_equal = 0, n_picked = 0, counts[4] = {0, 0, 10, 20};
+    uint64_t state = 11;
+    bool are_right = true;
+
+    fill(x, &state);
+    for (size_t k = 0; k < BLOCK; k++) {
+        bits[k] = size_bits(x[k]);
+        changed[k] = (float)(k % 4);
+        n_equal += bits[k] == 0x3F800000;
+        counts[0] += x[k] != 0 && k % 4 > 1;
+        counts[1] += x[k] != 0 && k % 4 == 1;
+    }
+    CHECK(n_equal > 10 && version->count_equal(bits, 0x3F800000) == n_equal);
+    version->count_changes(x, changed, &counts[2], &counts[3]);
+    CHECK(counts[2] == 10 + counts[0] && counts[3] == 20 + counts[1]);
+    CHECK(version->pick(bits, 0, INT32_MAX, picked) == BLOCK);
+    CHECK(memcmp(picked, bits, sizeof bits) == 0);
+    n_equal = version->pick(bits, 0x3E800000, 0x3F800000, picked);
+    for (size_t k = 0; k < BLOCK; k++)
+        if (bits[k] >= 0x3E800000 && bits[k] <= 0x3F800000)
+            are_right &= n_picked < n_equal && picked[n_picked++] == bits[k];
+    CHECK(are_right && n_picked == n_equal && n_picked > 20 && n_picked < BLOCK);
+}
+
+static void check_variances(const struct blocks_version *version)
+{
+    static float x[3 * BLOCK];
+    int32_t found[BLOCK];
+    uint64_t state = 13;
+    bool are_right = true;
+
+    for (size_t i = 0; i < 3; i++)
+        fill_finite(x + i * BLOCK, &state);
+    version->variances(x, 3, found);
+    for (size_t k = 0; k < BLOCK; k++) {
+        float mean = ((0 + x[k]) + x[BLOCK + k] + x[2 * BLOCK + k]) / 3, sum = 0;
+
+        for (size_t i = 0; i < 3; i++)
+            sum += (x[i * BLOCK + k] - mean) * (x[i * BLOCK + k] - mean);
+        are_right &= found[k] == size_bits(sum / 3);
+    }
+    CHECK(are_right);
+}
+
+/* "triple32" with half a key before and half in the middle. */
+static int32_t plain_toss(uint32_t x, uint32_t one, uint32_t other)
+{
+    x ^= one;
+    x = (x ^ x >> 17) * 0xed5ad4bb;
+    x = ((x ^ x >> 11) + other) * 0xac4c1b51;
+    x = (x ^ x >> 15) * 0x31848bab;
+    return (int32_t)((x ^ x >> 14) >> 1);
+}
+
+static void check_tosses(const struct blocks_version *version)
+{
+    static const size_t lengths[] = {0, 1, 3, 4, 5, 15, 16, 17, 31, 33, BLOCK};
+    int32_t found[BLOCK + 1];
+    bool are_right = true;
+
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        size_t n = lengths[i];
+        uint32_t place = UINT32_MAX - (uint32_t)n + 1; /* up to the end of a block of 2^32 */
+
+        found[n] = -5;
+        version->toss(place, 0x12345678, 0x9ABCDEF0, n, found);
+        for (size_t k = 0; k < n; k++)
+            are_right &= found[k] == plain_toss(place + (uint32_t)k, 0x12345678, 0x9ABCDEF0);
+        are_right &= found[n] == -5;
+    }
+    CHECK(are_right);
+}
+
+static void every_version_does_what_it_says(void)
+{
+    const struct blocks_version *version;
+
+    for (size_t i = 0; (version = blocks_version(i)); i++) {
+        check_sums(version);
+        check_items(version);
+        check_rounding(version);
+        check_choosing(version);
+        check_variances(version);
+        check_tosses(version);
+    }
+}
+
 static void functions_are_as_exact_as_they_say(void)
 {
     double powers[BLOCK], logs[BLOCK], worst[2] = {0};
@@ -134,4 +355,4 @@ static void functions_are_as_exact_as_they_say(void)
     CHECK(worst[0] < 2e-14 && worst[1] < 2e-16);
 }
 
-TESTS(TEST(functions_are_as_exact_as_they_say), TEST(all_versions_give_the_same_bits), TEST(they_choose_as_they_say))
+TESTS(TEST(every_version_does_what_it_says), TEST(functions_are_as_exact_as_they_say), TEST(all_versions_give_the_same_bits), TEST(they_choose_as_they_say))
