@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "test.h"
 
@@ -110,6 +111,41 @@ static void a_pool_serves_many_jobs_also_after_a_failed_one(void)
     threads_free(NULL);
 }
 
+static int mark_task(void *context, size_t task, size_t worker, struct error *err)
+{
+    (void)worker;
+    (void)err;
+    ((unsigned char *)context)[task]++;
+    return 0;
+}
+
+/* Of one job after the other, as products of a model come; after each of some, workers have time to
+ * fall asleep. */
+static void no_job_is_missed_and_none_begins_before_the_last_has_ended(void)
+{
+    static const size_t n_threads[] = {2, 3, 8};
+    static const struct timespec nap = {0, 300000};
+
+    for (size_t i = 0; i < 3; i++) {
+        struct error err = {0};
+        struct threads *threads = threads_new(n_threads[i], &err);
+        size_t n_wrong = 0;
+
+        for (size_t round = 0; threads && round < 20000; round++) {
+            unsigned char marks[9] = {0}; /* of this round: gone when it ends */
+            size_t n_tasks = 1 + round % 9;
+
+            n_wrong += threads_run(threads, n_tasks, mark_task, marks, &err) != 0;
+            for (size_t task = 0; task < 9; task++)
+                n_wrong += marks[task] != (task < n_tasks);
+            if (round % 100 == 0)
+                nanosleep(&nap, NULL);
+        }
+        CHECK(threads && n_wrong == 0);
+        threads_free(threads);
+    }
+}
+
 static void there_is_a_processor(void)
 {
     CHECK(threads_available() >= 1);
@@ -118,4 +154,6 @@ static void there_is_a_processor(void)
 TESTS(TEST(every_task_runs_once_with_1_to_16_threads),
       TEST(the_error_of_the_lowest_failing_task_is_returned),
       TEST(after_a_failure_no_further_task_starts),
-      TEST(a_pool_serves_many_jobs_also_after_a_failed_one), TEST(there_is_a_processor))
+      TEST(a_pool_serves_many_jobs_also_after_a_failed_one),
+      TEST(no_job_is_missed_and_none_begins_before_the_last_has_ended),
+      TEST(there_is_a_processor))
