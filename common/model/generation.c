@@ -5,7 +5,6 @@
 
 #include "base/interrupt.h"
 #include "base/memory.h"
-#include "model/capacity.h"
 
 /* ---- one of them ---- */
 
@@ -60,33 +59,24 @@ static bool is_one_of(const struct ids *ids, uint32_t id)
     return false;
 }
 
-/* Whether what tokens of the prompt give depends on how many come behind them. */
-static bool takes_prompts_whole(const struct model_spec *spec)
-{
-    const struct stack_spec *stack = &spec->stack;
-    bool takes = capacity_is_limited(&stack->moe);
-
-    for (size_t i = 0; i < 2; i++)
-        takes |= stack->rope[i].kind == ROPE_DYNAMIC || stack->rope[i].kind == ROPE_LONGROPE;
-    return takes;
-}
-
 /* Tokens of the next step. */
-static size_t count_new(const struct generation *generation, const struct model_spec *spec)
+static size_t count_new(const struct generation *generation, const struct model *model)
 {
     size_t n = generation->ids.n_items - generation->cache->n_tokens;
     size_t chunk = generation->settings.chunk;
 
-    return chunk && chunk < n && !takes_prompts_whole(spec) ? chunk : n;
+    return chunk && chunk < n && !model_needs_whole_prompts(model) ? chunk : n;
 }
 
-/* Longrope turns all keys in another way when a text grows beyond a length: they are made anew. */
-static void forget_what_changes(struct generation *generation, const struct model_spec *spec)
+/* A part of a prompt that must run whole; and all keys where longrope turns them in another way, when
+ * a text grows beyond a length. */
+static void forget_what_changes(struct generation *generation, const struct model *model)
 {
     struct cache *cache = generation->cache;
-    size_t limit = spec->cache_limit;
+    size_t limit = model->spec.cache_limit;
 
-    if (limit && cache->n_tokens <= limit && generation->ids.n_items > limit)
+    if ((model_needs_whole_prompts(model) && cache->n_tokens < generation->n_given) ||
+        (limit && cache->n_tokens <= limit && generation->ids.n_items > limit))
         cache_truncate(cache, 0);
 }
 
@@ -116,8 +106,8 @@ static int prepare(struct generation *generation, struct model *model, struct er
 
     if (generation->prompt.n_items && !cache->n_cross && run_encoder(generation, model, err))
         return -1;
-    forget_what_changes(generation, &model->spec);
-    n_new = count_new(generation, &model->spec);
+    forget_what_changes(generation, model);
+    n_new = count_new(generation, model);
     batch.ids = generation->ids.items + cache->n_tokens;
     return model_check(model, &batch, err) || cache_reserve(cache, cache->n_tokens + n_new, err)
                ? -1
@@ -204,9 +194,9 @@ static int find_members(struct step *step, struct generation *const *generations
     return interrupt_check(err); /* which is no fault of a member's */
 }
 
-static bool is_due(const struct generation *generation, const struct model_spec *spec)
+static bool is_due(const struct generation *generation, const struct model *model)
 {
-    return generation->cache->n_tokens + count_new(generation, spec) == generation->ids.n_items;
+    return generation->cache->n_tokens + count_new(generation, model) == generation->ids.n_items;
 }
 
 static int reserve(struct step *step, struct error *err)
@@ -219,8 +209,8 @@ static int reserve(struct step *step, struct error *err)
         size_t n_bytes = sampler_scratch_bytes(&generation->sampler);
 
         step->caches[i] = generation->cache;
-        step->ends[i] = step->n_tokens += count_new(generation, spec);
-        step->n_due += is_due(generation, spec);
+        step->ends[i] = step->n_tokens += count_new(generation, step->model);
+        step->n_due += is_due(generation, step->model);
         step->scratch_bytes = n_bytes > step->scratch_bytes ? n_bytes : step->scratch_bytes;
     }
     step->ids = take(step, step->n_tokens, sizeof *step->ids, "token ids", err);

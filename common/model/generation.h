@@ -1,7 +1,7 @@
 /* generation.h - texts that grow by steps, many at a time: a step runs one batch of all of them.
  *
  * Each text has a cache, a sampler and an end of its own, and may fail alone. What one gives does not
- * depend on its company (but for rounding, as of model.h). They come and go between steps. */
+ * depend on its company, nor on `chunk`, by a bit. They come and go between steps. */
 #ifndef COCKTAIL_GENERATION_H
 #define COCKTAIL_GENERATION_H
 
@@ -53,20 +53,20 @@ struct generation { /* to be read by its users, who may take text out */
 };
 
 /* Will continue the prompt (decoder), or answer it (encoder-decoder). A caller may put another cache
- * in place of the empty one, which holds some of the first ids, but not all. ERROR_USAGE for a
- * prompt without tokens, or of more than the model can take. Released with generation_release,
- * which may be done to a zeroed struct, too. */
+ * in place of the empty one, which holds some of the first ids, but not all; where
+ * model_needs_whole_prompts it is not used. ERROR_USAGE for a prompt without tokens, or of more than
+ * the model can take. Released with generation_release, which may be done to a zeroed struct,
+ * too. */
 int generation_init(struct generation *generation, const struct model *model,
                     const struct ids *prompt, const struct generation_settings *settings,
                     struct error *err);
 void generation_release(struct generation *generation);
 
 /* Of all that still run: the tokens that are not in the cache yet, as far as `chunk` lets them, and
- * where these were the last ones a new one. A prompt goes through whole where its length decides
- * what its first tokens give: with capacities, with rotations that depend on it. One that fails
- * does not end the others (ERROR_FORMAT for more tokens than there are positions,
- * ERROR_INCOMPATIBLE for logits that are no numbers, ERROR_RESOURCES). -1 is for what concerns all:
- * ERROR_RESOURCES, ERROR_SIGINT. Nobody has a new token then. */
+ * where these were the last ones a new one. A prompt goes through whole where
+ * model_needs_whole_prompts. One that fails does not end the others (ERROR_FORMAT for more tokens
+ * than there are positions, ERROR_INCOMPATIBLE for logits that are no numbers, ERROR_RESOURCES). -1
+ * is for what concerns all: ERROR_RESOURCES, ERROR_SIGINT. Nobody has a new token then. */
 int generation_step(struct model *model, struct generation *const *generations, size_t n,
                     struct error *err);
 

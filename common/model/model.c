@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "math/gemm.h"
 #include "math/vector.h"
+#include "model/capacity.h"
 #include "model/forward.h"
 #include "model/linear.h"
 #include "model/rows.h"
@@ -78,6 +79,16 @@ void model_lift_capacity(struct model *model)
         both[i]->capacity = 0;
         both[i]->capacity_factor = 0;
     }
+}
+
+bool model_needs_whole_prompts(const struct model *model)
+{
+    const struct stack_spec *stack = &model->spec.stack;
+    bool needs = capacity_is_limited(&stack->moe);
+
+    for (size_t i = 0; i < 2; i++)
+        needs |= stack->rope[i].kind == ROPE_DYNAMIC || stack->rope[i].kind == ROPE_LONGROPE;
+    return needs;
 }
 
 /* ---- embeddings ---- */

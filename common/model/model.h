@@ -1,10 +1,13 @@
 /* model.h - a checkpoint that runs.
  *
- * What a sequence gives does not depend on the others in its batch (but for rounding, to 1e-6), nor
- * on the number of threads (not by a bit). */
+ * What a token gets follows from those before it in its sequence (in encoders: from all of them), the
+ * weights and the kernels that the processor has (gemm.h), to the bit: not from the others in its
+ * batch, nor from whether they came in one piece, in chunks or from a cache, nor from the number of
+ * threads. But for the first, that is not so of models that need whole prompts. */
 #ifndef COCKTAIL_MODEL_H
 #define COCKTAIL_MODEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +41,10 @@ struct model *model_load(struct model_folder *folder, enum model_type type,
 void model_free(struct model *model);
 /* From now on experts take all tokens that choose them, whatever their capacity. */
 void model_lift_capacity(struct model *model);
+/* Whether what the tokens of a prompt give depends on how many run together with them: with experts
+ * of a limited capacity, with rotations that follow from the length. Such a prompt runs in one piece,
+ * and no cache of another text can begin it. */
+bool model_needs_whole_prompts(const struct model *model);
 
 /* ERROR_FORMAT for an id or type id that has no embedding, or more tokens than there are
  * positions. */
