@@ -113,7 +113,8 @@ def table(title, heads, rows):
 
 def write_random_model(folder, config, tensors, dtype="BF16", tokenizer=None):
     """A folder of seeded random numbers, kept for the next time. A million numbers, spread by 0.02, over and
-    over: a row of one matrix is never a row of the next. tokenizer: a folder whose files are taken."""
+    over: a row of one matrix is never a row of the next. tokenizer: a folder whose tokenizer
+    is taken."""
     import numpy
 
     if (folder / "config.json").exists():
@@ -140,9 +141,9 @@ def write_random_model(folder, config, tensors, dtype="BF16", tokenizer=None):
                 out.write((values.view(numpy.uint32) >> 16).astype(numpy.uint16).tobytes() if dtype == "BF16"
                           else values.tobytes())
                 left -= len(values)
-    for path in sorted(tokenizer.iterdir()):
-        if path.is_file() and path.name not in ("config.json", "model.safetensors", "generation_config.json"):
-            shutil.copy(path, folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+        if (tokenizer / name).exists():
+            shutil.copy(tokenizer / name, folder)
     (folder / "config.json").write_text(json.dumps(config))
     return folder
 
