@@ -3,7 +3,61 @@
  * The product is rounded to the input's dtype, each sum to the first input's, the result to the
  * output's. F64 is computed in double, all else in float; what torch refuses (the F8 dtypes)
  * follows the same rule. NaN is canonical here too, so its bits are not torch's. */
-#include "mix/combine_items.h"
+#include "mix/blocks.h"
+#include "mix/combine_floats.h"
+
+/* ---- where all is stored in F32, F16 or BF16: in float ---- */
+
+static bool is_float(enum dtype dtype)
+{
+    return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16;
+}
+
+static bool has_only_floats(const struct combine_call *call)
+{
+    for (size_t i = 0; i < call->n_inputs; i++)
+        if (!is_float(call->inputs[i].dtype))
+            return false;
+    return is_float(call->out->dtype);
+}
+
+/* NaN becomes canonical when the result is written. */
+static void round_floats(enum dtype dtype, float *x)
+{
+    uint16_t items[COMBINE_BLOCK_ITEMS];
+    struct combine_input rounded = {.values = items, .dtype = dtype};
+
+    if (dtype == DTYPE_F32)
+        return;
+    combine_write_floats(dtype, x, items, 0, COMBINE_BLOCK_ITEMS);
+    combine_read_floats(&rounded, 0, COMBINE_BLOCK_ITEMS, x);
+}
+
+static void multiply_floats(const struct combine_input *input, size_t first, size_t n, float *x)
+{
+    float weight = (float)input->weight;
+
+    combine_read_floats(input, first, n, x);
+    for (size_t k = 0; k < COMBINE_BLOCK_ITEMS; k++)
+        x[k] *= weight;
+    round_floats(input->dtype, x);
+}
+
+static void combine_floats(const struct combine_call *call, void *out, size_t first, size_t n)
+{
+    const struct combine_input *inputs = call->inputs;
+    float sum[COMBINE_BLOCK_ITEMS], x[COMBINE_BLOCK_ITEMS];
+
+    multiply_floats(&inputs[0], first, n, sum);
+    for (size_t i = 1; i < call->n_inputs; i++) {
+        multiply_floats(&inputs[i], first, n, x);
+        blocks_add_scaled(x, 1, sum);
+        round_floats(inputs[0].dtype, sum);
+    }
+    combine_write_floats(call->out->dtype, sum, out, first, n);
+}
+
+/* ---- with others: in double ---- */
 
 /* torch computes in double for F64 and in float for all else. We compute in double throughout: the
  * product of two floats is exact there, and rounding their sum to double first, then to float,
@@ -30,26 +84,33 @@ static void multiply_as_torch(enum dtype dtype, double weight, double *x, size_t
     round_as_torch(dtype, x, n);
 }
 
-static void lm_cocktail(const struct combine_call *call, void *out)
+static void combine_doubles(const struct combine_call *call, void *out, size_t first, size_t n)
 {
     const struct combine_input *inputs = call->inputs;
     double sum[COMBINE_BLOCK_ITEMS], x[COMBINE_BLOCK_ITEMS];
     enum dtype sum_dtype = inputs[0].dtype, out_dtype = call->out->dtype;
 
-    for (size_t first = 0; first < call->n; first += COMBINE_BLOCK_ITEMS) {
-        size_t n_items = call->n - first < COMBINE_BLOCK_ITEMS ? call->n - first : COMBINE_BLOCK_ITEMS;
+    combine_read(&inputs[0], first, sum, n);
+    multiply_as_torch(sum_dtype, inputs[0].weight, sum, n);
+    for (size_t i = 1; i < call->n_inputs; i++) {
+        combine_read(&inputs[i], first, x, n);
+        multiply_as_torch(inputs[i].dtype, inputs[i].weight, x, n);
+        for (size_t k = 0; k < n; k++)
+            sum[k] += x[k];
+        round_as_torch(sum_dtype, sum, n);
+    }
+    round_as_torch(out_dtype, sum, n);
+    combine_write(out_dtype, sum, out, first, n);
+}
 
-        combine_read(&inputs[0], first, sum, n_items);
-        multiply_as_torch(sum_dtype, inputs[0].weight, sum, n_items);
-        for (size_t i = 1; i < call->n_inputs; i++) {
-            combine_read(&inputs[i], first, x, n_items);
-            multiply_as_torch(inputs[i].dtype, inputs[i].weight, x, n_items);
-            for (size_t k = 0; k < n_items; k++)
-                sum[k] += x[k];
-            round_as_torch(sum_dtype, sum, n_items);
-        }
-        round_as_torch(out_dtype, sum, n_items);
-        combine_write(out_dtype, sum, out, first, n_items);
+static void lm_cocktail(const struct combine_call *call, void *out)
+{
+    bool has_floats = has_only_floats(call);
+
+    for (size_t first = 0; first < call->n; first += COMBINE_BLOCK_ITEMS) {
+        size_t left = call->n - first, n = left < COMBINE_BLOCK_ITEMS ? left : COMBINE_BLOCK_ITEMS;
+
+        (has_floats ? combine_floats : combine_doubles)(call, out, first, n);
     }
 }
 
