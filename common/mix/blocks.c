@@ -85,6 +85,23 @@ size_t blocks_pick(const int32_t *bits, int32_t low, int32_t high, int32_t *pick
     return best()->pick(bits, low, high, picked);
 }
 
+void blocks_chance(const int32_t *draws, const int32_t *bits, int32_t lowest, int32_t highest,
+                   uint64_t *kept, uint64_t *open)
+{
+    best()->chance(draws, bits, lowest, highest, kept, open);
+}
+
+void blocks_unpack(const uint64_t *words, int32_t *kept)
+{
+    best()->unpack(words, kept);
+}
+
+void blocks_find_buckets(const int32_t *bits, size_t n, int32_t shift, int32_t least, int32_t last,
+                         int32_t *buckets)
+{
+    best()->find_buckets(bits, n, shift, least, last, buckets);
+}
+
 void blocks_toss(uint32_t place, uint32_t one, uint32_t other, size_t n, int32_t *out)
 {
     best()->toss(place, one, other, n, out);

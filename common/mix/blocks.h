@@ -67,6 +67,17 @@ size_t blocks_count_equal(const int32_t *bits, int32_t value);
 /* Those of low … high in their order, to picked[BLOCK]; returns how many. Fast if these are few. */
 size_t blocks_pick(const int32_t *bits, int32_t low, int32_t high, int32_t *picked);
 
+/* Bits of items, in words of 64: kept where the draw is below `lowest`; open where it is not, but
+ * below `highest`, and the size is not 0. */
+enum { BLOCKS_WORDS = COMBINE_BLOCK_ITEMS / 64 };
+void blocks_chance(const int32_t *draws, const int32_t *bits, int32_t lowest, int32_t highest,
+                   uint64_t *kept, uint64_t *open);
+/* kept = -1 where the bit is set, else 0. */
+void blocks_unpack(const uint64_t *words, int32_t *kept);
+/* buckets[n] = (bits >> shift) - least, but 0 … last; n of any size. */
+void blocks_find_buckets(const int32_t *bits, size_t n, int32_t shift, int32_t least, int32_t last,
+                         int32_t *buckets);
+
 /* out[n] = the numbers of coin.h for items place … place + n - 1, n of any size; a key's halves. */
 void blocks_toss(uint32_t place, uint32_t one, uint32_t other, size_t n, int32_t *out);
 

@@ -434,6 +434,52 @@ LANES_TARGET static size_t pick(const int32_t *bits, int32_t low, int32_t high, 
     return n;
 }
 
+/* Bit k % 64 of word k / 64: of item k. */
+LANES_TARGET static void chance(const int32_t *draws, const int32_t *bits, int32_t lowest,
+                                int32_t highest, uint64_t *kept, uint64_t *open)
+{
+    for (size_t word = 0; word < BLOCK / 64; word++) {
+        kept[word] = open[word] = 0;
+        for (size_t k = 0; k < 64; k += LANES) {
+            lanes_integers draw = load_integers(draws + word * 64 + k);
+            lanes_integers size = load_integers(bits + word * 64 + k);
+
+            kept[word] |= (uint64_t)bits_of(draw < lowest) << k;
+            open[word] |= (uint64_t)bits_of((draw >= lowest) & (draw < highest) & (size != 0)) << k;
+        }
+    }
+}
+
+LANES_TARGET static void unpack(const uint64_t *words, int32_t *kept)
+{
+    lanes_bits ones = places(), own;
+
+    for (size_t k = 0; k < BLOCK; k += LANES) {
+        own = ((uint32_t)(words[k / 64] >> k % 64) >> ones & 1) * UINT32_MAX;
+        memcpy(kept + k, &own, sizeof own);
+    }
+}
+
+/* Below 0 the first, else at most the last. */
+LANES_TARGET static void find_buckets(const int32_t *bits, size_t n, int32_t shift, int32_t least,
+                                      int32_t last, int32_t *buckets)
+{
+    size_t k = 0;
+
+    for (; n - k >= LANES; k += LANES) {
+        lanes_integers own = (load_integers(bits + k) >> shift) - least, is_above = own > 0;
+
+        own &= is_above;
+        own = (own & ~(own > last)) | (last & (own > last));
+        memcpy(buckets + k, &own, sizeof own);
+    }
+    for (; k < n; k++) {
+        int32_t own = (bits[k] >> shift) - least;
+
+        buckets[k] = own < 0 ? 0 : own > last ? last : own;
+    }
+}
+
 LANES_INLINE lanes_bits draw(lanes_bits x, uint32_t first, uint32_t second)
 {
     x ^= first;
@@ -555,6 +601,9 @@ const struct blocks_version LANES_NAME(blocks) = {
     .canonical = canonical,
     .count_equal = count_equal,
     .pick = pick,
+    .chance = chance,
+    .unpack = unpack,
+    .find_buckets = find_buckets,
     .toss = toss,
     .vote = vote,
     .count = count,

@@ -19,6 +19,9 @@ struct blocks_version {
     __typeof__(blocks_canonical) *canonical;
     __typeof__(blocks_count_equal) *count_equal;
     __typeof__(blocks_pick) *pick;
+    __typeof__(blocks_chance) *chance;
+    __typeof__(blocks_unpack) *unpack;
+    __typeof__(blocks_find_buckets) *find_buckets;
     __typeof__(blocks_toss) *toss;
     __typeof__(blocks_vote) *vote;
     __typeof__(blocks_count) *count;

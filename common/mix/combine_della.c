@@ -31,4 +31,5 @@ const struct combine_method combine_della = {
     .passes = task_chance_by_rank,
     .n_passes = TASK_CHANCE_PASSES,
     .scratch_item_bytes = TASK_RANK_ITEM_BYTES,
+    .scratch_bytes = TASK_RANK_BYTES,
 };

@@ -78,6 +78,7 @@ struct combine_facts {
     size_t *counts;       /* [n_counts] */
     const double *before; /* [n_sums] of all items in front of the call's, as they were added up;
                            * or, if the pass keeps_own, of the call's own; else NULL */
+    void *kept;           /* what the pass keeps of the call's grain, 0 before; NULL: nothing */
 };
 
 /* A range of one tensor: what a method is called with. */
@@ -88,8 +89,8 @@ struct combine_call {
     size_t n_inputs;
     const double *settings;             /* of the method for this tensor; NULL: it has none */
     size_t first, n;                    /* the range: items first … first + n - 1 */
-    const struct combine_facts *facts;  /* of each pass that is done */
-    void *scratch;                      /* n * scratch_item_bytes, aligned to 8 */
+    const struct combine_facts *facts;  /* of each pass that is done; in measure of its own `kept` */
+    void *scratch;                      /* n * scratch_item_bytes + scratch_bytes, aligned to 8 */
     void *input_scratch;                /* n_inputs * scratch_input_bytes, likewise */
     struct combine_input *spare;        /* [n_inputs + 1], for the method to write to */
     uint64_t seed;                      /* of methods that draw */
@@ -114,6 +115,9 @@ struct combine_pass {
      * concluded, and all facts are 0. Called as conclude is. */
     bool (*is_needed)(const struct combine_call *call);
     bool keeps_before;
+    /* Bytes that it keeps of a grain of n items, a multiple of 8, called as `size` is: of all
+     * grains of the tensor few enough for any tensor. NULL: none. */
+    size_t (*kept_bytes)(const struct combine_call *call, size_t n);
     /* The call's grain (see item_maker.h) keeps its own sums instead of adding them to those of the
      * others, and later calls find them as `before`. Not with keeps_before. */
     bool keeps_own;
@@ -151,6 +155,7 @@ struct combine_method {
     const struct combine_pass *passes;
     size_t n_passes;
     size_t scratch_item_bytes, scratch_input_bytes; /* multiples of 8, the latter */
+    size_t scratch_bytes;    /* of `scratch`, besides those for items */
 };
 
 /* Each in a file of its own, which says what it computes. */

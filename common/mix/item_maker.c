@@ -13,13 +13,26 @@ static size_t row_items(const struct output_tensor *out)
     return n ? n : 1;
 }
 
+static struct combine_call size_call(const struct plan_item *item)
+{
+    return (struct combine_call){.out = &item->out, .n_inputs = item->n_sources,
+                                 .settings = item->settings};
+}
+
 void item_pass_size(const struct plan_item *item, size_t pass, size_t *n_sums, size_t *n_counts)
 {
+    struct combine_call call = size_call(item);
+
     *n_sums = *n_counts = 0;
-    item->method->passes[pass].size(&(struct combine_call){.out = &item->out,
-                                                           .n_inputs = item->n_sources,
-                                                           .settings = item->settings},
-                                    n_sums, n_counts);
+    item->method->passes[pass].size(&call, n_sums, n_counts);
+}
+
+static size_t kept_bytes(const struct plan_item *item, size_t pass, size_t grain_items)
+{
+    struct combine_call call = size_call(item);
+    const struct combine_pass *own = &item->method->passes[pass];
+
+    return own->kept_bytes ? own->kept_bytes(&call, grain_items) : 0;
 }
 
 /* Small enough for the second-level cache with a few models, and the least that is read at once
@@ -76,7 +89,34 @@ size_t item_room_bytes(const struct plan_item *item, size_t n)
 {
     size_t scratch = item->method ? item->method->scratch_item_bytes : 0;
 
-    return n * (n_arrays(item) * ITEM_BYTES_MAX + scratch) + input_scratch_bytes(item);
+    return n * (n_arrays(item) * ITEM_BYTES_MAX + scratch) + input_scratch_bytes(item) +
+           (item->method ? item->method->scratch_bytes : 0);
+}
+
+static size_t count_grains(const struct plan_item *item)
+{
+    size_t grain = item_grain(item);
+
+    return grain ? item->out.n_items / grain + (item->out.n_items % grain != 0) : 0;
+}
+
+static size_t n_kept_sums(const struct plan_item *item, size_t pass)
+{
+    const struct combine_pass *own = &item->method->passes[pass];
+
+    return own->keeps_before || own->keeps_own ? count_grains(item) : 0;
+}
+
+size_t item_facts_bytes(const struct plan_item *item)
+{
+    size_t bytes = 0, n_sums, n_counts, n_grains = count_grains(item);
+
+    for (size_t p = 0; item->method && p < item->method->n_passes; p++) {
+        item_pass_size(item, p, &n_sums, &n_counts);
+        bytes += (1 + n_kept_sums(item, p)) * n_sums * sizeof(double) + n_counts * sizeof(size_t) +
+                 n_grains * kept_bytes(item, p, item_grain(item));
+    }
+    return bytes;
 }
 
 void item_maker_init(struct item_maker *maker, const struct plan_item *item, struct arena *arena)
@@ -84,21 +124,21 @@ void item_maker_init(struct item_maker *maker, const struct plan_item *item, str
     *maker = (struct item_maker){.item = item, .grain_items = item_grain(item),
                                  .n_passes = item->method ? item->method->n_passes : 0};
     assert(maker->n_passes <= COMBINE_PASSES_MAX);
-    if (maker->grain_items)
-        maker->n_grains = item->out.n_items / maker->grain_items +
-                          (item->out.n_items % maker->grain_items != 0);
+    maker->n_grains = count_grains(item);
     maker->inputs = arena_alloc(arena, item_n_inputs(item) * sizeof *maker->inputs);
     maker->facts = arena_alloc(arena, maker->n_passes * sizeof *maker->facts);
     for (size_t p = 0; p < maker->n_passes; p++) {
-        const struct combine_pass *pass = &item->method->passes[p];
         struct item_facts *facts = &maker->facts[p];
 
         item_pass_size(item, p, &facts->n_sums, &facts->n_counts);
         facts->sums = arena_alloc(arena, facts->n_sums * sizeof *facts->sums);
         facts->counts = arena_alloc(arena, facts->n_counts * sizeof *facts->counts);
-        if (pass->keeps_before || pass->keeps_own)
-            facts->before = arena_alloc(arena,
-                                        maker->n_grains * facts->n_sums * sizeof *facts->before);
+        if (n_kept_sums(item, p))
+            facts->before = arena_alloc(arena, n_kept_sums(item, p) * facts->n_sums *
+                                                   sizeof *facts->before);
+        facts->kept_bytes = kept_bytes(item, p, maker->grain_items);
+        if (facts->kept_bytes)
+            facts->kept = arena_alloc(arena, maker->n_grains * facts->kept_bytes);
     }
 }
 
@@ -168,7 +208,9 @@ static void list_facts(const struct item_maker *maker, size_t n_passes, size_t g
 
         out[p] = (struct combine_facts){facts->sums, facts->counts,
                                         facts->before ? facts->before + grain * facts->n_sums
-                                                      : NULL};
+                                                      : NULL,
+                                        facts->kept ? facts->kept + grain * facts->kept_bytes
+                                                    : NULL};
     }
 }
 
@@ -216,7 +258,7 @@ void item_measure(const struct item_maker *maker, size_t pass, size_t first, siz
         struct combine_call call;
 
         step = end - first < maker->grain_items ? end - first : maker->grain_items;
-        list_facts(maker, pass, first / maker->grain_items, facts);
+        list_facts(maker, pass + 1, first / maker->grain_items, facts);
         call = range_call(maker, first, step, room, facts);
         maker->item->method->passes[pass].measure(&call, sums, counts);
         sums += maker->facts[pass].n_sums;

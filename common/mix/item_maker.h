@@ -20,6 +20,8 @@ struct item_facts {
     double *sums;
     size_t *counts;
     double *before; /* [n_grains][n_sums] in front of each grain, or its own; NULL: not kept */
+    size_t kept_bytes;
+    char *kept;     /* [n_grains][kept_bytes] */
 };
 
 struct item_maker {
@@ -43,6 +45,8 @@ struct item_room {
 size_t item_grain(const struct plan_item *item); /* grain_items */
 /* What a pass of its method keeps. */
 void item_pass_size(const struct plan_item *item, size_t pass, size_t *n_sums, size_t *n_counts);
+/* Bytes of all that its passes keep. */
+size_t item_facts_bytes(const struct plan_item *item);
 size_t item_room_bytes(const struct plan_item *item, size_t n);
 size_t item_n_inputs(const struct plan_item *item);
 

@@ -299,17 +299,6 @@ static size_t n_passes(const struct plan_item *item)
     return item->method ? item->method->n_passes : 0;
 }
 
-static size_t facts_bytes(const struct plan_item *item)
-{
-    size_t bytes = 0, n_sums, n_counts;
-
-    for (size_t p = 0; p < n_passes(item); p++) {
-        item_pass_size(item, p, &n_sums, &n_counts);
-        bytes += n_sums * sizeof(double) + n_counts * sizeof(size_t);
-    }
-    return bytes;
-}
-
 /* The items from `first` on that are run together, all when none is measured. */
 static size_t group_items(const struct plan *plan, size_t first)
 {
@@ -322,7 +311,7 @@ static size_t group_items(const struct plan *plan, size_t first)
             bytes += item->sources[k].tensor->size_bytes;
         if (n_passes(item) && item->base.tensor)
             bytes += item->base.tensor->size_bytes;
-        facts += facts_bytes(item);
+        facts += item_facts_bytes(item);
     }
     return n;
 }

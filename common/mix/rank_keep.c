@@ -9,7 +9,7 @@
 
 /* Buckets cover 32 powers of two below the largest magnitude. More of them cost more in short rows
  * than they save. */
-enum { BUCKETS_MAX = 4096 };
+enum { BUCKETS_MAX = 4096, BLOCK = COMBINE_BLOCK_ITEMS };
 static const struct tier {
     size_t least_items, n_buckets;
     int shift; /* of the bits of a magnitude */
@@ -17,21 +17,21 @@ static const struct tier {
 
 /* Up to so many items are ranked by a look at the whole row each, up to so many keys of a bucket
  * counted; else they are put in order. */
-enum { FEW_ITEMS = 64, FEW_KEYS = 256 };
+enum { FEW_ITEMS = 64, FEW_KEYS = 256, PIECE_ITEMS = 1024 };
 
 struct buckets {
     size_t n;
     int shift;
-    int32_t top; /* of the largest magnitude, shifted */
+    int32_t least; /* shifted, what the first begins with */
     uint32_t starts[BUCKETS_MAX + 1];
     bool is_wanted[BUCKETS_MAX], is_sorted[BUCKETS_MAX];
 };
 
 static inline size_t bucket_of(const struct buckets *buckets, int32_t size)
 {
-    int32_t below = buckets->top - (size >> buckets->shift);
+    int32_t above = (size >> buckets->shift) - buckets->least;
 
-    return below < (int32_t)buckets->n ? buckets->n - 1 - (size_t)below : 0;
+    return above > 0 ? (size_t)above : 0;
 }
 
 static int32_t find_largest(const int32_t *sizes, size_t n)
@@ -49,6 +49,21 @@ static int32_t find_largest(const int32_t *sizes, size_t n)
     return largest;
 }
 
+/* Counts by pieces that stay in the first-level cache. */
+static void count(struct buckets *buckets, const int32_t *sizes, size_t n)
+{
+    int32_t found[PIECE_ITEMS];
+
+    for (size_t first = 0; first < n; first += PIECE_ITEMS) {
+        size_t some = n - first < PIECE_ITEMS ? n - first : PIECE_ITEMS;
+
+        blocks_find_buckets(sizes + first, some, buckets->shift, buckets->least,
+                            (int32_t)buckets->n - 1, found);
+        for (size_t i = 0; i < some; i++)
+            buckets->starts[found[i] + 1]++;
+    }
+}
+
 static void fill(struct buckets *buckets, const int32_t *sizes, size_t n)
 {
     const struct tier *tier = tiers;
@@ -57,12 +72,11 @@ static void fill(struct buckets *buckets, const int32_t *sizes, size_t n)
         tier++;
     buckets->n = tier->n_buckets;
     buckets->shift = tier->shift;
-    buckets->top = find_largest(sizes, n) >> buckets->shift;
+    buckets->least = (find_largest(sizes, n) >> buckets->shift) - (int32_t)buckets->n + 1;
     memset(buckets->starts, 0, (buckets->n + 1) * sizeof *buckets->starts);
     memset(buckets->is_sorted, 0, buckets->n * sizeof *buckets->is_sorted);
     memset(buckets->is_wanted, 0, buckets->n * sizeof *buckets->is_wanted);
-    for (size_t i = 0; i < n; i++)
-        buckets->starts[bucket_of(buckets, sizes[i]) + 1]++;
+    count(buckets, sizes, n);
     for (size_t b = 0; b < buckets->n; b++)
         buckets->starts[b + 1] += buckets->starts[b];
 }
@@ -132,64 +146,97 @@ static size_t find_rank(struct buckets *buckets, uint64_t *order, const int32_t 
     return low;
 }
 
-/* Keeps those that stay whatever their rank. The places of those for which it matters go to
- * open[…]; returns how many. Which is which is a matter of chance, so nothing branches on it. */
-static size_t decide_by_draw(const struct rank_room *room, size_t n, int32_t lowest,
-                             int32_t highest, uint64_t *keepers, uint64_t bit)
+/* Keeps those that stay whatever their rank, of all rows. Those for which it matters go to
+ * open[BLOCKS_WORDS] of each block. */
+static void decide_by_draw(const struct rank_room *room, size_t n, int32_t lowest, int32_t highest,
+                           uint64_t *keepers, uint64_t *open)
 {
-    size_t n_open = 0;
+    for (size_t first = 0; first < n; first += BLOCK) {
+        size_t some = n - first < BLOCK ? n - first : BLOCK;
+        const int32_t *draws = room->draws + first, *sizes = room->sizes + first;
+        int32_t last_draws[BLOCK], last_sizes[BLOCK] = {0};
 
-    for (size_t i = 0; i < n; i++) {
-        int32_t draw = room->draws[i];
-
-        keepers[i] |= bit & -(uint64_t)(draw < lowest);
-        room->open[n_open] = i;
-        n_open += (draw >= lowest) & (draw < highest) & (room->sizes[i] != 0);
+        if (some < BLOCK) {
+            for (size_t k = some; k < BLOCK; k++)
+                last_draws[k] = INT32_MAX;
+            draws = memcpy(last_draws, draws, some * sizeof *draws);
+            sizes = memcpy(last_sizes, sizes, some * sizeof *sizes);
+        }
+        blocks_chance(draws, sizes, lowest, highest, keepers, open);
+        keepers += BLOCKS_WORDS;
+        open += BLOCKS_WORDS;
     }
-    return n_open;
 }
 
-/* Of these, keeps those for which the bucket decides. The others stay in open[…], each with the
- * lowest rank at which it is kept, and their buckets are wanted. */
-static size_t decide_by_bucket(struct buckets *buckets, const struct rank_room *room, size_t n_open,
-                               double lowest, double step, uint64_t *keepers, uint64_t bit)
+static void keep(uint64_t *keepers, size_t i, bool stays)
 {
-    size_t n_left = 0;
+    keepers[i / 64] |= (uint64_t)stays << i % 64;
+}
 
-    for (size_t k = 0; k < n_open; k++) {
-        size_t i = (size_t)room->open[k], bucket = bucket_of(buckets, room->sizes[i]);
-        size_t needed = (size_t)((room->draws[i] * 0x1p-31 - lowest) * step) + 1;
-        bool is_left = (buckets->starts[bucket] < needed) & (buckets->starts[bucket + 1] > needed);
+/* A row among others. */
+struct row {
+    const int32_t *sizes, *draws;
+    size_t first, n;
+    double lowest, step; /* the probability of the first rank; ranks for each probability */
+};
 
-        keepers[i] |= bit & -(uint64_t)(buckets->starts[bucket] >= needed);
-        room->open[n_left] = (uint64_t)needed << 32 | i;
-        n_left += is_left;
-        buckets->is_wanted[bucket] |= is_left;
+/* Of the open ones, keeps those for which the bucket decides. The others go to left[…], each with
+ * the lowest rank at which it is kept, and their buckets are wanted. Returns how many. */
+static size_t decide_by_bucket(struct buckets *buckets, const struct row *row, const uint64_t *open,
+                               uint64_t *keepers, uint64_t *left)
+{
+    size_t n_left = 0, end = row->first + row->n;
+
+    for (size_t word = row->first / 64; word * 64 < end; word++) {
+        uint64_t some = open[word];
+
+        if (word * 64 < row->first)
+            some &= UINT64_MAX << row->first % 64;
+        if (word * 64 + 64 > end)
+            some &= UINT64_MAX >> (64 - end % 64);
+        for (; some; some &= some - 1) {
+            size_t place = word * 64 + (size_t)__builtin_ctzll(some), i = place - row->first;
+            size_t bucket = bucket_of(buckets, row->sizes[i]);
+            size_t needed = (size_t)((row->draws[i] * 0x1p-31 - row->lowest) * row->step) + 1;
+            bool stays = buckets->starts[bucket] >= needed;
+            bool is_left = !stays & (buckets->starts[bucket + 1] > needed);
+
+            keep(keepers, place, stays);
+            left[n_left] = (uint64_t)needed << 32 | i;
+            n_left += is_left;
+            buckets->is_wanted[bucket] |= is_left;
+        }
     }
     return n_left;
 }
 
-void rank_keep(const struct rank_room *room, size_t n, double density, double epsilon,
-               uint64_t *keepers, uint64_t bit)
+static void keep_of_row(const struct rank_room *room, const struct row *row, const uint64_t *open,
+                        uint64_t *keepers)
 {
     struct buckets buckets;
-    double step;
-    size_t n_open;
+    size_t n_left;
 
-    epsilon = n > 1 ? epsilon : 0;
-    step = epsilon > 0 ? (double)(n - 1) / (2 * epsilon) : 0;
-    fill(&buckets, room->sizes, n);
-    n_open = decide_by_draw(room, n, coin_limit(density - epsilon), coin_limit(density + epsilon),
-                            keepers, bit);
-    n_open = decide_by_bucket(&buckets, room, n_open, density - epsilon, step, keepers, bit);
-    if (n_open > FEW_ITEMS)
-        put_in_order(&buckets, room->sizes, n, room->order);
-    for (size_t i = 0; i < n_open; i++) {
-        uint32_t item = (uint32_t)room->open[i];
-        size_t rank = n_open > FEW_ITEMS ? find_rank(&buckets, room->order, room->sizes, item)
-                                         : blocks_rank(room->sizes, n, item);
+    fill(&buckets, row->sizes, row->n);
+    n_left = decide_by_bucket(&buckets, row, open, keepers, room->left);
+    if (n_left > FEW_ITEMS)
+        put_in_order(&buckets, row->sizes, row->n, room->order);
+    for (size_t i = 0; i < n_left; i++) {
+        uint32_t item = (uint32_t)room->left[i];
+        size_t rank = n_left > FEW_ITEMS ? find_rank(&buckets, room->order, row->sizes, item)
+                                         : blocks_rank(row->sizes, row->n, item);
 
-        if (rank >= room->open[i] >> 32)
-            keepers[item] |= bit;
+        keep(keepers, row->first + item, rank >= room->left[i] >> 32);
     }
+}
+
+void rank_keep(const struct rank_room *room, size_t n, size_t row, double density, double epsilon,
+               uint64_t *keepers)
+{
+    epsilon = row > 1 ? epsilon : 0;
+    decide_by_draw(room, n, coin_limit(density - epsilon), coin_limit(density + epsilon), keepers,
+                   room->open);
+    for (size_t first = 0; first < n && epsilon > 0; first += row)
+        keep_of_row(room, &(struct row){room->sizes + first, room->draws + first, first, row,
+                                        density - epsilon, (double)(row - 1) / (2 * epsilon)},
+                    room->open, keepers);
 }

@@ -10,16 +10,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of the items of some rows, one behind the other. */
 struct rank_room {
-    uint64_t *order, *open; /* [n] for its own use */
-    int32_t *sizes;         /* [n] the bits of magnitudes, as blocks_sizes makes them */
-    int32_t *draws;         /* [n] as coin_toss makes them */
+    int32_t *sizes;   /* [n] the bits of magnitudes, as blocks_sizes makes them */
+    int32_t *draws;   /* [n] as coin_toss makes them */
+    /* For its own use, the first of whole blocks: */
+    uint64_t *open; /* [n / 64] */
+    uint64_t *order, *left; /* [n] */
 };
 
-/* Sets `bit` in keepers[n] of those that stay. Where rank r goes from 0 for the smallest to n - 1 for
- * the largest (of equal ones the first), the probability is density - epsilon + 2 epsilon r / (n -
- * 1); density for n = 1. n < 2^32. */
-void rank_keep(const struct rank_room *room, size_t n, double density, double epsilon,
-               uint64_t *keepers, uint64_t bit);
+/* Sets the bits of those that stay in keepers, as blocks_chance does, in whole blocks. Where rank r
+ * goes from 0 for the smallest of a row to row - 1 for the largest (of equal ones the first), the
+ * probability is density - epsilon + 2 epsilon r / (row - 1); density for rows of 1. n is a multiple
+ * of row, row below 2^31. */
+void rank_keep(const struct rank_room *room, size_t n, size_t row, double density, double epsilon,
+               uint64_t *keepers);
 
 #endif

@@ -1,5 +1,6 @@
 #include "task_chance.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "mix/blocks.h"
@@ -95,86 +96,102 @@ const struct combine_pass task_chance_even[] = {
 
 /* ---- by rank ---- */
 
-/* What the scratch holds: for each item of a call one bit for each input that keeps it; for those
- * of a row what rank_keep needs. */
-struct ranked {
-    uint64_t *keepers;
-    struct rank_room room;
-};
-
-static struct ranked ranked_of(const struct combine_call *call)
+/* Words with a bit for each item of a call, whole blocks, for each input: which are kept. */
+static size_t n_words(size_t n)
 {
-    uint64_t *words = call->scratch;
-    int32_t *halves = (int32_t *)(words + 3 * call->n);
-
-    return (struct ranked){words, {words + call->n, words + 2 * call->n, halves, halves + call->n}};
+    return (n + BLOCK - 1) / BLOCK * BLOCKS_WORDS;
 }
 
-static void rank_row(const struct combine_call *call, size_t input, size_t first, size_t n,
-                     const struct ranked *ranked)
+/* The scratch: words for all inputs, then the room. */
+static_assert(TASK_RANK_ITEM_BYTES == 8 + 8 + 8 + 2 * sizeof(int32_t) + 1, "words and room");
+static_assert(TASK_RANK_BYTES == (TASK_RANK_INPUTS_MAX + 1) * BLOCKS_WORDS * 8, "of the last blocks");
+
+static uint64_t *words_of(const struct combine_call *call)
+{
+    return call->scratch;
+}
+
+static struct rank_room room_of(const struct combine_call *call)
+{
+    uint64_t *open = words_of(call) + call->n_inputs * n_words(call->n);
+    uint64_t *order = open + n_words(call->n), *left = order + call->n;
+    int32_t *sizes = (int32_t *)(left + call->n);
+
+    return (struct rank_room){.sizes = sizes, .draws = sizes + call->n, .open = open,
+                              .order = order, .left = left};
+}
+
+static void rank_input(const struct combine_call *call, size_t input, const struct rank_room *room,
+                       uint64_t *keepers)
 {
     struct coin coin = coin_of(call->seed, call->out->name, input);
-    double density = call->inputs[input].settings[TASK_DENSITY];
+    const double *settings = call->inputs[input].settings;
+    size_t row = call->out->n_dims ? call->out->shape[call->out->n_dims - 1] : 1;
     float x[BLOCK], base[BLOCK];
     int32_t bits[BLOCK];
 
-    for (size_t i = 0; i < n; i += BLOCK) {
-        size_t some = n - i < BLOCK ? n - i : BLOCK;
+    for (size_t i = 0; i < call->n; i += BLOCK) {
+        size_t some = call->n - i < BLOCK ? call->n - i : BLOCK;
 
-        combine_read_floats(call->base, first + i, some, base);
-        combine_read_floats(&call->inputs[input], first + i, some, x);
+        combine_read_floats(call->base, i, some, base);
+        combine_read_floats(&call->inputs[input], i, some, x);
         blocks_subtract(x, base, x);
         blocks_sizes(x, bits);
-        memcpy(ranked->room.sizes + i, bits, some * sizeof *bits);
+        memcpy(room->sizes + i, bits, some * sizeof *bits);
     }
-    coin_toss(&coin, call->first + first, n, ranked->room.draws);
-    rank_keep(&ranked->room, n, density, call->inputs[input].settings[TASK_EPSILON],
-              ranked->keepers + first, (uint64_t)1 << input);
+    coin_toss(&coin, call->first, call->n, room->draws);
+    rank_keep(room, call->n, row, settings[TASK_DENSITY], settings[TASK_EPSILON], keepers);
 }
 
-static struct ranked rank_all(const struct combine_call *call)
+static void rank_all(const struct combine_call *call, uint64_t *words)
 {
-    struct ranked ranked = ranked_of(call);
-    size_t row = call->out->n_dims ? call->out->shape[call->out->n_dims - 1] : 1;
+    struct rank_room room = room_of(call);
 
-    memset(ranked.keepers, 0, call->n * sizeof *ranked.keepers);
     for (size_t i = 0; i < call->n_inputs; i++)
-        for (size_t first = 0; first < call->n; first += row)
-            if (task_share(&call->inputs[i]) == TASK_SOME)
-                rank_row(call, i, first, row, &ranked);
-    return ranked;
+        if (task_share(&call->inputs[i]) == TASK_SOME)
+            rank_input(call, i, &room, words + i * n_words(call->n));
 }
 
 static void keep_ranked(const struct combine_call *call, void *context, size_t input, size_t first,
                         size_t n, const float *difference, int32_t *kept)
 {
-    const uint64_t *keepers = (const uint64_t *)context + first;
+    const uint64_t *words = context;
 
-    (void)call;
+    (void)n;
     (void)difference;
-    for (size_t k = 0; k < n; k++)
-        kept[k] = -(int32_t)(keepers[k] >> input & 1);
-    for (size_t k = n; k < BLOCK; k++)
-        kept[k] = 0;
+    blocks_unpack(words + input * n_words(call->n) + first / 64, kept);
+}
+
+/* Ranks once, if what is kept of the tensor is not too much. */
+static size_t kept_bytes(const struct combine_call *call, size_t n)
+{
+    static const size_t most = 32 * 1024 * 1024;
+    size_t bytes = call->n_inputs * n_words(n) * sizeof(uint64_t);
+
+    return task_rescales(call) && call->out->n_items / n < most / bytes ? bytes : 0;
 }
 
 static void measure_by_rank(const struct combine_call *call, double *sums, size_t *counts)
 {
-    struct ranked ranked = rank_all(call);
+    uint64_t *words = call->facts[0].kept ? call->facts[0].kept : words_of(call);
 
     (void)counts;
-    measure_with(call, keep_ranked, ranked.keepers, sums);
+    rank_all(call, words);
+    measure_with(call, keep_ranked, words, sums);
 }
 
 void task_chance_combine_by_rank(const struct combine_call *call, bool votes, void *out)
 {
-    struct ranked ranked = rank_all(call);
+    uint64_t *words = is_needed(call) ? call->facts[0].kept : NULL;
 
-    combine_with(call, keep_ranked, ranked.keepers, votes, out);
+    if (!words)
+        rank_all(call, words = words_of(call));
+    combine_with(call, keep_ranked, words, votes, out);
 }
 
 const struct combine_pass task_chance_by_rank[] = {
-    {.size = size, .measure = measure_by_rank, .conclude = conclude, .is_needed = is_needed},
+    {.size = size, .measure = measure_by_rank, .conclude = conclude, .is_needed = is_needed,
+     .kept_bytes = kept_bytes},
 };
 
 int task_chance_check_ranks(const struct combine_call *call, struct error *err)

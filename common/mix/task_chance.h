@@ -16,8 +16,9 @@ enum { TASK_CHANCE_INPUT_BYTES = 8 };
 extern const struct combine_pass task_chance_even[TASK_CHANCE_PASSES];
 void task_chance_combine(const struct combine_call *call, bool votes, void *out);
 
-/* For DELLA, with TASK_EPSILON; rows, with scratch_item_bytes = TASK_RANK_ITEM_BYTES. */
-enum { TASK_RANK_ITEM_BYTES = 32, TASK_RANK_INPUTS_MAX = 64 };
+/* For DELLA, with TASK_EPSILON; rows, with scratch_item_bytes = TASK_RANK_ITEM_BYTES, scratch_bytes =
+ * TASK_RANK_BYTES. */
+enum { TASK_RANK_ITEM_BYTES = 33, TASK_RANK_BYTES = 65 * 64, TASK_RANK_INPUTS_MAX = 64 };
 extern const struct combine_pass task_chance_by_rank[TASK_CHANCE_PASSES];
 void task_chance_combine_by_rank(const struct combine_call *call, bool votes, void *out);
 int task_chance_check_ranks(const struct combine_call *call, struct error *err);

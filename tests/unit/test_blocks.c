@@ -322,6 +322,57 @@ static void check_tosses(const struct blocks_version *version)
     CHECK(are_right);
 }
 
+static void check_words(const struct blocks_version *version)
+{
+    float x[BLOCK];
+    int32_t bits[BLOCK], draws[BLOCK], unpacked[BLOCK], low = INT32_MAX / 3, high = INT32_MAX / 2;
+    uint64_t kept[BLOCKS_WORDS], open[BLOCKS_WORDS], state = 17;
+    size_t n_kept = 0, n_open = 0;
+    bool are_right = true;
+
+    fill(x, &state);
+    version->sizes(x, bits);
+    version->toss(0, 1, 2, BLOCK, draws);
+    draws[5] = low;
+    draws[6] = high;
+    version->chance(draws, bits, low, high, kept, open);
+    version->unpack(kept, unpacked);
+    for (size_t k = 0; k < BLOCK; k++) {
+        bool is_kept = kept[k / 64] >> k % 64 & 1, is_open = open[k / 64] >> k % 64 & 1;
+
+        are_right &= is_kept == (draws[k] < low) && unpacked[k] == -(int32_t)is_kept;
+        are_right &= is_open == (draws[k] >= low && draws[k] < high && bits[k] != 0);
+        n_kept += is_kept;
+        n_open += is_open;
+    }
+    CHECK(are_right && n_kept > 100 && n_open > 50);
+}
+
+static void check_buckets(const struct blocks_version *version)
+{
+    static const size_t lengths[] = {1, 15, 16, 33, BLOCK};
+    float x[BLOCK];
+    int32_t bits[BLOCK], found[BLOCK + 1], seen[3] = {0};
+    uint64_t state = 19;
+    bool are_right = true;
+
+    fill(x, &state);
+    version->sizes(x, bits);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        found[lengths[i]] = -5;
+        version->find_buckets(bits, lengths[i], 18, (0x3F800000 >> 18) - 200, 255, found);
+        for (size_t k = 0; k < lengths[i]; k++) {
+            int32_t above = (bits[k] >> 18) - ((0x3F800000 >> 18) - 200);
+            int32_t expected = above < 0 ? 0 : above > 255 ? 255 : above;
+
+            are_right &= found[k] == expected;
+            seen[expected == 0 ? 0 : expected == 255 ? 2 : 1]++;
+        }
+        are_right &= found[lengths[i]] == -5;
+    }
+    CHECK(are_right && seen[0] > 20 && seen[1] > 20 && seen[2] > 20);
+}
+
 static void every_version_does_what_it_says(void)
 {
     const struct blocks_version *version;
@@ -333,6 +384,8 @@ static void every_version_does_what_it_says(void)
         check_choosing(version);
         check_variances(version);
         check_tosses(version);
+        check_words(version);
+        check_buckets(version);
     }
 }
 
