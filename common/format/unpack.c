@@ -12,6 +12,8 @@
 #include <immintrin.h>
 #endif
 
+#include "base/isa.h"
+
 enum { LANES = 8 };
 
 typedef uint32_t words8 __attribute__((vector_size(LANES * 4)));
@@ -234,7 +236,7 @@ AVX2 static void rows_avx2(const uint32_t *words, size_t stride, size_t n, const
 
 static bool has_avx2(void)
 {
-    return __builtin_cpu_supports("avx2");
+    return isa_in_use() >= ISA_AVX2;
 }
 #else
 #define signed_avx2 signed_any
