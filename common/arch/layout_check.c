@@ -149,3 +149,27 @@ int layout_check(const struct model_layout *layout, struct error *err)
                ? -1
                : 0;
 }
+
+static bool is_passed_over(const struct model_layout *layout, size_t index)
+{
+    const struct checkpoint_names *names = layout->names;
+    const struct tied_name *tied = tensor_names_find_tied(names->plain[index]);
+
+    if (tied && (!tied->is_head || layout->spec->has_tied_head) &&
+        checkpoint_names_find_owner(names, tied))
+        return true;
+    return !tensor_names_is_parameter(&names->checkpoint->tensors[index]) ||
+           tensor_names_is_pooler(names->plain[index]) ||
+           layout_is_next_token(names, layout->spec->stack.n_layers, index);
+}
+
+size_t layout_count_unused(const struct model_layout *layout, const char **first)
+{
+    const struct checkpoint *checkpoint = layout->names->checkpoint;
+    size_t n = 0;
+
+    for (size_t i = 0; i < checkpoint->n_tensors; i++)
+        if (layout->entry_of[i] == SIZE_MAX && !is_passed_over(layout, i) && n++ == 0)
+            *first = checkpoint->tensors[i].name;
+    return n;
+}

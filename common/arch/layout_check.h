@@ -13,4 +13,9 @@ int layout_check(const struct model_layout *layout, struct error *err);
 /* Tensor `index` belongs to a layer behind the last one that predicts a further token. */
 bool layout_is_next_token(const struct checkpoint_names *names, size_t n_layers, size_t index);
 
+/* How many tensors of the checkpoint have no place in the model, and are none that its loader in
+ * transformers passes over without a word: buffers, poolers, layers that predict further tokens, an
+ * embedding stored once more. *first is the name of the first of them. */
+size_t layout_count_unused(const struct model_layout *layout, const char **first);
+
 #endif

@@ -48,7 +48,8 @@ struct model *model_load(struct model_folder *folder, enum model_type type,
     model->checkpoint = model_folder_weights(folder, notices, err);
     if (!model->checkpoint || quantized_check(folder, err))
         goto failed;
-    if (parameters_load(&model->parameters, &model->spec, type, model->checkpoint, notices, err)) {
+    if (parameters_load(&model->parameters, &model->spec, type, model->checkpoint, folder->name,
+                        notices, err)) {
         error_context(err, "'%s'", folder->name);
         goto failed;
     }

@@ -234,8 +234,23 @@ static int load_all(struct loader *loader, enum model_type type)
     return load_classifier(loader);
 }
 
+/* Nothing of a model is left aside without a word. */
+static void note_unused(const struct model_layout *layout, enum model_type type, const char *name,
+                        struct notices *notices)
+{
+    const char *first, *as = model_type_name(type);
+    size_t n = layout_count_unused(layout, &first);
+
+    if (n == 1)
+        notices_add(notices, "'%s': tensor '" ERROR_NAME "' is no part of the model as %s and is not "
+                    "used", name, first, as);
+    else if (n)
+        notices_add(notices, "'%s': %zu tensors, '" ERROR_NAME "' the first, are no part of the "
+                    "model as %s and are not used", name, n, first, as);
+}
+
 int parameters_load(struct parameters *parameters, const struct model_spec *spec,
-                    enum model_type type, const struct checkpoint *checkpoint,
+                    enum model_type type, const struct checkpoint *checkpoint, const char *name,
                     struct notices *notices, struct error *err)
 {
     struct parameters loaded = {0};
@@ -248,6 +263,8 @@ int parameters_load(struct parameters *parameters, const struct model_spec *spec
     checkpoint_names_init(&names, checkpoint);
     layout_make(&layout, spec, type, &names);
     rc = load_all(&loader, type);
+    if (rc == 0)
+        note_unused(&layout, type, name, notices);
     layout_release(&layout);
     checkpoint_names_release(&names);
     buffer_release(&loader.name);
