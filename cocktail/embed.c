@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/budget.h"
 #include "model/embed.h"
 #include "model/sentence.h"
 
@@ -154,6 +155,7 @@ static int embed_all(struct embedder *embedder, struct error *err)
         .has_types = embedder->loaded.model->spec.n_token_types > 1,
         .max_length = embedder->max_length,
         .max_texts = options->batch_size,
+        .max_tokens = budget_tokens(&embedder->loaded.model->spec),
         .model = embedder->loaded.folder.name,
         .n_embeddings = embedder->loaded.model->spec.vocab_size,
     };

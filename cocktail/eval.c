@@ -31,7 +31,7 @@ static const struct option_row rows[] = {
      "show how routers send tokens to experts too"},
     {0, "csv", OPTION_FLAG, offsetof(struct eval_options, csv), NULL,
      "print what --routers shows, and only that, as CSV"},
-    OPTIONS_EXAMPLE_BATCHES(struct eval_options, "8"),
+    OPTIONS_EXAMPLE_BATCHES(struct eval_options),
     OPTIONS_RANKING_LOSS(struct eval_options),
     OPTION_POOLING(struct eval_options, pooling),
     OPTION_TYPE(struct eval_options, type, "decoder|encoder|reranker|encoder-decoder",
@@ -164,7 +164,7 @@ static int evaluate(const struct eval_options *options, struct error *err)
 static int run(int argc, char **argv, struct error *err)
 {
     struct eval_options options = {
-        .batch_size = 8, .max_length = 2048, .n_negatives = 7, .seed = 1,
+        .max_length = 2048, .n_negatives = 7, .seed = 1,
         .similarity_temperature = 0.05,
     };
     int rc = command_parse(&command_eval, argc, argv, &options, err);

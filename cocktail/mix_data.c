@@ -43,7 +43,7 @@ static const struct option_row rows[] = {
      "compute the weights and write nothing"},
     {0, "each", OPTION_FLAG, offsetof(struct mix_data_options, each), NULL,
      "with --json: the losses of each example too"},
-    OPTIONS_EXAMPLE_BATCHES(struct mix_data_options, "2"),
+    OPTIONS_EXAMPLE_BATCHES(struct mix_data_options),
     OPTIONS_RANKING_LOSS(struct mix_data_options),
     {0, "compat", OPTION_CHOICE, offsetof(struct mix_data_options, mixing.compat), "lm-cocktail",
      "losses and rounding as LM_Cocktail has them"},
@@ -120,7 +120,7 @@ static int load_examples(struct judging *judging, const struct judge_options *ho
     return rc;
 }
 
-static int judge_model(const struct judging *judging, size_t number, struct error *err)
+static int judge_model(struct judging *judging, size_t number, struct error *err)
 {
     const struct common_options *common = &judging->options->common;
     struct notices notices = {0};
@@ -284,8 +284,8 @@ static int mix_data(const struct mix_data_options *options, struct error *err)
 static int run(int argc, char **argv, struct error *err)
 {
     struct mix_data_options options = {
-        .batch_size = 2, .max_length = 2048, .n_negatives = 7,
-        .seed = 1, .temperature = 5, .similarity_temperature = 0.05, .alpha = NAN,
+        .max_length = 2048, .n_negatives = 7, .seed = 1,
+        .temperature = 5, .similarity_temperature = 0.05, .alpha = NAN,
     };
     int rc = command_parse(&command_mix_data, argc, argv, &options, err);
 

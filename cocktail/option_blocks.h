@@ -13,10 +13,10 @@
     {0, "task", OPTION_TEXT, offsetof(type_name, task), "NAME",                                   \
      "which list of a FILE that is an object of lists"}
 
-/* How examples are run: members batch_size, whose default is told, and max_length. */
-#define OPTIONS_EXAMPLE_BATCHES(type_name, batch_size_text)                                       \
+/* How examples are run: members batch_size and max_length. */
+#define OPTIONS_EXAMPLE_BATCHES(type_name)                                                        \
     {0, "batch-size", OPTION_COUNT, offsetof(type_name, batch_size), "N",                         \
-     "examples at once (" batch_size_text ")"},                                                   \
+     "at most N examples at once (as many as run best)"},                                         \
     {0, "max-input-length", OPTION_COUNT, offsetof(type_name, max_length), "N",                   \
      "cut texts at N tokens (2048)"}
 
@@ -40,7 +40,7 @@
      "cut " texts " after N tokens (what the model takes)"}
 #define OPTION_TEXTS_AT_ONCE(type_name, texts)                                                    \
     {0, "batch-size", OPTION_COUNT, offsetof(type_name, batch_size), "N",                         \
-     "at most N " texts " at once (as many as 4096 tokens hold)"}
+     "at most N " texts " at once (as many as run best)"}
 
 /* Rows of floats, one for a "text" or the like: member format. Rule: RULE_FORMAT. */
 #define OPTION_FORMAT(type_name, text)                                                            \

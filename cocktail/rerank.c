@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "eval/ranking.h"
+#include "model/budget.h"
 #include "model/embed.h"
 #include "report/rerank_report.h"
 
@@ -80,6 +81,7 @@ static int rank_all(const struct rerank_options *options, struct loaded_model *l
         .has_types = loaded->model->spec.n_token_types > 1,
         .max_length = text_limit(options->max_input_length, max_tokens),
         .max_texts = options->batch_size,
+        .max_tokens = budget_tokens(&loaded->model->spec),
         .model = loaded->folder.name,
         .n_embeddings = loaded->model->spec.vocab_size,
     };

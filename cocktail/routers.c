@@ -32,7 +32,7 @@ static const struct option_row rows[] = {
      "draw plots into a new directory"},
     {'f', "force", OPTION_FLAG, offsetof(struct routers_options, force), NULL,
      "replace the plots in DIR"},
-    OPTIONS_EXAMPLE_BATCHES(struct routers_options, "8"),
+    OPTIONS_EXAMPLE_BATCHES(struct routers_options),
     OPTION_TYPE(struct routers_options, type, "decoder|encoder-decoder",
                 "what the models are (from config.json)"),
     OPTION_CAPACITY(struct routers_options),
@@ -191,7 +191,7 @@ static int show(const struct routers_options *options, struct error *err)
 
 static int run(int argc, char **argv, struct error *err)
 {
-    struct routers_options options = {.batch_size = 8, .max_length = 2048};
+    struct routers_options options = {.max_length = 2048};
     int rc = command_parse(&command_routers, argc, argv, &options, err);
 
     if (rc == 0)

@@ -10,9 +10,6 @@
 
 #include "terminal.h"
 
-/* More would not make the products any faster. */
-enum { BATCH_TOKENS = 4096 };
-
 struct entry { /* a text of the batch */
     size_t line;
     char *text; /* NULL unless they are kept */
@@ -144,7 +141,8 @@ static bool fits(const struct text_batches *batches)
     size_t max_texts = batches->options.max_texts;
 
     return batches->n == 0 || ((!max_texts || batches->n < max_texts) &&
-                               batches->ids.n_items + batches->encoding.n_ids <= BATCH_TOKENS);
+                               batches->ids.n_items + batches->encoding.n_ids <=
+                                   batches->options.max_tokens);
 }
 
 static void add_text(struct text_batches *batches)

@@ -20,6 +20,7 @@ struct text_batches_options {
     bool has_types;       /* the model tells the two texts of a pair apart by type ids */
     size_t max_length;    /* tokens of a text; longer ones are cut; 0: no limit */
     size_t max_texts;     /* of a batch; 0: no limit */
+    size_t max_tokens;    /* of a batch, unless a single text has more */
     const char *model;    /* its name, and the ids that it has embeddings for: 0 to */
     size_t n_embeddings;  /* n_embeddings - 1; others are an error */
 };

@@ -66,6 +66,7 @@ int judge_init(struct judge *judge, const struct judge_options *options,
 
 void judge_release(struct judge *judge)
 {
+    encoded_examples_release(&judge->encoded);
     tokenizer_free(judge->tokenizer);
     *judge = (struct judge){0};
 }
@@ -82,7 +83,7 @@ static struct sentence_model *load_sentence(const struct judge_options *options,
                : sentence_model_load(folder, model, options->pooling, notices, err);
 }
 
-static int judge_loaded(const struct judge *judge, struct model_folder *folder,
+static int judge_loaded(struct judge *judge, struct model_folder *folder,
                         struct model *model, const struct sentence_settings *settings,
                         struct losses *losses, struct progress *progress,
                         struct notices *notices, struct error *err)
@@ -106,12 +107,13 @@ static int judge_loaded(const struct judge *judge, struct model_folder *folder,
     if (judge->options.lifts_capacity)
         model_lift_capacity(model);
     how.progress = progress;
+    how.encoded = &judge->encoded;
     rc = losses_compute(losses, &judged, judge->examples, &how, notices, err);
     sentence_model_free(sentence);
     return rc;
 }
 
-int judge_run(const struct judge *judge, struct model_folder *folder, struct losses *losses,
+int judge_run(struct judge *judge, struct model_folder *folder, struct losses *losses,
               struct progress *progress, struct notices *notices, struct error *err)
 {
     const struct judge_options *options = &judge->options;

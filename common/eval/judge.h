@@ -32,6 +32,7 @@ struct judge { /* a zeroed struct holds nothing */
     struct judge_options options;
     const struct examples *examples; /* borrowed */
     struct tokenizer *tokenizer;
+    struct encoded_examples encoded; /* as the model before read them */
 };
 
 struct judge_examples {
@@ -55,7 +56,7 @@ void judge_release(struct judge *judge);
 
 /* Loads a model, judges it and puts it away. `progress` may be NULL. Errors: those of model_load,
  * sentence_model_load and losses_compute. *losses is released with losses_release, also then. */
-int judge_run(const struct judge *judge, struct model_folder *folder, struct losses *losses,
+int judge_run(struct judge *judge, struct model_folder *folder, struct losses *losses,
               struct progress *progress, struct notices *notices, struct error *err);
 
 #endif

@@ -2,27 +2,6 @@
 
 #include <math.h>
 
-int loss_run_encode(struct loss_run *run, struct example_text text,
-                    const struct example_text *pair, size_t max_length, struct error *err)
-{
-    struct encode_options options = {.max_length = max_length};
-
-    if (tokenizer_encode(run->model->tokenizer, run->scratch, text.bytes, text.n,
-                         pair ? pair->bytes : NULL, pair ? pair->n : 0, &options, &run->encoding,
-                         err))
-        return -1;
-    run->n_texts += max_length > 0;
-    run->n_cut += run->encoding.is_truncated;
-    return 0;
-}
-
-int loss_run_check_ids(const struct loss_run *run, const uint32_t *ids, size_t n,
-                       struct error *err)
-{
-    return tokenizer_check_ids(run->model->tokenizer, ids, n, run->model->model->spec.vocab_size,
-                               run->model->name, err);
-}
-
 size_t loss_run_text_bytes(const struct example *example)
 {
     size_t size_bytes =
@@ -50,6 +29,18 @@ int loss_run_keep(struct loss_run *run, size_t example, struct example_loss loss
             progress->show(progress);
     }
     return 0;
+}
+
+size_t loss_run_group_size(const struct losses_options *options)
+{
+    return options->batch_size ? options->batch_size : LM_COCKTAIL_BATCH;
+}
+
+bool loss_run_shares(const struct loss_run *run)
+{
+    const struct pass_follower *follower = &run->options->follower;
+
+    return !follower->follow || follower->takes_shared;
 }
 
 int loss_run_passed(const struct loss_run *run, const struct pass *pass, struct error *err)

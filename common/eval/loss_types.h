@@ -7,6 +7,7 @@
 
 #include "arch/architecture.h"
 #include "base/progress.h"
+#include "eval/encoded_examples.h"
 #include "eval/pass.h"
 #include "model/model.h"
 #include "model/sentence.h"
@@ -23,15 +24,22 @@ struct losses_model { /* all borrowed */
 };
 
 struct losses_options {
-    size_t batch_size; /* examples at once; fewer when they are long */
+    size_t batch_size; /* examples at once; fewer when they are long; 0: as many as run best */
     size_t max_length; /* tokens of a text; the model and its modules may allow fewer */
     double temperature; /* of the cosines of an encoder */
     /* As LM_Cocktail 0.0.4: a query is also judged against the passages of the other examples in its
-     * batch, and the loss is the mean over batches of the mean in each. Decoders and encoders. */
+     * batch, and the loss is the mean over batches of the mean in each. Decoders and encoders. Its
+     * batches are of loss_run_group_size() examples, whatever a model is given at once. */
     bool is_lm_cocktail;
+    /* Where the examples are as ids, or are going to be: for a next model, which may read them alike.
+     * NULL: nobody needs them again. */
+    struct encoded_examples *encoded;
     struct pass_follower follower;
     struct progress *progress; /* counts bytes of text; NULL: nobody looks */
 };
+
+/* What LM_Cocktail has as its default. */
+enum { LM_COCKTAIL_BATCH = 2 };
 
 struct example_loss {
     double loss;     /* mean over its output tokens, or that of its query */

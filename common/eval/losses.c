@@ -69,14 +69,16 @@ static void sum_up(struct losses *losses, bool is_ranking, const struct losses_o
         losses->mrr = NAN;
     }
     if (options->is_lm_cocktail)
-        losses->loss = mean_of_batches(losses, is_ranking, options->batch_size);
+        losses->loss = mean_of_batches(losses, is_ranking, loss_run_group_size(options));
 }
 
 static void note_cuts(const struct loss_run *run, struct notices *notices)
 {
-    if (run->n_cut)
+    const struct encoded_examples *encoded = run->encoded;
+
+    if (encoded->n_cut)
         notices_add(notices, "'%s': %zu of %zu texts cut at %zu tokens", run->model->name,
-                    run->n_cut, run->n_texts, run->max_length);
+                    encoded->n_cut, encoded->n_texts, run->max_length);
 }
 
 /* As for all texts of a model: in front of a query and of what is compared with it; of pairs, in
@@ -122,42 +124,69 @@ static void note_similarity(const struct losses_model *model, struct notices *no
                     "cosines", model->name, similarity);
 }
 
+static size_t max_length_of(const struct losses_model *model, const struct losses_options *options)
+{
+    size_t n = least(options->max_length, model->model->spec.max_tokens);
+
+    if (model->sentence)
+        n = least(n, sentence_model_max_tokens(model->sentence));
+    return model->settings ? least(n, model->settings->max_tokens) : n;
+}
+
+/* run->encoded = the examples as the model reads them */
+static int encode(struct loss_run *run, struct encoded_examples *encoded, struct error *err)
+{
+    const struct losses_model *model = run->model;
+    const struct encoding_rules rules = {
+        .type = model->type,
+        .tokenizer = model->tokenizer,
+        .prompt = run->prompt,
+        .max_length = run->max_length,
+    };
+
+    run->encoded = encoded;
+    if (encoded_examples_make(encoded, &rules, run->examples, model->model->engine.threads, err))
+        return -1;
+    return encoded_examples_check(encoded, run->examples, model->model->spec.vocab_size,
+                                  model->name, err);
+}
+
+static int compute(struct loss_run *run, struct losses *losses, struct error *err)
+{
+    struct progress *progress = run->options->progress;
+
+    run->losses = losses->items = memory_zalloc(losses->n_items, sizeof *losses->items);
+    for (size_t i = 0; progress && i < losses->n_items; i++)
+        progress->total_bytes += loss_run_text_bytes(&run->examples->items[i]);
+    return losses_kind(run->model->type) == EXAMPLE_RANKING ? ranking_losses_compute(run, err)
+                                                            : token_losses_compute(run, err);
+}
+
 int losses_compute(struct losses *losses, const struct losses_model *model,
                    const struct examples *examples, const struct losses_options *options,
                    struct notices *notices, struct error *err)
 {
-    bool is_ranking = losses_kind(model->type) == EXAMPLE_RANKING;
+    struct encoded_examples own = {0};
     struct loss_run run = {
         .model = model,
         .examples = examples,
         .options = options,
-        .max_length = least(options->max_length, model->model->spec.max_tokens),
+        .max_length = max_length_of(model, options),
     };
-    int rc;
+    int rc = -1;
 
     *losses = (struct losses){.n_items = examples->n_items};
-    if (check_model(model, err))
-        return -1;
-    if (model->sentence)
-        run.max_length = least(run.max_length, sentence_model_max_tokens(model->sentence));
-    if (model->settings)
-        run.max_length = least(run.max_length, model->settings->max_tokens);
-    if (use_prompt(&run, notices, err))
+    if (check_model(model, err) || use_prompt(&run, notices, err))
         return -1;
     note_prompts(model, notices);
     note_similarity(model, notices);
-    run.losses = losses->items = memory_zalloc(examples->n_items, sizeof *losses->items);
-    run.scratch = tokenizer_scratch_new(model->tokenizer);
-    if (options->progress)
-        for (size_t i = 0; i < examples->n_items; i++)
-            options->progress->total_bytes += loss_run_text_bytes(&examples->items[i]);
-    rc = is_ranking ? ranking_losses_compute(&run, err) : token_losses_compute(&run, err);
+    if (encode(&run, options->encoded ? options->encoded : &own, err) == 0)
+        rc = compute(&run, losses, err);
     if (rc == 0) {
-        sum_up(losses, is_ranking, options);
+        sum_up(losses, losses_kind(model->type) == EXAMPLE_RANKING, options);
         note_cuts(&run, notices);
     }
-    encoding_release(&run.encoding);
-    tokenizer_scratch_free(run.scratch);
+    encoded_examples_release(&own);
     return rc;
 }
 

@@ -28,6 +28,8 @@ int pass_run(struct model *model, const struct pass *pass, float *hidden, struct
         rc = model_encode(model, &pass->sources, memory, err);
         inputs.memory = memory;
         inputs.memory_ends = pass->sources.ends;
+        inputs.n_memories = pass->sources.n_sequences;
+        inputs.memory_of = pass->source_of;
     }
     if (rc == 0)
         rc = model_run(model, &inputs, hidden, err);

@@ -2,6 +2,7 @@
 #ifndef COCKTAIL_PASS_H
 #define COCKTAIL_PASS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -10,6 +11,7 @@
 struct pass {
     struct batch sources; /* for the encoder of an encoder-decoder; else without sequences */
     struct batch inputs;
+    const size_t *source_of; /* which of the sources each input belongs to; NULL: its own */
 };
 
 /* Rows of what comes out: one for each token of the inputs. */
@@ -23,6 +25,7 @@ int pass_run(struct model *model, const struct pass *pass, float *hidden, struct
 struct pass_follower {
     int (*follow)(void *context, const struct pass *pass, struct error *err);
     void *context;
+    bool takes_shared; /* what several examples have in common may come once for all of them */
 };
 
 #endif

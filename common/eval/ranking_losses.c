@@ -2,22 +2,29 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/buffer.h"
 #include "base/memory.h"
 #include "eval/sequences.h"
+#include "model/budget.h"
 #include "model/embed.h"
 
-struct ranking { /* examples first … first + n - 1 */
+/* Vectors that are held at once, unless a single group has more. */
+enum { FLOATS_MAX = 16 << 20 };
+
+struct ranking { /* examples first … first + n - 1, whose texts are run once each */
     struct loss_run *run;
     size_t first, n;
-    size_t width; /* of a vector; 1: a score */
-    struct buffer text; /* behind its prompt */
+    size_t group_size;  /* examples that are judged together; 1: each alone */
+    size_t width;       /* of a vector; 1: a score */
+    size_t n_tokens_max;
     struct sequences pending;
-    float *out;   /* [n_texts, width], of which n_out are there */
-    size_t n_texts, n_out, n_texts_max;
-    size_t *n_tokens; /* [n] */
-    double *scores;   /* of one example, [n_texts_max]: enough for those of the whole group */
+    size_t n_pending;   /* examples that these belong to */
+    size_t *place;      /* [texts of all examples] + 1 in `out`; 0: has none yet */
+    float *out;         /* [n_places_max, width], of which n_places are taken and n_out there */
+    size_t n_places, n_out, n_places_max;
+    double *scores;     /* of one example, [n_scores_max]: enough for those of its whole group */
+    size_t n_scores_max;
 };
 
 /* ---- the model ---- */
@@ -38,6 +45,7 @@ static int flush(struct ranking *ranking, struct error *err)
     const struct pass pass = {.inputs = sequences_batch(&ranking->pending)};
     float *out = ranking->out + ranking->n_out * ranking->width;
 
+    ranking->n_pending = 0;
     if (pass.inputs.n_sequences == 0)
         return 0;
     if (run_model(ranking, &pass.inputs, out, err) || loss_run_passed(ranking->run, &pass, err))
@@ -49,56 +57,32 @@ static int flush(struct ranking *ranking, struct error *err)
 
 /* ---- texts ---- */
 
-static int add_text(struct ranking *ranking, const struct example *example,
-                    struct example_text text, const struct example_text *pair, size_t *n_tokens,
-                    struct error *err)
+/* Runs what is new of an example, or all of it, sooner or later. */
+static int add_example(struct ranking *ranking, size_t example, struct error *err)
 {
-    struct loss_run *run = ranking->run;
-    const struct encoding *encoding = &run->encoding;
+    const struct encoded_examples *encoded = ranking->run->encoded;
+    size_t n_texts, n_at_once = ranking->run->options->batch_size;
+    const uint32_t *numbers = encoded_examples_numbers(encoded, example, &n_texts);
 
-    if (run->prompt) {
-        buffer_clear(&ranking->text);
-        buffer_add_text(&ranking->text, run->prompt);
-        buffer_add(&ranking->text, text.bytes, text.n);
-        text = (struct example_text){ranking->text.data, ranking->text.size};
-    }
-    if (loss_run_encode(run, text, pair, run->max_length, err))
-        return examples_context(run->examples, example, err);
-    if (encoding->n_ids == 0) {
-        error_set(err, ERROR_FORMAT, "a text without tokens");
-        return examples_context(run->examples, example, err);
-    }
-    if (loss_run_check_ids(run, encoding->ids, encoding->n_ids, err))
-        return examples_context(run->examples, example, err);
-    if (ranking->pending.ids.n_items + encoding->n_ids > LOSS_PASS_TOKENS && flush(ranking, err))
+    if (n_at_once && ranking->n_pending == n_at_once && flush(ranking, err))
         return -1;
-    sequences_add(&ranking->pending, encoding->ids, encoding->type_ids, encoding->n_ids);
-    *n_tokens += encoding->n_ids;
-    return 0;
-}
+    for (size_t i = 0; i < n_texts; i++) {
+        struct sequence text = sequences_get(&encoded->texts, numbers[i]);
 
-/* Encoder: query, positive, negatives. Reranker: pairs of the query with each passage. */
-static int add_example(struct ranking *ranking, const struct example *example, size_t *n_tokens,
-                       struct error *err)
-{
-    bool is_pair = ranking->run->model->type == MODEL_RERANKER;
-
-    if (!is_pair && add_text(ranking, example, example->query, NULL, n_tokens, err))
-        return -1;
-    for (size_t i = 0; i <= example->n_negatives; i++) {
-        struct example_text passage = i ? example->negatives[i - 1] : example->positive;
-
-        if (is_pair ? add_text(ranking, example, example->query, &passage, n_tokens, err)
-                    : add_text(ranking, example, passage, NULL, n_tokens, err))
+        if (ranking->place[numbers[i]] && loss_run_shares(ranking->run))
+            continue;
+        if (ranking->pending.ids.n_items + text.n > ranking->n_tokens_max && flush(ranking, err))
             return -1;
+        sequences_add(&ranking->pending, text.ids, text.type_ids, text.n);
+        ranking->place[numbers[i]] = ++ranking->n_places;
     }
+    ranking->n_pending++;
     return 0;
 }
 
-/* Vectors or scores that an example needs. */
-static size_t n_texts_of(const struct ranking *ranking, const struct example *example)
+static const float *find_out(const struct ranking *ranking, uint32_t number)
 {
-    return example->n_negatives + (ranking->run->model->type == MODEL_RERANKER ? 1 : 2);
+    return ranking->out + (ranking->place[number] - 1) * ranking->width;
 }
 
 /* ---- losses ---- */
@@ -118,51 +102,51 @@ static double norm(const float *x, size_t n)
     return fmax(sqrt(dot(x, x, n)), 1e-12);
 }
 
-/* Of n passages, whose vectors follow one another. */
-static void compare(const struct ranking *ranking, const float *query, const float *passages,
+/* scores of n texts beside a query */
+static void compare(const struct ranking *ranking, uint32_t query, const uint32_t *passages,
                     size_t n, double *scores)
 {
     size_t width = ranking->width;
+    const float *x = find_out(ranking, query);
 
     for (size_t i = 0; i < n; i++) {
-        const float *passage = passages + i * width;
+        const float *y = find_out(ranking, passages[i]);
 
-        scores[i] = dot(query, passage, width) / (norm(query, width) * norm(passage, width)) /
+        scores[i] = dot(x, y, width) / (norm(x, width) * norm(y, width)) /
                     ranking->run->options->temperature;
     }
 }
 
-/* scores of the positive and the negatives, from what the model gave for this example; returns their
- * number */
-static size_t find_scores(const struct ranking *ranking, const float *out,
-                          const struct example *example, double *scores)
+/* scores of the positive and the negatives; returns their number */
+static size_t find_scores(const struct ranking *ranking, size_t example, double *scores)
 {
-    size_t n = example->n_negatives + 1;
+    size_t n;
+    const uint32_t *numbers = encoded_examples_numbers(ranking->run->encoded, example, &n);
 
-    if (ranking->run->model->type != MODEL_RERANKER)
-        compare(ranking, out, out + ranking->width, n, scores);
-    else
-        for (size_t i = 0; i < n; i++)
-            scores[i] = (double)out[i];
+    if (ranking->run->model->type != MODEL_RERANKER) {
+        compare(ranking, numbers[0], numbers + 1, n - 1, scores);
+        return n - 1;
+    }
+    for (size_t i = 0; i < n; i++)
+        scores[i] = (double)*find_out(ranking, numbers[i]);
     return n;
 }
 
-/* The same, with the passages of all other examples of the group behind them. */
-static size_t find_group_scores(const struct ranking *ranking, const float *out,
-                                const struct example *example, double *scores)
+/* The same, with the passages of all other examples of its group behind them. */
+static size_t find_group_scores(const struct ranking *ranking, size_t example, double *scores)
 {
-    const struct example *examples = ranking->run->examples->items + ranking->first;
-    const float *other = ranking->out;
-    size_t n = find_scores(ranking, out, example, scores);
+    const struct encoded_examples *encoded = ranking->run->encoded;
+    size_t n = find_scores(ranking, example, scores), n_texts;
+    size_t begin = example / ranking->group_size * ranking->group_size;
+    uint32_t query = *encoded_examples_numbers(encoded, example, &n_texts);
 
-    for (size_t i = 0; i < ranking->n; i++) {
-        size_t n_passages = examples[i].n_negatives + 1;
+    for (size_t i = begin; i < begin + ranking->group_size && i < encoded->n_items; i++) {
+        const uint32_t *numbers = encoded_examples_numbers(encoded, i, &n_texts);
 
-        if (&examples[i] != example) {
-            compare(ranking, out, other + ranking->width, n_passages, scores + n);
-            n += n_passages;
-        }
-        other += (n_passages + 1) * ranking->width;
+        if (i == example)
+            continue;
+        compare(ranking, query, numbers + 1, n_texts - 1, scores + n);
+        n += n_texts - 1;
     }
     return n;
 }
@@ -185,21 +169,29 @@ static struct example_loss judge_scores(const double *scores, size_t n)
     return loss;
 }
 
+/* Of the query, the positive and the negatives together. */
+static size_t count_tokens(const struct ranking *ranking, size_t example)
+{
+    const struct encoded_examples *encoded = ranking->run->encoded;
+    size_t n_texts, n = 0;
+    const uint32_t *numbers = encoded_examples_numbers(encoded, example, &n_texts);
+
+    for (size_t i = 0; i < n_texts; i++)
+        n += sequences_get(&encoded->texts, numbers[i]).n;
+    return n;
+}
+
 static int keep_losses(struct ranking *ranking, struct error *err)
 {
-    const float *out = ranking->out;
-
-    for (size_t i = 0; i < ranking->n; i++) {
-        const struct example *example = &ranking->run->examples->items[ranking->first + i];
+    for (size_t i = ranking->first; i < ranking->first + ranking->n; i++) {
         struct example_loss loss;
         size_t n = ranking->run->options->is_lm_cocktail
-                       ? find_group_scores(ranking, out, example, ranking->scores)
-                       : find_scores(ranking, out, example, ranking->scores);
+                       ? find_group_scores(ranking, i, ranking->scores)
+                       : find_scores(ranking, i, ranking->scores);
 
-        out += n_texts_of(ranking, example) * ranking->width;
         loss = judge_scores(ranking->scores, n);
-        loss.n_tokens = ranking->n_tokens[i];
-        if (loss_run_keep(ranking->run, ranking->first + i, loss, err))
+        loss.n_tokens = count_tokens(ranking, i);
+        if (loss_run_keep(ranking->run, i, loss, err))
             return -1;
     }
     return 0;
@@ -207,55 +199,78 @@ static int keep_losses(struct ranking *ranking, struct error *err)
 
 /* ---- a run ---- */
 
-static int run_group(struct ranking *ranking, struct error *err)
+/* Texts of examples `first` to `end`, each counted as often as it comes. */
+static size_t count_texts(const struct ranking *ranking, size_t first, size_t end)
 {
-    const struct example *examples = ranking->run->examples->items + ranking->first;
+    const size_t *ends = ranking->run->encoded->ends;
 
-    ranking->n_texts = ranking->n_out = 0;
-    for (size_t i = 0; i < ranking->n; i++)
-        ranking->n_texts += n_texts_of(ranking, &examples[i]);
-    if (ranking->n_texts > ranking->n_texts_max) {
-        free(ranking->out);
-        ranking->n_texts_max = ranking->n_texts;
-        ranking->scores =
-            memory_resize(ranking->scores, ranking->n_texts, sizeof *ranking->scores);
-        ranking->out = memory_try(ranking->n_texts, ranking->width * sizeof *ranking->out,
-                                  "vectors", err);
-        if (!ranking->out)
-            return -1;
+    return batch_start(ends, end) - batch_start(ends, first);
+}
+
+/* As many examples, in whole groups, as memory holds the vectors of. */
+static void choose_examples(struct ranking *ranking)
+{
+    size_t n_items = ranking->run->encoded->n_items, end = ranking->first, next;
+
+    for (; end < n_items; end = next) {
+        size_t n_scores;
+
+        next = n_items - end < ranking->group_size ? n_items : end + ranking->group_size;
+        if (end > ranking->first &&
+            count_texts(ranking, ranking->first, next) > FLOATS_MAX / ranking->width)
+            break;
+        n_scores = count_texts(ranking, end, next);
+        if (n_scores > ranking->n_scores_max)
+            ranking->n_scores_max = n_scores;
     }
-    for (size_t i = 0; i < ranking->n; i++) {
-        ranking->n_tokens[i] = 0;
-        if (add_example(ranking, &examples[i], &ranking->n_tokens[i], err))
-            return -1;
-    }
-    if (flush(ranking, err))
+    ranking->n = end - ranking->first;
+}
+
+static int reserve(struct ranking *ranking, struct error *err)
+{
+    size_t n = count_texts(ranking, ranking->first, ranking->first + ranking->n);
+
+    ranking->scores =
+        memory_resize(ranking->scores, ranking->n_scores_max, sizeof *ranking->scores);
+    if (n <= ranking->n_places_max)
+        return 0;
+    free(ranking->out);
+    ranking->n_places_max = n;
+    ranking->out = memory_try(n, ranking->width * sizeof *ranking->out, "vectors", err);
+    return ranking->out ? 0 : -1;
+}
+
+static int run_examples(struct ranking *ranking, struct error *err)
+{
+    choose_examples(ranking);
+    if (reserve(ranking, err))
         return -1;
-    return keep_losses(ranking, err);
+    ranking->n_places = ranking->n_out = 0;
+    memset(ranking->place, 0,
+           ranking->run->encoded->texts.n_sequences * sizeof *ranking->place);
+    for (size_t i = 0; i < ranking->n; i++)
+        if (add_example(ranking, ranking->first + i, err))
+            return -1;
+    return flush(ranking, err) ? -1 : keep_losses(ranking, err);
 }
 
 int ranking_losses_compute(struct loss_run *run, struct error *err)
 {
-    size_t n_examples = run->examples->n_items;
-    size_t batch_size = run->options->batch_size < n_examples ? run->options->batch_size
-                                                              : n_examples;
+    const struct losses_options *options = run->options;
     struct ranking ranking = {
         .run = run,
+        .group_size = options->is_lm_cocktail ? loss_run_group_size(options) : 1,
         .width = run->model->sentence ? sentence_model_size(run->model->sentence) : 1,
-        .n_tokens = memory_zalloc(batch_size, sizeof *ranking.n_tokens),
+        .n_tokens_max = budget_tokens(&run->model->model->spec),
+        .place = memory_zalloc(run->encoded->texts.n_sequences, sizeof *ranking.place),
     };
     int rc = 0;
 
-    for (; rc == 0 && ranking.first < n_examples; ranking.first += batch_size) {
-        size_t n_left = n_examples - ranking.first;
-
-        ranking.n = n_left < batch_size ? n_left : batch_size;
-        rc = run_group(&ranking, err);
-    }
+    for (; rc == 0 && ranking.first < run->encoded->n_items; ranking.first += ranking.n)
+        rc = run_examples(&ranking, err);
     sequences_release(&ranking.pending);
-    buffer_release(&ranking.text);
+    free(ranking.place);
     free(ranking.out);
-    free(ranking.n_tokens);
     free(ranking.scores);
     return rc;
 }

@@ -280,7 +280,7 @@ static int follow(void *context, const struct pass *pass, struct error *err)
 
 struct pass_follower router_watch_follower(struct router_watch *watch)
 {
-    return (struct pass_follower){follow, watch};
+    return (struct pass_follower){.follow = follow, .context = watch};
 }
 
 /* ---- the end ---- */

@@ -15,13 +15,22 @@ struct sequences { /* a zeroed struct is empty */
     size_t n_sequences, n_type_ids_max, n_ends_max;
 };
 
+struct sequence { /* one of them, borrowed as a batch is */
+    const uint32_t *ids;     /* [n] */
+    const uint8_t *type_ids; /* [n] */
+    size_t n;
+};
+
 /* type_ids NULL: all 0. */
 void sequences_add(struct sequences *sequences, const uint32_t *ids, const uint8_t *type_ids,
                    size_t n);
+/* One id more, of type 0, for the last one. */
+void sequences_extend(struct sequences *sequences, uint32_t id);
 void sequences_clear(struct sequences *sequences);
 void sequences_release(struct sequences *sequences);
 
 /* Borrows from it, until the next addition. */
 struct batch sequences_batch(const struct sequences *sequences);
+struct sequence sequences_get(const struct sequences *sequences, size_t number);
 
 #endif

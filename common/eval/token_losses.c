@@ -8,6 +8,8 @@
 #include "base/threads.h"
 #include "eval/sequences.h"
 #include "math/vector.h"
+#include "model/budget.h"
+#include "model/prefix.h"
 #include "text/ids.h"
 
 enum { LOGITS_MAX = 1 << 24, CHUNK_ROWS_MIN = 16, CHUNK_ROWS_MAX = 256 };
@@ -17,20 +19,25 @@ struct row_loss {
     bool is_right;
 };
 
-struct token_example { /* row first_row + i of the inputs should give targets[i] */
-    struct ids source; /* of an encoder-decoder */
-    struct ids inputs, targets;
-    size_t first_row;
+struct place { /* of an example in the order in which they run */
+    size_t example;
+    struct sequence text; /* its first */
+    size_t n_given;       /* ids of it that are not judged; of an encoder-decoder 0 */
 };
 
-struct token_batch { /* examples first … first + n_examples - 1 */
+struct token_batch {
     struct loss_run *run;
     struct model *model;
-    size_t first, n_examples;
+    bool shares; /* what several examples begin with is computed once */
+    size_t *examples, *n_targets; /* [n_examples], room for n_examples_max */
+    size_t n_examples, n_examples_max;
+    size_t n_tokens_max;
     struct sequences sources, inputs;
+    size_t *source_of;        /* [n_examples], where sources are shared */
+    const uint32_t *last_source; /* the text that came last as a source */
+    struct prefix prefix;     /* what all examples of the batch begin with, if anything */
+    size_t n_prefix_max;
     struct ids rows, targets; /* row of the inputs -> the token that should follow */
-    size_t *n_targets;        /* [n_examples], room for n_examples_max */
-    size_t n_examples_max;
     struct row_loss *losses;  /* [rows.n_items], room for n_losses_max */
     size_t n_losses_max;
     float *chunk, *logits;    /* [n_chunk_rows, hidden_size], [n_chunk_rows, vocab_size] */
@@ -86,7 +93,9 @@ static int judge_rows(struct token_batch *batch, const float *hidden, struct err
 
 static int find_losses(struct token_batch *batch, struct error *err)
 {
-    struct pass pass = {sequences_batch(&batch->sources), sequences_batch(&batch->inputs)};
+    struct pass pass = {.sources = sequences_batch(&batch->sources),
+                        .inputs = sequences_batch(&batch->inputs),
+                        .source_of = batch->shares ? batch->source_of : NULL};
     size_t n_rows = batch->rows.n_items;
     float *hidden = memory_try(pass_n_rows(&pass), batch->model->spec.hidden_size * sizeof *hidden,
                                "hidden states", err);
@@ -94,6 +103,8 @@ static int find_losses(struct token_batch *batch, struct error *err)
 
     if (!hidden)
         return -1;
+    if (batch->prefix.ids.n_items)
+        pass.inputs.prefix = batch->prefix.cache;
     if (n_rows > batch->n_losses_max) {
         batch->n_losses_max = n_rows;
         batch->losses = memory_resize(batch->losses, n_rows, sizeof *batch->losses);
@@ -105,22 +116,38 @@ static int find_losses(struct token_batch *batch, struct error *err)
     return rc;
 }
 
+/* The mean of those of its tokens, which begin at `row`. */
+static struct example_loss sum_up(const struct row_loss *row, size_t n_tokens)
+{
+    struct example_loss loss = {.n_tokens = n_tokens};
+
+    for (size_t t = 0; t < n_tokens; t++) {
+        loss.loss += row[t].loss;
+        loss.n_right += row[t].is_right;
+    }
+    loss.loss /= (double)n_tokens;
+    return loss;
+}
+
+/* Of those that are not finite the first in the file is told. */
 static int keep_losses(const struct token_batch *batch, struct error *err)
 {
     const struct row_loss *row = batch->losses;
+    struct error first = {0};
+    size_t failed = SIZE_MAX;
 
     for (size_t i = 0; i < batch->n_examples; i++) {
-        struct example_loss loss = {.n_tokens = batch->n_targets[i]};
+        struct error error = {0};
 
-        for (size_t t = 0; t < loss.n_tokens; t++, row++) {
-            loss.loss += row->loss;
-            loss.n_right += row->is_right;
+        if (loss_run_keep(batch->run, batch->examples[i], sum_up(row, batch->n_targets[i]),
+                          &error) &&
+            batch->examples[i] < failed) {
+            failed = batch->examples[i];
+            first = error;
         }
-        loss.loss /= (double)loss.n_tokens;
-        if (loss_run_keep(batch->run, batch->first + i, loss, err))
-            return -1;
+        row += batch->n_targets[i];
     }
-    return 0;
+    return failed == SIZE_MAX ? 0 : error_set(err, first.code, "%s", first.text);
 }
 
 static int flush(struct token_batch *batch, struct error *err)
@@ -131,7 +158,6 @@ static int flush(struct token_batch *batch, struct error *err)
         return loss_run_failed(batch->run, err);
     if (keep_losses(batch, err))
         return -1;
-    batch->first += batch->n_examples;
     batch->n_examples = 0;
     sequences_clear(&batch->sources);
     sequences_clear(&batch->inputs);
@@ -140,111 +166,171 @@ static int flush(struct token_batch *batch, struct error *err)
     return 0;
 }
 
+/* ---- examples ---- */
+
+/* Row first_row + i of the inputs should give targets[i]. */
+struct token_example {
+    size_t number;
+    struct sequence source; /* of an encoder-decoder; else of no ids */
+    bool has_start;         /* the decoder reads its start id before the inputs */
+    const uint32_t *inputs, *targets;
+    size_t n_inputs, n_targets, first_row;
+};
+
+static bool is_new_source(const struct token_batch *batch, const struct token_example *example)
+{
+    return example->source.n && (!batch->shares || batch->n_examples == 0 ||
+                                 batch->last_source != example->source.ids);
+}
+
+static void add_inputs(struct token_batch *batch, const struct token_example *example)
+{
+    size_t row = batch->inputs.ids.n_items + example->first_row;
+    const uint32_t *start = &batch->model->spec.decoder_start_id;
+
+    sequences_add(&batch->inputs, start, NULL, example->has_start);
+    for (size_t i = 0; i < example->n_inputs; i++)
+        sequences_extend(&batch->inputs, example->inputs[i]);
+    for (size_t i = 0; i < example->n_targets; i++) {
+        ids_add(&batch->rows, (uint32_t)(row + i));
+        ids_add(&batch->targets, example->targets[i]);
+    }
+}
+
 /* Puts an example into the batch; first makes room for it. */
 static int add(struct token_batch *batch, const struct token_example *example, struct error *err)
 {
-    size_t n_here = batch->sources.ids.n_items + batch->inputs.ids.n_items;
-    size_t row;
+    size_t n = batch->sources.ids.n_items + batch->inputs.ids.n_items + example->has_start +
+               example->n_inputs + (is_new_source(batch, example) ? example->source.n : 0);
 
-    if (n_here + example->source.n_items + example->inputs.n_items > LOSS_PASS_TOKENS &&
-        flush(batch, err))
+    if (n > batch->n_tokens_max && flush(batch, err))
         return -1;
-    row = batch->inputs.ids.n_items + example->first_row;
-    if (example->source.n_items)
-        sequences_add(&batch->sources, example->source.items, NULL, example->source.n_items);
-    sequences_add(&batch->inputs, example->inputs.items, NULL, example->inputs.n_items);
-    for (size_t i = 0; i < example->targets.n_items; i++) {
-        ids_add(&batch->rows, (uint32_t)(row + i));
-        ids_add(&batch->targets, example->targets.items[i]);
-    }
-    batch->n_targets[batch->n_examples++] = example->targets.n_items;
+    if (is_new_source(batch, example))
+        sequences_add(&batch->sources, example->source.ids, NULL, example->source.n);
+    batch->last_source = example->source.ids;
+    batch->source_of[batch->n_examples] = batch->sources.n_sequences - 1;
+    add_inputs(batch, example);
+    batch->examples[batch->n_examples] = example->number;
+    batch->n_targets[batch->n_examples++] = example->n_targets;
     return batch->n_examples == batch->n_examples_max ? flush(batch, err) : 0;
 }
 
-/* ---- examples ---- */
-
-static void add_ids(struct ids *ids, const uint32_t *items, size_t n)
+/* The last token of a text predicts nothing that is judged. */
+static int add_continuation(struct token_batch *batch, const struct place *place, struct error *err)
 {
-    ids_reserve(ids, n);
-    for (size_t i = 0; i < n; i++)
-        ids_add(ids, items[i]);
+    size_t n_prefix = batch->prefix.ids.n_items;
+    struct token_example example = {
+        .number = place->example,
+        .inputs = place->text.ids + n_prefix,
+        .n_inputs = place->text.n - n_prefix,
+        .targets = place->text.ids + place->n_given,
+        .n_targets = place->text.n - place->n_given,
+        .first_row = place->n_given - 1 - n_prefix,
+    };
+
+    return add(batch, &example, err);
 }
 
-/* input + " " + output and the end of text. As many targets are left out as the input alone has
- * ids, whatever the joint text makes of it: so LM-Cocktail. A tokenizer that names no end of text
- * does without. */
-static int make_decoder_example(struct loss_run *run, const struct example *text,
-                                struct token_example *made, struct error *err)
+static int add_answer(struct token_batch *batch, const struct place *place, struct error *err)
 {
-    struct encoding *encoding = &run->encoding;
-    struct buffer joint = {0};
-    size_t n_masked = 0, n_whole;
-    uint32_t eos;
-    int rc;
+    struct sequence output = encoded_examples_text(batch->run->encoded, place->example, 1);
+    struct token_example example = {
+        .number = place->example,
+        .source = place->text,
+        .has_start = true,
+        .inputs = output.ids,
+        .n_inputs = output.n - 1,
+        .targets = output.ids,
+        .n_targets = output.n,
+    };
 
-    buffer_add(&joint, text->input.bytes, text->input.n);
-    buffer_add_char(&joint, ' ');
-    buffer_add(&joint, text->output.bytes, text->output.n);
-    rc = loss_run_encode(run, text->input, NULL, 0, err);
-    if (rc == 0) {
-        n_masked = encoding->n_ids;
-        rc = loss_run_encode(run, (struct example_text){joint.data, joint.size}, NULL, 0, err);
+    return add(batch, &example, err);
+}
+
+/* ---- what they share ---- */
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    size_t n = prefix_common(x->text.ids, x->text.n, y->text.ids, y->text.n);
+
+    if (n < x->text.n && n < y->text.n)
+        return x->text.ids[n] < y->text.ids[n] ? -1 : 1;
+    if (x->text.n != y->text.n)
+        return x->text.n < y->text.n ? -1 : 1;
+    return x->example < y->example ? -1 : x->example > y->example;
+}
+
+/* Of those ids whose rows nobody asks for, the first ones that place i has in common with the next. */
+static size_t *find_common(const struct token_batch *batch, const struct place *places, size_t n)
+{
+    size_t *common = memory_zalloc(n, sizeof *common);
+
+    for (size_t i = 0; batch->n_prefix_max && i + 1 < n; i++) {
+        const struct place *a = &places[i], *b = &places[i + 1];
+        size_t n_common = prefix_common(a->text.ids, a->n_given - 1, b->text.ids, b->n_given - 1);
+
+        common[i] = n_common < batch->n_prefix_max ? n_common : batch->n_prefix_max;
     }
-    buffer_release(&joint);
-    if (rc)
-        return -1;
-    add_ids(&made->inputs, encoding->ids, encoding->n_ids);
-    if (tokenizer_special(run->model->tokenizer, "eos_token", &eos))
-        ids_add(&made->inputs, eos);
-    n_whole = made->inputs.n_items;
-    run->n_texts++;
-    run->n_cut += n_whole > run->max_length;
-    if (n_whole > run->max_length)
-        made->inputs.n_items = run->max_length;
-    if (loss_run_check_ids(run, made->inputs.items, made->inputs.n_items, err))
-        return -1;
-    if (n_masked == 0) /* no token stands before the first: nothing could tell it */
-        n_masked = 1;
-    if (n_masked >= made->inputs.n_items)
-        return error_set(err, ERROR_FORMAT, "nothing of the output is left: the input has %zu "
-                         "tokens, and of both together %zu of %zu are read", n_masked,
-                         made->inputs.n_items, n_whole);
-    made->first_row = n_masked - 1;
-    add_ids(&made->targets, made->inputs.items + n_masked, made->inputs.n_items - n_masked);
-    return 0;
+    return common;
 }
 
-static int make_pair_example(struct loss_run *run, const struct example *text,
-                             struct token_example *made, struct error *err)
+static int compare_examples(const void *a, const void *b)
 {
-    const struct model_spec *spec = &run->model->model->spec;
-    struct encoding *encoding = &run->encoding;
+    const struct place *x = a, *y = b;
 
-    if (loss_run_encode(run, text->input, NULL, run->max_length, err))
-        return -1;
-    if (encoding->n_ids == 0)
-        return error_set(err, ERROR_FORMAT, "the input has no tokens");
-    if (loss_run_check_ids(run, encoding->ids, encoding->n_ids, err))
-        return -1;
-    add_ids(&made->source, encoding->ids, encoding->n_ids);
-    if (loss_run_encode(run, text->output, NULL, run->max_length, err))
-        return -1;
-    if (encoding->n_ids == 0)
-        return error_set(err, ERROR_FORMAT, "the output has no tokens");
-    if (loss_run_check_ids(run, encoding->ids, encoding->n_ids, err))
-        return -1;
-    add_ids(&made->targets, encoding->ids, encoding->n_ids);
-    ids_add(&made->inputs, spec->decoder_start_id);
-    add_ids(&made->inputs, encoding->ids, encoding->n_ids - 1);
-    return 0;
+    return x->example < y->example ? -1 : x->example > y->example;
 }
 
-static void clear_example(struct token_example *example)
+/* Whether in this order anything will be run once that more than one example has. */
+static bool is_worth(const struct place *places, const size_t *common, size_t n)
 {
-    ids_clear(&example->source);
-    ids_clear(&example->inputs);
-    ids_clear(&example->targets);
-    example->first_row = 0;
+    size_t n_members;
+
+    for (size_t i = 0; i + 1 < n; i++)
+        if (places[i].n_given ? prefix_choose(common + i, n - 1 - i, 0, &n_members) > 0
+                              : places[i].text.ids == places[i + 1].text.ids)
+            return true;
+    return false;
+}
+
+/* Those that begin alike, and those of one source, one behind the other; or as in the file. *common
+ * as find_common has it; both are freed by the caller. */
+static struct place *find_order(const struct token_batch *batch, size_t **common)
+{
+    const struct encoded_examples *encoded = batch->run->encoded;
+    size_t n = encoded->n_items;
+    struct place *places = memory_zalloc(n, sizeof *places);
+
+    for (size_t i = 0; i < n; i++)
+        places[i] = (struct place){i, encoded_examples_text(encoded, i, 0), encoded->n_given[i]};
+    if (batch->shares)
+        qsort(places, n, sizeof *places, compare_places);
+    *common = find_common(batch, places, n);
+    if (batch->shares && !is_worth(places, *common, n)) {
+        qsort(places, n, sizeof *places, compare_examples);
+        memset(*common, 0, n * sizeof **common);
+    }
+    return places;
+}
+
+/* Before place `at` comes: what it begins with, and maybe others behind it. */
+static int choose_prefix(struct token_batch *batch, const struct place *at, const size_t *common,
+                         size_t n_behind, struct error *err)
+{
+    const struct ids *now = &batch->prefix.ids;
+    size_t n_there = prefix_common(now->items, now->n_items, at->text.ids, at->n_given - 1);
+    size_t n_members, n = prefix_choose(common, n_behind, n_there, &n_members);
+
+    if (n == 0 && (n_there == now->n_items || prefix_is_worth(n_there)))
+        n = n_there;
+    if (n == now->n_items && n == n_there)
+        return 0;
+    if (flush(batch, err))
+        return -1;
+    return prefix_set(&batch->prefix, batch->model, at->text.ids, n, NULL, err)
+               ? loss_run_failed(batch->run, err)
+               : 0;
 }
 
 /* ---- a run ---- */
@@ -252,17 +338,23 @@ static void clear_example(struct token_example *example)
 static int init_batch(struct token_batch *batch, struct loss_run *run, struct error *err)
 {
     const struct model_spec *spec = &run->model->model->spec;
-    size_t n = LOGITS_MAX / spec->vocab_size;
+    size_t n = LOGITS_MAX / spec->vocab_size, n_items = run->examples->n_items;
+    size_t n_at_once = run->options->batch_size;
+    bool shares = loss_run_shares(run);
 
     n = n < CHUNK_ROWS_MIN ? CHUNK_ROWS_MIN : n > CHUNK_ROWS_MAX ? CHUNK_ROWS_MAX : n;
     *batch = (struct token_batch){
         .run = run,
         .model = run->model->model,
-        .n_examples_max = run->options->batch_size < run->examples->n_items
-                              ? run->options->batch_size : run->examples->n_items,
+        .shares = shares,
+        .n_examples_max = n_at_once && n_at_once < n_items ? n_at_once : n_items,
+        .n_tokens_max = budget_tokens(spec),
+        .n_prefix_max = shares ? prefix_limit(run->model->model) : 0,
         .n_chunk_rows = n,
     };
+    batch->examples = memory_zalloc(batch->n_examples_max, sizeof *batch->examples);
     batch->n_targets = memory_zalloc(batch->n_examples_max, sizeof *batch->n_targets);
+    batch->source_of = memory_zalloc(batch->n_examples_max, sizeof *batch->source_of);
     batch->chunk = memory_try(n, spec->hidden_size * sizeof *batch->chunk, "hidden states", err);
     if (batch->chunk)
         batch->logits = memory_try(n, spec->vocab_size * sizeof *batch->logits, "logits", err);
@@ -271,39 +363,46 @@ static int init_batch(struct token_batch *batch, struct loss_run *run, struct er
 
 static void release_batch(struct token_batch *batch)
 {
+    prefix_release(&batch->prefix);
     sequences_release(&batch->sources);
     sequences_release(&batch->inputs);
     ids_release(&batch->rows);
     ids_release(&batch->targets);
+    free(batch->examples);
     free(batch->n_targets);
+    free(batch->source_of);
     free(batch->losses);
     free(batch->chunk);
     free(batch->logits);
 }
 
+static int run_all(struct token_batch *batch, struct error *err)
+{
+    size_t n = batch->run->encoded->n_items;
+    size_t *common;
+    struct place *places = find_order(batch, &common);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        if (batch->run->model->type == MODEL_DECODER)
+            rc = choose_prefix(batch, &places[i], common + i, n - 1 - i, err) ||
+                         add_continuation(batch, &places[i], err)
+                     ? -1
+                     : 0;
+        else
+            rc = add_answer(batch, &places[i], err);
+    free(places);
+    free(common);
+    return rc == 0 ? flush(batch, err) : -1;
+}
+
 int token_losses_compute(struct loss_run *run, struct error *err)
 {
-    bool is_decoder = run->model->type == MODEL_DECODER;
-    struct token_example made = {0};
     struct token_batch batch;
     int rc = init_batch(&batch, run, err);
 
-    for (size_t i = 0; rc == 0 && i < run->examples->n_items; i++) {
-        const struct example *text = &run->examples->items[i];
-
-        clear_example(&made);
-        rc = is_decoder ? make_decoder_example(run, text, &made, err)
-                        : make_pair_example(run, text, &made, err);
-        if (rc)
-            examples_context(run->examples, text, err);
-        else
-            rc = add(&batch, &made, err);
-    }
     if (rc == 0)
-        rc = flush(&batch, err);
-    ids_release(&made.source);
-    ids_release(&made.inputs);
-    ids_release(&made.targets);
+        rc = run_all(&batch, err);
     release_batch(&batch);
     return rc;
 }

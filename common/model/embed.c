@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "model/prefix.h"
 
 /* The hidden states of all tokens, to be freed; NULL on error. */
 static float *run(struct model *model, const struct batch *batch, struct error *err)
@@ -11,7 +12,7 @@ static float *run(struct model *model, const struct batch *batch, struct error *
     float *hidden = memory_try(n_tokens, model->spec.hidden_size * sizeof *hidden, "hidden states",
                                err);
 
-    if (hidden && model_run(model, batch, hidden, err)) {
+    if (hidden && prefix_run(model, batch, hidden, err)) {
         free(hidden);
         return NULL;
     }

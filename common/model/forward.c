@@ -142,7 +142,7 @@ static void turn_rows(void *context, size_t begin, size_t end)
 static void add_to_cache(const struct forward *forward, size_t sequence)
 {
     const struct batch *batch = forward->batch;
-    struct cache *cache = batch->caches[sequence];
+    struct cache *cache = batch_cache(batch, sequence);
     const struct cache_layer *layer = &cache->layers[forward->number];
     size_t start = batch_start(batch->ends, sequence);
     size_t head_dim = forward->stack->head_dim, v_head_dim = forward->stack->v_head_dim;
@@ -186,6 +186,44 @@ static int attend(struct forward *forward, const struct attention_spec *attentio
 {
     return attention_run(forward->engine, attention, forward->sequences,
                          forward->batch->n_sequences, err);
+}
+
+/* What the queries of sequence number s attend to: rows of its cache, or of the batch. */
+static void look_back(const struct forward *forward, size_t s)
+{
+    const struct stack_spec *stack = forward->stack;
+    const struct cache *cache = batch_cache(forward->batch, s);
+    struct attention_sequence *sequence = &forward->sequences[s];
+    size_t start = batch_start(forward->batch->ends, s);
+
+    *sequence = sequence_of(forward, s);
+    sequence->first = batch_n_cached(forward->batch, s);
+    sequence->n_keys = sequence->first + sequence->n_queries;
+    if (cache) {
+        const struct cache_layer *layer = &cache->layers[forward->number];
+
+        add_to_cache(forward, s);
+        sequence->keys = cached_rows(forward, layer->keys, stack->head_dim);
+        sequence->values = cached_rows(forward, layer->values, stack->v_head_dim);
+    } else {
+        sequence->keys = rows_of(forward, 'k', start);
+        sequence->values = rows_of(forward, 'v', start);
+    }
+}
+
+/* Behind a prefix that they share there is room for one sequence at a time. */
+static int attend_all(struct forward *forward, const struct attention_spec *attention,
+                      struct error *err)
+{
+    size_t n = forward->batch->n_sequences;
+
+    for (size_t s = 0; s < n; s++) {
+        look_back(forward, s);
+        if (forward->batch->prefix &&
+            attention_run(forward->engine, attention, &forward->sequences[s], 1, err))
+            return -1;
+    }
+    return forward->batch->prefix ? 0 : attend(forward, attention, err);
 }
 
 /* For keys and values that are their input. */
@@ -236,7 +274,6 @@ static int run_attention(struct forward *forward, const float *normed, struct er
 {
     const struct stack_spec *stack = forward->stack;
     const struct attention_weights *weights = &forward->layer->self;
-    const struct batch *batch = forward->batch;
     struct attention_spec attention = {
         .n_heads = stack->n_heads,
         .n_kv_heads = stack->n_kv_heads,
@@ -255,25 +292,7 @@ static int run_attention(struct forward *forward, const float *normed, struct er
     if (stack->scales_by_layer)
         attention.scale /= (float)(forward->number + 1);
     compute_qkv(forward, normed);
-    for (size_t s = 0; s < batch->n_sequences; s++) {
-        struct attention_sequence *sequence = &forward->sequences[s];
-        size_t start = batch_start(batch->ends, s);
-
-        *sequence = sequence_of(forward, s);
-        sequence->first = batch_n_cached(batch, s);
-        sequence->n_keys = sequence->first + sequence->n_queries;
-        if (batch->caches) {
-            const struct cache_layer *layer = &batch->caches[s]->layers[forward->number];
-
-            add_to_cache(forward, s);
-            sequence->keys = cached_rows(forward, layer->keys, stack->head_dim);
-            sequence->values = cached_rows(forward, layer->values, stack->v_head_dim);
-        } else {
-            sequence->keys = rows_of(forward, 'k', start);
-            sequence->values = rows_of(forward, 'v', start);
-        }
-    }
-    if (attend(forward, &attention, err))
+    if (attend_all(forward, &attention, err))
         return -1;
     if (weights->experts)
         moe_attention_outputs(&forward->attention_moe, forward->engine, weights->experts,
@@ -324,7 +343,7 @@ static int run_cross_attention(struct forward *forward, struct error *err)
              forward->qkv_width);
     if (!batch->caches && batch->n_sequences)
         compute_cross(forward->engine, forward->layer, batch->memory,
-                      batch->memory_ends[batch->n_sequences - 1], forward->cross,
+                      batch->memory_ends[batch_n_memories(batch) - 1], forward->cross,
                       forward->cross + width, 2 * width);
     for (size_t s = 0; s < batch->n_sequences; s++) {
         struct attention_sequence *sequence = &forward->sequences[s];
@@ -339,8 +358,10 @@ static int run_cross_attention(struct forward *forward, struct error *err)
             sequence->keys = cached_rows(forward, layer->cross_keys, stack->head_dim);
             sequence->values = cached_rows(forward, layer->cross_values, stack->v_head_dim);
         } else {
-            sequence->n_keys = batch_length(batch->memory_ends, s);
-            rows.data = forward->cross + batch_start(batch->memory_ends, s) * 2 * width;
+            size_t memory = batch_memory(batch, s);
+
+            sequence->n_keys = batch_length(batch->memory_ends, memory);
+            rows.data = forward->cross + batch_start(batch->memory_ends, memory) * 2 * width;
             rows.stride = 2 * width;
             sequence->keys = sequence->values = rows;
             sequence->values.data += width;
@@ -509,7 +530,7 @@ static int reserve(struct forward *forward, struct error *err)
     size_t n_mlp = rows_at_once(n);
     size_t n_gate = stack->intermediate_size * (stack->has_double_gate ? 2 : 1);
     size_t n_memory = stack->has_cross_attention && !batch->caches && batch->n_sequences
-                          ? batch->memory_ends[batch->n_sequences - 1]
+                          ? batch->memory_ends[batch_n_memories(batch) - 1]
                           : 0;
     size_t per_token = 2 * stack->hidden_size + forward->qkv_width + width, total;
     float *next;
@@ -537,10 +558,10 @@ static int reserve_caches(const struct forward *forward, struct error *err)
 {
     const struct batch *batch = forward->batch;
 
-    for (size_t s = 0; batch->caches && s < batch->n_sequences; s++) {
-        struct cache *cache = batch->caches[s];
+    for (size_t s = 0; s < batch->n_sequences; s++) {
+        struct cache *cache = batch_cache(batch, s);
 
-        if (cache_reserve(cache, cache->n_tokens + batch_length(batch->ends, s), err))
+        if (cache && cache_reserve(cache, cache->n_tokens + batch_length(batch->ends, s), err))
             return -1;
     }
     return 0;

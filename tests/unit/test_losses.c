@@ -256,7 +256,7 @@ static void batches_do_not_show(void)
     open_setting(&setting, "fixtures/decoder-base", MODEL_DECODER, 2, text.data);
     CHECK(compute(&setting, &one, 1, 250) == 0);
     CHECK(compute(&setting, &three, 3, 250) == 0);
-    CHECK(compute(&setting, &all, 1000, 250) == 0);
+    CHECK(compute(&setting, &all, 0, 250) == 0);
     check_same(&one, &three);
     check_same(&one, &all);
     CHECK(setting.notices.n_texts == 0);
@@ -590,22 +590,33 @@ static int follow(void *context, const struct pass *pass, struct error *err)
     return 0;
 }
 
-static struct follower follow_run(const char *path, enum model_type type, const char *examples,
-                                  size_t fails_at, struct losses *losses)
+static struct follower follow_with(const char *path, enum model_type type, const char *examples,
+                                   const struct losses_options *options, size_t fails_at,
+                                   struct losses *losses)
 {
     struct follower follower = {.fails_at = fails_at};
-    struct losses_options options = {.batch_size = 2, .max_length = 2048, .temperature = 0.05,
-                                     .follower = {follow, &follower}};
+    struct losses_options how = *options;
     struct setting setting;
 
+    how.follower.follow = follow;
+    how.follower.context = &follower;
     open_setting(&setting, path, type, 1, examples);
-    CHECK(compute_with(&setting, losses, &options) == (fails_at ? -1 : 0));
+    CHECK(compute_with(&setting, losses, &how) == (fails_at ? -1 : 0));
     if (fails_at) {
         CHECK(setting.err.code == ERROR_IO);
         CHECK_CONTAINS(setting.err.text, "enough");
     }
     close_setting(&setting);
     return follower;
+}
+
+static struct follower follow_run(const char *path, enum model_type type, const char *examples,
+                                  size_t fails_at, struct losses *losses)
+{
+    const struct losses_options options = {.batch_size = 2, .max_length = 2048,
+                                           .temperature = 0.05};
+
+    return follow_with(path, type, examples, &options, fails_at, losses);
 }
 
 static void who_follows_learns_what_was_read(void)
@@ -639,6 +650,73 @@ static void who_follows_can_stop_the_run(void)
     losses_release(&losses);
 }
 
+/* ---- what examples have in common ---- */
+
+/* With sharing and without: the same bits, of so many rows and sources less. */
+static void check_sharing(const char *path, enum model_type type, const char *examples,
+                          size_t n_rows_spared, size_t n_sources_spared)
+{
+    struct losses_options options = {.max_length = 2048, .temperature = 0.05};
+    struct losses each, shared;
+    struct follower one = follow_with(path, type, examples, &options, 0, &each), other;
+
+    options.follower.takes_shared = true;
+    other = follow_with(path, type, examples, &options, 0, &shared);
+    CHECK(one.n_rows - other.n_rows == n_rows_spared);
+    CHECK(one.n_sources - other.n_sources == n_sources_spared);
+    check_same(&each, &shared);
+    losses_release(&each);
+    losses_release(&shared);
+}
+
+static void one_prompt_of_many_outputs_is_run_once(void)
+{
+    static const char header[] = "the sailor lifts the round saddle and the pocket ";
+    struct buffer text = {0}, prompt = {0};
+    struct setting setting;
+    struct encoding encoding;
+    size_t n;
+
+    for (size_t i = 0; i < 12; i++)
+        buffer_add_text(&prompt, header);
+    for (size_t i = 0; i < 10; i++) /* another example between those of the prompt */
+        buffer_format(&text, "{\"input\": \"%s\", \"output\": \"%zu\"}\n"
+                             "{\"input\": \"What is %zu plus 4?\", \"output\": \"6\"}\n",
+                      prompt.data, i, i);
+    open_setting(&setting, "fixtures/decoder-base", MODEL_DECODER, 1, text.data);
+    encoding = encode(&setting, prompt.data, NULL);
+    n = encoding.n_ids; /* the last of which tells the output, and is run with it */
+    encoding_release(&encoding);
+    close_setting(&setting);
+    check_sharing("fixtures/decoder-base", MODEL_DECODER, text.data, 10 * (n - 1), 0);
+    buffer_release(&text);
+    buffer_release(&prompt);
+}
+
+static void a_source_of_several_outputs_is_encoded_once(void)
+{
+    check_sharing("fixtures/models/t5", MODEL_ENCODER_DECODER,
+                  "{\"input\": \"the sun was seen\", \"output\": \"a moon\"}\n"
+                  "{\"input\": \"b\", \"output\": \"the old sun\"}\n"
+                  "{\"input\": \"the sun was seen\", \"output\": \"b\"}\n"
+                  "{\"input\": \"the sun was seen\", \"output\": \"the old moon\"}\n", 0, 2);
+}
+
+static void a_text_of_several_queries_is_embedded_once(void)
+{
+    struct setting setting;
+    size_t n;
+    struct encoding encoding;
+
+    open_setting(&setting, "fixtures/encoder-base", MODEL_ENCODER, 1, ranking);
+    encoding = encode(&setting, passages[0][0], NULL); /* of both */
+    n = encoding.n_ids;
+    encoding_release(&encoding);
+    close_setting(&setting);
+    check_sharing("fixtures/encoder-base", MODEL_ENCODER, ranking, n, 0);
+    check_sharing("fixtures/reranker-base", MODEL_RERANKER, ranking, 0, 0);
+}
+
 TESTS(TEST(a_decoder_is_judged_by_the_tokens_of_the_output),
       TEST(the_first_token_of_all_is_not_judged), TEST(batches_do_not_show),
       TEST(threads_do_not_show), TEST(cuts_are_counted_and_must_leave_something),
@@ -647,4 +725,7 @@ TESTS(TEST(a_decoder_is_judged_by_the_tokens_of_the_output),
       TEST(equal_scores_are_no_success), TEST(a_classifier_with_more_labels_is_no_reranker),
       TEST(compat_takes_the_mean_of_the_means_of_batches),
       TEST(compat_adds_the_passages_of_the_batch), TEST(who_follows_learns_what_was_read),
-      TEST(who_follows_can_stop_the_run))
+      TEST(who_follows_can_stop_the_run),
+      TEST(one_prompt_of_many_outputs_is_run_once),
+      TEST(a_source_of_several_outputs_is_encoded_once),
+      TEST(a_text_of_several_queries_is_embedded_once))

@@ -1,0 +1,25 @@
+#include "budget.h"
+
+#include "model/mla.h"
+
+/* Of what forward.c holds for all tokens of a batch: x, normed, delta, q k v, heads. */
+enum { TOKENS_MIN = 512, TOKENS_MAX = 4096, BYTES_MAX = 128 << 20 };
+
+static size_t floats_of(const struct stack_spec *stack)
+{
+    size_t qkv = stack->qkv == QKV_LATENT
+                     ? mla_width(stack)
+                     : (stack->n_heads + 2 * stack->n_kv_heads) * stack->head_dim;
+
+    return 3 * stack->hidden_size + qkv + stack->n_heads * stack->v_head_dim;
+}
+
+size_t budget_tokens(const struct model_spec *spec)
+{
+    size_t n_floats = floats_of(&spec->stack), n;
+
+    if (spec->is_encoder_decoder && floats_of(&spec->encoder) > n_floats)
+        n_floats = floats_of(&spec->encoder);
+    n = BYTES_MAX / (n_floats * sizeof(float));
+    return n < TOKENS_MIN ? TOKENS_MIN : n > TOKENS_MAX ? TOKENS_MAX : n;
+}
