@@ -22,14 +22,15 @@ zsh_dir = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 fish_dir = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
 # Another library is one more word here. OpenBLAS and libcurl are not linked: common/math/blas.c loads
-# the one when a model runs, common/hub/hub_curl.c the other when the Hub is asked; to build, only
+# the one when a model runs, common/hub/hub_curl.c the other when the Hub is asked,
+# common/serve/mhd_library.c libmicrohttpd when a server starts; to build, only
 # their headers are needed.
 libraries := libcjson zlib libpcre2-8 libutf8proc yaml-0.1
-loaded_libraries := openblas libcurl
+loaded_libraries := openblas libcurl libmicrohttpd
 PKG_CONFIG := pkg-config
 ifneq ($(filter-out help clean layers docs uninstall,$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell $(PKG_CONFIG) --exists $(libraries) $(loaded_libraries) && echo yes),yes)
-$(error '$(PKG_CONFIG)' does not find all of: $(libraries) $(loaded_libraries); on Debian: apt-get install pkg-config libcjson-dev zlib1g-dev libpcre2-dev libutf8proc-dev libyaml-dev libopenblas-dev libcurl4-openssl-dev)
+$(error '$(PKG_CONFIG)' does not find all of: $(libraries) $(loaded_libraries); on Debian: apt-get install pkg-config libcjson-dev zlib1g-dev libpcre2-dev libutf8proc-dev libyaml-dev libopenblas-dev libcurl4-openssl-dev libmicrohttpd-dev)
 endif
 library_flags := $(shell $(PKG_CONFIG) --cflags $(libraries) $(loaded_libraries))
 library_links := $(shell $(PKG_CONFIG) --libs $(libraries))
@@ -82,6 +83,9 @@ $(build)/objects/%.o: %.c $(build)/flags
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(flags) -MMD -MP -c -o $@ $<
+
+# The page stands in its object as it is.
+$(build)/objects/common/serve/page.o: common/serve/page.html
 
 $(build)/unit/%: tests/unit/%.c $(build)/common.a $(build)/flags
 	@mkdir -p $(@D)

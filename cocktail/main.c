@@ -33,6 +33,7 @@ const struct command *const commands[] = {
     &command_embed,
     &command_rerank,
     &command_generate,
+    &command_serve,
     &command_logits,
     &command_routers,
     &command_pull,

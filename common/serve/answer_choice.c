@@ -1,0 +1,213 @@
+#include "answer_choice.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+void answer_choice_release(struct answer_choice *choice)
+{
+    buffer_release(&choice->raw);
+    buffer_release(&choice->reasoning);
+    buffer_release(&choice->text);
+    free(choice->logprobs);
+    tool_calls_release(&choice->calls);
+    *choice = (struct answer_choice){0};
+}
+
+/* ---- thoughts ---- */
+
+static void move(struct buffer *from, size_t n, struct buffer *to)
+{
+    if (n)
+        buffer_add(to, from->data, n);
+    if (n)
+        buffer_splice(from, 0, n, "");
+}
+
+/* Bytes at the end of `text` that `mark` begins with. */
+static size_t count_held(const struct buffer *text, const char *mark)
+{
+    size_t n = strlen(mark) - 1;
+
+    n = n < text->size ? n : text->size;
+    while (n && memcmp(text->data + text->size - n, mark, n) != 0)
+        n--;
+    return n;
+}
+
+static size_t skip_blank(const struct buffer *text)
+{
+    size_t n = 0;
+
+    while (n < text->size && strchr(" \t\r\n", text->data[n]))
+        n++;
+    return n;
+}
+
+/* Whether the text begins with a thought. */
+static void look_for_thought(struct answer_choice *choice, bool is_last)
+{
+    static const char mark[] = "<think>";
+    struct buffer *raw = &choice->raw;
+    size_t blank = skip_blank(raw), n = raw->size - blank;
+
+    if (n >= strlen(mark) && memcmp(raw->data + blank, mark, strlen(mark)) == 0) {
+        buffer_splice(raw, 0, blank + strlen(mark), "");
+        choice->thought = THOUGHT_OPEN;
+    } else if (is_last || (n && memcmp(raw->data + blank, mark,
+                                       n < strlen(mark) ? n : strlen(mark)) != 0)) {
+        choice->thought = THOUGHT_OVER;
+    }
+}
+
+static void read_thought(struct answer_choice *choice, bool is_last)
+{
+    static const char mark[] = "</think>";
+    struct buffer *raw = &choice->raw;
+    const char *end = raw->size ? memmem(raw->data, raw->size, mark, strlen(mark)) : NULL;
+
+    if (!end) {
+        move(raw, raw->size - (is_last ? 0 : count_held(raw, mark)), &choice->reasoning);
+        return;
+    }
+    move(raw, (size_t)(end - raw->data), &choice->reasoning);
+    buffer_splice(raw, 0, strlen(mark), "");
+    choice->thought = THOUGHT_OVER;
+}
+
+void answer_choice_sort(struct answer_choice *choice, bool has_tools, bool is_last)
+{
+    if (choice->thought == THOUGHT_MAYBE)
+        look_for_thought(choice, is_last);
+    if (choice->thought == THOUGHT_OPEN)
+        read_thought(choice, is_last);
+    if (choice->thought != THOUGHT_OVER)
+        return;
+    if (!has_tools) {
+        move(&choice->raw, choice->raw.size, &choice->text);
+    } else if (is_last) {
+        tool_calls_find(&choice->raw, &choice->calls);
+        move(&choice->raw, choice->raw.size, &choice->text);
+    }
+}
+
+const char *answer_choice_reason(const struct answer_choice *choice)
+{
+    if (choice->calls.n_calls)
+        return "tool_calls";
+    return choice->state == GENERATION_LENGTH ? "length" : "stop";
+}
+
+/* ---- log probabilities ---- */
+
+/* As it stands in a text: sentencepiece's tokens begin with their blank there. */
+static void decode(const struct tokenizer *tokenizer, uint32_t id, struct buffer *out)
+{
+    static const char blank[] = "\xe2\x96\x81";
+    struct error error = {0};
+    size_t n = 0;
+    const char *spelled = tokenizer_token(tokenizer, id, &n);
+
+    buffer_clear(out);
+    if (tokenizer_decode(tokenizer, &id, 1, false, out, &error))
+        return;
+    if (spelled && n >= 3 && memcmp(spelled, blank, 3) == 0 &&
+        (out->size == 0 || out->data[0] != ' '))
+        buffer_splice(out, 0, 0, " ");
+}
+
+static void add_text(struct json_writer *json, const char *key, const struct buffer *text)
+{
+    json_writer_bytes(json, key, text->size ? text->data : "", text->size);
+}
+
+/* token, logprob, bytes */
+static void add_token(struct json_writer *json, const struct token_logprob *token,
+                      const struct tokenizer *tokenizer, struct buffer *scratch)
+{
+    decode(tokenizer, token->id, scratch);
+    add_text(json, "token", scratch);
+    json_writer_float(json, "logprob", token->logprob);
+    json_writer_array(json, "bytes");
+    for (size_t i = 0; i < scratch->size; i++)
+        json_writer_size(json, NULL, (unsigned char)scratch->data[i]);
+    json_writer_end(json);
+}
+
+void answer_choice_add_logprobs(struct json_writer *json, const struct answer_choice *choice,
+                                const struct tokenizer *tokenizer, size_t n_top)
+{
+    struct buffer scratch = {0};
+
+    json_writer_object(json, "logprobs");
+    json_writer_array(json, "content");
+    for (size_t i = 0; i < choice->n_logprobs; i++) {
+        const struct token_logprob *tokens = choice->logprobs + i * (1 + n_top);
+
+        json_writer_object(json, NULL);
+        add_token(json, tokens, tokenizer, &scratch);
+        json_writer_array(json, "top_logprobs");
+        for (size_t k = 1; k <= n_top; k++) {
+            json_writer_object(json, NULL);
+            add_token(json, &tokens[k], tokenizer, &scratch);
+            json_writer_end(json);
+        }
+        json_writer_end(json);
+        json_writer_end(json);
+    }
+    json_writer_end(json);
+    json_writer_end(json);
+    buffer_release(&scratch);
+}
+
+static void add_top(struct json_writer *json, const struct token_logprob *tokens, size_t n_top,
+                    const struct tokenizer *tokenizer, struct buffer *scratch)
+{
+    bool is_among = false;
+
+    json_writer_object(json, NULL);
+    for (size_t k = 1; k <= n_top; k++) {
+        decode(tokenizer, tokens[k].id, scratch);
+        json_writer_float(json, scratch->data ? scratch->data : "", tokens[k].logprob);
+        is_among |= tokens[k].id == tokens[0].id;
+    }
+    if (!is_among) {
+        decode(tokenizer, tokens[0].id, scratch);
+        json_writer_float(json, scratch->data ? scratch->data : "", tokens[0].logprob);
+    }
+    json_writer_end(json);
+}
+
+void answer_choice_add_token_lists(struct json_writer *json, struct answer_choice *choice,
+                                   const struct tokenizer *tokenizer, size_t n_top)
+{
+    const struct token_logprob *tokens = choice->logprobs;
+    size_t n = choice->n_logprobs, width = 1 + n_top;
+    struct buffer scratch = {0};
+
+    json_writer_object(json, "logprobs");
+    json_writer_array(json, "tokens");
+    for (size_t i = 0; i < n; i++) {
+        decode(tokenizer, tokens[i * width].id, &scratch);
+        add_text(json, NULL, &scratch);
+    }
+    json_writer_end(json);
+    json_writer_array(json, "token_logprobs");
+    for (size_t i = 0; i < n; i++)
+        json_writer_float(json, NULL, tokens[i * width].logprob);
+    json_writer_end(json);
+    json_writer_array(json, "top_logprobs");
+    for (size_t i = 0; i < n; i++)
+        add_top(json, tokens + i * width, n_top, tokenizer, &scratch);
+    json_writer_end(json);
+    json_writer_array(json, "text_offset");
+    for (size_t i = 0; i < n; i++) {
+        json_writer_size(json, NULL, choice->text_offset);
+        decode(tokenizer, tokens[i * width].id, &scratch);
+        choice->text_offset += scratch.size;
+    }
+    json_writer_end(json);
+    json_writer_end(json);
+    buffer_release(&scratch);
+}

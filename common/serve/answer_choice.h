@@ -1,0 +1,45 @@
+/* answer_choice.h - one of the texts of an answer: what has come, and how far it was sent. */
+#ifndef COCKTAIL_ANSWER_CHOICE_H
+#define COCKTAIL_ANSWER_CHOICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/json_writer.h"
+#include "model/generation.h"
+#include "model/sampler.h"
+#include "serve/tool_calls.h"
+#include "text/tokenizer.h"
+
+enum thought_state { THOUGHT_MAYBE, THOUGHT_OPEN, THOUGHT_OVER };
+
+struct answer_choice {
+    enum thought_state thought;
+    struct buffer raw;       /* came and was not looked at yet */
+    struct buffer reasoning; /* what the model thought, as far as it was not sent */
+    struct buffer text;      /* and what it said */
+    struct token_logprob *logprobs; /* [n_logprobs][1 + n_top], not sent */
+    size_t n_logprobs;
+    size_t text_offset;      /* bytes of text before that of the logprobs: of completions */
+    size_t n_tokens;
+    enum generation_state state;
+    struct tool_calls calls; /* once it has ended */
+    bool has_begun, has_ended; /* were told */
+};
+
+void answer_choice_release(struct answer_choice *choice);
+
+/* Sorts `raw` into reasoning and text; what may be the beginning of a mark waits, unless `is_last`.
+ * Of text that may hold tool calls nothing is given before the last. */
+void answer_choice_sort(struct answer_choice *choice, bool has_tools, bool is_last);
+/* "stop", "length" or "tool_calls". */
+const char *answer_choice_reason(const struct answer_choice *choice);
+
+/* The members of chat's "logprobs": content, and those of completions; NULL choices: null. */
+void answer_choice_add_logprobs(struct json_writer *json, const struct answer_choice *choice,
+                                const struct tokenizer *tokenizer, size_t n_top);
+void answer_choice_add_token_lists(struct json_writer *json, struct answer_choice *choice,
+                                   const struct tokenizer *tokenizer, size_t n_top);
+
+#endif

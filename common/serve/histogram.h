@@ -1,0 +1,18 @@
+/* histogram.h - how long things took, in the buckets of Prometheus. */
+#ifndef COCKTAIL_HISTOGRAM_H
+#define COCKTAIL_HISTOGRAM_H
+
+#include <stddef.h>
+
+enum { HISTOGRAM_BUCKETS = 14 };
+extern const double histogram_bounds[HISTOGRAM_BUCKETS]; /* seconds, rising */
+
+struct histogram { /* a zeroed struct is empty */
+    size_t n[HISTOGRAM_BUCKETS]; /* those of at most so many seconds, and more than the bound before */
+    size_t n_all;
+    double sum;
+};
+
+void histogram_add(struct histogram *histogram, double seconds);
+
+#endif

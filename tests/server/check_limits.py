@@ -1,0 +1,242 @@
+"""What is refused, who goes away, and how it ends."""
+import json
+import os
+import signal
+import socket
+import threading
+import time
+
+from serving import Server, check, finish
+
+BASE = "fixtures/decoder-base"
+LONG = {"prompt": "the old", "max_tokens": 200, "temperature": 1, "ignore_eos": True, "seed": 1}
+
+
+def send(server, raw, half_close=False):
+    """All that comes back for these bytes."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as s:
+        parts = []
+        try:
+            s.sendall(raw)
+            if half_close:
+                s.shutdown(socket.SHUT_WR)
+            while part := s.recv(65536):
+                parts.append(part)
+        except OSError: # the server has closed it
+            pass
+        return b"".join(parts)
+
+
+def head(body, *more):
+    lines = ["POST /v1/completions HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}",
+             *more, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def wrong_requests(server):
+    for body, param in (
+            (b"", None), (b"{", None), (b"[]", None), (b"{} {}", None), (b"nonsense", None),
+            (b'{"prompt": "\xff"}', None), (b"[" * 200 + b"]" * 200, None),
+            (b'{"prompt": ' + b"[" * 200 + b"]" * 200 + b"}", None),
+            (b"{}", "prompt"), (b'{"prompt": null}', "prompt"), (b'{"prompt": 3}', "prompt"),
+            (b'{"prompt": []}', "prompt"), (b'{"prompt": ["a", 1]}', "prompt"),
+            (b'{"prompt": [1, "a"]}', "prompt"), (b'{"prompt": [100000000]}', "prompt"),
+            (b'{"prompt": [1.5]}', "prompt"), (b'{"prompt": [[]]}', "prompt"),
+            (b'{"prompt": "a", "temperature": "1"}', "temperature"),
+            (b'{"prompt": "a", "temperature": -1}', "temperature"),
+            (b'{"prompt": "a", "temperature": NaN}', "temperature"),
+            (b'{"prompt": "a", "top_p": 0}', "top_p"), (b'{"prompt": "a", "top_p": 1.1}', "top_p"),
+            (b'{"prompt": "a", "max_tokens": 0}', "max_tokens"),
+            (b'{"prompt": "a", "max_tokens": 2.5}', "max_tokens"),
+            (b'{"prompt": "a", "max_tokens": true}', "max_tokens"),
+            (b'{"prompt": "a", "n": 0}', "n"), (b'{"prompt": "a", "n": 129}', "n"),
+            (b'{"prompt": "a", "seed": 1.5}', "seed"), (b'{"prompt": "a", "seed": 1e30}', "seed"),
+            (b'{"prompt": "a", "stop": ""}', "stop"), (b'{"prompt": "a", "stop": [3]}', "stop"),
+            (b'{"prompt": "a", "stop": ' + json.dumps(["x"] * 17).encode() + b"}", "stop"),
+            (b'{"prompt": "a", "logit_bias": {"x": 1}}', "logit_bias"),
+            (b'{"prompt": "a", "logit_bias": {"1": 101}}', "logit_bias"),
+            (b'{"prompt": "a", "logit_bias": {"99999999": 1}}', "logit_bias"),
+            (b'{"prompt": "a", "stop_token_ids": ["a"]}', "stop_token_ids"),
+            (b'{"prompt": "a", "suffix": "b"}', "suffix"),
+            (b'{"prompt": "a", "best_of": 2}', "best_of"),
+            (b'{"prompt": "a", "stream_options": {}}', "stream_options"),
+            (b'{"prompt": "a", "response_format": {"type": "json_object"}}', "response_format"),
+            (b'{"prompt": "a", "logprobs": 21}', "logprobs"),
+            (b'{"prompt": "a", "model": 3}', "model"),
+            (b'{"prompt": "' + b"a " * 3000 + b'"}', "prompt")):
+        status, _, data = server.ask("POST", "/v1/completions", body)
+        error = json.loads(data)["error"]
+        check(f"400 for {body[:50]}", status == 400 and error["param"] == param and
+              error["type"] == "invalid_request_error" and error["message"], (status, data))
+    for body in (b'{"prompt": "a", "max_tokens": 2.0, "n": 1e0, "temperature": null, "junk": [1]}',
+                 b'{"prompt": "b", "prompt": "a", "max_tokens": 1, "seed": -7}',
+                 b' {"prompt": "a", "response_format": {"type": "text"}, "max_tokens": 1} \n'):
+        status, _, data = server.ask("POST", "/v1/completions", body)
+        check(f"200 for {body[:50]}", status == 200, data)
+    for path, body, param in (
+            ("/v1/chat/completions", {}, "messages"),
+            ("/v1/chat/completions", {"messages": [], "tool_choice": "required"}, "tool_choice"),
+            ("/v1/chat/completions", {"messages": [], "top_logprobs": 2}, "top_logprobs"),
+            ("/v1/chat/completions", {"messages": [], "chat_template": "x"}, "chat_template")):
+        status, answer = server.post(path, body)
+        check(f"400 for {body}", status == 400 and answer["error"]["param"] == param, answer)
+    status, answer = server.post("/v1/chat/completions", {
+        "messages": [{"role": "user", "content": "a"}]})
+    check("no template", status == 400 and answer["error"]["code"] == "no_chat_template" and
+          "--template" in answer["error"]["message"], answer)
+
+
+def wrong_heads(server):
+    good = b'{"prompt": "a", "max_tokens": 1}'
+    check("good", send(server, head(good, "Connection: close")).startswith(b"HTTP/1.1 200"))
+    check("half closed", send(server, head(good, "Connection: close"), True).startswith(b"HTTP/1"))
+    for raw, status in (
+            (head(good, "Host: evil.example"), 400),
+            (head(good).replace(b"127.0.0.1", b"evil.example"), 403),
+            (head(good).replace(b"127.0.0.1", b"localhost.evil.example"), 403),
+            (head(good).replace(b"127.0.0.1", b"127.0.0.1.evil.example"), 403),
+            (head(good, "Origin: http://evil.example"), 403),
+            (head(good, "Origin: null"), 403),
+            (head(good, "Content-Length: 3"), 400),
+            (head(good, "Transfer-Encoding: chunked"), 400),
+            (head(good).replace(b"Length: ", b"Length: 99999999999"), 413),
+            (b"GET /v1/completions HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
+            (b"PUT /v1/models HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", 405),
+            (b"GET /../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+            (b"GET /%2e%2e/etc HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+            (b"GET //v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+            (b"GET /v1/models/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+            (b"GET / HTTP/1.1\r\n\r\n", 400),
+            (b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+            (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 40000 + b"\r\n\r\n", 431)):
+        got = send(server, raw, raw.startswith(b"GET") or raw.startswith(b"PUT"))
+        check(f"{status} for {raw[:60]}", got.startswith(f"HTTP/1.1 {status}".encode()) or
+              (status == 400 and got == b""), got[:200])
+    for host in ("localhost", "a.localhost:99", "127.9.9.9", "[::1]:8080", "LOCALHOST"):
+        raw = head(good, "Connection: close").replace(b"127.0.0.1", host.encode())
+        check(f"host {host}", send(server, raw).startswith(b"HTTP/1.1 200"))
+    chunked = (b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+               b"Transfer-Encoding: chunked\r\n\r\n" + b"%x\r\n%s\r\n0\r\n\r\n" % (len(good), good))
+    check("chunked", send(server, chunked).startswith(b"HTTP/1.1 200"))
+    one = head(good)
+    answers = send(server, one + head(good, "Connection: close"))
+    check("pipelined", answers.count(b"HTTP/1.1 200") == 2, answers)
+    old = b"POST /v1/completions HTTP/1.0\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
+    stream = b'{"prompt": "a", "max_tokens": 3, "stream": true}'
+    answer = send(server, old % (len(stream), stream))
+    check("HTTP/1.0", b"chunked" not in answer.lower() and answer.endswith(b"[DONE]\n\n"), answer)
+
+
+def wait_until(what, condition, limit_s=30):
+    end = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > end:
+            check(what, False)
+            return
+        time.sleep(0.02)
+
+
+def running(server):
+    return (server.metric("cocktail_num_requests_running"),
+            server.metric("cocktail_num_requests_waiting"))
+
+
+class Pending:
+    """A request that nobody reads."""
+
+    def __init__(self, server, body):
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.sendall(head(json.dumps(body).encode()))
+
+    def close(self):
+        self.socket.close()
+
+
+def keys():
+    with open("keys", "w", encoding="utf-8") as file:
+        file.write("first\n second \n\n")
+    with Server(BASE, "-q", "--api-key-file", "keys", "--allow-host", "my.host",
+                env={"COCKTAIL_API_KEY": "third"}) as server:
+        for given, status in (("Bearer first", 200), ("bearer second", 200), ("Bearer third", 200),
+                              ("Bearer firs", 401), ("Bearer firstt", 401), ("Bearer ", 401),
+                              ("first", 401), ("Basic first", 401), (None, 401)):
+            headers = {"Authorization": given} if given else {}
+            found, answer_headers, data = server.ask("GET", "/v1/models", headers=headers)
+            check(f"{status} for {given}", found == status, data)
+            check("WWW-Authenticate", found != 401 or
+                  answer_headers["WWW-Authenticate"] == "Bearer")
+        check("X-Api-Key", server.ask("GET", "/v1/models", headers={"X-Api-Key": "first"})[0] ==
+              200)
+        check("not from the query", server.ask("GET", "/v1/models?api_key=first")[0] == 401)
+        check("health is open", server.ask("GET", "/health")[0] == 200)
+        check("--allow-host", server.ask("GET", "/health", headers={
+            "Host": "my.host:99", "Origin": "https://my.host"})[0] == 200)
+        big = head(b"x" * 100)
+        check("before the body", send(server, big[:-100]).startswith(b"HTTP/1.1 401"))
+
+
+def queue():
+    """One runs, two wait, the fourth is refused; those that go make room."""
+    body = dict(LONG, n=128, stream=True, logprobs=20)
+    with Server(BASE, "-q", "--parallel", "1", "--max-queue", "2") as server:
+        pending = [Pending(server, body)]
+        wait_until("the first runs", lambda: running(server)[0] == 1)
+        pending += [Pending(server, body) for _ in range(2)]
+        wait_until("two wait", lambda: running(server) == (1, 2))
+        status, headers, data = server.ask("POST", "/v1/completions", LONG)
+        check("429", status == 429 and headers["Retry-After"] == "1" and
+              json.loads(data)["error"]["type"] == "rate_limit_error", (status, data))
+        for request in pending:
+            request.close()
+        wait_until("all are gone", lambda: running(server) == (0, 0))
+        check("there is room", server.ask("POST", "/v1/completions", LONG)[0] == 200)
+        check("ends with 0", server.end() == 0)
+
+
+def drain():
+    body = dict(LONG, n=16)
+    with Server(BASE, "-q") as server:
+        answers = []
+        thread = threading.Thread(
+            target=lambda: answers.append(server.ask("POST", "/v1/completions", body)[0]))
+        thread.start()
+        wait_until("it runs", lambda: running(server)[0] == 1)
+        idle = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+        idle.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        check("idle", idle.recv(4096).startswith(b"HTTP/1.1 200"))
+        server.process.send_signal(signal.SIGTERM)
+        check("idle connections are closed", idle.recv(4096) == b"")
+        try:
+            socket.create_connection(("127.0.0.1", server.port), timeout=5).close()
+            check("no new connections", False)
+        except ConnectionRefusedError:
+            pass
+        thread.join()
+        check("what runs is finished", answers == [200], answers)
+        check("then it ends", server.process.wait(60) == 0)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with Server(BASE, "-q") as server:
+            pending = Pending(server, dict(LONG, n=128, stream=True, logprobs=20))
+            wait_until("it runs", lambda: running(server)[0] == 1)
+            server.process.send_signal(number)
+            time.sleep(0.2)
+            server.process.send_signal(number)
+            check("a second signal", server.process.wait(30) == 128 + number)
+            pending.close()
+    with Server(BASE, "-q", "--grace", "0") as server:
+        pending = Pending(server, dict(LONG, n=128, stream=True, logprobs=20))
+        wait_until("it runs", lambda: running(server)[0] == 1)
+        check("no grace", server.end() == 128 + signal.SIGTERM)
+        pending.close()
+
+
+
+with Server(BASE, "-q") as server:
+    wrong_requests(server)
+    wrong_heads(server)
+    check("ends with 0", server.end() == 0)
+keys()
+queue()
+drain()
+finish()

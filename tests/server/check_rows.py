@@ -1,0 +1,151 @@
+"""/v1/embeddings, rerank and the words of ollama; models, metrics and what is refused."""
+import base64
+import json
+import os
+import struct
+import subprocess
+
+from serving import COCKTAIL, Server, check, finish, generate
+
+ENCODER, RERANKER, BASE = "fixtures/encoder-base", "fixtures/reranker-base", "fixtures/decoder-base"
+TEXTS = ["the old sailor", "a red bottle", "the painter holds a red bottle", "x"]
+
+
+def run(*arguments):
+    out = subprocess.run([COCKTAIL, *arguments, "-q"], input="\n".join(TEXTS) + "\n",
+                         stdout=subprocess.PIPE, check=True, text=True).stdout
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def embeddings(server):
+    expected = run("embed", ENCODER, "-")
+    status, found = server.post("/v1/embeddings", {"input": TEXTS})
+    check("status", status == 200, found)
+    check("the vectors of embed", [d["embedding"] for d in found["data"]] == expected)
+    check("index", [d["index"] for d in found["data"]] == [0, 1, 2, 3])
+    check("usage", found["usage"]["prompt_tokens"] == found["usage"]["total_tokens"] > 8, found)
+    _, one = server.post("/v1/embeddings", {"input": TEXTS[0], "model": "encoder-base"})
+    check("one text", all(abs(a - b) < 1e-6 for a, b in
+                          zip(one["data"][0]["embedding"], expected[0])))
+    _, coded = server.post("/v1/embeddings", {"input": TEXTS, "encoding_format": "base64"})
+    for row, data in zip(expected, coded["data"]):
+        raw = base64.b64decode(data["embedding"])
+        check("base64", list(struct.unpack(f"<{len(row)}f", raw)) ==
+              [struct.unpack("<f", struct.pack("<f", x))[0] for x in row])
+    _, short = server.post("/v1/embeddings", {"input": TEXTS[0], "dimensions": 8})
+    row = short["data"][0]["embedding"]
+    check("dimensions", len(row) == 8 and abs(sum(x * x for x in row) - 1) < 1e-5, row)
+    length = sum(x * x for x in expected[0][:8]) ** 0.5
+    check("the first", all(abs(a - b / length) < 1e-6 for a, b in zip(row, expected[0])))
+    ids = [json.loads(l)["ids"] for l in subprocess.run(
+        [COCKTAIL, "tokenize", ENCODER, "--lines", "--json", "-"], input="\n".join(TEXTS) + "\n",
+        stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()]
+    _, by_ids = server.post("/v1/embeddings", {"input": ids})
+    check("ids", [d["embedding"] for d in by_ids["data"]] == expected)
+    for body, status in (({"input": []}, 400), ({"input": ""}, 400), ({"input": [""]}, 400),
+                         ({"input": [1, "a"]}, 400), ({"input": [[1], "a"]}, 400), ({}, 400),
+                         ({"input": [99999999]}, 400), ({"input": [-1]}, 400), ({"input": 3}, 400),
+                         ({"input": "a", "dimensions": 100000}, 400),
+                         ({"input": "a", "encoding_format": "x"}, 400),
+                         ({"input": "a", "model": "decoder-base"}, 400),
+                         ({"input": "a", "model": "nobody"}, 404),
+                         ({"input": "a " * 5000, "truncate": False}, 400),
+                         ({"input": "a " * 5000}, 200), ({"input": ["a"] * 2049}, 400),
+                         ({"input": "a", "prompt_name": "nothing"}, 400)):
+        found, answer = server.post("/v1/embeddings", body)
+        check(f"{status} for {str(body)[:60]}", found == status, (found, answer))
+    _, words = server.post("/api/embed", {"model": "encoder-base:latest", "input": TEXTS})
+    check("ollama's", words["embeddings"] == expected)
+
+
+def rerank(server):
+    scores = {r["line"] - 1: r["score"] for r in
+              run("rerank", RERANKER, "--query", "old red", "--json", "-")}
+    status, found = server.post("/v1/rerank", {"query": "old red", "documents": TEXTS,
+                                               "raw_scores": True})
+    check("status", status == 200, found)
+    check("scores", {r["index"]: r["relevance_score"] for r in found["results"]} == scores,
+          (found, scores))
+    order = [r["relevance_score"] for r in found["results"]]
+    check("best first", order == sorted(order, reverse=True))
+    _, top = server.post("/v2/rerank", {"query": "old red", "documents": TEXTS, "top_n": 2,
+                                        "return_documents": True})
+    check("top", len(top["results"]) == 2 and all(
+        r["document"]["text"] == TEXTS[r["index"]] and 0 <= r["relevance_score"] <= 1
+        for r in top["results"]), top)
+    _, tei = server.post("/rerank", {"query": "old red", "texts": TEXTS, "return_text": True})
+    check("TEI", [r["index"] for r in tei] == [r["index"] for r in found["results"]] and
+          all(r["text"] == TEXTS[r["index"]] for r in tei), tei)
+    _, objects = server.post("/v1/rerank", {"query": "old red", "documents": [
+        {"text": t} for t in TEXTS], "top_n": 99})
+    check("objects", len(objects["results"]) == 4, objects)
+    for body in ({"query": "a"}, {"documents": ["a"]}, {"query": "a", "documents": []},
+                 {"query": "a", "documents": ["a", 3]}, {"query": "a", "documents": "a"},
+                 {"query": "a", "documents": [{"title": "x"}]}, {"query": 1, "documents": ["a"]},
+                 {"query": "a", "documents": ["a"] * 1001}):
+        status, answer = server.post("/v1/rerank", body)
+        check(f"400 for {str(body)[:60]}", status == 400, (status, answer))
+
+
+def ollama(server):
+    alone = generate(BASE, "the old", "--max-tokens", "20")
+    options = {"temperature": 0, "num_predict": 20}
+    lines = server.lines("/api/generate", {"model": "decoder-base", "prompt": "the old",
+                                           "raw": True, "options": options})
+    check("lines", "".join(l["response"] for l in lines) == alone["text"], lines)
+    check("done", [l["done"] for l in lines[:-1]] == [False] * (len(lines) - 1) and
+          lines[-1]["done"] and lines[-1]["eval_count"] == alone["n_tokens"] and
+          lines[-1]["done_reason"] == "stop", lines[-1])
+    _, whole = server.post("/api/generate", {"model": "decoder-base", "prompt": "the old",
+                                             "stream": False, "options": options})
+    check("whole", whole["response"] == alone["text"] and whole["done"], whole)
+    status, error = server.post("/api/generate", {"model": "nobody", "prompt": "a"})
+    check("an error of ollama's", status == 404 and isinstance(error["error"], str), error)
+    status, error = server.post("/api/chat", {"model": "decoder-base", "messages": [
+        {"role": "user", "content": "a"}]})
+    check("no template", status == 400 and "--template" in error["error"], error)
+    _, tags = server.get("/api/tags")
+    check("tags", {m["name"] for m in tags["models"]} ==
+          {"decoder-base", "encoder-base", "reranker-base"}, tags)
+    _, version = server.get("/api/version")
+    check("version", version["version"] == "0.1.0")
+
+
+def others(server):
+    _, models = server.get("/v1/models")
+    check("models", {m["id"] for m in models["data"]} >
+          {"decoder-base", "encoder-base"}, models)
+    status, one = server.get("/v1/models/decoder-base")
+    check("a model", status == 200 and one["id"] == "decoder-base" and
+          one["max_model_len"] == 256, one)
+    status, one = server.get("/v1/models/my%2Fname%20x")
+    check("an alias", status == 200 and one["id"] == "decoder-base", one)
+    check("no model", server.get("/v1/models/x")[0] == 404)
+    check("health", server.get("/health") == (200, {"status": "ok"}))
+    check("openapi", server.get("/openapi.json")[1]["openapi"].startswith("3."))
+    status, headers, page = server.ask("GET", "/")
+    check("page", status == 200 and b"<title>" in page and
+          "default-src 'none'" in headers["Content-Security-Policy"])
+    status, headers, body = server.ask("HEAD", "/health")
+    check("HEAD", status == 200 and body == b"")
+    status, _, body = server.ask("OPTIONS", "/v1/models")
+    check("OPTIONS", status == 204)
+    _, fireworks = server.post("/inference/v1/completions", {
+        "model": "accounts/fireworks/models/decoder-base", "prompt": "the old", "max_tokens": 3,
+        "temperature": 0})
+    check("fireworks", fireworks["choices"][0]["text"] ==
+          generate(BASE, "the old", "--max-tokens", "3")["text"], fireworks)
+    _, _, metrics = server.ask("GET", "/metrics")
+    for name in ("num_requests_waiting", "time_to_first_token_seconds_bucket",
+                 "http_requests_total"):
+        check(name, f"cocktail_{name}".encode() in metrics)
+
+
+with Server(ENCODER, RERANKER, BASE, "-q", "--alias", "my/name x=decoder-base") as server:
+    embeddings(server)
+    rerank(server)
+    ollama(server)
+    others(server)
+    check("ends with 0", server.end() == 0)
+os.environ.pop("COCKTAIL_API_KEY", None)
+finish()
