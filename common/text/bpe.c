@@ -12,12 +12,13 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/bpe_joins.h"
 #include "text/byte_hash.h"
 #include "text/pretokenizer.h"
 #include "text/subword_model.h"
+#include "text/unicode.h"
 
 enum { SHORT_SYMBOLS = 48, PAGE = 256, N_PAGES = 0x110000 / PAGE };
-enum { JOINS_BITS_MIN = 12, JOINS_BITS_MAX = 21 };
 #define RANK_NONE UINT32_MAX
 
 struct pair_slot {
@@ -37,8 +38,7 @@ struct bpe {
     uint32_t *pages;           /* [n_pages][PAGE]; page 0 is empty */
     size_t n_pages;
     uint32_t symbol_of_byte[256]; /* of its display character */
-    uint64_t *joins;              /* a set of (last symbol, first symbol), perhaps too large */
-    unsigned joins_shift;
+    struct bpe_joins *joins;      /* NULL: words are not cut */
     uint32_t byte_ids[256];
     char *prefix, *suffix;
     size_t n_prefix, n_suffix;
@@ -141,61 +141,30 @@ static void build_symbols(struct bpe *model)
     }
 }
 
-static inline size_t join_bit(const struct bpe *model, uint32_t last, uint32_t first)
-{
-    uint64_t hash = pair_of(last, first) * 0x9e3779b97f4a7c15u;
-
-    return (hash ^ hash << 31) * 0xd6e8feb86659fd93u >> model->joins_shift;
-}
-
-/* Whether a merge may reach across the boundary between two symbols that are single characters. */
-static inline bool may_join(const struct bpe *model, uint32_t last, uint32_t first)
-{
-    size_t bit = join_bit(model, last, first);
-
-    return model->joins[bit / 64] >> bit % 64 & 1;
-}
-
-/* The first and the last character of each token as symbols, by id. */
-static void find_ends(const struct bpe *model, uint32_t *firsts, uint32_t *lasts)
+/* Needs pairs one of which gives one result, and a word's ids to be those of its parts: no prefix or
+ * suffix, and bytes that all have tokens, or else their neighbours may come to touch. */
+static void build_joins(struct bpe *model)
 {
     const struct token_table *tokens = &model->base.tokens;
+    bool *is_result = NULL;
 
-    for (uint32_t i = 0; i < tokens->n_entries; i++) {
-        size_t length, last;
-        const char *token = token_table_bytes(tokens, i, &length);
-        uint32_t id = tokens->entries[i].id;
-
-        for (last = length - 1; last > 0 && ((unsigned char)token[last] & 0xc0) == 0x80;)
-            last--;
-        firsts[id] = symbol_of(model, subword_code_point(token, subword_step(token, length)));
-        lasts[id] = symbol_of(model, subword_code_point(
-                                         token + last, subword_step(token + last, length - last)));
+    bpe_joins_free(model->joins);
+    model->joins = NULL;
+    model->base.caches_words = true;
+    for (size_t i = 0; model->base.uses_bytes && i < 256; i++)
+        if (model->symbol_of_byte[i] == TOKEN_NONE)
+            return;
+    if (!model->is_plain || model->n_suffix || !tokens->is_dense)
+        return;
+    if (!model->ignore_merges) { /* else any token may be a word */
+        is_result = memory_zalloc((size_t)tokens->max_id + 1, sizeof *is_result);
+        for (size_t i = 0; i < model->n_results; i++)
+            is_result[model->results[i]] = true;
     }
-}
-
-/* Whatever merge crosses a boundary has, left of it, a token that ends with the last character
- * there, and right of it one that begins with the first. */
-static void build_joins(struct bpe *model, const struct bpe_merges *merges)
-{
-    size_t n_ids = (size_t)model->base.tokens.max_id + 1;
-    uint32_t *firsts = memory_alloc(n_ids * sizeof *firsts);
-    uint32_t *lasts = memory_alloc(n_ids * sizeof *lasts);
-    unsigned bits = JOINS_BITS_MIN;
-
-    while (bits < JOINS_BITS_MAX && (size_t)1 << bits < 16 * merges->n_items)
-        bits++;
-    model->joins_shift = 64 - bits;
-    model->joins = memory_zalloc(((size_t)1 << bits) / 64, sizeof *model->joins);
-    find_ends(model, firsts, lasts);
-    for (size_t i = 0; i < merges->n_items; i++) {
-        uint32_t last = lasts[merges->items[i].left], first = firsts[merges->items[i].right];
-        size_t bit = join_bit(model, last, first);
-
-        model->joins[bit / 64] |= (uint64_t)1 << bit % 64;
-    }
-    free(firsts);
-    free(lasts);
+    model->joins = bpe_joins_new(tokens, is_result, model->base.uses_bytes);
+    /* Without a pre-tokenizer a word is a whole text. */
+    model->base.caches_words = model->base.uses_bytes || model->ignore_merges;
+    free(is_result);
 }
 
 /* ---- the first symbols ---- */
@@ -477,60 +446,6 @@ static int encode_whole(const struct bpe *model, struct subword_scratch *scratch
     return merge_symbols(model, scratch, ids, err);
 }
 
-/* The symbols in scratch are those of part[n]. */
-static int encode_part(const struct bpe *model, struct subword_scratch *scratch, const char *part,
-                       size_t n, struct ids *ids, struct error *err)
-{
-    size_t n_before = ids->n_items;
-    struct word_key key;
-
-    /* With ignore_merges a word has other ids than the same bytes within a longer one. */
-    if (n > WORD_CACHE_BYTES || scratch->n_symbols < 2 || model->ignore_merges)
-        return merge_symbols(model, scratch, ids, err);
-    if (word_cache_find(&scratch->cache, part, n, &key, ids)) {
-        scratch->n_symbols = 0;
-        return 0;
-    }
-    if (merge_symbols(model, scratch, ids, err))
-        return -1;
-    word_cache_add(&scratch->cache, &key, ids, n_before);
-    return 0;
-}
-
-/* Cuts where nothing can be joined. Both characters there must be tokens: then no unknown token is
- * pending, and the symbols at the boundary are those that the set of joins was built from. */
-static int encode_parts(const struct bpe *model, struct subword_scratch *scratch, const char *word,
-                        size_t n, struct ids *ids, struct error *err)
-{
-    struct start start = {model, scratch, false};
-    uint32_t before = TOKEN_NONE;
-    size_t begin = 0, step;
-
-    scratch->n_symbols = 0;
-    for (size_t at = 0; at < n; at += step) {
-        uint32_t symbol;
-
-        step = model->base.uses_bytes ? 1 : subword_step(word + at, n - at);
-        symbol = model->base.uses_bytes ? model->symbol_of_byte[(unsigned char)word[at]]
-                                        : symbol_of(model, subword_code_point(word + at, step));
-        if (symbol == TOKEN_NONE) {
-            if (start_character(&start, word, n, at, err) == 0)
-                return -1;
-        } else {
-            flush_pending(&start);
-            if (before != TOKEN_NONE && !may_join(model, before, symbol)) {
-                if (encode_part(model, scratch, word + begin, at - begin, ids, err))
-                    return -1;
-                begin = at;
-            }
-            push(scratch, symbol);
-        }
-        before = symbol;
-    }
-    flush_pending(&start);
-    return encode_part(model, scratch, word + begin, n - begin, ids, err);
-}
-
 static uint32_t find_word(const struct bpe *model, struct subword_scratch *scratch,
                           const char *word, size_t n)
 {
@@ -543,30 +458,92 @@ static uint32_t find_word(const struct bpe *model, struct subword_scratch *scrat
     return token_table_id(tokens, scratch->spelling.data, scratch->spelling.size);
 }
 
+/* Next to what is no character of the model no word is cut: it may be dropped, or become an unknown
+ * token that the next one joins. */
+static inline bool read_character(const struct bpe *model, const char *word, size_t n,
+                                  struct join_character *character)
+{
+    size_t length = (unsigned char)word[0] < 0x80
+                        ? 1 : utf8_sequence((const unsigned char *)word, n);
+
+    *character = (struct join_character){word, length ? length : 1, 0};
+    if (length == 0)
+        return false;
+    unicode_decode(word, 0, &character->code_point);
+    return model->base.uses_bytes || symbol_of(model, character->code_point) != TOKEN_NONE;
+}
+
+/* The first boundary behind word[at] that no merge can cross, or n. */
+static size_t find_cut(const struct bpe *model, const char *word, size_t n, size_t at)
+{
+    struct join_character left, right;
+    bool is_left = read_character(model, word + at, n - at, &left), is_right;
+
+    for (at += left.length; at < n; at += right.length) {
+        is_right = read_character(model, word + at, n - at, &right);
+        if (is_left && is_right && !bpe_joins_may(model->joins, &left, &right))
+            return at;
+        left = right;
+        is_left = is_right;
+    }
+    return n;
+}
+
+static int encode_part(const struct bpe *model, struct subword_scratch *scratch, const char *part,
+                       size_t n, struct ids *ids, struct error *err)
+{
+    size_t n_before = ids->n_items;
+    struct word_key key;
+
+    if (n > WORD_CACHE_BYTES)
+        return encode_whole(model, scratch, part, n, ids, err);
+    /* With ignore_merges a word may have other ids than the same bytes within a longer one. */
+    if (word_cache_find(&scratch->cache, part, n, model->ignore_merges, &key, ids))
+        return 0;
+    if (encode_whole(model, scratch, part, n, ids, err))
+        return -1;
+    word_cache_add(&scratch->cache, &key, ids, n_before);
+    return 0;
+}
+
+/* A word that does not come apart. */
+static int encode_joined(const struct bpe *model, struct subword_scratch *scratch,
+                         const char *word, size_t n, struct ids *ids, struct error *err)
+{
+    uint32_t id = model->ignore_merges ? find_word(model, scratch, word, n) : TOKEN_NONE;
+
+    if (id == TOKEN_NONE)
+        return encode_whole(model, scratch, word, n, ids, err);
+    ids_add(ids, id);
+    return 0;
+}
+
 static int encode(const struct subword *subword, struct subword_scratch *scratch, const char *word,
                   size_t n, struct ids *ids, struct error *err)
 {
     const struct bpe *model = (const struct bpe *)subword;
-    uint32_t id;
+    size_t end = model->joins ? find_cut(model, word, n, 0) : n;
 
-    if (model->ignore_merges && (id = find_word(model, scratch, word, n)) != TOKEN_NONE) {
-        ids_add(ids, id);
-        return 0;
+    scratch->came_apart = end < n;
+    if (end == n && subword->caches_words)
+        return encode_joined(model, scratch, word, n, ids, err);
+    /* What comes apart is no token. */
+    for (size_t at = 0; at < n; at = end) {
+        end = at ? find_cut(model, word, n, at) : end;
+        if (encode_part(model, scratch, word + at, end - at, ids, err))
+            return -1;
     }
-    /* What a pre-tokenizer has cut into words seldom comes apart again. */
-    if (!model->joins || (subword->caches_words && n <= WORD_CACHE_BYTES))
-        return encode_whole(model, scratch, word, n, ids, err);
-    return encode_parts(model, scratch, word, n, ids, err);
+    return 0;
 }
 
-static void use_bytes(struct subword *subword)
+static void finish(struct subword *subword)
 {
     struct bpe *model = (struct bpe *)subword;
 
     for (unsigned byte = 0; byte < 256; byte++)
         model->symbol_of_byte[byte] =
             symbol_of(model, pretokenizer_byte_to_display((unsigned char)byte));
-    subword->caches_words = true;
+    build_joins(model);
 }
 
 static void release(struct subword *subword)
@@ -576,7 +553,7 @@ static void release(struct subword *subword)
     free(model->pairs);
     free(model->results);
     free(model->pages);
-    free(model->joins);
+    bpe_joins_free(model->joins);
     free(model->prefix);
     free(model->suffix);
 }
@@ -631,7 +608,7 @@ void bpe_facts(const struct subword *subword, struct bpe_facts *facts)
     free(pairs);
 }
 
-static const struct subword_kind bpe_kind = {"BPE", encode, use_bytes, release, describe};
+static const struct subword_kind bpe_kind = {"BPE", encode, finish, release, describe};
 
 static char *copy_text(struct json_text text, size_t *length)
 {
@@ -669,8 +646,6 @@ struct subword *bpe_new(struct token_table *tokens, const struct bpe_merges *mer
         subword_free(base);
         return NULL;
     }
-    if (model->is_plain && !model->n_suffix && tokens->is_dense)
-        build_joins(model, merges);
-    base->caches_words = !model->joins || model->ignore_merges;
+    base->caches_words = true;
     return base;
 }

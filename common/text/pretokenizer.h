@@ -27,7 +27,7 @@ void pretokenizer_set_prefix_space(struct pretokenizer *pretokenizer, bool add_p
 void pretokenizer_describe(const struct pretokenizer *pretokenizer, struct buffer *out);
 
 /* Whether the last step is ByteLevel. Then the pieces that come out hold the raw bytes, NOT the
- * display characters: models are told to read their vocabulary so (subword_use_bytes), which saves
+ * display characters: models are told to read their vocabulary so (subword_finish), which saves
  * mapping every byte. A ByteLevel that other steps follow (Falcon) does map, and this is false. */
 bool pretokenizer_is_byte_level(const struct pretokenizer *pretokenizer);
 

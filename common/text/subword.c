@@ -52,11 +52,11 @@ void subword_free(struct subword *subword)
     free(subword);
 }
 
-void subword_use_bytes(struct subword *subword)
+void subword_finish(struct subword *subword, bool of_bytes)
 {
-    subword->uses_bytes = true;
-    if (subword->kind->use_bytes)
-        subword->kind->use_bytes(subword);
+    subword->uses_bytes = of_bytes;
+    if (subword->kind->finish)
+        subword->kind->finish(subword);
 }
 
 void subword_spell(const char *bytes, size_t n, struct buffer *out)
@@ -158,7 +158,7 @@ bool subword_add_bytes(const uint32_t byte_ids[256], const char *bytes, size_t n
 static int encode_word(const struct subword *subword, struct subword_scratch *scratch,
                        const char *word, size_t n, struct ids *ids, struct error *err)
 {
-    if (subword->uses_bytes && !subword->kind->use_bytes) {
+    if (subword->uses_bytes && !subword->kind->finish) {
         buffer_clear(&scratch->spelling);
         subword_spell(word, n, &scratch->spelling);
         word = scratch->spelling.data;
@@ -175,10 +175,11 @@ int subword_encode(const struct subword *subword, struct subword_scratch *scratc
 
     if (!subword->caches_words || n > WORD_CACHE_BYTES)
         return encode_word(subword, scratch, word, n, ids, err);
-    if (word_cache_find(&scratch->cache, word, n, &key, ids))
+    if (word_cache_find(&scratch->cache, word, n, false, &key, ids))
         return 0;
     if (encode_word(subword, scratch, word, n, ids, err))
         return -1;
-    word_cache_add(&scratch->cache, &key, ids, n_before);
+    if (!scratch->came_apart)
+        word_cache_add(&scratch->cache, &key, ids, n_before);
     return 0;
 }

@@ -23,9 +23,9 @@ void subword_free(struct subword *subword);
  * Takes over *tokens. */
 struct subword *subword_new_map(struct token_table *tokens, const char *type);
 
-/* Call once, before any encoding: words will come as raw bytes whose display characters the
- * vocabulary is written in (pretokenizer_is_byte_level). */
-void subword_use_bytes(struct subword *subword);
+/* Call before any encoding. of_bytes: words will come as raw bytes whose display characters
+ * the vocabulary is written in (pretokenizer_is_byte_level). */
+void subword_finish(struct subword *subword, bool of_bytes);
 
 /* Adds the display characters of raw bytes to `out`: how a byte-level vocabulary spells them. */
 void subword_spell(const char *bytes, size_t n, struct buffer *out);

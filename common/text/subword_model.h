@@ -17,11 +17,11 @@
 
 struct subword_kind {
     const char *name;
-    /* Words arrive as the vocabulary spells them; where use_bytes is there and was called, as raw
-     * bytes. */
+    /* Words arrive as the vocabulary spells them; where `finish` is there and uses_bytes is set, as
+     * raw bytes. */
     int (*encode)(const struct subword *subword, struct subword_scratch *scratch, const char *word,
                   size_t n, struct ids *ids, struct error *err);
-    void (*use_bytes)(struct subword *subword); /* NULL: words are spelled out before encode */
+    void (*finish)(struct subword *subword); /* NULL: words are spelled out before encode */
     void (*release)(struct subword *subword);
     /* Adds what decides the ids of a word beside the tokens' ids. */
     void (*describe)(const struct subword *subword, struct buffer *out);
@@ -42,6 +42,7 @@ struct subword_scratch {
     size_t work_bytes;
     uint32_t *symbols; /* BPE */
     size_t n_symbols, symbols_capacity;
+    bool came_apart; /* BPE: parts of the last word are in the cache, and need not stand there twice */
 };
 
 /* Room for n * size bytes (n > 0), whose content is lost by the next call; NULL with

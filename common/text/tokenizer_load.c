@@ -359,8 +359,7 @@ static int load_all(struct tokenizer *tokenizer, const struct folder *folder, co
                           *directory ? "/" : "", source.file);
     }
     if (rc == 0 && !tokenizer->is_map) {
-        if (pretokenizer_is_byte_level(tokenizer->pretokenizer))
-            subword_use_bytes(tokenizer->subword);
+        subword_finish(tokenizer->subword, pretokenizer_is_byte_level(tokenizer->pretokenizer));
         tokenizer->scan = pretokenizer_scanner(tokenizer->pretokenizer);
         name_specials(tokenizer, config);
     }

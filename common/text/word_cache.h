@@ -15,8 +15,8 @@
 
 enum { WORD_CACHE_BYTES = 30, WORD_CACHE_IDS = 8, WORD_CACHE_BITS = 13 };
 
-/* The bytes of a word, zeros behind them; byte 30 of the key is the length, byte 31 of a line the
- * number of its ids. */
+/* The bytes of a word, zeros behind them; byte 30 of the key is the length, and 128 more for a part;
+ * byte 31 of a line is the number of its ids. */
 struct word_key {
     uint64_t parts[4];
 };
@@ -48,10 +48,10 @@ static inline struct word_line *word_cache_place(const struct word_cache *cache,
     return cache->lines + 2 * (hash * 0xe7037ed1a0b428dbu >> (64 - WORD_CACHE_BITS));
 }
 
-/* word[n], 0 < n <= WORD_CACHE_BYTES. When it is there its ids are added to `ids`; when not, `key`
- * is what word_cache_add wants. */
+/* word[n], 0 < n <= WORD_CACHE_BYTES; a part is another word than the same bytes as a whole. When it
+ * is there its ids are added to `ids`; when not, `key` is what word_cache_add wants. */
 static inline bool word_cache_find(const struct word_cache *cache, const char *word, size_t n,
-                                   struct word_key *key, struct ids *ids)
+                                   bool is_part, struct word_key *key, struct ids *ids)
 {
     const struct word_line *line;
     size_t whole = n / 8, n_ids;
@@ -61,7 +61,7 @@ static inline bool word_cache_find(const struct word_cache *cache, const char *w
     for (size_t i = 0; i < whole; i++)
         key->parts[i] = byte_hash_load8(word + 8 * i);
     key->parts[whole] = byte_hash_load(word + 8 * whole, n % 8);
-    key->parts[3] |= (uint64_t)n << 48;
+    key->parts[3] |= (uint64_t)(n | (size_t)is_part << 7) << 48;
     line = word_cache_place(cache, key);
     for (int i = 0; i < 2; i++, line++) {
         last = line->key.parts[3];

@@ -39,6 +39,7 @@ static struct subword *must_load(const char *json)
         printf("# %s\n", err.text);
         exit(1);
     }
+    subword_finish(subword, false);
     return subword;
 }
 
@@ -147,7 +148,7 @@ static void gives_the_ids_of_the_reference(void)
             subword_free(subword);
             subword = must_load(line + 6);
             if (strncmp(line, "bytes ", 6) == 0)
-                subword_use_bytes(subword);
+                subword_finish(subword, true);
             scratch = subword_scratch_new(subword);
         }
     }
@@ -349,7 +350,7 @@ static void display_characters_stay_in_the_vocabulary(void)
     CHECK_WORD(subword, "\xc4\xa0"
                         "a",
                " 2");
-    subword_use_bytes(subword);
+    subword_finish(subword, true);
     CHECK_WORD(subword, " a", " 2");
     CHECK_WORD(subword, "\xc4\xa0"
                         "a",
