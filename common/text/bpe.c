@@ -458,35 +458,15 @@ static uint32_t find_word(const struct bpe *model, struct subword_scratch *scrat
     return token_table_id(tokens, scratch->spelling.data, scratch->spelling.size);
 }
 
-/* Next to what is no character of the model no word is cut: it may be dropped, or become an unknown
- * token that the next one joins. */
-static inline bool read_character(const struct bpe *model, const char *word, size_t n,
-                                  struct join_character *character)
+static inline size_t character_length(const char *bytes, size_t n)
 {
-    size_t length = (unsigned char)word[0] < 0x80
-                        ? 1 : utf8_sequence((const unsigned char *)word, n);
+    const unsigned char *at = (const unsigned char *)bytes;
 
-    *character = (struct join_character){word, length ? length : 1, 0};
-    if (length == 0)
-        return false;
-    unicode_decode(word, 0, &character->code_point);
-    return model->base.uses_bytes || symbol_of(model, character->code_point) != TOKEN_NONE;
-}
-
-/* The first boundary behind word[at] that no merge can cross, or n. */
-static size_t find_cut(const struct bpe *model, const char *word, size_t n, size_t at)
-{
-    struct join_character left, right;
-    bool is_left = read_character(model, word + at, n - at, &left), is_right;
-
-    for (at += left.length; at < n; at += right.length) {
-        is_right = read_character(model, word + at, n - at, &right);
-        if (is_left && is_right && !bpe_joins_may(model->joins, &left, &right))
-            return at;
-        left = right;
-        is_left = is_right;
-    }
-    return n;
+    if (at[0] < 0x80)
+        return 1;
+    if (n > 2 && at[0] > 0xe0 && at[0] < 0xed && (at[1] & 0xc0) == 0x80 && (at[2] & 0xc0) == 0x80)
+        return 3;
+    return utf8_sequence(at, n);
 }
 
 static int encode_part(const struct bpe *model, struct subword_scratch *scratch, const char *part,
@@ -518,22 +498,71 @@ static int encode_joined(const struct bpe *model, struct subword_scratch *scratc
     return 0;
 }
 
+/* Words of bytes. Next to what is no character none is cut. */
+static int encode_bytes(const struct bpe *model, struct subword_scratch *scratch, const char *word,
+                        size_t n, struct ids *ids, struct error *err)
+{
+    uint32_t before = 0, code_point = 0;
+    size_t begin = 0, length_before = 0, length, step;
+
+    for (size_t at = 0; at < n; at += step) {
+        length = character_length(word + at, n - at);
+        step = length ? length : 1;
+        if (length)
+            unicode_decode(word, at, &code_point);
+        if (length && length_before && (before | code_point) > 0x7f &&
+            !bpe_joins_may(model->joins, word + at, length_before, before, length, code_point)) {
+            if (encode_part(model, scratch, word + begin, at - begin, ids, err))
+                return -1;
+            begin = at;
+        }
+        before = code_point;
+        length_before = length;
+    }
+    scratch->came_apart = begin > 0;
+    if (begin == 0) /* what comes apart is no token */
+        return encode_joined(model, scratch, word, n, ids, err);
+    return encode_part(model, scratch, word + begin, n - begin, ids, err);
+}
+
+/* Words of characters. Next to what is none of the model's no word is cut: it may be dropped, or
+ * become an unknown token that the next one joins. */
+static int encode_characters(const struct bpe *model, struct subword_scratch *scratch,
+                             const char *word, size_t n, struct ids *ids, struct error *err)
+{
+    uint32_t before = 0, code_point = 0, symbol_before = TOKEN_NONE, symbol;
+    size_t begin = 0, last = 0, length;
+
+    for (size_t at = 0; at < n; last = at, at += length) {
+        length = subword_step(word + at, n - at);
+        code_point = subword_code_point(word + at, length);
+        symbol = symbol_of(model, code_point);
+        if (symbol != TOKEN_NONE && symbol_before != TOKEN_NONE &&
+            !bpe_joins_has(model->joins, before, code_point)) {
+            if (last == begin)
+                ids_add(ids, symbol_before);
+            else if (encode_part(model, scratch, word + begin, at - begin, ids, err))
+                return -1;
+            begin = at;
+        }
+        before = code_point;
+        symbol_before = symbol;
+    }
+    scratch->came_apart = begin > 0;
+    if (begin == 0 && model->ignore_merges)
+        return encode_joined(model, scratch, word, n, ids, err);
+    return encode_part(model, scratch, word + begin, n - begin, ids, err);
+}
+
 static int encode(const struct subword *subword, struct subword_scratch *scratch, const char *word,
                   size_t n, struct ids *ids, struct error *err)
 {
     const struct bpe *model = (const struct bpe *)subword;
-    size_t end = model->joins ? find_cut(model, word, n, 0) : n;
 
-    scratch->came_apart = end < n;
-    if (end == n && subword->caches_words)
+    if (!model->joins)
         return encode_joined(model, scratch, word, n, ids, err);
-    /* What comes apart is no token. */
-    for (size_t at = 0; at < n; at = end) {
-        end = at ? find_cut(model, word, n, at) : end;
-        if (encode_part(model, scratch, word + at, end - at, ids, err))
-            return -1;
-    }
-    return 0;
+    return (subword->uses_bytes ? encode_bytes : encode_characters)(model, scratch, word, n, ids,
+                                                                    err);
 }
 
 static void finish(struct subword *subword)

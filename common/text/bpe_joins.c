@@ -44,16 +44,14 @@ static void add_pair(struct bpe_joins *joins, uint32_t left, uint32_t right)
         set_bit(joins->behind_part, right % 4096);
 }
 
-bool bpe_joins_has_parts(const struct bpe_joins *joins, const struct join_character *left,
-                         const struct join_character *right)
+bool bpe_joins_has_parts(const struct bpe_joins *joins, const char *right, size_t n_left,
+                         uint32_t left_code_point, size_t n_right, uint32_t right_code_point)
 {
-    for (size_t i = 0; i < left->length; i++) {
-        uint32_t left_key =
-            i ? part_key(left->bytes + i, left->length - i) : left->code_point;
+    for (size_t i = n_left; i > 0; i--) {
+        uint32_t left_key = i < n_left ? part_key(right - i, i) : left_code_point;
 
-        for (size_t j = right->length; j > 0; j--) {
-            uint32_t right_key =
-                j < right->length ? part_key(right->bytes, j) : right->code_point;
+        for (size_t j = n_right; j > 0; j--) {
+            uint32_t right_key = j < n_right ? part_key(right, j) : right_code_point;
 
             if (bpe_joins_has(joins, left_key, right_key))
                 return true;

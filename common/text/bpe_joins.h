@@ -25,17 +25,11 @@ struct bpe_joins {
 };
 
 /* Of the tokens with is_used[id], or of all when that is NULL. of_bytes: they are spelled in display
- * characters, and words are raw bytes; two ASCII characters count as joined then. */
+ * characters, and words are raw bytes. Then ASCII characters beside one another are left out: they
+ * are taken for joined. */
 struct bpe_joins *bpe_joins_new(const struct token_table *tokens, const bool *is_used,
                                 bool of_bytes);
 void bpe_joins_free(struct bpe_joins *joins);
-
-/* A character of a word. */
-struct join_character {
-    const char *bytes;
-    size_t length;
-    uint32_t code_point;
-};
 
 static inline bool bpe_joins_has(const struct bpe_joins *joins, uint32_t left, uint32_t right)
 {
@@ -45,25 +39,24 @@ static inline bool bpe_joins_has(const struct bpe_joins *joins, uint32_t left, u
     return joins->bits[bit / 64] >> bit % 64 & 1;
 }
 
-/* The same for parts of the two. */
-bool bpe_joins_has_parts(const struct bpe_joins *joins, const struct join_character *left,
-                         const struct join_character *right);
+/* Whether a token has a part of one of two characters beside the other, or parts of both. The right
+ * one begins at right[0]; it has n_right bytes, the left one n_left; both are well-formed. */
+bool bpe_joins_has_parts(const struct bpe_joins *joins, const char *right, size_t n_left,
+                         uint32_t left_code_point, size_t n_right, uint32_t right_code_point);
 
-/* Whether a merge may reach across the boundary between the two, both well-formed UTF-8. */
-static inline bool bpe_joins_may(const struct bpe_joins *joins, const struct join_character *left,
-                                 const struct join_character *right)
+/* Whether a merge may reach across the boundary between the two. */
+static inline bool bpe_joins_may(const struct bpe_joins *joins, const char *right, size_t n_left,
+                                 uint32_t left_code_point, size_t n_right,
+                                 uint32_t right_code_point)
 {
-    unsigned lead = (unsigned char)right->bytes[0];
+    unsigned lead = (unsigned char)right[0];
 
-    if (joins->of_bytes && (left->code_point | right->code_point) < 0x80)
+    if (bpe_joins_has(joins, left_code_point, right_code_point))
         return true;
-    if (bpe_joins_has(joins, left->code_point, right->code_point))
-        return true;
-    if (!((joins->before_part[left->code_point / 64 % 64] >> left->code_point % 64 |
-           joins->behind_part[right->code_point / 64 % 64] >> right->code_point % 64 |
-           joins->part_leads[lead / 64] >> lead % 64) & 1))
-        return false;
-    return bpe_joins_has_parts(joins, left, right);
+    return ((joins->before_part[left_code_point / 64 % 64] >> left_code_point % 64 |
+             joins->behind_part[right_code_point / 64 % 64] >> right_code_point % 64 |
+             joins->part_leads[lead / 64] >> lead % 64) & 1) &&
+           bpe_joins_has_parts(joins, right, n_left, left_code_point, n_right, right_code_point);
 }
 
 #endif

@@ -10,7 +10,7 @@
 #include "base/buffer.h"
 #include "test.h"
 #include "text/bpe_joins.h"
-#include "text/pretokenizer.h"
+#include "text/unicode.h"
 
 enum { MAX_TOKENS = 700, MAX_SYMBOLS = 256, NO_MERGE = UINT16_MAX };
 
@@ -281,9 +281,13 @@ static void characters_are_merged_as_the_rule_says(void)
         check_words(false, seed % 2, seed);
 }
 
-static struct join_character character(const char *bytes, uint32_t code_point)
+/* Of the first two characters of the text. */
+static bool may_join(const struct bpe_joins *joins, const char *text)
 {
-    return (struct join_character){bytes, strlen(bytes), code_point};
+    uint32_t left, right;
+    size_t n_left = unicode_decode(text, 0, &left), n_right = unicode_decode(text, n_left, &right);
+
+    return bpe_joins_may(joins, text + n_left, n_left, left, n_right, right);
 }
 
 /* U+4E2D U+56FD; then U+3057 and the first two bytes of U+30AB; the last byte of U+4E2D and U+65E5;
@@ -292,15 +296,6 @@ static void joins_are_those_of_the_tokens(void)
 {
     static const char *const texts[] = {"x\xe4\xb8\xad\xe5\x9b\xbd", "\xe3\x81\x97\xe3\x82",
                                         "\xad\xe6\x97\xa5", "\x9c\xac\xed", "ab"};
-    struct join_character zhong = character("\xe4\xb8\xad", 0x4e2d),
-                          guo = character("\xe5\x9b\xbd", 0x56fd),
-                          shi = character("\xe3\x81\x97", 0x3057),
-                          ka = character("\xe3\x82\xab", 0x30ab),
-                          ru = character("\xe3\x83\xab", 0x30eb),
-                          ri = character("\xe6\x97\xa5", 0x65e5),
-                          ben = character("\xe6\x9c\xac", 0x672c),
-                          han = character("\xed\x95\x9c", 0xd55c), x = character("x", 'x'),
-                          y = character("y", 'y');
     struct token_table tokens = {0};
     struct bpe_joins *joins;
     struct error err = {0};
@@ -314,17 +309,16 @@ static void joins_are_those_of_the_tokens(void)
     }
     token_table_seal(&tokens);
     joins = bpe_joins_new(&tokens, NULL, true);
-    CHECK(bpe_joins_may(joins, &x, &zhong));
-    CHECK(bpe_joins_may(joins, &zhong, &guo));
-    CHECK(!bpe_joins_may(joins, &guo, &zhong));
-    CHECK(bpe_joins_may(joins, &shi, &ka));
-    CHECK(!bpe_joins_may(joins, &shi, &ru));
-    CHECK(!bpe_joins_may(joins, &ka, &shi));
-    CHECK(bpe_joins_may(joins, &zhong, &ri));
-    CHECK(!bpe_joins_may(joins, &guo, &ri));
-    CHECK(bpe_joins_may(joins, &ben, &han));
-    CHECK(!bpe_joins_may(joins, &ri, &han));
-    CHECK(bpe_joins_may(joins, &x, &y));
+    CHECK(may_join(joins, "x\xe4\xb8\xad"));
+    CHECK(may_join(joins, "\xe4\xb8\xad\xe5\x9b\xbd"));
+    CHECK(!may_join(joins, "\xe5\x9b\xbd\xe4\xb8\xad"));
+    CHECK(may_join(joins, "\xe3\x81\x97\xe3\x82\xab"));
+    CHECK(!may_join(joins, "\xe3\x81\x97\xe3\x83\xab"));
+    CHECK(!may_join(joins, "\xe3\x82\xab\xe3\x81\x97"));
+    CHECK(may_join(joins, "\xe4\xb8\xad\xe6\x97\xa5"));
+    CHECK(!may_join(joins, "\xe5\x9b\xbd\xe6\x97\xa5"));
+    CHECK(may_join(joins, "\xe6\x9c\xac\xed\x95\x9c"));
+    CHECK(!may_join(joins, "\xe6\x97\xa5\xed\x95\x9c"));
     bpe_joins_free(joins);
     token_table_release(&tokens);
 }
