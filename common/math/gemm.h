@@ -1,9 +1,11 @@
 /* gemm.h - the one door to matrix products: y = x W^T.
  *
  * x and y are float, W is used as it is stored (gemm_matrix.h): what is not float is widened on the
- * way, by a kernel of its format or block by block. The work is cut into fixed tiles, so that a
- * product has the same bits on any number of threads. Which kernels do it is decided once, by what
- * the processor has. */
+ * way. What a row of x gets follows from it and from W alone, bit for bit: never from the number of
+ * rows, what stands in the others, the number of threads or what part of W is asked for; and all
+ * versions of the kernels give the same (gemm_kernels.h has the order of sums). Products by AMX have
+ * an order of their own, of which the same holds; OpenBLAS promises nothing. Which it is is settled
+ * by isa.h when a gemm is made. */
 #ifndef COCKTAIL_GEMM_H
 #define COCKTAIL_GEMM_H
 
@@ -16,8 +18,8 @@
 
 struct gemm; /* kernels, and scratch memory for each worker of the pool */
 
-/* NULL with ERROR_RESOURCES, or ERROR_UNSUPPORTED when OpenBLAS cannot be loaded. `threads` is
- * borrowed. Freed with gemm_free. */
+/* NULL with ERROR_RESOURCES, or ERROR_UNSUPPORTED when OpenBLAS is wanted and cannot be loaded.
+ * `threads` is borrowed. Freed with gemm_free. */
 struct gemm *gemm_new(struct threads *threads, struct error *err);
 void gemm_free(struct gemm *gemm);
 
@@ -26,9 +28,15 @@ void gemm_free(struct gemm *gemm);
 void gemm_multiply(struct gemm *gemm, size_t n_rows, const float *x, size_t x_stride,
                    const struct gemm_matrix *w, const float *bias, float *y, size_t y_stride);
 
+struct gemm_range { /* of inputs */
+    size_t first, end;
+};
+
 /* y = factor * x W^T, or y += factor * x W^T, on the calling thread alone; for use inside a task of
- * the pool, whose `worker` says which scratch memory is its own. */
+ * the pool, whose `worker` says which scratch memory is its own. `ranges` [n_rows] or NULL: the
+ * inputs of each row that count, end <= n_in; others are not touched, as if W ended there. */
 void gemm_block(struct gemm *gemm, size_t worker, size_t n_rows, const float *x, size_t x_stride,
-                const struct gemm_matrix *w, float factor, bool adds, float *y, size_t y_stride);
+                const struct gemm_matrix *w, float factor, bool adds,
+                const struct gemm_range *ranges, float *y, size_t y_stride);
 
 #endif

@@ -1,7 +1,7 @@
 /* gemm_matrix.h - matrices of weights as they are stored, each read by the row of its format.
  *
  * What a format must have is a function that widens any part of a matrix to float: products and
- * look-ups need no more. Kernels for few rows and for the tiles of the processor make it faster.
+ * look-ups need no more. Loaders for the kernels, and for the tiles of the processor, make it faster.
  * So a new format is one file, and one row in the table of gemm_matrix.c. */
 #ifndef COCKTAIL_GEMM_MATRIX_H
 #define COCKTAIL_GEMM_MATRIX_H
@@ -9,10 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/isa.h"
 #include "tensor/dtype.h"
 #include "tensor/ggml_blocks.h"
 
 struct matrix_format;
+struct gemm_loader;
 
 struct gemm_matrix { /* W [n_out, n_in]; borrowed, and aligned to nothing */
     const struct matrix_format *format;
@@ -38,12 +40,9 @@ struct matrix_format {
     /* The part where it lies, if it lies there as aligned floats, `stride` apart, else NULL. NULL
      * here: never. */
     const float *(*floats)(const struct gemm_matrix *matrix);
-    /* y [n_rows, n_out] = factor * x W^T, or y += it where `adds`; x [n_rows, n_in]. For few rows,
-     * with version `version` of the kernels (gemm_kernels.h). NULL: widened, block by block. */
-    void (*multiply)(const struct gemm_matrix *matrix, size_t version, size_t n_rows,
-                     const float *x, size_t x_stride, float factor, bool adds, float *y,
-                     size_t y_stride);
-    /* The same as amx_multiply (gemm_amx.h). NULL: not with tiles. */
+    /* By enum isa (gemm_kernels.h). NULL: widened, block by block. */
+    const struct gemm_loader *loaders[N_ISAS];
+    /* As amx_multiply (gemm_amx.h) does it. NULL: not with tiles. */
     void (*multiply_tiles)(const struct gemm_matrix *matrix, size_t n_rows, const void *packed,
                            float *sums, float *y, size_t y_stride);
 };

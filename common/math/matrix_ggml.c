@@ -43,7 +43,7 @@ static void prefetch(const struct gemm_matrix *matrix)
         file_prefetch(first, (size_t)(row_of(matrix, matrix->first_out + matrix->n_out) - first));
 }
 
-#define FORMAT(name) [GGML_##name] = {#name, DTYPE_U8, false, widen, prefetch, NULL, NULL, NULL}
+#define FORMAT(name) [GGML_##name] = {#name, DTYPE_U8, false, widen, prefetch, NULL, {NULL}, NULL}
 
 const struct matrix_format matrix_ggml[N_GGML_BLOCKS] = {
     FORMAT(Q4_0),   FORMAT(Q4_1),  FORMAT(Q5_0),  FORMAT(Q5_1),    FORMAT(Q8_0),

@@ -53,16 +53,6 @@ static const float *floats(const struct gemm_matrix *matrix)
     return (uintptr_t)items % sizeof(float) || matrix->stride > INT_MAX ? NULL : items;
 }
 
-static void multiply(const struct gemm_matrix *matrix, size_t version, size_t n_rows,
-                     const float *x, size_t x_stride, float factor, bool adds, float *y,
-                     size_t y_stride)
-{
-    gemm_version(version)->multiply(matrix->format->dtype, matrix->format->is_transposed, n_rows,
-                                    x, x_stride, address_of(matrix, matrix->first_out, 0),
-                                    matrix->stride, matrix->n_out, matrix->n_in, factor, adds, y,
-                                    y_stride);
-}
-
 static void multiply_tiles(const struct gemm_matrix *matrix, size_t n_rows, const void *packed,
                            float *sums, float *y, size_t y_stride)
 {
@@ -71,17 +61,17 @@ static void multiply_tiles(const struct gemm_matrix *matrix, size_t n_rows, cons
 }
 
 const struct matrix_format matrix_f32 = {"F32", DTYPE_F32, false, widen, prefetch, floats,
-                                         multiply, NULL};
+                                         GEMM_LOADERS(f32), NULL};
 const struct matrix_format matrix_f16 = {"F16", DTYPE_F16, false, widen, prefetch, NULL,
-                                         multiply, NULL};
+                                         GEMM_LOADERS(f16), NULL};
 const struct matrix_format matrix_bf16 = {"BF16", DTYPE_BF16, false, widen, prefetch, NULL,
-                                          multiply, multiply_tiles};
-const struct matrix_format matrix_f32_transposed = {"F32 transposed", DTYPE_F32, true, widen,
-                                                    prefetch, floats, multiply, NULL};
-const struct matrix_format matrix_f16_transposed = {"F16 transposed", DTYPE_F16, true, widen,
-                                                    prefetch, NULL, multiply, NULL};
-const struct matrix_format matrix_bf16_transposed = {"BF16 transposed", DTYPE_BF16, true, widen,
-                                                     prefetch, NULL, multiply, NULL};
+                                          GEMM_LOADERS(bf16), multiply_tiles};
+const struct matrix_format matrix_f32_transposed = {
+    "F32 transposed", DTYPE_F32, true, widen, prefetch, floats, GEMM_LOADERS(f32_transposed), NULL};
+const struct matrix_format matrix_f16_transposed = {
+    "F16 transposed", DTYPE_F16, true, widen, prefetch, NULL, GEMM_LOADERS(f16_transposed), NULL};
+const struct matrix_format matrix_bf16_transposed = {
+    "BF16 transposed", DTYPE_BF16, true, widen, prefetch, NULL, GEMM_LOADERS(bf16_transposed), NULL};
 
 const struct matrix_format *matrix_format_plain(enum dtype dtype, bool is_transposed)
 {

@@ -153,7 +153,7 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
         };
 
         gemm_block(gemm, worker, block->n_rows, block->queries, block->query_stride, &matrix,
-                   spec->scale, false, scratch->scores, KEYS);
+                   spec->scale, false, NULL, scratch->scores, KEYS);
         for (size_t row = 0; row < block->n_rows; row++)
             (spec->has_stick_breaking ? break_row : weigh_row)(block, row, key, n, scratch);
         matrix.data = values->data + block->kv_head * values->head_stride + key * values->stride;
@@ -161,7 +161,7 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
         matrix.n_in = n;
         matrix.stride = values->stride;
         matrix.format = &matrix_f32_transposed;
-        gemm_block(gemm, worker, block->n_rows, scratch->scores, KEYS, &matrix, 1, true,
+        gemm_block(gemm, worker, block->n_rows, scratch->scores, KEYS, &matrix, 1, true, NULL,
                    block->out, block->out_stride);
     }
     for (size_t row = 0; row < block->n_rows && !spec->has_stick_breaking; row++) {

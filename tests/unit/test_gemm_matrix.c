@@ -162,8 +162,10 @@ static void check_products(struct gemm *gemm, const struct quantised *q, size_t 
     gemm_multiply(gemm, n_rows, x, n_in, &q->w, bias, found, n_out);
     gemm_multiply(gemm, n_rows, x, n_in, &q->floats, bias, expected, n_out);
     CHECK(memcmp(found, expected, n * sizeof *found) == 0);
-    gemm_block(gemm, 1, n_rows, x, n_in, &q->w, -0.5f, true, found, n_out);
-    gemm_block(gemm, 0, n_rows, x, n_in, &q->floats, -0.5f, true, expected, n_out);
+    gemm_block(gemm, 1, n_rows, x, n_in, &q->w, -0.5f, true, NULL, found,
+               n_out);
+    gemm_block(gemm, 0, n_rows, x, n_in, &q->floats, -0.5f, true, NULL, expected,
+               n_out);
     CHECK(memcmp(found, expected, n * sizeof *found) == 0);
     free(x);
     free(bias);

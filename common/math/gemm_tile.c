@@ -1,0 +1,264 @@
+#include "gemm_tile.h"
+
+#include "math/gemm_matrix.h"
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- W ---- */
+
+struct panels { /* of a block of inputs */
+    const float *first;
+    size_t stride, step; /* floats from input to input, and from panel to panel */
+};
+
+static float *widened_of(const struct gemm_tile *tile)
+{
+    return tile->scratch + GEMM_TILE_PANELS;
+}
+
+/* What has no loader is widened to floats, which have one. */
+static struct gemm_matrix widen(const struct gemm_tile *tile, size_t out, size_t n_out, size_t in,
+                                size_t n_in)
+{
+    bool is_transposed = tile->w->format->is_transposed;
+
+    gemm_matrix_widen(tile->w, out, n_out, in, n_in, widened_of(tile));
+    return (struct gemm_matrix){.format = matrix_format_plain(DTYPE_F32, is_transposed),
+                                .data = widened_of(tile), .n_out = n_out, .n_in = n_in,
+                                .stride = is_transposed ? n_out : n_in};
+}
+
+static void pack_panel(const struct gemm_tile *tile, size_t out, size_t n_out, size_t in, size_t n_in,
+                       float *panel)
+{
+    const struct gemm_loader *loader = tile->w->format->loaders[tile->isa];
+    struct gemm_matrix floats;
+
+    if (loader) {
+        loader->pack(tile->w, tile->w->first_out + out, n_out, in, n_in, panel);
+        return;
+    }
+    floats = widen(tile, out, n_out, in, n_in);
+    floats.format->loaders[tile->isa]->pack(&floats, 0, n_out, 0, n_in, panel);
+}
+
+/* Floats in rows of inputs are panels already; worth copying only for several groups of rows, for
+ * which they would be read again and again from lines of memory that get into one another's way. */
+static struct panels make_panels(const struct gemm_tile *tile, size_t n_groups, size_t out,
+                                 size_t n_out, size_t in, size_t n_in)
+{
+    const struct gemm_matrix *w = tile->w;
+    size_t panel_out = gemm_version(tile->isa)->panel_out, step = panel_out * GEMM_BLOCK_IN;
+    const float *floats = n_groups == 1 && w->format->is_transposed && w->format->floats &&
+                          n_out % panel_out == 0 ? w->format->floats(w) : NULL;
+
+    if (floats)
+        return (struct panels){floats + in * w->stride + out, w->stride, panel_out};
+    for (size_t i = 0; i < n_out; i += panel_out)
+        pack_panel(tile, out + i, smaller(n_out - i, panel_out), in, n_in,
+                   tile->scratch + i / panel_out * step);
+    return (struct panels){tile->scratch, panel_out, step};
+}
+
+/* ---- x ---- */
+
+size_t gemm_tile_groups(enum isa isa, size_t n_rows)
+{
+    size_t group_rows = gemm_version(isa)->group_rows;
+
+    return (n_rows + group_rows - 1) / group_rows;
+}
+
+size_t gemm_tile_first(enum isa isa, size_t n_rows, size_t group)
+{
+    return n_rows * group / gemm_tile_groups(isa, n_rows);
+}
+
+void gemm_tile_pack(size_t n_rows, const float *x, size_t x_stride, size_t n_in, float *packed)
+{
+    for (size_t in = 0; in < n_in; in++)
+        for (size_t row = 0; row < n_rows; row++)
+            *packed++ = x[row * x_stride + in];
+}
+
+/* ---- products ---- */
+
+struct group { /* of rows, and a block of inputs */
+    const float *packed;
+    size_t n_rows, row, in, n_in;
+    const struct gemm_range *ranges; /* of its rows, or NULL */
+};
+
+static float *sums_of(const struct gemm_tile *tile)
+{
+    return widened_of(tile) + GEMM_TILE_WIDENED;
+}
+
+/* Inputs that count for a row, from the block's first on. */
+static struct gemm_range range_of(const struct group *group, size_t row)
+{
+    const struct gemm_range *range = &group->ranges[row];
+    size_t first = larger(range->first, group->in), end = smaller(range->end, group->in + group->n_in);
+
+    return end > first ? (struct gemm_range){first - group->in, end - group->in}
+                       : (struct gemm_range){0, 0};
+}
+
+/* Inputs `first` to `end` - 1 of one row of the group. */
+static void multiply_row(const struct gemm_tile *tile, const struct group *group,
+                         const struct panels *panels, const float *panel, size_t row, size_t first,
+                         size_t end, float *sums)
+{
+    const struct gemm_version *version = gemm_version(tile->isa);
+    float items[GEMM_BLOCK_IN];
+
+    if (end <= first)
+        return;
+    for (size_t in = first; in < end; in++)
+        items[in - first] = group->packed[in * group->n_rows + row];
+    version->multiply(1, end - first, items, panel + first * panels->stride, panels->stride, true,
+                      sums + row * version->panel_out);
+}
+
+/* What counts for all rows is multiplied for all at once, what comes before and after it row by
+ * row: each adds up in the order of inputs. */
+static void multiply_ranges(const struct gemm_tile *tile, const struct group *group,
+                            const struct panels *panels, const float *panel, float *sums)
+{
+    const struct gemm_version *version = gemm_version(tile->isa);
+    struct gemm_range common = {0, group->n_in};
+
+    for (size_t row = 0; row < group->n_rows; row++) {
+        struct gemm_range range = range_of(group, row);
+
+        common.first = larger(common.first, range.first);
+        common.end = smaller(common.end, range.end);
+    }
+    for (size_t i = 0; i < group->n_rows * version->panel_out; i++)
+        sums[i] = 0;
+    if (common.end <= common.first)
+        common.first = common.end = group->n_in;
+    for (size_t row = 0; row < group->n_rows; row++) {
+        struct gemm_range range = range_of(group, row);
+
+        multiply_row(tile, group, panels, panel, row, range.first, smaller(range.end, common.first),
+                     sums);
+    }
+    if (common.end > common.first)
+        version->multiply(group->n_rows, common.end - common.first,
+                          group->packed + common.first * group->n_rows,
+                          panel + common.first * panels->stride, panels->stride, true, sums);
+    for (size_t row = 0; row < group->n_rows; row++)
+        multiply_row(tile, group, panels, panel, row, common.end, range_of(group, row).end, sums);
+}
+
+/* A row for which no input counts stays as it is, -0 too. */
+static void finish_ranges(const struct gemm_tile *tile, const struct group *group, bool adds,
+                          size_t n_out, const float *sums, float *y)
+{
+    const struct gemm_version *version = gemm_version(tile->isa);
+
+    for (size_t row = 0; row < group->n_rows; row++)
+        if (!adds || range_of(group, row).end)
+            version->finish(1, n_out, sums + row * version->panel_out, tile->factor, adds,
+                            y + row * tile->y_stride, tile->y_stride);
+}
+
+static void multiply_group(const struct gemm_tile *tile, const struct group *group,
+                           const struct panels *panels, size_t out, size_t n_out)
+{
+    const struct gemm_version *version = gemm_version(tile->isa);
+    bool adds = tile->adds || group->in > 0;
+    float *sums = sums_of(tile);
+
+    for (size_t i = 0; i < n_out; i += version->panel_out) {
+        const float *panel = panels->first + i / version->panel_out * panels->step;
+        float *y = tile->y + group->row * tile->y_stride + out + i;
+        size_t n = smaller(n_out - i, version->panel_out);
+
+        if (group->ranges) {
+            multiply_ranges(tile, group, panels, panel, sums);
+            finish_ranges(tile, group, adds, n, sums, y);
+            continue;
+        }
+        version->multiply(group->n_rows, group->n_in, group->packed, panel, panels->stride, false,
+                          sums);
+        version->finish(group->n_rows, n, sums, tile->factor, adds, y, tile->y_stride);
+    }
+}
+
+void gemm_tile_multiply(const struct gemm_tile *tile, size_t n_rows, size_t first, size_t end,
+                        const float *packed)
+{
+    size_t n_in = tile->w->n_in;
+
+    for (size_t out = 0; out < tile->w->n_out; out += GEMM_TILE_OUT)
+        for (size_t in = 0; in == 0 || in < n_in; in += GEMM_BLOCK_IN) {
+            size_t n_out = smaller(tile->w->n_out - out, GEMM_TILE_OUT);
+            size_t n = smaller(n_in - in, GEMM_BLOCK_IN);
+            struct panels panels = make_panels(tile, end - first, out, n_out, in, n);
+
+            for (size_t g = first; g < end; g++) {
+                size_t row = gemm_tile_first(tile->isa, n_rows, g);
+                struct group group = {
+                    .n_rows = gemm_tile_first(tile->isa, n_rows, g + 1) - row, .row = row, .in = in,
+                    .n_in = n};
+
+                group.packed = packed + row * n_in + in * group.n_rows;
+                multiply_group(tile, &group, &panels, out, n_out);
+            }
+        }
+}
+
+void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride,
+                     const struct gemm_range *ranges)
+{
+    size_t n_in = tile->w->n_in, n_groups = gemm_tile_groups(tile->isa, n_rows);
+    float *packed = sums_of(tile) + GEMM_TILE_SUMS;
+
+    for (size_t out = 0; out < tile->w->n_out; out += GEMM_TILE_OUT)
+        for (size_t in = 0; in == 0 || in < n_in; in += GEMM_BLOCK_IN) {
+            size_t n_out = smaller(tile->w->n_out - out, GEMM_TILE_OUT);
+            size_t n = smaller(n_in - in, GEMM_BLOCK_IN);
+            struct panels panels = make_panels(tile, n_groups, out, n_out, in, n);
+
+            for (size_t g = 0; g < n_groups; g++) {
+                size_t row = gemm_tile_first(tile->isa, n_rows, g);
+                struct group group = {packed, gemm_tile_first(tile->isa, n_rows, g + 1) - row, row,
+                                      in, n, ranges ? ranges + row : NULL};
+
+                gemm_tile_pack(group.n_rows, x + row * x_stride + in, x_stride, n, packed);
+                multiply_group(tile, &group, &panels, out, n_out);
+            }
+        }
+}
+
+void gemm_tile_stream(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride)
+{
+    const struct gemm_loader *loader = tile->w->format->loaders[tile->isa];
+    size_t n_in = tile->w->n_in;
+
+    if (loader) {
+        loader->stream(tile->w, n_rows, x, x_stride, tile->factor, tile->adds, tile->y,
+                       tile->y_stride);
+        return;
+    }
+    for (size_t out = 0; out < tile->w->n_out; out += GEMM_PANEL_OUT_MAX)
+        for (size_t in = 0; in == 0 || in < n_in; in += GEMM_BLOCK_IN) {
+            struct gemm_matrix floats =
+                widen(tile, out, smaller(tile->w->n_out - out, GEMM_PANEL_OUT_MAX), in,
+                      smaller(n_in - in, GEMM_BLOCK_IN));
+
+            floats.format->loaders[tile->isa]->stream(&floats, n_rows, x + in, x_stride,
+                                                      tile->factor, tile->adds || in > 0,
+                                                      tile->y + out, tile->y_stride);
+        }
+}

@@ -1,0 +1,53 @@
+/* gemm_tile.h - a part of a matrix product, on one thread; for gemm.c.
+ *
+ * Rows of x go through in groups, as equal as can be, whose items are packed: those of one input side
+ * by side. Errors: none. */
+#ifndef COCKTAIL_GEMM_TILE_H
+#define COCKTAIL_GEMM_TILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "math/gemm.h"
+#include "math/gemm_kernels.h"
+
+enum {
+    GEMM_TILE_OUT = 256, /* the most outputs of a tile */
+    GEMM_TILE_PANELS = GEMM_TILE_OUT * GEMM_BLOCK_IN,
+    GEMM_TILE_WIDENED = GEMM_PANEL_OUT_MAX * GEMM_BLOCK_IN,
+    GEMM_TILE_SUMS = GEMM_GROUP_ROWS_MAX * GEMM_PANEL_OUT_MAX,
+    GEMM_TILE_GROUP = GEMM_GROUP_ROWS_MAX * GEMM_BLOCK_IN,
+    /* floats of scratch memory, aligned to 64 bytes */
+    GEMM_TILE_SCRATCH = GEMM_TILE_PANELS + GEMM_TILE_WIDENED + GEMM_TILE_SUMS + GEMM_TILE_GROUP,
+};
+
+struct gemm_tile {
+    enum isa isa;
+    const struct gemm_matrix *w;
+    float factor;
+    bool adds;
+    float *y;
+    size_t y_stride;
+    float *scratch;
+};
+
+/* Groups of n_rows rows, and the first row of group number `group`. */
+size_t gemm_tile_groups(enum isa isa, size_t n_rows);
+size_t gemm_tile_first(enum isa isa, size_t n_rows, size_t group);
+
+/* packed [n_in, n_rows] = x [n_rows, n_in] */
+void gemm_tile_pack(size_t n_rows, const float *x, size_t x_stride, size_t n_in, float *packed);
+
+/* Groups `first` to `end` - 1 of n_rows rows, with the outputs of tile->w; packed: of all rows, group
+ * behind group, each [n_in, its rows]. tile->y is that of row 0. */
+void gemm_tile_multiply(const struct gemm_tile *tile, size_t n_rows, size_t first, size_t end,
+                        const float *packed);
+
+/* The same of rows that are not packed, of any number; ranges as in gemm.h. */
+void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride,
+                     const struct gemm_range *ranges);
+
+/* At most GEMM_STREAM_ROWS rows. */
+void gemm_tile_stream(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride);
+
+#endif
