@@ -42,19 +42,6 @@ struct gemm {
     float *packed;  /* PACKED_FLOATS */
 };
 
-const struct gemm_version *gemm_version(enum isa isa)
-{
-    static const struct gemm_version *const versions[N_ISAS] = {
-        [ISA_PLAIN] = &gemm_plain,
-#if defined(__x86_64__)
-        [ISA_AVX2] = &gemm_avx2,
-        [ISA_AVX512] = &gemm_avx512,
-#endif
-    };
-
-    return isa < N_ISAS && isa_has(isa) ? versions[isa] : NULL;
-}
-
 struct gemm *gemm_new(struct threads *threads, struct error *err)
 {
     struct gemm *gemm;

@@ -28,10 +28,6 @@ void gemm_free(struct gemm *gemm);
 void gemm_multiply(struct gemm *gemm, size_t n_rows, const float *x, size_t x_stride,
                    const struct gemm_matrix *w, const float *bias, float *y, size_t y_stride);
 
-struct gemm_range { /* of inputs */
-    size_t first, end;
-};
-
 /* y = factor * x W^T, or y += factor * x W^T, on the calling thread alone; for use inside a task of
  * the pool, whose `worker` says which scratch memory is its own. `ranges` [n_rows] or NULL: the
  * inputs of each row that count, end <= n_in; others are not touched, as if W ended there. */

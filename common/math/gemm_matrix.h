@@ -26,6 +26,10 @@ struct gemm_matrix { /* W [n_out, n_in]; borrowed, and aligned to nothing */
     size_t first_out; /* the output that is the first of this part */
 };
 
+struct gemm_range { /* of inputs */
+    size_t first, end;
+};
+
 /* Outputs are counted in the whole: a part is `n_out` of them from `first_out` on. */
 struct matrix_format {
     const char *name;

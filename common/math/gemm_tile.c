@@ -1,7 +1,5 @@
 #include "gemm_tile.h"
 
-#include "math/gemm_matrix.h"
-
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;

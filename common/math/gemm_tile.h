@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "math/gemm.h"
 #include "math/gemm_kernels.h"
+#include "math/gemm_matrix.h"
 
 enum {
     GEMM_TILE_OUT = 256, /* the most outputs of a tile */
@@ -43,7 +43,7 @@ void gemm_tile_pack(size_t n_rows, const float *x, size_t x_stride, size_t n_in,
 void gemm_tile_multiply(const struct gemm_tile *tile, size_t n_rows, size_t first, size_t end,
                         const float *packed);
 
-/* The same of rows that are not packed, of any number; ranges as in gemm.h. */
+/* The same of rows that are not packed, of any number; ranges as gemm_block has them. */
 void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride,
                      const struct gemm_range *ranges);
 
