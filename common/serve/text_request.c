@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "base/json_reader.h"
 #include "base/memory.h"
-#include "serve/chat_messages.h"
+#include "serve/client_messages.h"
 #include "serve/text_members.h"
 
 enum { STOPS_MAX = 16, PROMPTS_MAX = 2048, TOKENS_WITHOUT_LIMIT = 2048 };
@@ -428,7 +428,7 @@ static int render(struct building *building, const char *messages, bool is_lenie
 {
     const struct text_members *members = building->members;
     const struct served_model *model = building->model;
-    const struct chat_messages_how how = {.keeps_strings = model->keeps_strings,
+    const struct client_messages_how how = {.keeps_strings = model->keeps_strings,
                                           .flattens_parts = model->flattens_parts,
                                           .is_lenient = is_lenient};
     bool has_tools = members->tools && !(members->tool_choice &&
@@ -440,7 +440,7 @@ static int render(struct building *building, const char *messages, bool is_lenie
     };
     struct buffer prepared = {0};
     char *kwargs = make_kwargs(members);
-    int rc = chat_messages_prepare(messages, &how, &prepared, building->refusal);
+    int rc = client_messages_prepare(messages, &how, &prepared, building->refusal);
 
     conversation.messages = prepared.data;
     conversation.kwargs = kwargs;

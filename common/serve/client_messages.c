@@ -1,4 +1,4 @@
-#include "chat_messages.h"
+#include "client_messages.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@ enum { MESSAGES_MAX = 1000 };
 
 struct preparing {
     struct json_reader json;
-    const struct chat_messages_how *how;
+    const struct client_messages_how *how;
     struct buffer *out;
     struct refusal *refusal;
 };
@@ -289,7 +289,7 @@ static size_t count(const char *messages)
     return n;
 }
 
-int chat_messages_prepare(const char *messages, const struct chat_messages_how *how,
+int client_messages_prepare(const char *messages, const struct client_messages_how *how,
                           struct buffer *out, struct refusal *refusal)
 {
     struct preparing preparing = {.how = how, .out = out, .refusal = refusal};
