@@ -1,9 +1,9 @@
 /* gemm.c - cuts products into tiles and shares these out.
  *
  * With few rows a product waits for memory: each weight is read once, where it lies. With more it is
- * arithmetic: rows of x are packed once for all, and each tile of outputs packs its own weights,
- * block by block, into memory that stays in the second-level cache. What is asked of a format of W
- * is in gemm_matrix.h. */
+ * arithmetic: each tile of outputs packs its own weights, block by block, into memory that stays in
+ * the second-level cache. For a transposed W rows of x are packed, too, once for all tiles. What is
+ * asked of a format of W is in gemm_matrix.h. */
 #include "gemm.h"
 
 #include <assert.h>
@@ -25,6 +25,7 @@ enum {
     TASKS_WANTED = 8,          /* for each thread */
     MIN_TILE_OUT = 64,
     MIN_TILE_ROWS = 64,        /* fewer do not pay for packing weights */
+    MAX_TILE_ROWS = 256,
     FEW_OUT_AMX = 64,          /* with fewer, packing x costs more than it saves */
     PACKED_FLOATS = 1 << 21,   /* of rows of x that are packed at once */
     ALIGNMENT = 64,
@@ -150,7 +151,23 @@ static void add_bias(const struct product *p, size_t row, size_t n_rows, size_t 
         vector_add(p->bias + out, n_out, p->y + i * p->y_stride + out);
 }
 
-/* ---- few rows, and rows that are too long to be packed ---- */
+/* Enough for all threads: first of fewer outputs, then of fewer rows. `n_units` of rows. */
+static void choose_tiles(struct product *p, size_t n_units)
+{
+    size_t n_wanted = TASKS_WANTED * threads_count(p->gemm->threads), n_parts, n_least, n_most;
+
+    p->tile_out = GEMM_TILE_OUT;
+    while (p->tile_out > MIN_TILE_OUT && parts_of(p->w->n_out, p->tile_out) < n_wanted)
+        p->tile_out /= 2;
+    n_least = parts_of(p->n_rows, MAX_TILE_ROWS);
+    n_most = p->n_rows / MIN_TILE_ROWS + 1;
+    n_parts = parts_of(n_wanted, parts_of(p->w->n_out, p->tile_out));
+    n_parts = n_parts < n_least ? n_least : smaller(n_parts, n_most);
+    p->tile_rows = parts_of(n_units, n_parts);
+    p->n_tiles_rows = parts_of(n_units, p->tile_rows);
+}
+
+/* ---- rows where they are ---- */
 
 static int multiply_part(void *context, size_t task, size_t worker, struct error *err)
 {
@@ -168,12 +185,13 @@ static int multiply_part(void *context, size_t task, size_t worker, struct error
 
 static void multiply_in_parts(struct product *p)
 {
-    p->tile_rows = smaller(p->n_rows, GEMM_TILE_OUT);
-    p->n_tiles_rows = parts_of(p->n_rows, p->tile_rows);
-    p->tile_out = GEMM_TILE_OUT;
-    if (p->n_rows <= GEMM_STREAM_ROWS)
+    choose_tiles(p, p->n_rows);
+    if (p->n_rows <= GEMM_STREAM_ROWS) {
         p->tile_out = (STREAM_ITEMS / (p->w->n_in + 1) / GEMM_PANEL_OUT_MAX + 1) *
                       GEMM_PANEL_OUT_MAX;
+        p->tile_rows = p->n_rows;
+        p->n_tiles_rows = 1;
+    }
     run_tiles(p, multiply_part);
 }
 
@@ -209,21 +227,6 @@ static int multiply_tile(void *context, size_t task, size_t worker, struct error
     return 0;
 }
 
-/* Enough for all threads: first of fewer outputs, then of fewer rows. */
-static void choose_tiles(struct product *p)
-{
-    size_t n_groups = gemm_tile_groups(p->gemm->isa, p->n_rows), n_most;
-    size_t n_wanted = TASKS_WANTED * threads_count(p->gemm->threads);
-
-    p->tile_out = GEMM_TILE_OUT;
-    while (p->tile_out > MIN_TILE_OUT && parts_of(p->w->n_out, p->tile_out) < n_wanted)
-        p->tile_out /= 2;
-    n_most = p->n_rows / MIN_TILE_ROWS + 1;
-    p->n_tiles_rows = parts_of(n_wanted, parts_of(p->w->n_out, p->tile_out));
-    p->tile_rows = parts_of(n_groups, smaller(p->n_tiles_rows, n_most));
-    p->n_tiles_rows = parts_of(n_groups, p->tile_rows);
-}
-
 /* As many rows at a time as can be packed. */
 static void multiply_packed(struct product *p)
 {
@@ -231,7 +234,7 @@ static void multiply_packed(struct product *p)
 
     for (size_t row = 0; row < n_rows; row += p->n_rows) {
         p->n_rows = smaller(n_rows - row, n_pass);
-        choose_tiles(p);
+        choose_tiles(p, gemm_tile_groups(p->gemm->isa, p->n_rows));
         run_tasks(p, p->n_rows * p->w->n_in < ALONE_PACKED,
                   gemm_tile_groups(p->gemm->isa, p->n_rows), pack_group);
         run_tiles(p, multiply_tile);
@@ -313,7 +316,7 @@ void gemm_multiply(struct gemm *gemm, size_t n_rows, const float *x, size_t x_st
         return;
     if (is_for_amx(&product))
         multiply_with_amx(&product);
-    else if (n_rows <= GEMM_STREAM_ROWS || w->n_in == 0 || is_blas ||
+    else if (n_rows <= GEMM_STREAM_ROWS || !w->format->is_transposed || w->n_in == 0 || is_blas ||
              w->n_in > PACKED_FLOATS / GEMM_GROUP_ROWS_MAX)
         multiply_in_parts(&product);
     else

@@ -30,7 +30,8 @@ void gemm_multiply(struct gemm *gemm, size_t n_rows, const float *x, size_t x_st
 
 /* y = factor * x W^T, or y += factor * x W^T, on the calling thread alone; for use inside a task of
  * the pool, whose `worker` says which scratch memory is its own. `ranges` [n_rows] or NULL: the
- * inputs of each row that count, end <= n_in; others are not touched, as if W ended there. */
+ * inputs of each row that count, end <= n_in; others are not touched, as if W ended there. For a
+ * transposed W only. */
 void gemm_block(struct gemm *gemm, size_t worker, size_t n_rows, const float *x, size_t x_stride,
                 const struct gemm_matrix *w, float factor, bool adds,
                 const struct gemm_range *ranges, float *y, size_t y_stride);

@@ -1,14 +1,24 @@
 /* gemm_body.h - the kernels of gemm_kernels.h for one width of lanes.h; gemm_plain.c, gemm_avx2.c
  * and gemm_avx512.c include it.
  *
- * A panel is two vectors wide: with the rows of a group their sums fill the registers. */
+ * Sums fill the registers: those of a panel two vectors wide with the rows of a group, or, where
+ * they run in lanes, of four vectors (of LANES / 2 outputs) with some rows. */
 #ifndef COCKTAIL_GEMM_BODY_H
 #define COCKTAIL_GEMM_BODY_H
 
 #include "math/gemm_matrix.h"
-#include "math/gemm_sink.h"
+#include "math/gemm_parts.h"
 
-enum { GROUP_ROWS = LANES == 16 ? 14 : LANES == 8 ? 6 : 4 };
+enum {
+    PANEL_OUT = 2 * LANES,
+    GROUP_ROWS = LANES == 16 ? 14 : LANES == 8 ? 6 : 4,
+    DOT_VECTORS = 4,
+    DOT_OUT = DOT_VECTORS * LANES / GEMM_STEP,
+    DOT_ROWS = LANES == 16 ? 6 : LANES == 8 ? 3 : 2,
+};
+
+/* ---- transposed W ---- */
+
 
 /* n_rows is constant in every call. */
 LANES_INLINE void multiply_rows(size_t n_rows, size_t n_in, const float *x, const float *panel,
@@ -81,77 +91,209 @@ LANES_TARGET static void finish_rows(size_t n_rows, size_t n_out, const float *s
                    n_out - first < LANES ? n_out - first : LANES, y + first);
 }
 
-const struct gemm_version LANES_NAME(gemm) = {LANES_VERSION, PANEL_OUT, GROUP_ROWS, multiply,
-                                              finish_rows};
+/* ---- W in rows of outputs ---- */
 
-/* ---- numbers in rows of outputs ---- */
+typedef float outputs __attribute__((vector_size(LANES * 2))); /* DOT_OUT of them */
 
-LANES_INLINE void load_dwords(const char *const rows[LANES], size_t at, lanes_bits dwords[LANES])
+/* x of a step for vector number `v` of the weights. */
+LANES_INLINE lanes load_factor(const float *x, size_t v)
 {
-    LANES_UNROLL
-    for (size_t i = 0; i < LANES; i++)
-        dwords[i] = (lanes_bits)lanes_load(rows[i] + at);
-    lanes_transpose(dwords);
+#if LANES == 16
+    (void)v;
+    return (lanes)_mm512_castpd_ps(_mm512_broadcast_f64x4(_mm256_castps_pd(_mm256_loadu_ps(x))));
+#elif LANES == 8
+    (void)v;
+    return lanes_load(x);
+#else
+    return lanes_load(x + v % 2 * LANES);
+#endif
 }
 
-LANES_INLINE void tile_f32(const char *const rows[LANES], size_t in, size_t n_rows, size_t first,
-                           struct sink *sink)
+LANES_INLINE outputs sum_lanes(const lanes sums[DOT_VECTORS])
 {
-    lanes_bits dwords[LANES];
+#if LANES == 16
+    __m512 a = (__m512)sums[0], b = (__m512)sums[1], c = (__m512)sums[2], d = (__m512)sums[3];
+    const __m512i places = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
 
-    load_dwords(rows, in * 4, dwords);
-    LANES_UNROLL
-    for (size_t i = 0; i < LANES; i++)
-        take(sink, n_rows, first + i, (lanes)dwords[i]);
+    a = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
+    c = _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x88), _mm512_shuffle_f32x4(c, d, 0xDD));
+    a = _mm512_add_ps(_mm512_shuffle_ps(a, c, 0x44), _mm512_shuffle_ps(a, c, 0xEE));
+    a = _mm512_add_ps(a, _mm512_movehdup_ps(a));
+    return (outputs)_mm512_castps512_ps256(_mm512_permutexvar_ps(places, a));
+#elif LANES == 8
+    __m256 a = (__m256)sums[0], b = (__m256)sums[1], c = (__m256)sums[2], d = (__m256)sums[3];
+
+    a = _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+    c = _mm256_add_ps(_mm256_permute2f128_ps(c, d, 0x20), _mm256_permute2f128_ps(c, d, 0x31));
+    a = _mm256_add_ps(_mm256_shuffle_ps(a, c, 0x44), _mm256_shuffle_ps(a, c, 0xEE));
+    a = _mm256_add_ps(a, _mm256_movehdup_ps(a));
+    a = _mm256_permutevar8x32_ps(a, _mm256_setr_epi32(0, 4, 2, 6, 0, 0, 0, 0));
+    return (outputs)_mm256_castps256_ps128(a);
+#else
+    float eights[DOT_OUT][GEMM_STEP];
+
+    memcpy(eights, sums, sizeof eights);
+    return (outputs){sum_of_eight(eights[0]), sum_of_eight(eights[1])};
+#endif
 }
 
-LANES_INLINE void tile_f16(const char *const rows[LANES], size_t in, size_t n_rows, size_t first,
-                           struct sink *sink)
+LANES_INLINE void finish_outputs(outputs sum, float factor, bool adds, size_t n, float *y)
 {
-    lanes_bits dwords[LANES];
+    outputs value = sum * factor, before = {0};
 
-    load_dwords(rows, in * 2, dwords);
+    memcpy(&before, y, adds ? n * sizeof *y : 0);
+    if (adds)
+        value = before + value;
+    memcpy(y, &value, n * sizeof *y);
+}
+
+LANES_INLINE void add_step(size_t n_rows, const float *x, size_t x_stride, const float *panel,
+                           lanes sums[DOT_ROWS][DOT_VECTORS])
+{
+    lanes w[DOT_VECTORS];
+
     LANES_UNROLL
-    for (size_t i = 0; i < LANES; i++) {
-        take(sink, n_rows, first + 2 * i, lanes_low_f16(dwords[i]));
-        take(sink, n_rows, first + 2 * i + 1, lanes_high_f16(dwords[i]));
+    for (size_t v = 0; v < DOT_VECTORS; v++)
+        w[v] = lanes_load(panel + v * LANES);
+    LANES_UNROLL
+    for (size_t row = 0; row < n_rows; row++) {
+        LANES_UNROLL
+        for (size_t v = 0; v < DOT_VECTORS; v++)
+            sums[row][v] = lanes_multiply_add(load_factor(x + row * x_stride, v), w[v], sums[row][v]);
     }
 }
 
-LANES_INLINE void tile_bf16(const char *const rows[LANES], size_t in, size_t n_rows, size_t first,
-                            struct sink *sink)
+/* Steps number `first`, first + 2 … : half of the lanes. */
+LANES_INLINE void add_steps(size_t n_rows, size_t first, size_t n_times, const float *x,
+                            size_t x_stride, const float *tail, const float *panel,
+                            lanes sums[DOT_ROWS][DOT_VECTORS])
 {
-    lanes_bits dwords[LANES];
+    enum { STEP_ITEMS = DOT_VECTORS * LANES };
 
-    load_dwords(rows, in * 2, dwords);
+    x += first * GEMM_STEP;
+    panel += first * STEP_ITEMS;
+    for (size_t i = 0; i < n_times; i++, x += GEMM_LANES, panel += 2 * STEP_ITEMS)
+        add_step(n_rows, x, x_stride, panel, sums);
+    if (tail)
+        add_step(n_rows, tail + first * GEMM_STEP, GEMM_LANES, panel, sums);
+}
+
+/* Registers hold half of the lanes at a time. n_rows is constant in every call. */
+LANES_INLINE void dot_rows(size_t n_rows, size_t n_out, size_t n_times, const float *x,
+                           size_t x_stride, const float *tail, const float *panel, float factor,
+                           bool adds, float *y, size_t y_stride)
+{
+    lanes sums[DOT_ROWS][DOT_VECTORS] = {{{0}}};
+    float halves[DOT_ROWS][DOT_VECTORS][LANES];
+
+    add_steps(n_rows, 0, n_times, x, x_stride, tail, panel, sums);
     LANES_UNROLL
-    for (size_t i = 0; i < LANES; i++) {
-        take(sink, n_rows, first + 2 * i, lanes_low_bf16(dwords[i]));
-        take(sink, n_rows, first + 2 * i + 1, lanes_high_bf16(dwords[i]));
+    for (size_t row = 0; row < n_rows; row++) {
+        LANES_UNROLL
+        for (size_t v = 0; v < DOT_VECTORS; v++) {
+            lanes_store(sums[row][v], halves[row][v]);
+            sums[row][v] = lanes_set(0);
+        }
+    }
+    add_steps(n_rows, 1, n_times, x, x_stride, tail, panel, sums);
+    LANES_UNROLL
+    for (size_t row = 0; row < n_rows; row++) {
+        LANES_UNROLL
+        for (size_t v = 0; v < DOT_VECTORS; v++)
+            sums[row][v] = lanes_load(halves[row][v]) + sums[row][v];
+    }
+    LANES_UNROLL
+    for (size_t row = 0; row < n_rows; row++) {
+        outputs sum = sum_lanes(sums[row]);
+
+        if (n_out == DOT_OUT)
+            finish_outputs(sum, factor, adds, DOT_OUT, y + row * y_stride);
+        else
+            finish_outputs(sum, factor, adds, n_out, y + row * y_stride);
     }
 }
 
-#define ROW_OF(matrix, out, bytes)                                                                    ((const char *)(matrix)->data + (out) * (matrix)->stride * (bytes))
+#define ROWS(n)                                                                                   \
+    case n:                                                                                       \
+        dot_rows(n, n_out, n_times, x, x_stride, tail, panel, factor, adds, y, y_stride);         \
+        return;
+
+LANES_TARGET static void multiply_dots(size_t n_rows, size_t n_out, size_t n_times, const float *x,
+                                       size_t x_stride, const float *tail, const float *panel,
+                                       float factor, bool adds, float *y, size_t y_stride)
+{
+    switch (n_rows) {
+        ROWS(1)
+        ROWS(2)
+#if LANES >= 8
+        ROWS(3)
+#endif
+#if LANES == 16
+        ROWS(4)
+        ROWS(5)
+        ROWS(6)
+#endif
+    }
+}
+#undef ROWS
+
+const struct gemm_version LANES_NAME(gemm) = {
+    LANES_VERSION, PANEL_OUT, GROUP_ROWS, multiply, finish_rows, DOT_OUT, DOT_ROWS, multiply_dots};
+
+/* ---- loaders ---- */
+
+#if LANES <= 8
+enum { SUMS = GEMM_LANES / LANES }; /* vectors */
+
+LANES_INLINE float sum_of_sums(const lanes sums[SUMS])
+{
+    float eight[GEMM_STEP];
+
+    LANES_UNROLL
+    for (size_t v = 0; v < SUMS / 2; v++)
+        lanes_store(sums[v] + sums[v + SUMS / 2], eight + v * LANES);
+    return sum_of_eight(eight);
+}
+
+LANES_INLINE void tile_f32(const char *row, size_t in, lanes w[SUMS])
+{
+    for (size_t v = 0; v < SUMS; v++)
+        w[v] = lanes_load(row + (in + v * LANES) * 4);
+}
+
+LANES_INLINE void tile_f16(const char *row, size_t in, lanes w[SUMS])
+{
+    for (size_t v = 0; v < SUMS; v++)
+        w[v] = lanes_load_f16(row + (in + v * LANES) * 2);
+}
+
+LANES_INLINE void tile_bf16(const char *row, size_t in, lanes w[SUMS])
+{
+    for (size_t v = 0; v < SUMS; v++)
+        w[v] = lanes_load_bf16(row + (in + v * LANES) * 2);
+}
+
+#define ROW_OF(matrix, out, bytes)                                                                \
+    ((const char *)(matrix)->data + (out) * (matrix)->stride * (bytes))
 
 #define LOADER f32
-#define LOADER_IN LANES
+#define LOADER_IN GEMM_LANES
 #define LOADER_TILE tile_f32
 #define LOADER_ROW(matrix, out) ROW_OF(matrix, out, 4)
 #include "math/gemm_rows.h"
 
 #define LOADER f16
-#define LOADER_IN (2 * LANES)
+#define LOADER_IN GEMM_LANES
 #define LOADER_TILE tile_f16
 #define LOADER_ROW(matrix, out) ROW_OF(matrix, out, 2)
 #include "math/gemm_rows.h"
 
 #define LOADER bf16
-#define LOADER_IN (2 * LANES)
+#define LOADER_IN GEMM_LANES
 #define LOADER_TILE tile_bf16
 #define LOADER_ROW(matrix, out) ROW_OF(matrix, out, 2)
 #include "math/gemm_rows.h"
-
-/* ---- numbers in rows of inputs ---- */
+#endif
 
 #define LOADER f32_transposed
 #define LOADER_BYTES 4

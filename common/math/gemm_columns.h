@@ -23,7 +23,8 @@ LANES_INLINE const char *LOADER_NAME(address)(const struct gemm_matrix *matrix, 
 }
 
 LANES_TARGET static void LOADER_NAME(pack)(const struct gemm_matrix *matrix, size_t out,
-                                           size_t n_out, size_t in, size_t n_in, float *panel)
+                                           size_t n_out, size_t in, size_t n_in,
+                                           size_t panel_out, float *panel)
 {
     const char *bytes = LOADER_NAME(address)(matrix, out, in);
 
@@ -33,7 +34,7 @@ LANES_TARGET static void LOADER_NAME(pack)(const struct gemm_matrix *matrix, siz
 
             lanes_store(n_out - first < LANES ? LOADER_NAME(load_some)(at, n_out - first)
                                               : LOADER_LOAD(at),
-                        panel + i * PANEL_OUT + first);
+                        panel + i * panel_out + first);
         }
 }
 

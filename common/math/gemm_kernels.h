@@ -1,14 +1,17 @@
 /* gemm_kernels.h - the kernels of matrix products, for gemm.c, for formats of weights and for tests.
  *
  * What all of them compute, for each row of x and each output, is settled here and does not depend on
- * how many rows or outputs are computed at once: inputs are cut into blocks of GEMM_BLOCK_IN, counted
- * from the first; in each the products are added up by fused multiply-adds, inputs ascending, from 0
- * on; the blocks' sums, each times `factor`, are added up in order. So all versions give the same
- * bits.
+ * how many rows or outputs are computed at once. Inputs are cut into blocks of GEMM_BLOCK_IN, counted
+ * from the first. The sum of a block's products, times `factor`, is added to those of the blocks
+ * before it. Within a block products are added up by fused multiply-adds, from 0 on:
+ * - where the inputs of an output lie side by side, in GEMM_LANES sums, of which number j has inputs
+ *   j, j + GEMM_LANES …, behind the last filled up with zeros; then l[j] + l[j + 8], of these eight
+ *   s[j] + s[j + 4], of these 0 + 2 and 1 + 3, and these two;
+ * - where the outputs of an input lie side by side (transposed), in one sum, inputs ascending.
+ * So weights go through vectors as they lie, and all versions give the same bits.
  *
- * Kernels for few rows read weights where they lie and turn them in registers, so that a vector
- * holds one input's weights of several outputs. For more rows a block of weights is first laid out
- * that way, as a panel of floats. Both take the weights from the loader of a format. */
+ * Kernels for few rows read weights where they lie. For more rows a block of weights is first laid out
+ * as a panel of floats. Both take the weights from the loader of a format. */
 #ifndef COCKTAIL_GEMM_KERNELS_H
 #define COCKTAIL_GEMM_KERNELS_H
 
@@ -18,10 +21,14 @@
 #include "base/isa.h"
 
 enum {
-    GEMM_BLOCK_IN = 256,
+    GEMM_BLOCK_IN = 512,
+    GEMM_LANES = 16,
+    GEMM_STEP = 8,            /* inputs of a step of a panel */
     GEMM_STREAM_ROWS = 4,     /* the most that a kernel for few rows takes */
     GEMM_PANEL_OUT_MAX = 32,
     GEMM_GROUP_ROWS_MAX = 14,
+    GEMM_DOT_OUT_MAX = 8,
+    GEMM_DOT_ROWS_MAX = 6,
 };
 
 struct gemm_matrix;
@@ -29,10 +36,11 @@ struct gemm_matrix;
 /* Reads weights of one format, with one version of the kernels. `matrix` counts outputs in the whole;
  * `in` is a multiple of GEMM_BLOCK_IN. */
 struct gemm_loader {
-    /* panel [n_in, panel_out] = weights of n_out <= panel_out outputs; n_in <= GEMM_BLOCK_IN. Places
-     * of further outputs hold anything. */
+    /* Weights of n_out outputs. Transposed: panel [n_in, panel_out], places of further outputs hold
+     * anything. Else panel [n_in / GEMM_STEP, panel_out, GEMM_STEP], filled up with zeros to
+     * a multiple of GEMM_LANES inputs. */
     void (*pack)(const struct gemm_matrix *matrix, size_t out, size_t n_out, size_t in, size_t n_in,
-                 float *panel);
+                 size_t panel_out, float *panel);
     /* y [n_rows, matrix->n_out] = factor * x W^T, or y += it where `adds`; x [n_rows, n_in]; n_rows <=
      * GEMM_STREAM_ROWS. */
     void (*stream)(const struct gemm_matrix *matrix, size_t n_rows, const float *x, size_t x_stride,
@@ -41,8 +49,8 @@ struct gemm_loader {
 
 struct gemm_version {
     const char *name;
-    size_t panel_out;  /* outputs of a panel */
-    size_t group_rows; /* the most rows of a call of multiply */
+    /* Of a panel where W is transposed, and the most rows of a call of multiply. */
+    size_t panel_out, group_rows;
     /* sums [n_rows, panel_out] = x W^T, or sums += it, for n_in <= GEMM_BLOCK_IN inputs; x [n_in,
      * n_rows]; panel [n_in, panel_out], its rows `stride` floats apart; n_rows <= group_rows. */
     void (*multiply)(size_t n_rows, size_t n_in, const float *x, const float *panel, size_t stride,
@@ -50,6 +58,14 @@ struct gemm_version {
     /* y [n_rows, n_out] = factor * sums, or y += it; sums [n_rows, panel_out], n_out <= panel_out. */
     void (*finish)(size_t n_rows, size_t n_out, const float *sums, float factor, bool adds, float *y,
                    size_t y_stride);
+    /* Of a panel where W is not transposed, and the most rows of a call of multiply_dots. */
+    size_t dot_out, dot_rows;
+    /* y [n_rows, n_out] = factor * x W^T, or y += it, for a block of n_times * GEMM_LANES inputs,
+     * and GEMM_LANES more from `tail` [n_rows, GEMM_LANES] unless that is NULL; x [n_rows, n_in];
+     * panel as above; n_rows <= dot_rows, n_out <= dot_out. */
+    void (*multiply_dots)(size_t n_rows, size_t n_out, size_t n_times, const float *x,
+                          size_t x_stride, const float *tail, const float *panel, float factor,
+                          bool adds, float *y, size_t y_stride);
 };
 
 /* NULL where the processor lacks the instructions. */
@@ -58,16 +74,22 @@ const struct gemm_version *gemm_version(enum isa isa);
 /* Plain numbers; in rows of outputs, or of inputs (transposed). */
 #define GEMM_DECLARE(isa)                                                                         \
     extern const struct gemm_version gemm_##isa;                                                  \
-    extern const struct gemm_loader gemm_f32_##isa, gemm_f16_##isa, gemm_bf16_##isa,              \
-        gemm_f32_transposed_##isa, gemm_f16_transposed_##isa, gemm_bf16_transposed_##isa
+    extern const struct gemm_loader gemm_f32_transposed_##isa, gemm_f16_transposed_##isa,         \
+        gemm_bf16_transposed_##isa
+#define GEMM_DECLARE_ROWS(isa)                                                                    \
+    extern const struct gemm_loader gemm_f32_##isa, gemm_f16_##isa, gemm_bf16_##isa
 GEMM_DECLARE(plain);
+GEMM_DECLARE_ROWS(plain);
 #if defined(__x86_64__)
 GEMM_DECLARE(avx2);
+GEMM_DECLARE_ROWS(avx2);
 GEMM_DECLARE(avx512);
-/* The loaders of a format, by enum isa. */
+/* The loaders of a format, by enum isa; along the inputs eight lanes are enough for any. */
 #define GEMM_LOADERS(name) {&gemm_##name##_plain, &gemm_##name##_avx2, &gemm_##name##_avx512}
+#define GEMM_ROW_LOADERS(name) {&gemm_##name##_plain, &gemm_##name##_avx2, &gemm_##name##_avx2}
 #else
 #define GEMM_LOADERS(name) {&gemm_##name##_plain}
+#define GEMM_ROW_LOADERS(name) {&gemm_##name##_plain}
 #endif
 
 #endif

@@ -1,89 +1,104 @@
-/* gemm_rows.h - the loader of a format whose weights lie along the inputs of an output. Without a
- * guard: each inclusion makes one, from
+/* gemm_rows.h - the loader of a format whose weights lie along the inputs of an output, for widths of
+ * lanes.h up to eight. Without a guard: each inclusion makes one, from
  *   LOADER                  its name, as in gemm_LOADER_avx2
- *   LOADER_IN               inputs of a tile; it divides GEMM_BLOCK_IN
- *   LOADER_TILE(rows, in, n_rows, first, sink)
- *                           gives LOADER_IN weights each of LANES rows, from input `in` on, to
- *                           take() as inputs `first` on of the block
- *   LOADER_ROW(matrix, out) where the weights of an output begin
- * all of which it undefines. Inputs behind the last whole tile are widened one by one. */
+ *   LOADER_IN               inputs of a tile: a multiple of GEMM_LANES that divides GEMM_BLOCK_IN
+ *   LOADER_TILE(row, in, w) w [LOADER_IN / LANES] = LOADER_IN weights from input `in` on
+ *   LOADER_ROW(matrix, out) what stands for the row of an output: a const char *, as a rule
+ * all of which it undefines. Inputs behind the last whole tile are widened by the format. */
 
 #define LOADER_JOIN2(a, b) a##_##b
 #define LOADER_JOIN(a, b) LOADER_JOIN2(a, b)
 #define LOADER_NAME(name) LOADER_JOIN(name, LOADER)
+#define LOADER_VECTORS (LOADER_IN / LANES)
 
-/* Rows of LANES outputs from `out` on; behind the last the last once more. */
-LANES_INLINE void LOADER_NAME(find_rows)(const struct gemm_matrix *matrix, size_t out,
-                                         size_t n_out, const char *rows[LANES])
+/* n < LOADER_IN weights, and zeros. */
+LANES_TARGET static void LOADER_NAME(widen_some)(const struct gemm_matrix *matrix, size_t out,
+                                                 size_t in, size_t n, lanes w[LOADER_VECTORS])
 {
-    for (size_t i = 0; i < LANES; i++)
-        rows[i] = LOADER_ROW(matrix, out + (i < n_out ? i : n_out - 1));
-}
+    float items[LOADER_IN] = {0};
 
-LANES_TARGET static void LOADER_NAME(widen_input)(const struct gemm_matrix *matrix, size_t out,
-                                                  size_t n_out, size_t in, lanes *weights)
-{
-    float items[LANES] = {0};
-
-    for (size_t i = 0; i < LANES && i < n_out; i++)
-        matrix->format->widen(matrix, out + i, 1, in, 1, items + i);
-    *weights = lanes_load(items);
-}
-
-/* A block of inputs of n_groups times LANES outputs; n_groups and n_rows are constant. */
-LANES_INLINE void LOADER_NAME(run)(const struct gemm_matrix *matrix, size_t n_groups, size_t n_rows,
-                                   size_t out, size_t n_out, size_t in, size_t n_in,
-                                   struct sink *sinks)
-{
-    const char *rows[2][LANES];
-    size_t i = 0;
-
-    for (size_t g = 0; g < n_groups; g++)
-        LOADER_NAME(find_rows)(matrix, out + g * LANES, n_out - g * LANES, rows[g]);
-    for (; n_in - i >= LOADER_IN; i += LOADER_IN) {
-        LOADER_TILE(rows[0], in + i, n_rows, i, &sinks[0]);
-        if (n_groups == 2)
-            LOADER_TILE(rows[1], in + i, n_rows, i, &sinks[1]);
-    }
-    for (; i < n_in; i++)
-        for (size_t g = 0; g < n_groups; g++) {
-            lanes weights;
-
-            LOADER_NAME(widen_input)(matrix, out + g * LANES, n_out - g * LANES, in + i, &weights);
-            take(&sinks[g], n_rows, i, weights);
-        }
+    matrix->format->widen(matrix, out, 1, in, n, items);
+    memcpy(w, items, sizeof items);
 }
 
 LANES_TARGET static void LOADER_NAME(pack)(const struct gemm_matrix *matrix, size_t out,
-                                           size_t n_out, size_t in, size_t n_in, float *panel)
+                                           size_t n_out, size_t in, size_t n_in, size_t panel_out,
+                                           float *panel)
 {
-    for (size_t first = 0; first < n_out; first += LANES) {
-        struct sink sink = {.panel = panel + first};
+    size_t step = panel_out * GEMM_STEP;
 
-        LOADER_NAME(run)(matrix, 1, 0, out + first, n_out - first, in, n_in, &sink);
+    for (size_t i = 0; i < panel_out; i++, panel += GEMM_STEP) {
+        const char *row = LOADER_ROW(matrix, out + (i < n_out ? i : 0));
+        float *to = panel;
+
+        for (size_t at = 0; at < n_in; at += LOADER_IN) {
+            lanes w[LOADER_VECTORS];
+
+            if (n_in - at >= LOADER_IN)
+                LOADER_TILE(row, in + at, w);
+            else
+                LOADER_NAME(widen_some)(matrix, out + (i < n_out ? i : 0), in + at, n_in - at, w);
+            for (size_t k = 0; k < LOADER_IN && k / GEMM_LANES * GEMM_LANES < n_in - at;
+                 k += GEMM_STEP, to += step)
+                memcpy(to, w + k / LANES, GEMM_STEP * sizeof *to);
+        }
     }
 }
 
-LANES_INLINE void LOADER_NAME(stream_group)(const struct gemm_matrix *matrix, size_t n_groups,
-                                            size_t n_rows, size_t out, const float *x,
-                                            size_t x_stride, float factor, bool adds, float *y,
-                                            size_t y_stride)
+/* sums += the products of a tile; n_rows is constant in every call. */
+LANES_INLINE void LOADER_NAME(add_tile)(size_t n_rows, const float *x, size_t x_stride,
+                                        const lanes w[LOADER_VECTORS],
+                                        lanes sums[GEMM_STREAM_ROWS][SUMS])
 {
-    size_t n_out = matrix->n_out - out, n_in = matrix->n_in;
+    LANES_UNROLL
+    for (size_t v = 0; v < LOADER_VECTORS; v++) {
+        LANES_UNROLL
+        for (size_t row = 0; row < n_rows; row++)
+            sums[row][v % SUMS] = lanes_multiply_add(lanes_load(x + row * x_stride + v * LANES), w[v],
+                                                     sums[row][v % SUMS]);
+    }
+}
 
-    for (size_t in = 0; in == 0 || in < n_in; in += GEMM_BLOCK_IN) {
-        struct sink sinks[2] = {{.x = x + in, .x_stride = x_stride},
-                                {.x = x + in, .x_stride = x_stride}};
+/* The inputs of a block behind its last whole tile; behind them, zeros up to a whole step. */
+LANES_INLINE void LOADER_NAME(add_rest)(const struct gemm_matrix *matrix, size_t out, size_t n_rows,
+                                        size_t in, size_t n, const float *x, size_t x_stride,
+                                        lanes sums[GEMM_STREAM_ROWS][SUMS])
+{
+    float rest[GEMM_STREAM_ROWS][LOADER_IN] = {{0}};
+    lanes w[LOADER_VECTORS];
 
-        LOADER_NAME(run)(matrix, n_groups, n_rows, matrix->first_out + out, n_out, in,
-                         n_in - in < GEMM_BLOCK_IN ? n_in - in : GEMM_BLOCK_IN, sinks);
-        for (size_t g = 0; g < n_groups; g++)
-            for (size_t row = 0; row < n_rows; row++) {
-                size_t first = g * LANES, n = n_out - first < LANES ? n_out - first : LANES;
+    for (size_t row = 0; row < n_rows; row++)
+        memcpy(rest[row], x + row * x_stride, n * sizeof *x);
+    LOADER_NAME(widen_some)(matrix, out, in, n, w);
+    LOADER_NAME(add_tile)(n_rows, rest[0], LOADER_IN, w, sums);
+}
 
-                finish(sinks[g].sums[row], factor, adds || in > 0, n,
-                       y + row * y_stride + out + first);
-            }
+/* One output after the other: memory is read fastest straight on. n_rows is constant. */
+LANES_INLINE void LOADER_NAME(stream_output)(const struct gemm_matrix *matrix, size_t n_rows,
+                                             size_t out, const float *x, size_t x_stride,
+                                             float factor, bool adds, float *y, size_t y_stride)
+{
+    const char *row_of_w = LOADER_ROW(matrix, matrix->first_out + out);
+
+    for (size_t in = 0; in == 0 || in < matrix->n_in; in += GEMM_BLOCK_IN) {
+        size_t n = matrix->n_in - in < GEMM_BLOCK_IN ? matrix->n_in - in : GEMM_BLOCK_IN, i = 0;
+        lanes sums[GEMM_STREAM_ROWS][SUMS] = {{{0}}};
+
+        for (; n - i >= LOADER_IN; i += LOADER_IN) {
+            lanes w[LOADER_VECTORS];
+
+            LOADER_TILE(row_of_w, in + i, w);
+            LOADER_NAME(add_tile)(n_rows, x + in + i, x_stride, w, sums);
+        }
+        if (i < n)
+            LOADER_NAME(add_rest)(matrix, matrix->first_out + out, n_rows, in + i, n - i, x + in + i,
+                                  x_stride, sums);
+        LANES_UNROLL
+        for (size_t row = 0; row < n_rows; row++) {
+            float value = sum_of_sums(sums[row]) * factor, *to = y + row * y_stride + out;
+
+            *to = adds || in > 0 ? *to + value : value;
+        }
     }
 }
 
@@ -91,13 +106,8 @@ LANES_INLINE void LOADER_NAME(stream_rows)(const struct gemm_matrix *matrix, siz
                                            const float *x, size_t x_stride, float factor, bool adds,
                                            float *y, size_t y_stride)
 {
-    size_t out = 0;
-
-    /* A sum waits for the one before it: with one row or two, other sums fill the time. */
-    for (; n_rows <= 2 && out + LANES < matrix->n_out; out += 2 * LANES)
-        LOADER_NAME(stream_group)(matrix, 2, n_rows, out, x, x_stride, factor, adds, y, y_stride);
-    for (; out < matrix->n_out; out += LANES)
-        LOADER_NAME(stream_group)(matrix, 1, n_rows, out, x, x_stride, factor, adds, y, y_stride);
+    for (size_t out = 0; out < matrix->n_out; out++)
+        LOADER_NAME(stream_output)(matrix, n_rows, out, x, x_stride, factor, adds, y, y_stride);
 }
 
 LANES_TARGET static void LOADER_NAME(stream)(const struct gemm_matrix *matrix, size_t n_rows,
@@ -130,3 +140,4 @@ const struct gemm_loader LOADER_JOIN(LOADER_JOIN(gemm, LOADER), LANES_SUFFIX) = 
 #undef LOADER_JOIN2
 #undef LOADER_JOIN
 #undef LOADER_NAME
+#undef LOADER_VECTORS

@@ -1,14 +1,24 @@
 #include "gemm_tile.h"
 
+#include <assert.h>
+#include <string.h>
+
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
+}
+
+static size_t parts_of(size_t n, size_t part)
+{
+    return (n + part - 1) / part;
 }
 
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
 }
+
+enum { FEW_ROWS = 48 };
 
 /* ---- W ---- */
 
@@ -22,7 +32,6 @@ static float *widened_of(const struct gemm_tile *tile)
     return tile->scratch + GEMM_TILE_PANELS;
 }
 
-/* What has no loader is widened to floats, which have one. */
 static struct gemm_matrix widen(const struct gemm_tile *tile, size_t out, size_t n_out, size_t in,
                                 size_t n_in)
 {
@@ -34,18 +43,37 @@ static struct gemm_matrix widen(const struct gemm_tile *tile, size_t out, size_t
                                 .stride = is_transposed ? n_out : n_in};
 }
 
+/* What has no loader is widened to floats, which have one, a block of inputs at a time. */
 static void pack_panel(const struct gemm_tile *tile, size_t out, size_t n_out, size_t in, size_t n_in,
-                       float *panel)
+                       size_t panel_out, float *panel)
 {
     const struct gemm_loader *loader = tile->w->format->loaders[tile->isa];
-    struct gemm_matrix floats;
 
     if (loader) {
-        loader->pack(tile->w, tile->w->first_out + out, n_out, in, n_in, panel);
+        loader->pack(tile->w, tile->w->first_out + out, n_out, in, n_in, panel_out, panel);
         return;
     }
-    floats = widen(tile, out, n_out, in, n_in);
-    floats.format->loaders[tile->isa]->pack(&floats, 0, n_out, 0, n_in, panel);
+    for (size_t i = 0; i < n_in; i += GEMM_BLOCK_IN) {
+        size_t n = smaller(n_in - i, GEMM_BLOCK_IN);
+        struct gemm_matrix floats = widen(tile, out, n_out, in + i, n);
+
+        floats.format->loaders[tile->isa]->pack(&floats, 0, n_out, 0, n, panel_out,
+                                                panel + i * panel_out);
+    }
+}
+
+/* Of an output, as packed. */
+static size_t panel_items(size_t n_in)
+{
+    return parts_of(n_in, GEMM_LANES) * GEMM_LANES;
+}
+
+static void pack_panels(const struct gemm_tile *tile, size_t out, size_t n_out, size_t in, size_t n_in,
+                        size_t panel_out)
+{
+    for (size_t i = 0; i < n_out; i += panel_out)
+        pack_panel(tile, out + i, smaller(n_out - i, panel_out), in, n_in, panel_out,
+                   tile->scratch + i * panel_items(n_in));
 }
 
 /* Floats in rows of inputs are panels already; worth copying only for several groups of rows, for
@@ -54,16 +82,14 @@ static struct panels make_panels(const struct gemm_tile *tile, size_t n_groups, 
                                  size_t n_out, size_t in, size_t n_in)
 {
     const struct gemm_matrix *w = tile->w;
-    size_t panel_out = gemm_version(tile->isa)->panel_out, step = panel_out * GEMM_BLOCK_IN;
-    const float *floats = n_groups == 1 && w->format->is_transposed && w->format->floats &&
-                          n_out % panel_out == 0 ? w->format->floats(w) : NULL;
+    size_t panel_out = gemm_version(tile->isa)->panel_out;
+    const float *floats = n_groups == 1 && w->format->floats && n_out % panel_out == 0
+                              ? w->format->floats(w) : NULL;
 
     if (floats)
         return (struct panels){floats + in * w->stride + out, w->stride, panel_out};
-    for (size_t i = 0; i < n_out; i += panel_out)
-        pack_panel(tile, out + i, smaller(n_out - i, panel_out), in, n_in,
-                   tile->scratch + i / panel_out * step);
-    return (struct panels){tile->scratch, panel_out, step};
+    pack_panels(tile, out, n_out, in, n_in, panel_out);
+    return (struct panels){tile->scratch, panel_out, panel_out * panel_items(n_in)};
 }
 
 /* ---- x ---- */
@@ -216,8 +242,8 @@ void gemm_tile_multiply(const struct gemm_tile *tile, size_t n_rows, size_t firs
         }
 }
 
-void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride,
-                     const struct gemm_range *ranges)
+static void block_transposed(const struct gemm_tile *tile, size_t n_rows, const float *x,
+                             size_t x_stride, const struct gemm_range *ranges)
 {
     size_t n_in = tile->w->n_in, n_groups = gemm_tile_groups(tile->isa, n_rows);
     float *packed = sums_of(tile) + GEMM_TILE_SUMS;
@@ -237,6 +263,67 @@ void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x
                 multiply_group(tile, &group, &panels, out, n_out);
             }
         }
+}
+
+/* One group of rows, with one panel and a block of inputs. */
+static void multiply_dots(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride,
+                          const float *panel, size_t n_out, size_t in, size_t n_in, float *y)
+{
+    const struct gemm_version *version = gemm_version(tile->isa);
+    size_t n_rest = n_in % GEMM_LANES;
+    float rest[GEMM_DOT_ROWS_MAX][GEMM_LANES] = {{0}};
+
+    x += in;
+    for (size_t row = 0; row < n_rows && n_rest; row++)
+        memcpy(rest[row], x + row * x_stride + n_in - n_rest, n_rest * sizeof *x);
+    version->multiply_dots(n_rows, n_out, n_in / GEMM_LANES, x, x_stride, n_rest ? rest[0] : NULL,
+                           panel, tile->factor, tile->adds || in > 0, y, tile->y_stride);
+}
+
+/* The outputs whose panels are packed, of n_in inputs each. */
+static void multiply_panels(const struct gemm_tile *tile, size_t n_rows, const float *x,
+                            size_t x_stride, size_t out, size_t n_out, size_t in, size_t n_in)
+{
+    const struct gemm_version *version = gemm_version(tile->isa);
+    size_t n_groups = parts_of(n_rows, version->dot_rows), dot_out = version->dot_out;
+
+    for (size_t g = 0; g < n_groups; g++) {
+        size_t row = n_rows * g / n_groups, n = n_rows * (g + 1) / n_groups - row;
+
+        for (size_t i = 0; i < n_out; i += dot_out)
+            for (size_t k = 0; k == 0 || k < n_in; k += GEMM_BLOCK_IN)
+                multiply_dots(tile, n, x + row * x_stride, x_stride,
+                              tile->scratch + i * panel_items(n_in) + k * dot_out,
+                              smaller(n_out - i, dot_out), in + k, smaller(n_in - k, GEMM_BLOCK_IN),
+                              tile->y + row * tile->y_stride + out + i);
+    }
+}
+
+/* Weights are read straight on where reading them is what takes the time: whole rows, as far as
+ * scratch memory goes. Where the same weights serve many rows, both stay in the caches. */
+static void block_of_dots(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride)
+{
+    size_t dot_out = gemm_version(tile->isa)->dot_out, n_in = tile->w->n_in;
+    size_t most_in = n_rows <= FEW_ROWS ? GEMM_TILE_PANELS / GEMM_DOT_OUT_MAX : GEMM_BLOCK_IN;
+    size_t most_out = n_rows <= FEW_ROWS ? dot_out : GEMM_TILE_OUT;
+
+    for (size_t out = 0; out < tile->w->n_out; out += most_out)
+        for (size_t in = 0; in == 0 || in < n_in; in += most_in) {
+            size_t n_out = smaller(tile->w->n_out - out, most_out), n = smaller(n_in - in, most_in);
+
+            pack_panels(tile, out, n_out, in, n, dot_out);
+            multiply_panels(tile, n_rows, x, x_stride, out, n_out, in, n);
+        }
+}
+
+void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride,
+                     const struct gemm_range *ranges)
+{
+    assert(!ranges || tile->w->format->is_transposed);
+    if (tile->w->format->is_transposed)
+        block_transposed(tile, n_rows, x, x_stride, ranges);
+    else
+        block_of_dots(tile, n_rows, x, x_stride);
 }
 
 void gemm_tile_stream(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride)

@@ -1,7 +1,7 @@
 /* gemm_tile.h - a part of a matrix product, on one thread; for gemm.c.
  *
- * Rows of x go through in groups, as equal as can be, whose items are packed: those of one input side
- * by side. Errors: none. */
+ * Rows of x go through in groups, as equal as can be. Where W is transposed their items are packed:
+ * those of one input side by side. Errors: none. */
 #ifndef COCKTAIL_GEMM_TILE_H
 #define COCKTAIL_GEMM_TILE_H
 
@@ -12,7 +12,7 @@
 #include "math/gemm_matrix.h"
 
 enum {
-    GEMM_TILE_OUT = 256, /* the most outputs of a tile */
+    GEMM_TILE_OUT = 128, /* the most outputs of a tile */
     GEMM_TILE_PANELS = GEMM_TILE_OUT * GEMM_BLOCK_IN,
     GEMM_TILE_WIDENED = GEMM_PANEL_OUT_MAX * GEMM_BLOCK_IN,
     GEMM_TILE_SUMS = GEMM_GROUP_ROWS_MAX * GEMM_PANEL_OUT_MAX,
@@ -31,7 +31,7 @@ struct gemm_tile {
     float *scratch;
 };
 
-/* Groups of n_rows rows, and the first row of group number `group`. */
+/* For a transposed W: groups of n_rows rows, and the first row of group number `group`. */
 size_t gemm_tile_groups(enum isa isa, size_t n_rows);
 size_t gemm_tile_first(enum isa isa, size_t n_rows, size_t group);
 
@@ -43,7 +43,7 @@ void gemm_tile_pack(size_t n_rows, const float *x, size_t x_stride, size_t n_in,
 void gemm_tile_multiply(const struct gemm_tile *tile, size_t n_rows, size_t first, size_t end,
                         const float *packed);
 
-/* The same of rows that are not packed, of any number; ranges as gemm_block has them. */
+/* Rows that are not packed, of any number, and any W; ranges as gemm_block has them. */
 void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride,
                      const struct gemm_range *ranges);
 

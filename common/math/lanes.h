@@ -66,14 +66,6 @@ LANES_INLINE void lanes_store(lanes x, void *bytes)
     memcpy(bytes, &x, sizeof x);
 }
 
-LANES_INLINE lanes lanes_load_bf16(const void *bytes)
-{
-    lanes_short items;
-
-    memcpy(&items, bytes, sizeof items);
-    return (lanes)(__builtin_convertvector(items, lanes_bits) << 16);
-}
-
 LANES_INLINE lanes lanes_set(float x)
 {
     return x - (lanes){0};
@@ -86,6 +78,11 @@ LANES_INLINE lanes lanes_select(lanes_bits mask, lanes a, lanes b)
 }
 
 #if LANES == 16
+LANES_INLINE lanes lanes_load_bf16(const void *bytes)
+{
+    return (lanes)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(bytes)), 16);
+}
+
 LANES_INLINE lanes lanes_load_f16(const void *bytes)
 {
     return (lanes)_mm512_cvtph_ps(_mm256_loadu_si256(bytes));
@@ -96,42 +93,12 @@ LANES_INLINE lanes lanes_multiply_add(lanes a, lanes b, lanes sum)
     return (lanes)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)sum);
 }
 
-LANES_INLINE lanes lanes_low_f16(lanes_bits pairs)
-{
-    return (lanes)_mm512_cvtph_ps(_mm512_cvtepi32_epi16((__m512i)pairs));
-}
-
-/* Blocks of 1, 2, 4 and 8 change places across the diagonal. */
-LANES_INLINE void lanes_transpose(lanes_bits rows[LANES])
-{
-    __m512 a[16], b[16];
-
-    LANES_UNROLL
-    for (int i = 0; i < 16; i += 2) {
-        a[i] = _mm512_unpacklo_ps((__m512)rows[i], (__m512)rows[i + 1]);
-        a[i + 1] = _mm512_unpackhi_ps((__m512)rows[i], (__m512)rows[i + 1]);
-    }
-    LANES_UNROLL
-    for (int i = 0; i < 16; i += 4) {
-        b[i] = _mm512_shuffle_ps(a[i], a[i + 2], 0x44);
-        b[i + 1] = _mm512_shuffle_ps(a[i], a[i + 2], 0xEE);
-        b[i + 2] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0x44);
-        b[i + 3] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0xEE);
-    }
-    LANES_UNROLL
-    for (int i = 0; i < 4; i++) {
-        a[i] = _mm512_shuffle_f32x4(b[i], b[i + 4], 0x88);
-        a[i + 4] = _mm512_shuffle_f32x4(b[i], b[i + 4], 0xDD);
-        a[i + 8] = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0x88);
-        a[i + 12] = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0xDD);
-    }
-    LANES_UNROLL
-    for (int i = 0; i < 8; i++) {
-        rows[i] = (lanes_bits)_mm512_shuffle_f32x4(a[i], a[i + 8], 0x88);
-        rows[i + 8] = (lanes_bits)_mm512_shuffle_f32x4(a[i], a[i + 8], 0xDD);
-    }
-}
 #elif LANES == 8
+LANES_INLINE lanes lanes_load_bf16(const void *bytes)
+{
+    return (lanes)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(bytes)), 16);
+}
+
 LANES_INLINE lanes lanes_load_f16(const void *bytes)
 {
     return (lanes)_mm256_cvtph_ps(_mm_loadu_si128(bytes));
@@ -142,61 +109,28 @@ LANES_INLINE lanes lanes_multiply_add(lanes a, lanes b, lanes sum)
     return (lanes)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)sum);
 }
 
-LANES_INLINE lanes lanes_low_f16(lanes_bits pairs)
-{
-    __m128i low = _mm256_castsi256_si128((__m256i)pairs);
-    __m128i high = _mm256_extracti128_si256((__m256i)pairs, 1);
-
-    low = _mm_blend_epi16(low, _mm_setzero_si128(), 0xAA);
-    high = _mm_blend_epi16(high, _mm_setzero_si128(), 0xAA);
-    return (lanes)_mm256_cvtph_ps(_mm_packus_epi32(low, high));
-}
-
-LANES_INLINE void lanes_transpose(lanes_bits rows[LANES])
-{
-    __m256 a[8], b[8];
-
-    LANES_UNROLL
-    for (int i = 0; i < 8; i += 2) {
-        a[i] = _mm256_unpacklo_ps((__m256)rows[i], (__m256)rows[i + 1]);
-        a[i + 1] = _mm256_unpackhi_ps((__m256)rows[i], (__m256)rows[i + 1]);
-    }
-    LANES_UNROLL
-    for (int i = 0; i < 8; i += 4) {
-        b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
-        b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xEE);
-        b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
-        b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xEE);
-    }
-    LANES_UNROLL
-    for (int i = 0; i < 4; i++) {
-        rows[i] = (lanes_bits)_mm256_permute2f128_ps(b[i], b[i + 4], 0x20);
-        rows[i + 4] = (lanes_bits)_mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
-    }
-}
 #else
-/* Halves as dtype.c widens them: shifted below a float's exponent, then multiplied to where they
- * belong. */
-LANES_INLINE lanes lanes_from_f16(lanes_bits bits)
-{
-    lanes_bits size = (bits & 0x7FFF) << 13;
-    lanes x = (lanes)size * 0x1p112f;
-
-    size = (lanes_bits)x | ((lanes_bits)(size >= 0x7C00 << 13) & 0x7F800000);
-    return (lanes)(size | (bits & 0x8000) << 16);
-}
-
-LANES_INLINE lanes lanes_load_f16(const void *bytes)
+LANES_INLINE lanes lanes_load_bf16(const void *bytes)
 {
     lanes_short items;
 
     memcpy(&items, bytes, sizeof items);
-    return lanes_from_f16(__builtin_convertvector(items, lanes_bits));
+    return (lanes)(__builtin_convertvector(items, lanes_bits) << 16);
 }
 
-LANES_INLINE lanes lanes_low_f16(lanes_bits pairs)
+/* As dtype.c does it: shifted below a float's exponent, then multiplied to where it belongs. */
+LANES_INLINE lanes lanes_load_f16(const void *bytes)
 {
-    return lanes_from_f16(pairs & 0xFFFF);
+    lanes_short items;
+    lanes_bits bits, size;
+    lanes x;
+
+    memcpy(&items, bytes, sizeof items);
+    bits = __builtin_convertvector(items, lanes_bits);
+    size = (bits & 0x7FFF) << 13;
+    x = (lanes)size * 0x1p112f;
+    size = (lanes_bits)x | ((lanes_bits)(size >= 0x7C00 << 13) & 0x7F800000);
+    return (lanes)(size | (bits & 0x8000) << 16);
 }
 
 #if defined(__FP_FAST_FMAF)
@@ -230,34 +164,6 @@ LANES_INLINE lanes lanes_multiply_add(lanes a, lanes b, lanes sum)
     return __builtin_convertvector((lanes_double)bits, lanes);
 }
 #endif
-
-LANES_INLINE void lanes_transpose(lanes_bits rows[LANES])
-{
-    for (int i = 0; i < LANES; i++)
-        for (int k = 0; k < i; k++) {
-            uint32_t item = rows[i][k];
-
-            rows[i][k] = rows[k][i];
-            rows[k][i] = item;
-        }
-}
 #endif
-
-/* Items 2 i and 2 i + 1 of a row of 16-bit floats lie in its dword i: of each lane, the first and
- * the second of them. */
-LANES_INLINE lanes lanes_high_f16(lanes_bits pairs)
-{
-    return lanes_low_f16(pairs >> 16);
-}
-
-LANES_INLINE lanes lanes_low_bf16(lanes_bits pairs)
-{
-    return (lanes)(pairs << 16);
-}
-
-LANES_INLINE lanes lanes_high_bf16(lanes_bits pairs)
-{
-    return (lanes)(pairs & 0xFFFF0000);
-}
 
 #endif

@@ -61,11 +61,11 @@ static void multiply_tiles(const struct gemm_matrix *matrix, size_t n_rows, cons
 }
 
 const struct matrix_format matrix_f32 = {"F32", DTYPE_F32, false, widen, prefetch, floats,
-                                         GEMM_LOADERS(f32), NULL};
+                                         GEMM_ROW_LOADERS(f32), NULL};
 const struct matrix_format matrix_f16 = {"F16", DTYPE_F16, false, widen, prefetch, NULL,
-                                         GEMM_LOADERS(f16), NULL};
+                                         GEMM_ROW_LOADERS(f16), NULL};
 const struct matrix_format matrix_bf16 = {"BF16", DTYPE_BF16, false, widen, prefetch, NULL,
-                                          GEMM_LOADERS(bf16), multiply_tiles};
+                                          GEMM_ROW_LOADERS(bf16), multiply_tiles};
 const struct matrix_format matrix_f32_transposed = {
     "F32 transposed", DTYPE_F32, true, widen, prefetch, floats, GEMM_LOADERS(f32_transposed), NULL};
 const struct matrix_format matrix_f16_transposed = {
