@@ -58,6 +58,7 @@ extern const struct command command_embed;
 extern const struct command command_rerank;
 extern const struct command command_generate;
 extern const struct command command_serve;
+extern const struct command command_chat_template;
 extern const struct command command_logits;
 extern const struct command command_routers;
 extern const struct command command_pull;

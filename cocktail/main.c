@@ -34,6 +34,7 @@ const struct command *const commands[] = {
     &command_rerank,
     &command_generate,
     &command_serve,
+    &command_chat_template,
     &command_logits,
     &command_routers,
     &command_pull,

@@ -3,9 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/gguf_folder.h"
-#include "arch/model_folder.h"
-#include "base/folder.h"
 #include "base/line_reader.h"
 #include "report/encoding_report.h"
 #include "text/ids.h"
@@ -16,6 +13,7 @@
 #include "model_argument.h"
 #include "option_blocks.h"
 #include "text_input.h"
+#include "tokenizer_folder.h"
 
 struct tokenize_options {
     struct common_options common;
@@ -138,32 +136,6 @@ static int decode_all(const struct tokenize_options *options, const struct token
 
 /* ---- the command ---- */
 
-/* Of a GGUF file, by itself or in a directory without a tokenizer, the model; else the folder. */
-static int open_model(const struct tokenize_options *options, const char *path,
-                      struct model_folder *model, struct error *err)
-{
-    const char *name = options->common.operands[0];
-    struct error ignored = {0};
-    struct folder *folder;
-    char *gguf = NULL;
-
-    if (!gguf_folder_is(path)) {
-        folder = folder_open(path, options->follow_symlinks, err);
-        if (!folder)
-            return -1;
-        gguf = tokenizer_is_there(folder, "") ? NULL : gguf_folder_find(folder, &ignored);
-        if (!gguf) {
-            if (strcmp(path, name) != 0)
-                folder_call(folder, name);
-            model->folder = folder;
-            return 0;
-        }
-        free(gguf);
-        folder_close(folder);
-    }
-    return model_folder_open(model, path, name, options->follow_symlinks, err);
-}
-
 static int tokenize(const struct tokenize_options *options, struct error *err)
 {
     const struct common_options *common = &options->common;
@@ -173,13 +145,9 @@ static int tokenize(const struct tokenize_options *options, struct error *err)
     int rc = -1;
 
     path = model_argument_find(common->operands[0], HUB_NEED_TEXTS, common, err);
-    if (path && open_model(options, path, &model, err) == 0) {
-        /* Old sentence-transformers folders keep everything of the model one level down. */
-        bool is_below = folder_look(model.folder, "tokenizer_config.json") == FOLDER_ABSENT &&
-                        folder_look(model.folder, "0_Transformer") == FOLDER_DIRECTORY;
-
-        tokenizer = tokenizer_load(model.folder, is_below ? "0_Transformer" : "", err);
-    }
+    if (path && tokenizer_folder_open(&model, path, common->operands[0],
+                                      options->follow_symlinks, err) == 0)
+        tokenizer = tokenizer_load(model.folder, tokenizer_folder_directory(&model), err);
     if (tokenizer)
         rc = options->decode ? decode_all(options, tokenizer, err)
                              : encode_all(options, tokenizer, err);

@@ -55,9 +55,10 @@ static int fail(struct jinja_heap *heap, enum error_code code, const char *fmt, 
     vsnprintf(text, sizeof text, fmt, arguments);
     if (heap->line == 0)
         return error_set(heap->err, code, "%s", text);
-    return error_set(heap->err, code, "line %zu: %s", heap->line, text);
+    return error_set(heap->err, code, "chat template, line %zu: %s", heap->line, text);
 }
 
+#undef jinja_fail
 int jinja_fail(struct jinja_heap *heap, const char *fmt, ...)
 {
     va_list arguments;
@@ -68,6 +69,7 @@ int jinja_fail(struct jinja_heap *heap, const char *fmt, ...)
     return -1;
 }
 
+#undef jinja_unsupported
 int jinja_unsupported(struct jinja_heap *heap, const char *fmt, ...)
 {
     va_list arguments;

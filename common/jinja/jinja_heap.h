@@ -47,4 +47,8 @@ int jinja_fail(struct jinja_heap *heap, const char *fmt, ...) __attribute__((for
 int jinja_unsupported(struct jinja_heap *heap, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* As in error.h: compilers should know about the -1. */
+#define jinja_fail(...) error_failed(jinja_fail(__VA_ARGS__))
+#define jinja_unsupported(...) error_failed(jinja_unsupported(__VA_ARGS__))
+
 #endif

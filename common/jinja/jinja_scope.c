@@ -10,6 +10,7 @@ struct resolver {
     struct jinja_heap *heap;
     const struct jinja_rows *rows;
     size_t n_loops; /* around the node, through everything */
+    bool uses_self, has_blocks;
 };
 
 /* ---- the variables of a scope ---- */
@@ -405,11 +406,8 @@ static int resolve_name(struct resolver *resolver, struct jinja_scope *scope,
                           node->name->bytes);
     for (size_t i = 0; i < node->hops; i++)
         found = found->outer;
-    if (found->variables[node->slot].load == JINJA_LOAD_CONTEXT &&
-        (jinja_string_is(node->name, "self") || jinja_string_is(node->name, "super")))
-        return jinja_unsupported(resolver->heap, "'%.*s', blocks of other templates, is not "
-                                 "supported in a chat template", (int)node->name->size,
-                                 node->name->bytes);
+    if (found->variables[node->slot].load == JINJA_LOAD_CONTEXT)
+        resolver->uses_self |= jinja_string_is(node->name, "self");
     return 0;
 }
 
@@ -573,7 +571,8 @@ static int resolve(struct resolver *resolver, struct jinja_scope *scope, struct 
         return resolve_all(resolver, scope, &node->defaults, is_soft) ||
                        resolve_block(resolver, scope, node)
                    ? -1 : 0;
-    case NODE_FILTER_BLOCK: case NODE_BLOCK: return resolve_block(resolver, scope, node);
+    case NODE_BLOCK: resolver->has_blocks = true; /* fall through */
+    case NODE_FILTER_BLOCK: return resolve_block(resolver, scope, node);
     default: return resolve_expression(resolver, scope, node, is_soft);
     }
 }
@@ -588,5 +587,10 @@ int jinja_resolve_names(struct jinja_heap *heap, struct jinja_tree *tree,
     if (!tree->scope || note_all(&resolver, &symbols, &tree->body))
         return -1;
     end_scope(&symbols);
-    return resolve_all(&resolver, tree->scope, &tree->body, false);
+    if (resolve_all(&resolver, tree->scope, &tree->body, false))
+        return -1;
+    heap->line = 1;
+    if (resolver.uses_self && resolver.has_blocks)
+        return jinja_unsupported(heap, "'self', the blocks of a template, is not supported");
+    return 0;
 }

@@ -37,7 +37,7 @@ struct jinja_value {
         const struct jinja_method *method;
         const struct jinja_function *function;
         struct jinja_cycler *cycler;
-        bool *joiner; /* whether it has been called */
+        struct jinja_joiner *joiner;
     };
 };
 
@@ -98,6 +98,11 @@ struct jinja_iterator {
 struct jinja_cycler {
     const struct jinja_list *items;
     size_t position;
+};
+
+struct jinja_joiner {
+    struct jinja_value separator;
+    bool is_used;
 };
 
 struct jinja_method {
