@@ -103,6 +103,6 @@ void command_print_overview(FILE *out)
     fputs("usage: cocktail COMMAND [OPTIONS] [MODEL...]\n"
           "merge language-model checkpoints, and look at them\n\n", out);
     for (size_t i = 0; commands[i]; i++)
-        fprintf(out, "  %-12s%s\n", commands[i]->name, commands[i]->summary);
+        fprintf(out, "  %-15s%s\n", commands[i]->name, commands[i]->summary);
     fputs("\n'cocktail help COMMAND' tells more; 'cocktail --version' prints the version\n", out);
 }
