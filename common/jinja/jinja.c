@@ -257,6 +257,22 @@ struct sieve {
     struct jinja_walk walk;
 };
 
+/* The item again, from its names: where they are several, as a tuple. */
+static int read_target(struct jinja_heap *heap, const struct jinja_frame *frame,
+                       const struct jinja_node *target, struct jinja_value *item)
+{
+    if (target->kind != NODE_TUPLE) {
+        *item = frame->values[target->slot];
+        return 0;
+    }
+    if (jinja_list_new(heap, JINJA_TUPLE, target->items.n_items, item))
+        return -1;
+    for (size_t i = 0; i < target->items.n_items; i++)
+        if (read_target(heap, frame, target->items.items[i], &item->list->items[i]))
+            return -1;
+    return 0;
+}
+
 static int next_passed(struct jinja_heap *heap, struct jinja_iterator *self,
                        struct jinja_value *item)
 {
@@ -269,7 +285,7 @@ static int next_passed(struct jinja_heap *heap, struct jinja_iterator *self,
             jinja_eval(sieve->run, sieve->frame, sieve->loop->c, &passes))
             return -1;
         if (jinja_truth(passes))
-            return 1;
+            return read_target(heap, sieve->frame, sieve->loop->a, item) ? -1 : 1;
     }
     return more;
 }

@@ -38,7 +38,7 @@ int jinja_bind(struct jinja_heap *heap, const char *what, const char *names, siz
                const struct jinja_arguments *arguments,
                struct jinja_value values[JINJA_PARAMETERS_MAX])
 {
-    size_t n_names = 0, n;
+    size_t n_names = 0, n = 0;
 
     memset(values, 0, JINJA_PARAMETERS_MAX * sizeof *values);
     while (name_at(names, n_names, &n))

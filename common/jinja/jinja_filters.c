@@ -55,6 +55,9 @@ int jinja_run_filter(struct jinja_heap *heap, const struct jinja_filter_row *row
 /* ---- item by item ---- */
 
 struct lazy {
+    struct jinja_value over; /* walked from the first item on that is asked for: not before that can
+                              * it turn out to be no such thing */
+    bool has_begun;
     struct jinja_walk walk;
     struct jinja_arguments arguments; /* those of the inner filter or test */
     struct jinja_value path, fallback;
@@ -63,11 +66,19 @@ struct lazy {
     bool is_rejecting;
 };
 
+static int next_item(struct jinja_heap *heap, struct lazy *lazy, struct jinja_value *item)
+{
+    if (!lazy->has_begun && jinja_walk_begin(heap, lazy->over, &lazy->walk))
+        return -1;
+    lazy->has_begun = true;
+    return jinja_walk_next(heap, &lazy->walk, item);
+}
+
 static int next_mapped(struct jinja_heap *heap, struct jinja_iterator *self,
                        struct jinja_value *item)
 {
     struct lazy *lazy = self->state;
-    int more = jinja_walk_next(heap, &lazy->walk, item), rc;
+    int more = next_item(heap, lazy, item), rc;
 
     if (more <= 0)
         return more;
@@ -86,7 +97,7 @@ static int next_selected(struct jinja_heap *heap, struct jinja_iterator *self,
     struct jinja_value tested;
     int more, is_true;
 
-    while ((more = jinja_walk_next(heap, &lazy->walk, item)) > 0) {
+    while ((more = next_item(heap, lazy, item)) > 0) {
         if (jinja_get_path(heap, *item, lazy->path, lazy->fallback, &tested))
             return -1;
         is_true = lazy->test ? jinja_run_test(heap, lazy->test, tested, &lazy->arguments)
@@ -123,8 +134,9 @@ static int lazy_new(struct jinja_heap *heap, struct jinja_value value,
         value = (struct jinja_value){.kind = JINJA_DICT, .dict = nothing};
     }
     lazy->arguments = *arguments;
+    lazy->over = value;
     *out = lazy;
-    return jinja_walk_begin(heap, value, &lazy->walk);
+    return 0;
 }
 
 static int run_map(struct jinja_heap *heap, struct jinja_value value,

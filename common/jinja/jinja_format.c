@@ -197,8 +197,15 @@ int jinja_add_formatted(struct jinja_heap *heap, struct buffer *out, struct jinj
     char type = format->type;
     int64_t code;
 
-    if (value.kind == JINJA_STRING && (type == 0 || type == 's'))
-        return add_text(heap, out, value.string, format);
+    if (value.kind == JINJA_STRING && (type == 0 || type == 's')) {
+        struct jinja_format plain = *format;
+
+        if (format->is_zero)
+            plain.align = '<';
+        if (format->grouping || format->sign || format->is_alternate || plain.align == '=')
+            return jinja_fail(heap, "a format of numbers does not fit 'str'");
+        return add_text(heap, out, value.string, &plain);
+    }
     if (jinja_is_whole(value) && type == 'c' && jinja_to_int64(value, &code))
         return add_character(heap, out, code, format);
     if (jinja_is_whole(value) && (type == 0 || strchr("dxXobn", type)))
@@ -258,6 +265,7 @@ int jinja_parse_format(struct jinja_heap *heap, const struct jinja_string *spec,
     format->sign = take_one_of(spec, &at, "+- ");
     format->is_alternate = take_one_of(spec, &at, "#") != '\0';
     if (take_one_of(spec, &at, "0") && !format->align) {
+        format->is_zero = true;
         format->fill = '0';
         format->align = '=';
     }
@@ -458,6 +466,13 @@ static int add_conversion(struct printf_state *state)
                               : add_as_number(state, value, &format);
 }
 
+/* What Python takes for a mapping here, which need not be used: all that has indices. */
+static bool is_mapping(struct jinja_value value)
+{
+    return value.kind == JINJA_DICT || value.kind == JINJA_LIST || value.kind == JINJA_RANGE ||
+           value.kind == JINJA_UNDEFINED;
+}
+
 static int print_all(struct printf_state *state)
 {
     const struct jinja_string *format = state->format;
@@ -474,8 +489,7 @@ static int print_all(struct printf_state *state)
             return -1;
     }
     if (state->values.kind == JINJA_TUPLE ? state->n_used < state->values.list->n_items
-                                          : state->n_used == 0 && state->values.kind != JINJA_DICT &&
-                                                state->values.kind != JINJA_LIST)
+                                          : state->n_used == 0 && !is_mapping(state->values))
         return jinja_fail(state->heap, "not all arguments converted during string formatting");
     return 0;
 }

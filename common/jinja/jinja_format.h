@@ -11,7 +11,7 @@ struct jinja_format {
     uint32_t fill;        /* 0: a blank */
     char align;           /* < > ^ =, or 0 */
     char sign;            /* + - or a blank, or 0 */
-    bool is_alternate, has_precision;
+    bool is_alternate, has_precision, is_zero; /* is_zero: 0 before the width and no alignment */
     char grouping;        /* , _ or 0 */
     char type;            /* 0: as the value wants it */
     size_t width, precision;

@@ -18,6 +18,52 @@
 
 static const struct jinja_value missing = {.kind = JINJA_MISSING};
 
+/* What Python makes as a generator: an iterator whose list is made when the first item is asked
+ * for; until then nothing is wrong. */
+typedef int make_list(struct jinja_heap *heap, struct jinja_value value,
+                      const struct jinja_value *values, struct jinja_value *out);
+
+struct deferred {
+    make_list *make;
+    struct jinja_value value, values[JINJA_PARAMETERS_MAX];
+    bool is_made;
+    struct jinja_walk walk;
+};
+
+static int next_deferred(struct jinja_heap *heap, struct jinja_iterator *self,
+                         struct jinja_value *item)
+{
+    struct deferred *deferred = self->state;
+    struct jinja_value list;
+
+    if (!deferred->is_made) {
+        if (deferred->make(heap, deferred->value, deferred->values, &list) ||
+            jinja_walk_begin(heap, list, &deferred->walk))
+            return -1;
+        deferred->is_made = true;
+    }
+    return jinja_walk_next(heap, &deferred->walk, item);
+}
+
+static int defer(struct jinja_heap *heap, make_list *make, struct jinja_value value,
+                 const struct jinja_value *values, struct jinja_value *out)
+{
+    struct deferred *deferred = jinja_alloc(heap, 1, sizeof *deferred);
+
+    if (!deferred)
+        return -1;
+    deferred->make = make;
+    deferred->value = value;
+    memcpy(deferred->values, values, sizeof deferred->values);
+    return jinja_iterator_new(heap, next_deferred, deferred, out);
+}
+
+#define DEFERRED(name, make)                                                                      \
+    FILTER(name)                                                                                  \
+    {                                                                                             \
+        return defer(heap, make, value, values, out);                                             \
+    }
+
 /* ---- one of them ---- */
 
 FILTER(use_default)
@@ -75,7 +121,7 @@ FILTER(list)
     return jinja_to_list(heap, value, JINJA_LIST, out);
 }
 
-FILTER(items)
+FILTER(make_items)
 {
     struct jinja_view *view = jinja_alloc(heap, 1, sizeof *view);
     struct jinja_dict *none;
@@ -87,8 +133,11 @@ FILTER(items)
         return jinja_fail(heap, "Can only get item pairs from a mapping.");
     *view = (struct jinja_view){.kind = JINJA_VIEW_ITEMS,
                                 .dict = value.kind == JINJA_DICT ? value.dict : none};
-    return jinja_iterator_over(heap, (struct jinja_value){.kind = JINJA_VIEW, .view = view}, out);
+    *out = (struct jinja_value){.kind = JINJA_VIEW, .view = view};
+    return 0;
 }
+
+DEFERRED(items, make_items)
 
 FILTER(reverse)
 {
@@ -325,10 +374,10 @@ FILTER(largest)
     return extreme(heap, value, values, 1, out);
 }
 
-FILTER(unique)
+FILTER(make_unique)
 {
     struct jinja_list_builder list = {0};
-    struct jinja_value item, key, ignored, result;
+    struct jinja_value item, key, ignored;
     struct jinja_dict *seen;
     struct jinja_walk walk;
     int more, found;
@@ -343,10 +392,10 @@ FILTER(unique)
                                          jinja_list_add(heap, &list, item))))
             return -1;
     }
-    return more < 0 || jinja_list_finish(heap, &list, JINJA_LIST, &result) ||
-                   jinja_iterator_over(heap, result, out)
-               ? -1 : 0;
+    return more < 0 ? -1 : jinja_list_finish(heap, &list, JINJA_LIST, out);
 }
+
+DEFERRED(unique, make_unique)
 
 /* ---- in groups ---- */
 
@@ -412,10 +461,10 @@ static int add_part(struct jinja_heap *heap, struct jinja_list_builder *parts,
                ? -1 : 0;
 }
 
-FILTER(batch)
+FILTER(make_batch)
 {
     struct jinja_list_builder parts = {0};
-    struct jinja_value items, result;
+    struct jinja_value items;
     int64_t size;
     size_t n;
 
@@ -433,15 +482,15 @@ FILTER(batch)
         if (end == n)
             break;
     }
-    return jinja_list_finish(heap, &parts, JINJA_LIST, &result) ||
-                   jinja_iterator_over(heap, result, out)
-               ? -1 : 0;
+    return jinja_list_finish(heap, &parts, JINJA_LIST, out);
 }
 
-FILTER(slice)
+DEFERRED(batch, make_batch)
+
+FILTER(make_slice)
 {
     struct jinja_list_builder parts = {0};
-    struct jinja_value items, result;
+    struct jinja_value items;
     int64_t n_slices;
     size_t n, each, more, at = 0;
 
@@ -460,10 +509,10 @@ FILTER(slice)
             return -1;
         at += size;
     }
-    return jinja_list_finish(heap, &parts, JINJA_LIST, &result) ||
-                   jinja_iterator_over(heap, result, out)
-               ? -1 : 0;
+    return jinja_list_finish(heap, &parts, JINJA_LIST, out);
 }
+
+DEFERRED(slice, make_slice)
 
 /* ---- any arguments ---- */
 

@@ -121,8 +121,8 @@ static int find_attribute(struct jinja_heap *heap, struct jinja_value of,
     bool is_unsafe;
     int found;
 
-    if (of.kind == JINJA_UNDEFINED && name->size >= 4 && memcmp(name->bytes, "__", 2) == 0)
-        return 0;
+    if (of.kind == JINJA_UNDEFINED && name->size > 2 && memcmp(name->bytes, "__", 2) == 0)
+        return jinja_undefined_hint(heap, "access to an attribute '__…' is unsafe", out) ? -1 : 1;
     if (of.kind == JINJA_UNDEFINED)
         return jinja_fail_undefined(heap, of);
     found = plain_attribute(heap, of, name, out);
@@ -488,9 +488,12 @@ static int add_field(struct formatter *formatter, struct jinja_value value, char
         return -1;
     if (formatter->is_safe && value.kind == JINJA_STRING && jinja_escape(heap, value, &value))
         return -1;
-    return jinja_parse_format(heap, spec, &format) ||
-                   jinja_add_formatted(heap, &formatter->out, value, &format)
-               ? -1 : 0;
+    if (jinja_parse_format(heap, spec, &format))
+        return -1;
+    if (format.has_precision && jinja_is_whole(value) &&
+        (!format.type || strchr("bcdoxXn", format.type)))
+        return jinja_fail(heap, "precision not allowed in integer format specifier");
+    return jinja_add_formatted(heap, &formatter->out, value, &format);
 }
 
 /* Behind a '{': the field up to its '}', whose place is set. */

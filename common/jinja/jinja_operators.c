@@ -117,6 +117,8 @@ int jinja_binary(struct jinja_heap *heap, enum jinja_operator operator, struct j
         return repeat(heap, a, b, out);
     if (operator == JINJA_MULTIPLY && jinja_is_whole(a) && is_sequence(b))
         return repeat(heap, b, a, out);
+    if (operator == JINJA_SUBTRACT && (a.kind == JINJA_VIEW || b.kind == JINJA_VIEW))
+        return jinja_unsupported(heap, "views of dicts as sets are not supported");
     return refuse(heap, operator, a, b);
 }
 

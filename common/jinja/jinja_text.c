@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "jinja/jinja_big.h"
+#include "jinja/jinja_macro.h"
 #include "jinja/jinja_unicode.h"
 
 /* ---- numbers ---- */
@@ -186,6 +187,16 @@ static void add_range(struct buffer *out, const struct jinja_range *range)
     buffer_add_char(out, ')');
 }
 
+static void add_macro(struct buffer *out, const struct jinja_string *name)
+{
+    buffer_add_text(out, "<Macro ");
+    if (name)
+        jinja_add_string_repr(out, name);
+    else
+        buffer_add_text(out, "anonymous");
+    buffer_add_char(out, '>');
+}
+
 static int add_container(struct jinja_heap *heap, struct buffer *out, struct jinja_value value)
 {
     int rc;
@@ -231,6 +242,7 @@ int jinja_add_repr(struct jinja_heap *heap, struct buffer *out, struct jinja_val
     case JINJA_LIST: case JINJA_TUPLE: case JINJA_DICT: case JINJA_VIEW: case JINJA_NAMESPACE:
         return add_container(heap, out, value);
     case JINJA_UNDEFINED: buffer_add_text(out, "Undefined"); return 0;
+    case JINJA_MACRO: add_macro(out, value.macro->node->name); return 0;
     default: /* Python shows an address here */
         buffer_format(out, "<%s object>", jinja_type_name(value));
         return 0;

@@ -219,9 +219,6 @@ FILTER(truncate)
     int64_t length, leeway;
     size_t n, n_end, cut;
 
-    if (value.kind != JINJA_STRING)
-        return value.kind == JINJA_UNDEFINED ? jinja_fail_undefined(heap, value)
-                                             : jinja_fail(heap, "truncate: no string");
     if (end.kind == JINJA_MISSING && jinja_string_text(heap, "...", &end))
         return -1;
     if (jinja_take_int(heap, "truncate", values[0], 255, &length) ||
@@ -235,6 +232,9 @@ FILTER(truncate)
     *out = value;
     if ((int64_t)n <= length + leeway)
         return 0;
+    if (value.kind != JINJA_STRING)
+        return jinja_fail(heap, "truncate: a string was expected, not '%s'",
+                          jinja_type_name(value));
     cut = jinja_string_offset(value.string, (size_t)length - n_end);
     if (jinja_string_part(heap, value.string, 0, cut, &head))
         return -1;

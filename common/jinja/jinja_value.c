@@ -615,6 +615,23 @@ static int equal_dicts(struct jinja_heap *heap, const struct jinja_dict *a,
     return is_equal;
 }
 
+/* Keys and items are sets in Python; values are not, and equal nothing. */
+static int equal_views(struct jinja_heap *heap, const struct jinja_view *a,
+                       const struct jinja_view *b)
+{
+    int is_equal = a->kind == b->kind && a->kind != JINJA_VIEW_VALUES &&
+                   a->dict->n_entries == b->dict->n_entries;
+
+    for (size_t i = 0; i < a->dict->n_entries && is_equal > 0; i++) {
+        struct jinja_value other;
+
+        is_equal = jinja_dict_get(heap, b->dict, a->dict->entries[i].key, &other);
+        if (is_equal > 0 && a->kind == JINJA_VIEW_ITEMS)
+            is_equal = jinja_equal(heap, a->dict->entries[i].value, other);
+    }
+    return is_equal;
+}
+
 static bool equal_ranges(const struct jinja_range *a, const struct jinja_range *b)
 {
     if (a->n_items != b->n_items || a->n_items == 0)
@@ -645,6 +662,8 @@ int jinja_equal(struct jinja_heap *heap, struct jinja_value a, struct jinja_valu
         return equal_dicts(heap, a.dict, b.dict);
     case JINJA_RANGE:
         return equal_ranges(a.range, b.range);
+    case JINJA_VIEW:
+        return equal_views(heap, a.view, b.view);
     default:
         return a.dict == b.dict; /* any pointer: the same thing */
     }
@@ -662,6 +681,8 @@ int jinja_compare(struct jinja_heap *heap, struct jinja_value a, struct jinja_va
     }
     if (a.kind == JINJA_UNDEFINED || b.kind == JINJA_UNDEFINED)
         return jinja_fail_undefined(heap, a.kind == JINJA_UNDEFINED ? a : b);
+    if (a.kind == JINJA_VIEW || b.kind == JINJA_VIEW)
+        return jinja_unsupported(heap, "views of dicts as sets are not supported");
     if (a.kind != b.kind ||
         (a.kind != JINJA_STRING && a.kind != JINJA_LIST && a.kind != JINJA_TUPLE))
         return jinja_fail(heap, "cannot compare '%s' and '%s'", jinja_type_name(a),
