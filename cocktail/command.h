@@ -57,6 +57,8 @@ extern const struct command command_eval;
 extern const struct command command_embed;
 extern const struct command command_rerank;
 extern const struct command command_generate;
+extern const struct command command_chat_template;
+extern const struct command command_chat;
 extern const struct command command_serve;
 extern const struct command command_chat_template;
 extern const struct command command_logits;

@@ -34,6 +34,7 @@ const struct command *const commands[] = {
     &command_embed,
     &command_rerank,
     &command_generate,
+    &command_chat,
     &command_serve,
     &command_logits,
     &command_routers,

@@ -1,0 +1,64 @@
+#include "line_editor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/shared_library.h"
+
+struct line_editor {
+    char *(*readline)(const char *prompt); /* NULL: no libedit */
+    int (*add_history)(const char *line);
+};
+
+struct line_editor *line_editor_new(void)
+{
+    struct line_editor *editor = memory_zalloc(1, sizeof *editor);
+    const struct shared_function functions[] = {
+        {"readline", &editor->readline, false}, {"add_history", &editor->add_history, false}};
+    struct error error = {0};
+
+    if (shared_library_load("libedit.so.2", "libedit2", functions, 2, &error))
+        *editor = (struct line_editor){0};
+    return editor;
+}
+
+void line_editor_free(struct line_editor *editor)
+{
+    free(editor);
+}
+
+static char *read_plain(const char *prompt)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t n;
+
+    fputs(prompt, stdout);
+    fflush(stdout);
+    n = getline(&line, &capacity, stdin);
+    if (n < 0) {
+        free(line);
+        return NULL;
+    }
+    line[strcspn(line, "\r\n")] = '\0';
+    return line;
+}
+
+char *line_editor_read(struct line_editor *editor, const char *prompt)
+{
+    for (;;) {
+        char *line;
+
+        errno = 0;
+        line = editor->readline ? editor->readline(prompt) : read_plain(prompt);
+        if (line && editor->add_history && *line)
+            editor->add_history(line);
+        if (line || errno != EINTR)
+            return line;
+        clearerr(stdin);
+        putchar('\n');
+    }
+}
