@@ -18,8 +18,11 @@ struct line_editor *line_editor_new(void)
     struct line_editor *editor = memory_zalloc(1, sizeof *editor);
     const struct shared_function functions[] = {
         {"readline", &editor->readline, false}, {"add_history", &editor->add_history, false}};
+    const char *terminal = getenv("TERM");
     struct error error = {0};
 
+    if (!terminal || !*terminal || strcmp(terminal, "dumb") == 0)
+        return editor;
     if (shared_library_load("libedit.so.2", "libedit2", functions, 2, &error))
         *editor = (struct line_editor){0};
     return editor;

@@ -1,0 +1,229 @@
+"""/v1/chat/completions and ollama's /api/chat with templates; `cocktail chat` by a pipe and typed."""
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import time
+
+from serving import COCKTAIL, Server, check, finish
+
+TEMPLATE = """{%- for m in messages %}{{ m['role'] + ': ' + m['content'] + '\\n' }}
+{%- if m.tool_calls %}{% for c in m.tool_calls %}<call {{ c.function.name }}={{ c.function.arguments.a + 1 }}>
+{%- endfor %}{% endif %}{%- endfor %}
+{%- if tools %}{{ tools | tojson }}{% endif %}
+{%- if add_generation_prompt %}assistant:{% if think %}<think>{% endif %}{% endif %}"""
+
+
+def make(name, template):
+    shutil.copytree("fixtures/decoder-base", name)
+    if template:
+        with open(name + "/chat_template.jinja", "w", encoding="utf-8") as file:
+            file.write(template)
+
+
+def prompt_of(model, messages, *arguments):
+    with open("messages.json", "w", encoding="utf-8") as file:
+        json.dump(messages, file)
+    return json.loads(subprocess.run(
+        [COCKTAIL, "chat-template", model, "--messages", "messages.json",
+         "--add-generation-prompt", "--json", *arguments],
+        stdout=subprocess.PIPE, check=True).stdout)
+
+
+def by_ids(server, ids, **more):
+    _, answer = server.post("/v1/completions", dict(
+        {"prompt": ids, "temperature": 0, "max_tokens": 24, "model": "talker"}, **more))
+    return answer
+
+
+def chats(server):
+    messages = [{"role": "system", "content": "the old"}, {"role": "user", "content": "a red"}]
+    expected = by_ids(server, prompt_of("talker", messages)["ids"])
+    request = {"messages": messages, "temperature": 0, "max_tokens": 24, "model": "talker"}
+    status, whole = server.post("/v1/chat/completions", request)
+    check("status", status == 200, whole)
+    choice = whole["choices"][0]
+    text = expected["choices"][0]["text"]
+    check("the text of the prompt's ids", choice["message"] ==
+          {"role": "assistant", "content": text}, (choice, expected))
+    check("usage", whole["usage"] == expected["usage"] or
+          whole["usage"]["prompt_tokens"] == expected["usage"]["prompt_tokens"], whole["usage"])
+    check("object", whole["object"] == "chat.completion" and whole["id"].startswith("chatcmpl-"))
+    events = server.events("/v1/chat/completions", dict(
+        request, stream=True, n=2, logprobs=True, top_logprobs=2,
+        stream_options={"include_usage": True}))
+    first = [next(e for e in events if e["choices"] and e["choices"][0]["index"] == i)
+             for i in (0, 1)]
+    check("role first", all(e["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+                            for e in first), first)
+    for i in (0, 1):
+        mine = [e["choices"][0] for e in events[:-2] if e["choices"][0]["index"] == i]
+        check("streamed", "".join(c["delta"].get("content", "") for c in mine) == text, mine)
+        check("the last", mine[-1]["delta"] == {} and mine[-1]["finish_reason"] ==
+              choice["finish_reason"] and
+              all(c["finish_reason"] is None for c in mine[:-1]), mine[-1])
+        tokens = [t for c in mine if c["logprobs"] for t in c["logprobs"]["content"]]
+        check("logprobs", len(tokens) == expected["usage"]["completion_tokens"] and
+              all(t["logprob"] == t["top_logprobs"][0]["logprob"] for t in tokens), tokens)
+        said = b"".join(bytes(t["bytes"]) for t in tokens).decode()
+        check("bytes", said.startswith(text), (said, text))
+    check("one id", len({e["id"] for e in events[:-1]}) == 1)
+    check("usage at the end", events[-2]["choices"] == [] and events[-2]["usage"][
+        "completion_tokens"] == 2 * expected["usage"]["completion_tokens"], events[-2])
+
+
+def shapes(server):
+    def ask(messages, **more):
+        return server.post("/v1/chat/completions", dict(
+            {"messages": messages, "temperature": 0, "max_tokens": 8, "model": "talker"}, **more))
+
+    plain = ask([{"role": "user", "content": "one\ntwo"}])[1]["choices"]
+    parts = ask([{"role": "user", "content": [{"type": "text", "text": "one"},
+                                              {"type": "text", "text": "two"}]}])
+    check("parts become a string", parts[1]["choices"] == plain, parts)
+    call = {"id": "x", "type": "function", "function": {"name": "f", "arguments": '{"a": 41}'}}
+    status, answer = ask([{"role": "user", "content": "a"},
+                          {"role": "assistant", "content": None, "tool_calls": [call]}])
+    check("arguments are an object, null is no text", status == 200, answer)
+    status, answer = ask([{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}])
+    check("images", status == 400 and answer["error"]["param"] == "messages", answer)
+    for messages in ([], [{"content": "a"}], [1], [{"role": 3, "content": "a"}],
+                     [{"role": "user", "content": 7}], [{"role": "user"}], "x", None):
+        status, answer = ask(messages)
+        check(f"400 for {messages}", status == 400 and answer["error"]["param"] == "messages",
+              (status, answer))
+    status, answer = server.post("/v1/chat/completions", {
+        "model": "refuser", "messages": [{"role": "user", "content": "a"}]})
+    check("raise_exception", status == 400 and "only twins" in answer["error"]["message"], answer)
+    _, thinking = ask([{"role": "user", "content": "a red"}], chat_template_kwargs={"think": True},
+                      max_tokens=12)
+    check("an open thought", thinking["choices"][0]["message"]["content"] == "" and
+          thinking["choices"][0]["message"]["reasoning_content"], thinking)
+    events = server.events("/v1/chat/completions", {
+        "messages": [{"role": "user", "content": "a red"}], "temperature": 0, "max_tokens": 12,
+        "model": "talker", "stream": True, "chat_template_kwargs": {"think": True}})
+    check("streamed", "".join(c["delta"].get("reasoning_content", "") for e in events[:-1]
+                              for c in e["choices"]) ==
+          thinking["choices"][0]["message"]["reasoning_content"], events)
+    lines = server.lines("/api/chat", {
+        "model": "talker", "messages": [{"role": "user", "content": "one\ntwo"}],
+        "options": {"temperature": 0, "num_predict": 8}})
+    check("ollama", "".join(l["message"]["content"] for l in lines) ==
+          plain[0]["message"]["content"], lines)
+
+
+def cached(server):
+    """A conversation that goes on is not read again."""
+    messages = [{"role": "user", "content": "the painter holds a red bottle and the old sailor"}]
+    for turn in range(3):
+        _, answer = server.post("/v1/chat/completions", {
+            "messages": messages, "temperature": 0, "max_tokens": 8, "model": "talker"})
+        details = answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+        alone = by_ids(server, prompt_of("talker", messages)["ids"], max_tokens=8)
+        check("the same", alone["choices"][0]["text"] ==
+              answer["choices"][0]["message"]["content"], (turn, answer, alone))
+        check("cached", (details > 10) == (turn > 0), (turn, answer["usage"]))
+        messages += [answer["choices"][0]["message"], {"role": "user", "content": "and why"}]
+
+
+def piped(server):
+    expected = by_ids(server, prompt_of("talker", [{"role": "user", "content": "a\nb"}])["ids"])
+    out = subprocess.run([COCKTAIL, "chat", "talker", "--temperature", "0", "--max-tokens", "24"],
+                         input=b"a\nb\n", stdout=subprocess.PIPE, check=True).stdout
+    check("a pipe", out.decode() == expected["choices"][0]["text"] + "\n", (out, expected))
+    out = subprocess.run([COCKTAIL, "chat", "fixtures/decoder-base"], input=b"a",
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    check("no template", out.returncode == 8 and b"--template chatml" in out.stderr and
+          out.stdout == b"", out)
+    out = subprocess.run([COCKTAIL, "chat", "talker", "--json", "--max-tokens", "3"], input=b"a",
+                         stdout=subprocess.PIPE, check=True).stdout
+    check("--json", json.loads(out)["n_tokens"] == 3, out)
+
+
+class Typist:
+    def __init__(self, *arguments, terminal="dumb"):
+        pid, self.fd = pty.fork()
+        if pid == 0:
+            os.environ["TERM"] = terminal
+            os.execv(COCKTAIL, [COCKTAIL, "chat", *arguments])
+        self.pid, self.seen = pid, ""
+
+    def expect(self, pattern):
+        end = time.monotonic() + 60
+        while not (found := re.search(pattern, self.seen)):
+            if time.monotonic() > end:
+                check(f"'{pattern}' comes", False, self.seen)
+                return
+            try:
+                self.seen += os.read(self.fd, 65536).decode(errors="replace")
+            except OSError:
+                check(f"'{pattern}' comes", False, self.seen)
+                return
+        self.seen = self.seen[found.end():]
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def status(self):
+        try:
+            while os.read(self.fd, 65536):
+                pass
+        except OSError:
+            pass
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def typed():
+    typist = Typist("talker", "--temperature", "0", "--max-tokens", "6", "--system", "the old")
+    typist.expect(">>> ")
+    typist.type("a red\n")
+    typist.expect("\n>>> ")
+    typist.type('"""one\n')
+    typist.expect(r"\.\.\. ")
+    typist.type('two"""\n')
+    typist.expect("\n>>> ")
+    typist.type("/save saved.json\n")
+    typist.expect(">>> ")
+    with open("saved.json", encoding="utf-8") as file:
+        saved = json.load(file)
+    check("saved", [m["role"] for m in saved] ==
+          ["system", "user", "assistant", "user", "assistant"] and
+          saved[3]["content"] == "one\ntwo", saved)
+    typist.type("/regen\n")
+    typist.expect("\n>>> ")
+    typist.type("/nothing\n")
+    typist.expect("there is no command '/nothing'")
+    typist.type("/?\n")
+    typist.expect("/system")
+    typist.type("/reset\n/system new\n/save saved.json\n")
+    time.sleep(0.5)
+    with open("saved.json", encoding="utf-8") as file:
+        saved = json.load(file)
+    check("reset", saved == [{"role": "system", "content": "new"}], saved)
+    typist.type("/bye\n")
+    check("/bye", typist.status() == 0)
+    for terminal in ("dumb", "xterm"): # without libedit and, where that is installed, with it
+        typist = Typist("talker", "--max-tokens", "3", terminal=terminal)
+        typist.expect(">>> ")
+        typist.type("a red\n")
+        typist.expect("\n>>> ")
+        typist.type("\x04")
+        check("Ctrl-D", typist.status() == 0)
+
+
+make("talker", TEMPLATE)
+make("refuser", "{{ raise_exception('only twins') }}")
+with Server("talker", "refuser", "-q") as server:
+    chats(server)
+    shapes(server)
+    cached(server)
+    piped(server)
+    check("ends with 0", server.end() == 0)
+with Server("fixtures/decoder-base", "-q", "--template", "chatml") as server:
+    found = server.post("/v1/chat/completions", {
+        "messages": [{"role": "user", "content": "a"}], "max_tokens": 3})
+    check("chatml", found[0] == 200, found)
+typed()
+finish()
