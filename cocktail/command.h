@@ -60,7 +60,6 @@ extern const struct command command_generate;
 extern const struct command command_chat_template;
 extern const struct command command_chat;
 extern const struct command command_serve;
-extern const struct command command_chat_template;
 extern const struct command command_logits;
 extern const struct command command_routers;
 extern const struct command command_pull;

@@ -1,14 +1,13 @@
 /* generate.c - text that continues a prompt, shown as it comes. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/json_writer.h"
+#include "jinja/chat_template.h"
 #include "model/generation.h"
 #include "model/generation_config.h"
 #include "report/generation_report.h"
 
 #include "command.h"
+#include "conversation.h"
 #include "loaded_model.h"
 #include "option_blocks.h"
 #include "output.h"
@@ -17,14 +16,20 @@
 struct generate_command_options {
     struct common_options common;
     struct sampling_options sampling;
-    const char *prompt, *type, *capacity;
+    const char *prompt, *system, *template, *type, *capacity;
     size_t max_tokens, logprobs;
-    bool follow_symlinks;
+    bool chat, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
     {0, "prompt", OPTION_TEXT, offsetof(struct generate_command_options, prompt), "TEXT",
      "what to continue, or to answer"},
+    {0, "chat", OPTION_FLAG, offsetof(struct generate_command_options, chat), NULL,
+     "the prompt is what a user says: put it into the chat template"},
+    {0, "system", OPTION_TEXT, offsetof(struct generate_command_options, system), "TEXT",
+     "with --chat: what the model is told before"},
+    {0, "template", OPTION_TEXT, offsetof(struct generate_command_options, template), "FILE|chatml",
+     "with --chat: a chat template in place of the model's own"},
     {0, "max-tokens", OPTION_COUNT, offsetof(struct generate_command_options, max_tokens), "N",
      "stop after N tokens (256)"},
     OPTIONS_SAMPLING(struct generate_command_options, "0", "1", "1"),
@@ -46,6 +51,8 @@ static const struct option_rule rules[] = {
     {.type = RULE_WITH, .options = "top-p<1|temperature>0", .message = NEEDS_TEMPERATURE},
     {.type = RULE_WITH, .options = "min-p>0|temperature>0", .message = NEEDS_TEMPERATURE},
     {.type = RULE_WITH, .options = "logprobs|json"},
+    {.type = RULE_WITH, .options = "system|chat"},
+    {.type = RULE_WITH, .options = "template|chat"},
     {0},
 };
 
@@ -84,22 +91,57 @@ static void print_json(const struct writer *writer)
 
 /* ---- running ---- */
 
+/* The prompt as the chat template puts it: special tokens stand in it. */
+static int add_conversation(const struct generate_command_options *options,
+                            const struct loaded_model *loaded, struct buffer *text,
+                            struct error *err)
+{
+    struct chat_template *chat = chat_template_load(
+        loaded->folder.folder, model_folder_tokenizer_at(&loaded->folder), options->template, err);
+    struct chat_conversation how = {.add_generation_prompt = true};
+    struct conversation conversation = {0};
+    struct buffer messages = {0};
+    int rc = -1;
+
+    if (options->system)
+        conversation_set_system(&conversation, options->system);
+    conversation_add(&conversation, "user", options->prompt);
+    conversation_add_json(&conversation, &messages);
+    how.messages = messages.data;
+    if (chat)
+        rc = chat_template_render(chat, &how, text, err);
+    if (rc)
+        error_context(err, "'%s'", loaded->folder.name);
+    buffer_release(&messages);
+    conversation_release(&conversation);
+    chat_template_free(chat);
+    return rc;
+}
+
 static int encode_prompt(struct writer *writer, const struct loaded_model *loaded,
                          struct error *err)
 {
-    const char *prompt = writer->options->prompt;
+    const struct generate_command_options *options = writer->options;
     struct tokenizer_scratch *scratch = tokenizer_scratch_new(loaded->tokenizer);
-    const struct encode_options how = {0};
+    const struct encode_options how = {.no_special = options->chat};
     struct encoding encoding = {0};
-    int rc = tokenizer_encode(loaded->tokenizer, scratch, prompt, strlen(prompt), NULL, 0, &how,
-                              &encoding, err);
+    struct buffer text = {0};
+    int rc = 0;
 
+    if (options->chat)
+        rc = add_conversation(options, loaded, &text, err);
+    else
+        buffer_add_text(&text, options->prompt);
+    if (rc == 0)
+        rc = tokenizer_encode(loaded->tokenizer, scratch, text.data ? text.data : "", text.size,
+                              NULL, 0, &how, &encoding, err);
     if (rc == 0 && tokenizer_check_ids(loaded->tokenizer, encoding.ids, encoding.n_ids,
                                        loaded->model->spec.vocab_size, loaded->folder.name, err))
         rc = error_context(err, "--prompt");
     for (size_t i = 0; i < encoding.n_ids && rc == 0; i++)
         ids_add(&writer->prompt, encoding.ids[i]);
     encoding_release(&encoding);
+    buffer_release(&text);
     tokenizer_scratch_free(scratch);
     return rc;
 }

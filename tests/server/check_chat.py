@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 
-from serving import COCKTAIL, Server, check, finish
+from serving import COCKTAIL, Server, check, finish, generate
 
 TEMPLATE = """{%- for m in messages %}{{ m['role'] + ': ' + m['content'] + '\\n' }}
 {%- if m.tool_calls %}{% for c in m.tool_calls %}<call {{ c.function.name }}={{ c.function.arguments.a + 1 }}>
@@ -133,6 +133,13 @@ def piped(server):
     out = subprocess.run([COCKTAIL, "chat", "talker", "--temperature", "0", "--max-tokens", "24"],
                          input=b"a\nb\n", stdout=subprocess.PIPE, check=True).stdout
     check("a pipe", out.decode() == expected["choices"][0]["text"] + "\n", (out, expected))
+    expected = by_ids(server, prompt_of("talker", [
+        {"role": "system", "content": "old"}, {"role": "user", "content": "a red"}])["ids"])
+    out = generate("talker", "a red", "--chat", "--system", "old", "--max-tokens", "24")
+    check("generate --chat", out["text"] == expected["choices"][0]["text"], (out, expected))
+    out = generate("fixtures/decoder-base", "a", "--chat", "--template", "chatml",
+                   "--max-tokens", "2")
+    check("--template chatml", out["n_tokens"] == 2, out)
     out = subprocess.run([COCKTAIL, "chat", "fixtures/decoder-base"], input=b"a",
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     check("no template", out.returncode == 8 and b"--template chatml" in out.stderr and
