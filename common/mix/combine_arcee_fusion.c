@@ -66,22 +66,29 @@ static double row_max(const struct combine_input *input, size_t first, size_t n)
     return max;
 }
 
-/* exp(x - max) of a row, to out[n]. Returns their sum. */
-static double exponentials(const struct combine_input *input, size_t first, size_t n, double *out)
+/* exp(x - max) of a block, 0 behind it. Returns their sum. */
+static double exponentials(const struct combine_input *input, size_t first, size_t n, double max,
+                           double *x)
 {
-    double max = row_max(input, first, n), sum = 0;
+    read_block(input, first, n, x);
+    for (size_t k = 0; k < BLOCK; k++)
+        x[k] = k < n ? x[k] - max : 0;
+    blocks_exp(x);
+    for (size_t k = n; k < BLOCK; k++)
+        x[k] = 0;
+    return sum_of(x);
+}
+
+/* Of a row, to out[n]. */
+static double row_exponentials(const struct combine_input *input, size_t first, size_t n,
+                               double *out)
+{
+    double max = row_max(input, first, n), sum = 0, x[BLOCK];
 
     for (size_t i = 0; i < n; i += BLOCK) {
         size_t some = n - i < BLOCK ? n - i : BLOCK;
-        double x[BLOCK];
 
-        read_block(input, first + i, some, x);
-        for (size_t k = 0; k < BLOCK; k++)
-            x[k] = k < some ? x[k] - max : 0;
-        blocks_exp(x);
-        for (size_t k = some; k < BLOCK; k++)
-            x[k] = 0;
-        sum += sum_of(x);
+        sum += exponentials(input, first + i, some, max, x);
         memcpy(out + i, x, some * sizeof *x);
     }
     return sum;
@@ -113,22 +120,103 @@ static void make_probable(const double *x, size_t n, double sum, double *out)
         out[k] = 1;
 }
 
+/* What n items, at most a block, add to it. */
+static double block_divergence(const double *model, double model_sum, const double *base,
+                               double base_sum, size_t n)
+{
+    double p[BLOCK], q[BLOCK];
+
+    make_probable(model, n, model_sum, p);
+    make_probable(base, n, base_sum, q);
+    find_terms(p, q);
+    return sum_of(p); /* p ln(p / q) of 1 and 1 is 0 */
+}
+
 static double divergence(const struct combine_call *call, size_t first, size_t n)
 {
-    double *model = call->scratch, *base = model + call->n, p[BLOCK], q[BLOCK], sum = 0;
-    double model_sum = exponentials(&call->inputs[0], first, n, model);
-    double base_sum = exponentials(call->base, first, n, base);
+    double *model = call->scratch, *base = model + call->n, sum = 0;
+    double model_sum = row_exponentials(&call->inputs[0], first, n, model);
+    double base_sum = row_exponentials(call->base, first, n, base);
 
-    for (size_t i = 0; i < n; i += BLOCK) {
-        size_t some = n - i < BLOCK ? n - i : BLOCK;
-
-        make_probable(model + i, some, model_sum, p);
-        make_probable(base + i, some, base_sum, q);
-        find_terms(p, q);
-        sum += sum_of(p); /* p ln(p / q) of 1 and 1 is 0 */
-    }
+    for (size_t i = 0; i < n; i += BLOCK)
+        sum += block_divergence(model + i, model_sum, base + i, base_sum,
+                                n - i < BLOCK ? n - i : BLOCK);
     return sum;
 }
+
+/* ---- of long rows: the largest items, then the sums, then what pieces add ---- */
+
+enum { MODEL, BASE, N_ROWS };
+
+struct row_facts {
+    bool has_max;
+    double max[N_ROWS], sum[N_ROWS];
+};
+
+static size_t state_bytes(const struct combine_call *call)
+{
+    (void)call;
+    return sizeof(struct row_facts);
+}
+
+static bool stage_is_needed(const struct combine_call *call, size_t pass)
+{
+    (void)call;
+    return pass == DIVERGENCE;
+}
+
+static const struct combine_input *row_of(const struct combine_call *call, size_t which)
+{
+    return which == MODEL ? &call->inputs[0] : call->base;
+}
+
+static void look(const struct combine_call *call, void *state)
+{
+    struct row_facts *facts = state;
+    double x[BLOCK];
+
+    for (size_t r = 0; r < N_ROWS; r++) {
+        if (!facts->has_max) {
+            double max = row_max(row_of(call, r), 0, call->n);
+
+            if (call->first % row_items(call) == 0 || max > facts->max[r])
+                facts->max[r] = max;
+            continue;
+        }
+        for (size_t i = 0; i < call->n; i += BLOCK)
+            facts->sum[r] += exponentials(row_of(call, r), i,
+                                          call->n - i < BLOCK ? call->n - i : BLOCK,
+                                          facts->max[r], x);
+    }
+}
+
+static bool turn(const struct combine_call *call, void *state)
+{
+    struct row_facts *facts = state;
+    bool goes_on = !facts->has_max;
+
+    (void)call;
+    facts->has_max = true;
+    return goes_on;
+}
+
+static void measure_piece(const struct combine_call *call, const struct row_facts *facts,
+                          double *sum)
+{
+    double model[BLOCK], base[BLOCK];
+
+    for (size_t i = 0; i < call->n; i += BLOCK) {
+        size_t n = call->n - i < BLOCK ? call->n - i : BLOCK;
+
+        exponentials(&call->inputs[0], i, n, facts->max[MODEL], model);
+        exponentials(call->base, i, n, facts->max[BASE], base);
+        *sum += block_divergence(model, facts->sum[MODEL], base, facts->sum[BASE], n);
+    }
+}
+
+static const struct combine_stages stages = {.state_bytes = state_bytes,
+                                             .is_needed = stage_is_needed, .look = look,
+                                             .turn = turn};
 
 /* One for each row of a grain. */
 static void divergence_size(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
@@ -142,11 +230,12 @@ static void divergence_measure(const struct combine_call *call, double *sums, si
     size_t row = row_items(call);
 
     (void)counts;
-    for (size_t first = 0; first < call->n; first += row) {
-        double found = divergence(call, first, row);
-
-        *sums++ = found < 0 ? 0 : found; /* of like rows a little below, perhaps */
+    if (call->state) {
+        measure_piece(call, call->state, sums);
+        return;
     }
+    for (size_t first = 0; first < call->n; first += row)
+        *sums++ = divergence(call, first, row);
 }
 
 /* ---- importances ---- */
@@ -167,8 +256,9 @@ static void read_items(const struct combine_call *call, size_t first, size_t n,
     blocks_subtract(items->difference, items->base, items->difference);
     for (size_t k = 0; k < n; place++, left = row) {
         size_t some = n - k < left ? n - k : left;
+        double own = divergences[place] < 0 ? 0 : divergences[place]; /* of like rows, perhaps */
 
-        vector_scale(items->difference + k, (float)divergences[place], some, items->importance + k);
+        vector_scale(items->difference + k, (float)own, some, items->importance + k);
         k += some;
     }
     memset(items->importance + n, 0, (BLOCK - n) * sizeof *items->importance);
@@ -292,6 +382,7 @@ const struct combine_method combine_arcee_fusion = {
     .min_inputs = 1,
     .max_inputs = 1,
     .unit = COMBINE_ROWS,
+    .stages = &stages,
     .scratch_item_bytes = 2 * sizeof(double),
     .passes = passes,
     .n_passes = sizeof passes / sizeof *passes,

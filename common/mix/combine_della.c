@@ -32,4 +32,5 @@ const struct combine_method combine_della = {
     .n_passes = TASK_CHANCE_PASSES,
     .scratch_item_bytes = TASK_RANK_ITEM_BYTES,
     .scratch_bytes = TASK_RANK_BYTES,
+    .stages = &task_chance_stages,
 };

@@ -31,4 +31,5 @@ const struct combine_method combine_della_linear = {
     .n_passes = TASK_CHANCE_PASSES,
     .scratch_item_bytes = TASK_RANK_ITEM_BYTES,
     .scratch_bytes = TASK_RANK_BYTES,
+    .stages = &task_chance_stages,
 };

@@ -94,6 +94,8 @@ struct combine_call {
     void *input_scratch;                /* n_inputs * scratch_input_bytes, likewise */
     struct combine_input *spare;        /* [n_inputs + 1], for the method to write to */
     uint64_t seed;                      /* of methods that draw */
+    void *state; /* what combine_stages has found out about the unit of which the range is a piece;
+                  * NULL: there is none, and ranges of methods that want rows are whole rows */
 };
 
 /* out[n] (of the mixable dtype call->out->dtype) = the combination of the inputs. They and out do
@@ -125,6 +127,27 @@ struct combine_pass {
 
 enum { COMBINE_PASSES_MAX = 16 };
 
+/* What must be known of a unit, before it is measured or combined piece by piece, in order: of a row
+ * that is too long to be held in memory, or of columns, which lie all over the tensor. The pieces of
+ * a row are its ranges, of whole blocks (combine_items.h) but for the last; those of some columns
+ * that lie side by side are the items that these have in each row. */
+struct combine_stages {
+    /* How many columns the tensor has, when these are wanted; NULL or 0: units are rows. */
+    size_t (*n_columns)(const struct combine_call *call);
+    /* Bytes of the state, the same for all lengths. Called as combine_pass.size is. */
+    size_t (*state_bytes)(const struct combine_call *call);
+    /* Whether a pass is measured piece by piece, or the last, n_passes, combined; NULL: all. Those
+     * of which it is not true take pieces as they take rows. */
+    bool (*is_needed)(const struct combine_call *call, size_t pass);
+    /* Takes a piece to the state, which is 0 before the first. */
+    void (*look)(const struct combine_call *call, void *state);
+    /* After the last one: whether to look at all once more. NULL: no. */
+    bool (*turn)(const struct combine_call *call, void *state);
+};
+
+/* Columns of a unit, at most. */
+enum { COMBINE_COLUMNS = 1024 };
+
 enum combine_unit {
     COMBINE_ITEMS, /* each by itself */
     COMBINE_ROWS,  /* ranges are whole rows, along the last dimension */
@@ -152,6 +175,7 @@ struct combine_method {
     enum combine_unit unit;
     /* Whether whole rows are wanted for these settings of the method; NULL: as `unit` says. */
     bool (*wants_rows)(const double *settings);
+    const struct combine_stages *stages; /* NULL: there are none */
     const struct combine_pass *passes;
     size_t n_passes;
     size_t scratch_item_bytes, scratch_input_bytes; /* multiples of 8, the latter */

@@ -76,8 +76,10 @@ static void model_stock(const struct combine_call *call, void *out)
 {
     size_t row = call->out->n_dims ? call->out->shape[call->out->n_dims - 1] : 1;
 
-    if (!wants_rows(call->settings)) {
-        mix(call, call->facts[0].sums[0], 0, call->n, out);
+    if (!wants_rows(call->settings) || call->state) {
+        const double *share = call->state ? call->state : call->facts[0].sums;
+
+        mix(call, *share, 0, call->n, out);
         return;
     }
     for (size_t first = 0; first < call->n; first += row) {
@@ -87,6 +89,30 @@ static void model_stock(const struct combine_call *call, void *out)
         mix(call, find_share(gram, call->n_inputs), first, row, out);
     }
 }
+
+/* ---- long rows ---- */
+
+static size_t state_bytes(const struct combine_call *call)
+{
+    (void)call;
+    return SUMS_MAX * sizeof(double);
+}
+
+static void look(const struct combine_call *call, void *state)
+{
+    gram_add(call->inputs, call->n_inputs, call->base, 0, call->n, state);
+}
+
+static bool turn(const struct combine_call *call, void *state)
+{
+    double *sums = state;
+
+    sums[0] = find_share(sums, call->n_inputs);
+    return false;
+}
+
+static const struct combine_stages stages = {.state_bytes = state_bytes, .look = look,
+                                             .turn = turn};
 
 static const struct combine_pass passes[] = {
     {.size = size, .measure = gram_measure, .conclude = conclude, .is_needed = is_needed},
@@ -107,6 +133,7 @@ const struct combine_method combine_model_stock = {
     .min_inputs = 2,
     .max_inputs = INPUTS_MAX,
     .wants_rows = wants_rows,
+    .stages = &stages,
     .passes = passes,
     .n_passes = sizeof passes / sizeof *passes,
 };

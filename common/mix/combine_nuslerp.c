@@ -80,16 +80,13 @@ static size_t row_items(const struct combine_call *call)
 
 static bool is_needed(const struct combine_call *call)
 {
-    return vectors(call->settings) != ROWS;
+    return vectors(call->settings) == WHOLE;
 }
 
 static void size(const struct combine_call *call, size_t *n_sums, size_t *n_counts)
 {
-    static const size_t each = 3;
-
-    (void)n_counts;
     if (is_needed(call))
-        *n_sums = each * (vectors(call->settings) == COLUMNS ? n_columns(call) : 1);
+        gram_size(call, n_sums, n_counts);
 }
 
 /* The difference from the base, of one block. */
@@ -105,47 +102,85 @@ static void read_input(const struct combine_call *call, size_t input, size_t fir
     blocks_subtract(out, base, out);
 }
 
-static void measure_columns(const struct combine_call *call, double *sums)
+static void conclude(const struct combine_call *call, double *sums, size_t *counts)
+{
+    double weights[2];
+
+    (void)counts;
+    find_weights(share(call), sums[0], sums[1], sums[2], weights);
+    sums[0] = weights[0];
+    sums[1] = weights[1];
+}
+
+/* ---- long rows, and columns ---- */
+
+/* Three dot products of each column, or of the row; then what goes in. */
+struct vectors_found {
+    size_t first; /* column */
+    double sums[COMBINE_COLUMNS][3];
+};
+
+static size_t columns_wanted(const struct combine_call *call)
+{
+    return vectors(call->settings) == COLUMNS ? n_columns(call) : 0;
+}
+
+static size_t state_bytes(const struct combine_call *call)
+{
+    (void)call;
+    return sizeof(struct vectors_found);
+}
+
+static void look_at_columns(const struct combine_call *call, struct vectors_found *found)
 {
     float x[2][COMBINE_BLOCK_ITEMS];
-    size_t columns = n_columns(call), column = call->first % columns;
+    size_t columns = n_columns(call), column = call->first % columns, k;
 
+    found->first = columns > COMBINE_COLUMNS ? column : 0;
     for (size_t first = 0; first < call->n; first += COMBINE_BLOCK_ITEMS) {
         size_t left = call->n - first;
         size_t n = left < COMBINE_BLOCK_ITEMS ? left : COMBINE_BLOCK_ITEMS;
 
         read_input(call, 0, first, n, x[0]);
         read_input(call, 1, first, n, x[1]);
-        for (size_t k = 0; k < n; k++) {
-            sums[3 * column] += (double)x[0][k] * (double)x[0][k];
-            sums[3 * column + 1] += (double)x[0][k] * (double)x[1][k];
-            sums[3 * column + 2] += (double)x[1][k] * (double)x[1][k];
+        for (k = 0; k < n; k++) {
+            double *sums = found->sums[column - found->first];
+
+            sums[0] += (double)x[0][k] * (double)x[0][k];
+            sums[1] += (double)x[0][k] * (double)x[1][k];
+            sums[2] += (double)x[1][k] * (double)x[1][k];
             column = column + 1 < columns ? column + 1 : 0;
         }
     }
 }
 
-static void measure(const struct combine_call *call, double *sums, size_t *counts)
+static void look(const struct combine_call *call, void *state)
 {
+    struct vectors_found *found = state;
+
     if (vectors(call->settings) == COLUMNS)
-        measure_columns(call, sums);
+        look_at_columns(call, found);
     else
-        gram_measure(call, sums, counts);
+        gram_add(call->inputs, 2, call->base, 0, call->n, found->sums[0]);
 }
 
-static void conclude(const struct combine_call *call, double *sums, size_t *counts)
+static bool turn(const struct combine_call *call, void *state)
 {
-    size_t n = vectors(call->settings) == COLUMNS ? n_columns(call) : 1;
+    struct vectors_found *found = state;
 
-    (void)counts;
-    for (size_t i = 0; i < n; i++, sums += 3) {
-        double weights[2];
+    for (size_t i = 0; i < COMBINE_COLUMNS; i++) {
+        double *sums = found->sums[i], weights[2];
 
         find_weights(share(call), sums[0], sums[1], sums[2], weights);
         sums[0] = weights[0];
         sums[1] = weights[1];
     }
+    return false;
 }
+
+static const struct combine_stages stages = {.n_columns = columns_wanted,
+                                             .state_bytes = state_bytes, .look = look,
+                                             .turn = turn};
 
 /* ---- the result ---- */
 
@@ -154,6 +189,12 @@ static void combine_rows(const struct combine_call *call, char *out)
     size_t row = row_items(call), out_bytes = combine_item_bytes(call->out->dtype);
     size_t n_vectors = 2 + (call->base != NULL);
 
+    if (call->state) {
+        const double *weights = ((const struct vectors_found *)call->state)->sums[0];
+
+        combine_linear_weighted(call, weights, base_weight(call, weights), out);
+        return;
+    }
     for (size_t first = 0; first < call->n; first += row) {
         double sums[3] = {0}, weights[2];
 
@@ -177,7 +218,7 @@ static void combine_rows(const struct combine_call *call, char *out)
 static void combine_columns(const struct combine_call *call, void *out)
 {
     double x[3][COMBINE_BLOCK_ITEMS] = {{0}};
-    const double *weights = call->facts[0].sums;
+    const struct vectors_found *found = call->state;
     size_t columns = n_columns(call), column = call->first % columns;
 
     for (size_t first = 0; first < call->n; first += COMBINE_BLOCK_ITEMS) {
@@ -189,7 +230,7 @@ static void combine_columns(const struct combine_call *call, void *out)
         if (call->base)
             combine_read(call->base, first, x[2], n);
         for (size_t k = 0; k < n; k++) {
-            const double *own = &weights[3 * column];
+            const double *own = found->sums[column - found->first];
 
             x[0][k] = own[0] * x[0][k] + own[1] * x[1][k] + base_weight(call, own) * x[2][k];
             column = column + 1 < columns ? column + 1 : 0;
@@ -212,7 +253,7 @@ static void nuslerp(const struct combine_call *call, void *out)
 }
 
 static const struct combine_pass passes[] = {
-    {.size = size, .measure = measure, .conclude = conclude, .is_needed = is_needed},
+    {.size = size, .measure = gram_measure, .conclude = conclude, .is_needed = is_needed},
 };
 
 static const struct combine_parameter parameters[] = {
@@ -235,6 +276,7 @@ const struct combine_method combine_nuslerp = {
     .max_inputs = 2,
     .sum = COMBINE_SUM_ANY,
     .wants_rows = wants_rows,
+    .stages = &stages,
     .passes = passes,
     .n_passes = sizeof passes / sizeof *passes,
 };

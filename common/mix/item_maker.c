@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor_source.h"
 
@@ -29,10 +30,10 @@ void item_pass_size(const struct plan_item *item, size_t pass, size_t *n_sums, s
 
 static size_t kept_bytes(const struct plan_item *item, size_t pass, size_t grain_items)
 {
-    struct combine_call call = size_call(item);
     const struct combine_pass *own = &item->method->passes[pass];
+    struct combine_call call = size_call(item);
 
-    return own->kept_bytes ? own->kept_bytes(&call, grain_items) : 0;
+    return own->kept_bytes && !item_is_staged(item) ? own->kept_bytes(&call, grain_items) : 0;
 }
 
 /* Small enough for the second-level cache with a few models, and the least that is read at once
@@ -142,6 +143,78 @@ void item_maker_init(struct item_maker *maker, const struct plan_item *item, str
     }
 }
 
+/* ---- units ---- */
+
+/* What the items of a row may take, when it is held. */
+static const size_t held_bytes = 4 * 1024 * 1024;
+
+static size_t n_columns(const struct plan_item *item)
+{
+    const struct combine_stages *stages = item->method ? item->method->stages : NULL;
+    struct combine_call call = size_call(item);
+
+    return stages && stages->n_columns ? stages->n_columns(&call) : 0;
+}
+
+bool item_is_staged(const struct plan_item *item)
+{
+    return item->method && item->method->stages && item->out.n_items > 0 &&
+           (n_columns(item) || (wants_rows(item) &&
+                                item_room_bytes(item, row_items(&item->out)) > held_bytes));
+}
+
+size_t item_state_bytes(const struct plan_item *item)
+{
+    struct combine_call call = size_call(item);
+
+    return item_is_staged(item) ? item->method->stages->state_bytes(&call) : 0;
+}
+
+size_t item_n_units(const struct plan_item *item)
+{
+    size_t columns = n_columns(item);
+
+    return columns ? (columns + COMBINE_COLUMNS - 1) / COMBINE_COLUMNS
+                   : item->out.n_items / row_items(&item->out);
+}
+
+bool item_find_piece(const struct plan_item *item, size_t unit, size_t k, size_t *first, size_t *n)
+{
+    size_t columns = n_columns(item), length = columns ? columns : row_items(&item->out), begin;
+
+    if (columns > COMBINE_COLUMNS) {
+        *first = k * columns + unit * COMBINE_COLUMNS;
+        *n = columns - unit * COMBINE_COLUMNS;
+        *n = *n < COMBINE_COLUMNS ? *n : COMBINE_COLUMNS;
+        return *first < item->out.n_items;
+    }
+    /* All columns are one unit, and whole rows its pieces. */
+    length = columns ? item->out.n_items : length;
+    begin = k * (columns ? ITEM_PIECE / columns * columns : ITEM_PIECE);
+    if (begin >= length)
+        return false;
+    *first = unit * length + begin;
+    *n = columns ? ITEM_PIECE / columns * columns : ITEM_PIECE;
+    *n = length - begin < *n ? length - begin : *n;
+    return true;
+}
+
+void item_locate(const struct plan_item *item, size_t place, size_t *unit, size_t *k)
+{
+    size_t columns = n_columns(item), row = row_items(&item->out);
+
+    if (columns > COMBINE_COLUMNS) {
+        *unit = place % columns / COMBINE_COLUMNS;
+        *k = place / columns;
+    } else if (columns) {
+        *unit = 0;
+        *k = place / (ITEM_PIECE / columns * columns);
+    } else {
+        *unit = place / row;
+        *k = place % row / ITEM_PIECE;
+    }
+}
+
 /* ---- reading ---- */
 
 static bool takes_part(const struct plan_item *item, const struct plan_source *source)
@@ -234,6 +307,7 @@ static struct combine_call range_call(const struct item_maker *maker, size_t fir
         .input_scratch = room->input_scratch,
         .spare = &room->inputs[room->n_inputs + 1],
         .seed = item->seed,
+        .state = item_is_staged(item) ? room->state : NULL,
     };
 }
 
@@ -329,4 +403,37 @@ void item_combine(const struct item_maker *maker, size_t first, size_t n, struct
         place += step * item_bytes(maker->item->out.dtype);
         advance(maker, room, step);
     }
+}
+
+static bool wants_stage(const struct combine_call *call, const struct combine_stages *stages,
+                        size_t pass)
+{
+    return !stages->is_needed || stages->is_needed(call, pass);
+}
+
+int item_stage(const struct item_maker *maker, size_t pass, size_t unit, struct item_room *room,
+               struct error *err)
+{
+    const struct combine_stages *stages = maker->item->method->stages;
+    void *state = room->state;
+    bool goes_on = true;
+
+    memset(state, 0, item_state_bytes(maker->item));
+    while (goes_on) {
+        struct combine_facts facts[COMBINE_PASSES_MAX];
+        struct combine_call call = {0};
+        size_t first, n;
+
+        for (size_t k = 0; item_find_piece(maker->item, unit, k, &first, &n); k++) {
+            if (interrupt_check(err) || item_read(maker, first, n, room, err))
+                return -1;
+            list_facts(maker, pass, maker->grain_items ? first / maker->grain_items : 0, facts);
+            call = range_call(maker, first, n, room, facts);
+            if (!wants_stage(&call, stages, pass))
+                return 0;
+            stages->look(&call, state);
+        }
+        goes_on = stages->turn && stages->turn(&call, state);
+    }
+    return 0;
 }

@@ -40,6 +40,7 @@ struct item_room {
     struct combine_input *inputs; /* those that count, the base, and as many for the method */
     size_t n_inputs;
     char *out, *input_scratch, *scratch; /* in those bytes, for a result and for the method */
+    void *state; /* item_state_bytes(), when units are staged */
 };
 
 size_t item_grain(const struct plan_item *item); /* grain_items */
@@ -49,6 +50,20 @@ void item_pass_size(const struct plan_item *item, size_t pass, size_t *n_sums, s
 size_t item_facts_bytes(const struct plan_item *item);
 size_t item_room_bytes(const struct plan_item *item, size_t n);
 size_t item_n_inputs(const struct plan_item *item);
+
+/* Long rows, and columns, are units that are made piece by piece, by one thread each: after
+ * item_stage the pieces of a unit are read, and measured or combined, in their order. */
+bool item_is_staged(const struct plan_item *item);
+enum { ITEM_PIECE = COMBINE_GRAIN_ITEMS }; /* items of a piece, at most */
+size_t item_state_bytes(const struct plan_item *item); /* 0 when units are not staged */
+size_t item_n_units(const struct plan_item *item);
+/* Where piece k lies; false behind the last. */
+bool item_find_piece(const struct plan_item *item, size_t unit, size_t k, size_t *first, size_t *n);
+/* The piece with an item. */
+void item_locate(const struct plan_item *item, size_t place, size_t *unit, size_t *k);
+/* For a pass, or for the result, pass n_passes: looks through the unit, which leaves room->state. */
+int item_stage(const struct item_maker *maker, size_t pass, size_t unit, struct item_room *room,
+               struct error *err);
 
 /* The arena keeps what it needs, and the item must stay where it is. */
 void item_maker_init(struct item_maker *maker, const struct plan_item *item, struct arena *arena);

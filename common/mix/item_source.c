@@ -12,18 +12,31 @@
 /* Read and combined at once where the method leaves it open. */
 enum { BLOCK_ITEMS = 32768 };
 
+/* A unit on its way: its first pieces have been combined. */
+struct staged {
+    size_t unit, n_pieces; /* SIZE_MAX: none */
+    void *state;
+};
+
+/* Of a source, all states that it remembers. */
+static const size_t states_bytes = 4 * 1024 * 1024;
+
 struct item_source {
     struct tensor_source source;
     struct item_maker maker;
-    pthread_mutex_t lock; /* for measuring, once */
+    pthread_mutex_t lock; /* for measuring, once, and for units */
     bool is_measured;
     double *sums;         /* of one grain, for the largest pass */
+    size_t n_staged;      /* 0: units are not staged */
+    struct staged *staged; /* [n_staged]; unit u at u % n_staged */
 };
 
 static size_t block_items(const struct item_maker *maker)
 {
     size_t grain = maker->grain_items;
 
+    if (item_is_staged(maker->item))
+        return ITEM_PIECE;
     return !grain || grain > BLOCK_ITEMS ? (grain ? grain : BLOCK_ITEMS)
                                          : BLOCK_ITEMS / grain * grain;
 }
@@ -46,6 +59,29 @@ static void room_release(struct item_room *room)
 }
 
 /* ---- measuring ---- */
+
+/* Unit by unit; of rows, each is a grain. */
+static int run_units(struct item_source *source, size_t pass, struct item_room *room,
+                     struct error *err)
+{
+    struct item_maker *maker = &source->maker;
+    const struct item_facts *facts = &maker->facts[pass];
+    size_t first, n;
+
+    for (size_t u = 0; u < item_n_units(maker->item); u++) {
+        if (item_stage(maker, pass, u, room, err))
+            return -1;
+        memset(source->sums, 0, facts->n_sums * sizeof *source->sums);
+        for (size_t k = 0; item_find_piece(maker->item, u, k, &first, &n); k++) {
+            if (item_read(maker, first, n, room, err))
+                return -1;
+            item_measure(maker, pass, first, n, room, source->sums, facts->counts);
+        }
+        item_add_grain(maker, pass, u, source->sums);
+    }
+    item_conclude(maker, pass);
+    return 0;
+}
 
 static int run_pass(struct item_source *source, size_t pass, struct item_room *room,
                     struct error *err)
@@ -75,7 +111,8 @@ static int run_passes(struct item_source *source, struct item_room *room, struct
 
         memset(facts->sums, 0, facts->n_sums * sizeof *facts->sums);
         memset(facts->counts, 0, facts->n_counts * sizeof *facts->counts);
-        if (item_pass_is_needed(&source->maker, p) && run_pass(source, p, room, err))
+        if (item_pass_is_needed(&source->maker, p) &&
+            (source->n_staged ? run_units : run_pass)(source, p, room, err))
             return -1;
     }
     source->is_measured = true;
@@ -87,6 +124,8 @@ static int measure(struct item_source *source, struct item_room *room, struct er
     int rc = 0;
 
     pthread_mutex_lock(&source->lock);
+    if (source->n_staged)
+        room->state = source->staged[0].state;
     if (!source->is_measured)
         rc = run_passes(source, room, err);
     pthread_mutex_unlock(&source->lock);
@@ -101,7 +140,7 @@ static size_t item_bytes(const struct item_source *source)
 }
 
 /* Items first … end - 1, block by block; a block is made whole, and what is asked for copied. */
-static int read_items(const struct item_source *source, size_t first, size_t end, char *out,
+static int read_items(struct item_source *source, size_t first, size_t end, char *out,
                       struct item_room *room, struct error *err)
 {
     const struct item_maker *maker = &source->maker;
@@ -123,6 +162,61 @@ static int read_items(const struct item_source *source, size_t first, size_t end
     return 0;
 }
 
+/* A piece, combined to room->out: those in front of it must have been. */
+static int make_piece(struct item_source *source, size_t unit, size_t k, struct item_room *room,
+                      struct error *err)
+{
+    const struct item_maker *maker = &source->maker;
+    struct staged *staged = &source->staged[unit % source->n_staged];
+    bool is_new = staged->unit != unit || staged->n_pieces > k;
+    size_t first, n;
+
+    room->state = staged->state;
+    if (is_new) {
+        staged->unit = SIZE_MAX;
+        if (item_stage(maker, maker->n_passes, unit, room, err))
+            return -1;
+        staged->n_pieces = 0;
+    }
+    for (staged->unit = SIZE_MAX; staged->n_pieces <= k; staged->n_pieces++) {
+        item_find_piece(maker->item, unit, staged->n_pieces, &first, &n);
+        if (item_read(maker, first, n, room, err))
+            return -1;
+        item_combine(maker, first, n, room, room->out);
+    }
+    staged->unit = unit;
+    return 0;
+}
+
+static int read_units(struct item_source *source, size_t first, size_t end, char *out,
+                      struct item_room *room, struct error *err)
+{
+    const struct plan_item *item = source->maker.item;
+    size_t bytes = item_bytes(source), begin, n, stop, unit, k;
+
+    for (; first < end; first = stop) {
+        item_locate(item, first, &unit, &k);
+        item_find_piece(item, unit, k, &begin, &n);
+        stop = begin + n < end ? begin + n : end;
+        if (make_piece(source, unit, k, room, err))
+            return -1;
+        memcpy(out, room->out + (first - begin) * bytes, (stop - first) * bytes);
+        out += (stop - first) * bytes;
+    }
+    return 0;
+}
+
+static int read_locked(struct item_source *source, size_t first, size_t end, char *out,
+                       struct item_room *room, struct error *err)
+{
+    int rc;
+
+    pthread_mutex_lock(&source->lock);
+    rc = read_units(source, first, end, out, room, err);
+    pthread_mutex_unlock(&source->lock);
+    return rc;
+}
+
 static int item_source_read(const struct tensor_source *base, size_t offset, size_t n_bytes,
                             void *out, struct error *err)
 {
@@ -134,7 +228,8 @@ static int item_source_read(const struct tensor_source *base, size_t offset, siz
     if (rc == 0)
         rc = measure(source, &room, err);
     if (rc == 0)
-        rc = read_items(source, offset / bytes, (offset + n_bytes) / bytes, out, &room, err);
+        rc = (source->n_staged ? read_locked : read_items)(
+            source, offset / bytes, (offset + n_bytes) / bytes, out, &room, err);
     room_release(&room);
     return rc;
 }
@@ -161,6 +256,21 @@ static void item_source_describe(const struct tensor_source *base, struct buffer
 static const struct tensor_source_kind item_source_kind = {.read = item_source_read,
                                                            .describe = item_source_describe};
 
+static void make_states(struct item_source *source, struct arena *arena)
+{
+    const struct plan_item *item = source->maker.item;
+    size_t bytes = item_state_bytes(item);
+
+    if (!item_is_staged(item))
+        return;
+    source->n_staged = states_bytes / bytes < item_n_units(item) ? states_bytes / bytes
+                                                                 : item_n_units(item);
+    source->n_staged = source->n_staged ? source->n_staged : 1;
+    source->staged = arena_alloc(arena, source->n_staged * sizeof *source->staged);
+    for (size_t i = 0; i < source->n_staged; i++)
+        source->staged[i] = (struct staged){SIZE_MAX, 0, arena_alloc(arena, bytes)};
+}
+
 void item_source_make(struct tensor *tensor, const struct plan_item *item, struct arena *arena)
 {
     struct item_source *source;
@@ -180,6 +290,7 @@ void item_source_make(struct tensor *tensor, const struct plan_item *item, struc
         max_sums = source->maker.facts[p].n_sums > max_sums ? source->maker.facts[p].n_sums
                                                             : max_sums;
     source->sums = arena_alloc(arena, max_sums * sizeof *source->sums);
+    make_states(source, arena);
     *tensor = (struct tensor){.name = item->out.name, .dtype = item->out.dtype,
                               .n_dims = item->out.n_dims, .shape = item->out.shape,
                               .n_items = item->out.n_items, .size_bytes = item->out.size_bytes,

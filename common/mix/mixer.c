@@ -93,6 +93,8 @@ static size_t item_chunk(const struct plan_item *item, struct chunk_sizes sizes)
 {
     size_t grain = item_grain(item), n = sizes.plain;
 
+    if (item_is_staged(item))
+        return ITEM_PIECE;
     for (size_t i = 0; i < item->n_sources; i++)
         if (tensor_wants_rows(item->sources[i].tensor))
             n = sizes.wide;
@@ -115,6 +117,18 @@ static size_t room_bytes(const struct plan *plan, struct chunk_sizes sizes)
     return max;
 }
 
+static size_t state_bytes(const struct plan *plan)
+{
+    size_t max = 0;
+
+    for (size_t i = 0; i < plan->n_items; i++) {
+        size_t n = item_state_bytes(&plan->items[i]);
+
+        max = n > max ? n : max;
+    }
+    return max;
+}
+
 static size_t room_inputs(const struct plan *plan)
 {
     size_t max = 1;
@@ -129,7 +143,7 @@ static size_t room_inputs(const struct plan *plan)
 
 size_t mixer_buffer_bytes(const struct plan *plan, size_t n_threads)
 {
-    return n_threads * room_bytes(plan, chunk_sizes_for(plan, n_threads));
+    return n_threads * (room_bytes(plan, chunk_sizes_for(plan, n_threads)) + state_bytes(plan));
 }
 
 /* ---- one chunk ---- */
@@ -146,19 +160,37 @@ static void count_special(struct worker_state *state, enum dtype dtype, const vo
         state->first_special = item;
 }
 
-/* The chunk of a task: of item makers[…], which is returned. */
-static size_t find_chunk(const struct mixer *mixer, size_t task, size_t *first, size_t *n)
-{
-    size_t chunk, one, index = chunks_find(&mixer->chunks, task, &chunk, &one);
-    const struct plan_item *item = mixer->makers[index].item;
-    size_t n_items = item_chunk(item, mixer->sizes);
+/* A task: a chunk of item makers[index], or a unit of it. */
+struct task {
+    size_t index, chunk;
+    bool is_unit;
+};
 
-    *first = chunk * n_items;
-    *n = item->out.n_items - *first < n_items ? item->out.n_items - *first : n_items;
-    return index;
+static struct task find_task(const struct mixer *mixer, size_t number)
+{
+    struct task task;
+    size_t one;
+
+    task.index = chunks_find(&mixer->chunks, number, &task.chunk, &one);
+    task.is_unit = item_is_staged(mixer->makers[task.index].item);
+    return task;
 }
 
-static int write_chunk(const struct mixer *mixer, size_t index, size_t first, size_t n,
+/* Piece k of it: a chunk is all one. */
+static bool find_piece(const struct mixer *mixer, const struct task *task, size_t k, size_t *first,
+                       size_t *n)
+{
+    const struct plan_item *item = mixer->makers[task->index].item;
+    size_t n_items = item_chunk(item, mixer->sizes);
+
+    if (task->is_unit)
+        return item_find_piece(item, task->chunk, k, first, n);
+    *first = task->chunk * n_items;
+    *n = item->out.n_items - *first < n_items ? item->out.n_items - *first : n_items;
+    return k == 0;
+}
+
+static int write_piece(const struct mixer *mixer, size_t index, size_t first, size_t n,
                        struct worker_state *state, struct error *err)
 {
     const struct item_maker *maker = &mixer->makers[index];
@@ -185,18 +217,25 @@ static int write_chunk(const struct mixer *mixer, size_t index, size_t first, si
     return 0;
 }
 
-static int write_task(void *context, size_t task, size_t worker, struct error *err)
+static int write_task(void *context, size_t number, size_t worker, struct error *err)
 {
     const struct mixer *mixer = context;
-    size_t first, n, index = find_chunk(mixer, task, &first, &n);
-    const struct output_tensor *out = &mixer->makers[index].item->out;
+    struct task task = find_task(mixer, number);
+    const struct item_maker *maker = &mixer->makers[task.index];
+    struct worker_state *state = &mixer->workers[worker];
+    size_t first, n;
 
-    if (interrupt_check(err) ||
-        write_chunk(mixer, index, first, n, &mixer->workers[worker], err))
+    if (task.is_unit && item_stage(maker, maker->n_passes, task.chunk, &state->room, err))
         return -1;
-    atomic_fetch_add(&mixer->progress->done_bytes, n * out->size_bytes / out->n_items);
-    if (worker == 0 && mixer->progress->show)
-        mixer->progress->show(mixer->progress);
+    for (size_t k = 0; find_piece(mixer, &task, k, &first, &n); k++) {
+        const struct output_tensor *out = &maker->item->out;
+
+        if (interrupt_check(err) || write_piece(mixer, task.index, first, n, state, err))
+            return -1;
+        atomic_fetch_add(&mixer->progress->done_bytes, n * out->size_bytes / out->n_items);
+        if (worker == 0 && mixer->progress->show)
+            mixer->progress->show(mixer->progress);
+    }
     return 0;
 }
 
@@ -216,25 +255,39 @@ static void add_counts(struct mixer *mixer, struct worker_state *state)
     state->counted = SIZE_MAX;
 }
 
-static int measure_task(void *context, size_t task, size_t worker, struct error *err)
+static int measure_piece(struct mixer *mixer, size_t index, size_t first, size_t n,
+                         struct worker_state *state, struct error *err)
 {
-    struct mixer *mixer = context;
-    size_t first, n, index = find_chunk(mixer, task, &first, &n);
     const struct item_maker *maker = &mixer->makers[index];
     const struct item_facts *facts = &maker->facts[mixer->pass];
-    struct worker_state *state = &mixer->workers[worker];
     double start = clock_now_s(), read;
 
     if (interrupt_check(err) || item_read(maker, first, n, &state->room, err))
         return -1;
     read = clock_now_s();
-    if (state->counted != index)
-        add_counts(mixer, state);
-    state->counted = index;
     item_measure(maker, mixer->pass, first, n, &state->room,
                  mixer->sums[index] + first / maker->grain_items * facts->n_sums, state->counts);
     state->read_s += read - start;
     state->combine_s += clock_now_s() - read;
+    return 0;
+}
+
+static int measure_task(void *context, size_t number, size_t worker, struct error *err)
+{
+    struct mixer *mixer = context;
+    struct task task = find_task(mixer, number);
+    struct worker_state *state = &mixer->workers[worker];
+    size_t first, n;
+
+    if (state->counted != task.index)
+        add_counts(mixer, state);
+    state->counted = task.index;
+    if (task.is_unit && item_stage(&mixer->makers[task.index], mixer->pass, task.chunk,
+                                   &state->room, err))
+        return -1;
+    for (size_t k = 0; find_piece(mixer, &task, k, &first, &n); k++)
+        if (measure_piece(mixer, task.index, first, n, state, err))
+            return -1;
     return 0;
 }
 
@@ -251,8 +304,10 @@ static int run_tasks(struct mixer *mixer, const bool *is_wanted, threads_task *t
         const struct plan_item *item = mixer->makers[i].item;
         size_t n = item_chunk(item, mixer->sizes);
         size_t n_items = is_wanted && !is_wanted[i] ? 0 : item->out.n_items;
+        size_t n_chunks = n_items / n + (n_items % n != 0);
 
-        chunks_set(&mixer->chunks, i, n_items / n + (n_items % n != 0));
+        chunks_set(&mixer->chunks, i,
+                   n_items && item_is_staged(item) ? item_n_units(item) : n_chunks);
     }
     rc = threads_run(mixer->threads, chunks_n_tasks(&mixer->chunks), task, mixer, err);
     chunks_release(&mixer->chunks);
@@ -388,7 +443,8 @@ static int make_workers(struct mixer *mixer, size_t n_threads, struct error *err
         state->room.inputs = memory_zalloc(room_inputs(plan), sizeof *state->room.inputs);
         state->room.bytes = memory_try(room_bytes(plan, mixer->sizes), 1,
                                        "buffers; use fewer --threads", err);
-        if (!state->room.bytes)
+        state->room.state = memory_try(state_bytes(plan) + 1, 1, "buffers; use fewer --threads", err);
+        if (!state->room.bytes || !state->room.state)
             return -1;
     }
     return 0;
@@ -410,6 +466,7 @@ int mixer_run(const struct plan *plan, struct checkpoint_writer *writer, struct 
     collect(&mixer, n_threads, stats);
     for (size_t w = 0; w < n_threads; w++) {
         free(mixer.workers[w].room.bytes);
+        free(mixer.workers[w].room.state);
         free(mixer.workers[w].room.inputs);
         free(mixer.workers[w].counts);
     }

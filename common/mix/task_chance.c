@@ -6,6 +6,7 @@
 #include "mix/blocks.h"
 #include "mix/coin.h"
 #include "mix/combine_floats.h"
+#include "mix/rank_cells.h"
 #include "mix/rank_keep.h"
 
 enum { BLOCK = COMBINE_BLOCK_ITEMS };
@@ -171,11 +172,18 @@ static size_t kept_bytes(const struct combine_call *call, size_t n)
     return task_rescales(call) && call->out->n_items / n < most / bytes ? bytes : 0;
 }
 
+static void keep_staged(const struct combine_call *call, void *context, size_t input, size_t first,
+                        size_t n, const float *difference, int32_t *kept);
+
 static void measure_by_rank(const struct combine_call *call, double *sums, size_t *counts)
 {
     uint64_t *words = call->facts[0].kept ? call->facts[0].kept : words_of(call);
 
     (void)counts;
+    if (call->state) {
+        measure_with(call, keep_staged, call->state, sums);
+        return;
+    }
     rank_all(call, words);
     measure_with(call, keep_ranked, words, sums);
 }
@@ -184,10 +192,81 @@ void task_chance_combine_by_rank(const struct combine_call *call, bool votes, vo
 {
     uint64_t *words = is_needed(call) ? call->facts[0].kept : NULL;
 
+    if (call->state) {
+        combine_with(call, keep_staged, call->state, votes, out);
+        return;
+    }
     if (!words)
         rank_all(call, words = words_of(call));
     combine_with(call, keep_ranked, words, votes, out);
 }
+
+/* ---- by rank, long rows: the state has cells for each input ---- */
+
+static size_t state_bytes(const struct combine_call *call)
+{
+    return call->n_inputs * rank_cells_bytes();
+}
+
+static struct rank_cells *cells_of(void *state, size_t input)
+{
+    return (struct rank_cells *)((char *)state + input * rank_cells_bytes());
+}
+
+static void find_draws(const struct combine_call *call, size_t input, size_t first, int32_t *draws)
+{
+    struct coin coin = coin_of(call->seed, call->out->name, input);
+
+    coin_toss(&coin, call->first + first, BLOCK, draws);
+}
+
+static void look_at_cells(const struct combine_call *call, void *context, size_t input,
+                          size_t first, size_t n, const float *difference)
+{
+    int32_t bits[BLOCK], draws[BLOCK];
+
+    blocks_sizes(difference, bits);
+    find_draws(call, input, first, draws);
+    rank_cells_look(cells_of(context, input), bits, draws, n);
+}
+
+static void keep_staged(const struct combine_call *call, void *context, size_t input, size_t first,
+                        size_t n, const float *difference, int32_t *kept)
+{
+    int32_t bits[BLOCK], draws[BLOCK];
+
+    blocks_sizes(difference, bits);
+    find_draws(call, input, first, draws);
+    memset(kept, 0, BLOCK * sizeof *kept);
+    rank_cells_keep(cells_of(context, input), bits, draws, n, kept);
+}
+
+static void look(const struct combine_call *call, void *state)
+{
+    size_t row = call->out->shape[call->out->n_dims - 1];
+
+    for (size_t i = 0; i < call->n_inputs; i++) {
+        const double *settings = call->inputs[i].settings;
+
+        if (rank_cells_is_new(cells_of(state, i)))
+            rank_cells_init(cells_of(state, i), row, settings[TASK_DENSITY],
+                            settings[TASK_EPSILON]);
+    }
+    task_look(call, look_at_cells, state);
+}
+
+static bool turn(const struct combine_call *call, void *state)
+{
+    bool goes_on = false;
+
+    for (size_t i = 0; i < call->n_inputs; i++)
+        if (task_share(&call->inputs[i]) == TASK_SOME)
+            goes_on |= rank_cells_turn(cells_of(state, i));
+    return goes_on;
+}
+
+const struct combine_stages task_chance_stages = {.state_bytes = state_bytes, .look = look,
+                                                  .turn = turn};
 
 const struct combine_pass task_chance_by_rank[] = {
     {.size = size, .measure = measure_by_rank, .conclude = conclude, .is_needed = is_needed,

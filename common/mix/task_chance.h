@@ -20,6 +20,7 @@ void task_chance_combine(const struct combine_call *call, bool votes, void *out)
  * TASK_RANK_BYTES. */
 enum { TASK_RANK_ITEM_BYTES = 33, TASK_RANK_BYTES = 65 * 64, TASK_RANK_INPUTS_MAX = 64 };
 extern const struct combine_pass task_chance_by_rank[TASK_CHANCE_PASSES];
+extern const struct combine_stages task_chance_stages;
 void task_chance_combine_by_rank(const struct combine_call *call, bool votes, void *out);
 int task_chance_check_ranks(const struct combine_call *call, struct error *err);
 

@@ -310,7 +310,7 @@ static const struct shape {
     size_t n_dims, sizes[MADE_DIMS];
 } shapes[] = {
     {0, {0}}, {1, {1}}, {1, {7}}, {1, {8193}}, {2, {300, 77}}, {2, {3, 20000}}, {3, {5, 9, 1000}},
-    {2, {9000, 1}}, {2, {0, 5}}, {2, {2, 50000}},
+    {2, {9000, 1}}, {2, {0, 5}}, {2, {2, 50000}}, {2, {2, 140000}}, {1, {140003}},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -873,7 +873,8 @@ static void keep_by_rank(const struct tensor *x, const double *difference, doubl
 static void ranks_decide_as_if_rows_were_sorted(void)
 {
     static const struct shape sizes[] = {{1, {1}}, {2, {7, 2}}, {2, {30, 255}}, {2, {9, 2047}},
-                                         {2, {4, 2048}}, {1, {30000}}, {2, {3000, 1}}};
+                                         {2, {4, 2048}}, {1, {30000}}, {2, {3000, 1}},
+                                         {2, {2, 80001}}};
     static struct made_tensors made;
 
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
@@ -901,6 +902,157 @@ static void ranks_decide_as_if_rows_were_sorted(void)
             free(kept);
             plan_release(&plan);
         }
+    free_tensors(&made);
+}
+
+/* ---- vectors of any length ---- */
+
+enum { LONG_ITEMS = 150000 };
+
+/* Whether a method gives the same with other settings, but for rounding to float. */
+static void check_same(const char *method, const struct shape *shape, const char *parameters,
+                       const char *others)
+{
+    static struct made_tensors made;
+    struct plan plan = {0};
+    const struct tensor *inputs[2], *base;
+    double *found, *expected;
+
+    for (size_t i = 0; i < 2; i++)
+        inputs[i] = make(&made, shape, DTYPE_F32);
+    base = make(&made, shape, DTYPE_F32);
+    found = make_values(&plan, plan_one(&plan, method, base, inputs, 2, parameters));
+    expected = make_values(&plan, plan_one(&plan, method, base, inputs, 2, others));
+    CHECK(worst_difference(found, expected, inputs[0]->n_items) < 1e-6);
+    free(found);
+    free(expected);
+    plan_release(&plan);
+    free_tensors(&made);
+}
+
+static void a_row_or_column_alone_is_the_whole_tensor(void)
+{
+    static const struct shape row = {2, {1, LONG_ITEMS}}, column = {2, {LONG_ITEMS, 1}};
+
+    check_same("nuslerp", &row, "weight=.6,.4 nuslerp_flatten=false", "weight=.6,.4");
+    check_same("nuslerp", &column, "weight=.6,.4 nuslerp_flatten=false nuslerp_row_wise=true",
+               "weight=.6,.4");
+    check_same("model_stock", &row, "filter_wise=true", "filter_wise=false");
+}
+
+static void transpose(const struct tensor *from, const struct tensor *to)
+{
+    size_t n_rows = from->shape[0], n_columns = from->n_items / n_rows;
+    double *x = tensor_doubles(from), *y = calloc(from->n_items, sizeof *y);
+
+    for (size_t i = 0; i < from->n_items; i++)
+        y[i % n_columns * n_rows + i / n_columns] = x[i];
+    put_values(to, y);
+    free(x);
+    free(y);
+}
+
+static void columns_are_the_rows_of_the_transposed(void)
+{
+    static const struct shape sizes[] = {{2, {50, 3000}}, {2, {3000, 50}}, {2, {9, 1024}},
+                                         {2, {9, 1025}}};
+    static struct made_tensors made;
+
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        struct shape turned = {2, {sizes[s].sizes[1], sizes[s].sizes[0]}};
+        const struct tensor *inputs[3], *others[3]; /* the base last */
+        struct plan plan = {0};
+        size_t n_rows = sizes[s].sizes[0], n_columns = turned.sizes[0], n_wrong = 0;
+        double *found, *expected;
+
+        for (size_t i = 0; i < 3; i++) {
+            inputs[i] = make(&made, &sizes[s], DTYPE_F32);
+            others[i] = make(&made, &turned, DTYPE_F32);
+            transpose(inputs[i], others[i]);
+        }
+        found = make_values(&plan, plan_one(&plan, "nuslerp", inputs[2], inputs, 2,
+                                            "weight=.6,.4 nuslerp_flatten=false "
+                                            "nuslerp_row_wise=true"));
+        expected = make_values(&plan, plan_one(&plan, "nuslerp", others[2], others, 2,
+                                               "weight=.6,.4 nuslerp_flatten=false"));
+        for (size_t i = 0; i < n_rows * n_columns; i++)
+            n_wrong += !(fabs(found[i] - expected[i % n_columns * n_rows + i / n_columns]) < 1e-6);
+        CHECK(n_wrong == 0);
+        free(found);
+        free(expected);
+        plan_release(&plan);
+    }
+    free_tensors(&made);
+}
+
+static int compare_values(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* sum p ln(p / q) of the softmax of two rows. */
+static double divergence_of(const double *x, const double *y, size_t n)
+{
+    double sums[2] = {0}, sum = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        sums[0] += exp(x[i]);
+        sums[1] += exp(y[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        double p = exp(x[i]) / sums[0] + 1e-8, q = exp(y[i]) / sums[1] + 1e-8;
+
+        sum += p * log(p / q);
+    }
+    return sum;
+}
+
+/* Rows of which one differs less from the base than the other: so its divergence counts. */
+static void importance_of_long_rows_is_that_of_short_ones(void)
+{
+    static const struct shape sizes[] = {{2, {2, 3000}}, {2, {2, LONG_ITEMS}}};
+    static struct made_tensors made;
+
+    for (size_t s = 0; s < 2; s++) {
+        size_t row = sizes[s].sizes[1], n = 2 * row, n_wrong = 0, n_kept = 0;
+        const struct tensor *x = make(&made, &sizes[s], DTYPE_F32);
+        const struct tensor *base = make(&made, &sizes[s], DTYPE_F32);
+        double *a = tensor_doubles(x), *b = tensor_doubles(base);
+        double *importance = calloc(n, sizeof *importance), *sorted = calloc(n, sizeof *sorted);
+        double threshold, *found;
+        struct plan plan = {0};
+
+        for (size_t i = 0; i < row; i++)
+            a[i] = b[i] + (double)(float)(a[i] - b[i]) / 8;
+        put_values(x, a);
+        free(a);
+        a = tensor_doubles(x);
+        for (size_t r = 0; r < 2; r++) {
+            double divergence = divergence_of(a + r * row, b + r * row, row);
+
+            for (size_t i = r * row; i < (r + 1) * row; i++)
+                importance[i] = sorted[i] = fabs(a[i] - b[i]) * divergence;
+        }
+        qsort(sorted, n, sizeof *sorted, compare_values);
+        threshold = sorted[(n - 1) / 2] + 1.5 * (sorted[3 * (n - 1) / 4] - sorted[(n - 1) / 4]);
+        found = make_values(&plan, plan_one(&plan, "arcee_fusion", base, &x, 1, ""));
+        for (size_t i = 0; i < n; i++) {
+            bool stays = importance[i] >= threshold;
+
+            n_kept += stays;
+            n_wrong += fabs(importance[i] / threshold - 1) > 1e-4 &&
+                       (stays ? fabs(found[i] - a[i]) > 1e-6 : found[i] != b[i]);
+        }
+        CHECK(n_wrong == 0 && n_kept > n / 100 && n_kept < n / 3);
+        free(a);
+        free(b);
+        free(importance);
+        free(sorted);
+        free(found);
+        plan_release(&plan);
+    }
     free_tensors(&made);
 }
 
@@ -1114,7 +1266,9 @@ TESTS(TEST(every_method_gives_what_mergekit_gives), TEST(all_methods_are_used),
       TEST(the_order_of_models_is_one_of_rounding), TEST(slerp_is_exact_at_its_ends),
       TEST(nothing_that_is_finite_becomes_nan), TEST(karcher_of_opposite_models_points_as_the_first), TEST(nan_comes_through),
       TEST(exactly_the_largest_are_kept), TEST(sce_selects_exactly_the_most_various),
-      TEST(ranks_decide_as_if_rows_were_sorted),
+      TEST(ranks_decide_as_if_rows_were_sorted), TEST(a_row_or_column_alone_is_the_whole_tensor),
+      TEST(columns_are_the_rows_of_the_transposed),
+      TEST(importance_of_long_rows_is_that_of_short_ones),
       TEST(dare_keeps_as_many_as_density_says), TEST(draws_have_nothing_to_do_with_one_another),
       TEST(draws_depend_on_the_place_alone), TEST(values_are_checked),
       TEST(places_of_settings_are_those_of_the_rows), TEST(models_are_counted),
