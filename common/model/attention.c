@@ -6,18 +6,21 @@
 
 #include "math/vector.h"
 
-/* A block of scores should stay in the first-level cache, with its keys in the second. */
-enum { QUERIES = 64, KEYS = 256 };
+/* A block of scores should stay in the first-level cache, with its keys in the second. Blocks of keys
+ * begin at multiples of KEYS, so that what is summed block by block does not depend on which
+ * queries run together. GROUP_HEADS: more of them would have their keys laid out anew. */
+enum { QUERIES = 64, KEYS = 256, GROUP_HEADS = 4 };
 
 struct scratch { /* of a worker */
-    float *scores; /* [QUERIES or heads of a group][KEYS] */
-    float *max, *sum; /* [QUERIES or heads of a group]; sum: what is left of a stick */
+    float *scores; /* [QUERIES][KEYS] */
+    float *max, *sum; /* [QUERIES]; sum: what is left of a stick */
+    struct gemm_range *seen; /* [QUERIES], of the keys of a block */
 };
 
 /* ---- one block of rows ---- */
 
-/* Rows of one task: the queries of one head one behind the other, or, when there is a single query,
- * those of all heads that share their keys. */
+/* Rows of one task: up to QUERIES of one head one behind the other, or, when there is a single one,
+ * those of up to GROUP_HEADS heads that share their keys. */
 struct block {
     const struct attention_spec *spec;
     const struct attention_sequence *sequence;
@@ -29,20 +32,16 @@ struct block {
     size_t out_stride;
 };
 
-struct range { /* of keys */
-    size_t first, end;
-};
-
 static size_t position_of(const struct block *block, size_t row)
 {
     return block->sequence->first + block->query + (block->is_group ? 0 : row);
 }
 
-static struct range visible_keys(const struct block *block, size_t row)
+static struct gemm_range visible_keys(const struct block *block, size_t row)
 {
     const struct attention_spec *spec = block->spec;
     size_t position = position_of(block, row), n_keys = block->sequence->n_keys;
-    struct range range = {0, n_keys};
+    struct gemm_range range = {0, n_keys};
 
     if (spec->is_causal && position + 1 < n_keys)
         range.end = position + 1;
@@ -69,23 +68,19 @@ static void shape_scores(const struct block *block, size_t row, size_t key, size
     }
 }
 
-/* Turns a row of scores of the keys from `first` on into weights, relative to the largest score so
- * far, and puts what has been summed before on the same footing. Keys that are not seen weigh 0. */
-static void weigh_row(const struct block *block, size_t row, size_t first, size_t n_keys,
-                      struct scratch *scratch)
+/* Turns the scores of the keys that a row sees, of those from `first` on, into weights relative to the
+ * largest score so far, and puts what has been summed before on the same footing. */
+static void weigh_row(const struct block *block, size_t row, size_t first, struct scratch *scratch)
 {
-    float *scores = scratch->scores + row * KEYS, *out = block->out + row * block->out_stride;
-    struct range seen = visible_keys(block, row);
-    size_t begin = seen.first > first ? seen.first - first : 0;
-    size_t end = seen.end < first + n_keys ? (seen.end > first ? seen.end - first : 0) : n_keys;
-    float max = scratch->max[row], block_max;
+    const struct gemm_range *seen = &scratch->seen[row];
+    float *scores = scratch->scores + row * KEYS + seen->first;
+    float *out = block->out + row * block->out_stride, max = scratch->max[row], block_max;
+    size_t n = seen->end - seen->first;
 
-    if (begin >= end) {
-        memset(scores, 0, n_keys * sizeof *scores);
+    if (n == 0)
         return;
-    }
-    shape_scores(block, row, first + begin, end - begin, scores + begin);
-    block_max = vector_max(scores + begin, end - begin);
+    shape_scores(block, row, first + seen->first, n, scores);
+    block_max = vector_max(scores, n);
     if (!(block_max <= max)) { /* NaN goes on, to be found in the result */
         float factor = max == -INFINITY ? 0 : expf(max - block_max);
 
@@ -93,21 +88,19 @@ static void weigh_row(const struct block *block, size_t row, size_t first, size_
         scratch->sum[row] *= factor;
         scratch->max[row] = max = block_max;
     }
-    memset(scores, 0, begin * sizeof *scores);
-    scratch->sum[row] += vector_exp(scores + begin, max, end - begin, scores + begin);
-    memset(scores + end, 0, (n_keys - end) * sizeof *scores);
+    scratch->sum[row] += vector_exp(scores, max, n, scores);
 }
 
-/* Turns a row of scores of the keys from `first` on into shares of what those behind them have left
- * of the stick. Both sigmoids are computed: 1 - s would lose what is small. */
-static void break_row(const struct block *block, size_t row, size_t first, size_t n_keys,
-                      struct scratch *scratch)
+/* Turns the scores of the keys that a row sees into shares of what those behind them have left of the
+ * stick. Both sigmoids are computed: 1 - s would lose what is small. */
+static void break_row(const struct block *block, size_t row, size_t first, struct scratch *scratch)
 {
+    size_t end = scratch->seen[row].end;
     float *scores = scratch->scores + row * KEYS, rest[KEYS];
-    size_t end = visible_keys(block, row).end;
     double left = (double)scratch->sum[row];
 
-    end = end < first ? 0 : end - first < n_keys ? end - first : n_keys;
+    (void)block;
+    (void)first;
     vector_scale(scores, -1, end, rest);
     vector_activate(ACTIVATION_SIGMOID, rest, end, rest);
     vector_activate(ACTIVATION_SIGMOID, scores, end, scores);
@@ -116,7 +109,6 @@ static void break_row(const struct block *block, size_t row, size_t first, size_
         left *= (double)rest[i];
     }
     scratch->sum[row] = (float)left;
-    memset(scores + end, 0, (n_keys - end) * sizeof *scores);
 }
 
 static void start_row(const struct block *block, size_t row, struct scratch *scratch)
@@ -129,40 +121,67 @@ static void start_row(const struct block *block, size_t row, struct scratch *scr
     memset(block->out + row * block->out_stride, 0, spec->v_head_dim * sizeof(float));
 }
 
+/* Of n keys from `first` on those that each row sees, and whether each sees all of them. */
+static bool find_seen(const struct block *block, size_t first, size_t n, struct gemm_range *seen)
+{
+    bool sees_all = true;
+
+    for (size_t row = 0; row < block->n_rows; row++) {
+        struct gemm_range range = visible_keys(block, row);
+
+        range.first = range.first > first ? range.first - first : 0;
+        range.end = range.end > first ? range.end - first : 0;
+        range.end = range.end < n ? range.end : n;
+        seen[row] = range.first < range.end ? range : (struct gemm_range){0, 0};
+        sees_all &= seen[row].first == 0 && seen[row].end == n;
+    }
+    return sees_all;
+}
+
+/* The n keys from `first` on, of which none is before those that the first row sees, and none behind
+ * those of the last row. */
+static void run_keys(const struct block *block, size_t first, size_t n, struct gemm *gemm,
+                     size_t worker, struct scratch *scratch)
+{
+    const struct attention_spec *spec = block->spec;
+    const struct attention_rows *keys = &block->sequence->keys, *values = &block->sequence->values;
+    struct gemm_matrix matrix = {
+        .data = keys->data + block->kv_head * keys->head_stride + first * keys->stride,
+        .format = &matrix_f32,
+        .n_out = n,
+        .n_in = spec->head_dim,
+        .stride = keys->stride,
+    };
+    bool sees_all = find_seen(block, first, n, scratch->seen);
+
+    gemm_block(gemm, worker, block->n_rows, block->queries, block->query_stride, &matrix,
+               spec->scale, false, NULL, scratch->scores, KEYS);
+    for (size_t row = 0; row < block->n_rows; row++)
+        (spec->has_stick_breaking ? break_row : weigh_row)(block, row, first, scratch);
+    matrix.data = values->data + block->kv_head * values->head_stride + first * values->stride;
+    matrix.n_out = spec->v_head_dim;
+    matrix.n_in = n;
+    matrix.stride = values->stride;
+    matrix.format = &matrix_f32_transposed;
+    gemm_block(gemm, worker, block->n_rows, scratch->scores, KEYS, &matrix, 1, true,
+               sees_all ? NULL : scratch->seen, block->out, block->out_stride);
+}
+
 static void run_block(const struct block *block, struct gemm *gemm, size_t worker,
                       struct scratch *scratch)
 {
     const struct attention_spec *spec = block->spec;
-    const struct attention_sequence *sequence = block->sequence;
-    const struct attention_rows *keys = &sequence->keys, *values = &sequence->values;
-    size_t first = visible_keys(block, 0).first / KEYS * KEYS;
-    size_t end = visible_keys(block, block->n_rows - 1).end;
-    size_t n_blocks = end > first ? (end - first + KEYS - 1) / KEYS : 0;
+    size_t first = visible_keys(block, 0).first, end = visible_keys(block, block->n_rows - 1).end;
+    size_t begin = first / KEYS, n_blocks = end > first ? (end - 1) / KEYS + 1 - begin : 0;
 
     for (size_t row = 0; row < block->n_rows; row++)
         start_row(block, row, scratch);
     for (size_t i = 0; i < n_blocks; i++) {
-        size_t key = first + (spec->has_stick_breaking ? n_blocks - 1 - i : i) * KEYS;
-        size_t n = end - key < KEYS ? end - key : KEYS;
-        struct gemm_matrix matrix = {
-            .data = keys->data + block->kv_head * keys->head_stride + key * keys->stride,
-            .format = &matrix_f32,
-            .n_out = n,
-            .n_in = spec->head_dim,
-            .stride = keys->stride,
-        };
+        size_t key = (begin + (spec->has_stick_breaking ? n_blocks - 1 - i : i)) * KEYS;
+        size_t next = key + KEYS < end ? key + KEYS : end;
 
-        gemm_block(gemm, worker, block->n_rows, block->queries, block->query_stride, &matrix,
-                   spec->scale, false, NULL, scratch->scores, KEYS);
-        for (size_t row = 0; row < block->n_rows; row++)
-            (spec->has_stick_breaking ? break_row : weigh_row)(block, row, key, n, scratch);
-        matrix.data = values->data + block->kv_head * values->head_stride + key * values->stride;
-        matrix.n_out = spec->v_head_dim;
-        matrix.n_in = n;
-        matrix.stride = values->stride;
-        matrix.format = &matrix_f32_transposed;
-        gemm_block(gemm, worker, block->n_rows, scratch->scores, KEYS, &matrix, 1, true, NULL,
-                   block->out, block->out_stride);
+        key = key > first ? key : first;
+        run_keys(block, key, next - key, gemm, worker, scratch);
     }
     for (size_t row = 0; row < block->n_rows && !spec->has_stick_breaking; row++) {
         float *out = block->out + row * block->out_stride;
@@ -180,7 +199,8 @@ struct job {
     size_t *ends; /* [n_sequences], in tasks */
     size_t n_sequences;
     struct gemm *gemm;
-    float *scratch; /* [workers of the pool][scratch_floats()] */
+    float *scratch; /* [workers of the pool][SCRATCH_FLOATS] */
+    struct gemm_range *seen; /* [workers of the pool][QUERIES] */
 };
 
 static size_t blocks_of(const struct attention_sequence *sequence)
@@ -188,10 +208,17 @@ static size_t blocks_of(const struct attention_sequence *sequence)
     return (sequence->n_queries + QUERIES - 1) / QUERIES;
 }
 
+/* Heads that share their keys, in parts. */
+static size_t parts_of(const struct attention_spec *spec)
+{
+    return (spec->n_heads / spec->n_kv_heads + GROUP_HEADS - 1) / GROUP_HEADS;
+}
+
 static size_t tasks_of(const struct attention_spec *spec,
                        const struct attention_sequence *sequence)
 {
-    return sequence->n_queries == 1 ? spec->n_kv_heads : spec->n_heads * blocks_of(sequence);
+    return sequence->n_queries == 1 ? spec->n_kv_heads * parts_of(spec)
+                                    : spec->n_heads * blocks_of(sequence);
 }
 
 static size_t find_sequence(const struct job *job, size_t task)
@@ -209,22 +236,14 @@ static size_t find_sequence(const struct job *job, size_t task)
     return low;
 }
 
-static size_t scratch_rows(const struct attention_spec *spec)
-{
-    return spec->n_heads > QUERIES ? spec->n_heads : QUERIES;
-}
-
-static size_t scratch_floats(const struct attention_spec *spec)
-{
-    return scratch_rows(spec) * (KEYS + 2);
-}
+enum { SCRATCH_FLOATS = QUERIES * (KEYS + 2) };
 
 static struct scratch scratch_of(const struct job *job, size_t worker)
 {
-    float *scores = job->scratch + worker * scratch_floats(job->spec);
-    size_t n_rows = scratch_rows(job->spec);
+    float *scores = job->scratch + worker * SCRATCH_FLOATS;
 
-    return (struct scratch){scores, scores + n_rows * KEYS, scores + n_rows * (KEYS + 1)};
+    return (struct scratch){scores, scores + QUERIES * KEYS, scores + QUERIES * (KEYS + 1),
+                            job->seen + worker * QUERIES};
 }
 
 static int run_task(void *context, size_t task, size_t worker, struct error *err)
@@ -239,10 +258,12 @@ static int run_task(void *context, size_t task, size_t worker, struct error *err
     (void)err;
     task -= s ? job->ends[s - 1] : 0;
     if (sequence->n_queries == 1) {
+        size_t part = task % parts_of(spec) * GROUP_HEADS;
+
         block.is_group = true;
-        block.kv_head = task;
-        block.head = task * group;
-        block.n_rows = group;
+        block.kv_head = task / parts_of(spec);
+        block.head = block.kv_head * group + part;
+        block.n_rows = group - part < GROUP_HEADS ? group - part : GROUP_HEADS;
         block.query_stride = sequence->queries.head_stride;
         block.out_stride = spec->v_head_dim;
     } else {
@@ -275,8 +296,10 @@ int attention_run(struct engine *engine, const struct attention_spec *spec,
 
     job.ends = workspace_take(workspace, n_sequences, sizeof *job.ends, "attention", err);
     job.scratch = workspace_take(workspace, threads_count(engine->threads),
-                                 scratch_floats(spec) * sizeof(float), "attention", err);
-    if (job.ends && job.scratch) {
+                                 SCRATCH_FLOATS * sizeof *job.scratch, "attention", err);
+    job.seen = workspace_take(workspace, threads_count(engine->threads),
+                              QUERIES * sizeof *job.seen, "attention", err);
+    if (job.ends && job.scratch && job.seen) {
         for (size_t s = 0; s < n_sequences; s++)
             job.ends[s] = n_tasks += tasks_of(spec, &sequences[s]);
         rc = threads_run(engine->threads, n_tasks, run_task, &job, err);

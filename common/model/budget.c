@@ -7,11 +7,12 @@ enum { TOKENS_MIN = 512, TOKENS_MAX = 4096, BYTES_MAX = 128 << 20 };
 
 static size_t floats_of(const struct stack_spec *stack)
 {
-    size_t qkv = stack->qkv == QKV_LATENT
-                     ? mla_width(stack)
-                     : (stack->n_heads + 2 * stack->n_kv_heads) * stack->head_dim;
-
-    return 3 * stack->hidden_size + qkv + stack->n_heads * stack->v_head_dim;
+    if (stack->qkv == QKV_LATENT)
+        return 3 * stack->hidden_size + mla_width(stack) +
+               stack->n_heads * stack->mla.kv_lora_rank;
+    return 3 * stack->hidden_size +
+           (stack->n_heads + 2 * stack->n_kv_heads) * stack->head_dim +
+           stack->n_heads * stack->v_head_dim;
 }
 
 size_t budget_tokens(const struct model_spec *spec)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/mla.h"
 
 static struct cache *new_cache(size_t n_layers, size_t key_width, size_t value_width)
 {
@@ -16,10 +17,24 @@ static struct cache *new_cache(size_t n_layers, size_t key_width, size_t value_w
     return cache;
 }
 
+static size_t key_width_of(const struct stack_spec *stack)
+{
+    return stack->qkv == QKV_LATENT ? mla_key_width(stack) : stack->n_kv_heads * stack->head_dim;
+}
+
+static size_t value_width_of(const struct stack_spec *stack)
+{
+    return stack->qkv == QKV_LATENT ? 0 : stack->n_kv_heads * stack->v_head_dim;
+}
+
+size_t cache_token_floats(const struct stack_spec *stack)
+{
+    return key_width_of(stack) + value_width_of(stack);
+}
+
 struct cache *cache_new(const struct stack_spec *stack)
 {
-    return new_cache(stack->n_layers, stack->n_kv_heads * stack->head_dim,
-                     stack->n_kv_heads * stack->v_head_dim);
+    return new_cache(stack->n_layers, key_width_of(stack), value_width_of(stack));
 }
 
 void cache_free(struct cache *cache)

@@ -14,7 +14,9 @@ struct cache_layer {
 
 struct cache {
     size_t n_layers;
-    size_t key_width, value_width; /* n_kv_heads * head_dim, n_kv_heads * v_head_dim */
+    /* n_kv_heads * head_dim, n_kv_heads * v_head_dim; latent attention: mla_key_width(), and 0, for
+     * keys are values, too */
+    size_t key_width, value_width;
     size_t n_tokens, capacity;
     size_t n_cross;         /* tokens of the encoder; 0: not there yet */
     struct cache_layer *layers;
@@ -29,6 +31,8 @@ void cache_truncate(struct cache *cache, size_t n_tokens);
 /* A copy that goes its own way, with room for what it holds and for one token more, or NULL with
  * ERROR_RESOURCES. */
 struct cache *cache_fork(const struct cache *cache, struct error *err);
+/* Of a token in one layer. */
+size_t cache_token_floats(const struct stack_spec *stack);
 /* Of memory that its keys and values take, those of room not used yet too. */
 size_t cache_bytes(const struct cache *cache);
 

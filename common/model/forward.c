@@ -15,7 +15,8 @@
  *   self(h)   q | k | v = Wq h | Wk h | Wv h + biases, in heads; maybe normed, within a limit,
  *             rotated by the token's position; each head of q attends to its head of k and v:
  *             Wo (softmax(scale q k + position bias) v), over the tokens that it may see.
- *             With latent attention: mla.h. With experts of heads: moe_attention.h.
+ *             With latent attention, where k and v are one and the same: mla.h. With experts of
+ *             heads: moe_attention.h.
  *   cross(h)  the same with k | v = Wk m | Wv m of the encoder's rows m, all of them seen, no
  *             positions.
  *   mlp(h)    down(f(gate h) * up h), or down(f(up h)) without a gate; or experts: moe.h, and in
@@ -54,6 +55,7 @@ struct forward {
     struct position_angles angles[2];     /* of full and sliding layers */
     struct position_bias bias;
     struct mla mla;                       /* of a stack with latent attention */
+    size_t n_kv_heads, head_dim, v_head_dim; /* as attention to itself has them */
     struct moe moe, attention_moe;        /* of a stack with experts */
     const struct layer *layer;
     size_t number;       /* of the layer */
@@ -77,17 +79,15 @@ static void norm_row(const struct forward *forward, const struct norm *norm, con
 static struct attention_rows rows_of(const struct forward *forward, char which, size_t token)
 {
     const struct stack_spec *stack = forward->stack;
-    bool is_mixed = stack->qkv == QKV_PER_HEAD, is_latent = stack->qkv == QKV_LATENT;
-    size_t n_q = is_mixed ? stack->head_dim : stack->n_heads * stack->head_dim;
-    size_t n_kv = is_mixed || is_latent ? stack->head_dim : stack->n_kv_heads * stack->head_dim;
-    size_t offset = which == 'q' ? 0 : which == 'k' ? n_q : n_q + n_kv;
+    bool is_mixed = stack->qkv == QKV_PER_HEAD;
+    size_t n_q = (is_mixed ? 1 : stack->n_heads) * forward->head_dim;
+    size_t n_kv = (is_mixed ? 1 : forward->n_kv_heads) * forward->head_dim;
+    size_t offset = which == 'q' ? 0 : which == 'k' || stack->qkv == QKV_LATENT ? n_q : n_q + n_kv;
 
     return (struct attention_rows){
         .data = forward->qkv + token * forward->qkv_width + offset,
         .stride = forward->qkv_width,
-        .head_stride = is_mixed                    ? 3 * stack->head_dim
-                       : is_latent && which != 'q' ? stack->head_dim + stack->v_head_dim
-                                                   : stack->head_dim,
+        .head_stride = is_mixed ? 3 * forward->head_dim : forward->head_dim,
     };
 }
 
@@ -138,40 +138,57 @@ static void turn_rows(void *context, size_t begin, size_t end)
         }
 }
 
+struct cache_rows { /* of the new tokens of a sequence */
+    const struct forward *forward;
+    const struct cache *cache;
+    size_t start; /* of the sequence in the batch */
+};
+
+static void copy_to_cache(void *context, size_t begin, size_t end)
+{
+    const struct cache_rows *rows = context;
+    const struct forward *forward = rows->forward;
+    const struct cache *cache = rows->cache;
+    const struct cache_layer *layer = &cache->layers[forward->number];
+    size_t head_dim = forward->head_dim, v_head_dim = forward->v_head_dim;
+
+    for (size_t i = begin; i < end; i++) {
+        struct attention_rows keys = rows_of(forward, 'k', rows->start + i);
+        struct attention_rows values = rows_of(forward, 'v', rows->start + i);
+        size_t at = cache->n_tokens + i;
+
+        for (size_t h = 0; h < forward->n_kv_heads; h++) {
+            memcpy(layer->keys + at * cache->key_width + h * head_dim,
+                   keys.data + h * keys.head_stride, head_dim * sizeof(float));
+            if (cache->value_width)
+                memcpy(layer->values + at * cache->value_width + h * v_head_dim,
+                       values.data + h * values.head_stride, v_head_dim * sizeof(float));
+        }
+    }
+}
+
 /* The keys and values of the new tokens behind those that the cache holds. */
 static void add_to_cache(const struct forward *forward, size_t sequence)
 {
     const struct batch *batch = forward->batch;
-    struct cache *cache = batch_cache(batch, sequence);
-    const struct cache_layer *layer = &cache->layers[forward->number];
-    size_t start = batch_start(batch->ends, sequence);
-    size_t head_dim = forward->stack->head_dim, v_head_dim = forward->stack->v_head_dim;
+    struct cache_rows rows = {forward, batch_cache(batch, sequence),
+                              batch_start(batch->ends, sequence)};
 
-    for (size_t i = 0; i < batch_length(batch->ends, sequence); i++) {
-        struct attention_rows keys = rows_of(forward, 'k', start + i);
-        struct attention_rows values = rows_of(forward, 'v', start + i);
-        size_t at = cache->n_tokens + i;
-
-        for (size_t h = 0; h < forward->stack->n_kv_heads; h++) {
-            memcpy(layer->keys + at * cache->key_width + h * head_dim,
-                   keys.data + h * keys.head_stride, head_dim * sizeof(float));
-            memcpy(layer->values + at * cache->value_width + h * v_head_dim,
-                   values.data + h * values.head_stride, v_head_dim * sizeof(float));
-        }
-    }
+    rows_each(forward->engine->threads, batch_length(batch->ends, sequence),
+              rows.cache->key_width + rows.cache->value_width, copy_to_cache, &rows);
 }
 
 static struct attention_rows cached_rows(const struct forward *forward, const float *data,
                                          size_t dim)
 {
-    return (struct attention_rows){data, forward->stack->n_kv_heads * dim, dim};
+    return (struct attention_rows){data, forward->n_kv_heads * dim, dim};
 }
 
 static struct attention_sequence sequence_of(const struct forward *forward, size_t s)
 {
     const struct batch *batch = forward->batch;
     size_t start = batch_start(batch->ends, s);
-    size_t width = forward->stack->n_heads * forward->stack->v_head_dim;
+    size_t width = forward->stack->n_heads * forward->v_head_dim;
 
     return (struct attention_sequence){
         .queries = rows_of(forward, 'q', start),
@@ -191,7 +208,6 @@ static int attend(struct forward *forward, const struct attention_spec *attentio
 /* What the queries of sequence number s attend to: rows of its cache, or of the batch. */
 static void look_back(const struct forward *forward, size_t s)
 {
-    const struct stack_spec *stack = forward->stack;
     const struct cache *cache = batch_cache(forward->batch, s);
     struct attention_sequence *sequence = &forward->sequences[s];
     size_t start = batch_start(forward->batch->ends, s);
@@ -203,8 +219,10 @@ static void look_back(const struct forward *forward, size_t s)
         const struct cache_layer *layer = &cache->layers[forward->number];
 
         add_to_cache(forward, s);
-        sequence->keys = cached_rows(forward, layer->keys, stack->head_dim);
-        sequence->values = cached_rows(forward, layer->values, stack->v_head_dim);
+        sequence->keys = cached_rows(forward, layer->keys, forward->head_dim);
+        sequence->values = cache->value_width
+                               ? cached_rows(forward, layer->values, forward->v_head_dim)
+                               : sequence->keys;
     } else {
         sequence->keys = rows_of(forward, 'k', start);
         sequence->values = rows_of(forward, 'v', start);
@@ -238,17 +256,16 @@ static void copy_kv(const struct forward *forward, const float *normed)
 }
 
 /* qkv = queries, keys and values of `normed`, as attention takes them */
-static void compute_qkv(struct forward *forward, const float *normed)
+static int compute_qkv(struct forward *forward, const float *normed, struct error *err)
 {
     const struct stack_spec *stack = forward->stack;
     const struct attention_weights *weights = &forward->layer->self;
     size_t n_q = stack->n_heads * stack->head_dim, n_kv = stack->n_kv_heads * stack->head_dim;
 
-    if (stack->qkv == QKV_LATENT) {
-        mla_run(&forward->mla, forward->engine, weights->mla,
-                &forward->angles[stack->slides[forward->number]], normed, forward->qkv);
-        return;
-    }
+    if (stack->qkv == QKV_LATENT)
+        return mla_queries(&forward->mla, forward->engine, weights->mla,
+                           &forward->angles[stack->slides[forward->number]], normed, forward->qkv,
+                           err);
     if (weights->experts)
         moe_attention_queries(&forward->attention_moe, forward->engine, weights->experts, normed,
                               forward->qkv, forward->qkv_width);
@@ -267,6 +284,24 @@ static void compute_qkv(struct forward *forward, const float *normed)
         each_row(forward, turn_flat_rows);
     if (stack->position == POSITION_ROTARY || stack->has_qk_norm)
         each_row(forward, turn_rows);
+    return 0;
+}
+
+/* delta = what the heads found, as the output matrices have it */
+static int compute_output(struct forward *forward, struct error *err)
+{
+    const struct attention_weights *weights = &forward->layer->self;
+
+    if (forward->stack->qkv == QKV_LATENT)
+        return mla_outputs(&forward->mla, forward->engine, weights, forward->heads, forward->delta,
+                           err);
+    if (weights->experts)
+        moe_attention_outputs(&forward->attention_moe, forward->engine, weights->experts,
+                              forward->heads, forward->delta);
+    else
+        linear_run(forward->engine, &weights->o, forward->heads, forward->n_tokens, forward->delta,
+                   forward->stack->hidden_size);
+    return 0;
 }
 
 /* delta = attention of `normed` to itself */
@@ -276,9 +311,9 @@ static int run_attention(struct forward *forward, const float *normed, struct er
     const struct attention_weights *weights = &forward->layer->self;
     struct attention_spec attention = {
         .n_heads = stack->n_heads,
-        .n_kv_heads = stack->n_kv_heads,
-        .head_dim = stack->head_dim,
-        .v_head_dim = stack->v_head_dim,
+        .n_kv_heads = forward->n_kv_heads,
+        .head_dim = forward->head_dim,
+        .v_head_dim = forward->v_head_dim,
         .scale = stack->score_scale,
         .cap = stack->score_softcap,
         .is_causal = stack->is_causal,
@@ -291,16 +326,9 @@ static int run_attention(struct forward *forward, const float *normed, struct er
 
     if (stack->scales_by_layer)
         attention.scale /= (float)(forward->number + 1);
-    compute_qkv(forward, normed);
-    if (attend_all(forward, &attention, err))
+    if (compute_qkv(forward, normed, err) || attend_all(forward, &attention, err))
         return -1;
-    if (weights->experts)
-        moe_attention_outputs(&forward->attention_moe, forward->engine, weights->experts,
-                              forward->heads, forward->delta);
-    else
-        linear_run(forward->engine, &weights->o, forward->heads, forward->n_tokens, forward->delta,
-                 stack->hidden_size);
-    return 0;
+    return compute_output(forward, err);
 }
 
 /* ---- attention to what the encoder has made ---- */
@@ -525,7 +553,7 @@ static int reserve(struct forward *forward, struct error *err)
     const struct stack_spec *stack = forward->stack;
     const struct batch *batch = forward->batch;
     struct workspace *workspace = &forward->engine->workspace;
-    size_t n = forward->n_tokens, width = stack->n_heads * stack->v_head_dim;
+    size_t n = forward->n_tokens, width = stack->n_heads * forward->v_head_dim;
     size_t n_kv = stack->n_kv_heads * stack->head_dim;
     size_t n_mlp = rows_at_once(n);
     size_t n_gate = stack->intermediate_size * (stack->has_double_gate ? 2 : 1);
@@ -594,7 +622,7 @@ static int prepare_parts(struct forward *forward, const struct routing_watcher *
     struct workspace *workspace = &forward->engine->workspace;
 
     if (stack->qkv == QKV_LATENT &&
-        mla_init(&forward->mla, stack, forward->n_tokens, workspace, err))
+        mla_init(&forward->mla, stack, forward->n_tokens, forward->engine, err))
         return -1;
     if (stack->is_sparse &&
         moe_init(&forward->moe, stack, &stack->moe, forward->batch, watcher, workspace, err))
@@ -622,15 +650,18 @@ int forward_run(struct engine *engine, const struct stack_spec *stack, const str
                 const struct batch *batch, const struct routing_watcher *watcher, float *x,
                 struct error *err)
 {
+    bool is_latent = stack->qkv == QKV_LATENT;
     struct forward forward = {
         .engine = engine,
         .stack = stack,
         .weights = weights,
         .batch = batch,
         .n_tokens = batch_n_tokens(batch),
-        .qkv_width = stack->qkv == QKV_LATENT
-                         ? mla_width(stack)
-                         : (stack->n_heads + 2 * stack->n_kv_heads) * stack->head_dim,
+        .qkv_width = is_latent ? mla_width(stack)
+                               : (stack->n_heads + 2 * stack->n_kv_heads) * stack->head_dim,
+        .n_kv_heads = is_latent ? 1 : stack->n_kv_heads,
+        .head_dim = is_latent ? mla_key_width(stack) : stack->head_dim,
+        .v_head_dim = is_latent ? stack->mla.kv_lora_rank : stack->v_head_dim,
         .x = x,
     };
     size_t mark = workspace_mark(&engine->workspace);

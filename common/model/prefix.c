@@ -19,7 +19,7 @@ void prefix_release(struct prefix *prefix)
 size_t prefix_limit(const struct model *model)
 {
     const struct stack_spec *stack = &model->spec.stack;
-    size_t n_floats = stack->n_layers * stack->n_kv_heads * (stack->head_dim + stack->v_head_dim);
+    size_t n_floats = stack->n_layers * cache_token_floats(stack);
 
     if (!stack->is_causal || model->spec.is_encoder_decoder || model_needs_whole_prompts(model))
         return 0;

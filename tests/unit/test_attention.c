@@ -486,8 +486,36 @@ static void what_is_no_number_stays_none(void)
     stage_release(&stage);
 }
 
+/* Not multiplied by 0, which would make NaN of what is no number. */
+static void what_a_query_does_not_see_does_not_count(void)
+{
+    for (size_t i = 0; i < N_CASES; i++) {
+        struct stage stage;
+        struct attention_spec spec;
+        struct attention_sequence whole;
+        size_t hidden = 300, n_wrong = 0, width;
+
+        stage_init(&stage, 1);
+        spec = spec_of(&softmax_cases[i], stage.bias);
+        width = spec.n_kv_heads * spec.v_head_dim;
+        for (size_t k = 0; k < width; k++)
+            stage.values[hidden * width + k] = NAN;
+        whole = part(&stage, &spec, 0, N_KEYS, 0, N_KEYS);
+        attend(&stage, &spec, &whole, 1, 2);
+        for (size_t query = 0; query < N_KEYS; query++)
+            for (size_t k = 0; k < N_HEADS * spec.v_head_dim; k++)
+                n_wrong += isnan(stage.out[query * N_HEADS * spec.v_head_dim + k]) !=
+                           is_seen(&spec, query, hidden);
+        CHECK(n_wrong == 0);
+        if (n_wrong)
+            printf("# %s: %zu\n", softmax_cases[i].name, n_wrong);
+        stage_release(&stage);
+    }
+}
+
 TESTS(TEST(each_key_takes_its_share_of_what_is_left), TEST(what_the_keys_leave_is_lost),
       TEST(queries_may_come_later_than_keys), TEST(values_are_weighed_by_the_softmax_of_scores),
       TEST(queries_may_continue_a_text), TEST(sequences_of_a_batch_do_not_see_each_other),
       TEST(attention_is_the_same_on_any_number_of_threads),
-      TEST(a_query_without_keys_gives_zeros), TEST(what_is_no_number_stays_none))
+      TEST(a_query_without_keys_gives_zeros), TEST(what_is_no_number_stays_none),
+      TEST(what_a_query_does_not_see_does_not_count))
