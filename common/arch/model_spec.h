@@ -134,6 +134,12 @@ struct stack_spec { /* of layers */
     float residual_scale;    /* of what a part adds to x; 1: none */
 };
 
+/* QKV_LATENT: items of a token that all heads attend to, its short vector and what rotates. */
+static inline size_t stack_latent_width(const struct stack_spec *stack)
+{
+    return stack->mla.kv_lora_rank + stack->head_dim - stack->mla.qk_nope_head_dim;
+}
+
 /* What turns the hidden state of one token into scores: dense (may be absent), then out. */
 enum classifier_kind {
     CLASSIFIER_NONE,

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "model/mla.h"
 
 static struct cache *new_cache(size_t n_layers, size_t key_width, size_t value_width)
 {
@@ -19,7 +18,8 @@ static struct cache *new_cache(size_t n_layers, size_t key_width, size_t value_w
 
 static size_t key_width_of(const struct stack_spec *stack)
 {
-    return stack->qkv == QKV_LATENT ? mla_key_width(stack) : stack->n_kv_heads * stack->head_dim;
+    return stack->qkv == QKV_LATENT ? stack_latent_width(stack)
+                                    : stack->n_kv_heads * stack->head_dim;
 }
 
 static size_t value_width_of(const struct stack_spec *stack)

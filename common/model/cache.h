@@ -14,8 +14,8 @@ struct cache_layer {
 
 struct cache {
     size_t n_layers;
-    /* n_kv_heads * head_dim, n_kv_heads * v_head_dim; latent attention: mla_key_width(), and 0, for
-     * keys are values, too */
+    /* n_kv_heads * head_dim, n_kv_heads * v_head_dim; latent attention: stack_latent_width(), and 0,
+     * for keys are values, too */
     size_t key_width, value_width;
     size_t n_tokens, capacity;
     size_t n_cross;         /* tokens of the encoder; 0: not there yet */

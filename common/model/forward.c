@@ -660,7 +660,7 @@ int forward_run(struct engine *engine, const struct stack_spec *stack, const str
         .qkv_width = is_latent ? mla_width(stack)
                                : (stack->n_heads + 2 * stack->n_kv_heads) * stack->head_dim,
         .n_kv_heads = is_latent ? 1 : stack->n_kv_heads,
-        .head_dim = is_latent ? mla_key_width(stack) : stack->head_dim,
+        .head_dim = is_latent ? stack_latent_width(stack) : stack->head_dim,
         .v_head_dim = is_latent ? stack->mla.kv_lora_rank : stack->v_head_dim,
         .x = x,
     };

@@ -75,7 +75,7 @@ static void turn_rows(void *context, size_t begin, size_t end)
 {
     const struct piece *piece = context;
     const struct stack_spec *stack = piece->mla->stack;
-    size_t rank = stack->mla.kv_lora_rank, width = mla_key_width(stack);
+    size_t rank = stack->mla.kv_lora_rank, width = stack_latent_width(stack);
 
     for (size_t t = begin; t < end; t++) {
         float *row = piece->rows + t * mla_width(stack), *key = row + stack->n_heads * width;
@@ -147,7 +147,7 @@ static int turn_head(void *context, size_t task, size_t worker, struct error *er
     (void)err;
     gemm_block(piece->engine->gemm, worker, n_left < TASK_ROWS ? n_left : TASK_ROWS,
                piece->mla->heads + first * width + head * stack->head_dim, width, &key, 1, false,
-               NULL, piece->rows + first * mla_width(stack) + head * mla_key_width(stack),
+               NULL, piece->rows + first * mla_width(stack) + head * stack_latent_width(stack),
                mla_width(stack));
     return 0;
 }
@@ -192,7 +192,7 @@ static int make_queries(struct piece *piece, const float *x, struct error *err)
     linear_run(engine, &weights->q_b, stack->mla.q_lora_rank ? latent : x, n_rows,
                piece->mla->heads, width);
     linear_run(engine, &weights->kv_a, x, n_rows,
-               piece->rows + stack->n_heads * mla_key_width(stack), mla_width(stack));
+               piece->rows + stack->n_heads * stack_latent_width(stack), mla_width(stack));
     rows_each(engine->threads, n_rows, width, turn_rows, piece);
     return run_heads(piece, turn_head, err);
 }

@@ -28,16 +28,10 @@ struct mla { /* of one forward pass, for all its layers; a zeroed struct: none *
 int mla_init(struct mla *mla, const struct stack_spec *stack, size_t n_tokens,
              struct engine *engine, struct error *err);
 
-/* What all heads attend to, of a token: its short vector, which is the value, too, and what rotates. */
-static inline size_t mla_key_width(const struct stack_spec *stack)
-{
-    return stack->mla.kv_lora_rank + stack->head_dim - stack->mla.qk_nope_head_dim;
-}
-
 /* A row of mla_queries: the queries of all heads, each as long as the key, which follows. */
 static inline size_t mla_width(const struct stack_spec *stack)
 {
-    return (stack->n_heads + 1) * mla_key_width(stack);
+    return (stack->n_heads + 1) * stack_latent_width(stack);
 }
 
 /* rows [n_tokens, mla_width()], rotated, of x [n_tokens, hidden_size]. */
