@@ -278,18 +278,21 @@ LANES_INLINE void tile_bf16(const char *row, size_t in, lanes w[SUMS])
 
 #define LOADER f32
 #define LOADER_IN GEMM_LANES
+#define LOADER_BYTES 64
 #define LOADER_TILE tile_f32
 #define LOADER_ROW(matrix, out) ROW_OF(matrix, out, 4)
 #include "math/gemm_rows.h"
 
 #define LOADER f16
 #define LOADER_IN GEMM_LANES
+#define LOADER_BYTES 32
 #define LOADER_TILE tile_f16
 #define LOADER_ROW(matrix, out) ROW_OF(matrix, out, 2)
 #include "math/gemm_rows.h"
 
 #define LOADER bf16
 #define LOADER_IN GEMM_LANES
+#define LOADER_BYTES 32
 #define LOADER_TILE tile_bf16
 #define LOADER_ROW(matrix, out) ROW_OF(matrix, out, 2)
 #include "math/gemm_rows.h"

@@ -2,6 +2,7 @@
  * lanes.h up to eight. Without a guard: each inclusion makes one, from
  *   LOADER                  its name, as in gemm_LOADER_avx2
  *   LOADER_IN               inputs of a tile: a multiple of GEMM_LANES that divides GEMM_BLOCK_IN
+ *   LOADER_BYTES            of a tile, as stored
  *   LOADER_TILE(row, in, w) w [LOADER_IN / LANES] = LOADER_IN weights from input `in` on
  *   LOADER_ROW(matrix, out) what stands for the row of an output: a const char *, as a rule
  * all of which it undefines. Inputs behind the last whole tile are widened by the format. */
@@ -10,6 +11,15 @@
 #define LOADER_JOIN(a, b) LOADER_JOIN2(a, b)
 #define LOADER_NAME(name) LOADER_JOIN(name, LOADER)
 #define LOADER_VECTORS (LOADER_IN / LANES)
+
+/* With several rows of x in the first-level cache, the processor needs to be told what comes. */
+LANES_INLINE void LOADER_NAME(look_ahead)(const char *row, size_t in)
+{
+    const char *tile = row + in / LOADER_IN * LOADER_BYTES + 4096;
+
+    for (size_t i = 0; i < LOADER_BYTES; i += 64)
+        __builtin_prefetch(tile + i);
+}
 
 /* n < LOADER_IN weights, and zeros. */
 LANES_TARGET static void LOADER_NAME(widen_some)(const struct gemm_matrix *matrix, size_t out,
@@ -34,6 +44,7 @@ LANES_TARGET static void LOADER_NAME(pack)(const struct gemm_matrix *matrix, siz
         for (size_t at = 0; at < n_in; at += LOADER_IN) {
             lanes w[LOADER_VECTORS];
 
+            LOADER_NAME(look_ahead)(row, in + at);
             if (n_in - at >= LOADER_IN)
                 LOADER_TILE(row, in + at, w);
             else
@@ -87,6 +98,8 @@ LANES_INLINE void LOADER_NAME(stream_output)(const struct gemm_matrix *matrix, s
         for (; n - i >= LOADER_IN; i += LOADER_IN) {
             lanes w[LOADER_VECTORS];
 
+            if (n_rows > 2)
+                LOADER_NAME(look_ahead)(row_of_w, in + i);
             LOADER_TILE(row_of_w, in + i, w);
             LOADER_NAME(add_tile)(n_rows, x + in + i, x_stride, w, sums);
         }
@@ -135,6 +148,7 @@ const struct gemm_loader LOADER_JOIN(LOADER_JOIN(gemm, LOADER), LANES_SUFFIX) = 
 
 #undef LOADER
 #undef LOADER_IN
+#undef LOADER_BYTES
 #undef LOADER_TILE
 #undef LOADER_ROW
 #undef LOADER_JOIN2
