@@ -123,13 +123,15 @@ static int load_examples(struct judging *judging, const struct judge_options *ho
 static int judge_model(struct judging *judging, size_t number, struct error *err)
 {
     const struct common_options *common = &judging->options->common;
+    struct merge *merge = judging->merge;
     struct notices notices = {0};
     struct terminal_progress shown;
     int rc;
 
     terminal_progress_start(&shown, "evaluating", common);
-    rc = judge_run(&judging->judge, &judging->merge->models[number], &judging->losses[number],
-                   &shown.progress, &notices, err);
+    rc = judge_run(&judging->judge, &merge->models[number],
+                   number + 1 < merge->n_models ? &merge->models[number + 1] : NULL,
+                   &judging->losses[number], &shown.progress, &notices, err);
     terminal_progress_end(&shown);
     if (rc == 0)
         terminal_notices(&notices, common);

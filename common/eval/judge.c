@@ -1,5 +1,10 @@
 #include "judge.h"
 
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/file_ahead.h"
+#include "base/memory.h"
 #include "model/model.h"
 #include "model/sentence.h"
 
@@ -113,19 +118,50 @@ static int judge_loaded(struct judge *judge, struct model_folder *folder,
     return rc;
 }
 
-int judge_run(struct judge *judge, struct model_folder *folder, struct losses *losses,
-              struct progress *progress, struct notices *notices, struct error *err)
+/* The weights' files of both. What is wrong with them is said when they are loaded. */
+static struct file_ahead *fetch(struct model_folder *folder, struct model_folder *next,
+                                struct notices *notices)
+{
+    struct model_folder *folders[] = {folder, next};
+    const struct checkpoint *checkpoints[2] = {0};
+    struct file_ahead *ahead;
+    struct file **files;
+    size_t n = 0;
+
+    for (size_t i = 0; i < 2 && folders[i]; i++) {
+        struct error err = {0};
+
+        checkpoints[i] = model_folder_weights(folders[i], notices, &err);
+        n += checkpoints[i] ? checkpoints[i]->n_files : 0;
+    }
+    files = memory_zalloc(n + 1, sizeof *files);
+    n = 0;
+    for (size_t i = 0; i < 2; i++)
+        for (size_t f = 0; checkpoints[i] && f < checkpoints[i]->n_files; f++)
+            files[n++] = checkpoints[i]->files[f].file;
+    ahead = file_ahead_start(files, n, SIZE_MAX);
+    free(files);
+    return ahead;
+}
+
+int judge_run(struct judge *judge, struct model_folder *folder, struct model_folder *next,
+              struct losses *losses, struct progress *progress, struct notices *notices,
+              struct error *err)
 {
     const struct judge_options *options = &judge->options;
     struct sentence_settings settings;
+    struct file_ahead *ahead = NULL;
     struct model *model = NULL;
     int rc = -1;
 
     *losses = (struct losses){0};
     if (load_settings(options, folder, &settings, notices, err) == 0)
         model = model_load(folder, options->type, options->threads, notices, err);
-    if (model)
+    if (model) {
+        ahead = fetch(folder, next, notices);
         rc = judge_loaded(judge, folder, model, &settings, losses, progress, notices, err);
+        file_ahead_end(ahead);
+    }
     model_free(model);
     sentence_settings_release(&settings);
     return rc;

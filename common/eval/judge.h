@@ -54,9 +54,11 @@ int judge_init(struct judge *judge, const struct judge_options *options,
                struct error *err);
 void judge_release(struct judge *judge);
 
-/* Loads a model, judges it and puts it away. `progress` may be NULL. Errors: those of model_load,
+/* Loads a model, judges it and puts it away; meanwhile the disk gives its weights and those of `next`,
+ * the model that comes then, or NULL. `progress` may be NULL. Errors: those of model_load,
  * sentence_model_load and losses_compute. *losses is released with losses_release, also then. */
-int judge_run(struct judge *judge, struct model_folder *folder, struct losses *losses,
-              struct progress *progress, struct notices *notices, struct error *err);
+int judge_run(struct judge *judge, struct model_folder *folder, struct model_folder *next,
+              struct losses *losses, struct progress *progress, struct notices *notices,
+              struct error *err);
 
 #endif

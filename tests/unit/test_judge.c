@@ -57,7 +57,7 @@ static double loss_of(struct court *court, const char *path)
     double loss;
 
     scratch_must(model_folder_open(&folder, path, NULL, false, &court->err) == 0, "open", path);
-    CHECK(judge_run(&court->judge, &folder, &losses, &progress, &court->notices,
+    CHECK(judge_run(&court->judge, &folder, NULL, &losses, &progress, &court->notices,
                     &court->err) == 0);
     CHECK(losses.n_items == court->examples.n_items && progress.total_bytes > 0);
     CHECK(progress.done_bytes == progress.total_bytes);
@@ -143,7 +143,7 @@ static void what_cannot_be_judged_holds_nothing(void)
                      "fixtures/decoder-base", false, 7) == 0);
     scratch_must(model_folder_open(&folder, "fixtures/encoder-base", NULL, false, &court.err) == 0,
                  "open", "fixtures/encoder-base");
-    CHECK(judge_run(&court.judge, &folder, &losses, NULL, &court.notices, &court.err) == -1);
+    CHECK(judge_run(&court.judge, &folder, NULL, &losses, NULL, &court.notices, &court.err) == -1);
     CHECK(court.err.code == ERROR_INCOMPATIBLE && !losses.items);
     losses_release(&losses);
     model_folder_release(&folder);
