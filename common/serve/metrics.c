@@ -68,6 +68,17 @@ static void add_counts(const struct service *service, const struct lane_counts *
     }
 }
 
+static void add_loaded(const struct service *service, const struct lane_counts *counts,
+                       struct buffer *out)
+{
+    add_head(out, "model_loaded", "gauge", "Whether the weights are there.");
+    for (size_t i = 0; i < service->n_models; i++) {
+        buffer_add_text(out, "cocktail_model_loaded{");
+        add_labels(out, &service->models[i]);
+        buffer_format(out, "} %d\n", counts[i].is_loaded);
+    }
+}
+
 static void add_ends(const struct service *service, const struct lane_counts *counts,
                      struct buffer *out)
 {
@@ -180,6 +191,7 @@ void metrics_add(struct http_state *http, struct buffer *out)
     for (size_t i = 0; i < service->n_models; i++)
         scheduler_count(service->scheduler, i, &counts[i]);
     add_counts(service, counts, out);
+    add_loaded(service, counts, out);
     add_ends(service, counts, out);
     add_times(service, counts, out);
     add_answers(http, out);

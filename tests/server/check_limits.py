@@ -194,6 +194,21 @@ def queue():
         check("ends with 0", server.end() == 0)
 
 
+def slow_readers():
+    """Who takes nothing gives up its place, and is let go after ten seconds."""
+    body = dict(LONG, n=128, stream=True, logprobs=20)
+    with Server(BASE, "-q", "--parallel", "1") as server:
+        slow = Pending(server, body)
+        wait_until("it runs", lambda: running(server)[0] == 1)
+        start = time.monotonic()
+        check("others run meanwhile", server.ask("POST", "/v1/completions", dict(
+            LONG, max_tokens=3))[0] == 200)
+        wait_until("it is let go", lambda: running(server) == (0, 0), 60)
+        check("not at once", time.monotonic() - start > 5)
+        slow.close()
+        check("ends with 0", server.end() == 0)
+
+
 def drain():
     body = dict(LONG, n=16)
     with Server(BASE, "-q") as server:
@@ -238,5 +253,6 @@ with Server(BASE, "-q") as server:
     check("ends with 0", server.end() == 0)
 keys()
 queue()
+slow_readers()
 drain()
 finish()

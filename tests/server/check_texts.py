@@ -145,6 +145,43 @@ def together(server):
               [(i, a, b) for i, (a, b) in enumerate(zip(texts, alone)) if a != b])
 
 
+def crowded():
+    """Caches that do not fit: texts lose theirs, and are the same."""
+    requests = [{"prompt": PROMPTS[i % 4] + " and" * i, "max_tokens": 150, "temperature": 1,
+                 "seed": i + 1, "ignore_eos": True} for i in range(6)]
+    texts = []
+    for memory in ("1GB", "2MB"):
+        with Server(BASE, "-q", "--cache-memory", memory) as server:
+            found = [None] * len(requests)
+            threads = [threading.Thread(target=lambda i=i: found.__setitem__(
+                i, server.post("/v1/completions", requests[i])[1]["choices"][0]["text"]))
+                       for i in range(len(requests))]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            texts.append(found)
+            check(f"{memory}: some lose their cache", (server.metric(
+                "cocktail_num_preemptions_total") > 0) == (memory == "2MB"), memory)
+    check("the same texts", texts[0] == texts[1], texts)
+
+
+def come_and_go():
+    """Models that are not all there at once."""
+    with Server(BASE, TENSE, "fixtures/decoder-arithmetic", "-q", "--max-memory", "2MB") as server:
+        for i in range(6):
+            name = ("decoder-base", "decoder-tense", "decoder-arithmetic")[i % 3]
+            _, answer = server.post("/v1/completions", {
+                "model": name, "prompt": PROMPTS[0], "temperature": 0, "max_tokens": 8})
+            alone = generate("fixtures/" + name, PROMPTS[0], "--max-tokens", "8")["text"]
+            check(name, answer["choices"][0]["text"] == alone, (answer, alone))
+            check("one is there", sum(server.metric(
+                f'cocktail_model_loaded{{model="{other}"') for other in (
+                    "decoder-base", "decoder-tense", "decoder-arithmetic")) == 1)
+
+
+crowded()
+come_and_go()
 with Server(BASE, TENSE, "--parallel", "8", "-q") as server:
     completions(server)
     forms(server)
