@@ -1,23 +1,18 @@
 """check_methods.py - `cocktail merge` against mergekit: every method, recipes at random.
 
 Shapes, values and recipes are new in each run; METHODS_SEED=N, which every line tells, repeats one.
-mergekit computes with `dtype: float64` and casts once at the end, so what differs is our float
-arithmetic. In F32 the two may be 1e-6 of a tensor's largest value (or of 0.25) apart; in BF16 one step
-more, at 0.1 % of the elements. Which of equal magnitudes stay at a threshold is left to mergekit's
-sorting, and BF16 models have many such: it is given sorting functions of ours, by which those that
-come first stay. Methods that draw are compared at density 1, and else by their statistics.
+How near the two must be: merging.py. Methods that draw are compared at density 1, and else by their
+statistics.
 """
 
-import json
 import os
 import random
-import shutil
 import sys
 from pathlib import Path
 
-import torch
 import yaml
-from harness import DTYPES, TORCH_NAMES, case, case_for, cocktail, need, run, scratch, tensors_of, write_tensors
+from harness import TORCH_NAMES, case_for, need, run, scratch
+from merging import Family, by_cocktail, by_mergekit, clear, expect_near, keep_the_first_of_equal_ones
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -52,64 +47,6 @@ METHODS = {
 }
 RANDOM = ("dare_linear", "dare_ties", "della", "della_linear")
 EACH = ("density", "gamma", "scale")
-
-
-# ---- models
-
-
-class Family:
-    """A base and what was made of it, of a small shape of its own."""
-
-    n_made = 0  # mergekit remembers what lay at a path
-
-    def __init__(self, rng, dtype):
-        self.dtype = dtype
-        self.n_layers, heads = rng.randint(2, 4), rng.choice([2, 4])
-        self.hidden, self.inner, self.vocab = heads * rng.choice([4, 6, 8]), rng.randint(9, 40), rng.randint(20, 60)
-        self.heads, self.has_head = heads, rng.random() < 0.5
-        generator = torch.Generator().manual_seed(rng.randrange(1 << 30))
-        base = {name: torch.randn(shape, generator=generator) * (0.3 if len(shape) > 1 else 1)
-                for name, shape in self.shapes().items()}
-        self.paths = [self.write("base", base)]
-        for i in range(4):
-            self.paths.append(self.write("abcd"[i], {
-                name: x + 0.1 * torch.randn(x.shape, generator=generator) *
-                (torch.rand(x.shape, generator=generator) < rng.choice([0.5, 1])) for name, x in base.items()}))
-
-    def shapes(self):
-        hidden, inner = self.hidden, self.inner
-        shapes = {"model.embed_tokens.weight": (self.vocab, hidden), "model.norm.weight": (hidden,)}
-        if self.has_head:
-            shapes["lm_head.weight"] = (self.vocab, hidden)
-        for layer in range(self.n_layers):
-            at = f"model.layers.{layer}."
-            for name in "qkvo":
-                shapes[f"{at}self_attn.{name}_proj.weight"] = (hidden, hidden)
-            shapes |= {f"{at}mlp.gate_proj.weight": (inner, hidden), f"{at}mlp.up_proj.weight": (inner, hidden),
-                       f"{at}mlp.down_proj.weight": (hidden, inner), f"{at}input_layernorm.weight": (hidden,),
-                       f"{at}post_attention_layernorm.weight": (hidden,)}
-        return shapes
-
-    def write(self, name, tensors):
-        Family.n_made += 1
-        path = scratch() / f"{self.dtype}-{name}-{Family.n_made}"
-        path.mkdir()
-        config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": self.hidden,
-                  "intermediate_size": self.inner, "num_hidden_layers": self.n_layers,
-                  "num_attention_heads": self.heads, "num_key_value_heads": self.heads, "vocab_size": self.vocab,
-                  "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "hidden_act": "silu",
-                  "tie_word_embeddings": not self.has_head, "torch_dtype": TORCH_NAMES[self.dtype]}
-        (path / "config.json").write_text(json.dumps(config))
-        write_tensors(path, {key: value.to(DTYPES[self.dtype]) for key, value in tensors.items()})
-        return path
-
-
-def clear():
-    for old in scratch().iterdir():
-        if old.is_dir():
-            shutil.rmtree(old)
-        else:
-            old.unlink()
 
 
 # ---- recipes
@@ -175,96 +112,7 @@ def slices(rng, entries, base, n_layers):
     return result
 
 
-# ---- both programs
-
-
-class Sorting:
-    """torch, for one module of mergekit: of equal items at a threshold the first ones stay."""
-
-    window = None  # places first, end that stay of what is sorted next
-
-    def __getattr__(self, name):
-        return getattr(torch, name)
-
-    @staticmethod
-    def argsort(x, descending=False, **options):
-        return torch.argsort(x, descending=descending, stable=True, **options)
-
-    @staticmethod
-    def topk(x, k, largest=True):
-        # Rounded, as equal variances of doubles differ in their last digits.
-        return None, torch.argsort(x.float(), descending=largest, stable=True)[:k]
-
-    @classmethod
-    def sort(cls, x, descending=False):
-        order = torch.argsort(x, descending=descending, stable=True)
-        first, end = cls.window
-        if first < end:
-            n_before = (x < x[order[first]]).sum().item()
-            n_upto = (x <= x[order[first]]).sum().item()
-            equal = order[n_before:n_upto]  # lower indices first; the window begins among them
-            n_out, n_kept = first - n_before, min(end, n_upto) - first
-            order[n_before:n_upto] = torch.cat([equal[n_kept:n_kept + n_out], equal[:n_kept],
-                                                equal[n_kept + n_out:]])
-        return type("Sorted", (), {"indices": order})
-
-
-def keep_the_first_of_equal_ones():
-    import mergekit.merge_methods.sce as sce
-    from mergekit import sparsify
-
-    if isinstance(sparsify.torch, Sorting):
-        return
-    outliers = sparsify.magnitude_outliers
-
-    def with_window(x, density, rescale_norm=None, gamma=0.01):
-        n = x.numel()
-        first = max(0, n - int(density * n) - int(gamma * n))
-        Sorting.window = first, first + int(density * n)
-        return outliers(x, density, rescale_norm=rescale_norm, gamma=gamma)
-
-    sparsify.magnitude_outliers = with_window
-    sparsify.torch = sce.torch = Sorting()
-
-
-def by_mergekit(config, name):
-    from mergekit.config import MergeConfiguration
-    from mergekit.merge import run_merge
-    from mergekit.options import MergeOptions
-
-    output = scratch() / name
-    run_merge(MergeConfiguration.model_validate(config), str(output),
-              MergeOptions(quiet=True, copy_tokenizer=False, write_model_card=False))
-    return tensors_of(output)
-
-
-def by_cocktail(config, name, *options):
-    path, output = scratch() / f"{name}.yml", scratch() / name
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
-    cocktail("merge", path, "-q", "-o", output, *options)
-    return tensors_of(output)
-
-
-def expect_near(ours, theirs, free):
-    """The share of elements that differ by a step; `free` of the elements may be anything."""
-    assert ours.keys() == theirs.keys(), sorted(ours.keys() ^ theirs.keys())[:5]
-    n_items = n_steps = n_others = 0
-    for name, x in ours.items():
-        y = theirs[name]
-        assert x.dtype == y.dtype and x.shape == y.shape, f"'{name}': {x.dtype} and {y.dtype}"
-        a, b = x.double(), y.double()
-        far = (a - b).abs()
-        bound = torch.full_like(a, 1e-6 * max(0.25, b.abs().max().item()))
-        n_steps += (far > bound).sum().item()
-        if x.dtype != torch.float32:
-            bound += torch.finfo(x.dtype).eps * torch.maximum(a.abs(), b.abs())
-        n_others += (far > bound).sum().item()
-        n_items += x.numel()
-        if free == 0:
-            assert (far <= bound).all(), f"'{name}': {far.max().item():.3g} apart"
-    assert n_others <= free * n_items, f"{n_others} of {n_items} elements are others"
-    assert n_steps <= (0.001 + free) * n_items + 2, f"{n_steps} of {n_items} elements differ"
-    return n_steps, n_items
+# ---- comparing
 
 
 def thresholds(method):
@@ -319,129 +167,6 @@ def draws_as_density_says(method):
         wrong = golden_compare.check_stat(stat, golden_compare.read_model(str(scratch() / f"ours-{i}")))
         assert not wrong, f"seed {SEED}, recipe {i}: {wrong}"
     return f"seed {SEED}: {N_RECIPES} recipes"
-
-
-# ---- mergekit's own tests
-
-
-def pico(rng_seed=1, dtype="bf16"):
-    """picollama: vocabulary 64, hidden 32, 16 heads, 2 layers; random."""
-    rng = random.Random(rng_seed)
-    family = Family.__new__(Family)
-    family.dtype, family.n_layers, family.hidden, family.inner, family.vocab = dtype, 2, 32, 48, 64
-    family.heads, family.has_head, family.paths = 16, True, []
-    generator = torch.Generator().manual_seed(rng.randrange(1 << 30))
-    for name in "abc":
-        family.paths.append(family.write(name, {key: 0.1 * torch.randn(shape, generator=generator)
-                                                for key, shape in family.shapes().items()}))
-    return family
-
-
-def check_common(output):
-    tensors = tensors_of(output)
-    assert (output / "config.json").exists()
-    assert all(not torch.isnan(x).any() for x in tensors.values()), "NaN"
-    return tensors
-
-
-BASIC = [
-    ("linear", 2, {}, {"weight": (0.6, 0.4)}), ("slerp", 2, {"t": 0.35}, {}),
-    *[("nuslerp", 2 + has_base, {"nuslerp_flatten": flatten, "nuslerp_row_wise": rows}, {"weight": (-0.5, 0.5)})
-      for has_base in (0, 1) for flatten in (False, True) for rows in (False, True)],
-    ("task_arithmetic", 3, {}, {"weight": (0.5, 0.5)}), ("breadcrumbs", 3, {"density": 0.5}, {"weight": (0.5, 0.5)}),
-    ("ties", 3, {"density": 0.3}, {"weight": (0.5, 0.5)}), ("sce", 3, {"select_topk": 0.5}, {}),
-    ("ram", 3, {}, {}), ("ramplus_tl", 3, {"r": 0.05, "alpha": 1}, {}),
-    ("multislerp", 3, {}, {"weight": (0.5, 0.5)}), ("dare_ties", 3, {"density": 0.66}, {"weight": (0.5, 0.5)}),
-    ("model_stock", 3, {}, {}), ("model_stock", 3, {"filter_wise": True}, {}), ("arcee_fusion", -2, {}, {}),
-    ("nearswap", -2, {"t": 1e-4}, {}), ("karcher", 2, {"max_iter": 5}, {}),
-    ("della", 3, {"density": 0.66, "epsilon": 0.05, "lambda": 0.5}, {"weight": (0.5, 0.5)}),
-]
-
-
-@case_for([(i, row[0]) for i, row in enumerate(BASIC)])
-def merges_of_test_basic_merges(i, method):
-    family = pico()
-    _, n_models, parameters, own = BASIC[i]
-    base = {"base_model": str(family.paths[0])} if n_models in (3, -2) or method == "slerp" else {}
-    paths = family.paths[1:3] if n_models == 3 else family.paths[1:2] if n_models == -2 else family.paths[:2]
-    config = {"merge_method": method, **base, "parameters": parameters, "dtype": "bfloat16", "models": [
-        {"model": str(path), "parameters": {key: values[k] for key, values in own.items()}}
-        for k, path in enumerate(paths)]}
-    by_cocktail(config, "out")
-    tensors = check_common(scratch() / "out")
-    assert tensors.keys() == family.shapes().keys()
-
-
-def write_recipe(config):
-    path = scratch() / "recipe.yml"
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
-    return path
-
-
-@case
-def della_with_a_large_epsilon_is_refused():
-    family = pico()
-    config = {"merge_method": "della", "base_model": str(family.paths[0]), "parameters": {"epsilon": 1.35, "density": 0.66},
-              "models": [{"model": str(family.paths[1]), "parameters": {"weight": 1}}]}
-    cocktail("merge", write_recipe(config), "-o", scratch() / "x", status=3)
-
-
-@case
-def a_copy_is_identical():
-    family = pico()
-    ours = by_cocktail({"merge_method": "passthrough", "models": [{"model": str(family.paths[0])}]}, "out")
-    assert all(torch.equal(x, y) for x, y in zip(ours.values(), tensors_of(family.paths[0]).values()))
-
-
-@case
-def gpt2_stacked_twice_has_twice_the_layers():
-    from harness import fixture
-
-    source = fixture("models/gpt2")
-    n = json.loads((source / "config.json").read_text())["n_layer"]
-    part = {"sources": [{"model": str(source), "layer_range": [0, n]}]}
-    by_cocktail({"merge_method": "passthrough", "slices": [part, part]}, "out")
-    assert json.loads((scratch() / "out/config.json").read_text())["n_layer"] == 2 * n
-    check_common(scratch() / "out")
-
-
-@case
-def scale_by_filter_zeroes_o_proj():
-    family = pico()
-    ours = by_cocktail({"merge_method": "passthrough", "models": [{"model": str(family.paths[0]), "parameters": {
-        "scale": [{"filter": "o_proj", "value": 0}, {"value": 1}]}}]}, "out")
-    assert all((x == 0).all() for name, x in ours.items() if "o_proj" in name)
-    assert (ours["lm_head.weight"] != 0).any()
-
-
-@case_for(["chatml", "{{messages[0]['content']}} of a template"])
-def templates_of_test_chat_template(template):
-    from harness import fixture
-
-    path = str(fixture("decoder-base"))
-    by_cocktail({"merge_method": "linear", "models": [{"model": path, "parameters": {"weight": 1}}],
-                 "tokenizer": {"source": "base", "pad_to_multiple_of": 1}, "base_model": path,
-                 "chat_template": template}, "out")
-    text = (scratch() / "out/chat_template.jinja").read_text()
-    assert ("<|im_start|>" if template == "chatml" else template) in text
-
-
-@case_for(["f16", "bf16", "f32"])
-def outliers_keep_exactly_so_many(dtype):
-    """test_sparsify: trunc(N density), of 128 × 64 differences none of which is 0."""
-    generator = torch.Generator().manual_seed(7)
-    x = (torch.randperm(8192, generator=generator) + 1).float()
-    x = (x if dtype == "f32" else torch.pow(2.0, -(x % 16)) * (1 + (x // 16 % 128) / 128)).reshape(128, 64)
-    for name, tensor in ("base", torch.zeros(128, 64)), ("one", x):
-        (scratch() / name).mkdir()
-        write_tensors(scratch() / name, {"w": tensor.to(DTYPES[dtype])})
-    for density in (0.1, 0.3, 0.5, 0.6, 0.9, 1):
-        for share in (0.1, 0.2, 0.5, 1):
-            cocktail("mix", "--method", "breadcrumbs", "--base", scratch() / "base/model.safetensors", "-w", "1",
-                     "--param", f"density={density}", "--param", f"gamma={share * (1 - density)!r}",
-                     scratch() / "one/model.safetensors", "-o", scratch() / "out", "-q", "--force")
-            kept = (tensors_of(scratch() / "out")["w"] != 0).sum().item()
-            assert kept == int(8192 * density), f"density {density}, gamma {share}: {kept} of 8192"
 
 
 run()
