@@ -848,6 +848,100 @@ static void sce_selects_exactly_the_most_various(void)
     free_tensors(&made);
 }
 
+/* ---- in which arithmetic ---- */
+
+/* A tensor of these floats. */
+static const struct tensor *tensor_of(struct made_tensors *made, const double *values, size_t n)
+{
+    struct shape shape = {1, {n}};
+    const struct tensor *tensor = make(made, &shape, DTYPE_F32);
+
+    put_values(tensor, values);
+    return tensor;
+}
+
+/* Of n differences, all of another size, how many stay. */
+static size_t count_kept(const char *method, const char *parameters, size_t n, size_t n_inputs)
+{
+    static struct made_tensors made;
+    double *values = calloc(3 * n, sizeof *values), *found; /* of the base, which is 0, and two models */
+    const struct tensor *base, *inputs[2];
+    struct plan plan = {0};
+    size_t n_kept = 0;
+
+    for (size_t i = 0; i < n; i++)
+        values[n + i] = 2 * (values[2 * n + i] = (double)(i + 1));
+    base = tensor_of(&made, values, n);
+    inputs[0] = tensor_of(&made, values + n, n);
+    inputs[1] = tensor_of(&made, values + 2 * n, n);
+    found = make_values(&plan, plan_one(&plan, method, base, inputs, n_inputs, parameters));
+    for (size_t i = 0; i < n; i++)
+        n_kept += found[i] != 0;
+    free(found);
+    free(values);
+    plan_release(&plan);
+    free_tensors(&made);
+    return n_kept;
+}
+
+/* 0.29 * 100 is 28.999999999999996 in double and 29 in float, 660 * 0.7 is 462 in float, and in double
+ * 461.99999999999994. */
+static void how_many_stay_is_a_product_as_mergekit_has_it(void)
+{
+    CHECK(count_kept("sce", "select_topk=0.7", 660, 2) == 462);
+    CHECK(count_kept("ties", "density=0.29", 100, 1) == 28);
+    CHECK(count_kept("ties", "density=0.001", 100, 1) == 1);
+    CHECK(count_kept("breadcrumbs", "density=0.29 gamma=0", 100, 1) == 28);
+    CHECK(count_kept("breadcrumbs", "density=0.001 gamma=0", 100, 1) == 0);
+}
+
+/* On both sides of the numbers at which a formula gives way to another; by mergekit's formulas
+ * (docs/models.md, "Recipes"), computed by hand. */
+static void formulas_change_where_those_of_mergekit_do(void)
+{
+    static const struct {
+        const char *method, *inputs, *parameters; /* inputs: with a base of 0 or not */
+        double a[2], b[2], expected[2];
+    } rows[] = {
+        {"slerp", "AB", "t=.5", {1, 0}, {0.9996, 0.02828144}, {0.9998, 0.01414072}},
+        {"slerp", "AB", "t=.5", {1, 0}, {0.9994, 0.03463582}, {0.99984999, 0.01732051}},
+        {"nuslerp", "AB", "weight=.5,-.4999995", {1, 0}, {0, 1}, {0.70710678, 0.70710678}},
+        {"sce", "bAB", "", {1e-4, 1e-4}, {3e-4, 3e-4}, {2e-4, 2e-4}},
+        {"sce", "bAB", "", {1e-3, 1e-3}, {3e-3, 3e-3}, {2.8e-3, 2.8e-3}},
+        {"ram", "bA", "epsilon=.25", {0.5, 0.25}, {0, 0}, {0.5, 0}},
+        {"ram", "bA", "epsilon=.25", {0.5, 0.2500001}, {0, 0}, {0.5, 0.2500001}},
+        {"model_stock", "bAB", "", {1e-4, 0}, {1e-4, 0}, {1.980198e-6, 0}},
+        {"model_stock", "bAB", "", {1e-2, 0}, {1e-2, 0}, {1e-2, 0}},
+        {"ties", "bA", "density=.5 rescale=true", {5e-8, 1e-8}, {0, 0}, {5e-8, 0}},
+        {"ties", "bA", "density=.5 rescale=true", {2e-7, 1e-7}, {0, 0}, {3e-7, 0}},
+    };
+    static const double zeros[2];
+    static struct made_tensors made;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool has_base = rows[i].inputs[0] == 'b', is_slerp = strcmp(rows[i].method, "slerp") == 0;
+        const struct tensor *a = tensor_of(&made, rows[i].a, 2), *b = tensor_of(&made, rows[i].b, 2);
+        const struct tensor *base = is_slerp   ? a
+                                    : has_base ? tensor_of(&made, zeros, 2)
+                                               : NULL;
+        const struct tensor *inputs[] = {is_slerp ? b : a, b};
+        size_t n_inputs = strlen(rows[i].inputs) - has_base - is_slerp;
+        struct plan plan = {0};
+        double *found = make_values(&plan, plan_one(&plan, rows[i].method, base, inputs, n_inputs,
+                                                    rows[i].parameters));
+
+        for (size_t k = 0; k < 2; k++)
+            if (fabs(found[k] - rows[i].expected[k]) > 1e-6 * fabs(rows[i].expected[0])) {
+                printf("# row %zu, %s: %.9g, not %.9g\n", i, rows[i].method, found[k],
+                       rows[i].expected[k]);
+                CHECK(false);
+            }
+        free(found);
+        plan_release(&plan);
+    }
+    free_tensors(&made);
+}
+
 /* What DELLA keeps, by sorting each row. */
 static void keep_by_rank(const struct tensor *x, const double *difference, double density,
                          double epsilon, uint64_t seed, bool *kept)
@@ -1266,6 +1360,8 @@ TESTS(TEST(every_method_gives_what_mergekit_gives), TEST(all_methods_are_used),
       TEST(the_order_of_models_is_one_of_rounding), TEST(slerp_is_exact_at_its_ends),
       TEST(nothing_that_is_finite_becomes_nan), TEST(karcher_of_opposite_models_points_as_the_first), TEST(nan_comes_through),
       TEST(exactly_the_largest_are_kept), TEST(sce_selects_exactly_the_most_various),
+      TEST(how_many_stay_is_a_product_as_mergekit_has_it),
+      TEST(formulas_change_where_those_of_mergekit_do),
       TEST(ranks_decide_as_if_rows_were_sorted), TEST(a_row_or_column_alone_is_the_whole_tensor),
       TEST(columns_are_the_rows_of_the_transposed),
       TEST(importance_of_long_rows_is_that_of_short_ones),
