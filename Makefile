@@ -49,6 +49,7 @@ program_sources := $(sort $(wildcard cocktail/*.c))
 unit_sources := $(sort $(wildcard tests/unit/test_*.c))
 inject_sources := $(sort $(wildcard tests/inject/*.c))
 fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+bench_sources := $(sort $(wildcard tests/bench/*.c))
 headers := $(sort $(wildcard common/*/*.h cocktail/*.h tests/*.h tests/fuzz/*.h))
 manuals := $(sort $(wildcard man/*.1))
 
@@ -57,6 +58,7 @@ program_objects := $(program_sources:%.c=$(build)/objects/%.o)
 unit_programs := $(unit_sources:tests/%.c=$(build)/%)
 inject_libraries := $(inject_sources:tests/%.c=$(build)/%.so)
 fuzz_programs := $(fuzz_sources:tests/%.c=$(build)/%)
+bench_objects := $(bench_sources:%.c=$(build)/objects/%.o)
 replay_programs := $(fuzz_sources:tests/fuzz/%.c=$(build)/replay/%)
 program := $(build)/cocktail
 
@@ -114,10 +116,11 @@ $(build)/flags $(build)/sources: always
 	@echo '$(content)' | cmp -s - $@ || echo '$(content)' >$@
 .PHONY: always
 
--include $(common_objects:.o=.d) $(program_objects:.o=.d) $(addsuffix .d,$(unit_programs) \
-	$(inject_libraries) $(fuzz_programs) $(replay_programs))
+-include $(common_objects:.o=.d) $(program_objects:.o=.d) $(bench_objects:.o=.d) \
+	$(addsuffix .d,$(unit_programs) $(inject_libraries) $(fuzz_programs) $(replay_programs))
 
-test-programs: $(program) $(unit_programs) $(inject_libraries) $(replay_programs)
+# Benches build their programs themselves; their objects are made here, so that none falls behind.
+test-programs: $(program) $(unit_programs) $(inject_libraries) $(replay_programs) $(bench_objects)
 
 test: test-programs ## build and run all tests; ONLY=mix runs those with "mix" in their name
 	@ONLY='$(ONLY)' SAN='$(SAN)' tests/run.sh $(build)

@@ -140,7 +140,7 @@ static int multiply_head(void *context, size_t task, size_t worker, struct error
 
     (void)err;
     gemm_block(bench->gemm, worker, QUERIES, bench->x + task % 16 * QUERIES * n_in, n_in, &w, 1,
-               false, bench->y + worker * QUERIES * KEYS, n_out);
+               false, NULL, bench->y + worker * QUERIES * KEYS, n_out);
     return 0;
 }
 
