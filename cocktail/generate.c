@@ -218,7 +218,8 @@ static int generate(struct generate_command_options *options, struct error *err)
 
 static int run(int argc, char **argv, struct error *err)
 {
-    struct generate_command_options options = {.max_tokens = 256, .sampling = SAMPLING_OPTIONS_NONE};
+    struct generate_command_options options = {.max_tokens = 256,
+                                               .sampling = SAMPLING_OPTIONS_NONE};
     int rc = command_parse(&command_generate, argc, argv, &options, err);
 
     if (rc == 0)

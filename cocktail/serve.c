@@ -165,8 +165,8 @@ static int check_names(const struct server *server, struct error *err)
             const struct served_model *model = &server->models[k];
 
             if (i != k && served_model_is_named(&server->models[i], model->id))
-                return error_set(err, ERROR_USAGE, "two models are called '" ERROR_NAME "'; --alias "
-                                 "gives names, a link to the directory another one", model->id);
+                return error_set(err, ERROR_USAGE, "two models are called '" ERROR_NAME "'; "
+                                 "a link to the directory gives another name", model->id);
             for (size_t a = 0; a < model->n_aliases; a++)
                 if (i != k && served_model_is_named(&server->models[i], model->aliases[a]))
                     return error_set(err, ERROR_USAGE, "two models are called '" ERROR_NAME "'",

@@ -33,14 +33,14 @@ struct talk_options {
     bool follow_symlinks;
 };
 
-/* Loads the model that the user typed. ERROR_INCOMPATIBLE when it has no template. `sampling` begins
- * with what generation_config.json says. Released with talk_release, also after an error. */
+/* Loads the model that the user typed. ERROR_INCOMPATIBLE when it has no template. `sampling`
+ * begins with what generation_config.json says. Released with talk_release, also after an error. */
 int talk_open(struct talk *talk, const char *argument, const struct talk_options *options,
               const struct common_options *common, struct error *err);
 void talk_release(struct talk *talk);
 
-/* What is shown of an answer while it grows: takes the text out, or leaves it there. -1 ends it with
- * an error, 1 without. */
+/* What is shown of an answer while it grows: takes the text out, or leaves it there. -1 ends it
+ * with an error, 1 without. */
 typedef int talk_show(void *context, struct generation *generation, struct error *err);
 
 /* Answers the conversation. The oldest turns are left out when it is too long. The answer is added

@@ -20,8 +20,8 @@ struct access { /* read-only while requests come */
 int access_read_keys(struct access *access, const char *path, struct error *err);
 void access_release(struct access *access);
 
-/* What the header Authorization holds, or X-Api-Key; either may be NULL. The time that it takes does
- * not tell how much of a key is right. */
+/* What the header Authorization holds, or X-Api-Key; either may be NULL. The time that it takes
+ * does not tell how much of a key is right. */
 bool access_has_key(const struct access *access, const char *authorization, const char *api_key);
 /* The header Host; a page of another name that points here (DNS rebinding) has its own. */
 bool access_takes_host(const struct access *access, const char *host);

@@ -8,7 +8,7 @@ enum { HISTOGRAM_BUCKETS = 14 };
 extern const double histogram_bounds[HISTOGRAM_BUCKETS]; /* seconds, rising */
 
 struct histogram { /* a zeroed struct is empty */
-    size_t n[HISTOGRAM_BUCKETS]; /* those of at most so many seconds, and more than the bound before */
+    size_t n[HISTOGRAM_BUCKETS]; /* those that no lower bound holds */
     size_t n_all;
     double sum;
 };

@@ -11,7 +11,8 @@
 
 struct http_state;
 
-/* Answers requests from now on. ERROR_IO when it cannot listen there. Ended with http_server_stop. */
+/* Answers requests from now on. ERROR_IO when it cannot listen there. Ended with
+ * http_server_stop. */
 struct http_state *http_server_start(const struct service *service,
                                      const struct http_settings *settings, struct error *err);
 uint16_t http_server_port(const struct http_state *http);

@@ -36,7 +36,8 @@ struct job {
     atomic_bool is_cancelled;
     struct served_model *model; /* borrowed */
 
-    /* What is asked. Of a decoder: n_choices texts for each prompt; text number p * n_choices + c. */
+    /* What is asked. Of a decoder: n_choices texts for each prompt; text number p * n_choices +
+     * c. */
     struct ids *prompts;
     size_t n_prompts, n_choices;
     struct generation_settings settings; /* stops, eos and biases are those below */
@@ -57,7 +58,7 @@ struct job {
     bool is_done;           /* all of it, or `error` says why not */
     struct error error;
     double submitted_s, started_s, first_s, done_s; /* clock_now_s; 0: not yet */
-    void (*wake)(void *waker); /* called under the mutex when something has come; NULL: nobody waits */
+    void (*wake)(void *waker); /* under the mutex, when something has come; NULL: nobody waits */
     void *waker;
 
     /* Of the scheduler. */

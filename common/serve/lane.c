@@ -208,6 +208,6 @@ size_t lane_cache_bytes(const struct lane *lane)
     size_t n = prefix_store_bytes(&lane->store);
 
     for (const struct sequence *sequence = lane->sequences; sequence; sequence = sequence->next)
-        n += cache_bytes(sequence->generation.cache);
+        n += sequence->generation.cache ? cache_bytes(sequence->generation.cache) : 0;
     return n;
 }

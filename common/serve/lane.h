@@ -1,5 +1,5 @@
-/* lane.h - the jobs of one model: those that wait in line, and what runs of them. Of the scheduler's
- * thread, but for what is under its mutex. */
+/* lane.h - the jobs of one model: those that wait in line, and what runs of them. Of the
+ * scheduler's thread, but for what is under its mutex. */
 #ifndef COCKTAIL_LANE_H
 #define COCKTAIL_LANE_H
 

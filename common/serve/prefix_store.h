@@ -21,8 +21,8 @@ void prefix_store_release(struct prefix_store *store);
 /* Ids at the beginning that both have. */
 size_t prefix_length(const uint32_t *a, size_t n_a, const uint32_t *b, size_t n_b);
 
-/* Takes the cache over, of a text that begins with these ids, and copies those it holds. One that is
- * the beginning of what is kept already, or has too few tokens to be worth it, is freed. */
+/* Takes the cache over, of a text that begins with these ids, and copies those it holds. One
+ * that is the beginning of what is kept already, or has too few tokens to be worth it, is freed. */
 void prefix_store_add(struct prefix_store *store, struct cache *cache, const uint32_t *ids);
 /* A cache with the longest beginning of ids[n] that is kept, the caller's; of fewer than `least`
  * tokens, or when there is no memory for a copy: NULL. */

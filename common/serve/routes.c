@@ -30,7 +30,8 @@ static const struct route routes[] = {
 };
 
 enum { N_ROUTES = sizeof routes / sizeof *routes };
-_Static_assert(sizeof routes / sizeof *routes <= (size_t)ROUTES_MAX, "counters have room for all routes");
+_Static_assert(sizeof routes / sizeof *routes <= (size_t)ROUTES_MAX,
+               "counters have room for all routes");
 
 const struct route *routes_find(const char *path, const char **rest)
 {

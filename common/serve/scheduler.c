@@ -57,8 +57,8 @@ static struct lane *find_idle(struct scheduler *scheduler)
     return found;
 }
 
-/* Whether the lane has its weights; if they cannot be had, its jobs fail. False without that: others
- * must end first. */
+/* Whether the lane has its weights; if they cannot be had, its jobs fail. False without that:
+ * others must end first. */
 static bool ensure_loaded(struct scheduler *scheduler, struct lane *lane)
 {
     size_t limit = scheduler->settings.memory_bytes;
@@ -135,7 +135,8 @@ static bool is_idle(const struct scheduler *scheduler)
     return true;
 }
 
-/* Until there may be something to do; texts whose clients do not read are looked at now and then. */
+/* Until there may be something to do; texts whose clients do not read are looked at now and
+ * then. */
 static void wait_for_work(struct scheduler *scheduler)
 {
     struct timespec until;

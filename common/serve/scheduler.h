@@ -7,9 +7,10 @@
  * jobs that wait are run together, as many tokens as a pass is worth.
  *
  * What a text gives does not depend on its company: chance comes from sampler.h, the rest from
- * generation.h. A text whose beginning another one has in its cache takes it from there, running or
- * ended, unless tokens depend on those behind them. When caches outgrow their budget, those of ended
- * texts go first, then the youngest text that runs loses its own, and is run again later. */
+ * generation.h. A text whose beginning another one has in its cache takes it from there, running
+ * or ended, unless tokens depend on those behind them. When caches outgrow their budget, those
+ * of ended texts go first, then the youngest text that runs loses its own, and is run again
+ * later. */
 #ifndef COCKTAIL_SCHEDULER_H
 #define COCKTAIL_SCHEDULER_H
 
@@ -32,8 +33,8 @@ struct scheduler_settings {
     size_t memory_bytes; /* weights of all models that are loaded at once; 0: all, from the start */
 };
 
-/* models [n_models] and the pool are borrowed. Loads what need not come and go. Errors as of loading
- * a model; ended with scheduler_end and freed with scheduler_free. */
+/* models [n_models] and the pool are borrowed. Loads what need not come and go. Errors as of
+ * loading a model; ended with scheduler_end and freed with scheduler_free. */
 struct scheduler *scheduler_new(struct served_model *models, size_t n_models,
                                 struct threads *threads, const struct scheduler_settings *settings,
                                 struct notices *notices, struct error *err);

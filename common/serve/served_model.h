@@ -1,5 +1,5 @@
-/* served_model.h - a model that requests can name: what is known of it before its weights are there,
- * and the weights while they are. */
+/* served_model.h - a model that requests can name: what is known of it before its weights are
+ * there, and the weights while they are. */
 #ifndef COCKTAIL_SERVED_MODEL_H
 #define COCKTAIL_SERVED_MODEL_H
 

@@ -19,8 +19,8 @@ struct text_members { /* as members.h fills them; what a form does not have is n
     int include_usage;
 };
 
-/* From the body of a request of this form; "options" and "stream_options" are read, too. To be released
- * with text_members_release, also when refused. */
+/* From the body of a request of this form; "options" and "stream_options" are read, too. To be
+ * released with text_members_release, also when refused. */
 int text_members_read(struct text_members *members, enum text_form form, const char *body,
                       size_t size, struct refusal *refusal);
 void text_members_release(struct text_members *members);

@@ -1,4 +1,5 @@
-/* text_request.h - a request for texts, in the words of OpenAI or ollama, as a job for a decoder. */
+/* text_request.h - a request for texts, in the words of OpenAI or ollama, as a job for a
+ * decoder. */
 #ifndef COCKTAIL_TEXT_REQUEST_H
 #define COCKTAIL_TEXT_REQUEST_H
 
@@ -20,9 +21,9 @@ struct text_request {
     struct buffer *echoes; /* [job->n_prompts], or NULL */
 };
 
-/* Refused as server errors are: 400 for what is malformed, out of range or not supported, 404 for an
- * unknown model. Everything that can be known before a token is generated is known now. Zeroed when
- * refused; released with text_request_release, which lets go of the job. */
+/* Refused as server errors are: 400 for what is malformed, out of range or not supported, 404
+ * for an unknown model. Everything that can be known before a token is generated is known now.
+ * Zeroed when refused; released with text_request_release, which lets go of the job. */
 int text_request_read(struct text_request *request, enum text_form form,
                       const struct service *service, const char *body, size_t size,
                       struct refusal *refusal);

@@ -69,8 +69,8 @@ static bool is_sibling(const struct sequence *a, const struct sequence *b)
     return a->job == b->job && a->number / a->job->n_choices == b->number / b->job->n_choices;
 }
 
-/* Of running texts the one that has most of its beginning in its cache; *length: how much. NULL with
- * *waits when one is about to have it all. */
+/* Of running texts the one that has most of its beginning in its cache; *length: how much. NULL
+ * with *waits when one is about to have it all. */
 static struct sequence *find_source(const struct lane *lane, const struct sequence *sequence,
                                     size_t *length, bool *waits)
 {
@@ -122,7 +122,8 @@ static void tell_cached(struct sequence *sequence)
     pthread_mutex_unlock(&job->mutex);
 }
 
-/* Whether it can take part in the next step. Its last token is run in any case: it gives the next. */
+/* Whether it can take part in the next step. Its last token is run in any case: it gives the
+ * next. */
 static bool begin(struct lane *lane, struct sequence *sequence)
 {
     struct generation *generation = &sequence->generation;
