@@ -243,18 +243,6 @@ const struct gemm_version LANES_NAME(gemm) = {
 /* ---- loaders ---- */
 
 #if LANES <= 8
-enum { SUMS = GEMM_LANES / LANES }; /* vectors */
-
-LANES_INLINE float sum_of_sums(const lanes sums[SUMS])
-{
-    float eight[GEMM_STEP];
-
-    LANES_UNROLL
-    for (size_t v = 0; v < SUMS / 2; v++)
-        lanes_store(sums[v] + sums[v + SUMS / 2], eight + v * LANES);
-    return sum_of_eight(eight);
-}
-
 LANES_INLINE void tile_f32(const char *row, size_t in, lanes w[SUMS])
 {
     for (size_t v = 0; v < SUMS; v++)

@@ -33,7 +33,35 @@ LANES_INLINE void finish(lanes sum, float factor, bool adds, size_t n, float *y)
 /* The eight sums that are left, as gemm_kernels.h adds them. */
 LANES_INLINE float sum_of_eight(const float s[8])
 {
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    typedef float four __attribute__((vector_size(16)));
+    four low, high;
+
+    memcpy(&low, s, sizeof low);
+    memcpy(&high, s + 4, sizeof high);
+    low += high;
+    return (low[0] + low[2]) + (low[1] + low[3]);
+}
+
+enum { SUMS = GEMM_LANES / LANES }; /* vectors */
+
+LANES_INLINE float sum_of_sums(const lanes sums[SUMS])
+{
+#if LANES == 16
+    typedef float eight __attribute__((vector_size(32)));
+    eight low, high;
+
+    memcpy(&low, sums, sizeof low);
+    memcpy(&high, (const char *)sums + sizeof low, sizeof high);
+    low += high;
+    return sum_of_eight((const float *)&low);
+#else
+    float eight[GEMM_STEP];
+
+    LANES_UNROLL
+    for (size_t v = 0; v < SUMS / 2; v++)
+        lanes_store(sums[v] + sums[v + SUMS / 2], eight + v * LANES);
+    return sum_of_eight(eight);
+#endif
 }
 
 #endif

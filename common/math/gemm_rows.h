@@ -1,5 +1,5 @@
-/* gemm_rows.h - the loader of a format whose weights lie along the inputs of an output, for widths of
- * lanes.h up to eight. Without a guard: each inclusion makes one, from
+/* gemm_rows.h - the loader of a format whose weights lie along the inputs of an output. Without a
+ * guard: each inclusion makes one, from
  *   LOADER                  its name, as in gemm_LOADER_avx2
  *   LOADER_IN               inputs of a tile: a multiple of GEMM_LANES that divides GEMM_BLOCK_IN
  *   LOADER_BYTES            of a tile, as stored
@@ -51,7 +51,7 @@ LANES_TARGET static void LOADER_NAME(pack)(const struct gemm_matrix *matrix, siz
                 LOADER_NAME(widen_some)(matrix, out + (i < n_out ? i : 0), in + at, n_in - at, w);
             for (size_t k = 0; k < LOADER_IN && k / GEMM_LANES * GEMM_LANES < n_in - at;
                  k += GEMM_STEP, to += step)
-                memcpy(to, w + k / LANES, GEMM_STEP * sizeof *to);
+                memcpy(to, (const float *)w + k, GEMM_STEP * sizeof *to);
         }
     }
 }

@@ -43,11 +43,17 @@ static struct gemm_matrix widen(const struct gemm_tile *tile, size_t out, size_t
                                 .stride = is_transposed ? n_out : n_in};
 }
 
+/* Loaders read data and index alone. */
+static const struct gemm_loader *loader_of(const struct gemm_tile *tile)
+{
+    return tile->w->scales ? NULL : tile->w->format->loaders[tile->isa];
+}
+
 /* What has no loader is widened to floats, which have one, a block of inputs at a time. */
 static void pack_panel(const struct gemm_tile *tile, size_t out, size_t n_out, size_t in, size_t n_in,
                        size_t panel_out, float *panel)
 {
-    const struct gemm_loader *loader = tile->w->format->loaders[tile->isa];
+    const struct gemm_loader *loader = loader_of(tile);
 
     if (loader) {
         loader->pack(tile->w, tile->w->first_out + out, n_out, in, n_in, panel_out, panel);
@@ -328,7 +334,7 @@ void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x
 
 void gemm_tile_stream(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride)
 {
-    const struct gemm_loader *loader = tile->w->format->loaders[tile->isa];
+    const struct gemm_loader *loader = loader_of(tile);
     size_t n_in = tile->w->n_in;
 
     if (loader) {

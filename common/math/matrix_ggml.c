@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/file.h"
+#include "math/gemm_ggml.h"
 #include "math/gemm_matrix.h"
 #include "tensor/ggml_blocks.h"
 
@@ -13,7 +14,7 @@ static enum ggml_format format_of(const struct gemm_matrix *matrix)
     return (enum ggml_format)(matrix->format - matrix_ggml);
 }
 
-static const char *row_of(const struct gemm_matrix *matrix, size_t out)
+const char *gemm_ggml_row(const struct gemm_matrix *matrix, size_t out)
 {
     const struct ggml_type *type = ggml_type(format_of(matrix));
     const uint32_t *index = matrix->index;
@@ -29,7 +30,7 @@ static void widen(const struct gemm_matrix *matrix, size_t out, size_t n_out, si
     const float *scale = matrix->scales;
 
     for (size_t i = 0; i < n_out; i++)
-        ggml_decode_range(format_of(matrix), row_of(matrix, out + i), in, n_in, block + i * n_in);
+        ggml_decode_range(format_of(matrix), gemm_ggml_row(matrix, out + i), in, n_in, block + i * n_in);
     for (size_t i = 0; scale && i < n_out * n_in; i++)
         block[i] *= *scale;
 }
@@ -37,18 +38,21 @@ static void widen(const struct gemm_matrix *matrix, size_t out, size_t n_out, si
 /* Without an index; with one, rows are fetched as they are used. */
 static void prefetch(const struct gemm_matrix *matrix)
 {
-    const char *first = row_of(matrix, matrix->first_out);
+    const char *first = gemm_ggml_row(matrix, matrix->first_out);
 
     if (!matrix->index && matrix->n_out)
-        file_prefetch(first, (size_t)(row_of(matrix, matrix->first_out + matrix->n_out) - first));
+        file_prefetch(first, (size_t)(gemm_ggml_row(matrix, matrix->first_out + matrix->n_out) - first));
 }
 
 #define FORMAT(name) [GGML_##name] = {#name, DTYPE_U8, false, widen, prefetch, NULL, {NULL}, NULL}
+#define LOADED(name, loader)                                                                      \
+    [GGML_##name] = {#name, DTYPE_U8, false, widen, prefetch, NULL, GEMM_LOADERS(loader), NULL}
 
 const struct matrix_format matrix_ggml[N_GGML_BLOCKS] = {
-    FORMAT(Q4_0),   FORMAT(Q4_1),  FORMAT(Q5_0),  FORMAT(Q5_1),    FORMAT(Q8_0),
-    FORMAT(Q2_K),   FORMAT(Q3_K),  FORMAT(Q4_K),  FORMAT(Q5_K),    FORMAT(Q6_K),
-    FORMAT(IQ1_S),  FORMAT(IQ1_M), FORMAT(IQ2_XXS), FORMAT(IQ2_XS), FORMAT(IQ2_S),
-    FORMAT(IQ3_XXS), FORMAT(IQ3_S), FORMAT(IQ4_NL), FORMAT(IQ4_XS), FORMAT(TQ1_0),
-    FORMAT(TQ2_0),  FORMAT(MXFP4), FORMAT(NVFP4), FORMAT(Q1_0),    FORMAT(Q2_0),
+    LOADED(Q4_0, q4_0), FORMAT(Q4_1),   LOADED(Q5_0, q5_0), FORMAT(Q5_1),  LOADED(Q8_0, q8_0),
+    FORMAT(Q2_K),       FORMAT(Q3_K),   LOADED(Q4_K, q4_k), LOADED(Q5_K, q5_k),
+    LOADED(Q6_K, q6_k), FORMAT(IQ1_S),  FORMAT(IQ1_M),      FORMAT(IQ2_XXS), FORMAT(IQ2_XS),
+    FORMAT(IQ2_S),      FORMAT(IQ3_XXS), FORMAT(IQ3_S),     LOADED(IQ4_NL, iq4_nl), FORMAT(IQ4_XS),
+    FORMAT(TQ1_0),      FORMAT(TQ2_0),  LOADED(MXFP4, mxfp4), FORMAT(NVFP4), FORMAT(Q1_0),
+    FORMAT(Q2_0),
 };

@@ -251,37 +251,47 @@ static void blocks_of_ggml_are_widened(void)
     }
 }
 
+/* Each version of the kernels; rows that are streamed and rows that are packed. */
 static void blocks_of_ggml_give_the_products_of_their_floats(void)
 {
-    enum { N_OUT = 70, N_IN = 512, N_BYTES = N_OUT * 2 * GGML_BLOCK_BYTES_MAX };
-    static const enum ggml_format formats[] = {GGML_Q4_K, GGML_Q6_K, GGML_IQ2_S};
+    enum { N_OUT = 37, N_IN = 768, N_BYTES = N_OUT * N_IN * 2 };
+    static const char *const names[N_ISAS] = {"plain", "avx2", "avx512"};
+    static const size_t rows[] = {1, 2, 3, 4, 9};
     struct error err = {0};
     struct threads *threads = threads_new(2, &err);
-    struct gemm *gemm = gemm_new(threads, &err);
     unsigned char *blocks = malloc(N_BYTES);
     float *floats = malloc(N_OUT * N_IN * sizeof *floats);
+    uint32_t index[N_OUT];
     struct random random;
 
     random_init(&random, 2);
     for (size_t i = 0; i < N_BYTES; i++)
-        blocks[i] = (unsigned char)random_below(&random, 48);
-    for (size_t i = 0; gemm && i < sizeof formats / sizeof *formats; i++) {
+        blocks[i] = (unsigned char)random_below(&random, 256) & 0xBF; /* no scale is infinite */
+    for (size_t i = 0; i < N_OUT; i++)
+        index[i] = (uint32_t)i;
+    for (size_t i = 0; i < N_ISAS * N_GGML_BLOCKS && isa_has(i / N_GGML_BLOCKS); i++) {
+        enum ggml_format format = i % N_GGML_BLOCKS;
         struct quantised q = {
-            .w = {.format = &matrix_ggml[formats[i]], .data = blocks, .n_out = N_OUT,
-                  .n_in = N_IN, .stride = N_IN},
+            .w = {.format = &matrix_ggml[format], .data = blocks, .index = i % 2 ? index : NULL,
+                  .n_out = N_OUT, .n_in = N_IN, .stride = N_IN},
             .floats = {.format = &matrix_f32, .data = floats, .n_out = N_OUT, .n_in = N_IN,
                        .stride = N_IN},
         };
+        struct gemm *gemm;
 
-        ggml_decode(formats[i], blocks, N_OUT * 2, floats);
-        check_products(gemm, &q, 1);
-        check_products(gemm, &q, 200);
+        CHECK(isa_choose(names[i / N_GGML_BLOCKS], &err) == 0);
+        gemm = gemm_new(threads, &err);
+        ggml_decode(format, blocks, N_OUT * N_IN / ggml_type(format)->block_items, floats);
+        for (size_t r = 0; gemm && r < sizeof rows / sizeof *rows; r++)
+            check_products(gemm, &q, rows[r]);
+        gemm_free(gemm);
     }
-    gemm_free(gemm);
+    isa_choose(NULL, &err);
     threads_free(threads);
     free(blocks);
     free(floats);
 }
 
-TESTS(TEST(blocks_of_ggml_give_the_products_of_their_floats), TEST(blocks_of_ggml_are_widened), TEST(plain_formats_are_found), TEST(parts_of_plain_matrices_are_widened),
+TESTS(TEST(blocks_of_ggml_give_the_products_of_their_floats), TEST(blocks_of_ggml_are_widened),
+      TEST(plain_formats_are_found), TEST(parts_of_plain_matrices_are_widened),
       TEST(a_new_format_gives_the_products_of_its_floats), TEST(a_new_format_has_rows_and_parts))

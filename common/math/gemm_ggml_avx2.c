@@ -1,0 +1,5 @@
+/* gemm_ggml_avx2.c - gemm_ggml_body.h for processors with AVX2. */
+#if defined(__x86_64__)
+#define LANES 8
+#include "math/gemm_ggml_body.h"
+#endif
