@@ -1,5 +1,6 @@
 #include "nearest.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum { WORD_MAX = 31 }; /* longer words are not compared: nobody mistypes those */
@@ -29,6 +30,16 @@ static size_t edit_distance(const char *a, size_t n_a, const char *b, size_t n_b
     return rows[n_a][n_b];
 }
 
+/* "params" of "parameters": begins alike, and has all its letters in their order. */
+static bool is_short_for(const char *typed, const char *word)
+{
+    if (strlen(typed) < 4 || strncmp(typed, word, 2) != 0)
+        return false;
+    for (; *word && *typed; word++)
+        typed += *typed == *word;
+    return *typed == '\0';
+}
+
 void nearest_consider(struct nearest *nearest, const char *word)
 {
     size_t n_typed = strlen(nearest->typed), n_word = strlen(word), distance;
@@ -41,6 +52,8 @@ void nearest_consider(struct nearest *nearest, const char *word)
         distance = 1;
     else
         distance = edit_distance(nearest->typed, n_typed, word, n_word);
+    if (distance > limit && is_short_for(nearest->typed, word))
+        distance = limit;
     if (distance <= limit && (!nearest->word || distance < nearest->distance)) {
         nearest->word = word;
         nearest->distance = distance;

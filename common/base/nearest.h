@@ -11,7 +11,7 @@ struct nearest { /* set `typed`, the rest zero */
 };
 
 /* A word is near when few letters are wrong, missing, extra or swapped, or when it only begins as
- * typed. */
+ * typed, or is what was abbreviated. */
 void nearest_consider(struct nearest *nearest, const char *word);
 
 #endif

@@ -9,8 +9,7 @@ static void breadcrumbs_ties(const struct combine_call *call, void *out)
 static const struct combine_parameter parameters[] = {
     TASK_WEIGHT,
     TASK_DENSITY_ROW,
-    {"gamma", COMBINE_EACH, COMBINE_NUMBER, .standard = 0.01, .most = 1,
-     .meaning = "which part of the difference, the largest, is dropped as outliers"},
+    TASK_GAMMA_ROW,
     TASK_WHOLE(0, 0),
 };
 

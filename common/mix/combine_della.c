@@ -10,8 +10,7 @@ static void della(const struct combine_call *call, void *out)
 static const struct combine_parameter parameters[] = {
     TASK_WEIGHT,
     TASK_DENSITY_ROW,
-    {"epsilon", COMBINE_EACH, COMBINE_NUMBER, .standard = 0.15, .most = 1, .is_below = true,
-     .meaning = "how much more likely than density the largest is kept, and less the smallest"},
+    TASK_EPSILON_ROW,
     TASK_WHOLE(1, 1),
 };
 

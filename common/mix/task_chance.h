@@ -9,6 +9,11 @@
 
 #include "mix/task_vectors.h"
 
+/* The third parameter of those whose chances go by ranks, at TASK_EPSILON. */
+#define TASK_EPSILON_ROW                                                                          \
+    {"epsilon", COMBINE_EACH, COMBINE_NUMBER, .standard = 0.15, .most = 1, .is_below = true,      \
+     .meaning = "how much more likely than density the largest is kept, and less the smallest"}
+
 enum { TASK_CHANCE_PASSES = 1 };
 
 /* For DARE; with scratch_input_bytes = TASK_CHANCE_INPUT_BYTES. */

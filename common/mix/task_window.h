@@ -8,6 +8,11 @@
 
 #include "mix/task_vectors.h"
 
+/* The third parameter of those that drop outliers, at TASK_GAMMA. */
+#define TASK_GAMMA_ROW                                                                            \
+    {"gamma", COMBINE_EACH, COMBINE_NUMBER, .standard = 0.01, .most = 1,                          \
+     .meaning = "which part of the difference, the largest, is dropped as outliers"}
+
 enum { TASK_WINDOW_PASSES = 3, TASK_WINDOW_INPUT_BYTES = 64 };
 
 /* max(1, density N) of the largest, with TASK_DENSITY between 0 and 1. */
