@@ -1,5 +1,6 @@
 #include "members.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,11 +99,17 @@ static int read_seed(struct reading *reading, const struct member_row *row,
     digits = reading->json.text + reading->json.position;
     if (json_reader_number(&reading->json, &value, &error))
         return refuse_json(reading, &error);
-    if (value != floor(value) || !(value >= -0x1p63 && value < 0x1p64))
+    /* Those next to 2^64 are 2^64 as doubles. */
+    if (value != floor(value) || !(value >= -0x1p63 && value <= 0x1p64))
         return refuse_type(reading, row);
+    errno = 0;
     *seed = (struct member_seed){true, strtoull(digits, &end, 10)};
-    if (end != reading->json.text + reading->json.position) /* 2.0 or 2e3 */
-        seed->value = value < 0 ? (unsigned long long)(long long)value : (unsigned long long)value;
+    if (end == reading->json.text + reading->json.position)
+        return errno ? refuse_type(reading, row) : 0;
+    if (value == 0x1p64)
+        return refuse_type(reading, row);
+    /* 2.0 or 2e3 */
+    seed->value = value < 0 ? (unsigned long long)(long long)value : (unsigned long long)value;
     return 0;
 }
 
