@@ -391,6 +391,10 @@ FILTER(xmlattr)
 
         if (entry->value.kind == JINJA_NONE || entry->value.kind == JINJA_UNDEFINED)
             continue;
+        if (entry->key.kind != JINJA_STRING) {
+            jinja_fail(heap, "xmlattr: names must be strings");
+            break;
+        }
         if (jinja_escape(heap, entry->key, &name) || jinja_escape(heap, entry->value, &text))
             break;
         if (attributes.size > 0 || autospace)
