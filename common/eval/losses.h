@@ -3,7 +3,7 @@
  * Decoder: cross-entropy of the tokens of the output behind those of the input. Encoder-decoder:
  * the same, where the encoder reads the input. Encoder: cross-entropy of the positive among its
  * negatives, by cosine / temperature. Reranker: the same by the model's scores. Results do not
- * depend on how the examples are put into batches, but for rounding (1e-6). */
+ * depend on how the examples are put into batches, to the last bit. */
 #ifndef COCKTAIL_LOSSES_H
 #define COCKTAIL_LOSSES_H
 

@@ -87,10 +87,10 @@ static bool is_near(double a, double b)
 
 static void check_same(const struct losses *a, const struct losses *b)
 {
-    CHECK(is_near(a->loss, b->loss) && a->n_tokens == b->n_tokens && a->n_items == b->n_items);
+    CHECK(a->loss == b->loss && a->n_tokens == b->n_tokens && a->n_items == b->n_items);
     CHECK(a->accuracy == b->accuracy);
     for (size_t i = 0; i < a->n_items; i++) {
-        CHECK(is_near(a->items[i].loss, b->items[i].loss));
+        CHECK(a->items[i].loss == b->items[i].loss);
         CHECK(a->items[i].n_tokens == b->items[i].n_tokens);
         CHECK(a->items[i].rank == b->items[i].rank);
     }
