@@ -148,8 +148,8 @@ typedef int64_t lanes_long __attribute__((vector_size(LANES * 8)));
 
 /* In double, where the product is exact; the sum is rounded to an odd last bit, so that rounding it
  * once more to float is as if it had been exact (Boldo and Melquiond, "Emulation of FMA and
- * correctly rounded sums"). */
-LANES_INLINE lanes lanes_multiply_add(lanes a, lanes b, lanes sum)
+ * correctly rounded sums"). Some fifty instructions: not inlined. */
+__attribute__((noinline, unused)) static lanes lanes_multiply_add(lanes a, lanes b, lanes sum)
 {
     lanes_double product = __builtin_convertvector(a, lanes_double) *
                            __builtin_convertvector(b, lanes_double);

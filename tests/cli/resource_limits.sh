@@ -36,10 +36,10 @@ done
 # A sanitizer reserves terabytes of addresses.
 if [[ -z ${SAN-} ]]; then
     n_refused=0
-    for ((kb = 3600; kb <= 16000; kb += 400)); do
+    for ((kb = 5600; kb <= 18000; kb += 400)); do # less and the system cannot start it
         COCKTAIL_THREADS=1 try v "$kb"
         ((n_refused += status == 4))
     done
-    ((status == 0)) || echo "16 MB of addresses: exit $status"
+    ((status == 0)) || echo "18 MB of addresses: exit $status"
     ((n_refused > 2)) || echo "no more than $n_refused limits of memory were felt"
 fi
