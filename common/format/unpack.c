@@ -279,7 +279,7 @@ static void rows_any(const uint32_t *words, size_t stride, size_t n, const uint3
 static void signed_any(const unsigned char *bytes, size_t n, float scale, float factor, float *out)
 {
     for (size_t i = 0; i < n; i += LANES) {
-        integers8 numbers;
+        integers8 numbers = {0};
 
         for (size_t k = 0; k < LANES; k++)
             numbers[k] = (bytes[i + k] ^ 0x80) - 0x80; /* two's complement */
@@ -290,7 +290,7 @@ static void signed_any(const unsigned char *bytes, size_t n, float scale, float 
 static void e4m3_any(const unsigned char *bytes, size_t n, float scale, float *out)
 {
     for (size_t i = 0; i < n; i += LANES) {
-        words8 wide;
+        words8 wide = {0};
 
         for (size_t k = 0; k < LANES; k++)
             wide[k] = bytes[i + k];

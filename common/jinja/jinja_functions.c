@@ -111,12 +111,12 @@ FUNCTION(strftime_now)
 
 static size_t count_range(int64_t start, int64_t stop, int64_t step)
 {
-    uint64_t distance;
-
-    if (step > 0 ? start >= stop : start <= stop)
+    if (step == 0)
         return 0;
-    distance = step > 0 ? (uint64_t)stop - (uint64_t)start : (uint64_t)start - (uint64_t)stop;
-    return (size_t)((distance - 1) / (step > 0 ? (uint64_t)step : 0 - (uint64_t)step)) + 1;
+    if (step > 0)
+        return start >= stop ? 0 : (size_t)(((uint64_t)stop - (uint64_t)start - 1) / (uint64_t)step) + 1;
+    return start <= stop
+               ? 0 : (size_t)(((uint64_t)start - (uint64_t)stop - 1) / (0 - (uint64_t)step)) + 1;
 }
 
 FUNCTION(range)

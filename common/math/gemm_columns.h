@@ -1,9 +1,10 @@
 /* gemm_columns.h - the loader of a format where the weights of one input lie side by side, as in
- * GPT-2's Conv1D. Without a guard: each inclusion makes one, from
+ * GPT-2's Conv1D. Each inclusion makes one, from
  *   LOADER                      its name, as in gemm_LOADER_avx2
  *   LOADER_BYTES                of an item
  *   LOADER_LOAD(bytes)          LANES items
  * all of which it undefines. */
+#if defined(LOADER)
 
 #define LOADER_JOIN2(a, b) a##_##b
 #define LOADER_JOIN(a, b) LOADER_JOIN2(a, b)
@@ -125,3 +126,4 @@ const struct gemm_loader LOADER_JOIN(LOADER_JOIN(gemm, LOADER), LANES_SUFFIX) = 
 #undef LOADER_JOIN2
 #undef LOADER_JOIN
 #undef LOADER_NAME
+#endif

@@ -124,7 +124,7 @@ LANES_INLINE lanes look_up_level(const struct values *values, lanes_integers x)
 
     return (lanes)_mm256_blendv_ps(low, high, (__m256)(x << 28));
 #else
-    lanes y;
+    lanes y = {0};
 
     for (int i = 0; i < LANES; i++)
         y[i] = values->levels[(x[i] & 15) / LANES][x[i] % LANES];
@@ -259,7 +259,7 @@ LANES_INLINE void scale_bytes(uint32_t first, uint32_t second, float factor, flo
 /* Six bits each of a scale and a minimum, which the block's multiply. */
 LANES_INLINE struct groups groups_of(const char *block)
 {
-    struct groups groups;
+    struct groups groups = {{0}, {0}};
     uint32_t words[3];
 
     memcpy(words, block + 4, sizeof words);

@@ -1,11 +1,12 @@
-/* gemm_rows.h - the loader of a format whose weights lie along the inputs of an output. Without a
- * guard: each inclusion makes one, from
+/* gemm_rows.h - the loader of a format whose weights lie along the inputs of an output. Each
+ * inclusion makes one, from
  *   LOADER                  its name, as in gemm_LOADER_avx2
  *   LOADER_IN               inputs of a tile: a multiple of GEMM_LANES that divides GEMM_BLOCK_IN
  *   LOADER_BYTES            of a tile, as stored
  *   LOADER_TILE(row, in, w) w [LOADER_IN / LANES] = LOADER_IN weights from input `in` on
  *   LOADER_ROW(matrix, out) what stands for the row of an output: a const char *, as a rule
  * all of which it undefines. Inputs behind the last whole tile are widened by the format. */
+#if defined(LOADER)
 
 #define LOADER_JOIN2(a, b) a##_##b
 #define LOADER_JOIN(a, b) LOADER_JOIN2(a, b)
@@ -28,7 +29,8 @@ LANES_TARGET static void LOADER_NAME(widen_some)(const struct gemm_matrix *matri
     float items[LOADER_IN] = {0};
 
     matrix->format->widen(matrix, out, 1, in, n, items);
-    memcpy(w, items, sizeof items);
+    for (size_t v = 0; v < LOADER_VECTORS; v++)
+        w[v] = lanes_load(items + v * LANES);
 }
 
 LANES_TARGET static void LOADER_NAME(pack)(const struct gemm_matrix *matrix, size_t out,
@@ -155,3 +157,4 @@ const struct gemm_loader LOADER_JOIN(LOADER_JOIN(gemm, LOADER), LANES_SUFFIX) = 
 #undef LOADER_JOIN
 #undef LOADER_NAME
 #undef LOADER_VECTORS
+#endif

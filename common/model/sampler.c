@@ -256,13 +256,9 @@ static size_t insert(struct token_logprob *top, size_t n, size_t n_top, struct t
 void sampler_logprobs(const float *logits, size_t n_logits, uint32_t id, size_t n_top,
                       struct token_logprob *out)
 {
-    float max = vector_max(logits, n_logits);
-    double sum = 0, log_sum;
+    double log_sum = vector_log_sum_exp(logits, n_logits);
     size_t n = 0;
 
-    for (size_t i = 0; i < n_logits; i++)
-        sum += exp((double)logits[i] - max);
-    log_sum = max + log(sum);
     for (size_t i = 0; i < n_logits && n_top; i++)
         if (n < n_top || logits[i] > out[n_top].logprob)
             n = insert(out + 1, n, n_top, (struct token_logprob){(uint32_t)i, logits[i]});

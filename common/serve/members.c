@@ -100,7 +100,7 @@ static int read_seed(struct reading *reading, const struct member_row *row,
     if (json_reader_number(&reading->json, &value, &error))
         return refuse_json(reading, &error);
     /* Those next to 2^64 are 2^64 as doubles. */
-    if (value != floor(value) || !(value >= -0x1p63 && value <= 0x1p64))
+    if (value != floor(value) || !(value >= -9223372036854775808.0 && value <= 18446744073709551616.0))
         return refuse_type(reading, row);
     errno = 0;
     *seed = (struct member_seed){true, strtoull(digits, &end, 10)};

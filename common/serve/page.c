@@ -1,5 +1,7 @@
 #include "page.h"
 
+#include <stdint.h>
+
 extern const char page_end[];
 
 __asm__(".section .rodata\n"
@@ -13,5 +15,5 @@ __asm__(".section .rodata\n"
 
 size_t page_size(void)
 {
-    return (size_t)(page_end - page_text);
+    return (size_t)((uintptr_t)page_end - (uintptr_t)page_text);
 }
