@@ -18,7 +18,7 @@
 #include "text/subword_model.h"
 #include "text/unicode.h"
 
-enum { SHORT_SYMBOLS = 48, PAGE = 256, N_PAGES = 0x110000 / PAGE };
+enum { SHORT_SYMBOLS = 48, PAGE = 256, N_PAGES = 0x110000 / PAGE, N_AHEAD = 16 };
 #define RANK_NONE UINT32_MAX
 
 struct pair_slot {
@@ -56,11 +56,16 @@ static inline uint64_t pair_of(uint32_t left, uint32_t right)
     return (uint64_t)left << 32 | right;
 }
 
+static inline size_t place_of(const struct bpe *model, uint64_t pair)
+{
+    return byte_hash_mix(pair ^ model->seed, 0x9e3779b97f4a7c15u) & model->pairs_mask;
+}
+
 static inline const struct pair_slot *find_pair(const struct bpe *model, uint32_t left,
                                                 uint32_t right)
 {
     uint64_t pair = pair_of(left, right);
-    size_t i = byte_hash_mix(pair ^ model->seed, 0x9e3779b97f4a7c15u) & model->pairs_mask;
+    size_t i = place_of(model, pair);
 
     while (model->pairs[i].rank != RANK_NONE && model->pairs[i].pair != pair)
         i = (i + 1) & model->pairs_mask;
@@ -90,8 +95,10 @@ static int build_pairs(struct bpe *model, const struct bpe_merges *merges, struc
     memset(model->pairs, 0xff, n_slots * sizeof *model->pairs);
     for (size_t i = 0; i < merges->n_items; i++) {
         const struct bpe_merge *merge = &merges->items[i];
+        const struct bpe_merge *later = merge + (i + N_AHEAD < merges->n_items ? N_AHEAD : 0);
         struct pair_slot *slot = (struct pair_slot *)find_pair(model, merge->left, merge->right);
 
+        __builtin_prefetch(&model->pairs[place_of(model, pair_of(later->left, later->right))], 1);
         /* A pair that is there already gets the later rank. */
         *slot = (struct pair_slot){pair_of(merge->left, merge->right), (uint32_t)i,
                                    merge->result};

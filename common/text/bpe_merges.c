@@ -9,7 +9,6 @@
 void bpe_merges_release(struct bpe_merges *merges)
 {
     free(merges->items);
-    buffer_release(&merges->joined);
     *merges = (struct bpe_merges){0};
 }
 
@@ -24,83 +23,164 @@ static void add_merge(struct bpe_merges *merges, struct bpe_merge merge)
 
 /* ---- as they are written ---- */
 
-/* merges->joined holds both halves, the left one n_left bytes long; it is overwritten. */
-static int add_joined(struct bpe_merges *merges, const struct token_table *tokens, size_t n_left,
-                      size_t n_prefix, struct error *err)
+enum { BATCH = 64 };
+
+struct merge_text { /* bytes in reading->text */
+    size_t start, n_left, n_right, result, n_result;
+    uint32_t result_entry; /* TOKEN_NONE: none yet */
+    bool has_result;       /* false: the right half is shorter than the prefix */
+    size_t n_queries;
+};
+
+/* Merges are looked up by the batch (token_table_find). */
+struct reading {
+    struct bpe_merges *merges;
+    const struct token_table *tokens;
+    size_t n_prefix;
+    struct buffer text;
+    struct merge_text batch[BATCH];
+    size_t n_batch;
+    uint32_t last_result; /* entry */
+};
+
+static size_t merge_number(const struct reading *reading)
 {
-    char *joined = merges->joined.data;
-    size_t n_right = merges->joined.size - n_left;
-    struct bpe_merge merge;
+    return reading->merges->n_items + reading->n_batch;
+}
 
-    merge.left = token_table_id(tokens, joined, n_left);
-    merge.right = token_table_id(tokens, joined + n_left, n_right);
-    merge.result = TOKEN_NONE;
-    if (n_prefix == 0) {
-        merge.result = token_table_id(tokens, joined, n_left + n_right);
-    } else if (n_right >= n_prefix) {
-        char *kept = memory_alloc(n_left + n_right);
+/* Most files have merges and vocabulary in one order: then a merge makes the token that the one
+ * before made, or the next. TOKEN_NONE: it does not. */
+static uint32_t guess_result(struct reading *reading, const char *result, size_t n)
+{
+    const struct token_table *tokens = reading->tokens;
 
-        memcpy(kept, joined, n_left);
-        memcpy(kept + n_left, joined + n_left + n_prefix, n_right - n_prefix);
-        merge.result = token_table_id(tokens, kept, n_left + n_right - n_prefix);
-        free(kept);
+    for (uint32_t i = 0; i < 2 && !tokens->has_equal_tokens; i++) {
+        uint32_t entry = reading->last_result + i;
+        size_t length;
+        const char *token;
+
+        if (entry >= tokens->n_entries)
+            break;
+        token = token_table_bytes(tokens, entry, &length);
+        if (length == n && (n == 0 || memcmp(token, result, n) == 0))
+            return reading->last_result = entry;
     }
-    if (merge.left == TOKEN_NONE || merge.right == TOKEN_NONE || merge.result == TOKEN_NONE)
+    return TOKEN_NONE;
+}
+
+static int take_merge(struct reading *reading, const struct merge_text *text,
+                      const struct token_query parts[3], struct error *err)
+{
+    const struct token_entry *entries = reading->tokens->entries;
+    uint32_t left = parts[0].entry, right = parts[1].entry, result = text->result_entry;
+
+    if (text->n_queries == 3)
+        reading->last_result = result = parts[2].entry;
+    if (left == TOKEN_NONE || right == TOKEN_NONE || result == TOKEN_NONE)
         return error_set(err, ERROR_FORMAT, "merge %zu of '%.*s' and '%.*s': %s is not in the "
-                         "vocabulary", merges->n_items, n_left < 160 ? (int)n_left : 160, joined,
-                         n_right < 160 ? (int)n_right : 160, joined + n_left,
-                         merge.left == TOKEN_NONE    ? "the first"
-                         : merge.right == TOKEN_NONE ? "the second"
-                                                     : "the result");
-    add_merge(merges, merge);
+                         "vocabulary", reading->merges->n_items,
+                         text->n_left < 160 ? (int)text->n_left : 160, parts[0].token,
+                         text->n_right < 160 ? (int)text->n_right : 160, parts[1].token,
+                         left == TOKEN_NONE    ? "the first"
+                         : right == TOKEN_NONE ? "the second"
+                                               : "the result");
+    add_merge(reading->merges,
+              (struct bpe_merge){entries[left].id, entries[right].id, entries[result].id});
     return 0;
 }
 
+static int take_batch(struct reading *reading, struct error *err)
+{
+    struct token_query queries[3 * BATCH];
+    const char *bytes = reading->text.data;
+    size_t n = reading->n_batch, n_queries = 0;
+
+    reading->n_batch = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct merge_text *text = &reading->batch[i];
+        const char *left = bytes + text->start;
+
+        if (text->has_result)
+            text->result_entry = guess_result(reading, bytes + text->result, text->n_result);
+        text->n_queries = text->has_result && text->result_entry == TOKEN_NONE ? 3 : 2;
+        queries[n_queries++] = (struct token_query){left, text->n_left, 0};
+        queries[n_queries++] = (struct token_query){left + text->n_left, text->n_right, 0};
+        if (text->n_queries == 3)
+            queries[n_queries++] = (struct token_query){bytes + text->result, text->n_result, 0};
+    }
+    token_table_find(reading->tokens, queries, n_queries);
+    n_queries = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct merge_text *text = &reading->batch[i];
+
+        if (take_merge(reading, text, queries + n_queries, err))
+            return -1;
+        n_queries += text->n_queries;
+    }
+    buffer_clear(&reading->text);
+    return 0;
+}
+
+/* reading->text has grown by the two halves, the left one n_left bytes long. */
+static int add_joined(struct reading *reading, size_t start, size_t n_left, struct error *err)
+{
+    size_t n_right = reading->text.size - start - n_left, n_prefix = reading->n_prefix;
+    struct merge_text *text = &reading->batch[reading->n_batch++];
+
+    *text = (struct merge_text){
+        start, n_left, n_right, start, n_left + n_right, TOKEN_NONE, n_right >= n_prefix, 0};
+    if (n_prefix && text->has_result) {
+        text->result = reading->text.size;
+        text->n_result = n_left + n_right - n_prefix;
+        for (size_t i = 0; i < text->n_result; i++)
+            buffer_add_char(&reading->text,
+                            reading->text.data[start + i + (i < n_left ? 0 : n_prefix)]);
+    }
+    return reading->n_batch == BATCH ? take_batch(reading, err) : 0;
+}
+
 /* "a b" */
-static int add_line(struct bpe_merges *merges, const struct token_table *tokens, const char *line,
-                    size_t length, size_t n_prefix, struct error *err)
+static int add_line(struct reading *reading, const char *line, size_t length, struct error *err)
 {
     const char *space = memchr(line, ' ', length);
-    size_t n_left = space ? (size_t)(space - line) : length;
+    size_t n_left = space ? (size_t)(space - line) : length, start = reading->text.size;
 
     if (length >= 8 && memcmp(line, "#version", 8) == 0)
         return 0;
     if (!space || memchr(space + 1, ' ', length - n_left - 1))
         return error_set(err, ERROR_FORMAT, "merge %zu, '%.*s': not two tokens with one space "
-                         "between them", merges->n_items, length < 160 ? (int)length : 160, line);
-    buffer_clear(&merges->joined);
-    buffer_add(&merges->joined, line, n_left);
-    buffer_add(&merges->joined, space + 1, length - n_left - 1);
-    return add_joined(merges, tokens, n_left, n_prefix, err);
+                         "between them", merge_number(reading),
+                         length < 160 ? (int)length : 160, line);
+    buffer_add(&reading->text, line, n_left);
+    buffer_add(&reading->text, space + 1, length - n_left - 1);
+    return add_joined(reading, start, n_left, err);
 }
 
 /* ["a", "b"], the reader standing before it */
-static int read_pair(struct bpe_merges *merges, struct json_reader *reader,
-                     const struct token_table *tokens, size_t n_prefix, struct error *err)
+static int read_pair(struct reading *reading, struct json_reader *reader, struct error *err)
 {
-    size_t n_left = 0;
+    size_t n_left = 0, start = reading->text.size;
     struct json_text part;
     int more, n = 0;
 
     if (json_reader_array(reader, err))
         return -1;
-    buffer_clear(&merges->joined);
     for (; (more = json_reader_item(reader, err)) > 0 && n < 2; n++) {
         if (json_reader_string(reader, &part, err))
             return -1;
-        buffer_add(&merges->joined, part.bytes, part.length);
+        buffer_add(&reading->text, part.bytes, part.length);
         if (n == 0)
             n_left = part.length;
     }
     if (more < 0)
         return -1;
     if (more > 0 || n < 2)
-        return error_set(err, ERROR_FORMAT, "merge %zu is not a pair of tokens", merges->n_items);
-    return add_joined(merges, tokens, n_left, n_prefix, err);
+        return error_set(err, ERROR_FORMAT, "merge %zu is not a pair of tokens",
+                         merge_number(reading));
+    return add_joined(reading, start, n_left, err);
 }
 
-int bpe_merges_read(struct bpe_merges *merges, struct json_reader *reader,
-                    const struct token_table *tokens, size_t n_prefix, struct error *err)
+static int read_list(struct reading *reading, struct json_reader *reader, struct error *err)
 {
     enum json_kind kind = JSON_NONE;
     struct json_text line;
@@ -113,19 +193,17 @@ int bpe_merges_read(struct bpe_merges *merges, struct json_reader *reader,
 
         if (kind != JSON_NONE && item != kind)
             return error_set(err, ERROR_FORMAT, "merge %zu is not written as those before it",
-                             merges->n_items);
+                             merge_number(reading));
         kind = item;
-        if (kind == JSON_ARRAY ? read_pair(merges, reader, tokens, n_prefix, err)
+        if (kind == JSON_ARRAY ? read_pair(reading, reader, err)
                                : json_reader_string(reader, &line, err) ||
-                                     add_line(merges, tokens, line.bytes, line.length, n_prefix,
-                                              err))
+                                     add_line(reading, line.bytes, line.length, err))
             return -1;
     }
     return more;
 }
 
-int bpe_merges_read_lines(struct bpe_merges *merges, const char *text, size_t size,
-                          const struct token_table *tokens, struct error *err)
+static int read_lines(struct reading *reading, const char *text, size_t size, struct error *err)
 {
     while (size > 0) {
         const char *end = memchr(text, '\n', size);
@@ -133,12 +211,44 @@ int bpe_merges_read_lines(struct bpe_merges *merges, const char *text, size_t si
 
         if (length && text[length - 1] == '\r')
             length--;
-        if (length && add_line(merges, tokens, text, length, 0, err))
+        if (length && add_line(reading, text, length, err))
             return -1;
         text += step;
         size -= step;
     }
     return 0;
+}
+
+/* A fault in a merge that still waits is named before one in what comes behind it. */
+static int finish_reading(struct reading *reading, int rc, const struct error *problem,
+                          struct error *err)
+{
+    if (take_batch(reading, err))
+        rc = -1;
+    else if (rc)
+        *err = *problem;
+    buffer_release(&reading->text);
+    return rc;
+}
+
+int bpe_merges_read(struct bpe_merges *merges, struct json_reader *reader,
+                    const struct token_table *tokens, size_t n_prefix, struct error *err)
+{
+    struct reading reading = {.merges = merges, .tokens = tokens, .n_prefix = n_prefix};
+    struct error problem = {0};
+    int rc = read_list(&reading, reader, &problem);
+
+    return finish_reading(&reading, rc, &problem, err);
+}
+
+int bpe_merges_read_lines(struct bpe_merges *merges, const char *text, size_t size,
+                          const struct token_table *tokens, struct error *err)
+{
+    struct reading reading = {.merges = merges, .tokens = tokens};
+    struct error problem = {0};
+    int rc = read_lines(&reading, text, size, &problem);
+
+    return finish_reading(&reading, rc, &problem, err);
 }
 
 /* ---- derived ---- */

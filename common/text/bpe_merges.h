@@ -19,7 +19,6 @@ struct bpe_merge {
 struct bpe_merges { /* a zeroed struct is empty */
     struct bpe_merge *items;
     size_t n_items, capacity;
-    struct buffer joined;
     const char *problem; /* why they could not be derived: bpe_new refuses with it; NULL: none */
 };
 

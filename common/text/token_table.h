@@ -36,7 +36,7 @@ struct token_table { /* a zeroed struct is an empty vocabulary */
     uint32_t *by_id; /* after token_table_seal: entries by id, or in the order of ids */
     size_t n_by_id;
     uint32_t max_id; /* 0 when empty */
-    bool is_dense, has_shared_ids, has_empty_token;
+    bool is_dense, has_shared_ids, has_empty_token, has_equal_tokens;
     size_t longest; /* bytes */
 };
 
@@ -50,13 +50,21 @@ int token_table_put(struct token_table *table, const char *token, size_t length,
  * last is found. */
 int token_table_append(struct token_table *table, const char *token, size_t length,
                        struct error *err);
-/* {"token": id, …}, the reader standing before it. */
+/* {"token": id, …}, the reader standing before it, in place of what the table holds. */
 int token_table_read(struct token_table *table, struct json_reader *reader, struct error *err);
 /* To be called once after the last token and before token_table_token. */
 void token_table_seal(struct token_table *table);
 
 /* The id, or TOKEN_NONE. */
 uint32_t token_table_id(const struct token_table *table, const char *token, size_t length);
+/* The same for many, which is faster than one after the other: a vocabulary does not fit into the
+ * processor's caches. */
+struct token_query {
+    const char *token;
+    size_t length;
+    uint32_t entry; /* what is found: the number of an entry, or TOKEN_NONE */
+};
+void token_table_find(const struct token_table *table, struct token_query *queries, size_t n);
 /* Borrowed and NUL-terminated; NULL when no token has the id. */
 const char *token_table_token(const struct token_table *table, uint32_t id, size_t *length);
 

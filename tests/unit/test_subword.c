@@ -221,6 +221,10 @@ static void names_the_merge_that_is_wrong(void)
     check_refused("{" ABC ",\"merges\":[\"a b\",[\"b\",\"c\"]]}", ERROR_FORMAT, "as those before");
     check_refused("{" ABC ",\"merges\":[\"a b\"],\"continuing_subword_prefix\":\"##\"}",
                   ERROR_FORMAT, "the result");
+    /* The first of two faults, also where the second is one of the file. */
+    check_refused("{" ABC ",\"merges\":[\"a b\",\"c a\",\"b x\"]}", ERROR_FORMAT, "merge 1 of");
+    check_refused("{" ABC ",\"merges\":[\"c a\",\"a b c\"]}", ERROR_FORMAT, "merge 0 of");
+    check_refused("{" ABC ",\"merges\":[\"a b\",\"a b c\"]}", ERROR_FORMAT, "merge 1, 'a b c'");
 }
 
 static void refuses_ids_and_scores_beyond_reason(void)
