@@ -123,6 +123,7 @@ static double best_of(size_t n_threads, double (*run)(const char *, size_t), con
         }
         best = end - start < best ? end - start : best;
     }
+    (void)kept;
     pthread_barrier_destroy(&barrier);
     return best;
 }
