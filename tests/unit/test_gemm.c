@@ -320,6 +320,31 @@ static void products_are_as_defined(void)
     threads_free(threads);
 }
 
+/* Inputs that are more than scratch memory holds at once, and rows that are packed in two passes. */
+static void long_products_are_as_defined(void)
+{
+    static const struct {
+        size_t n_rows, n_out, n_in;
+        bool is_transposed;
+    } shapes[] = {{5, 9, 8192 + 530, false}, {50, 9, 8192 + 530, false}, {2, 3, 20000, false},
+                  {40, 3, 65536, true},      {5, 2, 150000, true}};
+    struct error err = {0};
+    struct threads *threads = threads_new(2, &err);
+    struct gemm *gemm = gemm_new(threads, &err);
+
+    CHECK(gemm);
+    for (size_t i = 0; gemm && i < sizeof shapes / sizeof *shapes; i++) {
+        struct problem p = problem_new(shapes[i].n_rows, shapes[i].n_out, shapes[i].n_in, DTYPE_F32,
+                                       shapes[i].is_transposed, 0);
+
+        multiply(gemm, &p, p.bias);
+        CHECK(is_as_defined(&p, p.bias, 1, false, NULL));
+        problem_release(&p);
+    }
+    gemm_free(gemm);
+    threads_free(threads);
+}
+
 /* Numbers at the ends of what a float holds, where a fused operation differs most from two. */
 static void the_plain_version_rounds_once(void)
 {
@@ -530,7 +555,8 @@ static void products_by_openblas_are_right(void)
     threads_free(threads);
 }
 
-TESTS(TEST(products_are_as_defined), TEST(the_plain_version_rounds_once),
+TESTS(TEST(products_are_as_defined), TEST(long_products_are_as_defined),
+      TEST(the_plain_version_rounds_once),
       TEST(tiles_of_bf16_give_products_of_floats),
       TEST(bits_do_not_depend_on_the_number_of_threads),
       TEST(openblas_gives_the_same_bits_in_8_threads_at_once), TEST(products_by_openblas_are_right),
