@@ -3,7 +3,9 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
+import signal
 import subprocess
 import time
 
@@ -157,15 +159,20 @@ class Typist:
             os.execv(COCKTAIL, [COCKTAIL, "chat", *arguments])
         self.pid, self.seen = pid, ""
 
+    def read(self, seconds):
+        """whether more came within that time; False at the end, too"""
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return False
+        try:
+            self.seen += os.read(self.fd, 65536).decode(errors="replace")
+        except OSError:
+            return False
+        return True
+
     def expect(self, pattern):
         end = time.monotonic() + 60
         while not (found := re.search(pattern, self.seen)):
-            if time.monotonic() > end:
-                check(f"'{pattern}' comes", False, self.seen)
-                return
-            try:
-                self.seen += os.read(self.fd, 65536).decode(errors="replace")
-            except OSError:
+            if not self.read(60) or time.monotonic() > end:
                 check(f"'{pattern}' comes", False, self.seen)
                 return
         self.seen = self.seen[found.end():]
@@ -173,13 +180,19 @@ class Typist:
     def type(self, text):
         os.write(self.fd, text.encode())
 
-    def status(self):
-        try:
-            while os.read(self.fd, 65536):
+    def end(self, text):
+        """The exit status after `text`. It is typed until the program goes: libedit shows its
+        prompt before it changes the terminal's mode, and a Ctrl-D in between is lost."""
+        for _ in range(60):
+            self.type(text)
+            while self.read(1):
                 pass
-        except OSError:
-            pass
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        return None
 
 
 def typed():
@@ -209,15 +222,13 @@ def typed():
     with open("saved.json", encoding="utf-8") as file:
         saved = json.load(file)
     check("reset", saved == [{"role": "system", "content": "new"}], saved)
-    typist.type("/bye\n")
-    check("/bye", typist.status() == 0)
+    check("/bye", typist.end("/bye\n") == 0)
     for terminal in ("dumb", "xterm"): # without libedit and, where that is installed, with it
         typist = Typist("talker", "--max-tokens", "3", terminal=terminal)
         typist.expect(">>> ")
         typist.type("a red\n")
         typist.expect("\n>>> ")
-        typist.type("\x04")
-        check("Ctrl-D", typist.status() == 0)
+        check("Ctrl-D", typist.end("\x04") == 0)
 
 
 make("talker", TEMPLATE)

@@ -1,4 +1,5 @@
 """A server for tests: starts `cocktail serve`, and talks with it by Python's own means."""
+import faulthandler
 import http.client
 import json
 import os
@@ -7,6 +8,7 @@ import subprocess
 import sys
 
 COCKTAIL = os.environ["COCKTAIL"]
+faulthandler.dump_traceback_later(500, exit=True) # a test that hangs says where
 
 
 class Server:
