@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # check_layers.sh [ROOT] - who may include whom.
 #
-#   base < tensor < {format, text, math, hub, jinja} < arch < {mix, model} < eval < report < serve < cocktail
+#   base < tensor < {format, text, math, hub, jinja} < arch < adapter < {mix, model} < eval < report < serve < cocktail
 #
 # A file includes its own directory and what stands to the left; those in braces are strangers. A
 # header name occurs once in the tree. Two .c files do not stand on one another: where A.c includes
@@ -9,7 +9,7 @@
 # tables describe one another.) With --self-test the check itself is tested.
 set -u
 
-layers=(base tensor "format text math hub jinja" arch "mix model" eval report serve)
+layers=(base tensor "format text math hub jinja" arch adapter "mix model" eval report serve)
 
 # The layers whose headers a file in common/$1 may include, or nothing for an unknown layer.
 allowed_for()
