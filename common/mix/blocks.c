@@ -162,6 +162,27 @@ size_t blocks_rank(const int32_t *row, size_t n, size_t i)
     return best()->rank(row, n, i);
 }
 
+void blocks_widen_less(const float *x, double less, double *out)
+{
+    best()->widen_less(x, less, out);
+}
+
+double blocks_sum(const double *x)
+{
+    return best()->sum(x);
+}
+
+double blocks_sum_products(const double *a, const double *b)
+{
+    return best()->sum_products(a, b);
+}
+
+double blocks_ratios(const double *a, double a_factor, const double *b, double b_factor, double *p,
+                     double *z)
+{
+    return best()->ratios(a, a_factor, b, b_factor, p, z);
+}
+
 void blocks_exp(double *x)
 {
     best()->exp(x);

@@ -81,6 +81,16 @@ void blocks_find_buckets(const int32_t *bits, size_t n, int32_t shift, int32_t l
 /* out[n] = the numbers of coin.h for items place … place + n - 1, n of any size; a key's halves. */
 void blocks_toss(uint32_t place, uint32_t one, uint32_t other, size_t n, int32_t *out);
 
+/* out = x - less */
+void blocks_widen_less(const float *x, double less, double *out);
+/* The sums of x and of a * b, in the order of blocks_dot. */
+double blocks_sum(const double *x);
+double blocks_sum_products(const double *a, const double *b);
+/* p = a * a_factor + 1e-8, with q likewise of b: z = (p - q) / q. The largest size of z, or NaN if
+ * there is one. */
+double blocks_ratios(const double *a, double a_factor, const double *b, double b_factor, double *p,
+                     double *z);
+
 /* x = exp(x) for x <= 0, to some 1e-14; below -700 as there. */
 void blocks_exp(double *x);
 /* x = ln(1 + x) for |x| < 1/16, to some 1e-16. */

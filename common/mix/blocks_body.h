@@ -506,6 +506,75 @@ LANES_TARGET static void toss(uint32_t place, uint32_t one, uint32_t other, size
     memcpy(out + k, &x, (n - k) * sizeof *out);
 }
 
+/* ---- doubles, eight at once ---- */
+
+typedef double eight __attribute__((vector_size(64)));
+typedef int64_t eight_masks __attribute__((vector_size(64)));
+
+LANES_TARGET static void widen_less(const float *x, double less, double *out)
+{
+    for (size_t k = 0; k < BLOCK; k += 8) {
+        struct sums own = widened(x + k);
+        eight wide;
+
+        memcpy(&wide, &own, sizeof wide);
+        wide -= less;
+        memcpy(out + k, &wide, sizeof wide);
+    }
+}
+
+LANES_TARGET static double sum(const double *x)
+{
+    eight found = {0}, own;
+    struct sums sums;
+
+    for (size_t k = 0; k < BLOCK; k += 8) {
+        memcpy(&own, x + k, sizeof own);
+        found += own;
+    }
+    memcpy(&sums, &found, sizeof sums);
+    return total(sums);
+}
+
+LANES_TARGET static double sum_products(const double *a, const double *b)
+{
+    eight sum = {0}, x, y;
+    struct sums sums;
+
+    for (size_t k = 0; k < BLOCK; k += 8) {
+        memcpy(&x, a + k, sizeof x);
+        memcpy(&y, b + k, sizeof y);
+        sum += x * y;
+    }
+    memcpy(&sums, &sum, sizeof sums);
+    return total(sums);
+}
+
+LANES_TARGET static double ratios(const double *a, double a_factor, const double *b,
+                                  double b_factor, double *p, double *z)
+{
+    eight largest = {0}, x, y, size;
+    eight_masks stays;
+    double each[8], found = 0;
+
+    for (size_t k = 0; k < BLOCK; k += 8) {
+        memcpy(&x, a + k, sizeof x);
+        memcpy(&y, b + k, sizeof y);
+        x = x * a_factor + 1e-8;
+        y = y * b_factor + 1e-8;
+        memcpy(p + k, &x, sizeof x);
+        x = (x - y) / y;
+        memcpy(z + k, &x, sizeof x);
+        size = (eight)((eight_masks)x & INT64_MAX);
+        stays = (eight_masks)((size <= largest) | (largest != largest));
+        largest = (eight)(((eight_masks)largest & stays) | ((eight_masks)size & ~stays));
+    }
+    memcpy(each, &largest, sizeof each);
+    for (size_t l = 0; l < 8; l++)
+        found = each[l] <= found || found != found ? found : each[l];
+    return found;
+}
+
 /* 2^n exp(r) with n the nearest integer to x / ln 2. The compiler makes vectors of these two. */
 LANES_TARGET static void exponential(double *x)
 {
@@ -615,6 +684,10 @@ const struct blocks_version LANES_NAME(blocks) = {
     .average = average,
     .swap = swap,
     .within = within,
+    .widen_less = widen_less,
+    .sum = sum,
+    .sum_products = sum_products,
+    .ratios = ratios,
     .exp = exponential,
     .log1p = log_near_1,
     .rank = rank,

@@ -33,6 +33,10 @@ struct blocks_version {
     __typeof__(blocks_average) *average;
     __typeof__(blocks_swap) *swap;
     __typeof__(blocks_within) *within;
+    __typeof__(blocks_widen_less) *widen_less;
+    __typeof__(blocks_sum) *sum;
+    __typeof__(blocks_sum_products) *sum_products;
+    __typeof__(blocks_ratios) *ratios;
     __typeof__(blocks_exp) *exp;
     __typeof__(blocks_log1p) *log1p;
     __typeof__(blocks_rank) *rank;

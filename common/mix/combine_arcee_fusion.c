@@ -27,39 +27,37 @@ static size_t row_items(const struct combine_call *call)
 
 /* ---- divergences of rows ---- */
 
-static double sum_of(const double *x)
-{
-    double lanes[8] = {0};
-
-    for (size_t k = 0; k < BLOCK; k += 8)
-        for (size_t l = 0; l < 8; l++)
-            lanes[l] += x[k + l];
-    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
-           ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
-}
-
-/* A block of a row. */
-static void read_block(const struct combine_input *input, size_t first, size_t n, double *out)
+/* A block of a row, less what its largest item is. */
+static void read_block(const struct combine_input *input, size_t first, size_t n, double max,
+                       double *out)
 {
     float x[BLOCK];
 
-    if (input->dtype == DTYPE_F64) {
-        combine_read(input, first, out, n);
+    if (input->dtype != DTYPE_F64) {
+        combine_read_floats(input, first, n, x);
+        blocks_widen_less(x, max, out);
         return;
     }
-    combine_read_floats(input, first, n, x);
-    for (size_t k = 0; k < BLOCK; k++)
-        out[k] = (double)x[k];
+    combine_read(input, first, out, n);
+    for (size_t k = 0; k < n; k++)
+        out[k] -= max;
 }
 
+/* A NaN may be overlooked: what follows from it is NaN, whatever the largest. */
 static double row_max(const struct combine_input *input, size_t first, size_t n)
 {
     double x[BLOCK], max = -INFINITY;
+    float floats[BLOCK];
 
     for (size_t i = 0; i < n; i += BLOCK) {
         size_t some = n - i < BLOCK ? n - i : BLOCK;
 
-        read_block(input, first + i, some, x);
+        if (input->dtype != DTYPE_F64) {
+            combine_read_floats(input, first + i, some, floats);
+            max = fmax(max, (double)vector_max(floats, some));
+            continue;
+        }
+        combine_read(input, first + i, x, some);
         for (size_t k = 0; k < some; k++)
             max = x[k] > max ? x[k] : max;
     }
@@ -70,77 +68,46 @@ static double row_max(const struct combine_input *input, size_t first, size_t n)
 static double exponentials(const struct combine_input *input, size_t first, size_t n, double max,
                            double *x)
 {
-    read_block(input, first, n, x);
-    for (size_t k = 0; k < BLOCK; k++)
-        x[k] = k < n ? x[k] - max : 0;
+    read_block(input, first, n, max, x);
+    memset(x + n, 0, (BLOCK - n) * sizeof *x);
     blocks_exp(x);
-    for (size_t k = n; k < BLOCK; k++)
-        x[k] = 0;
-    return sum_of(x);
+    memset(x + n, 0, (BLOCK - n) * sizeof *x);
+    return blocks_sum(x);
 }
 
-/* Of a row, to out[n]. */
+/* Of a row, to whole blocks of out. */
 static double row_exponentials(const struct combine_input *input, size_t first, size_t n,
                                double *out)
 {
-    double max = row_max(input, first, n), sum = 0, x[BLOCK];
+    double max = row_max(input, first, n), sum = 0;
 
-    for (size_t i = 0; i < n; i += BLOCK) {
-        size_t some = n - i < BLOCK ? n - i : BLOCK;
-
-        sum += exponentials(input, first + i, some, max, x);
-        memcpy(out + i, x, some * sizeof *x);
-    }
+    for (size_t i = 0; i < n; i += BLOCK)
+        sum += exponentials(input, first + i, n - i < BLOCK ? n - i : BLOCK, max, out + i);
     return sum;
 }
 
-/* p ln(p / q) of a block, to p. */
-static void find_terms(double *restrict p, const double *restrict q)
+/* What a block adds to it, exponentials with 0 behind them: there p and q are equal, and add nothing. */
+static double block_divergence(const double *model, double model_sum, const double *base,
+                               double base_sum)
 {
-    double z[BLOCK], largest = 0;
+    double p[BLOCK], z[BLOCK];
 
-    for (size_t k = 0; k < BLOCK; k++)
-        z[k] = (p[k] - q[k]) / q[k];
-    for (size_t k = 0; k < BLOCK; k++)
-        largest = fabs(z[k]) > largest ? fabs(z[k]) : largest;
-    if (largest < 0.0625)
+    if (blocks_ratios(model, 1 / model_sum, base, 1 / base_sum, p, z) < 0.0625)
         blocks_log1p(z);
     else
         for (size_t k = 0; k < BLOCK; k++)
             z[k] = log1p(z[k]);
-    for (size_t k = 0; k < BLOCK; k++)
-        p[k] *= z[k];
-}
-
-static void make_probable(const double *x, size_t n, double sum, double *out)
-{
-    for (size_t k = 0; k < n; k++)
-        out[k] = x[k] / sum + 1e-8;
-    for (size_t k = n; k < BLOCK; k++)
-        out[k] = 1;
-}
-
-/* What n items, at most a block, add to it. */
-static double block_divergence(const double *model, double model_sum, const double *base,
-                               double base_sum, size_t n)
-{
-    double p[BLOCK], q[BLOCK];
-
-    make_probable(model, n, model_sum, p);
-    make_probable(base, n, base_sum, q);
-    find_terms(p, q);
-    return sum_of(p); /* p ln(p / q) of 1 and 1 is 0 */
+    return blocks_sum_products(p, z);
 }
 
 static double divergence(const struct combine_call *call, size_t first, size_t n)
 {
-    double *model = call->scratch, *base = model + call->n, sum = 0;
+    double *model = call->scratch, *base = model + call->n + BLOCK, sum = 0;
     double model_sum = row_exponentials(&call->inputs[0], first, n, model);
     double base_sum = row_exponentials(call->base, first, n, base);
 
     for (size_t i = 0; i < n; i += BLOCK)
-        sum += block_divergence(model + i, model_sum, base + i, base_sum,
-                                n - i < BLOCK ? n - i : BLOCK);
+        sum += block_divergence(model + i, model_sum, base + i, base_sum);
     return sum;
 }
 
@@ -210,7 +177,7 @@ static void measure_piece(const struct combine_call *call, const struct row_fact
 
         exponentials(&call->inputs[0], i, n, facts->max[MODEL], model);
         exponentials(call->base, i, n, facts->max[BASE], base);
-        *sum += block_divergence(model, facts->sum[MODEL], base, facts->sum[BASE], n);
+        *sum += block_divergence(model, facts->sum[MODEL], base, facts->sum[BASE]);
     }
 }
 
@@ -384,6 +351,7 @@ const struct combine_method combine_arcee_fusion = {
     .unit = COMBINE_ROWS,
     .stages = &stages,
     .scratch_item_bytes = 2 * sizeof(double),
+    .scratch_bytes = 2 * BLOCK * sizeof(double),
     .passes = passes,
     .n_passes = sizeof passes / sizeof *passes,
 };

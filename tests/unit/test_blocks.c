@@ -373,6 +373,36 @@ static void check_buckets(const struct blocks_version *version)
     CHECK(are_right && seen[0] > 20 && seen[1] > 20 && seen[2] > 20);
 }
 
+/* A double's arithmetic, eight at a time. */
+static void check_doubles(const struct blocks_version *version)
+{
+    float x[BLOCK];
+    double a[BLOCK], b[BLOCK], p[BLOCK], z[BLOCK], each[8] = {0}, products[8] = {0}, largest = 0;
+    uint64_t state = 23;
+    bool are_right = true;
+
+    fill_finite(x, &state);
+    version->widen_less(x, 0.3, a);
+    for (size_t k = 0; k < BLOCK; k++) {
+        are_right &= a[k] == (double)x[k] - 0.3;
+        b[k] = fabs(a[k]) + 0.01;
+        each[k % 8] += a[k];
+        products[k % 8] += a[k] * b[k];
+    }
+    CHECK(are_right);
+    CHECK(version->sum(a) == tree(each) && version->sum_products(a, b) == tree(products));
+    are_right = version->ratios(a, 0.7, b, 0.1, p, z) > 0;
+    for (size_t k = 0; k < BLOCK; k++) {
+        double own = a[k] * 0.7 + 1e-8, other = b[k] * 0.1 + 1e-8;
+
+        are_right &= p[k] == own && z[k] == (own - other) / other;
+        largest = fmax(largest, fabs(z[k]));
+    }
+    CHECK(are_right && version->ratios(a, 0.7, b, 0.1, p, z) == largest);
+    a[100] = NAN;
+    CHECK(isnan(version->ratios(a, 0.7, b, 0.1, p, z)));
+}
+
 static void every_version_does_what_it_says(void)
 {
     const struct blocks_version *version;
@@ -386,6 +416,7 @@ static void every_version_does_what_it_says(void)
         check_tosses(version);
         check_words(version);
         check_buckets(version);
+        check_doubles(version);
     }
 }
 
