@@ -1,9 +1,9 @@
 /* vector_body.h - the functions of vector.h for one width of lanes.h; vector_plain.c,
  * vector_avx2.c and vector_avx512.c include it.
  *
- * What must hold, so that all widths give the same bits: no fused operations, sums in sixteen
- * lanes whatever the width, and the items behind the last full vector computed as one more vector,
- * padded with what adds nothing. */
+ * What must hold, so that all widths give the same bits: no fused operations but those of
+ * lanes_multiply_add, sums in sixteen lanes whatever the width, and the items behind the last full
+ * vector computed as one more vector, padded with what adds nothing. */
 #ifndef COCKTAIL_VECTOR_BODY_H
 #define COCKTAIL_VECTOR_BODY_H
 
@@ -44,6 +44,12 @@ LANES_INLINE lanes power_of_two(lanes_bits n)
     return (lanes)((n + 127) << 23);
 }
 
+/* a b + c, rounded once */
+LANES_INLINE lanes fused(lanes a, lanes b, float c)
+{
+    return lanes_multiply_add(a, b, lanes_set(c));
+}
+
 /* exp(x + low), where low is what a float cannot hold of x's last bits. With n the nearest integer
  * to x / ln 2 and r = x - n ln 2, that is 2^n (1 + r + r^2 p(r)). */
 LANES_INLINE lanes exponential(lanes x, lanes low)
@@ -53,16 +59,16 @@ LANES_INLINE lanes exponential(lanes x, lanes low)
     lanes_bits exponent, half;
 
     x = at_least(at_most(x, 89), -104); /* beyond, it is infinite or 0 */
-    n = x * 1.44269504f + to_integer;
+    n = fused(x, lanes_set(1.44269504f), to_integer);
     exponent = (lanes_bits)n - (lanes_bits)lanes_set(to_integer);
     n -= to_integer;
-    r = x - n * 0.693359375f; /* exact: 9 bits of ln 2, then the others */
-    r = (r + n * 2.12194440e-4f) + low;
-    p = r * 0.00139506289f + 0.00836896989f;
-    p = p * r + 0.0416662022f;
-    p = p * r + 0.166665182f;
-    p = p * r + 0.5f;
-    p = (p * (r * r) + r) + 1.0f;
+    r = lanes_multiply_add(n, lanes_set(-0.693359375f), x); /* exact: 9 bits of ln 2, then the others */
+    r = lanes_multiply_add(n, lanes_set(2.12194440e-4f), r) + low;
+    p = fused(r, lanes_set(0.00139506289f), 0.00836896989f);
+    p = fused(p, r, 0.0416662022f);
+    p = fused(p, r, 0.166665182f);
+    p = fused(p, r, 0.5f);
+    p = lanes_multiply_add(p, r * r, r) + 1.0f;
     /* In two steps: 2^n alone may be out of range where the product is not. */
     half = (lanes_bits)((lanes_integers)exponent >> 1);
     return p * power_of_two(half) * power_of_two(exponent - half);
@@ -79,11 +85,11 @@ LANES_INLINE lanes hyperbolic_tangent(lanes x)
 {
     lanes size = absolute(x), square = size * size, small, large, p;
 
-    p = square * -0.00571703631f + 0.0206505787f;
-    p = p * square - 0.0537434965f;
-    p = p * square + 0.133314908f;
-    p = p * square - 0.333332837f;
-    small = size + size * (square * p);
+    p = fused(square, lanes_set(-0.00571703631f), 0.0206505787f);
+    p = fused(p, square, -0.0537434965f);
+    p = fused(p, square, 0.133314908f);
+    p = fused(p, square, -0.333332837f);
+    small = lanes_multiply_add(size, square * p, size);
     large = 1 - 2 / (exponential(size + size, lanes_set(0)) + 1);
     size = lanes_select((lanes_bits)(size < 0.625f), small, large);
     return (lanes)((lanes_bits)size | ((lanes_bits)x & 0x80000000));
@@ -95,16 +101,16 @@ LANES_INLINE lanes normal_distribution(lanes x)
 {
     lanes a = at_most(absolute(x), 15), q = (a - 2.5f) / (a + 2.5f), p, high, low;
 
-    p = q * -6.20128121e-05f - 0.000225590076f;
-    p = p * q - 4.96293694e-07f;
-    p = p * q + 0.00126221788f;
-    p = p * q + 0.00128441746f;
-    p = p * q - 0.00604693126f;
-    p = p * q - 0.00869989116f;
-    p = p * q + 0.0460628048f;
-    p = p * q - 0.0377166532f;
-    p = p * q - 0.0915874764f;
-    p = p * q + 0.494659662f;
+    p = fused(q, lanes_set(-6.20128121e-05f), -0.000225590076f);
+    p = fused(p, q, -4.96293694e-07f);
+    p = fused(p, q, 0.00126221788f);
+    p = fused(p, q, 0.00128441746f);
+    p = fused(p, q, -0.00604693126f);
+    p = fused(p, q, -0.00869989116f);
+    p = fused(p, q, 0.0460628048f);
+    p = fused(p, q, -0.0377166532f);
+    p = fused(p, q, -0.0915874764f);
+    p = fused(p, q, 0.494659662f);
     /* a^2 in two parts: 12 bits squared are exact, and the rest is small. */
     high = (lanes)((lanes_bits)a & 0xFFFFF000);
     low = (a + high) * (a - high);

@@ -13,6 +13,10 @@
 void linear_run(const struct engine *engine, const struct linear *linear, const float *x,
                 size_t n_rows, float *y, size_t y_stride);
 
+/* The same without gaps in y, on the calling thread alone, a `worker` of the pool. */
+void linear_block(const struct engine *engine, size_t worker, const struct linear *linear,
+                  const float *x, size_t n_rows, float *y);
+
 /* y = norm(x), n items; y may be x. */
 void norm_run(const struct norm *norm, enum norm_kind kind, float eps, const float *x, size_t n,
               float *y);

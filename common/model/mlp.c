@@ -10,23 +10,30 @@ struct rows {
     size_t n, n_gate; /* in a row of up, of gate */
 };
 
+void mlp_turn_rows(enum activation activation, float *gate, size_t n_gate, float *up, size_t n,
+                   size_t n_rows)
+{
+    for (size_t r = 0; r < n_rows; r++, up += n) {
+        if (!gate) {
+            vector_activate(activation, up, n, up);
+            continue;
+        }
+        if (n_gate == n) {
+            vector_gate(activation, gate, up, n, up);
+        } else {
+            vector_gate(activation, gate + n, gate, n, gate);
+            vector_gate(ACTIVATION_IDENTITY, gate, up, n, up);
+        }
+        gate += n_gate;
+    }
+}
+
 static void activate_rows(void *context, size_t begin, size_t end)
 {
     const struct rows *rows = context;
-    size_t n = rows->n;
 
-    for (size_t r = begin; r < end; r++) {
-        float *up = rows->up + r * n, *gate = rows->gate ? rows->gate + r * rows->n_gate : NULL;
-
-        if (!gate) {
-            vector_activate(rows->activation, up, n, up);
-        } else if (rows->n_gate == n) {
-            vector_gate(rows->activation, gate, up, n, up);
-        } else {
-            vector_gate(rows->activation, gate + n, gate, n, gate);
-            vector_gate(ACTIVATION_IDENTITY, gate, up, n, up);
-        }
-    }
+    mlp_turn_rows(rows->activation, rows->gate ? rows->gate + begin * rows->n_gate : NULL,
+                  rows->n_gate, rows->up + begin * rows->n, rows->n, end - begin);
 }
 
 void mlp_run(const struct engine *engine, enum activation activation, const struct linear *gate,

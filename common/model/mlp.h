@@ -14,4 +14,9 @@ void mlp_run(const struct engine *engine, enum activation activation, const stru
              const struct linear *up, const struct linear *down, const float *x, size_t n_rows,
              float *gate_rows, float *up_rows, float *out);
 
+/* Between the products: up [n_rows, n] = f(up), or f(gate) * up of gate [n_rows, n_gate], or of a
+ * gate twice as wide a * f(b) * up. */
+void mlp_turn_rows(enum activation activation, float *gate, size_t n_gate, float *up, size_t n,
+                   size_t n_rows);
+
 #endif

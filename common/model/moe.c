@@ -11,6 +11,15 @@
 #include "model/router.h"
 #include "model/rows.h"
 
+/* Choices that run expert by expert, a task each, where there are so many tasks for each thread: a
+ * small product is done before other threads have heard of it. */
+enum { FEW_CHOICES = 256, TASKS_PER_THREAD = 2 };
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Of the widest vector inside an expert. */
 static size_t find_width(const struct stack_spec *stack, const struct moe_spec *spec)
 {
@@ -26,11 +35,14 @@ int moe_init(struct moe *moe, const struct stack_spec *stack, const struct moe_s
              const struct batch *batch, const struct routing_watcher *watcher,
              struct workspace *workspace, struct error *err)
 {
-    size_t n_tokens = batch_n_tokens(batch), n_rows = rows_at_once(n_tokens);
-    size_t width = find_width(stack, spec);
+    size_t n_tokens = batch_n_tokens(batch), width = find_width(stack, spec);
+    size_t n_rows = rows_at_once(n_tokens), n_few = smaller(n_tokens * spec->n_chosen, FEW_CHOICES);
+
+    n_rows = n_rows > n_few ? n_rows : n_few;
 
     *moe = (struct moe){.stack = stack, .spec = spec, .batch = batch, .watcher = watcher,
-                        .n_tokens = n_tokens};
+                        .n_tokens = n_tokens, .width = width};
+    moe->groups = workspace_take(workspace, spec->n_experts, sizeof *moe->groups, "router", err);
     moe->ends = workspace_take(workspace, spec->n_experts, sizeof *moe->ends, "router", err);
     moe->logits = workspace_take(workspace, n_tokens, spec->n_experts * sizeof *moe->logits,
                                  "router", err);
@@ -53,7 +65,7 @@ int moe_init(struct moe *moe, const struct stack_spec *stack, const struct moe_s
         if (!moe->watched)
             return -1;
     }
-    if (!moe->ends || !moe->logits || !moe->scratch || !moe->experts || !moe->weights ||
+    if (!moe->groups || !moe->ends || !moe->logits || !moe->scratch || !moe->experts || !moe->weights ||
         !moe->order || !moe->in || !moe->gate || !moe->hidden)
         return -1;
     moe->out = moe->in + n_rows * stack->hidden_size;
@@ -219,6 +231,7 @@ struct rows { /* of one expert */
     const struct moe *moe;
     const size_t *choices; /* [n_rows] */
     const float *x;
+    float *in, *out;       /* of the first of them */
     float *delta;
 };
 
@@ -233,7 +246,7 @@ static void gather_rows(void *context, size_t begin, size_t end)
     size_t n = rows->moe->stack->hidden_size;
 
     for (size_t r = begin; r < end; r++)
-        memcpy(rows->moe->in + r * n, rows->x + token_of(rows, r) * n, n * sizeof(float));
+        memcpy(rows->in + r * n, rows->x + token_of(rows, r) * n, n * sizeof(float));
 }
 
 static void scatter_rows(void *context, size_t begin, size_t end)
@@ -242,35 +255,38 @@ static void scatter_rows(void *context, size_t begin, size_t end)
     size_t n = rows->moe->stack->hidden_size;
 
     for (size_t r = begin; r < end; r++) {
-        float *out = rows->moe->out + r * n;
+        float *out = rows->out + r * n;
 
         vector_scale(out, rows->moe->weights[rows->choices[r]], n, out);
         vector_add(out, n, rows->delta + token_of(rows, r) * n);
     }
 }
 
-/* gpt-oss: rows of gate and up in turn -> (up + 1) gate sigmoid(alpha gate), both kept within the
- * limit (gate only from above). */
+/* gpt-oss: pairs of gate and up -> (up + 1) gate sigmoid(alpha gate), both kept within the limit
+ * (gate only from above). */
+static void clamp_row(const struct moe_spec *spec, const float *pairs, float *out)
+{
+    size_t n = spec->intermediate_size;
+    float limit = spec->swiglu_limit, alpha = spec->swiglu_alpha;
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = alpha * (pairs[2 * i] > limit ? limit : pairs[2 * i]);
+    vector_activate(ACTIVATION_SIGMOID, out, n, out);
+    for (size_t i = 0; i < n; i++) {
+        float gate = pairs[2 * i] > limit ? limit : pairs[2 * i], up = pairs[2 * i + 1];
+
+        up = up > limit ? limit : up < -limit ? -limit : up;
+        out[i] *= gate * (up + 1);
+    }
+}
+
 static void clamp_rows(void *context, size_t begin, size_t end)
 {
     const struct moe *moe = context;
     size_t n = moe->spec->intermediate_size;
-    float limit = moe->spec->swiglu_limit, alpha = moe->spec->swiglu_alpha;
 
-    for (size_t r = begin; r < end; r++) {
-        const float *pairs = moe->up + r * 2 * n;
-        float *out = moe->gate + r * n;
-
-        for (size_t i = 0; i < n; i++)
-            out[i] = alpha * (pairs[2 * i] > limit ? limit : pairs[2 * i]);
-        vector_activate(ACTIVATION_SIGMOID, out, n, out);
-        for (size_t i = 0; i < n; i++) {
-            float gate = pairs[2 * i] > limit ? limit : pairs[2 * i], up = pairs[2 * i + 1];
-
-            up = up > limit ? limit : up < -limit ? -limit : up;
-            out[i] *= gate * (up + 1);
-        }
-    }
+    for (size_t r = begin; r < end; r++)
+        clamp_row(moe->spec, moe->up + r * 2 * n, moe->gate + r * n);
 }
 
 static void run_clamped(const struct moe *moe, const struct engine *engine,
@@ -288,7 +304,7 @@ static void run_group(const struct moe *moe, const struct engine *engine,
                       const struct moe_weights *weights, const struct moe_group *group,
                       const float *x, float *delta)
 {
-    struct rows rows = {moe, group->choices, x, delta};
+    struct rows rows = {moe, group->choices, x, moe->in, moe->out, delta};
     size_t e = group->expert, n = moe->stack->hidden_size;
 
     rows_each(engine->threads, group->n_rows, n, gather_rows, &rows);
@@ -300,31 +316,112 @@ static void run_group(const struct moe *moe, const struct engine *engine,
     rows_each(engine->threads, group->n_rows, n, scatter_rows, &rows);
 }
 
-/* The expert that every token passes. */
+/* ---- experts with few rows each ---- */
+
+struct few {
+    const struct moe *moe;
+    const struct engine *engine;
+    const struct moe_weights *weights;
+    const float *x;
+};
+
+static int run_expert(void *context, size_t task, size_t worker, struct error *err)
+{
+    const struct few *few = context;
+    const struct moe *moe = few->moe;
+    const struct moe_group *group = &moe->groups[task];
+    const struct linear *gate = &few->weights->gate[group->expert];
+    const struct linear *up = &few->weights->up[group->expert];
+    size_t n_rows = group->n_rows, at = group->first * moe->stack->hidden_size;
+    struct rows rows = {moe, group->choices, few->x, moe->in + at, NULL, NULL};
+    float *gates = moe->gate + group->first * moe->width;
+    float *ups = moe->up + group->first * moe->width;
+    bool is_gated = gate->matrix.data != NULL, is_clamped = moe->spec->swiglu_limit > 0;
+
+    (void)err;
+    gather_rows(&rows, 0, n_rows);
+    linear_block(few->engine, worker, up, rows.in, n_rows, ups);
+    if (is_gated)
+        linear_block(few->engine, worker, gate, rows.in, n_rows, gates);
+    if (!is_clamped)
+        mlp_turn_rows(moe->stack->activation, is_gated ? gates : NULL, gate->matrix.n_out, ups,
+                      up->matrix.n_out, n_rows);
+    for (size_t r = 0; is_clamped && r < n_rows; r++)
+        clamp_row(moe->spec, ups + r * up->matrix.n_out, gates + r * moe->spec->intermediate_size);
+    linear_block(few->engine, worker, &few->weights->down[group->expert],
+                 is_clamped ? gates : ups, n_rows, moe->out + at);
+    return 0;
+}
+
+static void run_few(const struct moe *moe, const struct engine *engine,
+                    const struct moe_weights *weights, size_t n_groups, const float *x,
+                    float *delta)
+{
+    struct few few = {moe, engine, weights, x};
+    struct rows rows = {moe, moe->order, x, moe->in, moe->out, delta};
+    const struct moe_group *last = &moe->groups[n_groups - 1];
+    struct error none = {0};
+
+    threads_run(engine->threads, n_groups, run_expert, &few, &none);
+    scatter_rows(&rows, 0, last->first + last->n_rows);
+}
+
+/* Of all experts that have tokens; 0 where they have too many for run_few, or are too few. */
+static size_t list_few(const struct moe *moe, const struct engine *engine)
+{
+    size_t n = 0;
+
+    if (moe->ends[moe->spec->n_experts - 1] > FEW_CHOICES)
+        return 0;
+    for (struct moe_group group = moe_first(moe); group.n_rows; group = moe_next(moe, &group))
+        moe->groups[n++] = group;
+    return n >= TASKS_PER_THREAD * threads_count(engine->threads) ? n : 0;
+}
+
+/* ---- the expert that every token passes ---- */
+
+struct shared_rows {
+    const struct moe *moe;
+    const float *gates; /* or NULL */
+    float *delta;
+};
+
+static void add_shared_rows(void *context, size_t begin, size_t end)
+{
+    const struct shared_rows *rows = context;
+    size_t n = rows->moe->stack->hidden_size;
+
+    for (size_t r = begin; r < end; r++) {
+        float *out = rows->moe->out + r * n;
+
+        if (rows->gates)
+            vector_scale(out, rows->gates[r], n, out);
+        vector_add(out, n, rows->delta + r * n);
+    }
+}
+
 static void run_shared(const struct moe *moe, const struct engine *engine,
                        const struct moe_weights *weights, const float *x, float *delta)
 {
     size_t n = moe->stack->hidden_size;
+    float *gates = moe->logits; /* the choices are made, its rows are free */
+    bool is_gated = weights->shared_router.matrix.data != NULL;
 
     for (size_t first = 0; first < moe->n_tokens; first += ROWS_AT_ONCE) {
         size_t n_rows = rows_at_once(moe->n_tokens - first);
-        float *gates = moe->logits; /* the choices are made, its rows are free */
+        struct shared_rows rows = {moe, is_gated ? gates : NULL, delta + first * n};
 
         mlp_run(engine, moe->stack->activation, &weights->shared_gate, &weights->shared_up,
                 &weights->shared_down, x + first * n, n_rows, moe->gate, moe->up, moe->out);
-        if (weights->shared_router.matrix.data) {
+        if (is_gated) {
             linear_run(engine, &weights->shared_router, x + first * n, n_rows, gates, 1);
             vector_activate(ACTIVATION_SIGMOID, gates, n_rows, gates);
         }
-        for (size_t r = 0; r < n_rows; r++) {
-            float *out = moe->out + r * n;
-
-            if (weights->shared_router.matrix.data)
-                vector_scale(out, gates[r], n, out);
-            vector_add(out, n, delta + (first + r) * n);
-        }
+        rows_each(engine->threads, n_rows, n, add_shared_rows, &rows);
     }
 }
+
+/* ---- all of them ---- */
 
 /* A model need not fit into memory. While one expert works the next one is fetched. */
 static void prefetch(const struct moe_weights *weights, const struct moe_group *group)
@@ -342,12 +439,17 @@ static void prefetch(const struct moe_weights *weights, const struct moe_group *
 void moe_run(struct moe *moe, const struct engine *engine, const struct moe_weights *weights,
              const float *x, float *delta)
 {
-    size_t n = moe->stack->hidden_size;
+    size_t n = moe->stack->hidden_size, n_few;
     struct moe_group group, next;
 
     moe_choose(moe, engine, weights, x);
     memset(delta, 0, moe->n_tokens * n * sizeof *delta);
-    next = moe_first(moe);
+    n_few = list_few(moe, engine);
+    for (size_t i = 0; i < n_few; i++)
+        prefetch(weights, &moe->groups[i]);
+    if (n_few)
+        run_few(moe, engine, weights, n_few, x, delta);
+    next = n_few ? (struct moe_group){0} : moe_first(moe);
     prefetch(weights, &next);
     while (next.n_rows) {
         group = next;

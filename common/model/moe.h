@@ -1,6 +1,6 @@
 /* moe.h - the experts of a layer: tokens are grouped by expert, one product per expert and
- * projection. What experts give is added in the order of their numbers, so that a sum does not
- * depend on threads. Sources: Switch Transformers (arXiv 2101.03961), Mixtral (2401.04088);
+ * projection, or, where all have few tokens, one task per expert. What experts give is added in the
+ * order of their numbers, so that a sum does not depend on threads. Sources: Switch Transformers (arXiv 2101.03961), Mixtral (2401.04088);
  * docs/models.md, "Experts". */
 #ifndef COCKTAIL_MOE_H
 #define COCKTAIL_MOE_H
@@ -12,6 +12,8 @@
 #include "model/engine.h"
 #include "model/model_weights.h"
 #include "model/routing.h"
+
+struct moe_group;
 
 struct moe { /* of one forward pass, for all its layers; a zeroed struct: none */
     const struct stack_spec *stack;
@@ -28,8 +30,10 @@ struct moe { /* of one forward pass, for all its layers; a zeroed struct: none *
     float *weights;    /* [n_tokens, n_chosen]; 0 for one that its expert had no room for */
     size_t *ends;      /* [n_experts], in `order` */
     size_t *order;     /* numbers of choices, at most n_tokens * n_chosen, by expert, then by token */
+    struct moe_group *groups; /* [n_experts] */
+    size_t width;      /* of the widest expert */
     float *in, *out;   /* [ROWS_AT_ONCE, hidden_size] */
-    float *gate, *up;  /* [ROWS_AT_ONCE, the widest expert] */
+    float *gate, *up;  /* [ROWS_AT_ONCE, width] */
     float *hidden;     /* [ROWS_AT_ONCE, gate_size], of a router that is not linear */
 };
 
