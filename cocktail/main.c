@@ -26,6 +26,7 @@ const struct command *const commands[] = {
     &command_mix_data,
     &command_merge,
     &command_convert,
+    &command_adapter,
     &command_inspect,
     &command_diff,
     &command_tokenize,

@@ -1,0 +1,479 @@
+/* extract.c - two models side by side, matrix by matrix.
+ *
+ * Names in the adapter are those of the modules in transformers: the fine-tuned model's own, with the
+ * prefix that its class has. Whole tensors go to modules_to_save by full names, so that PEFT, which
+ * compares the ends of names, meets no other module. */
+#include "extract.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/checkpoint_names.h"
+#include "base/interrupt.h"
+#include "base/memory.h"
+#include "tensor/tensor_source.h"
+
+enum { CHUNK_ITEMS = 1 << 15 };
+
+static const char prefix[] = "base_model.model.";
+
+struct job {
+    struct extraction *extraction;
+    const struct extract_options *options;
+    struct checkpoint_names tuned, base;
+    struct name_style style;
+    struct threads *threads;
+    struct gemm *gemm;
+    struct progress *progress;
+    bool is_conv1d, is_tied, heads_stay; /* heads_stay: PEFT stores the task's head itself */
+};
+
+struct part { /* a tensor of the fine-tuned model, and its module */
+    const struct tensor *tuned, *base; /* base NULL: a head that only the fine-tuned model has */
+    const char *plain, *name, *module;
+    const char *leaf;      /* "weight" */
+    bool is_embedding, is_head;
+};
+
+/* What class of PEFT's a class of transformers goes with, by the end of its name. */
+static const struct task {
+    const char *ending, *task_type;
+    bool has_own_head;
+} tasks[] = {
+    {"ForCausalLM", "CAUSAL_LM", false},
+    {"LMHeadModel", "CAUSAL_LM", false},
+    {"ForSequenceClassification", "SEQ_CLS", true},
+    {"ForTokenClassification", "TOKEN_CLS", true},
+    {"ForQuestionAnswering", "QUESTION_ANS", true},
+    {"ForConditionalGeneration", "SEQ_2_SEQ_LM", false},
+    {"ForMaskedLM", NULL, false},
+    {"ForPreTraining", NULL, false},
+    {"Model", "FEATURE_EXTRACTION", false},
+};
+
+static const struct task *find_task(const struct config *config)
+{
+    static const struct task none = {"", NULL, false};
+    const char *name = config->architecture;
+
+    for (size_t i = 0; name && i < sizeof tasks / sizeof *tasks; i++) {
+        size_t n = strlen(tasks[i].ending);
+
+        if (strlen(name) >= n && strcmp(name + strlen(name) - n, tasks[i].ending) == 0)
+            return &tasks[i];
+    }
+    return &none;
+}
+
+/* ---- names ---- */
+
+static bool contains(const char *text, const char *const *words)
+{
+    for (; *words; words++)
+        if (strstr(text, *words))
+            return true;
+    return false;
+}
+
+static void name_part(const struct job *job, size_t index, struct part *part)
+{
+    static const char *const embeddings[] = {"embed", "wte", "wpe", NULL};
+    static const char *const norms[] = {"norm", "Norm", NULL};
+    struct arena *arena = &job->extraction->adapter.arena;
+    struct buffer written = {0};
+    char *dot;
+
+    *part = (struct part){.tuned = &job->tuned.checkpoint->tensors[index],
+                          .plain = job->tuned.plain[index]};
+    part->base = checkpoint_names_match(&job->tuned, index, &job->base);
+    if (job->style.body)
+        tensor_names_write(part->tuned->name, job->style, &written);
+    else
+        buffer_add_text(&written, part->tuned->name);
+    part->name = arena_copy(arena, written.data, written.size);
+    part->module = arena_copy(arena, written.data, written.size);
+    buffer_release(&written);
+    dot = strrchr(part->module, '.');
+    part->leaf = dot ? dot + 1 : part->module;
+    if (dot)
+        *dot = '\0';
+    else
+        part->module = "";
+    part->is_head = tensor_names_is_encoder_head(part->plain) ||
+                    strncmp(part->plain, "lm_head.", 8) == 0;
+    part->is_embedding = !part->is_head && contains(part->module, embeddings) &&
+                         !contains(part->module, norms);
+}
+
+static bool is_listed(const char *list, const char *module)
+{
+    while (*list) {
+        size_t n = strcspn(list, ","), length = strlen(module);
+
+        if (n && n <= length && strncmp(module + length - n, list, n) == 0 &&
+            (n == length || module[length - n - 1] == '.'))
+            return true;
+        list += n + (list[n] == ',');
+    }
+    return false;
+}
+
+/* 1: found in the name; no pattern gives `otherwise`. */
+static int is_found(const struct regex *pattern, const char *module, int otherwise,
+                    struct error *err)
+{
+    struct regex_scan scan;
+    size_t start, end;
+    int found;
+
+    if (!pattern)
+        return otherwise;
+    regex_scan_begin(&scan, pattern);
+    regex_scan_text(&scan, module, strlen(module));
+    found = regex_scan_next(&scan, &start, &end, err);
+    regex_scan_end(&scan);
+    return found;
+}
+
+/* Whether it is to be decomposed: 1, 0, or -1. */
+static int is_target(const struct job *job, const struct part *part, struct error *err)
+{
+    const struct extract_options *options = job->options;
+    int included, excluded;
+
+    if (strcmp(part->leaf, "weight") || !*part->module || part->tuned->n_dims != 2 || !part->base)
+        return 0;
+    if ((part->is_embedding || part->is_head) &&
+        (!options->embeddings || job->is_tied || (part->is_head && job->heads_stay)))
+        return 0;
+    if (options->modules && !is_listed(options->modules, part->module))
+        return 0;
+    included = is_found(options->include, part->module, 1, err);
+    excluded = included > 0 ? is_found(options->exclude, part->module, 0, err) : 0;
+    return included < 0 || excluded < 0 ? -1 : included && !excluded;
+}
+
+/* ---- tensors of the adapter ---- */
+
+static struct adapter_tensor *add_tensor(struct job *job, const char *module, const char *ending)
+{
+    struct adapter_output *adapter = &job->extraction->adapter;
+    char *name = memory_format("%s%s%s", prefix, module, ending);
+    struct adapter_tensor *tensor;
+
+    adapter->tensors = memory_resize(adapter->tensors, adapter->n_tensors + 1,
+                                     sizeof *adapter->tensors);
+    tensor = &adapter->tensors[adapter->n_tensors++];
+    *tensor = (struct adapter_tensor){.name = arena_copy(&adapter->arena, name, strlen(name))};
+    free(name);
+    return tensor;
+}
+
+static void add_matrix(struct job *job, const char *module, const char *ending, const float *values,
+                       size_t n_rows, size_t n_cols)
+{
+    struct adapter_tensor *tensor = add_tensor(job, module, ending);
+
+    tensor->n_dims = 2;
+    tensor->shape[0] = n_rows;
+    tensor->shape[1] = n_cols;
+    tensor->values = values;
+}
+
+/* [n_rows, n_cols] -> [n_cols, n_rows], in the same memory. */
+static int transpose(float *x, size_t n_rows, size_t n_cols, struct error *err)
+{
+    float *copy = memory_try(n_rows * n_cols, sizeof *copy, "a factor", err);
+
+    if (!copy)
+        return -1;
+    memcpy(copy, x, n_rows * n_cols * sizeof *copy);
+    for (size_t i = 0; i < n_rows; i++)
+        for (size_t k = 0; k < n_cols; k++)
+            x[k * n_rows + i] = copy[i * n_cols + k];
+    free(copy);
+    return 0;
+}
+
+/* A is [rank, n_in] and B [n_out, rank]. A matrix that is stored as [n_in, n_out] (an embedding, a
+ * Conv1D) has its inputs on the left. */
+static int add_factors(struct job *job, const struct part *part, struct svd *svd, struct error *err)
+{
+    const size_t *shape = part->tuned->shape;
+    bool is_turned = part->is_embedding || (job->is_conv1d && !part->is_head);
+    float *a = is_turned ? svd->left : svd->right, *b = is_turned ? svd->right : svd->left;
+    size_t n_in = shape[is_turned ? 0 : 1], n_out = shape[is_turned ? 1 : 0];
+
+    if (transpose(b, svd->rank, n_out, err))
+        return -1;
+    add_matrix(job, part->module, part->is_embedding ? ".lora_embedding_A" : ".lora_A.weight", a,
+               svd->rank, n_in);
+    add_matrix(job, part->module, part->is_embedding ? ".lora_embedding_B" : ".lora_B.weight", b,
+               n_out, svd->rank);
+    return 0;
+}
+
+static void add_target(struct job *job, const char *module, size_t rank)
+{
+    struct adapter_output *adapter = &job->extraction->adapter;
+
+    adapter->targets = memory_resize(adapter->targets, adapter->n_targets + 1,
+                                     sizeof *adapter->targets);
+    adapter->targets[adapter->n_targets++] = (struct adapter_target){module, rank};
+}
+
+static bool has_target(const struct job *job, const char *module)
+{
+    const struct adapter_output *adapter = &job->extraction->adapter;
+
+    for (size_t i = 0; i < adapter->n_targets; i++)
+        if (strcmp(adapter->targets[i].module, module) == 0)
+            return true;
+    return false;
+}
+
+/* The heads that PEFT stores by itself are stored as these modules, not as parts of them. */
+static const char *saved_module(struct job *job, const struct part *part)
+{
+    size_t n = strcspn(part->module, ".");
+
+    if (!job->heads_stay || !part->is_head)
+        return part->module;
+    return arena_copy(&job->extraction->adapter.arena, part->module, n);
+}
+
+static void add_saved(struct job *job, const char *module)
+{
+    struct adapter_output *adapter = &job->extraction->adapter;
+
+    for (size_t i = 0; i < adapter->n_saved; i++)
+        if (strcmp(adapter->saved[i], module) == 0)
+            return;
+    adapter->saved = memory_resize(adapter->saved, adapter->n_saved + 1, sizeof *adapter->saved);
+    adapter->saved[adapter->n_saved++] = module;
+}
+
+/* ---- a matrix ---- */
+
+struct subtraction {
+    const struct part *part;
+    float *out;
+};
+
+static int subtract_chunk(void *context, size_t task, size_t worker, struct error *err)
+{
+    const struct subtraction *subtraction = context;
+    const struct tensor *pair[2] = {subtraction->part->tuned, subtraction->part->base};
+    size_t first = task * CHUNK_ITEMS;
+    size_t n = pair[0]->n_items - first < CHUNK_ITEMS ? pair[0]->n_items - first : CHUNK_ITEMS;
+    char *bytes = memory_alloc(CHUNK_ITEMS * sizeof(double));
+    double *values = memory_alloc(2 * CHUNK_ITEMS * sizeof *values);
+    int rc = interrupt_check(err);
+
+    (void)worker;
+    for (size_t i = 0; rc == 0 && i < 2; i++) {
+        rc = tensor_read(pair[i], first, n, bytes, err);
+        if (rc == 0)
+            dtype_to_double(pair[i]->dtype, bytes, values + i * CHUNK_ITEMS, n);
+    }
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        subtraction->out[first + i] = (float)(values[i] - values[CHUNK_ITEMS + i]);
+        if (!isfinite(subtraction->out[first + i]))
+            rc = error_set(err, ERROR_FORMAT, "tensor '%s': the difference to the base is not finite",
+                           pair[0]->name);
+    }
+    free(bytes);
+    free(values);
+    return rc;
+}
+
+static int decompose(struct job *job, const struct part *part, struct error *err)
+{
+    struct extraction *extraction = job->extraction;
+    const struct tensor *tuned = part->tuned;
+    struct subtraction subtraction = {part, memory_try(tuned->n_items, sizeof(float), "a matrix", err)};
+    struct svd *svd = &extraction->factors[extraction->n_modules];
+    size_t n_tasks = tuned->n_items / CHUNK_ITEMS + (tuned->n_items % CHUNK_ITEMS != 0);
+    int rc = subtraction.out ? 0 : -1;
+
+    if (rc == 0)
+        rc = threads_run(job->threads, n_tasks, subtract_chunk, &subtraction, err);
+    if (rc == 0)
+        rc = svd_approximate(svd, subtraction.out, tuned->shape[0], tuned->shape[1],
+                             job->options->size, job->gemm, err);
+    free(subtraction.out);
+    if (rc)
+        return -1;
+    extraction->modules[extraction->n_modules++] = (struct extracted_module){
+        part->module, svd->rank, svd_kept_energy(svd), svd_relative_error(svd)};
+    if (svd->rank == 0)
+        return 0;
+    add_target(job, part->module, svd->rank);
+    return add_factors(job, part, svd, err);
+}
+
+/* ---- all of them ---- */
+
+static int check_part(const struct part *part, struct error *err)
+{
+    if (tensor_names_is_expert(part->plain))
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "tensor '%s': experts are not extracted as adapters", part->tuned->name);
+    if (!part->base && !part->is_head)
+        return error_set(err, ERROR_INCOMPATIBLE, "tensor '%s': the base has none of that name",
+                         part->tuned->name);
+    if (part->base && !tensor_same_shape(part->tuned, part->base))
+        return error_set(err, ERROR_INCOMPATIBLE, "tensor '%s': has another shape in the base",
+                         part->tuned->name);
+    if (!dtype_info(part->tuned->dtype)->is_mixable ||
+        (part->base && !dtype_info(part->base->dtype)->is_mixable))
+        return error_set(err, ERROR_UNSUPPORTED, "tensor '%s': of dtype %s no difference is taken",
+                         part->tuned->name, dtype_info(part->tuned->dtype)->name);
+    return 0;
+}
+
+static int store_whole(struct job *job, const struct part *part, struct error *err)
+{
+    bool is_bias = strcmp(part->leaf, "bias") == 0 && has_target(job, part->module);
+    char *ending;
+
+    if (!*part->module)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "tensor '%s': belongs to no module that an adapter could store",
+                         part->tuned->name);
+    ending = memory_format(".%s%s", is_bias ? "base_layer." : "", part->leaf);
+    add_tensor(job, part->module, ending)->source = part->tuned;
+    free(ending);
+    if (is_bias)
+        job->extraction->adapter.has_biases = true;
+    else
+        add_saved(job, saved_module(job, part));
+    return 0;
+}
+
+/* The output head of a tied model is the embedding once more: PEFT parts them when it stores one. */
+static void store_tied_head(struct job *job, const struct part *part)
+{
+    const char *task = job->extraction->adapter.task_type;
+
+    if (!job->is_tied || !tensor_names_is_embedding(part->plain) || !task ||
+        strcmp(task, "CAUSAL_LM") != 0)
+        return;
+    add_tensor(job, "lm_head", ".weight")->source = part->tuned;
+    add_saved(job, "lm_head");
+}
+
+/* First the matrices, since what a bias becomes follows from them. */
+static int take_part(struct job *job, size_t index, bool is_first_pass, struct error *err)
+{
+    struct part part;
+    int equal, target;
+
+    if (!tensor_names_is_parameter(&job->tuned.checkpoint->tensors[index]))
+        return 0;
+    name_part(job, index, &part);
+    target = is_target(job, &part, err);
+    if (target < 0 || check_part(&part, err))
+        return -1;
+    if (target != is_first_pass)
+        return 0;
+    atomic_fetch_add(&job->progress->done_bytes, part.tuned->size_bytes);
+    if (job->progress->show)
+        job->progress->show(job->progress);
+    if (target)
+        return decompose(job, &part, err);
+    equal = part.base ? tensor_equal(part.tuned, part.base, err) : 0;
+    if (equal) {
+        job->extraction->n_equal += equal > 0;
+        return equal < 0 ? -1 : 0;
+    }
+    if (store_whole(job, &part, err))
+        return -1;
+    store_tied_head(job, &part);
+    return 0;
+}
+
+static int check_base(const struct job *job, struct error *err)
+{
+    for (size_t i = 0; i < job->base.checkpoint->n_tensors; i++) {
+        const struct tensor *tensor = &job->base.checkpoint->tensors[i];
+        const char *plain = job->base.plain[i];
+
+        if (tensor_names_is_parameter(tensor) && !tensor_names_is_encoder_head(plain) &&
+            !tensor_names_is_pooler(plain) && !tensor_names_find_tied(plain) &&
+            !checkpoint_names_match(&job->base, i, &job->tuned))
+            return error_set(err, ERROR_INCOMPATIBLE,
+                             "tensor '%s': the fine-tuned model has none of that name", tensor->name);
+    }
+    return 0;
+}
+
+static int take_all(struct job *job, struct error *err)
+{
+    size_t n = job->tuned.checkpoint->n_tensors;
+
+    job->extraction->modules = memory_zalloc(n + 1, sizeof *job->extraction->modules);
+    job->extraction->factors = memory_zalloc(n + 1, sizeof *job->extraction->factors);
+    for (size_t i = 0; i < n; i++)
+        job->progress->total_bytes += job->tuned.checkpoint->tensors[i].size_bytes;
+    for (size_t pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < n; i++)
+            if (take_part(job, i, pass == 0, err))
+                return -1;
+    if (job->extraction->adapter.n_targets == 0)
+        return error_set(err, ERROR_INCOMPATIBLE,
+                         "no matrix that is to be decomposed differs: there is no adapter to extract");
+    return 0;
+}
+
+int extraction_make(struct extraction *extraction, struct model_folder *tuned,
+                    struct model_folder *base, const struct extract_options *options,
+                    struct threads *threads, struct progress *progress, struct notices *notices,
+                    struct error *err)
+{
+    struct job job = {.extraction = extraction, .options = options, .threads = threads,
+                      .progress = progress};
+    const struct checkpoint *weights[2] = {NULL, NULL};
+    const struct task *task = find_task(&tuned->config);
+    int rc = -1;
+
+    *extraction = (struct extraction){0};
+    if (model_folder_need_config(tuned, err) == 0)
+        weights[0] = model_folder_weights(tuned, notices, err);
+    if (weights[0])
+        weights[1] = model_folder_weights(base, notices, err);
+    if (weights[1])
+        job.gemm = gemm_new(threads, err);
+    if (job.gemm) {
+        checkpoint_names_init(&job.tuned, weights[0]);
+        checkpoint_names_init(&job.base, weights[1]);
+        job.style = architecture_name_style(&tuned->config);
+        job.is_conv1d = tuned->config.model_type && strcmp(tuned->config.model_type, "gpt2") == 0;
+        job.is_tied = model_folder_is_tied(tuned);
+        job.heads_stay = task->has_own_head;
+        extraction->adapter.base = base->name;
+        extraction->adapter.task_type = task->task_type;
+        extraction->adapter.fan_in_fan_out = job.is_conv1d;
+        rc = check_base(&job, err);
+        if (rc == 0)
+            rc = take_all(&job, err);
+        checkpoint_names_release(&job.tuned);
+        checkpoint_names_release(&job.base);
+    }
+    gemm_free(job.gemm);
+    return rc;
+}
+
+void extraction_release(struct extraction *extraction)
+{
+    for (size_t i = 0; extraction->factors && i <= extraction->n_modules; i++)
+        svd_release(&extraction->factors[i]);
+    free(extraction->factors);
+    free(extraction->modules);
+    free(extraction->adapter.targets);
+    free(extraction->adapter.saved);
+    free(extraction->adapter.tensors);
+    arena_release(&extraction->adapter.arena);
+    *extraction = (struct extraction){0};
+}
