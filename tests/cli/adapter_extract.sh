@@ -1,0 +1,97 @@
+# adapter extract: what the folder says and holds, and what is refused.
+set -e
+cat >check.py <<'EOF'
+"""Puts base and adapter together again: the fine-tuned model's tensors must come out."""
+import json, struct, sys
+from array import array
+
+def load(path):
+    with open(path, 'rb') as f:
+        size = struct.unpack('<Q', f.read(8))[0]
+        header = json.loads(f.read(size))
+        data = f.read()
+    tensors = {}
+    for name, entry in header.items():
+        if name == '__metadata__':
+            continue
+        first, end = entry['data_offsets']
+        if entry['dtype'] == 'BF16':
+            values = array('f', b''.join(b'\0\0' + data[i:i + 2] for i in range(first, end, 2)))
+        else:
+            values = array('f', data[first:end])
+        tensors[name] = (entry['shape'], values)
+    return tensors
+
+tuned, base = load(sys.argv[1] + '/model.safetensors'), load(sys.argv[2] + '/model.safetensors')
+adapter = load(sys.argv[3] + '/adapter_model.safetensors')
+config = json.load(open(sys.argv[3] + '/adapter_config.json'))
+assert config['lora_alpha'] == config['r'] and config['alpha_pattern'] == config['rank_pattern']
+used, n_factors = set(), 0
+for name, (shape, values) in tuned.items():
+    module, leaf = name.rsplit('.', 1)
+    start = 'base_model.model.' + module
+    whole = [key for key in (start + '.' + leaf, start + '.base_layer.' + leaf) if key in adapter]
+    if whole:
+        assert adapter[whole[0]] == (shape, values), name
+        assert module in config['modules_to_save'] or '.base_layer.bias' in whole[0], name
+        used.add(whole[0])
+    elif start + '.lora_A.weight' in adapter and leaf == 'weight':
+        (rank, n_in), a = adapter[start + '.lora_A.weight']
+        (n_out, _), b = adapter[start + '.lora_B.weight']
+        assert module in config['target_modules'] and rank == config['rank_pattern'].get(module, config['r'])
+        assert [n_out, n_in] == shape
+        for row in range(0, n_out, 7):
+            for column in range(0, n_in, 11):
+                delta = sum(b[row * rank + r] * a[r * n_in + column] for r in range(rank))
+                at = row * n_in + column
+                assert abs(base[name][1][at] + delta - values[at]) < 2e-5, (name, row, column)
+        used.update((start + '.lora_A.weight', start + '.lora_B.weight'))
+        n_factors += 1
+    else:
+        assert base[name] == (shape, values), name
+extra = set(adapter) - used - {'base_model.model.lm_head.weight'}
+assert not extra, extra
+print(config['task_type'], config['bias'], config['fan_in_fan_out'], n_factors, 'matrices')
+EOF
+for pair in decoder-arithmetic:decoder-base encoder-parts:encoder-base reranker-routes:reranker-base; do
+    tuned=fixtures/${pair%:*} base=fixtures/${pair#*:}
+    cocktail adapter extract $tuned $base -o full -f --rank 999 >table
+    python3 check.py $tuned $base full
+done
+cocktail adapter extract fixtures/decoder-arithmetic fixtures/decoder-base -o some --rank 3 \
+    --modules q_proj,up_proj --exclude 'layers\.[12]\.' --include 'self_attn|mlp' | sed '/^$/,$d' | awk '{print $1, $2}'
+grep -o 'lm_head' some/adapter_config.json
+cocktail adapter --json extract fixtures/decoder-arithmetic fixtures/decoder-base -o by-energy --energy 0.9 >json
+python3 -c '
+import json
+found = json.load(open("json"))
+for m in found["modules"]:
+    assert 0.9 - 1e-6 <= m["kept_energy"] <= 1, m
+    assert abs(m["kept_energy"] + m["relative_error"] ** 2 - 1) < 1e-9, m
+ranks = {m["rank"] for m in found["modules"]}
+assert len(ranks) > 3 and max(ranks) < 40, ranks
+config = json.load(open("by-energy/adapter_config.json"))
+assert config["rank_pattern"] == {m["name"]: m["rank"] for m in found["modules"]}'
+cocktail adapter extract -t 1 fixtures/decoder-arithmetic fixtures/decoder-base -o one --rank 4 >table
+cocktail adapter extract -t 5 fixtures/decoder-arithmetic fixtures/decoder-base -o five --rank 4 >table
+cmp one/adapter_model.safetensors five/adapter_model.safetensors
+cocktail adapter extract --dry-run fixtures/decoder-arithmetic fixtures/decoder-base -o none --rank 4 | tail -n 1
+[[ ! -e none ]]
+
+refuse() # STATUS, ARGUMENT...
+{
+    local wanted=$1 status=0
+
+    shift
+    cocktail adapter extract -q "$@" -o refused >out || status=$?
+    [[ $status == "$wanted" && ! -e refused ]] || echo "exit $status for $*"
+}
+refuse 8 fixtures/decoder-base fixtures/decoder-base --rank 4
+refuse 8 fixtures/decoder-base fixtures/encoder-base --rank 4
+refuse 10 fixtures/moe-tense fixtures/moe-base --rank 4
+refuse 2 fixtures/decoder-arithmetic fixtures/decoder-base
+refuse 2 fixtures/decoder-arithmetic fixtures/decoder-base --energy 0
+refuse 2 fixtures/decoder-arithmetic fixtures/decoder-base --rank 4 --exclude '('
+mkdir taken
+touch taken/mine
+cocktail adapter extract fixtures/decoder-arithmetic fixtures/decoder-base -o taken -f --rank 4 || echo "exit $?"
