@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "adapter/extract.h"
+#include "arch/model_components.h"
 #include "arch/quantized.h"
 #include "base/clock.h"
 #include "base/json_writer.h"
@@ -124,6 +125,19 @@ static void print_json(const struct adapter_options *options, const struct extra
     buffer_release(&out);
 }
 
+/* An adapter is of the transformer alone. */
+static int note_components(struct model_folder *tuned, struct notices *notices, struct error *err)
+{
+    struct model_components components = {0};
+    int rc = model_components_open(&components, tuned, notices, err);
+
+    for (size_t i = 1; rc == 0 && i < components.n_items; i++)
+        notices_add(notices, "'%s' of '%s' is not part of an adapter: it is left out",
+                    components.items[i].path, tuned->name);
+    model_components_release(&components);
+    return rc;
+}
+
 static int make(const struct adapter_options *options, const struct extract_options *how,
                 struct model_folder models[2], char **paths, struct extraction *extraction,
                 struct error *err)
@@ -139,6 +153,8 @@ static int make(const struct adapter_options *options, const struct extract_opti
                               err) ||
             !model_folder_weights(&models[i], &notices, err) || quantized_check(&models[i], err))
             rc = -1;
+    if (rc == 0)
+        rc = note_components(&models[0], &notices, err);
     if (rc == 0) {
         terminal_notices(&notices, common);
         terminal_progress_start(&shown, "decomposing", common);

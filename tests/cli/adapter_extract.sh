@@ -95,3 +95,5 @@ refuse 2 fixtures/decoder-arithmetic fixtures/decoder-base --rank 4 --exclude '(
 mkdir taken
 touch taken/mine
 cocktail adapter extract fixtures/decoder-arithmetic fixtures/decoder-base -o taken -f --rank 4 || echo "exit $?"
+dense=fixtures/models/sentence-dense
+cocktail adapter extract $dense $dense -o dense --rank 4 || echo "exit $?"
