@@ -39,11 +39,12 @@ for name, (shape, values) in tuned.items():
         (rank, n_in), a = adapter[start + '.lora_A.weight']
         (n_out, _), b = adapter[start + '.lora_B.weight']
         assert module in config['target_modules'] and rank == config['rank_pattern'].get(module, config['r'])
-        assert [n_out, n_in] == shape
+        turned = config['fan_in_fan_out']
+        assert ([n_in, n_out] if turned else [n_out, n_in]) == shape
         for row in range(0, n_out, 7):
             for column in range(0, n_in, 11):
                 delta = sum(b[row * rank + r] * a[r * n_in + column] for r in range(rank))
-                at = row * n_in + column
+                at = column * n_out + row if turned else row * n_in + column
                 assert abs(base[name][1][at] + delta - values[at]) < 2e-5, (name, row, column)
         used.update((start + '.lora_A.weight', start + '.lora_B.weight'))
         n_factors += 1
@@ -58,6 +59,21 @@ for pair in decoder-arithmetic:decoder-base encoder-parts:encoder-base reranker-
     cocktail adapter extract $tuned $base -o full -f --rank 999 >table
     python3 check.py $tuned $base full
 done
+cp -r fixtures/models/gpt2 conv
+chmod -R u+w conv
+python3 - <<'EOF'
+import struct
+with open('conv/model.safetensors', 'r+b') as f:
+    size = 8 + struct.unpack('<Q', f.read(8))[0]
+    f.seek(0, 2)
+    n = (f.tell() - size) // 4
+    f.seek(size)
+    values = struct.unpack(f'<{n}f', f.read())
+    f.seek(size)
+    f.write(struct.pack(f'<{n}f', *(x + ((i * 2654435761) % 4096 / 4096 - 0.5) / 8 for i, x in enumerate(values))))
+EOF
+cocktail adapter extract conv fixtures/models/gpt2 -o conv-lora --rank 999 >table
+python3 check.py conv fixtures/models/gpt2 conv-lora
 cocktail adapter extract fixtures/decoder-arithmetic fixtures/decoder-base -o some --rank 3 \
     --modules q_proj,up_proj --exclude 'layers\.[12]\.' --include 'self_attn|mlp' | sed '/^$/,$d' | awk '{print $1, $2}'
 grep -o 'lm_head' some/adapter_config.json
