@@ -157,17 +157,17 @@ class Typist:
         if pid == 0:
             os.environ["TERM"] = terminal
             os.execv(COCKTAIL, [COCKTAIL, "chat", *arguments])
-        self.pid, self.seen = pid, ""
+        self.pid, self.seen, self.is_over = pid, "", False
 
     def read(self, seconds):
-        """whether more came within that time; False at the end, too"""
+        """whether more came within that time; False at the end, which sets `is_over`, too"""
         if not select.select([self.fd], [], [], seconds)[0]:
             return False
         try:
             self.seen += os.read(self.fd, 65536).decode(errors="replace")
         except OSError:
-            return False
-        return True
+            self.is_over = True
+        return not self.is_over
 
     def expect(self, pattern):
         end = time.monotonic() + 60
@@ -187,9 +187,8 @@ class Typist:
             self.type(text)
             while self.read(1):
                 pass
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                return os.waitstatus_to_exitcode(status)
+            if self.is_over:
+                return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         return None
