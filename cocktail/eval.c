@@ -10,6 +10,7 @@
 #include "report/eval_report.h"
 #include "report/router_report.h"
 
+#include "chat_examples.h"
 #include "command.h"
 #include "loaded_model.h"
 #include "option_blocks.h"
@@ -17,14 +18,18 @@
 
 struct eval_options {
     struct common_options common;
-    const char *examples, *task, *type, *pooling, *capacity;
+    const char *examples, *task, *template, *type, *pooling, *capacity;
     size_t batch_size, max_length, n_negatives, seed;
     double similarity_temperature;
-    bool each, routers, csv, follow_symlinks;
+    bool each, routers, csv, chat, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
     OPTIONS_EXAMPLES(struct eval_options),
+    {0, "chat-template", OPTION_FLAG, offsetof(struct eval_options, chat), NULL,
+     "the input is what a user says: put it into the chat template"},
+    {0, "template", OPTION_TEXT, offsetof(struct eval_options, template), "FILE|chatml",
+     "with --chat-template: another one than the model's own"},
     {0, "each", OPTION_FLAG, offsetof(struct eval_options, each), NULL,
      "print the loss of each example too"},
     {0, "routers", OPTION_FLAG, offsetof(struct eval_options, routers), NULL,
@@ -46,6 +51,7 @@ static const struct option_rule rules[] = {
     RULE_SIMILARITY_TEMPERATURE,
     {.type = RULE_WITH, .options = "csv|routers",
      .message = "--csv is for what routers do: it needs --routers"},
+    {.type = RULE_WITH, .options = "template|chat-template"},
     RULE_CSV,
     {0},
 };
@@ -99,7 +105,9 @@ static int load(struct evaluation *evaluation, const struct eval_options *option
         (options->routers && router_watch_start(&evaluation->routers, loaded->model,
                                                 options->common.operands[0], NULL, err)) ||
         examples_load(&evaluation->examples, options->examples, losses_kind(loaded->type),
-                      options->task, err))
+                      options->task, err) ||
+        (options->chat &&
+         chat_examples_apply(&evaluation->examples, loaded, options->template, err)))
         return -1;
     examples_thin(&evaluation->examples, options->n_negatives, options->seed);
     examples_note(&evaluation->examples, notices);
@@ -127,6 +135,7 @@ static int compute(struct evaluation *evaluation, const struct eval_options *opt
         .batch_size = options->batch_size,
         .max_length = options->max_length,
         .temperature = options->similarity_temperature,
+        .are_prompts = options->chat,
         .follower = options->routers ? router_watch_follower(routers) : (struct pass_follower){0},
         .progress = &shown.progress,
     };

@@ -34,9 +34,9 @@ struct block {
 
 static int encode(const struct encoding_rules *rules, struct scratch *scratch,
                   struct example_text text, const struct example_text *pair, size_t max_length,
-                  struct made *made, struct error *err)
+                  bool is_prompt, struct made *made, struct error *err)
 {
-    const struct encode_options options = {.max_length = max_length};
+    const struct encode_options options = {.no_special = is_prompt, .max_length = max_length};
 
     if (tokenizer_encode(rules->tokenizer, scratch->tokenizer, text.bytes, text.n,
                          pair ? pair->bytes : NULL, pair ? pair->n : 0, &options,
@@ -47,7 +47,7 @@ static int encode(const struct encoding_rules *rules, struct scratch *scratch,
     return 0;
 }
 
-/* input + " " + output and the end of text. As many targets are left out as the input alone has
+/* input + " " + output and the end of text; no blank behind a prompt. As many targets are left out as the input alone has
  * ids, whatever the joint text makes of it: so LM-Cocktail. A tokenizer that names no end of text
  * does without. */
 static int make_continuation(const struct encoding_rules *rules, struct scratch *scratch,
@@ -59,15 +59,17 @@ static int make_continuation(const struct encoding_rules *rules, struct scratch 
     bool has_eos;
     uint32_t eos;
 
-    if (encode(rules, scratch, example->input, NULL, 0, made, err))
+    if (encode(rules, scratch, example->input, NULL, 0, rules->are_prompts, made, err))
         return -1;
     /* Of no tokens at all: none stands before the first, nothing could tell it. */
     made->n_given = encoding->n_ids ? encoding->n_ids : 1;
     buffer_clear(joint);
     buffer_add(joint, example->input.bytes, example->input.n);
-    buffer_add_char(joint, ' ');
+    if (!rules->are_prompts)
+        buffer_add_char(joint, ' ');
     buffer_add(joint, example->output.bytes, example->output.n);
-    if (encode(rules, scratch, (struct example_text){joint->data, joint->size}, NULL, 0, made, err))
+    if (encode(rules, scratch, (struct example_text){joint->data, joint->size}, NULL, 0,
+               rules->are_prompts, made, err))
         return -1;
     has_eos = tokenizer_special(rules->tokenizer, "eos_token", &eos);
     n = encoding->n_ids + has_eos;
@@ -86,11 +88,11 @@ static int make_continuation(const struct encoding_rules *rules, struct scratch 
 
 static int add_text(const struct encoding_rules *rules, struct scratch *scratch,
                     struct example_text text, const struct example_text *pair, const char *what,
-                    struct made *made, struct error *err)
+                    bool is_prompt, struct made *made, struct error *err)
 {
     const struct encoding *encoding = &scratch->encoding;
 
-    if (encode(rules, scratch, text, pair, rules->max_length, made, err))
+    if (encode(rules, scratch, text, pair, rules->max_length, is_prompt, made, err))
         return -1;
     if (encoding->n_ids == 0)
         return error_set(err, ERROR_FORMAT, "%s", what);
@@ -101,9 +103,10 @@ static int add_text(const struct encoding_rules *rules, struct scratch *scratch,
 static int make_answer(const struct encoding_rules *rules, struct scratch *scratch,
                        const struct example *example, struct made *made, struct error *err)
 {
-    return add_text(rules, scratch, example->input, NULL, "the input has no tokens", made, err) ||
-                   add_text(rules, scratch, example->output, NULL, "the output has no tokens", made,
-                            err)
+    return add_text(rules, scratch, example->input, NULL, "the input has no tokens",
+                    rules->are_prompts, made, err) ||
+                   add_text(rules, scratch, example->output, NULL, "the output has no tokens", false,
+                            made, err)
                ? -1
                : 0;
 }
@@ -118,7 +121,7 @@ static int add_prompted(const struct encoding_rules *rules, struct scratch *scra
         buffer_add(&scratch->text, text.bytes, text.n);
         text = (struct example_text){scratch->text.data, scratch->text.size};
     }
-    return add_text(rules, scratch, text, pair, "a text without tokens", made, err);
+    return add_text(rules, scratch, text, pair, "a text without tokens", false, made, err);
 }
 
 static int make_ranking(const struct encoding_rules *rules, struct scratch *scratch,
@@ -247,7 +250,7 @@ static bool is_made_by(const struct encoded_examples *encoded, const struct enco
     const struct encoding_rules *by = &encoded->rules;
 
     return encoded->n_items && by->type == rules->type && by->tokenizer == rules->tokenizer &&
-           by->max_length == rules->max_length &&
+           by->max_length == rules->max_length && by->are_prompts == rules->are_prompts &&
            !by->prompt == !rules->prompt && (!by->prompt || strcmp(by->prompt, rules->prompt) == 0);
 }
 

@@ -3,6 +3,7 @@
 #ifndef COCKTAIL_ENCODED_EXAMPLES_H
 #define COCKTAIL_ENCODED_EXAMPLES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,10 +19,12 @@ struct encoding_rules { /* all borrowed */
     const struct tokenizer *tokenizer;
     const char *prompt;         /* in front of a query, and of a passage of an encoder, or NULL */
     size_t max_length;          /* tokens of a text, at least 1 */
+    bool are_prompts;           /* inputs are prompts as a chat template puts them */
 };
 
 /* The texts of an example, in this order:
- *   decoder          input, output and end of text as one; its first n_given[i] ids are not judged
+ *   decoder          input, output and end of text as one; its first n_given[i] ids are not judged.
+ *                    Behind a prompt, which has its special tokens, no blank comes
  *   encoder-decoder  the input; the output, which should come out
  *   encoder          query, positive, negatives
  *   reranker         the query with the positive, with each negative */

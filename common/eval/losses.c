@@ -142,6 +142,7 @@ static int encode(struct loss_run *run, struct encoded_examples *encoded, struct
         .tokenizer = model->tokenizer,
         .prompt = run->prompt,
         .max_length = run->max_length,
+        .are_prompts = run->options->are_prompts,
     };
 
     run->encoded = encoded;

@@ -1,0 +1,47 @@
+#include "chat_examples.h"
+
+#include "base/buffer.h"
+#include "base/json.h"
+#include "eval/losses.h"
+#include "jinja/chat_template.h"
+
+static int apply(struct examples *examples, struct example *example,
+                 const struct chat_template *chat, struct error *err)
+{
+    struct chat_conversation conversation = {.add_generation_prompt = true};
+    struct buffer messages = {0}, prompt = {0};
+    int rc;
+
+    buffer_add_text(&messages, "[{\"role\":\"user\",\"content\":");
+    json_add_bytes(&messages, example->input.bytes, example->input.n);
+    buffer_add_text(&messages, "}]");
+    conversation.messages = messages.data;
+    rc = chat_template_render(chat, &conversation, &prompt, err);
+    if (rc == 0)
+        example->input = (struct example_text){
+            arena_copy(&examples->arena, prompt.size ? prompt.data : "", prompt.size), prompt.size};
+    else
+        examples_context(examples, example, err);
+    buffer_release(&messages);
+    buffer_release(&prompt);
+    return rc;
+}
+
+int chat_examples_apply(struct examples *examples, const struct loaded_model *loaded,
+                        const char *template, struct error *err)
+{
+    struct chat_template *chat;
+    int rc = 0;
+
+    if (losses_kind(loaded->type) == EXAMPLE_RANKING)
+        return error_set(err, ERROR_INCOMPATIBLE, "'%s': writes no text, so that a chat template "
+                         "has no place", loaded->folder.name);
+    chat = chat_template_load(loaded->folder.folder, model_folder_tokenizer_at(&loaded->folder),
+                              template, err);
+    if (!chat)
+        return error_context(err, "'%s'", loaded->folder.name);
+    for (size_t i = 0; i < examples->n_items && rc == 0; i++)
+        rc = apply(examples, &examples->items[i], chat, err);
+    chat_template_free(chat);
+    return rc;
+}
