@@ -26,6 +26,7 @@ struct job {
     struct threads *threads;
     struct gemm *gemm;
     struct progress *progress;
+    const char *tuned_name;
     bool is_conv1d, is_tied, heads_stay; /* heads_stay: PEFT stores the task's head itself */
 };
 
@@ -258,6 +259,7 @@ static void add_saved(struct job *job, const char *module)
 
 struct subtraction {
     const struct part *part;
+    const char *model;
     float *out;
 };
 
@@ -280,8 +282,9 @@ static int subtract_chunk(void *context, size_t task, size_t worker, struct erro
     for (size_t i = 0; rc == 0 && i < n; i++) {
         subtraction->out[first + i] = (float)(values[i] - values[CHUNK_ITEMS + i]);
         if (!isfinite(subtraction->out[first + i]))
-            rc = error_set(err, ERROR_FORMAT, "tensor '%s': the difference to the base is not finite",
-                           pair[0]->name);
+            rc = error_set(err, ERROR_FORMAT,
+                           "'%s': tensor '%s': the difference to the base is not finite",
+                           subtraction->model, pair[0]->name);
     }
     free(bytes);
     free(values);
@@ -292,7 +295,8 @@ static int decompose(struct job *job, const struct part *part, struct error *err
 {
     struct extraction *extraction = job->extraction;
     const struct tensor *tuned = part->tuned;
-    struct subtraction subtraction = {part, memory_try(tuned->n_items, sizeof(float), "a matrix", err)};
+    struct subtraction subtraction = {
+        part, job->tuned_name, memory_try(tuned->n_items, sizeof(float), "a matrix", err)};
     struct svd *svd = &extraction->factors[extraction->n_modules];
     size_t n_tasks = tuned->n_items / CHUNK_ITEMS + (tuned->n_items % CHUNK_ITEMS != 0);
     int rc = subtraction.out ? 0 : -1;
@@ -340,8 +344,8 @@ static int store_whole(struct job *job, const struct part *part, struct error *e
 
     if (!*part->module)
         return error_set(err, ERROR_UNSUPPORTED,
-                         "tensor '%s': belongs to no module that an adapter could store",
-                         part->tuned->name);
+                         "'%s': tensor '%s' belongs to no module that an adapter could store",
+                         job->tuned_name, part->tuned->name);
     ending = memory_format(".%s%s", is_bias ? "base_layer." : "", part->leaf);
     add_tensor(job, part->module, ending)->source = part->tuned;
     free(ending);
@@ -375,7 +379,7 @@ static int take_part(struct job *job, size_t index, bool is_first_pass, struct e
     name_part(job, index, &part);
     target = is_target(job, &part, err);
     if (target < 0 || check_part(&part, err))
-        return -1;
+        return error_context(err, "'%s'", job->tuned_name);
     if (target != is_first_pass)
         return 0;
     atomic_fetch_add(&job->progress->done_bytes, part.tuned->size_bytes);
@@ -404,7 +408,8 @@ static int check_base(const struct job *job, struct error *err)
             !tensor_names_is_pooler(plain) && !tensor_names_find_tied(plain) &&
             !checkpoint_names_match(&job->base, i, &job->tuned))
             return error_set(err, ERROR_INCOMPATIBLE,
-                             "tensor '%s': the fine-tuned model has none of that name", tensor->name);
+                             "'%s': tensor '%s': the fine-tuned model has none of that name",
+                             job->extraction->adapter.base, tensor->name);
     }
     return 0;
 }
@@ -433,7 +438,7 @@ int extraction_make(struct extraction *extraction, struct model_folder *tuned,
                     struct error *err)
 {
     struct job job = {.extraction = extraction, .options = options, .threads = threads,
-                      .progress = progress};
+                      .progress = progress, .tuned_name = tuned->name};
     const struct checkpoint *weights[2] = {NULL, NULL};
     const struct task *task = find_task(&tuned->config);
     int rc = -1;

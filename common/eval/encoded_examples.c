@@ -47,9 +47,9 @@ static int encode(const struct encoding_rules *rules, struct scratch *scratch,
     return 0;
 }
 
-/* input + " " + output and the end of text; no blank behind a prompt. As many targets are left out as the input alone has
- * ids, whatever the joint text makes of it: so LM-Cocktail. A tokenizer that names no end of text
- * does without. */
+/* input + " " + output and the end of text; no blank behind a prompt. As many targets are left out
+ * as the input alone has ids, whatever the joint text makes of it: so LM-Cocktail. A tokenizer that
+ * names no end of text does without. */
 static int make_continuation(const struct encoding_rules *rules, struct scratch *scratch,
                              const struct example *example, struct made *made, struct error *err)
 {

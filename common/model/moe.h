@@ -1,7 +1,7 @@
 /* moe.h - the experts of a layer: tokens are grouped by expert, one product per expert and
  * projection, or, where all have few tokens, one task per expert. What experts give is added in the
- * order of their numbers, so that a sum does not depend on threads. Sources: Switch Transformers (arXiv 2101.03961), Mixtral (2401.04088);
- * docs/models.md, "Experts". */
+ * order of their numbers, so that a sum does not depend on threads. Sources: Switch Transformers
+ * (arXiv 2101.03961), Mixtral (2401.04088); docs/models.md, "Experts". */
 #ifndef COCKTAIL_MOE_H
 #define COCKTAIL_MOE_H
 
@@ -32,9 +32,9 @@ struct moe { /* of one forward pass, for all its layers; a zeroed struct: none *
     size_t *order;     /* numbers of choices, at most n_tokens * n_chosen, by expert, then by token */
     struct moe_group *groups; /* [n_experts] */
     size_t width;      /* of the widest expert */
-    float *in, *out;   /* [ROWS_AT_ONCE, hidden_size] */
-    float *gate, *up;  /* [ROWS_AT_ONCE, width] */
-    float *hidden;     /* [ROWS_AT_ONCE, gate_size], of a router that is not linear */
+    float *in, *out;   /* [rows, hidden_size], as many rows as run at once */
+    float *gate, *up;  /* [rows, width] */
+    float *hidden;     /* [rows, gate_size], of a router that is not linear */
 };
 
 /* spec: stack->moe or stack->attention_moe. In memory of the workspace. ERROR_RESOURCES names the

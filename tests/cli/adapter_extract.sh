@@ -113,3 +113,14 @@ touch taken/mine
 cocktail adapter extract fixtures/decoder-arithmetic fixtures/decoder-base -o taken -f --rank 4 || echo "exit $?"
 dense=fixtures/models/sentence-dense
 cocktail adapter extract $dense $dense -o dense --rank 4 || echo "exit $?"
+cp -r fixtures/decoder-arithmetic wild
+chmod -R u+w wild
+python3 - <<'EOF'
+import json, struct
+with open('wild/model.safetensors', 'r+b') as f:
+    size = struct.unpack('<Q', f.read(8))[0]
+    entry = json.loads(f.read(size))['model.layers.1.mlp.up_proj.weight']
+    f.seek(8 + size + entry['data_offsets'][1] - (2 if entry['dtype'] == 'BF16' else 4))
+    f.write(b'\x80\x7f' if entry['dtype'] == 'BF16' else b'\0\0\x80\x7f')
+EOF
+refuse 3 wild fixtures/decoder-base --rank 4

@@ -181,10 +181,11 @@ class Typist:
         os.write(self.fd, text.encode())
 
     def end(self, text):
-        """The exit status after `text`. It is typed until the program goes: libedit shows its
-        prompt before it changes the terminal's mode, and a Ctrl-D in between is lost."""
+        """The exit status after `text`. It is typed until the program goes, behind a Ctrl-U:
+        libedit shows its prompt before it changes the terminal's mode, and makes a NUL in the line
+        of a Ctrl-D in between."""
         for _ in range(60):
-            self.type(text)
+            self.type("\x15" + text)
             while self.read(1):
                 pass
             if self.is_over:
@@ -216,9 +217,11 @@ def typed():
     typist.expect("there is no command '/nothing'")
     typist.type("/?\n")
     typist.expect("/system")
-    typist.type("/reset\n/system new\n/save saved.json\n")
-    time.sleep(0.5)
-    with open("saved.json", encoding="utf-8") as file:
+    for line in ("/reset", "/system new", "/save reset.json"):
+        typist.expect(">>> ")
+        typist.type(line + "\n")
+    typist.expect(">>> ")
+    with open("reset.json", encoding="utf-8") as file:
         saved = json.load(file)
     check("reset", saved == [{"role": "system", "content": "new"}], saved)
     check("/bye", typist.end("/bye\n") == 0)
