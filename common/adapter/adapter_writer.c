@@ -199,7 +199,7 @@ static int write_weights(struct outdir *outdir, const struct pair *pairs, size_t
                      : copy_tensor(writer, i, pairs[i].from->source, buffer, err);
         if (rc == 0)
             rc = checkpoint_writer_finish(writer, err);
-        if (checkpoint_writer_close(writer, rc ? &(struct error){0} : err))
+        if (checkpoint_writer_close(writer, err))
             rc = -1;
     }
     free(buffer);

@@ -316,6 +316,19 @@ static void run_group(const struct moe *moe, const struct engine *engine,
     rows_each(engine->threads, group->n_rows, n, scatter_rows, &rows);
 }
 
+/* A model need not fit into memory. While one expert works the next one is fetched. */
+static void prefetch(const struct moe_weights *weights, const struct moe_group *group)
+{
+    const struct linear *parts[] = {weights->gate, weights->up, weights->down};
+
+    for (size_t i = 0; group->n_rows && i < 3; i++) {
+        const struct gemm_matrix *matrix = &parts[i][group->expert].matrix;
+
+        if (matrix->data)
+            gemm_matrix_prefetch(matrix);
+    }
+}
+
 /* ---- experts with few rows each ---- */
 
 struct few {
@@ -362,6 +375,8 @@ static void run_few(const struct moe *moe, const struct engine *engine,
     const struct moe_group *last = &moe->groups[n_groups - 1];
     struct error none = {0};
 
+    for (size_t i = 0; i < n_groups; i++)
+        prefetch(weights, &moe->groups[i]);
     threads_run(engine->threads, n_groups, run_expert, &few, &none);
     scatter_rows(&rows, 0, last->first + last->n_rows);
 }
@@ -423,33 +438,11 @@ static void run_shared(const struct moe *moe, const struct engine *engine,
 
 /* ---- all of them ---- */
 
-/* A model need not fit into memory. While one expert works the next one is fetched. */
-static void prefetch(const struct moe_weights *weights, const struct moe_group *group)
+static void run_groups(const struct moe *moe, const struct engine *engine,
+                       const struct moe_weights *weights, const float *x, float *delta)
 {
-    const struct linear *parts[] = {weights->gate, weights->up, weights->down};
+    struct moe_group group, next = moe_first(moe);
 
-    for (size_t i = 0; group->n_rows && i < 3; i++) {
-        const struct gemm_matrix *matrix = &parts[i][group->expert].matrix;
-
-        if (matrix->data)
-            gemm_matrix_prefetch(matrix);
-    }
-}
-
-void moe_run(struct moe *moe, const struct engine *engine, const struct moe_weights *weights,
-             const float *x, float *delta)
-{
-    size_t n = moe->stack->hidden_size, n_few;
-    struct moe_group group, next;
-
-    moe_choose(moe, engine, weights, x);
-    memset(delta, 0, moe->n_tokens * n * sizeof *delta);
-    n_few = list_few(moe, engine);
-    for (size_t i = 0; i < n_few; i++)
-        prefetch(weights, &moe->groups[i]);
-    if (n_few)
-        run_few(moe, engine, weights, n_few, x, delta);
-    next = n_few ? (struct moe_group){0} : moe_first(moe);
     prefetch(weights, &next);
     while (next.n_rows) {
         group = next;
@@ -457,6 +450,20 @@ void moe_run(struct moe *moe, const struct engine *engine, const struct moe_weig
         prefetch(weights, &next);
         run_group(moe, engine, weights, &group, x, delta);
     }
+}
+
+void moe_run(struct moe *moe, const struct engine *engine, const struct moe_weights *weights,
+             const float *x, float *delta)
+{
+    size_t n = moe->stack->hidden_size, n_few;
+
+    moe_choose(moe, engine, weights, x);
+    memset(delta, 0, moe->n_tokens * n * sizeof *delta);
+    n_few = list_few(moe, engine);
+    if (n_few)
+        run_few(moe, engine, weights, n_few, x, delta);
+    else
+        run_groups(moe, engine, weights, x, delta);
     if (moe->spec->shared_size)
         run_shared(moe, engine, weights, x, delta);
     for (size_t t = 0; weights->bias && t < moe->n_tokens; t++)

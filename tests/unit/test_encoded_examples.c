@@ -113,6 +113,8 @@ static void they_are_made_anew_only_for_other_rules(void)
     desk.encoded.n_texts = 1000;
     desk.rules.prompt = (char[]){"query: "};
     CHECK(make(&desk) == 0 && desk.encoded.n_texts == 1000);
+    desk.rules.are_prompts = true;
+    CHECK(make(&desk) == 0 && desk.encoded.n_texts == 7);
     desk.rules.max_length = 4;
     CHECK(make(&desk) == 0 && desk.encoded.n_texts == 7 && desk.encoded.n_cut > 0);
     close_desk(&desk);
