@@ -56,6 +56,7 @@ static const struct row {
     {"Qwen2Moe", "qwen2_moe", "model.", DECODER, 0, &family_qwen2_moe},
     {"Qwen3Moe", "qwen3_moe", "model.", DECODER, 0, &family_qwen3_moe},
     {"Olmoe", "olmoe", "model.", DECODER, 0, &family_olmoe},
+    {"Deepseek", "deepseek", "model.", DECODER, 0, &family_deepseek},
     {"DeepseekV2", "deepseek_v2", "model.", DECODER, 0, &family_deepseek_v2},
     {"DeepseekV3", "deepseek_v3", "model.", DECODER, 0, &family_deepseek_v3},
     {"GptOss", "gpt_oss", "model.", DECODER, 0, &family_gpt_oss},

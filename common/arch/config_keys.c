@@ -1,6 +1,7 @@
 #include "config_keys.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,9 +16,9 @@
     X(MISTRAL, mistral) X(PARAMS, consolidated) X(QWEN2, qwen2) X(QWEN3, qwen3) X(GEMMA, gemma) \
     X(GEMMA2, gemma2) X(GEMMA3, gemma3) X(GPT2, gpt2) X(NEOX, gpt_neox) X(PHI3, phi3) \
     X(MIXTRAL, mixtral) X(QWEN2_MOE, qwen2_moe) X(QWEN3_MOE, qwen3_moe) X(OLMOE, olmoe) \
-    X(DEEPSEEK2, deepseek_v2) X(DEEPSEEK3, deepseek_v3) X(GPT_OSS, gpt_oss) \
-    X(PHI_MOE, phi_moe) X(GRANITE, granite_moe) X(JETMOE, jetmoe) X(MOLM, molm) \
-    X(OPENMOE, openmoe) X(T5, t5) X(MT5, mt5) X(UMT5, umt5) X(SWITCH, switch) \
+    X(DEEPSEEK1, deepseek) X(DEEPSEEK2, deepseek_v2) X(DEEPSEEK3, deepseek_v3) \
+    X(GPT_OSS, gpt_oss) X(PHI_MOE, phi_moe) X(GRANITE, granite_moe) X(JETMOE, jetmoe) \
+    X(MOLM, molm) X(OPENMOE, openmoe) X(T5, t5) X(MT5, mt5) X(UMT5, umt5) X(SWITCH, switch) \
     X(MEGATRON, megatron)
 
 enum {
@@ -26,29 +27,59 @@ enum {
 #undef NUMBER
     N_FAMILIES
 };
-static_assert(N_FAMILIES < 32, "a set of families is 32 bits");
+static_assert(N_FAMILIES <= 64, "a set of families is 64 bits");
 
-enum {
-#define BIT(name, family) name = 1 << NUMBER_##name,
-    FAMILIES(BIT)
-#undef BIT
-    ALL = (int)((1u << N_FAMILIES) - 1),
-    BERTS = BERT | ROBERTA,
-    ENCODERS = BERTS | DISTILBERT,
-    T5S = T5 | MT5 | UMT5 | SWITCH,
-    GEMMAS = GEMMA | GEMMA2 | GEMMA3,
-    QWENS = QWEN2 | QWEN3 | QWEN2_MOE | QWEN3_MOE,
-    DEEPSEEKS = DEEPSEEK2 | DEEPSEEK3,
-    ROTARY = LLAMA | MISTRAL | QWENS | GEMMAS | NEOX | PHI3 | MIXTRAL | OLMOE | DEEPSEEKS |
-             GPT_OSS | PHI_MOE | GRANITE | JETMOE | MEGATRON,
-    EXPERTS = MIXTRAL | QWEN2_MOE | QWEN3_MOE | OLMOE | DEEPSEEKS | GPT_OSS | PHI_MOE | GRANITE |
-              JETMOE | MEGATRON,
-    WINDOWS = MISTRAL | PARAMS | QWENS | GEMMA2 | GEMMA3 | PHI3 | MIXTRAL | GPT_OSS | PHI_MOE,
-    O_BIASES = LLAMA | QWEN3 | GEMMAS | NEOX | QWEN3_MOE | OLMOE | DEEPSEEKS | GPT_OSS | PHI_MOE |
-               GRANITE,
-};
+/* No enum, whose constants would have to be ints. */
+#define SET_OF(name) (UINT64_C(1) << NUMBER_##name)
+#define BERT SET_OF(BERT)
+#define ROBERTA SET_OF(ROBERTA)
+#define DISTILBERT SET_OF(DISTILBERT)
+#define LLAMA SET_OF(LLAMA)
+#define MISTRAL SET_OF(MISTRAL)
+#define PARAMS SET_OF(PARAMS)
+#define QWEN2 SET_OF(QWEN2)
+#define QWEN3 SET_OF(QWEN3)
+#define GEMMA SET_OF(GEMMA)
+#define GEMMA2 SET_OF(GEMMA2)
+#define GEMMA3 SET_OF(GEMMA3)
+#define GPT2 SET_OF(GPT2)
+#define NEOX SET_OF(NEOX)
+#define PHI3 SET_OF(PHI3)
+#define MIXTRAL SET_OF(MIXTRAL)
+#define QWEN2_MOE SET_OF(QWEN2_MOE)
+#define QWEN3_MOE SET_OF(QWEN3_MOE)
+#define OLMOE SET_OF(OLMOE)
+#define DEEPSEEK1 SET_OF(DEEPSEEK1)
+#define DEEPSEEK2 SET_OF(DEEPSEEK2)
+#define DEEPSEEK3 SET_OF(DEEPSEEK3)
+#define GPT_OSS SET_OF(GPT_OSS)
+#define PHI_MOE SET_OF(PHI_MOE)
+#define GRANITE SET_OF(GRANITE)
+#define JETMOE SET_OF(JETMOE)
+#define MOLM SET_OF(MOLM)
+#define OPENMOE SET_OF(OPENMOE)
+#define T5 SET_OF(T5)
+#define MT5 SET_OF(MT5)
+#define UMT5 SET_OF(UMT5)
+#define SWITCH SET_OF(SWITCH)
+#define MEGATRON SET_OF(MEGATRON)
+#define ALL (~UINT64_C(0) >> (64 - N_FAMILIES))
+#define BERTS (BERT | ROBERTA)
+#define ENCODERS (BERTS | DISTILBERT)
+#define T5S (T5 | MT5 | UMT5 | SWITCH)
+#define GEMMAS (GEMMA | GEMMA2 | GEMMA3)
+#define QWENS (QWEN2 | QWEN3 | QWEN2_MOE | QWEN3_MOE)
+#define LATENTS (DEEPSEEK2 | DEEPSEEK3)
+#define DEEPSEEKS (DEEPSEEK1 | LATENTS)
+#define ROTARY (LLAMA | MISTRAL | QWENS | GEMMAS | NEOX | PHI3 | MIXTRAL | OLMOE | DEEPSEEKS | \
+    GPT_OSS | PHI_MOE | GRANITE | JETMOE | MEGATRON)
+#define EXPERTS (MIXTRAL | QWEN2_MOE | QWEN3_MOE | OLMOE | LATENTS | GPT_OSS | PHI_MOE | GRANITE \
+    | JETMOE | MEGATRON)
+#define WINDOWS (MISTRAL | PARAMS | QWENS | GEMMA2 | GEMMA3 | PHI3 | MIXTRAL | GPT_OSS | PHI_MOE)
+#define O_BIASES (LLAMA | QWEN3 | GEMMAS | NEOX | QWEN3_MOE | OLMOE | DEEPSEEKS | GPT_OSS | \
+    PHI_MOE | GRANITE)
 
-static unsigned bit_of(const struct family *family)
+static uint64_t bit_of(const struct family *family)
 {
     static const struct family *const families[] = {
 #define POINTER(name, family) [NUMBER_##name] = &family_##family,
@@ -58,7 +89,7 @@ static unsigned bit_of(const struct family *family)
 
     for (size_t i = 0; i < N_FAMILIES; i++)
         if (families[i] == family)
-            return 1u << i;
+            return UINT64_C(1) << i;
     return 0;
 }
 
@@ -76,7 +107,7 @@ enum kind { /* what is asked for here; of others who reads it judges the type */
 static const struct obeyed {
     const char *name;
     enum kind kind;
-    unsigned families;
+    uint64_t families;
 } obeyed[] = {
     {"architectures", ANY, ALL},
     {"model_type", ANY, ALL},
@@ -163,7 +194,7 @@ static const struct obeyed {
     {"qkv_bias", FLAG, QWEN2_MOE},
     {"add_qkv_bias", FLAG, MEGATRON},
     {"qk_layernorm", FLAG, MEGATRON},
-    {"mlp_bias", FLAG, LLAMA | DEEPSEEKS},
+    {"mlp_bias", FLAG, LLAMA | LATENTS},
     {"lm_head_bias", FLAG, PHI_MOE},
     {"clip_qkv", ANY, OLMOE},
     {"query_pre_attn_scalar", ANY, GEMMA2 | GEMMA3},
@@ -172,11 +203,11 @@ static const struct obeyed {
     {"scale_attn_weights", FLAG, GPT2},
     {"scale_attn_by_inverse_layer_idx", FLAG, GPT2},
     {"use_parallel_residual", FLAG, NEOX},
-    {"kv_lora_rank", ANY, DEEPSEEKS},
-    {"q_lora_rank", ANY, DEEPSEEKS},
-    {"qk_nope_head_dim", ANY, DEEPSEEKS},
-    {"qk_rope_head_dim", ANY, DEEPSEEKS},
-    {"v_head_dim", ANY, DEEPSEEKS},
+    {"kv_lora_rank", ANY, LATENTS},
+    {"q_lora_rank", ANY, LATENTS},
+    {"qk_nope_head_dim", ANY, LATENTS},
+    {"qk_rope_head_dim", ANY, LATENTS},
+    {"v_head_dim", ANY, LATENTS},
     {"attention_multiplier", ANY, GRANITE},
     {"embedding_multiplier", ANY, GRANITE},
     {"residual_multiplier", ANY, GRANITE},
@@ -188,7 +219,7 @@ static const struct obeyed {
     {"num_local_experts", ANY, EXPERTS | PARAMS},
     {"num_experts", ANY, EXPERTS | SWITCH | OPENMOE | PARAMS},
     {"n_routed_experts", ANY, DEEPSEEKS},
-    {"num_experts_per_tok", ANY, EXPERTS | PARAMS},
+    {"num_experts_per_tok", ANY, EXPERTS | DEEPSEEK1 | PARAMS},
     {"moe_num_experts", ANY, JETMOE},
     {"moe_top_k", ANY, JETMOE},
     {"experts_per_token", ANY, GPT_OSS},
@@ -197,15 +228,15 @@ static const struct obeyed {
     {"shared_expert_intermediate_size", ANY, QWEN2_MOE | MEGATRON},
     {"decoder_sparse_step", ANY, QWEN2_MOE | QWEN3_MOE},
     {"mlp_only_layers", LIST, QWEN2_MOE | QWEN3_MOE | MEGATRON},
-    {"norm_topk_prob", FLAG, QWEN2_MOE | QWEN3_MOE | OLMOE | DEEPSEEK3 | MEGATRON},
+    {"norm_topk_prob", FLAG, QWEN2_MOE | QWEN3_MOE | OLMOE | DEEPSEEK1 | DEEPSEEK3 | MEGATRON},
     {"n_shared_experts", ANY, DEEPSEEKS},
-    {"n_group", ANY, DEEPSEEKS | MEGATRON},
-    {"topk_group", ANY, DEEPSEEKS | MEGATRON},
-    {"topk_method", TEXT, DEEPSEEKS},
+    {"n_group", ANY, LATENTS | MEGATRON},
+    {"topk_group", ANY, LATENTS | MEGATRON},
+    {"topk_method", TEXT, LATENTS},
     {"scoring_func", TEXT, DEEPSEEKS},
     {"first_k_dense_replace", ANY, DEEPSEEKS},
     {"moe_layer_freq", ANY, DEEPSEEKS},
-    {"routed_scaling_factor", ANY, DEEPSEEKS | MEGATRON},
+    {"routed_scaling_factor", ANY, LATENTS | MEGATRON},
     {"router_jitter_noise", ANY, PHI_MOE},
     {"swiglu_limit", ANY, GPT_OSS},
     {"swiglu_alpha", ANY, GPT_OSS},
@@ -239,7 +270,7 @@ enum harmless { /* a value that changes nothing; null never does */
 static const struct refused {
     const char *name;
     enum harmless harmless;
-    unsigned families;
+    uint64_t families;
 } refused[] = {
     {"add_cross_attention", NOTHING, ALL},
     {"cross_attention_hidden_size", NOTHING, ALL},
@@ -251,7 +282,7 @@ static const struct refused {
     {"use_bidirectional_attention", NOTHING, ALL & ~GEMMA3},
     {"attention_bias", NOTHING, ALL & ~(O_BIASES | QWEN2 | QWEN2_MOE | OPENMOE)},
     {"qkv_bias", NOTHING, ROTARY & ~(QWEN2 | QWEN2_MOE)},
-    {"mlp_bias", NOTHING, ALL & ~(LLAMA | DEEPSEEKS)},
+    {"mlp_bias", NOTHING, ALL & ~(LLAMA | LATENTS)},
     {"lm_head_bias", NOTHING, ALL & ~PHI_MOE},
     {"use_qk_norm", NOTHING, ALL & ~(QWEN3 | QWEN3_MOE | GEMMA3 | OLMOE)},
     {"qk_norm", NOTHING, ALL & ~(QWEN3 | QWEN3_MOE | GEMMA3 | OLMOE)},
@@ -276,12 +307,12 @@ static const struct refused {
     {"residual_multiplier", ONE, ALL & ~GRANITE},
     {"logits_scaling", ONE, ALL & ~GRANITE},
     {"logit_scale", ONE, ALL},
-    {"kv_lora_rank", NOTHING, ALL & ~DEEPSEEKS},
-    {"q_lora_rank", NOTHING, ALL & ~DEEPSEEKS},
+    {"kv_lora_rank", NOTHING, ALL & ~LATENTS},
+    {"q_lora_rank", NOTHING, ALL & ~LATENTS},
     {"n_shared_experts", NOTHING, ALL & ~DEEPSEEKS},
     {"num_shared_experts", NOTHING, ALL},
     {"shared_intermediate_size", NOTHING, ALL},
-    {"routed_scaling_factor", ONE, ALL & ~(DEEPSEEKS | MEGATRON)},
+    {"routed_scaling_factor", ONE, ALL & ~(LATENTS | MEGATRON)},
     {"first_k_dense_replace", NOTHING, ALL & ~DEEPSEEKS},
     {"num_selected_experts", ONE, SWITCH},
     {"full_attn_mod", ONE, PHI3},
@@ -327,7 +358,7 @@ static const char *const irrelevant_ends[] = {
 /* What a class of transformers has, but does not use to compute; and of a few families more. */
 static const struct family_keys {
     const char *name;
-    unsigned families;
+    uint64_t families;
 } irrelevant_here[] = {
     {"is_decoder", ALL & ~(BERTS | T5S)},
     {"n_ctx", GPT2 | MOLM},
@@ -355,9 +386,9 @@ static const struct family_keys {
     {"summary_activation", GPT2 | MOLM},
     {"summary_proj_to_labels", GPT2 | MOLM},
     {"summary_first_dropout", GPT2 | MOLM},
-    {"qk_head_dim", DEEPSEEKS},
-    {"num_nextn_predict_layers", DEEPSEEKS},
-    {"num_mtp_layers", DEEPSEEKS},
+    {"qk_head_dim", LATENTS},
+    {"num_nextn_predict_layers", LATENTS},
+    {"num_mtp_layers", LATENTS},
     {"norm_topk_prob", DEEPSEEK2},
     {"seq_aux", DEEPSEEKS},
     {"router_jitter_noise", MIXTRAL | SWITCH}, /* in training only, as are the next two */
@@ -421,7 +452,7 @@ static bool is_in(const char *name, const char *const *list, size_t n)
     return false;
 }
 
-static const struct obeyed *find_obeyed(const char *name, unsigned family)
+static const struct obeyed *find_obeyed(const char *name, uint64_t family)
 {
     for (size_t i = 0; i < sizeof obeyed / sizeof *obeyed; i++)
         if (obeyed[i].families & family && strcmp(name, obeyed[i].name) == 0)
@@ -429,7 +460,7 @@ static const struct obeyed *find_obeyed(const char *name, unsigned family)
     return NULL;
 }
 
-static const struct refused *find_refused(const char *name, unsigned family)
+static const struct refused *find_refused(const char *name, uint64_t family)
 {
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         if (refused[i].families & family && strcmp(name, refused[i].name) == 0)
@@ -437,7 +468,7 @@ static const struct refused *find_refused(const char *name, unsigned family)
     return NULL;
 }
 
-static bool is_irrelevant(const char *name, unsigned family)
+static bool is_irrelevant(const char *name, uint64_t family)
 {
     size_t length = strlen(name);
 
@@ -506,7 +537,7 @@ int config_keys_check(const struct family *family, const cJSON *json, struct err
     static const char *const kinds[] = {[FLAG] = "neither true nor false",
                                         [NUMBER] = "not a number", [TEXT] = "not a string",
                                         [OBJECT] = "not an object", [LIST] = "not a list"};
-    unsigned bit = bit_of(family);
+    uint64_t bit = bit_of(family);
     const cJSON *item;
 
     cJSON_ArrayForEach(item, json) {
@@ -560,7 +591,7 @@ static void look_in_rope(struct unknown *unknown, const cJSON *rope)
             add_unknown(unknown, rope->string, item->string);
 }
 
-static bool is_known(const cJSON *item, unsigned family)
+static bool is_known(const cJSON *item, uint64_t family)
 {
     const struct refused *no = find_refused(item->string, family);
 
@@ -569,7 +600,7 @@ static bool is_known(const cJSON *item, unsigned family)
 }
 
 static void look_in_model(struct unknown *unknown, const cJSON *json, const char *inside,
-                          unsigned family)
+                          uint64_t family)
 {
     const cJSON *item;
 

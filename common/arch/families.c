@@ -321,6 +321,22 @@ const struct family family_jetmoe = {
     .adjust = adjust_jetmoe,
 };
 
+/* The first DeepSeek-MoE: Llama's attention, and no groups. */
+const struct family family_deepseek = {
+    .name = "DeepSeek-MoE",
+    .names = &deepseek_moe_names,
+    .defaults = {.vocab_size = 102400, .hidden_size = 4096, .n_layers = 30, .n_heads = 32,
+                 .intermediate_size = 11008, .max_positions = 2048, .norm_eps = 1e-6,
+                 .theta = 1e4, .activation = "silu", .pad_id = -1,
+                 .moe = {.intermediate_size = 1407, .routed_scaling_factor = 1}},
+    .norm = NORM_RMS,
+    .position = POSITION_ROTARY,
+    .classifier = CLASSIFIER_SCORE,
+    .is_causal = true, .is_gated = true,
+    .router = ROUTER_TOP_P,
+    .adjust = adjust_deepseek,
+};
+
 const struct family family_deepseek_v2 = {
     .name = "DeepSeek-V2",
     .names = &deepseek_names,

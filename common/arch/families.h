@@ -120,7 +120,7 @@ extern const struct family family_bert, family_roberta, family_distilbert, famil
     family_mistral, family_consolidated, family_qwen2, family_qwen3, family_gemma, family_gemma2,
     family_gemma3, family_gpt2, family_gpt_neox, family_phi3, family_mixtral, family_qwen2_moe,
     family_qwen3_moe, family_olmoe, family_phi_moe, family_granite_moe, family_gpt_oss,
-    family_jetmoe, family_deepseek_v2, family_deepseek_v3, family_molm, family_openmoe, family_t5,
+    family_jetmoe, family_deepseek, family_deepseek_v2, family_deepseek_v3, family_molm, family_openmoe, family_t5,
     family_mt5, family_umt5, family_switch, family_megatron;
 
 #endif

@@ -25,6 +25,7 @@ int adjust_olmoe(struct model_spec *spec, const cJSON *config, struct error *err
 int adjust_phi_moe(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_gpt_oss(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_jetmoe(struct model_spec *spec, const cJSON *config, struct error *err);
+int adjust_deepseek(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_deepseek_v2(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_deepseek_v3(struct model_spec *spec, const cJSON *config, struct error *err);
 int adjust_granite_moe(struct model_spec *spec, const cJSON *config, struct error *err);

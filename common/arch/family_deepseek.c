@@ -1,4 +1,4 @@
-/* family_deepseek.c - DeepSeek: latent attention, and experts in groups. */
+/* family_deepseek.c - DeepSeek: experts beside shared ones; from V2 on latent attention and groups. */
 #include "family_adjust.h"
 
 #include <math.h>
@@ -113,6 +113,18 @@ static int read_deepseek_moe(struct model_spec *spec, const cJSON *config, struc
     moe->routed_scaling_factor = (float)factor;
     for (size_t i = 0; i < stack->n_layers; i++)
         stack->is_sparse[i] = (double)i >= n_dense && i % (size_t)step == 0;
+    return 0;
+}
+
+/* One expert alone keeps its share, whatever norm_topk_prob says. */
+int adjust_deepseek(struct model_spec *spec, const cJSON *config, struct error *err)
+{
+    struct moe_spec *moe = &spec->stack.moe;
+
+    if (read_deepseek_moe(spec, config, err) || need_value(config, "scoring_func", "softmax", err))
+        return -1;
+    if (moe->n_chosen == 1)
+        moe->router = ROUTER_TOP_P;
     return 0;
 }
 

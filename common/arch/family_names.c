@@ -202,6 +202,14 @@ const struct family_names qwen_moe_names = {
     .n_moe = sizeof qwen_moe / sizeof *qwen_moe,
 };
 
+const struct family_names deepseek_moe_names = {
+    .embedding = "embed_tokens",
+    .head = "lm_head",
+    .layers = &llama_layers,
+    .moe = deepseek_moe,
+    .n_moe = sizeof deepseek_moe / sizeof *deepseek_moe,
+};
+
 const struct family_names deepseek_names = {
     .embedding = "embed_tokens",
     .head = "lm_head",

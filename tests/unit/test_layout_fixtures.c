@@ -57,6 +57,7 @@ static void every_tensor_of_a_fixture_has_a_place(void)
         {"bert-score-1", MODEL_RERANKER}, {"distilbert-score-2-f16", MODEL_RERANKER},
         {"roberta-score-2-f16", MODEL_RERANKER}, {"phimoe-bf16", MODEL_DECODER},
         {"granitemoe-bf16", MODEL_DECODER}, {"olmoe-bf16", MODEL_DECODER},
+        {"deepseek-moe-bf16", MODEL_DECODER},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -252,6 +252,7 @@ static void numbers_of_experts_are_checked_in_all_families(void)
         {"Qwen2MoeForCausalLM", "num_experts", "num_experts_per_tok"},
         {"Qwen3MoeForCausalLM", "num_experts", "num_experts_per_tok"},
         {"OlmoeForCausalLM", "num_experts", "num_experts_per_tok"},
+        {"DeepseekForCausalLM", "n_routed_experts", "num_experts_per_tok"},
         {"DeepseekV2ForCausalLM", "n_routed_experts", "num_experts_per_tok"},
         {"DeepseekV3ForCausalLM", "n_routed_experts", "num_experts_per_tok"},
         {"GptOssForCausalLM", "num_local_experts", "experts_per_token"},
@@ -389,6 +390,41 @@ static void latent_attention_is_what_the_class_has_by_default(void)
     CHECK(spec.stack.moe.n_groups == 0 && spec.stack.moe.router == ROUTER_TOP_P);
     CHECK(spec.stack.moe.shared_size == 2 * 1407 && spec.stack.is_sparse[0]);
     model_spec_release(&spec);
+}
+
+static void the_first_deepseek_has_llamas_attention(void)
+{
+    static const char plain[] =
+        "{\"model_type\":\"deepseek\",\"n_routed_experts\":64,\"num_experts_per_tok\":6";
+    struct model_spec spec;
+    struct error err;
+    char text[512];
+
+    snprintf(text, sizeof text, "%s}", plain);
+    CHECK(load(&spec, text, MODEL_DECODER, &err) == 0);
+    CHECK(spec.stack.qkv == QKV_SEPARATE && spec.stack.head_dim == 128);
+    CHECK(spec.stack.n_layers == 30 && spec.vocab_size == 102400 && !spec.stack.has_o_bias);
+    CHECK(spec.stack.moe.router == ROUTER_TOP_P && spec.stack.moe.shared_size == 0);
+    CHECK(spec.stack.moe.intermediate_size == 1407 && spec.stack.is_sparse[0]);
+    CHECK(spec.stack.moe.routed_scaling_factor == 1 && !spec.stack.moe.has_shared_gate);
+    model_spec_release(&spec);
+    snprintf(text, sizeof text, "%s,\"norm_topk_prob\":true,\"n_shared_experts\":2,"
+             "\"first_k_dense_replace\":1,\"attention_bias\":true}", plain);
+    CHECK(load(&spec, text, MODEL_DECODER, &err) == 0);
+    CHECK(spec.stack.moe.router == ROUTER_TOP_P_SUM_1 && spec.stack.moe.shared_size == 2814);
+    CHECK(!spec.stack.is_sparse[0] && spec.stack.is_sparse[1]);
+    CHECK(spec.stack.has_qkv_bias && spec.stack.has_o_bias);
+    model_spec_release(&spec);
+    CHECK(load(&spec, "{\"model_type\":\"deepseek\",\"n_routed_experts\":64,"
+                      "\"num_experts_per_tok\":1,\"norm_topk_prob\":true}",
+               MODEL_DECODER, &err) == 0);
+    CHECK(spec.stack.moe.router == ROUTER_TOP_P);
+    model_spec_release(&spec);
+    snprintf(text, sizeof text, "%s,\"scoring_func\":\"sigmoid\"}", plain);
+    CHECK(load(&spec, text, MODEL_DECODER, &err) == -1 && err.code == ERROR_UNSUPPORTED);
+    CHECK_CONTAINS(err.text, "scoring_func 'sigmoid'; only 'softmax' is supported");
+    CHECK(load(&spec, "{\"model_type\":\"deepseek\"}", MODEL_DECODER, &err) == -1);
+    CHECK_CONTAINS(err.text, "num_experts is missing");
 }
 
 static void what_does_not_fit_in_a_deepseek_is_named(void)
@@ -626,6 +662,7 @@ TESTS(TEST(what_config_json_leaves_out_is_the_default_of_the_class),
       TEST(what_does_not_fit_in_molm_or_openmoe_is_named),
       TEST(of_molm_and_openmoe_what_the_original_ignores_does_not_count),
       TEST(latent_attention_is_what_the_class_has_by_default),
+      TEST(the_first_deepseek_has_llamas_attention),
       TEST(what_does_not_fit_in_a_deepseek_is_named),
       TEST(an_unknown_architecture_is_named_with_those_that_are_known),
       TEST(relative_positions_of_bert_are_refused),

@@ -460,7 +460,7 @@ static void many_tokens_give_what_few_give(void)
         "models/llama-gqa",        "models/bert",             "models/qwen2-moe",
         "models/deepseek-v2-bf16", "models/deepseek-v3-bf16", "models/deepseek-v3-f16",
         "models/gpt-oss",          "models/molm",             "models/jetmoe-bf16",
-        "models/openmoe",          "models/mixtral-k1-bf16",
+        "models/openmoe",          "models/mixtral-k1-bf16", "models/deepseek-moe-bf16",
     };
 
     for (size_t m = 0; m < sizeof models / sizeof *models; m++)
