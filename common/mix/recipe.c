@@ -12,6 +12,7 @@
 #include "base/yaml.h"
 
 static const size_t recipe_bytes_max = 16 * 1000 * 1000;
+static const double token_number_max = 2147483647;
 
 struct reader {
     struct recipe *recipe;
@@ -360,13 +361,108 @@ static int tokenizer_source(const struct reader *reader, const struct yaml_membe
                : read_reference(reader, value, &tokenizer->model);
 }
 
+static int token_kind(const struct reader *reader, const struct yaml_member *member, void *target)
+{
+    struct recipe_token *token = target;
+    const struct yaml_node *value = member->value;
+
+    if (value->type == YAML_TEXT && strcmp(value->text, "zero") == 0)
+        token->kind = RECIPE_TOKEN_ZERO;
+    else if (value->type == YAML_TEXT && strcmp(value->text, "model_token") == 0)
+        token->kind = RECIPE_TOKEN_OTHER;
+    else
+        return wants(reader, member, "zero or model_token");
+    return 0;
+}
+
+static int token_model(const struct reader *reader, const struct yaml_member *member, void *target)
+{
+    return read_reference(reader, member->value, &((struct recipe_token *)target)->model);
+}
+
+static int token_other(const struct reader *reader, const struct yaml_member *member, void *target)
+{
+    return read_text(reader, member, &((struct recipe_token *)target)->other);
+}
+
+static int token_other_id(const struct reader *reader, const struct yaml_member *member,
+                          void *target)
+{
+    struct recipe_token *token = target;
+
+    token->has_id = true;
+    if (!recipe_scalar(member->value, COMBINE_WHOLE, &token->other_id) || token->other_id < 0 ||
+        token->other_id > token_number_max)
+        return wants(reader, member, "the number of a token");
+    return 0;
+}
+
+static int check_other(const struct reader *reader, const struct recipe_token *token)
+{
+    if (token->kind == RECIPE_TOKEN_OTHER &&
+        (!token->model.path || !token->other == !token->has_id))
+        return recipe_fail(reader->recipe, token->line, reader->err, "token '" ERROR_NAME "': "
+                           "model_token wants 'model', and one of 'token' and 'token_id'",
+                           token->text);
+    if (token->kind == RECIPE_TOKEN_ZERO && (token->model.path || token->other || token->has_id))
+        return recipe_fail(reader->recipe, token->line, reader->err, "token '" ERROR_NAME "': zero "
+                           "has no model, token or token_id", token->text);
+    return 0;
+}
+
+static int token_source(const struct reader *reader, const struct yaml_member *member, void *target)
+{
+    static const struct key keys[] = {
+        {"kind", token_kind}, {"model", token_model}, {"token", token_other},
+        {"token_id", token_other_id},
+    };
+    struct recipe_token *token = target;
+    const struct yaml_node *value = member->value;
+    /* A map with the place of a model is one of it. */
+    const struct yaml_node *model = value->type == YAML_MAP ? yaml_find(value, "model") : NULL;
+
+    if (value->type != YAML_MAP || (model && model->type == YAML_MAP && !yaml_find(value, "kind"))) {
+        token->kind = RECIPE_TOKEN_MODEL;
+        return read_reference(reader, value, &token->model);
+    }
+    if (READ_MAP(reader, value, keys, "the source of a token", token))
+        return -1;
+    if (token->kind == RECIPE_TOKEN_DEFAULT)
+        return recipe_fail(reader->recipe, member->line, reader->err, "source of token '" ERROR_NAME
+                           "' has no 'kind': zero or model_token", token->text);
+    return check_other(reader, token);
+}
+
+static int token_force(const struct reader *reader, const struct yaml_member *member, void *target)
+{
+    double value;
+
+    if (!recipe_scalar(member->value, COMBINE_BOOLEAN, &value))
+        return wants(reader, member, "true or false");
+    ((struct recipe_token *)target)->is_forced = value != 0;
+    return 0;
+}
+
 static int tokenizer_tokens(const struct reader *reader, const struct yaml_member *member,
                             void *target)
 {
-    if (member->value->type != YAML_MAP)
+    static const struct key keys[] = {{"source", token_source}, {"force", token_force}};
+    struct recipe_tokenizer *tokenizer = target;
+    const struct yaml_node *map = member->value;
+
+    if (map->type != YAML_MAP)
         return wants(reader, member, "a map of tokens");
-    if (member->value->n_items)
-        ((struct recipe_tokenizer *)target)->tokens_line = member->line;
+    tokenizer->tokens = arena_alloc(reader->arena, (map->n_items + 1) * sizeof *tokenizer->tokens);
+    for (size_t i = 0; i < map->n_items; i++) {
+        struct recipe_token *token = &tokenizer->tokens[tokenizer->n_tokens++];
+
+        *token = (struct recipe_token){.text = map->members[i].key, .line = map->members[i].line};
+        if (*token->text == '\0')
+            return recipe_fail(reader->recipe, token->line, reader->err, "an empty token");
+        if (map->members[i].value->type != YAML_NULL &&
+            READ_MAP(reader, map->members[i].value, keys, "a token", token))
+            return -1;
+    }
     return 0;
 }
 

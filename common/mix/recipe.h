@@ -40,11 +40,29 @@ struct recipe_module {
     size_t line;
 };
 
+enum recipe_token_kind {
+    RECIPE_TOKEN_DEFAULT, /* no source: as if the recipe did not name it */
+    RECIPE_TOKEN_MODEL,   /* as the model has it */
+    RECIPE_TOKEN_OTHER,   /* the row of another token of the model */
+    RECIPE_TOKEN_ZERO,
+};
+
+struct recipe_token { /* where models that lack a token get its rows from */
+    const char *text;
+    size_t line;
+    enum recipe_token_kind kind;
+    struct recipe_reference model;
+    const char *other;    /* the other token; NULL: by its number */
+    double other_id;
+    bool has_id, is_forced; /* forced: also models that have the token */
+};
+
 struct recipe_tokenizer {
     size_t line;                   /* 0: the recipe says nothing of it */
     bool is_union, is_base;        /* source: "union", "base", or: */
     struct recipe_reference model;
-    size_t tokens_line;            /* of tokens with a source of their own; 0: there are none */
+    struct recipe_token *tokens;   /* [n_tokens], in the order of the recipe */
+    size_t n_tokens;
     size_t pad_line;               /* of pad_to_multiple_of; 0: there is none */
     double pad_to_multiple_of;
 };

@@ -84,8 +84,8 @@ int recipe_files_check_tokenizer(const struct recipe *recipe, const struct model
         return 0;
     if (tokenizer->is_union)
         return moves(recipe, tokenizer->line, err, "source 'union'");
-    if (tokenizer->tokens_line)
-        return moves(recipe, tokenizer->tokens_line, err, "'tokens' with a source of their own");
+    if (tokenizer->n_tokens)
+        return moves(recipe, tokenizer->tokens[0].line, err, "'tokens' with a source of their own");
     if (model_folder_vocabulary(wanted, &vocabulary, err))
         return -1;
     if (!vocabulary.kind)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "text/tokenizer_parts.h"
 
 /* ---- loading ---- */
 
@@ -22,6 +23,24 @@ static void keep_parts(struct vocabulary *vocabulary, const struct tokenizer *to
         digest_hex(&digest, vocabulary->parts[i]);
     }
     buffer_release(&text);
+}
+
+static void keep_added(struct vocabulary *vocabulary, const struct tokenizer *tokenizer)
+{
+    size_t n = tokenizer->n_added;
+
+    vocabulary->n_plain = subword_n_tokens(tokenizer->subword);
+    vocabulary->added = memory_zalloc(n + 1, sizeof *vocabulary->added);
+    for (size_t i = 0; i < n; i++) {
+        struct added_token *added = &vocabulary->added[vocabulary->n_added++];
+
+        *added = tokenizer->added[i];
+        added->normal = NULL;
+        added->normal_length = 0;
+        added->content = memory_alloc(added->length + 1);
+        memcpy(added->content, tokenizer->added[i].content, added->length);
+        added->content[added->length] = '\0';
+    }
 }
 
 int vocabulary_load(struct vocabulary *vocabulary, const struct folder *folder,
@@ -48,6 +67,7 @@ int vocabulary_load(struct vocabulary *vocabulary, const struct folder *folder,
         loaded.kind = tokenizer_type(tokenizer);
         loaded.file = folder_join(directory, tokenizer_file(tokenizer));
         loaded.is_guess = tokenizer_is_guess(tokenizer);
+        keep_added(&loaded, tokenizer);
         rc = tokenizer_take_tokens(tokenizer, &loaded.tokens, err);
         tokenizer_free(tokenizer);
     }
@@ -61,6 +81,9 @@ int vocabulary_load(struct vocabulary *vocabulary, const struct folder *folder,
 void vocabulary_release(struct vocabulary *vocabulary)
 {
     token_table_release(&vocabulary->tokens);
+    for (size_t i = 0; i < vocabulary->n_added; i++)
+        free(vocabulary->added[i].content);
+    free(vocabulary->added);
     free(vocabulary->file);
     free(vocabulary->problem);
     *vocabulary = (struct vocabulary){0};

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/folder.h"
+#include "text/added_tokens.h"
 #include "text/token_table.h"
 #include "text/tokenizer.h"
 
@@ -23,6 +24,9 @@ struct vocabulary { /* a zeroed struct is "no tokenizer" */
     char *problem;             /* why the loader cannot run it; NULL: it can */
     bool is_guess;             /* not even the ids are sure: a class that we do not know */
     char parts[TOKENIZER_PARTS][DIGEST_HEX_MAX]; /* with a problem: empty */
+    struct added_token *added; /* [n_added] those that are found in a text first; `normal` is NULL */
+    size_t n_added;
+    size_t n_plain;            /* entries of the vocabulary without them */
 };
 
 /* Reads the tokenizer files in `directory` of the folder. None there: the struct stays zeroed,

@@ -100,7 +100,7 @@ static void tokenizer_forms(void)
 
     CHECK(recipes.items[0].tokenizer.is_base && recipes.items[0].tokenizer.line == 3);
     CHECK(recipes.items[0].tokenizer.pad_to_multiple_of == 8);
-    CHECK(recipes.items[0].tokenizer.tokens_line == 6);
+    CHECK(recipes.items[0].tokenizer.tokens[0].line == 6);
     CHECK(strcmp(recipes.items[0].chat_template, "chatml") == 0);
     recipes_release(&recipes);
     recipes = read("merge_method: linear\nmodels: [{model: a}]\ntokenizer: {}\n");
