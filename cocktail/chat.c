@@ -22,7 +22,7 @@ struct chat_options {
     struct sampling_options sampling;
     const char *system, *template, *type;
     size_t max_tokens;
-    bool follow_symlinks;
+    bool literal_special, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
@@ -30,6 +30,7 @@ static const struct option_row rows[] = {
      "what the model is told before anything else"},
     {0, "template", OPTION_TEXT, offsetof(struct chat_options, template), "FILE|chatml",
      "a chat template in place of the model's own"},
+    OPTION_LITERAL_SPECIAL(struct chat_options, literal_special),
     {0, "max-tokens", OPTION_COUNT, offsetof(struct chat_options, max_tokens), "N",
      "end answers after N tokens (at the end of the context)"},
     OPTIONS_SAMPLING(struct chat_options, "the model's, else 1", "the model's, else 1",
@@ -350,7 +351,7 @@ static int talk_once(struct chat *chat, struct error *err)
 static int run_chat(struct chat_options *options, struct chat *chat, struct error *err)
 {
     const struct talk_options how = {options->type, options->template, options->system,
-                                     options->follow_symlinks};
+                                     options->follow_symlinks, options->literal_special};
     struct talk *talk = &chat->talk;
 
     if (talk_open(talk, options->common.operands[0], &how, &options->common, err) ||

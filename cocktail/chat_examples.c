@@ -4,11 +4,17 @@
 #include "base/json.h"
 #include "eval/losses.h"
 #include "jinja/chat_template.h"
+#include "text/special_marks.h"
 
 static int apply(struct examples *examples, struct example *example,
-                 const struct chat_template *chat, struct error *err)
+                 const struct chat_template *chat, const struct special_marks *marks,
+                 struct error *err)
 {
-    struct chat_conversation conversation = {.add_generation_prompt = true};
+    struct chat_conversation conversation = {
+        .add_generation_prompt = true,
+        .prepare = marks ? special_marks_add : NULL,
+        .prepare_context = marks,
+    };
     struct buffer messages = {0}, prompt = {0};
     int rc;
 
@@ -28,8 +34,9 @@ static int apply(struct examples *examples, struct example *example,
 }
 
 int chat_examples_apply(struct examples *examples, const struct loaded_model *loaded,
-                        const char *template, struct error *err)
+                        const char *template, bool is_literal, struct error *err)
 {
+    struct special_marks *marks;
     struct chat_template *chat;
     int rc = 0;
 
@@ -40,8 +47,10 @@ int chat_examples_apply(struct examples *examples, const struct loaded_model *lo
                               template, err);
     if (!chat)
         return error_context(err, "'%s'", loaded->folder.name);
+    marks = is_literal ? special_marks_new(loaded->tokenizer) : NULL;
     for (size_t i = 0; i < examples->n_items && rc == 0; i++)
-        rc = apply(examples, &examples->items[i], chat, err);
+        rc = apply(examples, &examples->items[i], chat, marks, err);
+    special_marks_free(marks);
     chat_template_free(chat);
     return rc;
 }

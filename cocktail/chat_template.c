@@ -8,6 +8,7 @@
 #include "base/json_writer.h"
 #include "base/line_reader.h"
 #include "base/memory.h"
+#include "text/special_marks.h"
 #include "text/tokenizer.h"
 
 #include "command.h"
@@ -18,7 +19,7 @@
 struct chat_template_options {
     struct common_options common;
     const char *messages, *tools, *documents, *template, *kwargs;
-    bool add_generation_prompt, continue_final_message, follow_symlinks;
+    bool add_generation_prompt, continue_final_message, literal_special, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
@@ -38,6 +39,7 @@ static const struct option_row rows[] = {
     {0, "continue-final-message", OPTION_FLAG,
      offsetof(struct chat_template_options, continue_final_message), NULL,
      "end where the last message ends, to be continued"},
+    OPTION_LITERAL_SPECIAL(struct chat_template_options, literal_special),
     OPTION_FOLLOW_SYMLINKS(struct chat_template_options, follow_symlinks, "directory"),
     OPTIONS_COMMON,
 };
@@ -101,22 +103,20 @@ static int read_texts(const struct chat_template_options *options, struct texts 
 /* ---- what comes out ---- */
 
 /* The ids that the model is given: the template has written what special tokens there are. */
-static int print_json(const struct model_folder *model, const struct buffer *prompt,
+static int print_json(const struct tokenizer *tokenizer, struct buffer *prompt, bool has_marks,
                       struct error *err)
 {
-    struct tokenizer *tokenizer = tokenizer_load(model->folder, tokenizer_folder_directory(model),
-                                                 err);
-    struct tokenizer_scratch *scratch = tokenizer ? tokenizer_scratch_new(tokenizer) : NULL;
-    const struct encode_options how = {.no_special = true};
+    struct tokenizer_scratch *scratch = tokenizer_scratch_new(tokenizer);
+    const struct encode_options how = {.no_special = true, .has_marks = has_marks};
     struct encoding encoding = {0};
     struct buffer out = {0};
     struct json_writer json = {.out = &out};
-    int rc = -1;
-
-    if (tokenizer)
-        rc = tokenizer_encode(tokenizer, scratch, prompt->data, prompt->size, NULL, 0, &how,
+    int rc = tokenizer_encode(tokenizer, scratch, prompt->data, prompt->size, NULL, 0, &how,
                               &encoding, err);
+
     if (rc == 0) {
+        if (has_marks)
+            special_marks_drop(prompt);
         json_writer_object(&json, NULL);
         json_writer_bytes(&json, "prompt", prompt->data, prompt->size);
         json_writer_array(&json, "ids");
@@ -129,11 +129,42 @@ static int print_json(const struct model_folder *model, const struct buffer *pro
     buffer_release(&out);
     encoding_release(&encoding);
     tokenizer_scratch_free(scratch);
-    tokenizer_free(tokenizer);
     return rc;
 }
 
 /* ---- the command ---- */
+
+/* The tokenizer is needed for ids, and where it matters what is a special token. */
+static int print_prompt(const struct chat_template_options *options,
+                        const struct model_folder *model, const struct chat_template *chat,
+                        struct chat_conversation *conversation, struct error *err)
+{
+    bool needs_tokenizer = options->common.json || options->literal_special;
+    struct tokenizer *tokenizer =
+        needs_tokenizer ? tokenizer_load(model->folder, tokenizer_folder_directory(model), err)
+                        : NULL;
+    struct special_marks *marks =
+        tokenizer && options->literal_special ? special_marks_new(tokenizer) : NULL;
+    struct buffer prompt = {0};
+    int rc = tokenizer || !needs_tokenizer ? 0 : -1;
+
+    buffer_add(&prompt, "", 0);
+    conversation->prepare = marks ? special_marks_add : NULL;
+    conversation->prepare_context = marks;
+    if (rc == 0)
+        rc = chat_template_render(chat, conversation, &prompt, err);
+    if (rc == 0 && options->common.json) {
+        rc = print_json(tokenizer, &prompt, marks != NULL, err);
+    } else if (rc == 0) {
+        if (marks)
+            special_marks_drop(&prompt);
+        fwrite(prompt.data, 1, prompt.size, stdout);
+    }
+    buffer_release(&prompt);
+    special_marks_free(marks);
+    tokenizer_free(tokenizer);
+    return rc;
+}
 
 static int make_prompt(const struct chat_template_options *options,
                        const struct model_folder *model, struct error *err)
@@ -142,24 +173,17 @@ static int make_prompt(const struct chat_template_options *options,
                                                     tokenizer_folder_directory(model),
                                                     options->template, err);
     struct texts texts = {0};
-    struct buffer prompt = {0};
     int rc = -1;
 
-    buffer_add(&prompt, "", 0);
     if (chat && read_texts(options, &texts, err) == 0) {
-        const struct chat_conversation conversation = {
+        struct chat_conversation conversation = {
             .messages = texts.messages, .tools = texts.tools, .documents = texts.documents,
             .kwargs = texts.kwargs, .add_generation_prompt = options->add_generation_prompt,
             .continue_final_message = options->continue_final_message,
         };
 
-        rc = chat_template_render(chat, &conversation, &prompt, err);
+        rc = print_prompt(options, model, chat, &conversation, err);
     }
-    if (rc == 0 && options->common.json)
-        rc = print_json(model, &prompt, err);
-    else if (rc == 0)
-        fwrite(prompt.data, 1, prompt.size, stdout);
-    buffer_release(&prompt);
     release_texts(&texts);
     chat_template_free(chat);
     return rc;

@@ -21,7 +21,7 @@ struct eval_options {
     const char *examples, *task, *template, *type, *pooling, *capacity;
     size_t batch_size, max_length, n_negatives, seed;
     double similarity_temperature;
-    bool each, routers, csv, chat, follow_symlinks;
+    bool each, routers, csv, chat, literal_special, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
@@ -30,6 +30,7 @@ static const struct option_row rows[] = {
      "the input is what a user says: put it into the chat template"},
     {0, "template", OPTION_TEXT, offsetof(struct eval_options, template), "FILE|chatml",
      "with --chat-template: another one than the model's own"},
+    OPTION_LITERAL_SPECIAL(struct eval_options, literal_special),
     {0, "each", OPTION_FLAG, offsetof(struct eval_options, each), NULL,
      "print the loss of each example too"},
     {0, "routers", OPTION_FLAG, offsetof(struct eval_options, routers), NULL,
@@ -52,6 +53,7 @@ static const struct option_rule rules[] = {
     {.type = RULE_WITH, .options = "csv|routers",
      .message = "--csv is for what routers do: it needs --routers"},
     {.type = RULE_WITH, .options = "template|chat-template"},
+    {.type = RULE_WITH, .options = "literal-special|chat-template"},
     RULE_CSV,
     {0},
 };
@@ -107,7 +109,8 @@ static int load(struct evaluation *evaluation, const struct eval_options *option
         examples_load(&evaluation->examples, options->examples, losses_kind(loaded->type),
                       options->task, err) ||
         (options->chat &&
-         chat_examples_apply(&evaluation->examples, loaded, options->template, err)))
+         chat_examples_apply(&evaluation->examples, loaded, options->template,
+                             options->literal_special, err)))
         return -1;
     examples_thin(&evaluation->examples, options->n_negatives, options->seed);
     examples_note(&evaluation->examples, notices);
@@ -136,6 +139,7 @@ static int compute(struct evaluation *evaluation, const struct eval_options *opt
         .max_length = options->max_length,
         .temperature = options->similarity_temperature,
         .are_prompts = options->chat,
+        .have_marks = options->literal_special,
         .follower = options->routers ? router_watch_follower(routers) : (struct pass_follower){0},
         .progress = &shown.progress,
     };

@@ -1,10 +1,13 @@
 /* generate.c - text that continues a prompt, shown as it comes. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/json_writer.h"
 #include "jinja/chat_template.h"
 #include "model/generation.h"
 #include "model/generation_config.h"
 #include "report/generation_report.h"
+#include "text/special_marks.h"
 
 #include "command.h"
 #include "conversation.h"
@@ -18,7 +21,7 @@ struct generate_command_options {
     struct sampling_options sampling;
     const char *prompt, *system, *template, *type, *capacity;
     size_t max_tokens, logprobs;
-    bool chat, follow_symlinks;
+    bool chat, literal_special, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
@@ -30,6 +33,7 @@ static const struct option_row rows[] = {
      "with --chat: what the model is told before"},
     {0, "template", OPTION_TEXT, offsetof(struct generate_command_options, template), "FILE|chatml",
      "with --chat: a chat template in place of the model's own"},
+    OPTION_LITERAL_SPECIAL(struct generate_command_options, literal_special),
     {0, "max-tokens", OPTION_COUNT, offsetof(struct generate_command_options, max_tokens), "N",
      "stop after N tokens (256)"},
     OPTIONS_SAMPLING(struct generate_command_options, "0", "1", "1"),
@@ -93,8 +97,8 @@ static void print_json(const struct writer *writer)
 
 /* The prompt as the chat template puts it: special tokens stand in it. */
 static int add_conversation(const struct generate_command_options *options,
-                            const struct loaded_model *loaded, struct buffer *text,
-                            struct error *err)
+                            const struct loaded_model *loaded, const struct special_marks *marks,
+                            struct buffer *text, struct error *err)
 {
     struct chat_template *chat = chat_template_load(
         loaded->folder.folder, model_folder_tokenizer_at(&loaded->folder), options->template, err);
@@ -108,6 +112,8 @@ static int add_conversation(const struct generate_command_options *options,
     conversation_add(&conversation, "user", options->prompt);
     conversation_add_json(&conversation, &messages);
     how.messages = messages.data;
+    how.prepare = marks ? special_marks_add : NULL;
+    how.prepare_context = marks;
     if (chat)
         rc = chat_template_render(chat, &how, text, err);
     if (rc)
@@ -123,13 +129,18 @@ static int encode_prompt(struct writer *writer, const struct loaded_model *loade
 {
     const struct generate_command_options *options = writer->options;
     struct tokenizer_scratch *scratch = tokenizer_scratch_new(loaded->tokenizer);
-    const struct encode_options how = {.no_special = options->chat};
+    const struct encode_options how = {.no_special = options->chat,
+                                       .has_marks = options->literal_special};
+    struct special_marks *marks =
+        options->literal_special ? special_marks_new(loaded->tokenizer) : NULL;
     struct encoding encoding = {0};
     struct buffer text = {0};
     int rc = 0;
 
     if (options->chat)
-        rc = add_conversation(options, loaded, &text, err);
+        rc = add_conversation(options, loaded, marks, &text, err);
+    else if (marks)
+        special_marks_add(marks, options->prompt, strlen(options->prompt), &text);
     else
         buffer_add_text(&text, options->prompt);
     if (rc == 0)
@@ -142,6 +153,7 @@ static int encode_prompt(struct writer *writer, const struct loaded_model *loade
         ids_add(&writer->prompt, encoding.ids[i]);
     encoding_release(&encoding);
     buffer_release(&text);
+    special_marks_free(marks);
     tokenizer_scratch_free(scratch);
     return rc;
 }

@@ -53,6 +53,11 @@
      "cls|max|mean|mean_sqrt_len_tokens|weightedmean|lasttoken",                                  \
      "of an encoder that does not say it (cls; of a decoder: lasttoken)"}
 
+/* Of every command that makes prompts of what users say. */
+#define OPTION_LITERAL_SPECIAL(type_name, member)                                                 \
+    {0, "literal-special", OPTION_FLAG, offsetof(type_name, member), NULL,                        \
+     "special tokens in what users say are text"}
+
 #define OPTION_TYPE(type_name, member, types, help_text)                                          \
     {0, "type", OPTION_CHOICE, offsetof(type_name, member), types, help_text}
 

@@ -22,7 +22,7 @@ struct serve_options {
     const char *host, *key_file, *template;
     double port, max_queue, grace_s;
     size_t n_parallel, max_body, cache_memory, max_memory;
-    bool follow_symlinks;
+    bool literal_special, follow_symlinks;
 };
 
 static const struct option_row rows[] = {
@@ -38,6 +38,7 @@ static const struct option_row rows[] = {
      "a further name of a model"},
     {0, "template", OPTION_TEXT, offsetof(struct serve_options, template), "FILE|chatml",
      "a chat template in place of the models' own"},
+    OPTION_LITERAL_SPECIAL(struct serve_options, literal_special),
     {0, "parallel", OPTION_COUNT, offsetof(struct serve_options, n_parallel), "N",
      "texts of a model that are written at once (8)"},
     {0, "max-queue", OPTION_NUMBER, offsetof(struct serve_options, max_queue), "N",
@@ -128,6 +129,8 @@ static int open_models(struct server *server, struct error *err)
         server->service.n_models = i + 1;
         rc = served_model_open(&server->models[i], paths[i], common->operands[i], NULL,
                                options->template, options->follow_symlinks, &notices, err);
+        if (rc == 0 && options->literal_special)
+            served_model_take_literally(&server->models[i]);
     }
     server->service.models = server->models;
     terminal_notices(&notices, common);

@@ -44,6 +44,8 @@ int talk_open(struct talk *talk, const char *argument, const struct talk_options
         rc = served_model_load(&talk->model, talk->threads, &notices, err);
     if (rc == 0)
         terminal_notices(&notices, common);
+    if (rc == 0 && options->is_literal)
+        served_model_take_literally(&talk->model);
     talk->sampling = talk->model.sampling;
     if (options->system)
         conversation_set_system(&talk->conversation, options->system);
@@ -69,7 +71,7 @@ static int encode(const struct talk *talk, const struct buffer *text, struct ids
 {
     const struct served_model *model = &talk->model;
     struct tokenizer_scratch *scratch = tokenizer_scratch_new(model->tokenizer);
-    const struct encode_options how = {.no_special = true};
+    const struct encode_options how = {.no_special = true, .has_marks = model->marks != NULL};
     struct encoding encoding = {0};
     int rc = tokenizer_encode(model->tokenizer, scratch, text->data ? text->data : "", text->size,
                               NULL, 0, &how, &encoding, err);
@@ -92,6 +94,7 @@ static int make_prompt(const struct talk *talk, struct ids *ids, struct error *e
 
     conversation_add_json(&talk->conversation, &messages);
     conversation.messages = messages.data;
+    served_model_prepare_texts(&talk->model, &conversation);
     ids_clear(ids);
     rc = chat_template_render(talk->model.chat, &conversation, &text, err);
     if (rc == 0)

@@ -30,7 +30,7 @@ struct talk {
 
 struct talk_options {
     const char *type, *template, *system; /* each may be NULL */
-    bool follow_symlinks;
+    bool follow_symlinks, is_literal; /* special tokens that are typed are text */
 };
 
 /* Loads the model that the user typed. ERROR_INCOMPATIBLE when it has no template. `sampling`

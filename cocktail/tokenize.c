@@ -75,7 +75,8 @@ static int encode_all(const struct tokenize_options *options, const struct token
 {
     const struct common_options *common = &options->common;
     enum text_form form = text_form_choose(&options->form, TEXT_WHOLE);
-    struct encode_options how = {options->no_special, options->max_length};
+    struct encode_options how = {.no_special = options->no_special,
+                                 .max_length = options->max_length};
     struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
     struct tokenizer_scratch *scratch = tokenizer_scratch_new(tokenizer);
     struct encoding encoding = {0};

@@ -36,7 +36,8 @@ static int encode(const struct encoding_rules *rules, struct scratch *scratch,
                   struct example_text text, const struct example_text *pair, size_t max_length,
                   bool is_prompt, struct made *made, struct error *err)
 {
-    const struct encode_options options = {.no_special = is_prompt, .max_length = max_length};
+    const struct encode_options options = {.no_special = is_prompt, .max_length = max_length,
+                                           .has_marks = rules->have_marks};
 
     if (tokenizer_encode(rules->tokenizer, scratch->tokenizer, text.bytes, text.n,
                          pair ? pair->bytes : NULL, pair ? pair->n : 0, &options,
@@ -251,6 +252,7 @@ static bool is_made_by(const struct encoded_examples *encoded, const struct enco
 
     return encoded->n_items && by->type == rules->type && by->tokenizer == rules->tokenizer &&
            by->max_length == rules->max_length && by->are_prompts == rules->are_prompts &&
+           by->have_marks == rules->have_marks &&
            !by->prompt == !rules->prompt && (!by->prompt || strcmp(by->prompt, rules->prompt) == 0);
 }
 

@@ -19,7 +19,8 @@ struct encoding_rules { /* all borrowed */
     const struct tokenizer *tokenizer;
     const char *prompt;         /* in front of a query, and of a passage of an encoder, or NULL */
     size_t max_length;          /* tokens of a text, at least 1 */
-    bool are_prompts;           /* inputs are prompts as a chat template puts them */
+    bool are_prompts;           /* inputs are prompts as a chat template puts them, */
+    bool have_marks;            /* with the marks of special_marks.h */
 };
 
 /* The texts of an example, in this order:

@@ -28,6 +28,7 @@ struct losses_options {
     size_t max_length; /* tokens of a text; the model and its modules may allow fewer */
     double temperature; /* of the cosines of an encoder */
     bool are_prompts;   /* the inputs are prompts of a chat template: no special tokens are added */
+    bool have_marks;    /* … and in them are the marks of special_marks.h */
     /* As LM_Cocktail 0.0.4: a query is also judged against the passages of the other examples in its
      * batch, and the loss is the mean over batches of the mean in each. Decoders and encoders. Its
      * batches are of loss_run_group_size() examples, whatever a model is given at once. */

@@ -143,6 +143,7 @@ static int encode(struct loss_run *run, struct encoded_examples *encoded, struct
         .prompt = run->prompt,
         .max_length = run->max_length,
         .are_prompts = run->options->are_prompts,
+        .have_marks = run->options->have_marks,
     };
 
     run->encoded = encoded;

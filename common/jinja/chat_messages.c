@@ -66,6 +66,40 @@ int chat_normalize_messages(struct jinja_heap *heap, struct jinja_value *message
     return 0;
 }
 
+static int prepare_text(struct jinja_heap *heap, struct jinja_value *value,
+                        const struct chat_conversation *conversation)
+{
+    struct buffer out = {0};
+    int rc;
+
+    conversation->prepare(conversation->prepare_context, value->string->bytes,
+                          value->string->size, &out);
+    rc = jinja_string_copy(heap, out.data ? out.data : "", out.size, value);
+    buffer_release(&out);
+    return rc;
+}
+
+int chat_prepare_texts(struct jinja_heap *heap, struct jinja_value *value,
+                       const struct chat_conversation *conversation)
+{
+    int rc = 0;
+
+    if (!conversation->prepare)
+        return 0;
+    if (value->kind == JINJA_STRING)
+        return prepare_text(heap, value, conversation);
+    if ((value->kind != JINJA_LIST && value->kind != JINJA_DICT))
+        return 0;
+    if (jinja_enter(heap))
+        return -1;
+    for (size_t i = 0; value->kind == JINJA_LIST && i < value->list->n_items && rc == 0; i++)
+        rc = chat_prepare_texts(heap, &value->list->items[i], conversation);
+    for (size_t i = 0; value->kind == JINJA_DICT && i < value->dict->n_entries && rc == 0; i++)
+        rc = chat_prepare_texts(heap, &value->dict->entries[i].value, conversation);
+    jinja_leave(heap);
+    return rc;
+}
+
 /* ---- a message to be continued ---- */
 
 static const struct jinja_string mark = {.bytes = "CONTINUE_FINAL_MESSAGE_TAG ", .size = 27,

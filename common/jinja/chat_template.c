@@ -378,15 +378,18 @@ void chat_template_free(struct chat_template *chat)
 
 /* ---- rendering ---- */
 
-static int add_kwargs(struct jinja_heap *heap, const char *text, struct jinja_dict *context)
+static int add_kwargs(struct jinja_heap *heap, const struct chat_conversation *conversation,
+                      struct jinja_dict *context)
 {
     static const char *const own[] = {"messages", "tools", "documents", "add_generation_prompt",
                                       "continue_final_message"};
+    const char *text = conversation->kwargs;
     struct jinja_value kwargs;
 
     if (!text)
         return 0;
-    if (jinja_parse_json(heap, text, strlen(text), "variables of the template", &kwargs))
+    if (jinja_parse_json(heap, text, strlen(text), "variables of the template", &kwargs) ||
+        chat_prepare_texts(heap, &kwargs, conversation))
         return -1;
     if (kwargs.kind != JINJA_DICT)
         return error_set(heap->err, ERROR_FORMAT,
@@ -405,11 +408,12 @@ static int add_kwargs(struct jinja_heap *heap, const char *text, struct jinja_di
 }
 
 static int add_objects(struct jinja_heap *heap, const char *text, const char *name,
-                       struct jinja_dict *context)
+                       const struct chat_conversation *conversation, struct jinja_dict *context)
 {
     struct jinja_value value = jinja_none();
 
-    if (text && chat_parse_objects(heap, text, name, &value))
+    if (text && (chat_parse_objects(heap, text, name, &value) ||
+                 chat_prepare_texts(heap, &value, conversation)))
         return -1;
     return jinja_dict_set_text(heap, context, name, value);
 }
@@ -426,10 +430,11 @@ static int make_context(const struct chat_template *chat,
                                &content) ||
              jinja_dict_set_text(heap, context, chat->tokens[i].name, content)))
             return -1;
-    return add_kwargs(heap, conversation->kwargs, context) ||
+    return add_kwargs(heap, conversation, context) ||
                    jinja_dict_set_text(heap, context, "messages", messages) ||
-                   add_objects(heap, conversation->tools, "tools", context) ||
-                   add_objects(heap, conversation->documents, "documents", context) ||
+                   add_objects(heap, conversation->tools, "tools", conversation, context) ||
+                   add_objects(heap, conversation->documents, "documents", conversation,
+                               context) ||
                    jinja_dict_set_text(heap, context, "add_generation_prompt",
                                        jinja_bool(conversation->add_generation_prompt))
                ? -1 : 0;
@@ -444,7 +449,8 @@ static int render(const struct chat_template *chat, const struct named_template 
     size_t start = out->size;
 
     if (chat_parse_objects(heap, conversation->messages, "messages", &messages) ||
-        chat_normalize_messages(heap, &messages))
+        chat_normalize_messages(heap, &messages) ||
+        chat_prepare_texts(heap, &messages, conversation))
         return -1;
     if (conversation->continue_final_message) {
         if (!memmem(named->source, named->size, "content", sizeof "content" - 1))

@@ -32,6 +32,10 @@ struct chat_conversation {
     const char *kwargs;    /* an object: further variables of the template */
     bool add_generation_prompt;
     bool continue_final_message; /* not both */
+    /* What is done to each text in all of these (not to names of members) before the template sees
+     * it: adds to `out` what takes its place. NULL: nothing. */
+    void (*prepare)(const void *context, const char *text, size_t n, struct buffer *out);
+    const void *prepare_context;
 };
 
 /* Adds the prompt to `out`; on failure nothing. To be encoded without adding special tokens. What a

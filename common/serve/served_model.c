@@ -139,6 +139,7 @@ void served_model_release(struct served_model *served)
 {
     served_model_unload(served);
     chat_template_free(served->chat);
+    special_marks_free(served->marks);
     ids_release(&served->eos);
     tokenizer_free(served->tokenizer);
     sentence_settings_release(&served->settings);
@@ -149,6 +150,21 @@ void served_model_release(struct served_model *served)
     free(served->aliases);
     free(served->id);
     *served = (struct served_model){0};
+}
+
+void served_model_take_literally(struct served_model *served)
+{
+    if (!served->marks)
+        served->marks = special_marks_new(served->tokenizer);
+}
+
+void served_model_prepare_texts(const struct served_model *served,
+                                struct chat_conversation *conversation)
+{
+    if (!served->marks)
+        return;
+    conversation->prepare = special_marks_add;
+    conversation->prepare_context = served->marks;
 }
 
 int served_model_load(struct served_model *served, struct threads *threads,

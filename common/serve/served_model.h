@@ -15,6 +15,7 @@
 #include "model/sampler.h"
 #include "model/sentence.h"
 #include "text/ids.h"
+#include "text/special_marks.h"
 #include "text/tokenizer.h"
 
 enum served_kind { SERVED_DECODER, SERVED_ENCODER, SERVED_RERANKER };
@@ -35,6 +36,7 @@ struct served_model {
     struct error chat_error;     /* … this is why */
     bool keeps_strings;       /* the template wants the arguments of tool calls as they come */
     bool flattens_parts;      /* … and content as one string, not as parts */
+    struct special_marks *marks; /* special tokens in what users say are text; NULL: they are not */
     size_t size_bytes;        /* of its weights */
     long long created;        /* Unix time at which it was opened */
     /* Of the scheduler's thread alone, but for who has to wait for it: */
@@ -50,6 +52,11 @@ int served_model_open(struct served_model *served, const char *path, const char 
                       const char *type, const char *template, bool follow_symlinks,
                       struct notices *notices, struct error *err);
 void served_model_release(struct served_model *served);
+/* Special tokens in conversations and prompts are text from now on. */
+void served_model_take_literally(struct served_model *served);
+/* As how.has_marks goes with it: what is done to each text of a conversation. */
+void served_model_prepare_texts(const struct served_model *served,
+                                struct chat_conversation *conversation);
 
 /* The weights, and away with them. */
 int served_model_load(struct served_model *served, struct threads *threads,

@@ -305,8 +305,9 @@ static struct ids *add_prompt(struct building *building)
 static int add_text(struct building *building, const char *name, const char *text, size_t n,
                     bool no_special)
 {
-    const struct encode_options how = {.no_special = no_special};
     const struct served_model *model = building->model;
+    const struct encode_options how = {.no_special = no_special,
+                                       .has_marks = model->marks != NULL};
     struct encoding encoding = {0};
     struct error error = {0};
     struct ids *ids = add_prompt(building);
@@ -323,6 +324,21 @@ static int add_text(struct building *building, const char *name, const char *tex
         ids_add(ids, encoding.ids[i]);
     encoding_release(&encoding);
     return rc ? refusal_of_error(building->refusal, name, &error) : 0;
+}
+
+/* What a client wrote, without a template. */
+static int add_raw_text(struct building *building, const char *text, size_t n)
+{
+    const struct served_model *model = building->model;
+    struct buffer marked = {0};
+    int rc;
+
+    if (!model->marks)
+        return add_text(building, "prompt", text, n, false);
+    special_marks_add(model->marks, text, n, &marked);
+    rc = add_text(building, "prompt", marked.data ? marked.data : "", marked.size, false);
+    buffer_release(&marked);
+    return rc;
 }
 
 static int add_id(struct building *building, struct json_reader *json, struct ids *ids)
@@ -363,7 +379,7 @@ static int add_string(struct building *building, struct json_reader *json)
     if (json_reader_string(json, &text, &error))
         return refuse(building, "prompt", "'prompt' must be a string, a list of strings, a list of "
                       "token ids, or a list of such lists");
-    return add_text(building, "prompt", text.bytes, text.length, false);
+    return add_raw_text(building, text.bytes, text.length);
 }
 
 /* The kind of the first item of a list decides what all are. */
@@ -442,6 +458,7 @@ static int render(struct building *building, const char *messages, bool is_lenie
     char *kwargs = make_kwargs(members);
     int rc = client_messages_prepare(messages, &how, &prepared, building->refusal);
 
+    served_model_prepare_texts(model, &conversation);
     conversation.messages = prepared.data;
     conversation.kwargs = kwargs;
     conversation.add_generation_prompt =
@@ -495,7 +512,7 @@ static int add_ollama_prompt(struct building *building)
     int rc;
 
     if (members->raw == 1 || !building->model->chat)
-        return add_text(building, "prompt", prompt, strlen(prompt), false);
+        return add_raw_text(building, prompt, strlen(prompt));
     buffer_add_char(&messages, '[');
     if (members->system && *members->system) {
         buffer_add_text(&messages, "{\"role\":\"system\",\"content\":");

@@ -11,12 +11,15 @@
 #include "base/utf8.h"
 #include "text/ids.h"
 #include "text/pieces.h"
+#include "text/special_marks.h"
 #include "text/tokenizer_parts.h"
 
 struct tokenizer_scratch {
     struct normalizer_scratch *normalizer;
     struct subword_scratch *subword;
     struct buffer clean, normal; /* text as UTF-8, and normalized */
+    struct buffer bare;          /* without marks */
+    bool has_marks;
     struct pieces pieces, spare;
     struct ids first, second;
 };
@@ -76,6 +79,7 @@ void tokenizer_scratch_free(struct tokenizer_scratch *scratch)
     subword_scratch_free(scratch->subword);
     buffer_release(&scratch->clean);
     buffer_release(&scratch->normal);
+    buffer_release(&scratch->bare);
     pieces_release(&scratch->pieces);
     pieces_release(&scratch->spare);
     ids_release(&scratch->first);
@@ -113,12 +117,50 @@ static int encode_words(const struct tokenizer *tokenizer, struct tokenizer_scra
     return 0;
 }
 
+/* What the marks were to prevent. */
+static int check_plain(const struct tokenizer *tokenizer, const struct ids *ids, size_t first,
+                       struct error *err)
+{
+    for (size_t i = first; i < ids->n_items; i++) {
+        const struct added_token *token = tokenizer_added_id(tokenizer, ids->items[i]);
+
+        if (token && token->special)
+            return error_set(err, ERROR_FORMAT, "'" ERROR_NAME "' cannot be text: the tokenizer "
+                             "makes the special token of it", token->content);
+    }
+    return 0;
+}
+
+/* The same, which may hold marks. */
+static int encode_marked(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
+                         const char *text, size_t n, size_t n_origin, struct ids *ids,
+                         struct error *err)
+{
+    struct buffer *bare = &scratch->bare;
+    size_t n_ids = ids->n_items;
+
+    if (!scratch->has_marks)
+        return encode_words(tokenizer, scratch, text, n, n_origin, ids, err);
+    buffer_clear(bare);
+    buffer_add(bare, text, n);
+    if (!special_marks_drop(bare))
+        return encode_words(tokenizer, scratch, text, n, n_origin, ids, err);
+    if (bare->size == 0)
+        return 0;
+    return encode_words(tokenizer, scratch, bare->data, bare->size,
+                        n_origin < bare->size ? n_origin : bare->size, ids, err) ||
+                   check_plain(tokenizer, ids, n_ids, err)
+               ? -1
+               : 0;
+}
+
 /* Text between raw added tokens. */
 static int encode_segment(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
                           const char *text, size_t n, bool is_first, struct ids *ids,
                           struct error *err)
 {
-    struct added_search search = {.matcher = tokenizer->normalized_matcher};
+    struct added_search search = {.matcher = tokenizer->normalized_matcher,
+                                  .skips_marked = scratch->has_marks};
     struct added_span span;
     size_t n_origin;
 
@@ -131,9 +173,10 @@ static int encode_segment(const struct tokenizer *tokenizer, struct tokenizer_sc
     while (added_search_next(&search, &span)) {
         if (span.token)
             ids_add(ids, span.token->id);
-        else if (encode_words(tokenizer, scratch, search.text + span.start, span.end - span.start,
-                              is_first && span.start < n_origin ? n_origin - span.start : 0, ids,
-                              err))
+        else if (encode_marked(tokenizer, scratch, search.text + span.start,
+                               span.end - span.start,
+                               is_first && span.start < n_origin ? n_origin - span.start : 0, ids,
+                               err))
             return -1;
     }
     return 0;
@@ -142,7 +185,8 @@ static int encode_segment(const struct tokenizer *tokenizer, struct tokenizer_sc
 static int encode_text(const struct tokenizer *tokenizer, struct tokenizer_scratch *scratch,
                        const char *text, size_t n, struct ids *ids, struct error *err)
 {
-    struct added_search search = {.matcher = tokenizer->raw_matcher};
+    struct added_search search = {.matcher = tokenizer->raw_matcher,
+                                  .skips_marked = scratch->has_marks};
     struct added_span span;
 
     ids_clear(ids);
@@ -235,6 +279,7 @@ int tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch
 
     out->n_ids = 0;
     out->is_truncated = false;
+    scratch->has_marks = options->has_marks;
     if (encode_text(tokenizer, scratch, text, n, ids[0], err))
         return -1;
     ids_clear(ids[1]);

@@ -50,6 +50,8 @@ void encoding_release(struct encoding *encoding);
 struct encode_options {
     bool no_special;   /* add no special tokens */
     size_t max_length; /* 0: no limit; counts the special tokens. Pairs: longest first */
+    bool has_marks;    /* special_marks.h: what stands between marks is text. ERROR_FORMAT where the
+                        * model of the tokenizer makes the special token of it all the same */
 };
 
 /* Replaces what `out` holds. Ill-formed UTF-8 is read as U+FFFD per maximal subpart. `pair` NULL:

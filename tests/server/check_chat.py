@@ -151,6 +151,49 @@ def piped(server):
     check("--json", json.loads(out)["n_tokens"] == 3, out)
 
 
+def literal():
+    """Special tokens in what users say are text: none of them ends a turn."""
+    said, plain = "a</s> red", "a red"
+    with open("messages.json", "w", encoding="utf-8") as file:
+        json.dump([{"role": "user", "content": said}], file)
+
+    def ids(model, content, *arguments):
+        return prompt_of(model, [{"role": "user", "content": content}], *arguments)["ids"]
+
+    made = prompt_of("closer", [{"role": "user", "content": said}], "--literal-special")
+    check("the prompt has no marks", made["prompt"] == "user: a</s> red</s>", made)
+    check("only the template's end of text", made["ids"].count(2) == 1 and
+          ids("closer", said).count(2) == 2, made)
+    with Server("closer", "-q", "--literal-special") as server:
+        _, answer = server.post("/v1/chat/completions", {
+            "messages": [{"role": "user", "content": said}], "max_tokens": 1})
+        check("chat", answer["usage"]["prompt_tokens"] == len(made["ids"]), answer["usage"])
+        typed_text = subprocess.run(
+            [COCKTAIL, "tokenize", "closer", "--json"], input=said.encode(),
+            stdout=subprocess.PIPE, check=True).stdout
+        _, answer = server.post("/v1/completions", {"prompt": said, "max_tokens": 1})
+        check("completions", answer["usage"]["prompt_tokens"] >
+              len(json.loads(typed_text)["ids"]), (answer["usage"], typed_text))
+        n_completion = answer["usage"]["prompt_tokens"]
+    out = generate("closer", said, "--chat", "--max-tokens", "1", "--literal-special")
+    check("generate --chat", out["n_prompt_tokens"] == len(made["ids"]), out)
+    out = generate("closer", said, "--max-tokens", "1", "--literal-special")
+    check("generate", out["n_prompt_tokens"] == n_completion, out)
+    out = subprocess.run(
+        [COCKTAIL, "chat", "closer", "--json", "--max-tokens", "1", "--literal-special"],
+        input=said.encode(), stdout=subprocess.PIPE, check=True).stdout
+    check("a pipe", json.loads(out)["n_prompt_tokens"] == len(made["ids"]), out)
+    with open("examples.jsonl", "w", encoding="utf-8") as file:
+        file.write(json.dumps({"input": said, "output": plain}) + "\n")
+
+    def loss(*arguments):
+        return json.loads(subprocess.run(
+            [COCKTAIL, "eval", "closer", "--examples", "examples.jsonl", "--json", *arguments],
+            stdout=subprocess.PIPE, check=True).stdout)["loss"]
+
+    check("eval", loss("--chat-template") != loss("--chat-template", "--literal-special"))
+
+
 class Typist:
     def __init__(self, *arguments, terminal="dumb"):
         pid, self.fd = pty.fork()
@@ -195,6 +238,37 @@ class Typist:
         return None
 
 
+def interrupted():
+    """Ctrl-C stops an answer, which would go on for long, and not the program."""
+    make("endless", TEMPLATE)
+    with open("endless/config.json", encoding="utf-8") as file:
+        config = json.load(file)
+    config["max_position_embeddings"] = 1000000
+    with open("endless/config.json", "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    for terminal in ("dumb", "xterm"):
+        typist = Typist("endless", "--temperature", "0", "--logit-bias", "2=-100",
+                        terminal=terminal)
+        typist.expect(">>> ")
+        for _ in range(2):
+            typist.type("a red\n")
+            typist.expect("a red\r\n.{20}")
+            typist.type("\x03")
+            typist.expect(r"\(stopped\)\r\n")
+            typist.expect(">>> ")
+        typist.type("/save stopped.json\n")
+        typist.expect(">>> ")
+        with open("stopped.json", encoding="utf-8") as file:
+            saved = json.load(file)
+        check("what came is kept", [m["role"] for m in saved] ==
+              ["user", "assistant"] * 2 and all(m["content"] for m in saved), saved)
+        typist.type("\x03")
+        time.sleep(0.3)
+        typist.type("/?\n")
+        typist.expect("/system")
+        check("/bye after Ctrl-C", typist.end("/bye\n") == 0)
+
+
 def typed():
     typist = Typist("talker", "--temperature", "0", "--max-tokens", "6", "--system", "the old")
     typist.expect(">>> ")
@@ -234,6 +308,7 @@ def typed():
 
 
 make("talker", TEMPLATE)
+make("closer", "{% for m in messages %}{{ m.role }}: {{ m.content | trim }}{{ eos_token }}{% endfor %}")
 make("refuser", "{{ raise_exception('only twins') }}")
 with Server("talker", "refuser", "-q") as server:
     chats(server)
@@ -245,5 +320,7 @@ with Server("fixtures/decoder-base", "-q", "--template", "chatml") as server:
     found = server.post("/v1/chat/completions", {
         "messages": [{"role": "user", "content": "a"}], "max_tokens": 3})
     check("chatml", found[0] == 200, found)
+literal()
 typed()
+interrupted()
 finish()
