@@ -234,7 +234,7 @@ static void numbers_new_tokens_after_the_vocabulary(void)
 static void shortens_the_longest_of_a_pair_first(void)
 {
     struct tokenizer *tokenizer = load("{" CLS_SEP LETTERS "}", NULL);
-    struct encode_options six = {false, 6}, raw = {true, 3};
+    struct encode_options six = {.max_length = 6}, raw = {.no_special = true, .max_length = 3};
 
     CHECK(gives(tokenizer, "aaaaaaa", 7, "bbbbb", six, "4 0 0 11 1 11"));
     CHECK(gives(tokenizer, "a", 1, "bbbbb", six, "4 0 11 1 1 11"));
@@ -244,7 +244,7 @@ static void shortens_the_longest_of_a_pair_first(void)
     CHECK(gives(tokenizer, "aaaaaaa", 7, NULL, raw, "0 0 0"));
     CHECK(gives(tokenizer, "aaaaaaa", 7, "bbbbb", raw, "0 0 1"));
     CHECK(gives(tokenizer, "", 0, "", six, "4 11 11"));
-    CHECK(gives(tokenizer, "a", 1, NULL, (struct encode_options){false, 1}, NULL));
+    CHECK(gives(tokenizer, "a", 1, NULL, (struct encode_options){.max_length = 1}, NULL));
     tokenizer_free(tokenizer);
 }
 
@@ -252,8 +252,8 @@ static void cuts_on_the_side_that_the_config_says(void)
 {
     struct tokenizer *tokenizer = load("{" CLS_SEP LETTERS "}", "{\"truncation_side\":\"left\"}");
 
-    CHECK(gives(tokenizer, "abcd", 4, NULL, (struct encode_options){false, 4}, "4 2 3 11"));
-    CHECK(gives(tokenizer, "abcd", 4, "ab", (struct encode_options){false, 6}, "4 2 3 11 1 11"));
+    CHECK(gives(tokenizer, "abcd", 4, NULL, (struct encode_options){.max_length = 4}, "4 2 3 11"));
+    CHECK(gives(tokenizer, "abcd", 4, "ab", (struct encode_options){.max_length = 6}, "4 2 3 11 1 11"));
     tokenizer_free(tokenizer);
 }
 
@@ -264,12 +264,12 @@ static void marks_types_and_special_tokens(void)
     struct encoding encoding = {0};
     struct error err = {0};
 
-    CHECK(tokenizer_encode(tokenizer, scratch, "ab", 2, "c", 1, &(struct encode_options){false, 0},
+    CHECK(tokenizer_encode(tokenizer, scratch, "ab", 2, "c", 1, &(struct encode_options){0},
                            &encoding, &err) == 0);
     CHECK(encoding.n_ids == 6 && !encoding.is_truncated);
     CHECK(memcmp(encoding.type_ids, "\0\0\0\0\1\1", 6) == 0);
     CHECK(memcmp(encoding.is_special, "\1\0\0\1\0\1", 6) == 0);
-    CHECK(tokenizer_encode(tokenizer, scratch, "abcd", 4, NULL, 0, &(struct encode_options){false, 5},
+    CHECK(tokenizer_encode(tokenizer, scratch, "abcd", 4, NULL, 0, &(struct encode_options){.max_length = 5},
                            &encoding, &err) == 0);
     CHECK(encoding.n_ids == 5 && encoding.is_truncated);
     encoding_release(&encoding);
@@ -288,7 +288,7 @@ static void a_pair_of_roberta_is_of_one_type(void)
     struct encoding encoding = {0};
     struct error err = {0};
 
-    CHECK(tokenizer_encode(tokenizer, scratch, "ab", 2, "c", 1, &(struct encode_options){false, 0},
+    CHECK(tokenizer_encode(tokenizer, scratch, "ab", 2, "c", 1, &(struct encode_options){0},
                            &encoding, &err) == 0);
     CHECK(strcmp(join(encoding.ids, encoding.n_ids), "4 0 1 11 11 2 11") == 0);
     CHECK(memcmp(encoding.type_ids, "\0\0\0\0\0\0\0", 7) == 0);
@@ -450,7 +450,7 @@ static void check_stream(const struct tokenizer *tokenizer, const char *text)
     struct error err = {0};
 
     CHECK(tokenizer_encode(tokenizer, scratch, text, strlen(text), NULL, 0,
-                           &(struct encode_options){true, 0}, &encoding, &err) == 0);
+                           &(struct encode_options){.no_special = true}, &encoding, &err) == 0);
     buffer_add_text(&streamed, "");
     buffer_add_text(&whole, "");
     for (size_t i = 0; i < encoding.n_ids; i++) {
