@@ -8,6 +8,7 @@
 #include "base/json_writer.h"
 #include "base/line_reader.h"
 #include "base/memory.h"
+#include "text/marks.h"
 #include "text/special_marks.h"
 #include "text/tokenizer.h"
 
@@ -116,7 +117,7 @@ static int print_json(const struct tokenizer *tokenizer, struct buffer *prompt, 
 
     if (rc == 0) {
         if (has_marks)
-            special_marks_drop(prompt);
+            marks_drop(prompt);
         json_writer_object(&json, NULL);
         json_writer_bytes(&json, "prompt", prompt->data, prompt->size);
         json_writer_array(&json, "ids");
@@ -157,7 +158,7 @@ static int print_prompt(const struct chat_template_options *options,
         rc = print_json(tokenizer, &prompt, marks != NULL, err);
     } else if (rc == 0) {
         if (marks)
-            special_marks_drop(&prompt);
+            marks_drop(&prompt);
         fwrite(prompt.data, 1, prompt.size, stdout);
     }
     buffer_release(&prompt);

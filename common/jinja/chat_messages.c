@@ -66,36 +66,35 @@ int chat_normalize_messages(struct jinja_heap *heap, struct jinja_value *message
     return 0;
 }
 
-static int prepare_text(struct jinja_heap *heap, struct jinja_value *value,
-                        const struct chat_conversation *conversation)
+static int prepare_text(struct jinja_heap *heap, struct jinja_value *value, chat_prepare *prepare,
+                        const void *context)
 {
     struct buffer out = {0};
     int rc;
 
-    conversation->prepare(conversation->prepare_context, value->string->bytes,
-                          value->string->size, &out);
+    prepare(context, value->string->bytes, value->string->size, &out);
     rc = jinja_string_copy(heap, out.data ? out.data : "", out.size, value);
     buffer_release(&out);
     return rc;
 }
 
-int chat_prepare_texts(struct jinja_heap *heap, struct jinja_value *value,
-                       const struct chat_conversation *conversation)
+int chat_prepare_texts(struct jinja_heap *heap, struct jinja_value *value, chat_prepare *prepare,
+                       const void *context)
 {
     int rc = 0;
 
-    if (!conversation->prepare)
+    if (!prepare)
         return 0;
     if (value->kind == JINJA_STRING)
-        return prepare_text(heap, value, conversation);
-    if ((value->kind != JINJA_LIST && value->kind != JINJA_DICT))
+        return prepare_text(heap, value, prepare, context);
+    if (value->kind != JINJA_LIST && value->kind != JINJA_DICT)
         return 0;
     if (jinja_enter(heap))
         return -1;
     for (size_t i = 0; value->kind == JINJA_LIST && i < value->list->n_items && rc == 0; i++)
-        rc = chat_prepare_texts(heap, &value->list->items[i], conversation);
+        rc = chat_prepare_texts(heap, &value->list->items[i], prepare, context);
     for (size_t i = 0; value->kind == JINJA_DICT && i < value->dict->n_entries && rc == 0; i++)
-        rc = chat_prepare_texts(heap, &value->dict->entries[i].value, conversation);
+        rc = chat_prepare_texts(heap, &value->dict->entries[i].value, prepare, context);
     jinja_leave(heap);
     return rc;
 }

@@ -4,7 +4,6 @@
 #define COCKTAIL_CHAT_MESSAGES_H
 
 #include "base/buffer.h"
-#include "jinja/chat_template.h"
 #include "jinja/jinja_heap.h"
 #include "jinja/jinja_types.h"
 
@@ -14,9 +13,11 @@ int chat_parse_objects(struct jinja_heap *heap, const char *text, const char *wh
 /* Messages without members that are null, reasoning under all its names. */
 int chat_normalize_messages(struct jinja_heap *heap, struct jinja_value *messages);
 
-/* Replaces each text within the value by what `prepare` makes of it; see chat_template.h. */
-int chat_prepare_texts(struct jinja_heap *heap, struct jinja_value *value,
-                       const struct chat_conversation *conversation);
+/* As struct chat_conversation has it. */
+typedef void chat_prepare(const void *context, const char *text, size_t n, struct buffer *out);
+/* Replaces each text within the value by what `prepare` makes of it; NULL: nothing is done. */
+int chat_prepare_texts(struct jinja_heap *heap, struct jinja_value *value, chat_prepare *prepare,
+                       const void *context);
 
 /* Puts a mark behind the text of the last message, whose list is not shared; *text is that text
  * before. */

@@ -378,6 +378,12 @@ void chat_template_free(struct chat_template *chat)
 
 /* ---- rendering ---- */
 
+static int prepare(struct jinja_heap *heap, struct jinja_value *value,
+                   const struct chat_conversation *conversation)
+{
+    return chat_prepare_texts(heap, value, conversation->prepare, conversation->prepare_context);
+}
+
 static int add_kwargs(struct jinja_heap *heap, const struct chat_conversation *conversation,
                       struct jinja_dict *context)
 {
@@ -389,7 +395,7 @@ static int add_kwargs(struct jinja_heap *heap, const struct chat_conversation *c
     if (!text)
         return 0;
     if (jinja_parse_json(heap, text, strlen(text), "variables of the template", &kwargs) ||
-        chat_prepare_texts(heap, &kwargs, conversation))
+        prepare(heap, &kwargs, conversation))
         return -1;
     if (kwargs.kind != JINJA_DICT)
         return error_set(heap->err, ERROR_FORMAT,
@@ -413,7 +419,7 @@ static int add_objects(struct jinja_heap *heap, const char *text, const char *na
     struct jinja_value value = jinja_none();
 
     if (text && (chat_parse_objects(heap, text, name, &value) ||
-                 chat_prepare_texts(heap, &value, conversation)))
+                 prepare(heap, &value, conversation)))
         return -1;
     return jinja_dict_set_text(heap, context, name, value);
 }
@@ -450,7 +456,7 @@ static int render(const struct chat_template *chat, const struct named_template 
 
     if (chat_parse_objects(heap, conversation->messages, "messages", &messages) ||
         chat_normalize_messages(heap, &messages) ||
-        chat_prepare_texts(heap, &messages, conversation))
+        prepare(heap, &messages, conversation))
         return -1;
     if (conversation->continue_final_message) {
         if (!memmem(named->source, named->size, "content", sizeof "content" - 1))

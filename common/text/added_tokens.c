@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "text/special_marks.h"
+#include "text/marks.h"
 #include "text/unicode.h"
 
 struct added_matcher {
@@ -187,7 +187,7 @@ static bool find_token(struct added_search *search, struct added_span *span)
         pattern_of(token, &length);
         search->scanned = start + length;
         if (search->skips_marked &&
-            special_marks_are_around(text, search->n, start, start + length))
+            marks_are_around(text, search->n, start, start + length))
             continue;
         if (token->single_word && (is_word_before(text, start) ||
                                    is_word_behind(text, search->n, start + length)))

@@ -37,7 +37,7 @@ struct added_search { /* set matcher (NULL: no tokens), text and n, the rest zer
     const struct added_matcher *matcher;
     const char *text; /* valid UTF-8 */
     size_t n;
-    bool skips_marked; /* tokens between the marks of special_marks.h are text */
+    bool skips_marked; /* tokens between the marks of marks.h are text */
     size_t done, scanned;
     struct added_span pending; /* a token whose text before it was handed out first */
     bool has_pending;

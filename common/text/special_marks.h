@@ -1,13 +1,11 @@
 /* special_marks.h - special tokens that somebody typed, and that are to stay text.
  *
- * Each of them is put between two characters that stand for nothing (U+FDD0 and U+FDD1) before a chat
- * template sees it: templates can cut, strip and compare as before, and those that the template
+ * Each of them is put between the two characters of marks.h before a chat template sees it: templates can cut, strip and compare as before, and those that the template
  * writes itself have no marks. tokenizer_encode with has_marks takes what stands between marks as
  * text, and leaves the marks out. */
 #ifndef COCKTAIL_SPECIAL_MARKS_H
 #define COCKTAIL_SPECIAL_MARKS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buffer.h"
@@ -22,10 +20,5 @@ void special_marks_free(struct special_marks *marks);
 /* Adds the text, UTF-8, with marks around its special tokens; marks that stand in it are left out.
  * `marks`: a struct special_marks, so that it fits chat_conversation's `prepare`. */
 void special_marks_add(const void *marks, const char *text, size_t n, struct buffer *out);
-/* Takes all marks out of text that is to be shown or read. Whether there were any. */
-bool special_marks_drop(struct buffer *text);
-/* Whether marks stand before text[start] and behind text[end - 1]. A template may have written them
- * as JSON or Python do, \ufdd0. */
-bool special_marks_are_around(const char *text, size_t n, size_t start, size_t end);
 
 #endif

@@ -10,8 +10,8 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/ids.h"
+#include "text/marks.h"
 #include "text/pieces.h"
-#include "text/special_marks.h"
 #include "text/tokenizer_parts.h"
 
 struct tokenizer_scratch {
@@ -143,7 +143,7 @@ static int encode_marked(const struct tokenizer *tokenizer, struct tokenizer_scr
         return encode_words(tokenizer, scratch, text, n, n_origin, ids, err);
     buffer_clear(bare);
     buffer_add(bare, text, n);
-    if (!special_marks_drop(bare))
+    if (!marks_drop(bare))
         return encode_words(tokenizer, scratch, text, n, n_origin, ids, err);
     if (bare->size == 0)
         return 0;

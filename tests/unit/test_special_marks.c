@@ -4,6 +4,7 @@
 
 #include "jinja/chat_template.h"
 #include "scratch.h"
+#include "text/marks.h"
 
 #define CHECK_TEXT(text, expected)                                                                \
     do {                                                                                          \
@@ -154,9 +155,9 @@ static void marks_are_dropped(void)
     load();
     special_marks_add(marks, "cab", 3, &text);
     CHECK(text.size == 9);
-    CHECK(special_marks_drop(&text));
+    CHECK(marks_drop(&text));
     CHECK_TEXT(text.data, "cab");
-    CHECK(!special_marks_drop(&text));
+    CHECK(!marks_drop(&text));
     buffer_release(&text);
 }
 
