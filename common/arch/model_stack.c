@@ -15,23 +15,55 @@
 
 static const char *const n_layers_names[] = {N_LAYERS_SPELLINGS(SPELLING) NULL};
 
-size_t model_stack_count_layers(const struct model_folder *model)
-{
-    double n = model->has_config ? config_number(&model->config, n_layers_names) : -1;
+static const char *const n_decoder_layers_names[] = {"num_decoder_layers", NULL};
 
+static bool is_decoder(const char *module)
+{
+    return module && strncmp(module, "decoder", strlen("decoder")) == 0;
+}
+
+size_t model_stack_count_layers(const struct model_folder *model, const char *module)
+{
+    double n = -1;
+
+    if (model->has_config && is_decoder(module))
+        n = config_number(&model->config, n_decoder_layers_names);
+    if (model->has_config && n < 0)
+        n = config_number(&model->config, n_layers_names);
     return n >= 1 && n <= 1e6 ? (size_t)n : 0;
+}
+
+bool model_stack_is_of(const char *module, const char *name)
+{
+    size_t length = strlen(module);
+
+    return strncmp(name, module, length) == 0 && name[length] == '.';
 }
 
 /* ---- tensors ---- */
 
 struct stack {
     struct model_folder *model;
+    const char *module; /* NULL: all */
     const struct stack_part *parts;
     size_t n_parts;
     struct checkpoint *checkpoint; /* of the model */
     struct tensor *tensors;
     size_t n_tensors, n_further;   /* further: behind the last layer */
+    bool shares_bias;              /* a T5: the first layer has the positions of all */
 };
+
+static bool is_of(const struct stack *stack, const char *name)
+{
+    return !stack->module || model_stack_is_of(stack->module, name);
+}
+
+/* Whether a tensor is in a layer that is chosen; else it belongs to the whole. */
+static bool find_layer(const struct stack *stack, const char *name, struct name_layer *layer)
+{
+    return tensor_names_find_layer(name, layer) &&
+           !(stack->shares_bias && strstr(name, ".relative_attention_bias."));
+}
 
 static void add_tensor(struct stack *stack, const struct tensor *tensor, const char *name)
 {
@@ -65,7 +97,8 @@ static bool has_part(const char *plain, const char *const *parts)
 
 bool model_stack_is_before_layers(const char *name)
 {
-    static const char *const parts[] = {"embed", "wte.", "wpe.", "shared.", NULL};
+    static const char *const parts[] = {"embed", "wte.", "wpe.", "shared.",
+                                        ".relative_attention_bias.", NULL};
     struct buffer plain = {0};
     bool is_before;
 
@@ -81,13 +114,16 @@ static int add_part(struct stack *stack, size_t index, size_t at, struct notices
 {
     const struct stack_part *part = &stack->parts[index];
     const struct checkpoint *weights = model_folder_weights(part->model, notices, err);
-    size_t n_layers = model_stack_count_layers(part->model);
+    size_t n_layers = model_stack_count_layers(part->model, stack->module);
 
     for (size_t i = 0; weights && i < weights->n_tensors; i++) {
         const struct tensor *tensor = &weights->tensors[i];
         struct name_layer layer;
 
-        if (!tensor_names_find_layer(tensor->name, &layer)) {
+        if (!is_of(stack, tensor->name)) {
+            if (index == 0)
+                add_tensor(stack, tensor, tensor->name);
+        } else if (!find_layer(stack, tensor->name, &layer)) {
             if (index == (model_stack_is_before_layers(tensor->name) ? 0 : stack->n_parts - 1))
                 add_tensor(stack, tensor, tensor->name);
         } else if (layer.number >= n_layers) {
@@ -149,7 +185,7 @@ static int join_lists(const struct stack *stack, const char *name, struct buffer
     for (size_t i = 0; i < stack->n_parts; i++) {
         const struct stack_part *part = &stack->parts[i];
         const cJSON *json = json_find(part->model->config.json, name);
-        size_t n_layers = model_stack_count_layers(part->model);
+        size_t n_layers = model_stack_count_layers(part->model, stack->module);
 
         if (!cJSON_IsArray(json) || (size_t)cJSON_GetArraySize(json) != n_layers)
             return error_set(err, ERROR_FORMAT, "'%s': %s of config.json has no entry for each of "
@@ -238,21 +274,29 @@ static int edit_lists(const struct stack *stack, struct buffer *text, struct err
     return 0;
 }
 
-static int edit_n_layers(const struct stack *stack, struct buffer *text, struct error *err)
+int model_stack_set_n_layers(const struct model_folder *model, struct buffer *config,
+                             const char *module, size_t n_layers, struct error *err)
 {
-    char *number = memory_format("%zu", total_layers(stack));
-    size_t n_found = 0;
+    const char *const *names = is_decoder(module) ? n_decoder_layers_names : n_layers_names;
+    char *number = memory_format("%zu", n_layers);
+    size_t n_found = is_decoder(module);
 
-    for (size_t i = 0; n_layers_names[i]; i++)
-        if (json_find(stack->model->config.json, n_layers_names[i])) {
-            json_edit_member(text, n_layers_names[i], number);
+    if (module && !is_decoder(module) &&
+        !json_find(model->config.json, n_decoder_layers_names[0])) {
+        char *others = memory_format("%zu", model_stack_count_layers(model, "decoder"));
+
+        json_edit_member(config, n_decoder_layers_names[0], others); /* else it follows */
+        free(others);
+    }
+    for (size_t i = 0; names[i]; i++)
+        if (is_decoder(module) || json_find(model->config.json, names[i])) {
+            json_edit_member(config, names[i], number);
             n_found++;
         }
     free(number);
     return n_found ? 0
                    : error_set(err, ERROR_UNSUPPORTED, "'%s': config.json does not say at its top "
-                               "how many layers there are; they cannot be sliced",
-                               stack->model->name);
+                               "how many layers there are; they cannot be sliced", model->name);
 }
 
 /* ---- layers that must stay what they are ---- */
@@ -260,6 +304,11 @@ static int edit_n_layers(const struct stack *stack, struct buffer *text, struct 
 struct layer_kind {
     bool slides, is_sparse;
 };
+
+static const struct stack_spec *stack_of(const struct stack *stack, const struct model_spec *spec)
+{
+    return stack->module && !is_decoder(stack->module) ? &spec->encoder : &spec->stack;
+}
 
 static struct layer_kind layer_kind(const struct stack_spec *stack, size_t layer)
 {
@@ -282,7 +331,7 @@ static struct layer_kind *list_kinds(const struct stack *stack)
             return NULL;
         }
         for (size_t k = 0; k < part->n_layers; k++)
-            kinds[at++] = layer_kind(&spec.stack, part->first + k);
+            kinds[at++] = layer_kind(stack_of(stack, &spec), part->first + k);
         model_spec_release(&spec);
     }
     return kinds;
@@ -297,8 +346,8 @@ static size_t find_changed(const struct stack *stack, const struct layer_kind *k
 
     if (load_spec(stack->model, &spec))
         return SIZE_MAX;
-    for (size_t i = 0; i < spec.stack.n_layers && changed == SIZE_MAX; i++) {
-        struct layer_kind kind = layer_kind(&spec.stack, i);
+    for (size_t i = 0; i < stack_of(stack, &spec)->n_layers && changed == SIZE_MAX; i++) {
+        struct layer_kind kind = layer_kind(stack_of(stack, &spec), i);
 
         *slides_differ = kind.slides != kinds[i].slides;
         if (*slides_differ || kind.is_sparse != kinds[i].is_sparse)
@@ -390,14 +439,15 @@ static int edit_config(const struct stack *stack, struct error *err)
     struct buffer text = {0};
 
     buffer_add(&text, stack->model->config.text, stack->model->config.size);
-    if (edit_n_layers(stack, &text, err) || edit_lists(stack, &text, err)) {
+    if (model_stack_set_n_layers(stack->model, &text, stack->module, total_layers(stack), err) ||
+        edit_lists(stack, &text, err)) {
         buffer_release(&text);
         return -1;
     }
     return model_folder_set_config(stack->model, &text, err) || keep_kinds(stack, err) ? -1 : 0;
 }
 
-static int check_parts(const struct stack *stack, struct error *err)
+static int check_parts(struct stack *stack, struct error *err)
 {
     struct model_spec spec;
     bool is_encoder_decoder;
@@ -408,10 +458,13 @@ static int check_parts(const struct stack *stack, struct error *err)
     if (load_spec(stack->model, &spec))
         return 0;
     is_encoder_decoder = spec.is_encoder_decoder;
+    stack->shares_bias = stack_of(stack, &spec)->position == POSITION_RELATIVE &&
+                         !stack_of(stack, &spec)->has_bias_per_layer;
     model_spec_release(&spec);
-    return is_encoder_decoder
-               ? error_set(err, ERROR_FORMAT, "'%s' has layers of an encoder and of a decoder; "
-                           "they cannot be sliced", stack->model->name)
+    return is_encoder_decoder && !stack->module
+               ? error_set(err, ERROR_FORMAT, "'%s' has layers of an encoder and of a decoder: "
+                           "their slices must stand in the modules 'encoder' and 'decoder'",
+                           stack->model->name)
                : 0;
 }
 
@@ -475,8 +528,8 @@ static int check_part(const struct stack *stack, size_t index, const struct hash
         struct name_layer layer;
         const char *why;
 
-        if (!tensor_names_find_layer(tensor->name, &layer) || layer.number < part->first ||
-            layer.number - part->first >= part->n_layers)
+        if (!is_of(stack, tensor->name) || !find_layer(stack, tensor->name, &layer) ||
+            layer.number < part->first || layer.number - part->first >= part->n_layers)
             continue;
         why = find_misfit(first, kinds, tensor);
         if (why)
@@ -505,9 +558,9 @@ static int check_layers(const struct stack *stack, struct notices *notices, stru
 }
 
 int model_stack(struct model_folder *model, const struct stack_part *parts, size_t n_parts,
-                struct notices *notices, struct error *err)
+                const char *module, struct notices *notices, struct error *err)
 {
-    struct stack stack = {.model = model, .parts = parts, .n_parts = n_parts};
+    struct stack stack = {.model = model, .module = module, .parts = parts, .n_parts = n_parts};
 
     if (check_parts(&stack, err) || check_layers(&stack, notices, err))
         return -1;

@@ -100,7 +100,7 @@ static const struct dtype_choice {
 /* Layers of the base; SIZE_MAX when its config does not say. */
 static size_t count_layers(const struct merge *merge)
 {
-    size_t n = model_stack_count_layers(&merge->models[0]);
+    size_t n = model_stack_count_layers(&merge->models[0], NULL);
 
     if (merge->specs[0].is_known)
         return merge->specs[0].spec.stack.n_layers;

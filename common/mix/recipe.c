@@ -559,9 +559,13 @@ static int recipe_modules(const struct reader *reader, const struct yaml_member 
     if (member->value->type != YAML_MAP)
         return wants(reader, member, "a map of modules");
     make_modules(reader, member->value->n_items);
-    for (size_t i = 0; i < member->value->n_items; i++)
+    reader->recipe->module_names = arena_alloc(
+        reader->arena, member->value->n_items * sizeof *reader->recipe->module_names);
+    for (size_t i = 0; i < member->value->n_items; i++) {
         if (read_module(reader, &member->value->members[i]))
             return -1;
+        reader->recipe->module_names[i] = reader->recipe->modules[i].name;
+    }
     return 0;
 }
 

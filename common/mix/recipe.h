@@ -75,6 +75,7 @@ struct recipe {
     size_t method_line;
     struct recipe_reference base;  /* path NULL: none */
     struct recipe_module *modules; /* [n_modules], at least 1 */
+    const char **module_names;     /* [n_modules]; NULL: models or slices stand at the top */
     size_t n_modules;
     struct recipe_settings settings;
     const char *dtype, *out_dtype; /* "float32", …; NULL: not said */

@@ -32,16 +32,36 @@ char *recipe_apply_own_name(const struct recipe_merge *made, const struct plan_s
     return shift_layer(source->tensor->name, entry ? (size_t)entry->first : 0);
 }
 
+/* A model may have several stacks of layers: an encoder and a decoder, what reads pictures. */
+static void count_layers(struct recipe_merge *made, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->n_items; i++) {
+        const char *name = plan->items[i].out.name;
+        struct name_layer layer;
+        size_t *n_layers;
+
+        if (!tensor_names_find_layer(name, &layer))
+            continue;
+        hash_map_add(&made->stacks, name, layer.start, 0);
+        n_layers = hash_map_find(&made->stacks, name, layer.start);
+        if (layer.number >= *n_layers)
+            *n_layers = layer.number + 1;
+    }
+}
+
 /* Where the tensor stands among the layers of its slice. */
 static double place_of(const struct recipe_merge *made, const struct plan_item *item)
 {
+    size_t n_layers = made->n_layers;
     struct name_layer layer;
 
     if (!tensor_names_find_layer(item->out.name, &layer))
         return 0;
-    if (made->n_layers <= 1 || layer.number >= made->n_layers)
+    if (n_layers == 0 || made->stacks.n_entries > 1)
+        n_layers = *hash_map_find(&made->stacks, item->out.name, layer.start);
+    if (n_layers <= 1 || layer.number >= n_layers)
         return 1;
-    return (double)layer.number / (double)(made->n_layers - 1);
+    return (double)layer.number / (double)(n_layers - 1);
 }
 
 int recipe_apply_value(const struct recipe_merge *made, const struct plan_item *item,
@@ -158,9 +178,11 @@ int recipe_apply(struct recipe_merge *made, uint64_t seed, struct error *err)
     for (size_t c = 0; c < made->merge.n_components; c++) {
         struct plan *plan = merge_plan(&made->merge, c);
 
+        count_layers(made, plan);
         for (size_t i = 0; i < plan->n_items; i++) {
             plan->items[i].seed = seed;
-            if (plan->items[i].method && fill_item(made, plan, &plan->items[i], err))
+            if (plan->items[i].method && recipe_scope_has(&made->scope, plan->items[i].out.name) &&
+                fill_item(made, plan, &plan->items[i], err))
                 return -1;
         }
     }

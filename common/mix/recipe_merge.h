@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/hash.h"
 #include "mix/merge.h"
 #include "mix/recipe_scope.h"
 
@@ -14,6 +15,7 @@ struct recipe_merge {
     struct merge merge;
     const struct recipe_source **sources; /* [merge.n_models] entries; NULL: a base that has none */
     size_t at, n_layers;       /* the layers of the result that it makes; n_layers 0: not known */
+    struct hash_map stacks;    /* what names have before a layer's number -> how many layers */
     bool is_open;
 };
 

@@ -94,8 +94,11 @@ static int read_map(const struct reader *reader, const struct yaml_node *node,
             rc = error_set(reader->err, ERROR_FORMAT, "%s:%zu: '" ERROR_NAME "' is none of model, "
                            "lora and override_architecture", reader->file, member->line,
                            member->key);
-        else if (value->type == YAML_TEXT)
+        else if (value->type == YAML_TEXT && *value->text)
             reference->override_architecture = value->text;
+        else if (value->type != YAML_NULL)
+            rc = error_set(reader->err, ERROR_FORMAT, "%s:%zu: override_architecture is not the "
+                           "name of a class", reader->file, member->line);
         if (rc)
             return -1;
     }
@@ -116,6 +119,8 @@ static void write_text(const struct reader *reader, struct recipe_reference *ref
         buffer_format(&text, "+%s", reference->lora);
     if (reference->lora_revision)
         buffer_format(&text, "@%s", reference->lora_revision);
+    if (reference->override_architecture)
+        buffer_format(&text, " as %s", reference->override_architecture);
     reference->text = arena_copy(reader->arena, text.data, text.size);
     buffer_release(&text);
 }

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/model_modules.h"
 #include "arch/model_stack.h"
 #include "arch/tensor_names.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "mix/card_terms.h"
 #include "mix/combine.h"
@@ -82,19 +84,40 @@ static int refuse_adapter(struct recipe_run *run, const struct recipe *recipe,
                      "yet", recipe->file, reference->line, reference->text);
 }
 
+/* override_architecture: another class in its config.json. */
+static int set_class(const struct recipe_reference *reference, struct model_folder *model,
+                     struct error *err)
+{
+    struct buffer text = {0}, list = {0};
+
+    if (!model->has_config || model->config.is_consolidated)
+        return error_set(err, ERROR_FORMAT, "'" ERROR_NAME "': no config.json, in which "
+                         "override_architecture could be set", reference->text);
+    buffer_add_char(&list, '[');
+    json_add_string(&list, reference->override_architecture);
+    buffer_add_char(&list, ']');
+    buffer_add(&text, model->config.text, model->config.size);
+    json_edit_member(&text, "architectures", list.data);
+    buffer_release(&list);
+    return model_folder_set_config(model, &text, err);
+}
+
 static int open_new(struct recipe_run *run, const struct recipe *recipe,
                     const struct recipe_reference *reference, struct model_folder *model,
                     struct error *err)
 {
     struct recipe_stage *stage = find_stage(run, reference->path);
 
-    if (reference->override_architecture)
-        return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: override_architecture is not supported; "
-                         "the class is that of config.json", recipe->file, reference->line);
     if (reference->lora)
         return refuse_adapter(run, recipe, reference, err);
-    return stage ? open_stage_model(run, stage, recipe, reference, model, err)
-                 : open_path(run, recipe, reference, model, err);
+    if (stage ? open_stage_model(run, stage, recipe, reference, model, err)
+              : open_path(run, recipe, reference, model, err))
+        return -1;
+    if (reference->override_architecture && set_class(reference, model, err)) {
+        model_folder_release(model);
+        return fail_reference(recipe, reference, err);
+    }
+    return 0;
 }
 
 /* The model, open; NULL with an error. A recipe may name one a thousand times: it is opened once. */
@@ -137,24 +160,31 @@ static struct model_folder *keep_model(struct recipe_stage *stage)
     return stage->kept[stage->n_kept++];
 }
 
+/* Whose layers are meant; NULL: a model has but one stack of them. */
+static const char *module_of(const struct recipe_merge *made)
+{
+    return made->scope.recipe->n_modules > 1 ? made->scope.module->name : NULL;
+}
+
 /* The layers of a source, as a model. */
-static int open_layers(struct recipe_run *run, const struct recipe *recipe,
+static int open_layers(struct recipe_run *run, const struct recipe_merge *made,
                        const struct recipe_source *source, struct model_folder *model,
                        struct error *err)
 {
+    const struct recipe *recipe = made->scope.recipe;
     struct model_folder *whole = find_model(run, recipe, &source->model, err);
     struct stack_part part = {whole, (size_t)source->first, (size_t)(source->end - source->first)};
     size_t n_layers;
 
     if (!whole)
         return -1;
-    n_layers = model_stack_count_layers(whole);
+    n_layers = model_stack_count_layers(whole, module_of(made));
     if ((size_t)source->end > n_layers && n_layers)
         return recipe_fail(recipe, source->line, err, "layer_range [%ld, %ld]: '" ERROR_NAME "' has "
                            "%zu layers", source->first, source->end, source->model.text, n_layers);
     if (model_folder_reopen(model, whole, source->model.text, err))
         return -1;
-    return model_stack(model, &part, 1, &run->notices, err)
+    return model_stack(model, &part, 1, module_of(made), &run->notices, err)
                ? error_context(err, "%s:%zu", recipe->file, source->line)
                : 0;
 }
@@ -212,7 +242,7 @@ static int open_models(struct recipe_run *run, struct recipe_stage *stage,
         const struct recipe_source *source = made->sources[i];
 
         if (source && source->has_range
-                ? open_layers(run, stage->recipe, source, &models[i], err)
+                ? open_layers(run, made, source, &models[i], err)
                 : open_model(run, stage->recipe, source ? &source->model : base_of(made),
                              &models[i], err))
             return -1;
@@ -338,7 +368,7 @@ static int open_merge(struct recipe_run *run, struct recipe_stage *stage,
     free(models);
     if (rc)
         return -1;
-    made->n_layers = model_stack_count_layers(&made->merge.models[0]);
+    made->n_layers = model_stack_count_layers(&made->merge.models[0], module_of(made));
     return recipe_apply(made, run->options.seed, err);
 }
 
@@ -356,46 +386,120 @@ static const struct combine_method *find_method(const struct recipe *recipe, str
     return method;
 }
 
-static int check_module(const struct recipe *recipe, struct error *err)
+enum { MODULES_MAX = 64 };
+
+static bool has_stack(const char *module)
+{
+    static const char *const names[] = {"encoder", "decoder", "encoder.block", "decoder.block"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(module, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static int check_modules(const struct recipe *recipe, struct error *err)
 {
     const struct recipe_module *module = &recipe->modules[0];
 
-    if (recipe->n_modules == 1 && (!module->name || strcmp(module->name, "default") == 0))
-        return 0;
-    if (recipe->n_modules > 1)
-        return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: several modules are not supported",
-                         recipe->file, recipe->modules[1].line);
-    return recipe_fail(recipe, module->line, err, "module '" ERROR_NAME "' is not known; the one "
-                       "module of a model is called 'default'", module->name);
+    if (recipe->n_modules == 1)
+        return !module->name || strcmp(module->name, "default") == 0
+                   ? 0
+                   : recipe_fail(recipe, module->line, err, "module '" ERROR_NAME "' is not known; "
+                                 "the one module of a model is called 'default'", module->name);
+    if (recipe->n_modules > MODULES_MAX)
+        return recipe_fail(recipe, recipe->modules[MODULES_MAX].line, err, "%zu modules; no model "
+                           "has more than %d", recipe->n_modules, MODULES_MAX);
+    for (size_t i = 0; i < recipe->n_modules; i++) {
+        module = &recipe->modules[i];
+        if (model_module_is_rest(module->name) && module->has_slices)
+            return recipe_fail(recipe, module->line, err, "module '%s' has no layers to be sliced",
+                               module->name);
+        if (module->has_slices && !has_stack(module->name))
+            return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: slices of module '" ERROR_NAME "' "
+                             "are not supported; those of an encoder and a decoder are",
+                             recipe->file, module->line, module->name);
+    }
+    return 0;
 }
 
 /* The parts of a stack: results of the slices. */
-static int open_parts(struct recipe_stage *stage, struct stack_part *parts, struct error *err)
+static int open_parts(struct recipe_stage *stage, const char *module,
+                      struct recipe_merge *merges, size_t n_merges, struct stack_part *parts,
+                      struct error *err)
 {
-    for (size_t i = 0; i < stage->n_merges; i++) {
+    for (size_t i = 0; i < n_merges; i++) {
         struct model_folder *model = keep_model(stage);
 
-        if (merge_model_open(model, &stage->merges[i].merge,
-                             stage->merges[i].merge.models[0].name, err))
+        if (merge_model_open(model, &merges[i].merge, merges[i].merge.models[0].name, err))
             return -1;
-        parts[i] = (struct stack_part){model, 0, model_stack_count_layers(model)};
+        parts[i] = (struct stack_part){model, 0, model_stack_count_layers(model, module)};
     }
     return 0;
 }
 
 /* Whose config.json and tokenizer a stack gets: those of the base, where there is one. */
 static int open_donor(struct recipe_run *run, struct recipe_stage *stage,
-                      const struct stack_part *parts, struct model_folder *donor,
-                      struct error *err)
+                      struct model_folder *first, struct model_folder *donor, struct error *err)
 {
     const struct recipe_reference *base = &stage->recipe->base;
 
-    if (!base->path || strcmp(base->text, parts[0].model->name) == 0)
-        return model_folder_reopen(donor, parts[0].model, parts[0].model->name, err);
+    if (!base->path || strcmp(base->text, first->name) == 0)
+        return model_folder_reopen(donor, first, first->name, err);
     return open_model(run, stage->recipe, base, donor, err);
 }
 
-/* Puts the slices together. */
+/* What the slices of a module make: in `made`, or, of a single one, its part. */
+static struct model_folder *stack_module(struct recipe_run *run, struct recipe_stage *stage,
+                                         const struct recipe_module *module,
+                                         struct recipe_merge *merges, struct error *err)
+{
+    struct stack_part *parts = memory_zalloc(module->n_slices, sizeof *parts);
+    const char *name = stage->recipe->n_modules > 1 ? module->name : NULL;
+    int rc = open_parts(stage, name, merges, module->n_slices, parts, err);
+    struct model_folder *model = rc == 0 ? parts[0].model : NULL;
+
+    if (rc == 0 && module->n_slices > 1) {
+        model = keep_model(stage);
+        rc = open_donor(run, stage, parts[0].model, model, err) ||
+             model_stack(model, parts, module->n_slices, name, &run->notices, err);
+    }
+    free(parts);
+    return rc ? NULL : model;
+}
+
+/* Makes `donor` what the modules make together. */
+static int join_modules(struct recipe_run *run, struct recipe_stage *stage,
+                        struct model_folder *donor, struct error *err)
+{
+    const struct recipe *recipe = stage->recipe;
+    struct model_module *modules = memory_zalloc(recipe->n_modules, sizeof *modules);
+    struct recipe_merge *merges = stage->merges;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < recipe->n_modules; i++) {
+        modules[i] = (struct model_module){
+            recipe->modules[i].name, stack_module(run, stage, &recipe->modules[i], merges, err)};
+        merges += recipe->modules[i].n_slices;
+        rc = modules[i].model ? 0 : -1;
+    }
+    if (rc == 0)
+        rc = open_donor(run, stage, modules[0].model, donor, err);
+    if (rc == 0 && model_modules_join(donor, modules, recipe->n_modules, &run->notices, err))
+        rc = error_context(err, "%s:%zu", recipe->file, recipe->modules[0].line);
+    free(modules);
+    return rc;
+}
+
+static int stack_slices(struct recipe_run *run, struct recipe_stage *stage,
+                        struct model_folder *donor, struct error *err)
+{
+    struct model_folder *model = stack_module(run, stage, &stage->recipe->modules[0],
+                                              stage->merges, err);
+
+    return model ? model_folder_reopen(donor, model, model->name, err) : -1;
+}
+
 static int add_stack_files(struct recipe_run *run, const struct recipe_stage *stage,
                            struct model_folder *donor, struct error *err)
 {
@@ -413,16 +517,15 @@ static int add_stack_files(struct recipe_run *run, const struct recipe_stage *st
     return rc;
 }
 
+/* Puts slices and modules together. */
 static int open_stack(struct recipe_run *run, struct recipe_stage *stage, struct error *err)
 {
-    struct stack_part *parts = memory_zalloc(stage->n_merges, sizeof *parts);
     struct model_folder donor = {0};
     struct merge_options options = run->options.merge;
-    int rc = open_parts(stage, parts, err) || open_donor(run, stage, parts, &donor, err) ||
-             model_stack(&donor, parts, stage->n_merges, &run->notices, err) ||
+    int rc = (stage->recipe->n_modules > 1 ? join_modules(run, stage, &donor, err)
+                                           : stack_slices(run, stage, &donor, err)) ||
              (stage == run->last && add_stack_files(run, stage, &donor, err));
 
-    free(parts);
     if (stage != run->last)
         options.output = merge_inner_output(options.output);
     if (rc == 0) {
@@ -440,19 +543,25 @@ static int open_stack(struct recipe_run *run, struct recipe_stage *stage, struct
 static int open_merges(struct recipe_run *run, struct recipe_stage *stage,
                        const struct combine_method *method, struct error *err)
 {
-    const struct recipe_module *module = &stage->recipe->modules[0];
-    size_t at = 0;
+    const struct recipe *recipe = stage->recipe;
+    size_t n = 0;
 
-    stage->merges = memory_zalloc(module->n_slices, sizeof *stage->merges);
-    stage->n_merges = module->n_slices;
-    for (size_t i = 0; i < module->n_slices; i++) {
-        struct recipe_merge *made = &stage->merges[i];
+    for (size_t i = 0; i < recipe->n_modules; i++)
+        stage->n_merges += recipe->modules[i].n_slices;
+    stage->merges = memory_zalloc(stage->n_merges, sizeof *stage->merges);
+    for (size_t i = 0; i < recipe->n_modules; i++) {
+        const struct recipe_module *module = &recipe->modules[i];
+        size_t at = 0;
 
-        made->scope = (struct recipe_scope){stage->recipe, module, &module->slices[i], method};
-        made->at = at;
-        if (open_merge(run, stage, made, err))
-            return -1;
-        at += made->n_layers;
+        for (size_t k = 0; k < module->n_slices; k++) {
+            struct recipe_merge *made = &stage->merges[n++];
+
+            made->scope = (struct recipe_scope){recipe, module, &module->slices[k], method};
+            made->at = at;
+            if (open_merge(run, stage, made, err))
+                return -1;
+            at += made->n_layers;
+        }
     }
     return 0;
 }
@@ -462,7 +571,7 @@ static int open_stage(struct recipe_run *run, struct recipe_stage *stage, struct
     const struct combine_method *method = find_method(stage->recipe, err);
 
     stage->is_begun = true;
-    if (!method || check_module(stage->recipe, err) || open_merges(run, stage, method, err))
+    if (!method || check_modules(stage->recipe, err) || open_merges(run, stage, method, err))
         return -1;
     if (stage->n_merges > 1 && open_stack(run, stage, err))
         return -1;
@@ -627,13 +736,35 @@ int recipe_run_open(struct recipe_run *run, const struct recipes *recipes,
     return 0;
 }
 
+/* Of the tensors outside of the layers a stack has those of its first slice or its last. */
+static bool is_kept(const struct recipe_merge *made, const char *name)
+{
+    const struct recipe_module *module = made->scope.module;
+    size_t slice = (size_t)(made->scope.slice - module->slices);
+
+    return slice == (model_stack_is_before_layers(name) ? 0 : module->n_slices - 1);
+}
+
 bool recipe_run_writes(const struct recipe_run *run, size_t m, const struct plan_item *item)
 {
+    const struct recipe_merge *made = &run->last->merges[m];
+    const struct checkpoint *whole;
     struct name_layer layer;
+    struct error ignored = {0};
+    char *name;
+    bool is_there;
 
-    if (!run->last->stacked || tensor_names_find_layer(item->out.name, &layer))
+    if (!run->last->stacked)
         return true;
-    return m == (model_stack_is_before_layers(item->out.name) ? 0 : run->last->n_merges - 1);
+    if (!recipe_scope_has(&made->scope, item->out.name))
+        return false;
+    if (!tensor_names_find_layer(item->out.name, &layer))
+        return is_kept(made, item->out.name);
+    whole = model_folder_weights(&run->last->stacked->models[0], NULL, &ignored);
+    name = recipe_apply_name(made, item);
+    is_there = whole && checkpoint_find(whole, name);
+    free(name);
+    return is_there;
 }
 
 static void release_stage(struct recipe_stage *stage)
@@ -645,6 +776,7 @@ static void release_stage(struct recipe_stage *stage)
         if (stage->merges[i].is_open)
             merge_release(&stage->merges[i].merge);
         free(stage->merges[i].sources);
+        hash_map_release(&stage->merges[i].stacks);
     }
     free(stage->merges);
     for (size_t i = 0; i < stage->n_kept; i++) {

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "arch/model_modules.h"
 #include "mix/combine_settings.h"
 
 enum { PLACES = 4 };
@@ -84,6 +85,7 @@ int recipe_scope_check(const struct recipe_scope *scope, struct notices *notices
 {
     const struct recipe_slice *slice = scope->slice;
     bool is_first = slice == scope->module->slices;
+    bool is_first_module = scope->module == scope->recipe->modules;
 
     for (size_t i = 0; i < slice->n_sources; i++)
         if (check_settings(scope, &slice->sources[i], &slice->sources[i].settings, notices, err))
@@ -93,12 +95,22 @@ int recipe_scope_check(const struct recipe_scope *scope, struct notices *notices
     if (!is_first) /* the rest was looked at with the first slice */
         return 0;
     return check_settings(scope, NULL, &scope->module->settings, notices, err) ||
-                   check_settings(scope, NULL, &scope->recipe->settings, notices, err)
+                   (is_first_module &&
+                    check_settings(scope, NULL, &scope->recipe->settings, notices, err))
                ? -1
                : 0;
 }
 
 /* ---- values ---- */
+
+bool recipe_scope_has(const struct recipe_scope *scope, const char *tensor)
+{
+    const struct recipe *recipe = scope->recipe;
+
+    return recipe->n_modules == 1 ||
+           model_modules_find(recipe->module_names, recipe->n_modules, tensor) ==
+               (size_t)(scope->module - recipe->modules);
+}
 
 int recipe_scope_value(const struct recipe_scope *scope, const struct combine_parameter *row,
                        const struct recipe_source *source, const char *tensor, double t,

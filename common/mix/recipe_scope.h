@@ -28,6 +28,9 @@ struct recipe_value {
     const char *filter;    /* by which it matched; NULL: by none */
 };
 
+/* Whether the tensor is in the scope's module. */
+bool recipe_scope_has(const struct recipe_scope *scope, const char *tensor);
+
 /* Whether all parameters of the recipe are known, and their values such as the method takes.
  * Notices tell what has no effect: parameters of other methods, of a base, of the whole in an entry
  * of a model. ERROR_FORMAT with FILE:LINE. */

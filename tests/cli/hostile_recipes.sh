@@ -49,7 +49,7 @@ long_one() # EXIT, MESSAGE, PYTHON
 
 long_one 3 "'x' is no key" 'print("x: [" + ", ".join(f"&a{i} 1" for i in range(33000)) + ", *a0" * 60000 + "]")'
 long_one 3 "nodes" 'print("x: {" + ", ".join(f"a{i}: 1" for i in range(60000)) + "}")'
-long_one 10 "several modules" '
+long_one 3 "12000 modules; no model has more than 64" '
 print("merge_method: linear\nmodules:")
 for i in range(12000): print(f"  m{i}: {{models: [{{model: a}}]}}")'
 

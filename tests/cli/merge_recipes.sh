@@ -26,3 +26,16 @@ for n in 1 2 3 8 16; do
         cmp again/model.safetensors made/$name/model.safetensors
     done
 done
+
+echo "--- override_architecture: the class in config.json"
+cat >recipe.yml <<'R'
+merge_method: linear
+models:
+  - model: {model: fixtures/decoder-base, override_architecture: MistralForCausalLM}
+    parameters: {weight: 0.5}
+  - {model: fixtures/decoder-tense, parameters: {weight: 0.5}}
+R
+rm -rf classed
+cocktail merge -q recipe.yml -o classed >/dev/null || echo "exit $?"
+grep -A 2 architectures classed/config.json
+cocktail merge -q --explain recipe.yml | sed -n 1,6p

@@ -20,7 +20,8 @@ struct range {
     size_t first, n;
 };
 
-static struct made make(const char *path, size_t n_parts, const struct range *ranges)
+static struct made make_of(const char *path, const char *module, size_t n_parts,
+                           const struct range *ranges)
 {
     struct made made = {0};
     struct stack_part parts[PARTS_MAX];
@@ -30,10 +31,15 @@ static struct made make(const char *path, size_t n_parts, const struct range *ra
         parts[i] = (struct stack_part){&made.parts[i], ranges[i].first, ranges[i].n};
     }
     CHECK(model_folder_open(&made.model, path, NULL, false, &made.err) == 0);
-    made.rc = model_stack(&made.model, parts, n_parts, &made.notices, &made.err);
+    made.rc = model_stack(&made.model, parts, n_parts, module, &made.notices, &made.err);
     if (made.rc)
         printf("# %s\n", made.err.text);
     return made;
+}
+
+static struct made make(const char *path, size_t n_parts, const struct range *ranges)
+{
+    return make_of(path, NULL, n_parts, ranges);
 }
 
 static void release(struct made *made)
@@ -94,8 +100,8 @@ static void layers_come_in_the_order_of_the_parts(void)
                             (struct range[]){{1, 1}, {0, 2}, {1, 1}});
 
     CHECK(made.rc == 0 && is_whole(&made));
-    CHECK(model_stack_count_layers(&made.model) == 4);
-    CHECK(model_stack_count_layers(&made.parts[0]) == 2);
+    CHECK(model_stack_count_layers(&made.model, NULL) == 4);
+    CHECK(model_stack_count_layers(&made.parts[0], NULL) == 2);
     CHECK(is_from(&made, "model.layers.0.mlp.up_proj.weight", 0,
                   "model.layers.1.mlp.up_proj.weight"));
     CHECK(is_from(&made, "model.layers.1.mlp.up_proj.weight", 1,
@@ -117,6 +123,61 @@ static void encoders_keep_embeddings_and_pooler(void)
     CHECK(made.rc == 0 && is_whole(&made));
     CHECK(is_from(&made, "embeddings.LayerNorm.weight", 0, "embeddings.LayerNorm.weight"));
     CHECK(is_from(&made, "pooler.dense.weight", 1, "pooler.dense.weight"));
+    release(&made);
+}
+
+#define T5_BIAS "block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+
+static void a_module_is_stacked_alone(void)
+{
+    struct made made = make_of("fixtures/models/t5", "decoder", 2,
+                               (struct range[]){{1, 2}, {0, 2}});
+
+    CHECK(made.rc == 0 && is_whole(&made));
+    CHECK(model_stack_count_layers(&made.model, "decoder") == 4);
+    CHECK(model_stack_count_layers(&made.model, "encoder") == 2);
+    CHECK(is_from(&made, "decoder.block.0.layer.1.EncDecAttention.q.weight", 0,
+                  "decoder.block.1.layer.1.EncDecAttention.q.weight"));
+    CHECK(is_from(&made, "decoder.block.2.layer.1.EncDecAttention.q.weight", 1,
+                  "decoder.block.0.layer.1.EncDecAttention.q.weight"));
+    CHECK(is_from(&made, "decoder.final_layer_norm.weight", 1, "decoder.final_layer_norm.weight"));
+    CHECK(is_from(&made, "encoder.final_layer_norm.weight", 0, "encoder.final_layer_norm.weight"));
+    CHECK(is_from(&made, "encoder.block.1.layer.0.SelfAttention.q.weight", 0,
+                  "encoder.block.1.layer.0.SelfAttention.q.weight"));
+    CHECK(is_from(&made, "shared.weight", 0, "shared.weight"));
+    CHECK(is_from(&made, "decoder." T5_BIAS, 0, "decoder." T5_BIAS)); /* of all its layers */
+    release(&made);
+}
+
+static void biases_of_each_layer_go_with_it(void)
+{
+    struct made made = make_of("fixtures/models/umt5-f16", "encoder", 2,
+                               (struct range[]){{1, 1}, {0, 2}});
+
+    CHECK(made.rc == 0 && is_whole(&made));
+    CHECK(model_stack_count_layers(&made.model, "encoder") == 3);
+    CHECK(model_stack_count_layers(&made.model, "decoder") == 2);
+    CHECK(is_from(&made, "encoder." T5_BIAS, 0,
+                  "encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight"));
+    CHECK(is_from(&made, "encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight", 1,
+                  "encoder." T5_BIAS));
+    release(&made);
+}
+
+/* Without num_decoder_layers the decoder has as many as the encoder: it keeps them. */
+static void the_other_module_keeps_its_layers(void)
+{
+    struct made made = make_of("fixtures/models/umt5-f16", "encoder", 1,
+                               (struct range[]){{0, 1}});
+    struct buffer text = {0};
+
+    buffer_add(&text, "{\"num_layers\": 5}", strlen("{\"num_layers\": 5}"));
+    CHECK(model_folder_set_config(&made.parts[0], &text, &made.err) == 0);
+    buffer_add(&text, "{\"num_layers\": 5}", strlen("{\"num_layers\": 5}"));
+    CHECK(model_stack_set_n_layers(&made.parts[0], &text, "encoder", 3, &made.err) == 0);
+    CHECK(model_folder_set_config(&made.parts[0], &text, &made.err) == 0);
+    CHECK(model_stack_count_layers(&made.parts[0], "encoder") == 3);
+    CHECK(model_stack_count_layers(&made.parts[0], "decoder") == 5);
     release(&made);
 }
 
@@ -183,4 +244,5 @@ static void what_config_json_cannot_say_is_refused(void)
 TESTS(TEST(layers_come_in_the_order_of_the_parts), TEST(encoders_keep_embeddings_and_pooler),
       TEST(lists_of_layers_follow), TEST(a_layer_that_slides_by_a_rule_keeps_doing_so),
       TEST(layers_keep_their_experts_where_a_rule_would_not),
-      TEST(what_config_json_cannot_say_is_refused))
+      TEST(what_config_json_cannot_say_is_refused), TEST(a_module_is_stacked_alone),
+      TEST(biases_of_each_layer_go_with_it), TEST(the_other_module_keeps_its_layers))

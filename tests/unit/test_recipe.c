@@ -78,6 +78,7 @@ static void references_have_revisions_and_adapters(void)
     CHECK(strcmp(sources[0].model.text, "o/a@r+o/l@s") == 0);
     CHECK(strcmp(sources[1].model.text, "./b+l") == 0 && !sources[1].model.revision);
     CHECK(strcmp(sources[2].model.override_architecture, "X") == 0);
+    CHECK(strcmp(sources[2].model.text, "c as X") == 0);
     recipes_release(&recipes);
 }
 
