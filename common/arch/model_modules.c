@@ -68,7 +68,7 @@ static int set_config(struct model_folder *model, const struct join *join, struc
     for (size_t i = 0; i < join->n_modules; i++) {
         const struct model_module *module = &join->modules[i];
 
-        if (!model_module_is_rest(module->name) &&
+        if (model_stack_is_counted(module->name) &&
             model_stack_set_n_layers(model, &text, module->name,
                                      model_stack_count_layers(module->model, module->name), err)) {
             buffer_release(&text);

@@ -33,6 +33,16 @@ size_t model_stack_count_layers(const struct model_folder *model, const char *mo
     return n >= 1 && n <= 1e6 ? (size_t)n : 0;
 }
 
+bool model_stack_is_counted(const char *module)
+{
+    static const char *const names[] = {"encoder", "decoder", "encoder.block", "decoder.block"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(module, names[i]) == 0)
+            return true;
+    return false;
+}
+
 bool model_stack_is_of(const char *module, const char *name)
 {
     size_t length = strlen(module);

@@ -19,6 +19,9 @@ struct stack_part {
  * names that begin so, of a model that has both; NULL: of the only one, else of the encoder. */
 size_t model_stack_count_layers(const struct model_folder *model, const char *module);
 
+/* Whether config.json says of a module of that name how many layers it has. */
+bool model_stack_is_counted(const char *module);
+
 /* Whether the tensor's name begins with that of the module and a dot. */
 bool model_stack_is_of(const char *module, const char *name);
 

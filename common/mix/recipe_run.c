@@ -388,16 +388,6 @@ static const struct combine_method *find_method(const struct recipe *recipe, str
 
 enum { MODULES_MAX = 64 };
 
-static bool has_stack(const char *module)
-{
-    static const char *const names[] = {"encoder", "decoder", "encoder.block", "decoder.block"};
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(module, names[i]) == 0)
-            return true;
-    return false;
-}
-
 static int check_modules(const struct recipe *recipe, struct error *err)
 {
     const struct recipe_module *module = &recipe->modules[0];
@@ -415,7 +405,7 @@ static int check_modules(const struct recipe *recipe, struct error *err)
         if (model_module_is_rest(module->name) && module->has_slices)
             return recipe_fail(recipe, module->line, err, "module '%s' has no layers to be sliced",
                                module->name);
-        if (module->has_slices && !has_stack(module->name))
+        if (module->has_slices && !model_stack_is_counted(module->name))
             return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: slices of module '" ERROR_NAME "' "
                              "are not supported; those of an encoder and a decoder are",
                              recipe->file, module->line, module->name);

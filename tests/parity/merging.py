@@ -64,6 +64,39 @@ class Family:
         return path
 
 
+def made_by_transformers(kind, config, n=3):
+    """n models of a class of transformers, random; their paths."""
+    import transformers
+
+    paths = []
+    for i in range(n):
+        torch.manual_seed(i)
+        paths.append(scratch() / f"{kind}-{i}")
+        getattr(transformers, kind)(config).to(torch.bfloat16).save_pretrained(paths[-1])
+    return paths
+
+
+def llavas():
+    import transformers
+
+    vision = transformers.CLIPVisionConfig(hidden_size=32, intermediate_size=48, num_attention_heads=4,
+                                           num_hidden_layers=2, image_size=32, patch_size=8)
+    text = transformers.LlamaConfig(vocab_size=64, hidden_size=32, intermediate_size=48,
+                                    num_attention_heads=4, num_hidden_layers=2)
+    paths = made_by_transformers("LlavaForConditionalGeneration",
+                                 transformers.LlavaConfig(vision_config=vision, text_config=text,
+                                                          image_token_index=63))
+    for path in paths:  # mergekit knows the names of the module only, and drops the older ones that are saved
+        write_tensors(path, {today(name): x for name, x in tensors_of(path).items()})
+    return paths
+
+
+def today(name):
+    if name == "language_model.lm_head.weight":
+        return "lm_head.weight"
+    return "model." + name.replace("language_model.model.", "language_model.")
+
+
 def clear():
     for old in scratch().iterdir():
         if old.is_dir():
