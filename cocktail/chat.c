@@ -66,7 +66,8 @@ static void note_interrupt(int number)
 /* It stops an answer, and not the program. */
 static void catch_interrupt(void)
 {
-    struct sigaction action = {.sa_handler = note_interrupt};
+    /* Restarted: a write of the answer that it comes into must not fail. */
+    struct sigaction action = {.sa_handler = note_interrupt, .sa_flags = SA_RESTART};
 
     sigaction(SIGINT, &action, NULL);
 }

@@ -1,10 +1,13 @@
 #include "generation.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/interrupt.h"
 #include "base/memory.h"
+
+enum { SCORED_AT_ONCE = 32 }; /* tokens of a prompt whose logits are there at one time */
 
 /* ---- one of them ---- */
 
@@ -33,6 +36,10 @@ int generation_init(struct generation *generation, const struct model *model,
     if (spec->is_encoder_decoder)
         ids_add(&generation->ids, spec->decoder_start_id);
     generation->n_given = generation->ids.n_items;
+    if (spec->is_encoder_decoder || !settings->has_logprobs)
+        generation->settings.n_scored = 0;
+    else if (settings->n_scored > generation->n_given)
+        generation->settings.n_scored = generation->n_given;
     generation->cache = cache_new(&spec->stack);
     sampler_init(&generation->sampler, &settings->sampling, spec->vocab_size);
     if (settings->tokenizer)
@@ -49,6 +56,13 @@ void generation_release(struct generation *generation)
     buffer_release(&generation->text);
     free(generation->logprobs);
     *generation = (struct generation){0};
+}
+
+size_t generation_most_cached(const struct generation *generation)
+{
+    size_t n_scored = generation->settings.n_scored, n = generation->n_given;
+
+    return n_scored == 0 ? generation->ids.n_items - 1 : n_scored < n ? n - n_scored - 1 : 0;
 }
 
 static bool is_one_of(const struct ids *ids, uint32_t id)
@@ -145,6 +159,80 @@ static int add_token(struct generation *generation, const struct model_spec *spe
     return has_stopped < 0 ? -1 : 0;
 }
 
+/* ---- likelihoods ---- */
+
+/* Those of number `at` of what is scored and new. */
+static struct token_logprob *logprobs_at(struct generation *generation, size_t at)
+{
+    return generation->logprobs + at * (1 + generation->settings.n_top_logprobs);
+}
+
+static void reserve_logprobs(struct generation *generation, size_t n)
+{
+    size_t width = 1 + generation->settings.n_top_logprobs;
+
+    generation->logprobs = memory_resize(generation->logprobs, n,
+                                         width * sizeof *generation->logprobs);
+}
+
+/* Before a step: room for what is scored, and the first token, which nothing tells. */
+static void begin_scores(struct generation *generation)
+{
+    size_t n_top = generation->settings.n_top_logprobs;
+
+    if (generation->logprobs || !generation->settings.n_scored)
+        return;
+    reserve_logprobs(generation, generation->settings.n_scored);
+    for (size_t i = 0; i <= n_top; i++)
+        logprobs_at(generation, 0)[i] = (struct token_logprob){generation->ids.items[0], NAN};
+}
+
+struct scoring { /* rows of hidden states, in blocks whose logits have room */
+    struct model *model;
+    struct generation *generation;
+    const float *hidden; /* [n_rows, hidden_size] */
+    size_t position, n_rows; /* of the first of them in the text */
+    float *logits;       /* [SCORED_AT_ONCE, vocab_size] */
+};
+
+static int score_row(void *context, size_t i, size_t worker, struct error *err)
+{
+    const struct scoring *scoring = context;
+    struct generation *generation = scoring->generation;
+    size_t n_logits = scoring->model->spec.vocab_size;
+    size_t at = scoring->position + i + 1; /* the token that it tells */
+    size_t first = generation->n_given - generation->settings.n_scored;
+
+    (void)worker;
+    (void)err;
+    sampler_logprobs(scoring->logits + i * n_logits, n_logits, generation->ids.items[at],
+                     generation->settings.n_top_logprobs, logprobs_at(generation, at - first));
+    return 0;
+}
+
+/* How likely the tokens of the prompt are that stand behind these rows, as far as they are scored. */
+static int score_prompt(struct scoring scoring, struct error *err)
+{
+    const struct model_spec *spec = &scoring.model->spec;
+    const struct generation *generation = scoring.generation;
+    size_t first = generation->n_given - generation->settings.n_scored;
+    size_t n_before = first > scoring.position + 1 ? first - scoring.position - 1 : 0;
+
+    if (scoring.position + scoring.n_rows >= generation->n_given)
+        scoring.n_rows = generation->n_given - 1 - scoring.position;
+    for (size_t at = n_before, n; at < scoring.n_rows; at += n) {
+        struct scoring block = scoring;
+
+        n = scoring.n_rows - at < SCORED_AT_ONCE ? scoring.n_rows - at : SCORED_AT_ONCE;
+        block.position += at;
+        block.hidden += at * spec->hidden_size;
+        model_logits(scoring.model, block.hidden, n, block.logits);
+        if (threads_run(scoring.model->engine.threads, n, score_row, &block, err))
+            return -1;
+    }
+    return 0;
+}
+
 /* ---- all of them ---- */
 
 struct step {
@@ -157,6 +245,7 @@ struct step {
     uint32_t *ids;               /* [n_tokens] */
     float *hidden;               /* [n_tokens, hidden_size] */
     float *last, *logits;        /* of those that are due, [n_due, hidden_size or vocab_size] */
+    bool scores_prompts;
     char *scratch;               /* of the samplers, [threads][scratch_bytes] */
     size_t scratch_bytes;
 };
@@ -212,15 +301,41 @@ static int reserve(struct step *step, struct error *err)
         step->ends[i] = step->n_tokens += count_new(generation, step->model);
         step->n_due += is_due(generation, step->model);
         step->scratch_bytes = n_bytes > step->scratch_bytes ? n_bytes : step->scratch_bytes;
+        step->scores_prompts |= generation->settings.n_scored > 0;
+        begin_scores(generation);
     }
     step->ids = take(step, step->n_tokens, sizeof *step->ids, "token ids", err);
     step->hidden = take(step, step->n_tokens, spec->hidden_size * sizeof *step->hidden,
                         "hidden states", err);
     step->last = take(step, step->n_due, spec->hidden_size * sizeof *step->last, "hidden states",
                       err);
-    step->logits = take(step, step->n_due, spec->vocab_size * sizeof *step->logits, "logits", err);
+    step->logits = take(step, step->scores_prompts && step->n_due < SCORED_AT_ONCE ? SCORED_AT_ONCE
+                                                                                 : step->n_due,
+                        spec->vocab_size * sizeof *step->logits, "logits", err);
     step->scratch = take(step, n_workers, step->scratch_bytes, "logits", err);
     return step->ids && step->hidden && step->last && step->logits && step->scratch ? 0 : -1;
+}
+
+/* The logits of the step serve for one block of a prompt after another. */
+static int score_prompts(const struct step *step, struct error *err)
+{
+    for (size_t i = 0; i < step->n_members; i++) {
+        struct generation *generation = step->members[i];
+        size_t n = batch_length(step->ends, i), start = batch_start(step->ends, i);
+        const struct scoring scoring = {
+            .model = step->model,
+            .generation = generation,
+            .hidden = step->hidden + start * step->model->spec.hidden_size,
+            .position = generation->cache->n_tokens - n,
+            .n_rows = n,
+            .logits = step->logits,
+        };
+
+        if (generation->settings.n_scored && scoring.position < generation->n_given &&
+            score_prompt(scoring, err))
+            return -1;
+    }
+    return 0;
 }
 
 /* The rows of `last` are those of the members that are due, in their order; these alone remain. */
@@ -238,7 +353,8 @@ static int run_batch(struct step *step, struct error *err)
                generation->ids.items + generation->cache->n_tokens,
                batch_length(step->ends, i) * sizeof *step->ids);
     }
-    if (model_run(step->model, &batch, step->hidden, err))
+    if (model_run(step->model, &batch, step->hidden, err) ||
+        (step->scores_prompts && score_prompts(step, err)))
         return -1;
     for (size_t i = 0; i < step->n_members; i++) {
         struct generation *generation = step->members[i];
@@ -257,11 +373,10 @@ static int run_batch(struct step *step, struct error *err)
 static void add_logprobs(struct generation *generation, const float *logits, size_t n_logits,
                          size_t at, uint32_t id)
 {
-    size_t n_top = generation->settings.n_top_logprobs, width = 1 + n_top;
-
-    generation->logprobs = memory_resize(generation->logprobs, at + 1,
-                                         width * sizeof *generation->logprobs);
-    sampler_logprobs(logits, n_logits, id, n_top, generation->logprobs + at * width);
+    at += generation->settings.n_scored;
+    reserve_logprobs(generation, at + 1);
+    sampler_logprobs(logits, n_logits, id, generation->settings.n_top_logprobs,
+                     logprobs_at(generation, at));
 }
 
 static int choose_token(struct step *step, size_t i, char *scratch, struct error *err)

@@ -35,6 +35,7 @@ struct generation_settings { /* what they point to is borrowed */
     size_t min_tokens;        /* before so many are there, none of `eos` comes */
     bool has_logprobs;        /* `logprobs` is wanted, with the n_top_logprobs likeliest tokens */
     size_t n_top_logprobs;    /* at most the vocabulary */
+    size_t n_scored;          /* … and for the last so many of a decoder's prompt, too */
 };
 
 struct generation { /* to be read by its users, who may take text out */
@@ -46,14 +47,15 @@ struct generation { /* to be read by its users, who may take text out */
     struct sampler sampler;
     struct text_stream stream;
     struct buffer text;       /* of the new ones, as far as it is certain; without ids that end it */
-    /* [new tokens][1 + n_top_logprobs], as sampler_logprobs has them; NULL: not wanted */
+    /* [n_scored + new tokens][1 + n_top_logprobs], as sampler_logprobs has them; NULL: not wanted.
+     * Nothing can tell the first token of a text: it has NAN, and so have its likeliest. */
     struct token_logprob *logprobs;
     enum generation_state state;
     struct error error;
 };
 
 /* Will continue the prompt (decoder), or answer it (encoder-decoder). A caller may put another cache
- * in place of the empty one, which holds some of the first ids, but not all; where
+ * in place of the empty one, which holds some of the first ids (generation_most_cached); where
  * model_needs_whole_prompts it is not used. ERROR_USAGE for a prompt without tokens, or of more than
  * the model can take. Released with generation_release, which may be done to a zeroed struct,
  * too. */
@@ -61,6 +63,9 @@ int generation_init(struct generation *generation, const struct model *model,
                     const struct ids *prompt, const struct generation_settings *settings,
                     struct error *err);
 void generation_release(struct generation *generation);
+
+/* What of the prompt another cache may hold, so that all that is scored is run: of ids as many. */
+size_t generation_most_cached(const struct generation *generation);
 
 /* Of all that still run: the tokens that are not in the cache yet, as far as `chunk` lets them, and
  * where these were the last ones a new one. A prompt goes through whole where

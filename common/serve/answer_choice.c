@@ -1,5 +1,6 @@
 #include "answer_choice.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ void answer_choice_release(struct answer_choice *choice)
     buffer_release(&choice->reasoning);
     buffer_release(&choice->text);
     free(choice->logprobs);
+    tokenizer_stream_release(&choice->told);
     tool_calls_release(&choice->calls);
     *choice = (struct answer_choice){0};
 }
@@ -136,13 +138,13 @@ static void add_token(struct json_writer *json, const struct token_logprob *toke
 }
 
 void answer_choice_add_logprobs(struct json_writer *json, const struct answer_choice *choice,
-                                const struct tokenizer *tokenizer, size_t n_top)
+                                const struct tokenizer *tokenizer, size_t n_top, size_t n)
 {
     struct buffer scratch = {0};
 
     json_writer_object(json, "logprobs");
     json_writer_array(json, "content");
-    for (size_t i = 0; i < choice->n_logprobs; i++) {
+    for (size_t i = 0; i < n; i++) {
         const struct token_logprob *tokens = choice->logprobs + i * (1 + n_top);
 
         json_writer_object(json, NULL);
@@ -179,11 +181,34 @@ static void add_top(struct json_writer *json, const struct token_logprob *tokens
     json_writer_end(json);
 }
 
+/* Where the text of the next token begins. */
+static void add_told(struct answer_choice *choice, const struct tokenizer *tokenizer, uint32_t id,
+                     struct buffer *scratch)
+{
+    struct error error = {0};
+
+    buffer_clear(scratch);
+    if (tokenizer_stream_add(tokenizer, &choice->told, id, true, scratch, &error))
+        return;
+    for (size_t i = 0; i < scratch->size; i++)
+        choice->text_offset += (scratch->data[i] & 0xc0) != 0x80;
+}
+
+void answer_choice_drop_logprobs(struct answer_choice *choice, size_t n_top, size_t n)
+{
+    size_t width = 1 + n_top;
+
+    choice->n_logprobs -= n;
+    if (choice->n_logprobs)
+        memmove(choice->logprobs, choice->logprobs + n * width,
+                choice->n_logprobs * width * sizeof *choice->logprobs);
+}
+
 void answer_choice_add_token_lists(struct json_writer *json, struct answer_choice *choice,
-                                   const struct tokenizer *tokenizer, size_t n_top)
+                                   const struct tokenizer *tokenizer, size_t n_top, size_t n)
 {
     const struct token_logprob *tokens = choice->logprobs;
-    size_t n = choice->n_logprobs, width = 1 + n_top;
+    size_t width = 1 + n_top;
     struct buffer scratch = {0};
 
     json_writer_object(json, "logprobs");
@@ -199,13 +224,15 @@ void answer_choice_add_token_lists(struct json_writer *json, struct answer_choic
     json_writer_end(json);
     json_writer_array(json, "top_logprobs");
     for (size_t i = 0; i < n; i++)
-        add_top(json, tokens + i * width, n_top, tokenizer, &scratch);
+        if (isnan(tokens[i * width].logprob)) /* the first of a text */
+            json_writer_null(json, NULL);
+        else
+            add_top(json, tokens + i * width, n_top, tokenizer, &scratch);
     json_writer_end(json);
     json_writer_array(json, "text_offset");
     for (size_t i = 0; i < n; i++) {
         json_writer_size(json, NULL, choice->text_offset);
-        decode(tokenizer, tokens[i * width].id, &scratch);
-        choice->text_offset += scratch.size;
+        add_told(choice, tokenizer, tokens[i * width].id, &scratch);
     }
     json_writer_end(json);
     json_writer_end(json);

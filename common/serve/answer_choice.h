@@ -21,7 +21,8 @@ struct answer_choice {
     struct buffer text;      /* and what it said */
     struct token_logprob *logprobs; /* [n_logprobs][1 + n_top], not sent */
     size_t n_logprobs;
-    size_t text_offset;      /* bytes of text before that of the logprobs: of completions */
+    struct tokenizer_stream told; /* of completions: the tokens whose logprobs were told, */
+    size_t text_offset;      /* and characters of their text */
     size_t n_tokens;
     enum generation_state state;
     struct tool_calls calls; /* once it has ended */
@@ -36,10 +37,13 @@ void answer_choice_sort(struct answer_choice *choice, bool has_tools, bool is_la
 /* "stop", "length" or "tool_calls". */
 const char *answer_choice_reason(const struct answer_choice *choice);
 
-/* The members of chat's "logprobs": content, and those of completions; NULL choices: null. */
+/* The members of chat's "logprobs": content, and those of completions, of the first n tokens that
+ * have not been told. */
 void answer_choice_add_logprobs(struct json_writer *json, const struct answer_choice *choice,
-                                const struct tokenizer *tokenizer, size_t n_top);
+                                const struct tokenizer *tokenizer, size_t n_top, size_t n);
 void answer_choice_add_token_lists(struct json_writer *json, struct answer_choice *choice,
-                                   const struct tokenizer *tokenizer, size_t n_top);
+                                   const struct tokenizer *tokenizer, size_t n_top, size_t n);
+/* They have been told. */
+void answer_choice_drop_logprobs(struct answer_choice *choice, size_t n_top, size_t n);
 
 #endif

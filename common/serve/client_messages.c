@@ -306,3 +306,26 @@ int client_messages_prepare(const char *messages, const struct client_messages_h
     json_reader_release(&preparing.json);
     return rc;
 }
+
+bool client_messages_without_last(const char *messages, struct buffer *out)
+{
+    struct json_reader json;
+    struct error error = {0};
+    size_t n = 0, end = 0, last = 0;
+
+    json_reader_init(&json, messages, strlen(messages));
+    if (json_reader_array(&json, &error) == 0)
+        while (json_reader_item(&json, &error) > 0) {
+            last = end;
+            if (json_reader_skip(&json, &error))
+                break;
+            end = json.position;
+            n++;
+        }
+    json_reader_release(&json);
+    if (n < 2)
+        return false;
+    buffer_add(out, messages, last);
+    buffer_add_char(out, ']');
+    return true;
+}

@@ -20,5 +20,8 @@ struct client_messages_how {
  * more than 1000, what is no message, parts that are no text. */
 int client_messages_prepare(const char *messages, const struct client_messages_how *how,
                           struct buffer *out, struct refusal *refusal);
+/* Adds a list of all but the last item of `messages`, a list that is well formed; false when there
+ * are fewer than two. */
+bool client_messages_without_last(const char *messages, struct buffer *out);
 
 #endif

@@ -1,5 +1,6 @@
 #include "openai_answer.h"
 
+#include <stdint.h>
 #include <stdio.h>
 
 static bool is_chat(const struct text_answer *answer)
@@ -63,20 +64,22 @@ static void add_calls(struct json_writer *json, const struct text_answer *answer
     json_writer_end(json);
 }
 
-/* Those that have come; they are not told again. */
-static void add_logprobs(struct json_writer *json, const struct text_answer *answer, size_t i)
+/* The first n of those that have come; they are not told again. */
+static void add_logprobs(struct json_writer *json, const struct text_answer *answer, size_t i,
+                         size_t n)
 {
     const struct generation_settings *settings = &answer->request.job->settings;
     const struct tokenizer *tokenizer = answer->request.job->model->tokenizer;
     struct answer_choice *choice = &answer->choices[i];
 
+    n = n < choice->n_logprobs ? n : choice->n_logprobs;
     if (!settings->has_logprobs)
         json_writer_null(json, "logprobs");
     else if (is_chat(answer))
-        answer_choice_add_logprobs(json, choice, tokenizer, settings->n_top_logprobs);
+        answer_choice_add_logprobs(json, choice, tokenizer, settings->n_top_logprobs, n);
     else
-        answer_choice_add_token_lists(json, choice, tokenizer, settings->n_top_logprobs);
-    choice->n_logprobs = 0;
+        answer_choice_add_token_lists(json, choice, tokenizer, settings->n_top_logprobs, n);
+    answer_choice_drop_logprobs(choice, settings->n_top_logprobs, n);
 }
 
 /* ---- streams ---- */
@@ -120,6 +123,15 @@ static void add_role(const struct text_answer *answer, size_t i, struct buffer *
     end_chunk(&json, answer, NULL);
 }
 
+/* Tokens of the prompt whose logprobs have not been told. */
+static size_t count_echoed(const struct text_answer *answer, size_t i)
+{
+    const struct job *job = answer->request.job;
+    size_t n = job->prompts[i / job->n_choices].n_items;
+
+    return job->settings.n_scored < n ? job->settings.n_scored : n;
+}
+
 /* The text of the prompt, which stands before that of the answer. */
 static void add_echo(const struct text_answer *answer, size_t i, struct buffer *out)
 {
@@ -128,7 +140,7 @@ static void add_echo(const struct text_answer *answer, size_t i, struct buffer *
 
     begin_chunk(&json, answer, i);
     add_text(&json, "text", &request->echoes[i / request->job->n_choices]);
-    json_writer_null(&json, "logprobs");
+    add_logprobs(&json, answer, i, count_echoed(answer, i));
     end_chunk(&json, answer, NULL);
 }
 
@@ -145,7 +157,7 @@ static void add_piece(const struct text_answer *answer, size_t i, const char *me
     } else {
         add_text(&json, "text", text);
     }
-    add_logprobs(&json, answer, i);
+    add_logprobs(&json, answer, i, SIZE_MAX);
     end_chunk(&json, answer, NULL);
     buffer_clear(text);
 }
@@ -173,7 +185,7 @@ static void add_last(const struct text_answer *answer, size_t i, struct buffer *
     } else {
         json_writer_string(&json, "text", "");
     }
-    add_logprobs(&json, answer, i);
+    add_logprobs(&json, answer, i, SIZE_MAX);
     end_chunk(&json, answer, answer_choice_reason(&answer->choices[i]));
 }
 
@@ -272,7 +284,7 @@ void openai_answer_add_whole(struct text_answer *answer, struct buffer *out)
             add_message(&json, answer, i);
         else
             add_completion(&json, answer, i);
-        add_logprobs(&json, answer, i);
+        add_logprobs(&json, answer, i, SIZE_MAX);
         json_writer_string(&json, "finish_reason", answer_choice_reason(&answer->choices[i]));
         json_writer_end(&json);
     }

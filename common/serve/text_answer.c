@@ -24,6 +24,19 @@ static void make_id(struct text_answer *answer)
              answer->request.form == TEXT_COMPLETIONS ? "cmpl" : "chatcmpl", word);
 }
 
+/* A message that is continued is the beginning of the answer. */
+static void begin_choice(struct text_answer *answer, size_t i, bool is_chat)
+{
+    struct answer_choice *choice = &answer->choices[i];
+    const struct text_request *request = &answer->request;
+
+    choice->thought = !is_chat || request->has_echo ? THOUGHT_OVER
+                      : request->opens_thought      ? THOUGHT_OPEN
+                                                    : THOUGHT_MAYBE;
+    if (is_chat && request->has_echo && request->echoes[0].size)
+        buffer_add(&choice->text, request->echoes[0].data, request->echoes[0].size);
+}
+
 struct text_answer *text_answer_new(struct text_request *request)
 {
     struct text_answer *answer = memory_zalloc(1, sizeof *answer);
@@ -35,9 +48,7 @@ struct text_answer *text_answer_new(struct text_request *request)
     answer->created = (long long)time(NULL);
     answer->choices = memory_zalloc(n, sizeof *answer->choices);
     for (size_t i = 0; i < n; i++)
-        answer->choices[i].thought = !is_chat                      ? THOUGHT_OVER
-                                     : answer->request.opens_thought ? THOUGHT_OPEN
-                                                                     : THOUGHT_MAYBE;
+        begin_choice(answer, i, is_chat);
     make_id(answer);
     return answer;
 }

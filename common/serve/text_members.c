@@ -46,6 +46,7 @@ static const struct member_row chat_rows[] = {
     {"reasoning_effort", MEMBER_STRING, AT(reasoning_effort), 0, 0},
     {"add_generation_prompt", MEMBER_BOOL, AT(add_generation_prompt), 0, 0},
     {"continue_final_message", MEMBER_BOOL, AT(continue_final_message), 0, 0},
+    {"echo", MEMBER_BOOL, AT(echo), 0, 0},
     {0},
 };
 

@@ -10,6 +10,7 @@
 #include "base/json_reader.h"
 #include "base/memory.h"
 #include "serve/client_messages.h"
+#include "serve/prefix_store.h"
 #include "serve/text_members.h"
 
 enum { STOPS_MAX = 16, PROMPTS_MAX = 2048, TOKENS_WITHOUT_LIMIT = 2048 };
@@ -104,8 +105,12 @@ static int check_members(struct building *building)
     if (members->continue_final_message == 1 && members->add_generation_prompt == 1)
         return refuse(building, "continue_final_message", "'continue_final_message' and "
                       "'add_generation_prompt' exclude each other");
-    if (building->form == TEXT_COMPLETIONS && members->echo == 1 && !isnan(members->n_logprobs))
-        return refuse(building, "echo", "'echo' with 'logprobs' is not supported");
+    if (building->form == TEXT_CHAT && members->echo == 1 && members->continue_final_message != 1)
+        return refuse(building, "echo", "'echo' goes with 'continue_final_message': true");
+    if (members->echo == 1 && building->model->type == MODEL_ENCODER_DECODER &&
+        (members->logprobs == 1 || !isnan(members->n_logprobs)))
+        return refuse(building, "echo", "'echo' with 'logprobs' is for decoders; this model reads "
+                      "its prompt by an encoder");
     return 0;
 }
 
@@ -264,6 +269,8 @@ static void set_logprobs(struct building *building)
     settings->n_top_logprobs = isnan(n_top) ? 0 : (size_t)n_top;
     if (settings->n_top_logprobs > n_vocabulary)
         settings->n_top_logprobs = n_vocabulary;
+    if (settings->has_logprobs && members->echo == 1 && building->form == TEXT_COMPLETIONS)
+        settings->n_scored = SIZE_MAX; /* all of it */
 }
 
 static int set_settings(struct building *building)
@@ -480,6 +487,40 @@ static bool ends_in_thought(const struct buffer *prompt)
     return n >= 7 && memcmp(prompt->data + n - 7, "<think>", 7) == 0;
 }
 
+static int add_conversation(struct building *building, const char *messages);
+
+/* The message that is continued begins where the prompt differs from one that asks for it. It is the
+ * beginning of the answer, and its tokens are told as those are. */
+static int add_last_message(struct building *building, const char *messages)
+{
+    struct text_members asking = *building->members;
+    struct building other = *building;
+    struct text_request request = {0};
+    struct buffer shorter = {0};
+    struct ids *whole, *before;
+    int rc;
+
+    if (!client_messages_without_last(messages, &shorter))
+        return refuse(building, "echo", "'echo' needs a message before the one that is continued");
+    asking.continue_final_message = 0;
+    asking.add_generation_prompt = 1;
+    asking.echo = 0;
+    other.members = &asking;
+    other.request = &request;
+    rc = add_conversation(&other, shorter.data);
+    buffer_release(&shorter);
+    if (rc)
+        return -1;
+    whole = &building->job->prompts[0];
+    before = &building->job->prompts[1];
+    building->job->settings.n_scored =
+        whole->n_items - prefix_length(whole->items, whole->n_items, before->items,
+                                       before->n_items);
+    ids_release(before);
+    building->job->n_prompts = 1;
+    return 0;
+}
+
 static int add_conversation(struct building *building, const char *messages)
 {
     struct buffer prompt = {0};
@@ -500,6 +541,8 @@ static int add_conversation(struct building *building, const char *messages)
     if (rc == 0)
         rc = add_text(building, "messages", prompt.data ? prompt.data : "", prompt.size, true);
     buffer_release(&prompt);
+    if (rc == 0 && building->form == TEXT_CHAT && building->members->echo == 1)
+        rc = add_last_message(building, messages);
     return rc;
 }
 
@@ -553,11 +596,14 @@ static int add_echoes(struct building *building)
         return 0;
     building->request->has_echo = true;
     building->request->echoes = memory_zalloc(job->n_prompts, sizeof(struct buffer));
-    for (size_t i = 0; i < job->n_prompts; i++)
-        if (tokenizer_decode(building->model->tokenizer, job->prompts[i].items,
-                             job->prompts[i].n_items, true, &building->request->echoes[i],
-                             &error))
+    for (size_t i = 0; i < job->n_prompts; i++) {
+        const struct ids *ids = &job->prompts[i];
+        size_t n = building->form == TEXT_CHAT ? job->settings.n_scored : ids->n_items;
+
+        if (tokenizer_decode(building->model->tokenizer, ids->items + (ids->n_items - n), n, true,
+                             &building->request->echoes[i], &error))
             return refusal_of_error(building->refusal, "echo", &error);
+    }
     return 0;
 }
 

@@ -17,7 +17,8 @@ struct text_request {
     bool is_streamed, has_usage; /* usage: a stream ends with it */
     bool has_tools;        /* calls are looked for in the text */
     bool opens_thought;    /* the prompt ends in "<think>": what comes begins within a thought */
-    bool has_echo;         /* the texts of the prompts stand before the answers: */
+    bool has_echo;         /* the texts of the prompts stand before the answers, of a conversation
+                            * that of the message that is continued: */
     struct buffer *echoes; /* [job->n_prompts], or NULL */
 };
 

@@ -90,7 +90,7 @@ static struct sequence *find_source(const struct lane *lane, const struct sequen
             return NULL;
         }
         n = prefix_length(other->generation.ids.items, cache->n_tokens, generation->ids.items,
-                          generation->ids.n_items - 1);
+                          generation_most_cached(generation));
         if (n > *length) {
             *length = n;
             found = other;
@@ -139,7 +139,8 @@ static bool begin(struct lane *lane, struct sequence *sequence)
     source = find_source(lane, sequence, &length, &waits);
     if (waits)
         return false;
-    cache = prefix_store_take(&lane->store, generation->ids.items, generation->ids.n_items - 1,
+    cache = prefix_store_take(&lane->store, generation->ids.items,
+                              generation_most_cached(generation),
                               length < LEAST_SHARED ? LEAST_SHARED : length + 1);
     if (!cache && length >= LEAST_SHARED)
         cache = copy_beginning(source->generation.cache, length);
@@ -222,14 +223,17 @@ static void take_logprobs(struct job_text *text, const struct sequence *sequence
 {
     const struct generation *generation = &sequence->generation;
     size_t width = 1 + generation->settings.n_top_logprobs;
-    size_t n = n_new - sequence->n_published;
+    size_t n_before = sequence->n_published, n;
 
-    if (!generation->logprobs || !n)
+    if (!generation->logprobs || n_new == n_before)
         return;
+    /* Before the first new token those of the prompt. */
+    n_before += n_before ? generation->settings.n_scored : 0;
+    n = generation->settings.n_scored + n_new - n_before;
     text->logprobs = memory_resize(text->logprobs, text->n_logprobs + n,
                                    width * sizeof *text->logprobs);
     memcpy(text->logprobs + text->n_logprobs * width,
-           generation->logprobs + sequence->n_published * width,
+           generation->logprobs + n_before * width,
            n * width * sizeof *text->logprobs);
     text->n_logprobs += n;
 }

@@ -1,8 +1,8 @@
 /* special_marks.h - special tokens that somebody typed, and that are to stay text.
  *
- * Each of them is put between the two characters of marks.h before a chat template sees it: templates can cut, strip and compare as before, and those that the template
- * writes itself have no marks. tokenizer_encode with has_marks takes what stands between marks as
- * text, and leaves the marks out. */
+ * Each of them is put between the two characters of marks.h before a chat template sees it: templates
+ * can cut, strip and compare as before, and those that the template writes itself have no marks.
+ * tokenizer_encode with has_marks takes what stands between marks as text, and leaves them out. */
 #ifndef COCKTAIL_SPECIAL_MARKS_H
 #define COCKTAIL_SPECIAL_MARKS_H
 

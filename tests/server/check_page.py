@@ -117,6 +117,11 @@ with tempfile.TemporaryDirectory() as scratch:
         browser.js("document.getElementById('clear').click()")
         browser.say("Past tense: the sailor cleans the empty island")
         browser.wait("two answers", f"document.querySelectorAll('.turn').length == 4 && {IDLE}")
+        judged = browser.js("[...document.querySelectorAll('.facts')].map(e => e.textContent)"
+                            ".filter(t => t.startsWith('log probability'))")
+        check("each judges the other", len(judged) == 2 and
+              judged[0].startswith("log probability under decoder-tense: -") and
+              judged[1].startswith("log probability under decoder-base: -"), judged)
         browser.shoot("two")
         browser.size(360, 740)
         check("no sideways scrolling", browser.js(

@@ -1,7 +1,9 @@
 """/v1/completions and /v1/chat/completions: what they give, whole and streamed, alone and together."""
+import json
+import subprocess
 import threading
 
-from serving import Server, check, finish, generate
+from serving import COCKTAIL, Server, check, finish, generate
 
 BASE, TENSE = "fixtures/decoder-base", "fixtures/decoder-tense"
 PROMPTS = ["the old", "What is 29 plus 7?", "Past tense: the sailor cleans the empty island",
@@ -91,6 +93,48 @@ def logprobs(server):
     offsets = [n for e in events[:-1] for c in e["choices"] if c["logprobs"]
                for n in c["logprobs"]["text_offset"]]
     check("streamed offsets", offsets == found["text_offset"], offsets)
+
+
+def echoes(server):
+    """The prompt before its answer, and how likely its tokens were."""
+    request = {"prompt": "the old sailor holds", "max_tokens": 3, "temperature": 0, "logprobs": 5,
+               "model": "decoder-base"}
+    _, alone = server.post("/v1/completions", request)
+    _, whole = server.post("/v1/completions", dict(request, echo=True))
+    text, told = whole["choices"][0]["text"], whole["choices"][0]["logprobs"]
+    own = alone["choices"][0]["logprobs"]
+    check("the prompt stands before", text == request["prompt"] + alone["choices"][0]["text"], text)
+    check("nothing tells the first", told["token_logprobs"][0] is None and
+          told["top_logprobs"][0] is None, told)
+    n = whole["usage"]["prompt_tokens"]
+    check("a number for each", len(told["tokens"]) == n + 3 == len(told["token_logprobs"]), told)
+    check("the answer's are the same", told["token_logprobs"][n:] == own["token_logprobs"] and
+          told["tokens"][n:] == own["tokens"], (told, own))
+    for i in range(1, len(told["tokens"])):
+        check("offsets", text[told["text_offset"][i]:].startswith(told["tokens"][i].strip("\ufffd")),
+              (i, told))
+    made = json.loads(subprocess.run(
+        [COCKTAIL, "tokenize", BASE, "--json"], input=request["prompt"].encode(),
+        stdout=subprocess.PIPE, check=True).stdout)["ids"]
+    for i in range(1, n):  # each as the next token behind what stands before it
+        _, next_ = server.post("/v1/completions", dict(
+            request, prompt=made[:i], max_tokens=1, logit_bias={str(made[i]): 100}))
+        check("the number", next_["choices"][0]["logprobs"]["token_logprobs"] ==
+              told["token_logprobs"][i:i + 1], (i, next_, told))
+    for more in ({}, {"n": 2}):
+        events = server.events("/v1/completions", dict(request, echo=True, stream=True, **more))
+        for number in range(more.get("n", 1)):
+            mine = [c for e in events[:-1] for c in e["choices"] if c["index"] == number]
+            check("streamed text", "".join(c["text"] for c in mine) == text, mine)
+            for key, values in told.items():
+                check("streamed " + key, sum((c["logprobs"][key] for c in mine if c["logprobs"]),
+                                             []) == values, mine)
+    long = "the old sailor " * 60  # more than a block of what is scored, and it was read before
+    _, first = server.post("/v1/completions", dict(request, prompt=long))
+    _, second = server.post("/v1/completions", dict(request, prompt=long, echo=True))
+    check("a prompt that was cached", second["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
+          and None not in second["choices"][0]["logprobs"]["token_logprobs"][1:] and
+          second["choices"][0]["text"].endswith(first["choices"][0]["text"]), second["usage"])
 
 
 def seeds(server):
@@ -186,6 +230,7 @@ with Server(BASE, TENSE, "--parallel", "8", "-q") as server:
     completions(server)
     forms(server)
     logprobs(server)
+    echoes(server)
     seeds(server)
     together(server)
     check("nothing runs any more", server.metric("cocktail_num_requests_running") == 0)
