@@ -43,10 +43,10 @@ def module(rng, paths, n_layers):
     return models(rng, paths) if rng.random() < 0.4 else slices(rng, paths, n_layers)
 
 
-def compare(modules):
+def compare(modules, *options):
     config = {"merge_method": "linear", "modules": modules}
     theirs = by_mergekit({**config, "dtype": "float64", "out_dtype": "float32"}, "theirs")
-    ours = by_cocktail({**config, "dtype": "float32"}, "ours")
+    ours = by_cocktail({**config, "dtype": "float32"}, "ours", *options)
     # A table of positions behind the first layer means nothing: only mergekit keeps it.
     theirs = {name: x for name, x in theirs.items()
               if "relative_attention_bias" not in name or ".block.0." in name}
@@ -79,7 +79,7 @@ def a_model_that_sees_has_modules_too():
     rng = random.Random(0)
     paths = [str(path) for path in llavas()]
     return compare({"model.vision_tower.encoder.layers": models(rng, paths[:2]),
-                    "model.language_model.layers": models(rng, paths[1:]), "default": models(rng, paths)})
+                    "model.language_model.layers": models(rng, paths[1:]), "default": models(rng, paths)}, "--type", "decoder")
 
 
 run()
