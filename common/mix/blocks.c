@@ -30,7 +30,7 @@ void blocks_dots(const float *a, const float *b, double *aa, double *ab, double 
     best()->dots(a, b, aa, ab, bb);
 }
 
-void blocks_magnitudes(const float *x, const int32_t *kept, double *all, double *some)
+void blocks_magnitudes(const float *x, const uint64_t *kept, double *all, double *some)
 {
     best()->magnitudes(x, kept, all, some);
 }
@@ -40,9 +40,19 @@ double blocks_size_sum(const float *x)
     return best()->size_sum(x);
 }
 
-void blocks_variances(const float *x, size_t n, int32_t *bits)
+double blocks_kept_squares(const float *x, const uint64_t *kept)
 {
-    best()->variances(x, n, bits);
+    return best()->kept_squares(x, kept);
+}
+
+void blocks_variances(const float *x, size_t n, float *out)
+{
+    best()->variances(x, n, out);
+}
+
+void blocks_subtract_from_bf16(const void *a, const float *b, float *out)
+{
+    best()->subtract_from_bf16(a, b, out);
 }
 
 void blocks_subtract(const float *a, const float *b, float *out)
@@ -60,11 +70,6 @@ void blocks_sizes(const float *x, int32_t *bits)
     best()->sizes(x, bits);
 }
 
-void blocks_keep(const int32_t *kept, float factor, float *x)
-{
-    best()->keep(kept, factor, x);
-}
-
 void blocks_round_to_bf16(const float *x, uint16_t *out)
 {
     best()->round_to_bf16(x, out);
@@ -75,25 +80,25 @@ void blocks_canonical(const float *x, float *out)
     best()->canonical(x, out);
 }
 
-size_t blocks_count_equal(const int32_t *bits, int32_t value)
+size_t blocks_count_equal(const float *x, int32_t value)
 {
-    return best()->count_equal(bits, value);
+    return best()->count_equal(x, value);
 }
 
-size_t blocks_pick(const int32_t *bits, int32_t low, int32_t high, int32_t *picked)
+size_t blocks_pick(const float *x, int32_t low, int32_t high, int32_t *picked)
 {
-    return best()->pick(bits, low, high, picked);
+    return best()->pick(x, low, high, picked);
+}
+
+void blocks_below(const int32_t *draws, int32_t limit, uint64_t *kept)
+{
+    best()->below(draws, limit, kept);
 }
 
 void blocks_chance(const int32_t *draws, const int32_t *bits, int32_t lowest, int32_t highest,
                    uint64_t *kept, uint64_t *open)
 {
     best()->chance(draws, bits, lowest, highest, kept, open);
-}
-
-void blocks_unpack(const uint64_t *words, int32_t *kept)
-{
-    best()->unpack(words, kept);
 }
 
 void blocks_find_buckets(const int32_t *bits, size_t n, int32_t shift, int32_t least, int32_t last,
@@ -107,14 +112,14 @@ void blocks_toss(uint32_t place, uint32_t one, uint32_t other, size_t n, int32_t
     best()->toss(place, one, other, n, out);
 }
 
-void blocks_vote(const float *x, float term_weight, float weight, struct block_votes *votes)
+void blocks_weigh(const struct block_term *terms, size_t n, float *out)
 {
-    best()->vote(x, term_weight, weight, votes);
+    best()->weigh(terms, n, out);
 }
 
-void blocks_count(struct block_votes *votes, float least, float instead)
+void blocks_vote(const struct block_term *terms, size_t n, float least, float instead, float *out)
 {
-    best()->count(votes, least, instead);
+    best()->vote(terms, n, least, instead, out);
 }
 
 void blocks_add(const float *sum, float *base)
@@ -152,9 +157,9 @@ void blocks_swap(const float *base, const float *other, float t, float *out)
     best()->swap(base, other, t, out);
 }
 
-void blocks_within(const int32_t *bits, int32_t low, int32_t high, int32_t *kept)
+void blocks_within(const float *x, int32_t low, int32_t high, uint64_t *kept)
 {
-    best()->within(bits, low, high, kept);
+    best()->within(x, low, high, kept);
 }
 
 size_t blocks_rank(const int32_t *row, size_t n, size_t i)

@@ -12,35 +12,42 @@ double blocks_dot(const float *a, const float *b);
 /* Adds the dot products of a with a, a with b, b with b. */
 void blocks_dots(const float *a, const float *b, double *aa, double *ab, double *bb);
 double blocks_size_sum(const float *x); /* of magnitudes */
+
+/* Which items of a block are kept: bit k % 64 of word k / 64. */
+enum { BLOCKS_WORDS = COMBINE_BLOCK_ITEMS / 64 };
 /* Adds the magnitudes of all and of what is kept. */
-void blocks_magnitudes(const float *x, const int32_t *kept, double *all, double *some);
+void blocks_magnitudes(const float *x, const uint64_t *kept, double *all, double *some);
+double blocks_kept_squares(const float *x, const uint64_t *kept);
 
 /* out = a - b; may be the same. */
 void blocks_subtract(const float *a, const float *b, float *out);
-/* The bits of the variances, in each item, of n blocks that lie one behind the other. */
-void blocks_variances(const float *x, size_t n, int32_t *bits);
+/* The same of a block in BF16, which need not be aligned. */
+void blocks_subtract_from_bf16(const void *a, const float *b, float *out);
+/* The variances, in each item, of n blocks that lie one behind the other; not below 0. */
+void blocks_variances(const float *x, size_t n, float *out);
 /* sum = sum + x * factor, rounded twice. */
 void blocks_add_scaled(const float *x, float factor, float *sum);
 /* The bits of |x|. */
 void blocks_sizes(const float *x, int32_t *bits);
-/* x = x * factor where it is kept, else 0. */
-void blocks_keep(const int32_t *kept, float factor, float *x);
 /* x rounded; NaN becomes the usual one, as in the second. */
 void blocks_round_to_bf16(const float *x, uint16_t *out);
 void blocks_canonical(const float *x, float *out);
 
-/* The sum of some terms, and of those above and below 0, each with their weights. */
-struct block_votes {
-    float sum[COMBINE_BLOCK_ITEMS];
-    float plus[COMBINE_BLOCK_ITEMS], minus[COMBINE_BLOCK_ITEMS];
-    float plus_weights[COMBINE_BLOCK_ITEMS], minus_weights[COMBINE_BLOCK_ITEMS];
+/* What is summed: x * factor where it is kept (NULL: everywhere), else 0. */
+struct block_term {
+    const float *x;       /* [COMBINE_BLOCK_ITEMS] */
+    const uint64_t *kept; /* [BLOCKS_WORDS] */
+    float factor;
+    float weight;
+    float vote; /* what it counts in a vote */
 };
 
-/* Adds x * term_weight, which counts with `weight`. */
-void blocks_vote(const float *x, float term_weight, float weight, struct block_votes *votes);
-/* sum = what has its sign (+ of 0), divided by the weights of that; where their size is below
- * `least`, by `instead`. least 0: not divided. NaN stays. */
-void blocks_count(struct block_votes *votes, float least, float instead);
+/* out = the sum of n terms, each times its weight. */
+void blocks_weigh(const struct block_term *terms, size_t n, float *out);
+/* Of the terms, each times its vote, the sum has a sign (+ for 0). out = the sum of those times
+ * their weights that have that sign, divided by these weights; where their size is below `least`, by
+ * `instead`. least 0: not divided. Where the first sum is NaN, NaN. */
+void blocks_vote(const struct block_term *terms, size_t n, float least, float instead, float *out);
 /* base = base + sum, but where that is 0: so the sign of 0 is kept. */
 void blocks_add(const float *sum, float *base);
 
@@ -59,21 +66,19 @@ void blocks_average(const float *changed, const float *alone, float *sum);
  * base. */
 void blocks_swap(const float *base, const float *other, float t, float *out);
 
-/* kept = -1 where low <= bits <= high, else 0. */
-void blocks_within(const int32_t *bits, int32_t low, int32_t high, int32_t *kept);
+/* Kept are those with low <= bits of |x| <= high. Nothing when high < low. */
+void blocks_within(const float *x, int32_t low, int32_t high, uint64_t *kept);
+/* Of how many the bits of |x| are equal to the value. */
+size_t blocks_count_equal(const float *x, int32_t value);
+/* The bits of |x| of those with low … high, in their order, to picked[BLOCK]; returns how many. Fast
+ * if these are few. */
+size_t blocks_pick(const float *x, int32_t low, int32_t high, int32_t *picked);
 
-/* How many are equal to the value. */
-size_t blocks_count_equal(const int32_t *bits, int32_t value);
-/* Those of low … high in their order, to picked[BLOCK]; returns how many. Fast if these are few. */
-size_t blocks_pick(const int32_t *bits, int32_t low, int32_t high, int32_t *picked);
-
-/* Bits of items, in words of 64: kept where the draw is below `lowest`; open where it is not, but
- * below `highest`, and the size is not 0. */
-enum { BLOCKS_WORDS = COMBINE_BLOCK_ITEMS / 64 };
+/* Kept are those with a draw below the limit; draws are not below 0. */
+void blocks_below(const int32_t *draws, int32_t limit, uint64_t *kept);
+/* Likewise with `lowest`; open where it is not, but below `highest`, and the size is not 0. */
 void blocks_chance(const int32_t *draws, const int32_t *bits, int32_t lowest, int32_t highest,
                    uint64_t *kept, uint64_t *open);
-/* kept = -1 where the bit is set, else 0. */
-void blocks_unpack(const uint64_t *words, int32_t *kept);
 /* buckets[n] = (bits >> shift) - least, but 0 … last; n of any size. */
 void blocks_find_buckets(const int32_t *bits, size_t n, int32_t shift, int32_t least, int32_t last,
                          int32_t *buckets);

@@ -43,9 +43,8 @@ LANES_INLINE lanes_integers load_integers(const int32_t *from)
 
 /* ---- sums in double ---- */
 
-/* Eight sums, and how they are added up in the end, whatever the width. A size is that of x where
- * it is kept, else 0. */
-static const int32_t every[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
+/* Eight sums, and how they are added up in the end, whatever the width. Bits of items 0 … 7 say of
+ * which something is added. */
 
 #if LANES == 16
 struct sums {
@@ -57,10 +56,9 @@ LANES_INLINE struct sums widened(const float *x)
     return (struct sums){_mm512_cvtps_pd(_mm256_loadu_ps(x))};
 }
 
-LANES_INLINE struct sums widened_size(const float *x, const int32_t *kept)
+LANES_INLINE struct sums widened_size(const float *x)
 {
-    __m256 mask = _mm256_and_ps(_mm256_loadu_ps((const float *)kept),
-                                _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF)));
+    __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
 
     return (struct sums){_mm512_cvtps_pd(_mm256_and_ps(_mm256_loadu_ps(x), mask))};
 }
@@ -68,6 +66,11 @@ LANES_INLINE struct sums widened_size(const float *x, const int32_t *kept)
 LANES_INLINE struct sums added(struct sums a, struct sums b)
 {
     return (struct sums){_mm512_add_pd(a.all, b.all)};
+}
+
+LANES_INLINE struct sums kept_added(struct sums a, uint8_t kept, struct sums sum)
+{
+    return (struct sums){_mm512_mask_add_pd(sum.all, kept, a.all, sum.all)};
 }
 
 /* The product of two floats is exact in double: so this rounds as often as a * b + sum does. */
@@ -85,19 +88,30 @@ LANES_INLINE struct sums widened(const float *x)
     return (struct sums){_mm256_cvtps_pd(_mm_loadu_ps(x)), _mm256_cvtps_pd(_mm_loadu_ps(x + 4))};
 }
 
-LANES_INLINE struct sums widened_size(const float *x, const int32_t *kept)
+LANES_INLINE struct sums widened_size(const float *x)
 {
-    __m256 mask = _mm256_and_ps(_mm256_loadu_ps((const float *)kept),
+    __m256 size = _mm256_and_ps(_mm256_loadu_ps(x),
                                 _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF)));
 
-    mask = _mm256_and_ps(_mm256_loadu_ps(x), mask);
-    return (struct sums){_mm256_cvtps_pd(_mm256_castps256_ps128(mask)),
-                         _mm256_cvtps_pd(_mm256_extractf128_ps(mask, 1))};
+    return (struct sums){_mm256_cvtps_pd(_mm256_castps256_ps128(size)),
+                         _mm256_cvtps_pd(_mm256_extractf128_ps(size, 1))};
 }
 
 LANES_INLINE struct sums added(struct sums a, struct sums b)
 {
     return (struct sums){_mm256_add_pd(a.low, b.low), _mm256_add_pd(a.high, b.high)};
+}
+
+LANES_INLINE struct sums kept_added(struct sums a, uint8_t kept, struct sums sum)
+{
+    __m256i bits = _mm256_set1_epi64x(kept), low = _mm256_setr_epi64x(1, 2, 4, 8), high;
+
+    high = _mm256_slli_epi64(low, 4);
+    low = _mm256_cmpeq_epi64(_mm256_and_si256(bits, low), low);
+    high = _mm256_cmpeq_epi64(_mm256_and_si256(bits, high), high);
+    a.low = _mm256_and_pd(a.low, _mm256_castsi256_pd(low));
+    a.high = _mm256_and_pd(a.high, _mm256_castsi256_pd(high));
+    return added(a, sum);
 }
 
 LANES_INLINE struct sums multiplied(struct sums a, struct sums b, struct sums sum)
@@ -119,12 +133,12 @@ LANES_INLINE struct sums widened(const float *x)
     return sums;
 }
 
-LANES_INLINE struct sums widened_size(const float *x, const int32_t *kept)
+LANES_INLINE struct sums widened_size(const float *x)
 {
     struct sums sums;
 
     for (size_t l = 0; l < 8; l++)
-        sums.each[l] = kept[l] ? (double)__builtin_fabsf(x[l]) : 0;
+        sums.each[l] = (double)__builtin_fabsf(x[l]);
     return sums;
 }
 
@@ -133,6 +147,13 @@ LANES_INLINE struct sums added(struct sums a, struct sums b)
     for (size_t l = 0; l < 8; l++)
         a.each[l] += b.each[l];
     return a;
+}
+
+LANES_INLINE struct sums kept_added(struct sums a, uint8_t kept, struct sums sum)
+{
+    for (size_t l = 0; l < 8; l++)
+        sum.each[l] += kept >> l & 1 ? a.each[l] : 0;
+    return sum;
 }
 
 LANES_INLINE struct sums multiplied(struct sums a, struct sums b, struct sums sum)
@@ -183,20 +204,39 @@ LANES_TARGET static double size_sum(const float *x)
     struct sums sum = {0};
 
     for (size_t k = 0; k < BLOCK; k += 8)
-        sum = added(widened_size(x + k, every), sum);
+        sum = added(widened_size(x + k), sum);
     return total(sum);
 }
 
-LANES_TARGET static void magnitudes(const float *x, const int32_t *kept, double *all, double *some)
+LANES_INLINE uint8_t eight_bits(const uint64_t *words, size_t k)
+{
+    return (uint8_t)(words[k / 64] >> k % 64);
+}
+
+LANES_TARGET static void magnitudes(const float *x, const uint64_t *kept, double *all, double *some)
 {
     struct sums sum = {0}, kept_sum = {0};
 
     for (size_t k = 0; k < BLOCK; k += 8) {
-        sum = added(widened_size(x + k, every), sum);
-        kept_sum = added(widened_size(x + k, kept + k), kept_sum);
+        struct sums own = widened_size(x + k);
+
+        sum = added(own, sum);
+        kept_sum = kept_added(own, eight_bits(kept, k), kept_sum);
     }
     *all += total(sum);
     *some += total(kept_sum);
+}
+
+LANES_TARGET static double kept_squares(const float *x, const uint64_t *kept)
+{
+    struct sums sum = {0};
+
+    for (size_t k = 0; k < BLOCK; k += 8) {
+        struct sums own = widened(x + k);
+
+        sum = kept_added(multiplied(own, own, (struct sums){0}), eight_bits(kept, k), sum);
+    }
+    return total(sum);
 }
 
 /* ---- item by item ---- */
@@ -205,6 +245,12 @@ LANES_TARGET static void subtract(const float *a, const float *b, float *out)
 {
     for (size_t k = 0; k < BLOCK; k += LANES)
         lanes_store(lanes_load(a + k) - lanes_load(b + k), out + k);
+}
+
+LANES_TARGET static void subtract_from_bf16(const void *a, const float *b, float *out)
+{
+    for (size_t k = 0; k < BLOCK; k += LANES)
+        lanes_store(lanes_load_bf16((const char *)a + 2 * k) - lanes_load(b + k), out + k);
 }
 
 LANES_TARGET static void add_scaled(const float *x, float factor, float *sum)
@@ -217,12 +263,6 @@ LANES_TARGET static void sizes(const float *x, int32_t *bits)
 {
     for (size_t k = 0; k < BLOCK; k += LANES)
         lanes_store(size_of(lanes_load(x + k)), bits + k);
-}
-
-LANES_TARGET static void keep(const int32_t *kept, float factor, float *x)
-{
-    for (size_t k = 0; k < BLOCK; k += LANES)
-        lanes_store(only((lanes_bits)load_integers(kept + k), lanes_load(x + k)) * factor, x + k);
 }
 
 /* Adding what makes the lower half carry just when the upper half is to be rounded up. */
@@ -250,10 +290,27 @@ LANES_TARGET static void canonical(const float *x, float *out)
     }
 }
 
-LANES_TARGET static void variances(const float *x, size_t n, int32_t *bits)
+/* Of two: halves round as quotients do, and are cheaper. */
+LANES_TARGET static void variances_of_two(const float *x, float *out)
+{
+    for (size_t k = 0; k < BLOCK; k += LANES) {
+        lanes a = lanes_load(x + k), b = lanes_load(x + BLOCK + k);
+        lanes mean = (a + b) * 0.5f;
+
+        a -= mean;
+        b -= mean;
+        lanes_store(size_of((a * a + b * b) * 0.5f), out + k);
+    }
+}
+
+LANES_TARGET static void variances(const float *x, size_t n, float *out)
 {
     float divisor = (float)n;
 
+    if (n == 2) {
+        variances_of_two(x, out);
+        return;
+    }
     for (size_t k = 0; k < BLOCK; k += LANES) {
         lanes mean = {0}, sum = {0};
 
@@ -265,42 +322,85 @@ LANES_TARGET static void variances(const float *x, size_t n, int32_t *bits)
 
             sum += distance * distance;
         }
-        lanes_store(size_of(sum / divisor), bits + k);
+        lanes_store(size_of(sum / divisor), out + k);
     }
 }
 
 /* ---- choosing ---- */
 
-LANES_TARGET static void vote(const float *x, float term_weight, float weight,
-                              struct block_votes *votes)
+/* Of each lane a bit: whether low <= x <= low + span, as integers without a sign. */
+LANES_INLINE uint32_t bits_within(lanes_bits x, uint32_t low, uint32_t span)
+{
+#if LANES == 16
+    return _mm512_cmple_epu32_mask((__m512i)(x - low), _mm512_set1_epi32((int)span));
+#elif LANES == 8
+    return (uint32_t)_mm256_movemask_ps((__m256)(x - low <= span));
+#else
+    lanes_bits mask = (lanes_bits)(x - low <= span);
+
+    return (mask[0] & 1) | (mask[1] & 2) | (mask[2] & 4) | (mask[3] & 8);
+#endif
+}
+
+LANES_INLINE lanes_bits load_sizes(const float *x)
+{
+    return (lanes_bits)size_of(lanes_load(x));
+}
+
+/* x where the bit of items k … k + LANES - 1 is set, else 0. */
+LANES_INLINE lanes where_kept(const uint64_t *kept, size_t k, lanes x)
+{
+#if LANES == 16
+    return (lanes)_mm512_maskz_mov_ps((__mmask16)(kept[k / 64] >> k % 64), (__m512)x);
+#else
+    return only(-((uint32_t)(kept[k / 64] >> k % 64) >> places() & 1), x);
+#endif
+}
+
+LANES_INLINE lanes term_items(const struct block_term *term, size_t k)
+{
+    lanes x = lanes_load(term->x + k);
+
+    return (term->kept ? where_kept(term->kept, k, x) : x) * term->factor;
+}
+
+LANES_TARGET static void weigh(const struct block_term *terms, size_t n, float *out)
 {
     for (size_t k = 0; k < BLOCK; k += LANES) {
-        lanes raw = lanes_load(x + k), term = raw * term_weight;
-        lanes_bits above = (lanes_bits)(raw * term_weight > 0);
-        lanes_bits below = (lanes_bits)(raw * term_weight < 0);
-        lanes own = lanes_set(weight), value = raw * weight;
+        lanes sum = {0};
 
-        add_to(votes->sum + k, term);
-        add_to(votes->plus + k, only(above, value));
-        add_to(votes->minus + k, only(below, value));
-        add_to(votes->plus_weights + k, only(above, own));
-        add_to(votes->minus_weights + k, only(below, own));
+        for (size_t i = 0; i < n; i++)
+            sum += term_items(&terms[i], k) * terms[i].weight;
+        lanes_store(sum, out + k);
     }
 }
 
-LANES_TARGET static void count(struct block_votes *votes, float least, float instead)
+LANES_TARGET static void vote(const struct block_term *terms, size_t n, float least, float instead,
+                              float *out)
 {
     for (size_t k = 0; k < BLOCK; k += LANES) {
-        lanes sum = lanes_load(votes->sum + k), won, weight;
-        lanes_bits is_plus = (lanes_bits)(sum >= 0), is_nan = (lanes_bits)(sum != sum);
+        lanes sum = {0}, plus = {0}, minus = {0}, plus_weights = {0}, minus_weights = {0};
+        lanes_bits is_plus;
 
-        won = lanes_select(is_plus, lanes_load(votes->plus + k), lanes_load(votes->minus + k));
-        weight = lanes_select(is_plus, lanes_load(votes->plus_weights + k),
-                              lanes_load(votes->minus_weights + k));
-        weight = lanes_select((lanes_bits)(size_of(weight) < least), lanes_set(instead), weight);
+        for (size_t i = 0; i < n; i++) {
+            lanes x = term_items(&terms[i], k), vote = x * terms[i].vote;
+            lanes value = x * terms[i].weight, weight = lanes_set(terms[i].weight);
+            lanes_bits above = (lanes_bits)(vote > 0), below = (lanes_bits)(vote < 0);
+
+            sum += vote;
+            plus += only(above, value);
+            minus += only(below, value);
+            plus_weights += only(above, weight);
+            minus_weights += only(below, weight);
+        }
+        is_plus = (lanes_bits)(sum >= 0);
+        plus = lanes_select(is_plus, plus, minus);
+        plus_weights = lanes_select(is_plus, plus_weights, minus_weights);
+        plus_weights = lanes_select((lanes_bits)(size_of(plus_weights) < least),
+                                    lanes_set(instead), plus_weights);
         if (least > 0)
-            won /= weight;
-        lanes_store(lanes_select(is_nan, sum, won), votes->sum + k);
+            plus /= plus_weights;
+        lanes_store(lanes_select((lanes_bits)(sum != sum), sum, plus), out + k);
     }
 }
 
@@ -386,77 +486,69 @@ LANES_TARGET static void swap(const float *base, const float *other, float t, fl
     }
 }
 
-LANES_TARGET static void within(const int32_t *bits, int32_t low, int32_t high, int32_t *kept)
+LANES_TARGET static void within(const float *x, int32_t low, int32_t high, uint64_t *kept)
 {
-    for (size_t k = 0; k < BLOCK; k += LANES) {
-        lanes_integers own = load_integers(bits + k), mask = (own >= low) & (own <= high);
+    uint32_t span = (uint32_t)high - (uint32_t)low;
 
-        memcpy(kept + k, &mask, sizeof mask);
+    for (size_t word = 0; word < BLOCKS_WORDS; word++) {
+        kept[word] = 0;
+        for (size_t k = 0; low <= high && k < 64; k += LANES)
+            kept[word] |= (uint64_t)bits_within(load_sizes(x + word * 64 + k), (uint32_t)low, span)
+                          << k;
     }
 }
 
-LANES_TARGET static size_t count_equal(const int32_t *bits, int32_t value)
+LANES_TARGET static size_t count_equal(const float *x, int32_t value)
 {
     lanes_integers counts = {0};
     size_t n = 0;
 
     for (size_t k = 0; k < BLOCK; k += LANES)
-        counts -= load_integers(bits + k) == value;
+        counts -= (lanes_integers)load_sizes(x + k) == value;
     for (size_t l = 0; l < LANES; l++)
         n += (size_t)counts[l];
     return n;
 }
 
-/* Of each lane a bit: whether the mask is set. */
-LANES_INLINE uint32_t bits_of(lanes_integers mask)
-{
-#if LANES == 16
-    return _mm512_cmplt_epi32_mask((__m512i)mask, _mm512_setzero_si512());
-#elif LANES == 8
-    return (uint32_t)_mm256_movemask_ps((__m256)mask);
-#else
-    return (uint32_t)((mask[0] & 1) | (mask[1] & 2) | (mask[2] & 4) | (mask[3] & 8));
-#endif
-}
-
 /* Few are picked: so a branch for each is cheap. */
-LANES_TARGET static size_t pick(const int32_t *bits, int32_t low, int32_t high, int32_t *picked)
+LANES_TARGET static size_t pick(const float *x, int32_t low, int32_t high, int32_t *picked)
 {
+    uint32_t span = (uint32_t)high - (uint32_t)low;
     size_t n = 0;
 
     for (size_t k = 0; k < BLOCK; k += LANES) {
-        lanes_integers own = load_integers(bits + k);
-        uint32_t left = bits_of((own >= low) & (own <= high));
+        uint32_t left = bits_within(load_sizes(x + k), (uint32_t)low, span);
 
-        for (; left; left &= left - 1)
-            picked[n++] = bits[k + (size_t)__builtin_ctz(left)];
+        for (; left; left &= left - 1) {
+            memcpy(&picked[n], x + k + (size_t)__builtin_ctz(left), sizeof *picked);
+            picked[n++] &= INT32_MAX;
+        }
     }
     return n;
 }
 
-/* Bit k % 64 of word k / 64: of item k. */
-LANES_TARGET static void chance(const int32_t *draws, const int32_t *bits, int32_t lowest,
-                                int32_t highest, uint64_t *kept, uint64_t *open)
+LANES_TARGET static void below(const int32_t *draws, int32_t limit, uint64_t *kept)
 {
-    for (size_t word = 0; word < BLOCK / 64; word++) {
-        kept[word] = open[word] = 0;
-        for (size_t k = 0; k < 64; k += LANES) {
-            lanes_integers draw = load_integers(draws + word * 64 + k);
-            lanes_integers size = load_integers(bits + word * 64 + k);
-
-            kept[word] |= (uint64_t)bits_of(draw < lowest) << k;
-            open[word] |= (uint64_t)bits_of((draw >= lowest) & (draw < highest) & (size != 0)) << k;
-        }
+    for (size_t word = 0; word < BLOCKS_WORDS; word++) {
+        kept[word] = 0;
+        for (size_t k = 0; limit > 0 && k < 64; k += LANES)
+            kept[word] |= (uint64_t)bits_within((lanes_bits)load_integers(draws + word * 64 + k), 0,
+                                                (uint32_t)limit - 1) << k;
     }
 }
 
-LANES_TARGET static void unpack(const uint64_t *words, int32_t *kept)
+LANES_TARGET static void chance(const int32_t *draws, const int32_t *bits, int32_t lowest,
+                                int32_t highest, uint64_t *kept, uint64_t *open)
 {
-    lanes_bits ones = places(), own;
+    below(draws, lowest, kept);
+    below(draws, highest, open);
+    for (size_t word = 0; word < BLOCKS_WORDS; word++) {
+        uint64_t zeros = 0;
 
-    for (size_t k = 0; k < BLOCK; k += LANES) {
-        own = ((uint32_t)(words[k / 64] >> k % 64) >> ones & 1) * UINT32_MAX;
-        memcpy(kept + k, &own, sizeof own);
+        for (size_t k = 0; k < 64; k += LANES)
+            zeros |= (uint64_t)bits_within((lanes_bits)load_integers(bits + word * 64 + k), 0, 0)
+                     << k;
+        open[word] &= ~kept[word] & ~zeros;
     }
 }
 
@@ -661,21 +753,22 @@ const struct blocks_version LANES_NAME(blocks) = {
     .dots = dots,
     .magnitudes = magnitudes,
     .size_sum = size_sum,
+    .kept_squares = kept_squares,
     .variances = variances,
     .subtract = subtract,
+    .subtract_from_bf16 = subtract_from_bf16,
     .add_scaled = add_scaled,
     .sizes = sizes,
-    .keep = keep,
     .round_to_bf16 = round_to_bf16,
     .canonical = canonical,
     .count_equal = count_equal,
     .pick = pick,
+    .below = below,
     .chance = chance,
-    .unpack = unpack,
     .find_buckets = find_buckets,
     .toss = toss,
+    .weigh = weigh,
     .vote = vote,
-    .count = count,
     .add = add,
     .add_large = add_large,
     .drop_small = drop_small,

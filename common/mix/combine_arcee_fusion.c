@@ -219,8 +219,7 @@ static void read_items(const struct combine_call *call, size_t first, size_t n,
     size_t row = row_items(call), place = first / row, left = row - first % row;
 
     combine_read_floats(call->base, first, n, items->base);
-    combine_read_floats(&call->inputs[0], first, n, items->difference);
-    blocks_subtract(items->difference, items->base, items->difference);
+    combine_read_difference(&call->inputs[0], first, n, items->base, items->difference);
     for (size_t k = 0; k < n; place++, left = row) {
         size_t some = n - k < left ? n - k : left;
         double own = divergences[place] < 0 ? 0 : divergences[place]; /* of like rows, perhaps */
@@ -254,15 +253,13 @@ static void high_size(const struct combine_call *call, size_t *n_sums, size_t *n
 static void high_measure(const struct combine_call *call, double *sums, size_t *counts)
 {
     struct items items;
-    int32_t bits[BLOCK];
 
     (void)sums;
     for (size_t first = 0; first < call->n; first += BLOCK) {
         size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
 
         read_items(call, first, n, &items);
-        blocks_sizes(items.importance, bits);
-        rank_count_high(bits, n, counts);
+        rank_count_high(items.importance, n, counts);
     }
 }
 
@@ -292,16 +289,14 @@ static void low_size(const struct combine_call *call, size_t *n_sums, size_t *n_
 static void low_measure(const struct combine_call *call, double *sums, size_t *counts)
 {
     struct items items;
-    int32_t bits[BLOCK];
 
     (void)sums;
     for (size_t first = 0; first < call->n; first += BLOCK) {
         size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
 
         read_items(call, first, n, &items);
-        blocks_sizes(items.importance, bits);
         for (size_t i = 0; i < N_QUARTILES; i++)
-            rank_count_low(bits, n, call->facts[HIGH].counts[2 * i], counts + i * RANK_LOW_COUNTS);
+            rank_count_low(items.importance, n, call->facts[HIGH].counts[2 * i], counts + i * RANK_LOW_COUNTS);
     }
 }
 

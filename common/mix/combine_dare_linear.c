@@ -24,5 +24,5 @@ const struct combine_method combine_dare_linear = {
     .sum = COMBINE_SUM_ANY,
     .passes = task_chance_even,
     .n_passes = TASK_CHANCE_PASSES,
-    .scratch_input_bytes = TASK_CHANCE_INPUT_BYTES,
+    .scratch_input_bytes = TASK_INPUT_BYTES + TASK_CHANCE_INPUT_BYTES,
 };

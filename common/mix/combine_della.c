@@ -31,5 +31,6 @@ const struct combine_method combine_della = {
     .n_passes = TASK_CHANCE_PASSES,
     .scratch_item_bytes = TASK_RANK_ITEM_BYTES,
     .scratch_bytes = TASK_RANK_BYTES,
+    .scratch_input_bytes = TASK_INPUT_BYTES,
     .stages = &task_chance_stages,
 };

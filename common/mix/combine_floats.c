@@ -27,6 +27,17 @@ void combine_read_floats(const struct combine_input *input, size_t first, size_t
         memset(out + n, 0, (BLOCK - n) * sizeof *out);
 }
 
+void combine_read_difference(const struct combine_input *input, size_t first, size_t n,
+                             const float *base, float *out)
+{
+    if (input->dtype == DTYPE_BF16 && n == BLOCK) {
+        blocks_subtract_from_bf16((const char *)input->values + first * 2, base, out);
+        return;
+    }
+    combine_read_floats(input, first, n, out);
+    blocks_subtract(out, base, out);
+}
+
 void combine_write_floats(enum dtype dtype, const float *in, void *out, size_t first, size_t n)
 {
     char *place = (char *)out + first * combine_item_bytes(dtype);

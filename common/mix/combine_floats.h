@@ -12,6 +12,9 @@
 /* out[COMBINE_BLOCK_ITEMS] = n items of the input from item `first` on, then 0. What no float can
  * hold, in F64, is rounded. */
 void combine_read_floats(const struct combine_input *input, size_t first, size_t n, float *out);
+/* out = what combine_read_floats reads, less base, a block likewise read. */
+void combine_read_difference(const struct combine_input *input, size_t first, size_t n,
+                             const float *base, float *out);
 /* Items first … first + n - 1 of out = in[n], rounded once to the mixable dtype, NaN canonical. */
 void combine_write_floats(enum dtype dtype, const float *in, void *out, size_t first, size_t n);
 

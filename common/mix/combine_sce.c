@@ -34,8 +34,7 @@ static void read_block(const struct combine_call *call, size_t first, struct blo
     for (size_t i = 0; i < call->n_inputs; i++) {
         float *x = block->differences + i * BLOCK;
 
-        combine_read_floats(&call->inputs[i], first, block->n, x);
-        blocks_subtract(x, block->base, x);
+        combine_read_difference(&call->inputs[i], first, block->n, block->base, x);
     }
 }
 
@@ -64,14 +63,14 @@ static void low_size(const struct combine_call *call, size_t *n_sums, size_t *n_
 static void high_measure(const struct combine_call *call, double *sums, size_t *counts)
 {
     struct block block;
-    int32_t bits[BLOCK];
+    float spread[BLOCK];
 
     (void)sums;
     for (size_t first = 0; first < call->n; first += BLOCK) {
         read_block(call, first, &block);
-        blocks_variances(block.differences, call->n_inputs, bits);
-        rank_count_high(bits, block.n, counts);
-        counts[RANK_HIGH_COUNTS] += blocks_count_equal(bits, 0) - (BLOCK - block.n);
+        blocks_variances(block.differences, call->n_inputs, spread);
+        rank_count_high(spread, block.n, counts);
+        counts[RANK_HIGH_COUNTS] += blocks_count_equal(spread, 0) - (BLOCK - block.n);
     }
 }
 
@@ -102,13 +101,13 @@ static bool selects_some(const struct combine_call *call)
 static void low_measure(const struct combine_call *call, double *sums, size_t *counts)
 {
     struct block block;
-    int32_t bits[BLOCK];
+    float spread[BLOCK];
 
     (void)sums;
     for (size_t first = 0; first < call->n; first += BLOCK) {
         read_block(call, first, &block);
-        blocks_variances(block.differences, call->n_inputs, bits);
-        rank_count_low(bits, block.n, call->facts[HIGH].counts[BUCKET], counts);
+        blocks_variances(block.differences, call->n_inputs, spread);
+        rank_count_low(spread, block.n, call->facts[HIGH].counts[BUCKET], counts);
     }
 }
 
@@ -139,45 +138,52 @@ static bool equal_is_needed(const struct combine_call *call)
 }
 
 /* Among n items of a block, with 0 behind them. */
-static size_t count_equal(const int32_t *bits, size_t n, int32_t value)
+static size_t count_equal(const float *spread, size_t n, int32_t value)
 {
-    return blocks_count_equal(bits, value) - (value == 0 ? BLOCK - n : 0);
+    return blocks_count_equal(spread, value) - (value == 0 ? BLOCK - n : 0);
 }
 
 static void equal_measure(const struct combine_call *call, double *sums, size_t *counts)
 {
-    int32_t threshold = (int32_t)call->facts[LOW].counts[THRESHOLD], bits[BLOCK];
+    int32_t threshold = (int32_t)call->facts[LOW].counts[THRESHOLD];
     struct block block;
+    float spread[BLOCK];
 
     (void)counts;
     for (size_t first = 0; first < call->n; first += BLOCK) {
         read_block(call, first, &block);
-        blocks_variances(block.differences, call->n_inputs, bits);
-        *sums += (double)count_equal(bits, block.n, threshold);
+        blocks_variances(block.differences, call->n_inputs, spread);
+        *sums += (double)count_equal(spread, block.n, threshold);
     }
 }
 
-/* Which items of a block stay, -1 (all bits) or 0; *n_equal of those at the threshold have come before. */
+/* Which items of a block stay; *n_equal of those at the threshold have come before. */
 static void find_selected(const struct combine_call *call, const struct block *block,
-                          size_t *n_equal, int32_t *selected)
+                          size_t *n_equal, uint64_t *selected)
 {
     const size_t *found = call->facts[LOW].counts;
-    int32_t bits[BLOCK], threshold = (int32_t)found[THRESHOLD];
-    size_t n_here;
+    int32_t threshold = (int32_t)found[THRESHOLD];
+    size_t n_left = found[N_KEPT_EQUAL] > *n_equal ? found[N_KEPT_EQUAL] - *n_equal : 0, n_here;
+    uint64_t equal[BLOCKS_WORDS];
+    float spread[BLOCK];
 
-    if (!selects(call) || !selects_some(call)) {
-        memset(selected, selects(call) ? 0 : -1, BLOCK * sizeof *selected);
+    if (!selects_some(call)) {
+        memset(selected, selects(call) ? 0 : -1, BLOCKS_WORDS * sizeof *selected);
         return;
     }
-    blocks_variances(block->differences, call->n_inputs, bits);
-    blocks_within(bits, threshold, INT32_MAX, selected);
+    blocks_variances(block->differences, call->n_inputs, spread);
+    if (n_left == 0 && threshold < INT32_MAX) {
+        blocks_within(spread, threshold + 1, INT32_MAX, selected);
+        return;
+    }
+    blocks_within(spread, threshold, INT32_MAX, selected);
     if (!equal_is_needed(call))
         return;
-    n_here = count_equal(bits, block->n, threshold);
-    if (*n_equal + n_here > found[N_KEPT_EQUAL])
-        for (size_t k = 0, seen = *n_equal; k < block->n; k++)
-            if (bits[k] == threshold && seen++ >= found[N_KEPT_EQUAL])
-                selected[k] = 0;
+    n_here = count_equal(spread, block->n, threshold);
+    if (n_here > n_left) {
+        blocks_within(spread, threshold, threshold, equal);
+        rank_drop_late(equal, n_left, selected);
+    }
     *n_equal += n_here;
 }
 
@@ -196,7 +202,7 @@ static size_t n_equal_before(const struct combine_call *call)
 
 static void squares_measure(const struct combine_call *call, double *sums, size_t *counts)
 {
-    int32_t selected[BLOCK];
+    uint64_t selected[BLOCKS_WORDS];
     size_t n_equal = n_equal_before(call);
     struct block block;
 
@@ -204,12 +210,8 @@ static void squares_measure(const struct combine_call *call, double *sums, size_
     for (size_t first = 0; first < call->n; first += BLOCK) {
         read_block(call, first, &block);
         find_selected(call, &block, &n_equal, selected);
-        for (size_t i = 0; i < call->n_inputs; i++) {
-            float *x = block.differences + i * BLOCK;
-
-            blocks_keep(selected, 1, x);
-            sums[i] += blocks_dot(x, x);
-        }
+        for (size_t i = 0; i < call->n_inputs; i++)
+            sums[i] += blocks_kept_squares(block.differences + i * BLOCK, selected);
     }
 }
 
@@ -230,23 +232,22 @@ static void squares_conclude(const struct combine_call *call, double *sums, size
 
 static void sce(const struct combine_call *call, void *out)
 {
-    int32_t selected[BLOCK];
+    struct block_term *terms = (struct block_term *)((float *)call->input_scratch +
+                                                     call->n_inputs * BLOCK);
+    uint64_t selected[BLOCKS_WORDS];
     size_t n_equal = n_equal_before(call);
-    struct block_votes votes;
     struct block block;
+    float sum[BLOCK];
 
     for (size_t first = 0; first < call->n; first += BLOCK) {
-        memset(&votes, 0, sizeof votes);
         read_block(call, first, &block);
         find_selected(call, &block, &n_equal, selected);
-        for (size_t i = 0; i < call->n_inputs; i++) {
-            float *x = block.differences + i * BLOCK;
-
-            blocks_keep(selected, 1, x);
-            blocks_vote(x, 1, (float)call->facts[SQUARES].sums[i], &votes);
-        }
-        blocks_count(&votes, 1e-6f, 1e-6f);
-        blocks_add(votes.sum, block.base);
+        for (size_t i = 0; i < call->n_inputs; i++)
+            terms[i] = (struct block_term){.x = block.differences + i * BLOCK, .kept = selected,
+                                           .factor = 1, .vote = 1,
+                                           .weight = (float)call->facts[SQUARES].sums[i]};
+        blocks_vote(terms, call->n_inputs, 1e-6f, 1e-6f, sum);
+        blocks_add(sum, block.base);
         combine_write_floats(call->out->dtype, block.base, out, first, block.n);
     }
 }
@@ -275,7 +276,7 @@ const struct combine_method combine_sce = {
     .n_parameters = sizeof parameters / sizeof *parameters,
     .base = COMBINE_BASE_REQUIRED,
     .min_inputs = 1,
-    .scratch_input_bytes = BLOCK * sizeof(float),
+    .scratch_input_bytes = BLOCK * sizeof(float) + sizeof(struct block_term),
     .passes = passes,
     .n_passes = sizeof passes / sizeof *passes,
 };

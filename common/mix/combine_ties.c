@@ -24,5 +24,5 @@ const struct combine_method combine_ties = {
     .sum = COMBINE_SUM_ANY,
     .passes = task_window_largest,
     .n_passes = TASK_WINDOW_PASSES,
-    .scratch_input_bytes = TASK_WINDOW_INPUT_BYTES,
+    .scratch_input_bytes = TASK_INPUT_BYTES + TASK_WINDOW_INPUT_BYTES,
 };

@@ -290,7 +290,7 @@ static bool stays(struct rank_cells *cells, size_t cell, int32_t draw, size_t se
 }
 
 void rank_cells_keep(struct rank_cells *cells, const int32_t *sizes, const int32_t *draws, size_t n,
-                     int32_t *kept)
+                     uint64_t *kept)
 {
     for (size_t k = 0; k < n; k++, cells->place++) {
         size_t cell = find_cell(cells, sizes[k]), seen = cells->seen[cell]++;
@@ -298,6 +298,6 @@ void rank_cells_keep(struct rank_cells *cells, const int32_t *sizes, const int32
 
         if (is_open(cells, sizes[k], draws[k]))
             is_kept = stays(cells, cell, draws[k], seen);
-        kept[k] = -(int32_t)is_kept;
+        kept[k / 64] |= (uint64_t)is_kept << k % 64;
     }
 }

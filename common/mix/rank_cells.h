@@ -22,8 +22,9 @@ void rank_cells_init(struct rank_cells *cells, size_t n, double density, double 
 void rank_cells_look(struct rank_cells *cells, const int32_t *sizes, const int32_t *draws, size_t n);
 /* After the last: whether to look at all once more, from the first. */
 bool rank_cells_turn(struct rank_cells *cells);
-/* When that is not so, all once more: kept[n] = -1 where an item stays, else 0. */
+/* When that is not so, all once more: sets in `kept`, which is 0, the bits of the items that
+ * stay: k % 64 of word k / 64. */
 void rank_cells_keep(struct rank_cells *cells, const int32_t *sizes, const int32_t *draws, size_t n,
-                     int32_t *kept);
+                     uint64_t *kept);
 
 #endif

@@ -34,9 +34,13 @@ static inline float rank_value(size_t bits)
     return x;
 }
 
-/* counts[RANK_HIGH_COUNTS] of the upper bits of n magnitudes, and counts[RANK_LOW_COUNTS] of the
- * lower bits of those in a bucket of these. n of a block (blocks.h), with 0 behind them. */
-void rank_count_high(const int32_t *bits, size_t n, size_t *counts);
-void rank_count_low(const int32_t *bits, size_t n, size_t bucket, size_t *counts);
+/* counts[RANK_HIGH_COUNTS] of the upper bits of the magnitudes of n items, and
+ * counts[RANK_LOW_COUNTS] of the lower bits of those in a bucket of these. n of a block (blocks.h),
+ * with 0 behind them. */
+void rank_count_high(const float *x, size_t n, size_t *counts);
+void rank_count_low(const float *x, size_t n, size_t bucket, size_t *counts);
+
+/* Of a block, drops from `kept` those that are set in `equal` but for the first n_left of these. */
+void rank_drop_late(const uint64_t *equal, size_t n_left, uint64_t *kept);
 
 #endif

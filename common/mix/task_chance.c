@@ -35,7 +35,7 @@ static void add_magnitudes(const struct combine_call *call, void *context, size_
 {
     const struct measured *measured = context;
     double *sums = measured->sums + 2 * input;
-    int32_t kept[BLOCK];
+    uint64_t kept[BLOCKS_WORDS];
 
     measured->keep(call, measured->context, input, first, n, difference, kept);
     blocks_magnitudes(difference, kept, &sums[0], &sums[1]);
@@ -64,10 +64,37 @@ static void combine_with(const struct combine_call *call, task_keep *keep, void 
                  call, out);
 }
 
+/* ---- what is known to be kept: words with a bit for each item of a call, whole blocks, for each
+ * input ---- */
+
+static size_t n_words(size_t n)
+{
+    return (n + BLOCK - 1) / BLOCK * BLOCKS_WORDS;
+}
+
+static void keep_known(const struct combine_call *call, void *context, size_t input, size_t first,
+                       size_t n, const float *difference, uint64_t *kept)
+{
+    const uint64_t *words = context;
+
+    (void)n;
+    (void)difference;
+    memcpy(kept, words + input * n_words(call->n) + first / 64, BLOCKS_WORDS * sizeof *kept);
+}
+
+/* Decides once, if what is kept of the tensor is not too much. */
+static size_t kept_bytes(const struct combine_call *call, size_t n)
+{
+    static const size_t most = 32 * 1024 * 1024;
+    size_t bytes = call->n_inputs * n_words(n) * sizeof(uint64_t);
+
+    return task_rescales(call) && call->out->n_items / n < most / bytes ? bytes : 0;
+}
+
 /* ---- all with one probability ---- */
 
 static void keep_even(const struct combine_call *call, void *context, size_t input, size_t first,
-                      size_t n, const float *difference, int32_t *kept)
+                      size_t n, const float *difference, uint64_t *kept)
 {
     struct coin *coin = (struct coin *)context + input;
     int32_t limit = coin_limit(call->inputs[input].settings[TASK_DENSITY]), draws[BLOCK];
@@ -77,31 +104,44 @@ static void keep_even(const struct combine_call *call, void *context, size_t inp
     if (first == 0)
         *coin = coin_of(call->seed, call->out->name, input);
     coin_toss(coin, call->first + first, BLOCK, draws);
-    blocks_within(draws, 0, limit - 1, kept);
+    blocks_below(draws, limit, kept);
+}
+
+static void toss_all(const struct combine_call *call, uint64_t *words)
+{
+    for (size_t i = 0; i < call->n_inputs; i++)
+        for (size_t first = 0; first < call->n; first += BLOCK)
+            keep_even(call, task_scratch(call), i, first, BLOCK, NULL,
+                      words + i * n_words(call->n) + first / 64);
 }
 
 static void measure_even(const struct combine_call *call, double *sums, size_t *counts)
 {
+    uint64_t *words = call->facts[0].kept;
+
     (void)counts;
-    measure_with(call, keep_even, call->input_scratch, sums);
+    if (!words) {
+        measure_with(call, keep_even, task_scratch(call), sums);
+        return;
+    }
+    toss_all(call, words);
+    measure_with(call, keep_known, words, sums);
 }
 
 void task_chance_combine(const struct combine_call *call, bool votes, void *out)
 {
-    combine_with(call, keep_even, call->input_scratch, votes, out);
+    uint64_t *words = is_needed(call) ? call->facts[0].kept : NULL;
+
+    combine_with(call, words ? keep_known : keep_even, words ? words : task_scratch(call), votes,
+                 out);
 }
 
 const struct combine_pass task_chance_even[] = {
-    {.size = size, .measure = measure_even, .conclude = conclude, .is_needed = is_needed},
+    {.size = size, .measure = measure_even, .conclude = conclude, .is_needed = is_needed,
+     .kept_bytes = kept_bytes},
 };
 
 /* ---- by rank ---- */
-
-/* Words with a bit for each item of a call, whole blocks, for each input: which are kept. */
-static size_t n_words(size_t n)
-{
-    return (n + BLOCK - 1) / BLOCK * BLOCKS_WORDS;
-}
 
 /* The scratch: words for all inputs, then the room. */
 static_assert(TASK_RANK_ITEM_BYTES == 8 + 8 + 8 + 2 * sizeof(int32_t) + 1, "words and room");
@@ -135,8 +175,7 @@ static void rank_input(const struct combine_call *call, size_t input, const stru
         size_t some = call->n - i < BLOCK ? call->n - i : BLOCK;
 
         combine_read_floats(call->base, i, some, base);
-        combine_read_floats(&call->inputs[input], i, some, x);
-        blocks_subtract(x, base, x);
+        combine_read_difference(&call->inputs[input], i, some, base, x);
         blocks_sizes(x, bits);
         memcpy(room->sizes + i, bits, some * sizeof *bits);
     }
@@ -153,27 +192,8 @@ static void rank_all(const struct combine_call *call, uint64_t *words)
             rank_input(call, i, &room, words + i * n_words(call->n));
 }
 
-static void keep_ranked(const struct combine_call *call, void *context, size_t input, size_t first,
-                        size_t n, const float *difference, int32_t *kept)
-{
-    const uint64_t *words = context;
-
-    (void)n;
-    (void)difference;
-    blocks_unpack(words + input * n_words(call->n) + first / 64, kept);
-}
-
-/* Ranks once, if what is kept of the tensor is not too much. */
-static size_t kept_bytes(const struct combine_call *call, size_t n)
-{
-    static const size_t most = 32 * 1024 * 1024;
-    size_t bytes = call->n_inputs * n_words(n) * sizeof(uint64_t);
-
-    return task_rescales(call) && call->out->n_items / n < most / bytes ? bytes : 0;
-}
-
 static void keep_staged(const struct combine_call *call, void *context, size_t input, size_t first,
-                        size_t n, const float *difference, int32_t *kept);
+                        size_t n, const float *difference, uint64_t *kept);
 
 static void measure_by_rank(const struct combine_call *call, double *sums, size_t *counts)
 {
@@ -185,7 +205,7 @@ static void measure_by_rank(const struct combine_call *call, double *sums, size_
         return;
     }
     rank_all(call, words);
-    measure_with(call, keep_ranked, words, sums);
+    measure_with(call, keep_known, words, sums);
 }
 
 void task_chance_combine_by_rank(const struct combine_call *call, bool votes, void *out)
@@ -198,7 +218,7 @@ void task_chance_combine_by_rank(const struct combine_call *call, bool votes, vo
     }
     if (!words)
         rank_all(call, words = words_of(call));
-    combine_with(call, keep_ranked, words, votes, out);
+    combine_with(call, keep_known, words, votes, out);
 }
 
 /* ---- by rank, long rows: the state has cells for each input ---- */
@@ -231,13 +251,13 @@ static void look_at_cells(const struct combine_call *call, void *context, size_t
 }
 
 static void keep_staged(const struct combine_call *call, void *context, size_t input, size_t first,
-                        size_t n, const float *difference, int32_t *kept)
+                        size_t n, const float *difference, uint64_t *kept)
 {
     int32_t bits[BLOCK], draws[BLOCK];
 
     blocks_sizes(difference, bits);
     find_draws(call, input, first, draws);
-    memset(kept, 0, BLOCK * sizeof *kept);
+    memset(kept, 0, BLOCKS_WORDS * sizeof *kept);
     rank_cells_keep(cells_of(context, input), bits, draws, n, kept);
 }
 

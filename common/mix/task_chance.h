@@ -16,13 +16,13 @@
 
 enum { TASK_CHANCE_PASSES = 1 };
 
-/* For DARE; with scratch_input_bytes = TASK_CHANCE_INPUT_BYTES. */
+/* For DARE; with scratch_input_bytes = TASK_INPUT_BYTES + TASK_CHANCE_INPUT_BYTES. */
 enum { TASK_CHANCE_INPUT_BYTES = 8 };
 extern const struct combine_pass task_chance_even[TASK_CHANCE_PASSES];
 void task_chance_combine(const struct combine_call *call, bool votes, void *out);
 
 /* For DELLA, with TASK_EPSILON; rows, with scratch_item_bytes = TASK_RANK_ITEM_BYTES, scratch_bytes =
- * TASK_RANK_BYTES. */
+ * TASK_RANK_BYTES, scratch_input_bytes = TASK_INPUT_BYTES. */
 enum { TASK_RANK_ITEM_BYTES = 33, TASK_RANK_BYTES = 65 * 64, TASK_RANK_INPUTS_MAX = 64 };
 extern const struct combine_pass task_chance_by_rank[TASK_CHANCE_PASSES];
 extern const struct combine_stages task_chance_stages;

@@ -36,13 +36,6 @@ double task_scale(double all, double kept)
     return all < 1e-7 || kept < 1e-7 ? 1 : all / kept;
 }
 
-static void subtract_base(const struct combine_call *call, size_t input, size_t first, size_t n,
-                          const float *base, float *out)
-{
-    combine_read_floats(&call->inputs[input], first, n, out);
-    blocks_subtract(out, base, out);
-}
-
 void task_look(const struct combine_call *call, task_looker *look, void *context)
 {
     float base[BLOCK], x[BLOCK];
@@ -54,7 +47,7 @@ void task_look(const struct combine_call *call, task_looker *look, void *context
         for (size_t i = 0; i < call->n_inputs; i++) {
             if (task_share(&call->inputs[i]) != TASK_SOME)
                 continue;
-            subtract_base(call, i, first, n, base, x);
+            combine_read_difference(&call->inputs[i], first, n, base, x);
             look(call, context, i, first, n, x);
         }
     }
@@ -94,48 +87,63 @@ static void combine_whole(const struct combine_call *call, void *out)
     combine_linear_run(spare, 1 + call->n_inputs, call->n, call->out->dtype, out);
 }
 
-/* ---- block by block: both outcomes of a vote are summed, so each difference is made once ---- */
+/* ---- block by block ---- */
+
+/* For all inputs each: terms, what they are made of, what the method has. */
+static struct block_term *terms_of(const struct combine_call *call)
+{
+    return call->input_scratch;
+}
+
+static struct task_block *blocks_of(const struct combine_call *call)
+{
+    return (struct task_block *)(terms_of(call) + call->n_inputs);
+}
+
+void *task_scratch(const struct combine_call *call)
+{
+    return blocks_of(call) + call->n_inputs;
+}
 
 /* What of the input's difference counts, in a block. False: nothing. */
-static bool find_difference(const struct task_rules *rules, const struct combine_call *call,
-                            size_t input, size_t first, size_t n, const float *base, float *x)
+static bool find_term(const struct task_rules *rules, const struct combine_call *call, size_t input,
+                      size_t first, size_t n, const float *base, struct block_term *term)
 {
+    struct task_block *own = blocks_of(call) + input;
     enum task_share share = rules->keep ? task_share(&call->inputs[input]) : TASK_ALL;
-    int32_t kept[BLOCK];
+    float weight = (float)call->inputs[input].weight;
 
     if (share == TASK_NONE)
         return false;
-    subtract_base(call, input, first, n, base, x);
+    combine_read_difference(&call->inputs[input], first, n, base, own->difference);
+    *term = (struct block_term){.x = own->difference, .factor = 1, .weight = weight, .vote = weight};
     if (share == TASK_ALL)
         return true;
-    rules->keep(call, rules->context, input, first, n, x, kept);
-    blocks_keep(kept, rules->scales ? (float)rules->scales[input] : 1, x);
+    rules->keep(call, rules->context, input, first, n, own->difference, own->kept);
+    term->kept = own->kept;
+    term->factor = rules->scales ? (float)rules->scales[input] : 1;
     return true;
 }
 
 static void combine_block(const struct task_rules *rules, const struct combine_call *call,
-                          size_t first, size_t n, struct block_votes *votes, float *base)
+                          size_t first, size_t n, float *base)
 {
-    bool divides = call->settings[TASK_NORMALIZE] != 0;
-    float x[BLOCK];
+    struct block_term *terms = terms_of(call);
+    float least = call->settings[TASK_NORMALIZE] != 0 ? FLT_TRUE_MIN : 0, sum[BLOCK];
+    size_t n_terms = 0;
 
-    memset(votes, 0, rules->votes ? sizeof *votes : sizeof votes->sum);
     combine_read_floats(call->base, first, n, base);
-    for (size_t i = 0; i < call->n_inputs; i++) {
-        if (!find_difference(rules, call, i, first, n, base, x))
-            continue;
-        if (rules->votes)
-            blocks_vote(x, (float)call->inputs[i].weight, (float)call->inputs[i].weight, votes);
-        else
-            blocks_add_scaled(x, (float)call->inputs[i].weight, votes->sum);
-    }
+    for (size_t i = 0; i < call->n_inputs; i++)
+        n_terms += find_term(rules, call, i, first, n, base, &terms[n_terms]);
     if (rules->votes)
-        blocks_count(votes, divides ? FLT_TRUE_MIN : 0, 1);
-    else if (divisor(call) != 1)
-        vector_scale(votes->sum, (float)(1 / divisor(call)), BLOCK, votes->sum);
+        blocks_vote(terms, n_terms, least, 1, sum);
+    else
+        blocks_weigh(terms, n_terms, sum);
+    if (!rules->votes && divisor(call) != 1)
+        vector_scale(sum, (float)(1 / divisor(call)), BLOCK, sum);
     if (call->settings[TASK_LAMBDA] != 1)
-        vector_scale(votes->sum, (float)call->settings[TASK_LAMBDA], BLOCK, votes->sum);
-    blocks_add(votes->sum, base);
+        vector_scale(sum, (float)call->settings[TASK_LAMBDA], BLOCK, sum);
+    blocks_add(sum, base);
 }
 
 static bool is_whole(const struct task_rules *rules, const struct combine_call *call)
@@ -149,7 +157,6 @@ static bool is_whole(const struct task_rules *rules, const struct combine_call *
 void task_combine(const struct task_rules *rules, const struct combine_call *call, void *out)
 {
     float base[BLOCK];
-    struct block_votes votes;
 
     if (is_whole(rules, call)) {
         combine_whole(call, out);
@@ -158,7 +165,7 @@ void task_combine(const struct task_rules *rules, const struct combine_call *cal
     for (size_t first = 0; first < call->n; first += BLOCK) {
         size_t n = call->n - first < BLOCK ? call->n - first : BLOCK;
 
-        combine_block(rules, call, first, n, &votes, base);
+        combine_block(rules, call, first, n, base);
         combine_write_floats(call->out->dtype, base, out, first, n);
     }
 }

@@ -14,13 +14,13 @@
 #ifndef COCKTAIL_TASK_VECTORS_H
 #define COCKTAIL_TASK_VECTORS_H
 
+#include "mix/blocks.h"
 #include "mix/combine_method.h"
 
-/* Which items of a block are kept, of one input: to kept[COMBINE_BLOCK_ITEMS], 0 or -1 (all bits).
- * Called for the blocks of a call in their order, input by input in each; `context` is the method's
+/* Which items of a block are kept, of one input: to kept[BLOCKS_WORDS] (blocks.h). Called for the blocks of a call in their order, input by input in each; `context` is the method's
  * own, and knows how far it is. */
 typedef void task_keep(const struct combine_call *call, void *context, size_t input, size_t first,
-                       size_t n, const float *difference, int32_t *kept);
+                       size_t n, const float *difference, uint64_t *kept);
 
 struct task_rules {
     task_keep *keep; /* NULL: all are kept */
@@ -63,6 +63,14 @@ typedef void task_looker(const struct combine_call *call, void *context, size_t 
                          size_t n, const float *difference);
 void task_look(const struct combine_call *call, task_looker *look, void *context);
 
+/* What task_combine has there for each input, and behind it the method what it wants for itself:
+ * their sum is its scratch_input_bytes. */
+struct task_block {
+    uint64_t kept[BLOCKS_WORDS];
+    float difference[COMBINE_BLOCK_ITEMS];
+};
+enum { TASK_INPUT_BYTES = sizeof(struct block_term) + sizeof(struct task_block) };
+void *task_scratch(const struct combine_call *call); /* aligned to 8 */
 void task_combine(const struct task_rules *rules, const struct combine_call *call, void *out);
 
 #endif

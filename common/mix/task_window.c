@@ -57,11 +57,9 @@ static void high_look(const struct combine_call *call, void *context, size_t inp
                       size_t n, const float *x)
 {
     const struct found *found = context;
-    int32_t bits[BLOCK];
 
     (void)first;
-    blocks_sizes(x, bits);
-    rank_count_high(bits, n, found->counts + input * RANK_HIGH_COUNTS);
+    rank_count_high(x, n, found->counts + input * RANK_HIGH_COUNTS);
     if (task_rescales(call))
         found->sums[input] += blocks_size_sum(x);
 }
@@ -152,16 +150,16 @@ static void low_size_middle(const struct combine_call *call, size_t *n_sums, siz
 }
 
 /* Magnitudes in the buckets between the two. */
-static void add_between(const float *x, const int32_t *bits, const struct high *high, double *sum)
+static void add_between(const float *x, const struct high *high, double *sum)
 {
-    int32_t kept[BLOCK];
+    uint64_t kept[BLOCKS_WORDS];
     size_t first = (high->first_bucket + 1) << RANK_LOW_BITS;
     size_t end = high->last_bucket << RANK_LOW_BITS;
     double all = 0;
 
     if (first >= end)
         return;
-    blocks_within(bits, (int32_t)first, (int32_t)(end - 1), kept);
+    blocks_within(x, (int32_t)first, (int32_t)(end - 1), kept);
     blocks_magnitudes(x, kept, &all, sum);
 }
 
@@ -170,15 +168,13 @@ static void low_look(const struct combine_call *call, void *context, size_t inpu
 {
     const struct found *found = context;
     struct high high = high_of(call, input);
-    int32_t bits[BLOCK];
 
     (void)first;
-    blocks_sizes(x, bits);
-    rank_count_low(bits, n, high.first_bucket, low_counts(call, found->counts, input, false));
+    rank_count_low(x, n, high.first_bucket, low_counts(call, found->counts, input, false));
     if (high.last_bucket < RANK_HIGH_COUNTS)
-        rank_count_low(bits, n, high.last_bucket, low_counts(call, found->counts, input, true));
+        rank_count_low(x, n, high.last_bucket, low_counts(call, found->counts, input, true));
     if (task_rescales(call))
-        add_between(x, bits, &high, &found->sums[input]);
+        add_between(x, &high, &found->sums[input]);
 }
 
 static void low_measure(const struct combine_call *call, double *sums, size_t *counts)
@@ -287,9 +283,9 @@ static void equal_size(const struct combine_call *call, size_t *n_sums, size_t *
 }
 
 /* Among n items of a block, with 0 behind them. */
-static size_t count_equal(const int32_t *bits, size_t n, size_t value)
+static size_t count_equal(const float *x, size_t n, size_t value)
 {
-    return blocks_count_equal(bits, (int32_t)value) - (value == 0 ? BLOCK - n : 0);
+    return blocks_count_equal(x, (int32_t)value) - (value == 0 ? BLOCK - n : 0);
 }
 
 static void equal_look(const struct combine_call *call, void *context, size_t input, size_t first,
@@ -297,15 +293,13 @@ static void equal_look(const struct combine_call *call, void *context, size_t in
 {
     struct limits limits = limits_of(call, input);
     double *sums = (double *)context + 2 * input;
-    int32_t bits[BLOCK];
 
     (void)first;
     if (!limits.cuts_low && !limits.cuts_high)
         return;
-    blocks_sizes(x, bits);
-    sums[0] += (double)count_equal(bits, n, limits.low);
+    sums[0] += (double)count_equal(x, n, limits.low);
     if (limits.cuts_high)
-        sums[1] += (double)count_equal(bits, n, limits.high);
+        sums[1] += (double)count_equal(x, n, limits.high);
 }
 
 static void equal_measure(const struct combine_call *call, double *sums, size_t *counts)
@@ -322,18 +316,26 @@ struct end {
     bool cuts;
 };
 
-/* Drops of the items equal to the end those that come too late. */
-static void cut(struct end *end, const int32_t *bits, size_t n, int32_t *kept)
+/* Whether no more of the items equal to the end are kept; so they are left out with what lies beyond.
+ * INT32_MAX is a limit to which 1 is added nowhere. */
+static bool is_full(const struct end *end)
 {
+    return end->cuts && end->n_seen >= end->n_kept && end->value < INT32_MAX;
+}
+
+/* Drops of the items equal to the end those that come too late. */
+static void cut(struct end *end, const float *x, size_t n, uint64_t *kept)
+{
+    uint64_t equal[BLOCKS_WORDS];
     size_t n_equal;
 
-    if (!end->cuts)
+    if (!end->cuts || is_full(end))
         return;
-    n_equal = count_equal(bits, n, end->value);
-    if (end->n_seen + n_equal > end->n_kept)
-        for (size_t k = 0, seen = end->n_seen; k < n; k++)
-            if ((size_t)bits[k] == end->value && seen++ >= end->n_kept)
-                kept[k] = 0;
+    n_equal = count_equal(x, n, end->value);
+    if (end->n_seen + n_equal > end->n_kept) {
+        blocks_within(x, (int32_t)end->value, (int32_t)end->value, equal);
+        rank_drop_late(equal, end->n_kept > end->n_seen ? end->n_kept - end->n_seen : 0, kept);
+    }
     end->n_seen += n_equal;
 }
 
@@ -341,12 +343,11 @@ static void cut(struct end *end, const int32_t *bits, size_t n, int32_t *kept)
 static_assert(2 * sizeof(struct end) == TASK_WINDOW_INPUT_BYTES, "room for both");
 
 static void keep(const struct combine_call *call, void *context, size_t input, size_t first,
-                 size_t n, const float *difference, int32_t *kept)
+                 size_t n, const float *difference, uint64_t *kept)
 {
     struct limits limits = limits_of(call, input);
     struct end *ends = (struct end *)context + 2 * input;
     const double *before = call->facts[EQUAL].before;
-    int32_t bits[BLOCK], low = (int32_t)limits.low, high = (int32_t)limits.high;
 
     if (first == 0) {
         ends[0] = (struct end){limits.low, limits.n_low, (size_t)before[2 * input],
@@ -354,19 +355,19 @@ static void keep(const struct combine_call *call, void *context, size_t input, s
         ends[1] = (struct end){limits.high, limits.n_high, (size_t)before[2 * input + 1],
                                limits.cuts_high};
     }
-    blocks_sizes(difference, bits);
     if (limits.has_none) {
-        memset(kept, 0, BLOCK * sizeof *kept);
+        memset(kept, 0, BLOCKS_WORDS * sizeof *kept);
         return;
     }
-    blocks_within(bits, low, high, kept);
-    cut(&ends[0], bits, n, kept);
-    cut(&ends[1], bits, n, kept);
+    blocks_within(difference, (int32_t)limits.low + is_full(&ends[0]),
+                  (int32_t)limits.high - is_full(&ends[1]), kept);
+    cut(&ends[0], difference, n, kept);
+    cut(&ends[1], difference, n, kept);
 }
 
 void task_window_combine(const struct combine_call *call, bool votes, void *out)
 {
-    task_combine(&(struct task_rules){.keep = keep, .context = call->input_scratch,
+    task_combine(&(struct task_rules){.keep = keep, .context = task_scratch(call),
                                       .scales = call->facts[LOW].sums, .votes = votes},
                  call, out);
 }

@@ -21,7 +21,8 @@ extern const struct combine_pass task_window_largest[TASK_WINDOW_PASSES];
  * with TASK_GAMMA. */
 extern const struct combine_pass task_window_middle[TASK_WINDOW_PASSES];
 
-/* For methods with these passes and scratch_input_bytes = TASK_WINDOW_INPUT_BYTES. */
+/* For methods with these passes and scratch_input_bytes = TASK_INPUT_BYTES +
+ * TASK_WINDOW_INPUT_BYTES. */
 void task_window_combine(const struct combine_call *call, bool votes, void *out);
 
 #endif

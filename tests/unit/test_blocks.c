@@ -25,26 +25,28 @@ static void fill(float *x, uint64_t *state)
 struct state {
     float x[BLOCK], other[BLOCK], out[BLOCK];
     float changed[BLOCK], sum[BLOCK], alone[BLOCK];
-    struct block_votes votes, counted, divided;
-    int32_t bits[BLOCK], kept[BLOCK];
+    float voted[BLOCK], divided[BLOCK];
+    int32_t bits[BLOCK];
     size_t ranks[BLOCK];
     double powers[BLOCK], logs[BLOCK];
 };
 
 static void run(const struct blocks_version *version, struct state *state)
 {
+    static float terms[3][BLOCK];
+    struct block_term each[3];
     uint64_t seed = 3;
 
     memset(state, 0, sizeof *state);
     for (int i = 0; i < 3; i++) {
-        fill(state->x, &seed);
-        version->vote(state->x, 0.75f, (float)i - 0.5f, &state->votes);
+        fill(terms[i], &seed);
+        each[i] = (struct block_term){terms[i], NULL, 1, (float)i - 0.5f, 0.75f};
+        memcpy(state->x, terms[i], sizeof state->x);
         version->drop_small(state->x, 1e-3f);
         version->tally(state->x, 1.25f, state->changed, state->sum, state->alone);
     }
-    state->counted = state->divided = state->votes;
-    version->count(&state->counted, 0, 1);
-    version->count(&state->divided, 0.25f, 2);
+    version->vote(each, 3, 0, 1, state->voted);
+    version->vote(each, 3, 0.25f, 2, state->divided);
     version->average(state->changed, state->alone, state->sum);
     fill(state->other, &seed);
     version->swap(state->x, state->other, 0.125f, state->out);
@@ -53,7 +55,6 @@ static void run(const struct blocks_version *version, struct state *state)
         memcpy(&state->bits[k], &state->other[k], sizeof(float));
         state->bits[k] &= 0x7FFFFFFF;
     }
-    version->within(state->bits, 0x3000000, 0x3F800000, state->kept);
     for (size_t k = 0; k < BLOCK; k++) {
         state->powers[k] = -(double)(k * k * k) / 1e5;
         state->logs[k] = ((double)k - 256) / 4200;
@@ -82,10 +83,8 @@ static void all_versions_give_the_same_bits(void)
         run(version, &found);
         CHECK(same_floats(expected.out, found.out, BLOCK));
         CHECK(same_floats(expected.sum, found.sum, BLOCK));
-        CHECK(same_floats(expected.votes.sum, found.votes.sum, 5 * BLOCK));
-        CHECK(same_floats(expected.counted.sum, found.counted.sum, BLOCK));
-        CHECK(same_floats(expected.divided.sum, found.divided.sum, BLOCK));
-        CHECK(memcmp(expected.kept, found.kept, sizeof found.kept) == 0);
+        CHECK(same_floats(expected.voted, found.voted, BLOCK));
+        CHECK(same_floats(expected.divided, found.divided, BLOCK));
         CHECK(memcmp(expected.ranks, found.ranks, sizeof found.ranks) == 0);
         CHECK(memcmp(expected.powers, found.powers, sizeof found.powers) == 0);
         CHECK(memcmp(expected.logs, found.logs, sizeof found.logs) == 0);
@@ -95,17 +94,24 @@ static void all_versions_give_the_same_bits(void)
 /* What each does, item by item. */
 static void they_choose_as_they_say(void)
 {
-    static struct block_votes votes;
-    float x[BLOCK] = {2, -3, 0, NAN}, base[BLOCK] = {1, -0.0f, -0.0f}, zero[BLOCK] = {0};
+    static float x[BLOCK] = {2, -3, 0, NAN, 4}, other[BLOCK] = {-1, -3, 0, 1, 8};
+    float base[BLOCK] = {1, -0.0f, -0.0f}, zero[BLOCK] = {0}, out[BLOCK];
+    uint64_t kept[BLOCKS_WORDS] = {1 << 4};
+    struct block_term terms[] = {{x, NULL, 1, 0.5f, 0.5f}, {other, NULL, 1, 0.25f, 0.25f}};
     int32_t row[] = {5, 7, 5, 9, 5};
 
-    blocks_vote(x, 0.5f, 0.5f, &votes);
-    x[0] = -1;
-    blocks_vote(x, 0.25f, 0.25f, &votes);
-    CHECK(votes.sum[0] == 0.75f && votes.plus[0] == 1 && votes.minus[0] == -0.25f);
-    CHECK(votes.plus_weights[0] == 0.5f && votes.minus_weights[1] == 0.75f);
-    blocks_count(&votes, 1e-30f, 1);
-    CHECK(votes.sum[0] == 2 && votes.sum[1] == -3 && votes.sum[2] == 0 && isnan(votes.sum[3]));
+    blocks_vote(terms, 2, 1e-30f, 1, out);
+    CHECK(out[0] == 2 && out[1] == -3 && out[2] == 0 && !signbit(out[2]) && isnan(out[3]));
+    blocks_vote(terms, 2, 0, 1, out);
+    CHECK(out[0] == 1 && out[1] == -2.25f);
+    terms[0].vote = 0.1f; /* the second decides, but not with what weight */
+    blocks_vote(terms, 2, 0, 1, out);
+    CHECK(out[0] == -0.25f && out[1] == -2.25f);
+    blocks_vote(terms, 2, 0.3f, 4, out); /* 0.25 is too little */
+    CHECK(out[0] == -0.0625f && out[1] == -3);
+    terms[1] = (struct block_term){other, kept, 3, 0.25f, 0.25f};
+    blocks_weigh(terms, 2, out);
+    CHECK(out[0] == 1 && out[1] == -1.5f && isnan(out[3]) && out[4] == 8);
     blocks_add(zero, base);
     CHECK(base[0] == 1 && signbit(base[1]) && !signbit(base[3]));
     x[0] = 0.5f;
@@ -132,13 +138,27 @@ static double plain_dot(const float *a, const float *b)
     return tree(each);
 }
 
-static double plain_sizes(const float *x, const int32_t *kept)
+static bool is_set(const uint64_t *words, size_t k)
+{
+    return words[k / 64] >> k % 64 & 1;
+}
+
+static double plain_sizes(const float *x, const uint64_t *kept)
 {
     double each[8] = {0};
 
     for (size_t k = 0; k < BLOCK; k++)
-        each[k % 8] += kept[k] ? (double)fabsf(x[k]) : 0;
+        each[k % 8] += is_set(kept, k) ? (double)fabsf(x[k]) : 0;
     return tree(each);
+}
+
+/* Which differ in each word. */
+static void fill_words(uint64_t *words, uint64_t *state)
+{
+    for (size_t i = 0; i < BLOCKS_WORDS; i++) {
+        *state = *state * 6364136223846793005u + 1442695040888963407u;
+        words[i] = *state ^ *state >> 31;
+    }
 }
 
 static int32_t size_bits(float x)
@@ -159,16 +179,17 @@ static void fill_finite(float *x, uint64_t *state)
 
 static void check_sums(const struct blocks_version *version)
 {
-    static const int32_t all[BLOCK] = {[0 ... BLOCK - 1] = -1};
-    float a[BLOCK], b[BLOCK];
-    int32_t kept[BLOCK];
+    static const uint64_t all[BLOCKS_WORDS] = {[0 ... BLOCKS_WORDS - 1] = UINT64_MAX};
+    float a[BLOCK], b[BLOCK], only[BLOCK];
+    uint64_t kept[BLOCKS_WORDS];
     double found[3] = {1, 2, 3}, sizes[2] = {4, 5};
     uint64_t state = 5;
 
     fill_finite(a, &state);
     fill_finite(b, &state);
+    fill_words(kept, &state);
     for (size_t k = 0; k < BLOCK; k++)
-        kept[k] = b[k] > 0 ? -1 : 0;
+        only[k] = is_set(kept, k) ? a[k] : 0;
     CHECK(version->dot(a, b) == plain_dot(a, b));
     version->dots(a, b, &found[0], &found[1], &found[2]);
     CHECK(found[0] == 1 + plain_dot(a, a) && found[1] == 2 + plain_dot(a, b));
@@ -176,19 +197,30 @@ static void check_sums(const struct blocks_version *version)
     version->magnitudes(a, kept, &sizes[0], &sizes[1]);
     CHECK(sizes[0] == 4 + plain_sizes(a, all) && sizes[1] == 5 + plain_sizes(a, kept));
     CHECK(version->size_sum(a) == plain_sizes(a, all));
+    CHECK(version->kept_squares(a, kept) == plain_dot(only, only));
 }
 
 static void check_items(const struct blocks_version *version)
 {
     float a[BLOCK], b[BLOCK], expected[BLOCK], found[BLOCK];
-    int32_t sizes[BLOCK], kept[BLOCK];
+    char bytes[2 * BLOCK + 1];
+    int32_t sizes[BLOCK];
     uint64_t state = 7;
     bool are_right = true;
 
     fill(a, &state);
     fill(b, &state);
-    for (size_t k = 0; k < BLOCK; k++)
-        kept[k] = k % 3 ? -1 : 0;
+    version->round_to_bf16(a, (uint16_t *)(void *)sizes);
+    memcpy(bytes + 1, sizes, 2 * BLOCK);
+    version->subtract_from_bf16(bytes + 1, b, found);
+    for (size_t k = 0; k < BLOCK; k++) {
+        uint32_t bits = ((const uint16_t *)(const void *)sizes)[k];
+
+        bits <<= 16;
+        memcpy(&expected[k], &bits, sizeof bits);
+        expected[k] -= b[k];
+    }
+    CHECK(same_floats(expected, found, BLOCK));
     version->subtract(a, b, found);
     for (size_t k = 0; k < BLOCK; k++)
         expected[k] = a[k] - b[k];
@@ -197,11 +229,6 @@ static void check_items(const struct blocks_version *version)
     version->add_scaled(a, 0.3f, found);
     for (size_t k = 0; k < BLOCK; k++)
         expected[k] = b[k] + a[k] * 0.3f;
-    CHECK(same_floats(expected, found, BLOCK));
-    memcpy(found, a, sizeof found);
-    version->keep(kept, 0.7f, found);
-    for (size_t k = 0; k < BLOCK; k++)
-        expected[k] = kept[k] ? a[k] * 0.7f : 0;
     CHECK(same_floats(expected, found, BLOCK));
     memcpy(found, b, sizeof found);
     version->add_large(a, 0.5f, b, found);
@@ -249,6 +276,7 @@ static void check_choosing(const struct blocks_version *version)
 {
     float x[BLOCK], changed[BLOCK];
     int32_t bits[BLOCK], picked[BLOCK];
+    uint64_t kept[BLOCKS_WORDS];
     size_t n_equal = 0, n_picked = 0, counts[4] = {0, 0, 10, 20};
     uint64_t state = 11;
     bool are_right = true;
@@ -261,36 +289,86 @@ static void check_choosing(const struct blocks_version *version)
         counts[0] += x[k] != 0 && k % 4 > 1;
         counts[1] += x[k] != 0 && k % 4 == 1;
     }
-    CHECK(n_equal > 10 && version->count_equal(bits, 0x3F800000) == n_equal);
+    CHECK(n_equal > 10 && version->count_equal(x, 0x3F800000) == n_equal);
     version->count_changes(x, changed, &counts[2], &counts[3]);
     CHECK(counts[2] == 10 + counts[0] && counts[3] == 20 + counts[1]);
-    CHECK(version->pick(bits, 0, INT32_MAX, picked) == BLOCK);
+    CHECK(version->pick(x, 0, INT32_MAX, picked) == BLOCK);
     CHECK(memcmp(picked, bits, sizeof bits) == 0);
-    n_equal = version->pick(bits, 0x3E800000, 0x3F800000, picked);
+    n_equal = version->pick(x, 0x3E800000, 0x3F800000, picked);
     for (size_t k = 0; k < BLOCK; k++)
         if (bits[k] >= 0x3E800000 && bits[k] <= 0x3F800000)
             are_right &= n_picked < n_equal && picked[n_picked++] == bits[k];
     CHECK(are_right && n_picked == n_equal && n_picked > 20 && n_picked < BLOCK);
+    version->within(x, 0x3E800000, 0x3F800000, kept);
+    for (size_t k = 0; k < BLOCK; k++)
+        are_right &= is_set(kept, k) == (bits[k] >= 0x3E800000 && bits[k] <= 0x3F800000);
+    version->within(x, 0x7F800001, INT32_MAX, kept);
+    for (size_t k = 0; k < BLOCK; k++)
+        are_right &= is_set(kept, k) == isnan(x[k]);
+    version->within(x, 0x3F800001, 0x3F800000, kept);
+    for (size_t k = 0; k < BLOCK; k++)
+        are_right &= !is_set(kept, k);
+    CHECK(are_right);
 }
 
-static void check_variances(const struct blocks_version *version)
+static void check_variances(const struct blocks_version *version, size_t n)
 {
-    static float x[3 * BLOCK];
-    int32_t found[BLOCK];
+    static float x[3 * BLOCK], found[BLOCK];
     uint64_t state = 13;
     bool are_right = true;
 
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < n; i++)
         fill_finite(x + i * BLOCK, &state);
-    version->variances(x, 3, found);
+    version->variances(x, n, found);
     for (size_t k = 0; k < BLOCK; k++) {
-        float mean = ((0 + x[k]) + x[BLOCK + k] + x[2 * BLOCK + k]) / 3, sum = 0;
+        float mean = 0, sum = 0;
 
-        for (size_t i = 0; i < 3; i++)
+        for (size_t i = 0; i < n; i++)
+            mean += x[i * BLOCK + k];
+        mean /= (float)n;
+        for (size_t i = 0; i < n; i++)
             sum += (x[i * BLOCK + k] - mean) * (x[i * BLOCK + k] - mean);
-        are_right &= found[k] == size_bits(sum / 3);
+        are_right &= found[k] == sum / (float)n;
     }
     CHECK(are_right);
+    x[7] = -NAN;
+    version->variances(x, n, found);
+    CHECK(isnan(found[7]) && !signbit(found[7]));
+}
+
+/* Items that are not kept count as 0, also if they are NaN. */
+static void check_terms(const struct blocks_version *version)
+{
+    static float x[3][BLOCK];
+    struct block_term terms[3];
+    float weighed[BLOCK], voted[BLOCK], sums[BLOCK], expected[BLOCK];
+    uint64_t kept[3][BLOCKS_WORDS], state = 29;
+
+    for (size_t i = 0; i < 3; i++) {
+        fill(x[i], &state);
+        fill_words(kept[i], &state);
+        terms[i] = (struct block_term){x[i], i == 1 ? NULL : kept[i], (float)i - 0.7f,
+                                       0.5f - (float)i / 8, 0.25f + (float)i / 4};
+    }
+    version->weigh(terms, 3, weighed);
+    version->vote(terms, 3, 0.2f, 0.8f, voted);
+    for (size_t k = 0; k < BLOCK; k++) {
+        float each[3] = {0}, sum = 0, weight = 0, vote = 0;
+
+        sums[k] = 0;
+        for (size_t i = 0; i < 3; i++) {
+            each[i] = (i == 1 || is_set(kept[i], k) ? x[i][k] : 0) * terms[i].factor;
+            sums[k] += each[i] * terms[i].weight;
+            vote += each[i] * terms[i].vote;
+        }
+        for (size_t i = 0; i < 3; i++)
+            if (vote >= 0 ? each[i] * terms[i].vote > 0 : each[i] * terms[i].vote < 0) {
+                sum += each[i] * terms[i].weight;
+                weight += terms[i].weight;
+            }
+        expected[k] = isnan(vote) ? vote : sum / (weight < 0.2f ? 0.8f : weight);
+    }
+    CHECK(same_floats(sums, weighed, BLOCK) && same_floats(expected, voted, BLOCK));
 }
 
 /* "triple32" with half a key before and half in the middle. */
@@ -325,8 +403,8 @@ static void check_tosses(const struct blocks_version *version)
 static void check_words(const struct blocks_version *version)
 {
     float x[BLOCK];
-    int32_t bits[BLOCK], draws[BLOCK], unpacked[BLOCK], low = INT32_MAX / 3, high = INT32_MAX / 2;
-    uint64_t kept[BLOCKS_WORDS], open[BLOCKS_WORDS], state = 17;
+    int32_t bits[BLOCK], draws[BLOCK], low = INT32_MAX / 3, high = INT32_MAX / 2;
+    uint64_t kept[BLOCKS_WORDS], open[BLOCKS_WORDS], below[BLOCKS_WORDS], state = 17;
     size_t n_kept = 0, n_open = 0;
     bool are_right = true;
 
@@ -336,16 +414,20 @@ static void check_words(const struct blocks_version *version)
     draws[5] = low;
     draws[6] = high;
     version->chance(draws, bits, low, high, kept, open);
-    version->unpack(kept, unpacked);
+    version->below(draws, low, below);
     for (size_t k = 0; k < BLOCK; k++) {
-        bool is_kept = kept[k / 64] >> k % 64 & 1, is_open = open[k / 64] >> k % 64 & 1;
+        bool is_kept = is_set(kept, k), is_open = is_set(open, k);
 
-        are_right &= is_kept == (draws[k] < low) && unpacked[k] == -(int32_t)is_kept;
+        are_right &= is_kept == (draws[k] < low) && is_set(below, k) == is_kept;
         are_right &= is_open == (draws[k] >= low && draws[k] < high && bits[k] != 0);
         n_kept += is_kept;
         n_open += is_open;
     }
     CHECK(are_right && n_kept > 100 && n_open > 50);
+    version->below(draws, 0, below);
+    for (size_t i = 0; i < BLOCKS_WORDS; i++)
+        are_right &= below[i] == 0;
+    CHECK(are_right);
 }
 
 static void check_buckets(const struct blocks_version *version)
@@ -412,7 +494,9 @@ static void every_version_does_what_it_says(void)
         check_items(version);
         check_rounding(version);
         check_choosing(version);
-        check_variances(version);
+        check_variances(version, 2);
+        check_variances(version, 3);
+        check_terms(version);
         check_tosses(version);
         check_words(version);
         check_buckets(version);

@@ -37,7 +37,7 @@ static size_t count_wrong(const int32_t *sizes, const int32_t *draws, size_t n, 
 {
     static const size_t pieces[] = {1, 500, 8192, 333};
     struct rank_cells *cells = memory_zalloc(1, rank_cells_bytes());
-    int32_t kept[8192];
+    uint64_t kept[8192 / 64];
     size_t n_wrong = 0, piece;
 
     *n_looks = 0;
@@ -51,9 +51,10 @@ static size_t count_wrong(const int32_t *sizes, const int32_t *draws, size_t n, 
     } while (rank_cells_turn(cells));
     for (size_t i = 0, p = 0; i < n; i += piece, p++) {
         piece = n - i < pieces[p % 4] ? n - i : pieces[p % 4];
+        memset(kept, 0, sizeof kept);
         rank_cells_keep(cells, sizes + i, draws + i, piece, kept);
         for (size_t k = 0; k < piece; k++)
-            n_wrong += kept[k] != -(int32_t)(keepers[(i + k) / 64] >> (i + k) % 64 & 1);
+            n_wrong += (kept[k / 64] >> k % 64 & 1) != (keepers[(i + k) / 64] >> (i + k) % 64 & 1);
     }
     free(cells);
     return n_wrong;
