@@ -6,7 +6,6 @@
 #include "arch/quantized.h"
 #include "base/clock.h"
 #include "base/json_writer.h"
-#include "base/outdir.h"
 #include "base/threads.h"
 #include "report/size_text.h"
 #include "report/table.h"
@@ -210,7 +209,7 @@ static int extract(const struct adapter_options *options, struct error *err)
     struct regex *exclude = pattern_of("exclude", options->exclude, err);
     struct extract_options how = {{options->rank, options->energy}, options->embeddings,
                                   options->modules, include, exclude};
-    int rc = err->code ? -1 : outdir_check(options->output, options->force, adapter_is_folder, err);
+    int rc = err->code ? -1 : adapter_check_target(options->output, options->force, err);
 
     if (rc == 0)
         rc = extract_with(options, &how, err);

@@ -27,6 +27,26 @@ bool adapter_is_folder(const char *path)
     return holds;
 }
 
+static bool is_anything(const char *path)
+{
+    (void)path;
+    return true;
+}
+
+int adapter_check_target(const char *path, bool force, struct error *err)
+{
+    struct error ignored = {0};
+
+    if (outdir_check(path, false, is_anything, &ignored) == 0) /* there is none, or nothing in it */
+        return 0;
+    if (outdir_check(path, force, is_anything, err))
+        return -1;
+    if (adapter_is_folder(path))
+        return 0;
+    return error_set(err, ERROR_EXISTS, "'%s' is not empty and holds no adapter: --force replaces "
+                     "adapters only", path);
+}
+
 /* ---- adapter_config.json ---- */
 
 static int compare_texts(const void *a, const void *b)
@@ -93,11 +113,12 @@ static void add_config(const struct adapter_output *adapter, struct buffer *out)
     json_writer_object(&json, NULL);
     add_pattern(&json, "alpha_pattern", adapter);
     json_writer_string(&json, "base_model_name_or_path", adapter->base);
-    json_writer_string(&json, "bias", adapter->has_biases ? "lora_only" : "none");
+    json_writer_string(&json, "bias", adapter->bias ? adapter->bias : "none");
     json_writer_bool(&json, "fan_in_fan_out", adapter->fan_in_fan_out);
     json_writer_bool(&json, "inference_mode", true);
     json_writer_bool(&json, "init_lora_weights", true);
     json_writer_size(&json, "lora_alpha", rank);
+    json_writer_bool(&json, "lora_bias", adapter->lora_bias);
     json_writer_raw(&json, "lora_dropout", "0.0");
     add_texts(&json, "modules_to_save", adapter->saved, adapter->n_saved);
     json_writer_string(&json, "peft_type", "LORA");
@@ -134,7 +155,7 @@ static int make_pairs(const struct adapter_output *adapter, struct pair *pairs,
         struct output_tensor *output = &pairs[i].output;
 
         pairs[i].from = from;
-        if (from->values) {
+        if (!from->source) {
             *output = (struct output_tensor){.dtype = DTYPE_F32, .n_dims = from->n_dims,
                                              .shape = from->shape};
         } else {
@@ -177,34 +198,110 @@ static int copy_tensor(struct checkpoint_writer *writer, size_t index, const str
     return 0;
 }
 
-static int write_weights(struct outdir *outdir, const struct pair *pairs, size_t n,
-                         size_t n_parameters, struct error *err)
+static bool is_made(const struct adapter_tensor *tensor)
 {
+    return !tensor->values && !tensor->source;
+}
+
+/* What is written, and where each tensor stands in the file. */
+struct weights {
+    const struct adapter_output *adapter;
+    struct checkpoint_writer *writer;
+    size_t *places;
+    const struct pair *pairs;
+};
+
+/* Tensors `first` to `end` - 1 of the adapter, a group. */
+static int write_made(const struct weights *weights, size_t first, size_t end, struct error *err)
+{
+    const struct adapter_output *adapter = weights->adapter;
+    float **values = memory_zalloc(end - first, sizeof *values);
+    int rc = 0;
+
+    for (size_t i = first; rc == 0 && i < end; i++) {
+        const struct pair *pair = &weights->pairs[weights->places[i]];
+
+        values[i - first] = memory_try(pair->output.n_items, sizeof **values, "a matrix", err);
+        rc = values[i - first] ? 0 : -1;
+    }
+    if (rc == 0)
+        rc = adapter->make(adapter->context, adapter->tensors[first].group, values, err);
+    for (size_t i = first; i < end; i++) {
+        size_t place = weights->places[i];
+
+        if (rc == 0)
+            rc = checkpoint_writer_write(weights->writer, place, 0, values[i - first],
+                                         weights->pairs[place].output.size_bytes, err);
+        free(values[i - first]);
+    }
+    free(values);
+    return rc;
+}
+
+static int write_tensors(const struct weights *weights, struct error *err)
+{
+    const struct adapter_output *adapter = weights->adapter;
+    char *buffer = memory_alloc(CHUNK_ITEMS * ITEM_BYTES_MAX);
+    int rc = 0;
+
+    for (size_t i = 0, end; rc == 0 && i < adapter->n_tensors; i = end) {
+        const struct adapter_tensor *tensor = &adapter->tensors[i];
+        size_t place = weights->places[i];
+
+        for (end = i + 1; is_made(tensor) && end < adapter->n_tensors; end++)
+            if (!is_made(&adapter->tensors[end]) || adapter->tensors[end].group != tensor->group)
+                break;
+        if (is_made(tensor))
+            rc = write_made(weights, i, end, err);
+        else if (tensor->values)
+            rc = checkpoint_writer_write(weights->writer, place, 0, tensor->values,
+                                         weights->pairs[place].output.size_bytes, err);
+        else
+            rc = copy_tensor(weights->writer, place, tensor->source, buffer, err);
+    }
+    free(buffer);
+    return rc;
+}
+
+static int write_weights(struct outdir *outdir, const struct adapter_output *adapter,
+                         const struct pair *pairs, size_t n_parameters, struct error *err)
+{
+    size_t n = adapter->n_tensors;
     const struct output_tensor **list = memory_zalloc(n + 1, sizeof *list);
     struct checkpoint_output output = {.tensors = list, .n_tensors = n,
                                        .n_parameters = n_parameters, .shard_bytes = SIZE_MAX};
-    char *buffer = memory_alloc(CHUNK_ITEMS * ITEM_BYTES_MAX);
-    struct checkpoint_writer *writer;
+    struct weights weights = {.adapter = adapter, .pairs = pairs,
+                              .places = memory_zalloc(n + 1, sizeof *weights.places)};
     int rc = -1;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         list[i] = &pairs[i].output;
-    writer = checkpoint_writer_open(&safetensors_writer, outdir, adapter_weights_file, &output, err);
-    if (writer) {
-        rc = 0;
-        for (size_t i = 0; rc == 0 && i < n; i++)
-            rc = pairs[i].from->values
-                     ? checkpoint_writer_write(writer, i, 0, pairs[i].from->values,
-                                               pairs[i].output.size_bytes, err)
-                     : copy_tensor(writer, i, pairs[i].from->source, buffer, err);
+        weights.places[pairs[i].from - adapter->tensors] = i;
+    }
+    weights.writer = checkpoint_writer_open(&safetensors_writer, outdir, adapter_weights_file, &output,
+                                            err);
+    if (weights.writer) {
+        rc = write_tensors(&weights, err);
         if (rc == 0)
-            rc = checkpoint_writer_finish(writer, err);
-        if (checkpoint_writer_close(writer, err))
+            rc = checkpoint_writer_finish(weights.writer, err);
+        if (checkpoint_writer_close(weights.writer, err))
             rc = -1;
     }
-    free(buffer);
+    free(weights.places);
     free(list);
     return rc;
+}
+
+static int check_space(const char *path, size_t n_bytes, struct error *err)
+{
+    size_t free_bytes;
+
+    if (outdir_free_bytes(path, &free_bytes, err))
+        return -1;
+    if (free_bytes >= n_bytes)
+        return 0;
+    return error_set(err, ERROR_IO, "'%s': not enough disk space: the adapter needs %zu bytes, %zu are "
+                     "left", path, n_bytes, free_bytes);
 }
 
 int adapter_write(const struct adapter_output *adapter, const char *path, bool force,
@@ -215,13 +312,14 @@ int adapter_write(const struct adapter_output *adapter, const char *path, bool f
     struct outdir *outdir = NULL;
     int rc = -1;
 
-    if (make_pairs(adapter, pairs, written, err) == 0)
+    if (make_pairs(adapter, pairs, written, err) == 0 &&
+        adapter_check_target(path, force, err) == 0 && check_space(path, written->n_bytes, err) == 0)
         outdir = outdir_open(path, force, adapter_is_folder, err);
     if (outdir) {
         add_config(adapter, &config);
         rc = outdir_write(outdir, adapter_config_file, config.data, config.size, err);
         if (rc == 0)
-            rc = write_weights(outdir, pairs, adapter->n_tensors, written->n_parameters, err);
+            rc = write_weights(outdir, adapter, pairs, written->n_parameters, err);
         if (rc == 0)
             rc = outdir_commit(outdir, err);
         outdir_close(outdir);

@@ -13,11 +13,12 @@
 #include "base/error.h"
 #include "tensor/tensor.h"
 
-struct adapter_tensor { /* its values are floats in memory, or another tensor's */
+struct adapter_tensor { /* its values are floats in memory, or another tensor's, or made later */
     const char *name;
     size_t n_dims, shape[2];   /* of floats */
     const float *values;       /* row-major; NULL: `source` */
-    const struct tensor *source; /* written as it is stored */
+    const struct tensor *source; /* written as it is stored; NULL: `make` of the adapter gives floats */
+    size_t group;              /* of those that are made: what is made together, side by side in the list */
 };
 
 struct adapter_target {
@@ -28,7 +29,8 @@ struct adapter_target {
 struct adapter_output {
     const char *base;        /* base_model_name_or_path */
     const char *task_type;   /* NULL: none */
-    bool fan_in_fan_out, has_biases; /* biases of targets stored whole: bias "lora_only" */
+    const char *bias;        /* which biases are stored whole: "lora_only", "all"; NULL: "none" */
+    bool fan_in_fan_out, lora_bias;
     struct adapter_target *targets;
     size_t n_targets;
     const char **saved;      /* modules_to_save */
@@ -36,6 +38,9 @@ struct adapter_output {
     struct adapter_tensor *tensors;
     size_t n_tensors;
     struct arena arena;      /* of the names and arrays, if their maker likes */
+    /* Fills values[i] for each tensor of the group, in the order of the list. */
+    int (*make)(void *context, size_t group, float *const *values, struct error *err);
+    void *context;
 };
 
 struct adapter_written {
@@ -46,9 +51,12 @@ extern const char adapter_config_file[], adapter_weights_file[];
 
 /* Whether the directory holds an adapter: what --force may replace. */
 bool adapter_is_folder(const char *path);
+/* Whether one may be written there, without touching anything: as outdir_check. */
+int adapter_check_target(const char *path, bool force, struct error *err);
 /* What would be written, and whether it may be: ERROR_EXISTS. */
 int adapter_measure(const struct adapter_output *adapter, struct adapter_written *written,
                     struct error *err);
+/* ERROR_IO, too, when the disk has no room for it, before anything is written. */
 int adapter_write(const struct adapter_output *adapter, const char *path, bool force,
                   struct adapter_written *written, struct error *err);
 

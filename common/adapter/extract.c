@@ -350,7 +350,7 @@ static int store_whole(struct job *job, const struct part *part, struct error *e
     add_tensor(job, part->module, ending)->source = part->tuned;
     free(ending);
     if (is_bias)
-        job->extraction->adapter.has_biases = true;
+        job->extraction->adapter.bias = "lora_only";
     else
         add_saved(job, saved_module(job, part));
     return 0;

@@ -1,0 +1,378 @@
+#include "adapter_mix.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapter/weighted_tensor.h"
+#include "base/memory.h"
+
+static const char prefix[] = "base_model.model.";
+
+struct maker { /* of a mix */
+    struct adapter_mix *mix;
+    const struct lora_folder *adapters;
+    size_t n_adapters;
+    const struct adapter_mix_options *options;
+    struct hash_map by_name; /* modules, then tensors that are stored whole */
+    struct error *err;
+};
+
+/* ---- modules ---- */
+
+static int refuse(const struct maker *maker, enum error_code code, size_t adapter,
+                  const char *module, const char *why)
+{
+    return error_set(maker->err, code, "'%s': module '" ERROR_NAME "': %s",
+                     maker->adapters[adapter].name, module, why);
+}
+
+static int check_module(const struct maker *maker, size_t adapter, const struct lora_module *module)
+{
+    if (module->magnitude)
+        return refuse(maker, ERROR_UNSUPPORTED, adapter, module->name,
+                      "DoRA: magnitudes belong to one adapter and its base, and have no weighted sum");
+    if (!dtype_info(module->a->dtype)->is_mixable || !dtype_info(module->b->dtype)->is_mixable ||
+        (module->bias && !dtype_info(module->bias->dtype)->is_mixable))
+        return refuse(maker, ERROR_UNSUPPORTED, adapter, module->name, "of a dtype that is not mixed");
+    if (module->a->n_items == 0 || module->b->n_items == 0)
+        return refuse(maker, ERROR_FORMAT, adapter, module->name, "has no values");
+    return 0;
+}
+
+/* Whether one more adapter has the same module. */
+static int check_fit(const struct maker *maker, size_t adapter, const struct lora_module *module,
+                     const struct mix_module *mixed)
+{
+    const struct mix_input *first = &mixed->inputs[0];
+    const char *other = maker->adapters[first->number].name;
+
+    if (module->is_embedding != mixed->is_embedding)
+        return error_set(maker->err, ERROR_INCOMPATIBLE, "'%s': module '" ERROR_NAME "' is %s embedding, "
+                         "in '%s' it is %s", maker->adapters[adapter].name, module->name,
+                         module->is_embedding ? "an" : "no", other,
+                         mixed->is_embedding ? "one" : "none");
+    if (module->a->shape[1] != mixed->n_in || module->b->shape[0] != mixed->n_out)
+        return error_set(maker->err, ERROR_INCOMPATIBLE, "'%s': module '" ERROR_NAME "' is [%zu, %zu], in "
+                         "'%s' [%zu, %zu]: they are adapters of different bases",
+                         maker->adapters[adapter].name, module->name, module->b->shape[0],
+                         module->a->shape[1], other, mixed->n_out, mixed->n_in);
+    if (maker->options->how.method->parts == ADAPTER_FACTORS && module->rank != first->module->rank)
+        return error_set(maker->err, ERROR_INCOMPATIBLE, "'%s': module '" ERROR_NAME "' has rank %zu, in "
+                         "'%s' %zu: method '%s' needs equal ranks; cat and the methods with svd in "
+                         "their names take any", maker->adapters[adapter].name, module->name,
+                         module->rank, other, first->module->rank,
+                         maker->options->how.method->name);
+    return 0;
+}
+
+static void add_input(const struct maker *maker, size_t adapter, const struct lora_module *module,
+                      struct mix_module *mixed)
+{
+    if (mixed->n_inputs == 0) {
+        mixed->name = module->name;
+        mixed->is_embedding = module->is_embedding;
+        mixed->n_in = module->a->shape[1];
+        mixed->n_out = module->b->shape[0];
+        mixed->inputs = memory_zalloc(maker->n_adapters, sizeof *mixed->inputs);
+    }
+    mixed->inputs[mixed->n_inputs++] = (struct mix_input){module, adapter,
+                                                          maker->options->weights[adapter]};
+}
+
+static int add_adapter(struct maker *maker, size_t adapter)
+{
+    const struct lora_folder *from = &maker->adapters[adapter];
+    struct adapter_mix *mix = maker->mix;
+
+    mix->modules = memory_resize(mix->modules, mix->n_modules + from->n_modules + 1,
+                                 sizeof *mix->modules);
+    for (size_t i = 0; i < from->n_modules; i++) {
+        const struct lora_module *module = &from->modules[i];
+        size_t n = mix->n_modules;
+        size_t at = hash_map_add(&maker->by_name, module->name, strlen(module->name), n);
+
+        if (at == n) {
+            mix->modules[n] = (struct mix_module){0};
+            mix->n_modules++;
+        }
+        if (check_module(maker, adapter, module) ||
+            (at < n && check_fit(maker, adapter, module, &mix->modules[at])))
+            return -1;
+        add_input(maker, adapter, module, &mix->modules[at]);
+    }
+    return 0;
+}
+
+static size_t largest_rank(const struct maker *maker)
+{
+    size_t rank = 1;
+
+    for (size_t i = 0; i < maker->n_adapters; i++)
+        for (size_t k = 0; k < maker->adapters[i].n_modules; k++)
+            if (maker->adapters[i].modules[k].rank > rank)
+                rank = maker->adapters[i].modules[k].rank;
+    return rank;
+}
+
+static void find_ranks(const struct maker *maker)
+{
+    enum adapter_parts parts = maker->options->how.method->parts;
+    size_t most = maker->options->rank ? maker->options->rank : largest_rank(maker);
+
+    for (size_t i = 0; i < maker->mix->n_modules; i++) {
+        struct mix_module *module = &maker->mix->modules[i];
+        size_t least = module->n_in < module->n_out ? module->n_in : module->n_out;
+
+        module->rank = parts == ADAPTER_PRODUCTS ? (most < least ? most : least)
+                                                 : module->inputs[0].module->rank;
+        for (size_t k = 1; parts == ADAPTER_SIDE_BY_SIDE && k < module->n_inputs; k++)
+            module->rank += module->inputs[k].module->rank;
+    }
+}
+
+/* ---- the adapter that is written ---- */
+
+static struct adapter_tensor *add_tensor(struct adapter_output *output, const char *module,
+                                         const char *ending)
+{
+    char *name = memory_format("%s%s%s", prefix, module, ending);
+    struct adapter_tensor *tensor = &output->tensors[output->n_tensors++];
+
+    *tensor = (struct adapter_tensor){.name = arena_copy(&output->arena, name, strlen(name))};
+    free(name);
+    return tensor;
+}
+
+static void add_made(struct adapter_mix *mix, size_t group, const char *ending, size_t n_dims,
+                     size_t n_rows, size_t n_cols)
+{
+    struct adapter_tensor *tensor = add_tensor(&mix->output, mix->modules[group].name, ending);
+
+    tensor->n_dims = n_dims;
+    tensor->shape[0] = n_rows;
+    tensor->shape[1] = n_cols;
+    tensor->group = group;
+}
+
+static bool has_biases(const struct adapter_mix *mix)
+{
+    for (size_t i = 0; i < mix->n_modules; i++)
+        for (size_t k = 0; k < mix->modules[i].n_inputs; k++)
+            if (mix->modules[i].inputs[k].module->bias)
+                return true;
+    return false;
+}
+
+static void add_modules(struct adapter_mix *mix)
+{
+    struct adapter_output *output = &mix->output;
+
+    output->lora_bias = has_biases(mix);
+    for (size_t i = 0; i < mix->n_modules; i++) {
+        const struct mix_module *module = &mix->modules[i];
+        bool is_embedding = module->is_embedding;
+
+        output->targets[output->n_targets++] = (struct adapter_target){module->name, module->rank};
+        add_made(mix, i, is_embedding ? ".lora_embedding_A" : ".lora_A.weight", 2, module->rank,
+                 module->n_in);
+        add_made(mix, i, is_embedding ? ".lora_embedding_B" : ".lora_B.weight", 2, module->n_out,
+                 module->rank);
+        if (output->lora_bias && !is_embedding)
+            add_made(mix, i, ".lora_B.bias", 1, module->n_out, 0);
+    }
+}
+
+/* ---- what is stored whole ---- */
+
+static int refuse_whole(const struct maker *maker, size_t adapter, const struct lora_whole *whole,
+                        const char *why)
+{
+    return error_set(maker->err, ERROR_INCOMPATIBLE, "'%s': tensor '" ERROR_NAME "' is stored whole: "
+                     "%s", maker->adapters[adapter].name, whole->name, why);
+}
+
+static int check_sum(const struct maker *maker, const struct lora_whole *whole)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < maker->n_adapters; i++)
+        sum += maker->options->weights[i];
+    return fabs(sum - 1) <= 1e-6 ? 0
+                                 : refuse_whole(maker, 0, whole, "without the base it can be mixed "
+                                                "only by weights that sum to 1");
+}
+
+static int find_whole(const struct maker *maker, size_t adapter, const struct lora_whole *first,
+                      const struct tensor **tensor)
+{
+    const struct lora_folder *from = &maker->adapters[adapter];
+
+    for (size_t i = 0; i < from->n_wholes; i++)
+        if (strcmp(from->wholes[i].name, first->name) == 0) {
+            *tensor = from->wholes[i].tensor;
+            return tensor_same_shape(first->tensor, *tensor)
+                       ? 0
+                       : refuse_whole(maker, adapter, first, "it has another shape in the others");
+        }
+    return refuse_whole(maker, 0, first, "without the base it can be mixed only where all adapters "
+                        "have it");
+}
+
+/* Under the module's name, or below its adapter's. */
+static void name_whole(const struct maker *maker, const char *name, const struct tensor *tensor)
+{
+    struct adapter_output *output = &maker->mix->output;
+    const char *dot = strrchr(name, '.'), *leaf = dot ? dot + 1 : name;
+    const char *module = arena_copy(&output->arena, name, dot ? (size_t)(dot - name) : 0);
+    bool is_target = hash_map_find(&maker->by_name, module, strlen(module)) != NULL;
+    bool is_bias = strcmp(leaf, "bias") == 0;
+    char *ending = memory_format(".%s%s", is_target ? "base_layer." : "", leaf);
+
+    add_tensor(output, module, ending)->source = tensor;
+    free(ending);
+    if (is_bias && is_target && !output->bias)
+        output->bias = "lora_only";
+    else if (is_bias && !is_target && maker->adapters[0].config.biases == LORA_BIAS_ALL)
+        output->bias = "all";
+    else if (!is_target && (output->n_saved == 0 ||
+                            strcmp(output->saved[output->n_saved - 1], module) != 0))
+        output->saved[output->n_saved++] = module;
+}
+
+static int add_whole(const struct maker *maker, const struct lora_whole *whole)
+{
+    size_t n = maker->n_adapters;
+    struct adapter_output *output = &maker->mix->output;
+    const struct tensor **tensors = memory_zalloc(n, sizeof *tensors);
+    struct tensor *made = arena_alloc(&output->arena, sizeof *made);
+    int rc = check_sum(maker, whole);
+
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = find_whole(maker, i, whole, &tensors[i]);
+    if (rc == 0)
+        rc = weighted_tensor_make(made, tensors, maker->options->weights, n, &output->arena,
+                                  maker->err);
+    if (rc == 0)
+        name_whole(maker, whole->name, made);
+    free(tensors);
+    return rc;
+}
+
+static int compare_wholes(const void *a, const void *b)
+{
+    return strcmp(((const struct lora_whole *)a)->name, ((const struct lora_whole *)b)->name);
+}
+
+static int add_wholes(const struct maker *maker)
+{
+    const struct lora_folder *first = &maker->adapters[0];
+    struct lora_whole *sorted = memory_zalloc(first->n_wholes + 1, sizeof *sorted);
+    const struct tensor *ignored;
+    int rc = 0;
+
+    for (size_t i = 1; rc == 0 && i < maker->n_adapters; i++)
+        for (size_t k = 0; rc == 0 && k < maker->adapters[i].n_wholes; k++)
+            rc = find_whole(maker, 0, &maker->adapters[i].wholes[k], &ignored);
+    if (first->n_wholes)
+        memcpy(sorted, first->wholes, first->n_wholes * sizeof *sorted);
+    qsort(sorted, first->n_wholes, sizeof *sorted, compare_wholes);
+    for (size_t i = 0; rc == 0 && i < first->n_wholes; i++)
+        rc = add_whole(maker, &sorted[i]);
+    free(sorted);
+    return rc;
+}
+
+/* ---- all of it ---- */
+
+static void note_difference(const struct maker *maker, const char *what, size_t first, const char *a,
+                            size_t adapter, const char *b, struct notices *notices)
+{
+    if (a && b && strcmp(a, b) != 0)
+        notices_add(notices, "'%s' says %s '" ERROR_NAME "', '%s' '" ERROR_NAME "': the first counts",
+                    maker->adapters[first].name, what, a, maker->adapters[adapter].name, b);
+}
+
+static void take_config(const struct maker *maker, struct notices *notices)
+{
+    struct adapter_output *output = &maker->mix->output;
+    size_t n_base = 0, n_task = 0;
+
+    for (size_t i = 0; i < maker->n_adapters; i++) {
+        const struct lora_config *config = &maker->adapters[i].config;
+
+        note_difference(maker, "base_model_name_or_path", n_base, output->base, i, config->base_model,
+                        notices);
+        note_difference(maker, "task_type", n_task, output->task_type, i, config->task_type, notices);
+        if (!output->base) {
+            output->base = config->base_model;
+            n_base = i;
+        }
+        if (!output->task_type) {
+            output->task_type = config->task_type;
+            n_task = i;
+        }
+        output->fan_in_fan_out |= config->fan_in_fan_out;
+    }
+}
+
+static int make_group(void *context, size_t group, float *const *values, struct error *err)
+{
+    struct adapter_mix *mix = context;
+    const struct mix_module *module = &mix->modules[group];
+    bool has_bias = mix->output.lora_bias && !module->is_embedding;
+
+    if (mix_module_make(module, &mix->how, mix->gemm, values[0], values[1],
+                        has_bias ? values[2] : NULL, err))
+        return -1;
+    atomic_fetch_add(&mix->progress->done_bytes, 1);
+    if (mix->progress->show)
+        mix->progress->show(mix->progress);
+    return 0;
+}
+
+int adapter_mix_init(struct adapter_mix *mix, const struct lora_folder *adapters, size_t n,
+                     const struct adapter_mix_options *options, struct threads *threads,
+                     struct progress *progress, struct notices *notices, struct error *err)
+{
+    struct maker maker = {.mix = mix, .adapters = adapters, .n_adapters = n, .options = options,
+                          .err = err};
+    struct adapter_output *output = &mix->output;
+    int rc = 0;
+
+    *mix = (struct adapter_mix){.how = options->how, .progress = progress};
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = add_adapter(&maker, i);
+    if (rc == 0) {
+        find_ranks(&maker);
+        output->make = make_group;
+        output->context = mix;
+        output->targets = memory_zalloc(mix->n_modules + 1, sizeof *output->targets);
+        output->tensors = memory_zalloc(3 * mix->n_modules + adapters[0].n_wholes + 1,
+                                        sizeof *output->tensors);
+        output->saved = memory_zalloc(adapters[0].n_wholes + 1, sizeof *output->saved);
+        take_config(&maker, notices);
+        add_modules(mix);
+        rc = add_wholes(&maker);
+    }
+    if (rc == 0) {
+        progress->total_bytes = mix->n_modules;
+        mix->gemm = gemm_new(threads, err);
+        rc = mix->gemm ? 0 : -1;
+    }
+    hash_map_release(&maker.by_name);
+    return rc;
+}
+
+void adapter_mix_release(struct adapter_mix *mix)
+{
+    for (size_t i = 0; i < mix->n_modules; i++)
+        free(mix->modules[i].inputs);
+    free(mix->modules);
+    free(mix->output.targets);
+    free(mix->output.tensors);
+    free(mix->output.saved);
+    arena_release(&mix->output.arena);
+    gemm_free(mix->gemm);
+    *mix = (struct adapter_mix){0};
+}
