@@ -1,33 +1,33 @@
-/* adapter.c - LoRA adapters: `adapter extract`, the difference of two models as one. */
+/* adapter.c - LoRA adapters: several as one, and the difference of two models as one. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "adapter/extract.h"
-#include "arch/model_components.h"
-#include "arch/quantized.h"
-#include "base/clock.h"
-#include "base/json_writer.h"
-#include "base/threads.h"
+#include "adapter/mix_block.h"
+#include "base/memory.h"
 #include "report/size_text.h"
-#include "report/table.h"
 
+#include "adapter_command.h"
 #include "command.h"
-#include "model_argument.h"
 #include "option_blocks.h"
-#include "terminal.h"
-
-struct adapter_options {
-    struct common_options common;
-    const char *output, *modules, *include, *exclude;
-    size_t rank;
-    double energy;
-    bool embeddings, dry_run, force, follow_symlinks;
-};
 
 static const struct option_row rows[] = {
     {'o', "output", OPTION_PATH, offsetof(struct adapter_options, output), "DIR",
      "where to put the adapter"},
     {0, "rank", OPTION_COUNT, offsetof(struct adapter_options, rank), "N",
-     "the rank of every matrix, or all of its own"},
+     "the rank of every matrix, or all of its own (mix: the largest of the adapters)"},
+    {0, "weights", OPTION_TEXT, offsetof(struct adapter_options, weights), "W,...",
+     "one number per adapter, any"},
+    {0, "method", OPTION_TEXT, offsetof(struct adapter_options, method), "NAME",
+     "how adapters are mixed, see below (svd)"},
+    {0, "density", OPTION_NUMBER, offsetof(struct adapter_options, density), "D",
+     "of methods that drop values: the share that stays"},
+    {0, "majority-sign-method", OPTION_CHOICE,
+     offsetof(struct adapter_options, majority_sign_method), "total|frequency",
+     "of methods that vote: by the sum of values, or by number (total)"},
+    {0, "seed", OPTION_COUNT, offsetof(struct adapter_options, seed), "N",
+     "of methods that draw: another seed, another result (1)"},
     {0, "energy", OPTION_NUMBER, offsetof(struct adapter_options, energy), "E",
      "the least rank that keeps this share of the squared difference"},
     {0, "embeddings", OPTION_FLAG, offsetof(struct adapter_options, embeddings), NULL,
@@ -49,6 +49,77 @@ static const struct option_row rows[] = {
 static const struct option_rule rules[] = {
     {.type = RULE_NEEDED, .options = "output",
      .message = "--output is missing: where to put the adapter"},
+    {0},
+};
+
+/* ---- what both have ---- */
+
+int adapter_check_output(const struct adapter_options *options, char *const *inputs, size_t n,
+                         struct error *err)
+{
+    char *output = memory_realpath(options->output);
+    size_t length = output ? strlen(output) : 0;
+    int rc = 0;
+
+    for (size_t i = 0; output && rc == 0 && i < n; i++) {
+        char *input = memory_realpath(inputs[i]);
+
+        if (input && strncmp(input, output, length) == 0 && input[length] == '/')
+            rc = error_set(err, ERROR_EXISTS, "'%s' lies in the output directory '%s', which would "
+                           "be replaced", options->common.operands[i], options->output);
+        free(input);
+    }
+    free(output);
+    return rc ? rc : adapter_check_target(options->output, options->force, err);
+}
+
+const char *adapter_model_type(const char *task_type)
+{
+    static const char *const types[][2] = {
+        {"CAUSAL_LM", "decoder"},
+        {"SEQ_2_SEQ_LM", "encoder-decoder"},
+        {"SEQ_CLS", "reranker"},
+        {"FEATURE_EXTRACTION", "encoder"},
+    };
+
+    for (size_t i = 0; task_type && i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i][0], task_type) == 0)
+            return types[i][1];
+    return NULL;
+}
+
+void adapter_print_written(const struct adapter_options *options,
+                           const struct adapter_written *written, double seconds)
+{
+    char size[SIZE_TEXT_MAX];
+
+    printf("%s '%s': %zu tensors, %zu parameters, %s", options->dry_run ? "would write" : "wrote",
+           options->output, written->n_tensors, written->n_parameters,
+           size_text(size, written->n_bytes));
+    if (!options->dry_run)
+        printf(" in %.2f s", seconds);
+    putchar('\n');
+}
+
+void adapter_add_written(const struct adapter_options *options,
+                         const struct adapter_written *written, double seconds,
+                         struct json_writer *json)
+{
+    json_writer_size(json, "tensors", written->n_tensors);
+    json_writer_size(json, "parameters", written->n_parameters);
+    json_writer_size(json, "bytes", written->n_bytes);
+    json_writer_array(json, "files");
+    if (!options->dry_run)
+        json_writer_string(json, NULL, adapter_weights_file);
+    json_writer_end(json);
+    json_writer_double(json, "seconds", seconds);
+    if (options->dry_run)
+        json_writer_bool(json, "dry_run", true);
+}
+
+/* ---- the two ---- */
+
+static const struct option_rule extract_rules[] = {
     {.type = RULE_NEEDED, .options = "rank|energy",
      .message = "say how much to keep: --rank N or --energy E"},
     {.type = RULE_EXCLUDE, .options = "rank|energy"},
@@ -58,178 +129,74 @@ static const struct option_rule rules[] = {
     {0},
 };
 
-static void print_table(const struct extraction *extraction)
-{
-    static const struct table_column columns[] = {
-        {.label = "module", .side = TABLE_LEFT},
-        {.label = "rank", .side = TABLE_RIGHT},
-        {.label = "kept energy", .side = TABLE_RIGHT, .format = "%.6f"},
-        {.label = "relative error", .side = TABLE_RIGHT, .format = "%.6f"},
-    };
-    struct table table = TABLE(columns);
+static const struct option_rule mix_rules[] = {
+    {.type = RULE_NEEDED, .options = "weights",
+     .message = "--weights is missing: one number per adapter, like --weights 0.7,0.3"},
+    {.type = RULE_RANGE, .options = "density", .least = 0, .most = 1, .is_above = true,
+     .message = "--density must be above 0 and at most 1"},
+    {0},
+};
 
-    for (size_t i = 0; i < extraction->n_modules; i++) {
-        table_add(&table, extraction->modules[i].name);
-        table_add_count(&table, extraction->modules[i].rank);
-        table_add_real(&table, extraction->modules[i].kept_energy);
-        table_add_real(&table, extraction->modules[i].relative_error);
-    }
-    table_print(&table, stdout);
-    table_release(&table);
+static const struct part {
+    const char *name;
+    size_t min_operands, max_operands;
+    const char *operands;
+    const struct option_rule *rules;
+    const char *others[8]; /* options that are not its own, ended by NULL */
+    int (*run)(const struct adapter_options *options, struct error *err);
+} parts[] = {
+    {"extract", 2, 2, "two models: the fine-tuned one and its base", extract_rules,
+     {"weights", "method", "density", "majority-sign-method", "seed"}, adapter_extract_run},
+    {"mix", 1, SIZE_MAX, "adapters", mix_rules,
+     {"energy", "embeddings", "modules", "include", "exclude"}, adapter_mix_run},
+};
+
+static int check_part(const struct part *part, const struct adapter_options *options,
+                      struct error *err)
+{
+    size_t n = options->common.n_operands - 1;
+
+    if (n < part->min_operands || n > part->max_operands)
+        return error_set(err, ERROR_USAGE, "'adapter %s' takes %s", part->name, part->operands);
+    for (const char *const *other = part->others; *other; other++)
+        if (options->common.is_given[options_find(rows, *other, strlen(*other)) - rows])
+            return error_set(err, ERROR_USAGE, "--%s is no option of 'adapter %s'", *other, part->name);
+    return option_rules_check(part->rules, rows, "adapter", &options->common, err);
 }
 
-static void print_text(const struct adapter_options *options, const struct extraction *extraction,
-                       const struct adapter_written *written, double seconds)
+static const struct part *find_part(const char *name, struct error *err)
 {
-    char size[SIZE_TEXT_MAX];
-
-    print_table(extraction);
-    printf("\nstored whole: %zu modules; equal to the base, not stored: %zu tensors\n",
-           extraction->adapter.n_saved, extraction->n_equal);
-    printf("%s '%s': %zu tensors, %zu parameters, %s", options->dry_run ? "would write" : "wrote",
-           options->output, written->n_tensors, written->n_parameters,
-           size_text(size, written->n_bytes));
-    if (!options->dry_run)
-        printf(" in %.2f s", seconds);
-    putchar('\n');
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strcmp(parts[i].name, name) == 0)
+            return &parts[i];
+    error_set(err, ERROR_USAGE, "unknown command 'adapter " ERROR_NAME "'; there are 'adapter mix' and "
+              "'adapter extract'", name);
+    return NULL;
 }
 
-static void print_json(const struct adapter_options *options, const struct extraction *extraction,
-                       const struct adapter_written *written, double seconds)
+static void print_methods(FILE *out)
 {
-    struct buffer out = {0};
-    struct json_writer json = {.out = &out};
-
-    json_writer_object(&json, NULL);
-    json_writer_string(&json, "output", options->output);
-    json_writer_array(&json, "modules");
-    for (size_t i = 0; i < extraction->n_modules; i++) {
-        json_writer_object(&json, NULL);
-        json_writer_string(&json, "name", extraction->modules[i].name);
-        json_writer_size(&json, "rank", extraction->modules[i].rank);
-        json_writer_double(&json, "kept_energy", extraction->modules[i].kept_energy);
-        json_writer_double(&json, "relative_error", extraction->modules[i].relative_error);
-        json_writer_end(&json);
-    }
-    json_writer_end(&json);
-    json_writer_size(&json, "tensors", written->n_tensors);
-    json_writer_size(&json, "parameters", written->n_parameters);
-    json_writer_size(&json, "bytes", written->n_bytes);
-    json_writer_array(&json, "files");
-    json_writer_string(&json, NULL, adapter_weights_file);
-    json_writer_end(&json);
-    json_writer_double(&json, "seconds", seconds);
-    json_writer_end(&json);
-    puts(out.data);
-    buffer_release(&out);
-}
-
-/* An adapter is of the transformer alone. */
-static int note_components(struct model_folder *tuned, struct notices *notices, struct error *err)
-{
-    struct model_components components = {0};
-    int rc = model_components_open(&components, tuned, notices, err);
-
-    for (size_t i = 1; rc == 0 && i < components.n_items; i++)
-        notices_add(notices, "'%s' of '%s' is not part of an adapter: it is left out",
-                    components.items[i].path, tuned->name);
-    model_components_release(&components);
-    return rc;
-}
-
-static int make(const struct adapter_options *options, const struct extract_options *how,
-                struct model_folder models[2], char **paths, struct extraction *extraction,
-                struct error *err)
-{
-    const struct common_options *common = &options->common;
-    struct threads *threads = threads_new(common->n_threads, err);
-    struct notices notices = {0};
-    struct terminal_progress shown;
-    int rc = threads ? 0 : -1;
-
-    for (size_t i = 0; rc == 0 && i < 2; i++)
-        if (model_folder_open(&models[i], paths[i], common->operands[i], options->follow_symlinks,
-                              err) ||
-            !model_folder_weights(&models[i], &notices, err) || quantized_check(&models[i], err))
-            rc = -1;
-    if (rc == 0)
-        rc = note_components(&models[0], &notices, err);
-    if (rc == 0) {
-        terminal_notices(&notices, common);
-        terminal_progress_start(&shown, "decomposing", common);
-        rc = extraction_make(extraction, &models[0], &models[1], how, threads, &shown.progress,
-                             &notices, err);
-        terminal_progress_end(&shown);
-    }
-    notices_release(&notices);
-    threads_free(threads);
-    return rc;
-}
-
-static int extract_with(const struct adapter_options *options, const struct extract_options *how,
-                        struct error *err)
-{
-    const struct common_options *common = &options->common;
-    struct model_folder models[2] = {{0}, {0}};
-    struct extraction extraction = {0};
-    struct adapter_written written = {0};
-    double start = clock_now_s();
-    char **paths = model_arguments_find(common->operands, 2, HUB_NEED_MODEL, common, err);
-    int rc = paths ? make(options, how, models, paths, &extraction, err) : -1;
-
-    if (rc == 0)
-        rc = options->dry_run
-                 ? adapter_measure(&extraction.adapter, &written, err)
-                 : adapter_write(&extraction.adapter, options->output, options->force, &written, err);
-    if (rc == 0)
-        (common->json ? print_json : print_text)(options, &extraction, &written,
-                                                 clock_now_s() - start);
-    extraction_release(&extraction);
-    for (size_t i = 0; i < 2; i++)
-        model_folder_release(&models[i]);
-    model_arguments_free(paths, 2);
-    return rc;
-}
-
-/* NULL for no pattern; sets err for a bad one, which is a mistake on the command line. */
-static struct regex *pattern_of(const char *option, const char *text, struct error *err)
-{
-    struct regex *regex = text && !err->code ? regex_new(text, strlen(text), err) : NULL;
-
-    if (text && err->code) {
-        err->code = ERROR_USAGE;
-        error_context(err, "--%s", option);
-    }
-    return regex;
-}
-
-static int extract(const struct adapter_options *options, struct error *err)
-{
-    struct regex *include = pattern_of("include", options->include, err);
-    struct regex *exclude = pattern_of("exclude", options->exclude, err);
-    struct extract_options how = {{options->rank, options->energy}, options->embeddings,
-                                  options->modules, include, exclude};
-    int rc = err->code ? -1 : adapter_check_target(options->output, options->force, err);
-
-    if (rc == 0)
-        rc = extract_with(options, &how, err);
-    regex_free(include);
-    regex_free(exclude);
-    return rc;
+    fputs("\nmethods:", out);
+    for (const struct adapter_method *method = adapter_methods; method->name; method++)
+        fprintf(out, "%s%s", (method - adapter_methods) % 4 ? " " : "\n  ", method->name);
+    fputs("\n\nadapter mix ADAPTER... needs --weights,\nadapter extract FINE-TUNED BASE needs "
+          "--rank or --energy\n", out);
 }
 
 static int run(int argc, char **argv, struct error *err)
 {
-    struct adapter_options options = {.energy = 1};
+    struct adapter_options options = {.energy = 1, .density = NAN, .seed = 1};
     int rc = command_parse(&command_adapter, argc, argv, &options, err);
+    const struct part *part = rc == 0 ? find_part(options.common.operands[0], err) : NULL;
 
-    if (rc == 0 && strcmp(options.common.operands[0], "extract") != 0)
-        rc = error_set(err, ERROR_USAGE, "unknown command 'adapter " ERROR_NAME
-                       "'; there is 'adapter extract'", options.common.operands[0]);
+    if (rc == 0)
+        rc = part ? check_part(part, &options, err) : -1;
     if (rc == 0) {
         options.common.operands++; /* the models */
-        rc = extract(&options, err);
+        options.common.n_operands--;
+        rc = part->run(&options, err);
         options.common.operands--;
+        options.common.n_operands++;
     }
     options_release(&options.common);
     return rc;
@@ -237,11 +204,12 @@ static int run(int argc, char **argv, struct error *err)
 
 const struct command command_adapter = {
     .name = "adapter",
-    .summary = "the difference of two models as a LoRA adapter",
-    .usage = "extract FINE-TUNED BASE -o DIR",
-    .min_operands = 3,
-    .max_operands = 3,
+    .summary = "LoRA adapters as one, or the difference of two models as one",
+    .usage = "mix|extract MODEL... -o DIR",
+    .min_operands = 2,
+    .max_operands = SIZE_MAX,
     .rows = rows,
     .rules = rules,
+    .print_more = print_methods,
     .run = run,
 };

@@ -35,8 +35,9 @@ static int check_module(const struct maker *maker, size_t adapter, const struct 
     if (!dtype_info(module->a->dtype)->is_mixable || !dtype_info(module->b->dtype)->is_mixable ||
         (module->bias && !dtype_info(module->bias->dtype)->is_mixable))
         return refuse(maker, ERROR_UNSUPPORTED, adapter, module->name, "of a dtype that is not mixed");
-    if (module->a->n_items == 0 || module->b->n_items == 0)
-        return refuse(maker, ERROR_FORMAT, adapter, module->name, "has no values");
+    if (module->parameter)
+        return refuse(maker, ERROR_UNSUPPORTED, adapter, module->name,
+                      "adapters of parameters (target_parameters) are not mixed");
     return 0;
 }
 
@@ -85,6 +86,10 @@ static int add_adapter(struct maker *maker, size_t adapter)
     const struct lora_folder *from = &maker->adapters[adapter];
     struct adapter_mix *mix = maker->mix;
 
+    if (from->config.is_pissa)
+        return error_set(maker->err, ERROR_UNSUPPORTED, "'%s': PiSSA changed the base before training, "
+                         "so that without it there is no sum with others; convert the adapter with "
+                         "PEFT first", from->name);
     mix->modules = memory_resize(mix->modules, mix->n_modules + from->n_modules + 1,
                                  sizeof *mix->modules);
     for (size_t i = 0; i < from->n_modules; i++) {
@@ -203,20 +208,21 @@ static int check_sum(const struct maker *maker, const struct lora_whole *whole)
                                                 "only by weights that sum to 1");
 }
 
-static int find_whole(const struct maker *maker, size_t adapter, const struct lora_whole *first,
-                      const struct tensor **tensor)
+/* The tensor of `adapter` that goes with one of `owner`. */
+static int find_whole(const struct maker *maker, size_t adapter, size_t owner,
+                      const struct lora_whole *whole, const struct tensor **tensor)
 {
     const struct lora_folder *from = &maker->adapters[adapter];
 
-    for (size_t i = 0; i < from->n_wholes; i++)
-        if (strcmp(from->wholes[i].name, first->name) == 0) {
-            *tensor = from->wholes[i].tensor;
-            return tensor_same_shape(first->tensor, *tensor)
-                       ? 0
-                       : refuse_whole(maker, adapter, first, "it has another shape in the others");
-        }
-    return refuse_whole(maker, 0, first, "without the base it can be mixed only where all adapters "
-                        "have it");
+    const size_t *at = hash_map_find(&from->by_whole, whole->name, strlen(whole->name));
+
+    if (!at)
+        return refuse_whole(maker, owner, whole, "without the base it can be mixed only where all "
+                            "adapters have it");
+    *tensor = from->wholes[*at].tensor;
+    return tensor_same_shape(whole->tensor, *tensor)
+               ? 0
+               : refuse_whole(maker, owner, whole, "it has another shape in the others");
 }
 
 /* Under the module's name, or below its adapter's. */
@@ -249,7 +255,7 @@ static int add_whole(const struct maker *maker, const struct lora_whole *whole)
     int rc = check_sum(maker, whole);
 
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = find_whole(maker, i, whole, &tensors[i]);
+        rc = find_whole(maker, i, 0, whole, &tensors[i]);
     if (rc == 0)
         rc = weighted_tensor_make(made, tensors, maker->options->weights, n, &output->arena,
                                   maker->err);
@@ -273,7 +279,7 @@ static int add_wholes(const struct maker *maker)
 
     for (size_t i = 1; rc == 0 && i < maker->n_adapters; i++)
         for (size_t k = 0; rc == 0 && k < maker->adapters[i].n_wholes; k++)
-            rc = find_whole(maker, 0, &maker->adapters[i].wholes[k], &ignored);
+            rc = find_whole(maker, 0, i, &maker->adapters[i].wholes[k], &ignored);
     if (first->n_wholes)
         memcpy(sorted, first->wholes, first->n_wholes * sizeof *sorted);
     qsort(sorted, first->n_wholes, sizeof *sorted, compare_wholes);
