@@ -51,6 +51,7 @@ extern const struct command command_mix;
 extern const struct command command_mix_data;
 extern const struct command command_convert, command_merge;
 extern const struct command command_adapter;
+extern const struct command command_moe;
 extern const struct command command_inspect;
 extern const struct command command_diff;
 extern const struct command command_tokenize;

@@ -27,6 +27,7 @@ const struct command *const commands[] = {
     &command_merge,
     &command_convert,
     &command_adapter,
+    &command_moe,
     &command_inspect,
     &command_diff,
     &command_tokenize,

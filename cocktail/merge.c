@@ -1,16 +1,11 @@
 /* merge.c - what a recipe of mergekit makes. */
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
-#include "base/memory.h"
 #include "base/threads.h"
 #include "mix/recipe_run.h"
 #include "report/recipe_report.h"
 
 #include "command.h"
 #include "mixing.h"
-#include "model_argument.h"
+#include "recipe_model.h"
 #include "terminal.h"
 
 struct recipe_merge_options {
@@ -38,37 +33,12 @@ static const struct option_row rows[] = {
     OPTIONS_COMMON,
 };
 
-/* Whether the folder that it would lie in is there: then it is rather a path that is wrong than the
- * name of a model on a Hub that does not answer. */
-static bool is_in_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *above = slash ? memory_format("%.*s", (int)(slash - path), path) : memory_copy(".");
-    struct stat info;
-    bool is = stat(above, &info) == 0 && S_ISDIR(info.st_mode);
-
-    free(above);
-    return is;
-}
-
 /* `context`: the options. */
 static char *find_model(void *context, const struct recipe_reference *model, struct error *err)
 {
     const struct recipe_merge_options *options = context;
-    char *path = options->models ? memory_format("%s/%s", options->models, model->path) : NULL;
-    char *argument;
-    struct stat info;
 
-    if (path && stat(path, &info) == 0)
-        return path;
-    free(path);
-    argument = model->revision ? memory_format("%s@%s", model->path, model->revision)
-                               : memory_copy(model->path);
-    path = model_argument_find(argument, HUB_NEED_MODEL, &options->common, err);
-    if (!path && err->code == ERROR_NETWORK && is_in_folder(model->path))
-        err->code = ERROR_FORMAT;
-    free(argument);
-    return path;
+    return recipe_model_find(model, options->models, &options->common, err);
 }
 
 /* Standard input without an operand. */

@@ -1,6 +1,7 @@
 #include "random.h"
 
 #include <assert.h>
+#include <math.h>
 
 /* splitmix64: spreads a seed, also 0 or 1, over all bits. */
 static uint64_t spread(uint64_t *state)
@@ -48,6 +49,16 @@ double random_uniform_at(uint64_t seed, uint64_t stream, uint64_t at)
     state = spread(&state) ^ stream;
     state = spread(&state) ^ at;
     return (double)(spread(&state) >> 11) * 0x1p-53;
+}
+
+double random_normal_at(uint64_t seed, uint64_t stream, uint64_t at)
+{
+    static const double turn = 6.283185307179586;
+    /* Box and Muller; 1 - u is never 0. */
+    double u = random_uniform_at(seed, stream, 2 * at);
+    double v = random_uniform_at(seed, stream, 2 * at + 1);
+
+    return sqrt(-2 * log(1 - u)) * cos(turn * v);
 }
 
 size_t random_below(struct random *random, size_t n)

@@ -156,3 +156,4 @@ const struct combine_method combine_linear = {
 };
 
 const struct combine_method combine_convert = {.name = "convert", .combine = linear};
+const struct combine_method combine_moe = {.name = "moe", .combine = linear};

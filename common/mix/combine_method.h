@@ -190,5 +190,7 @@ extern const struct combine_method combine_linear, combine_slerp, combine_nusler
     combine_nearswap, combine_arcee_fusion, combine_passthrough, combine_lm_cocktail;
 /* Linear of one model, which is no way of mixing: each value is rounded once. */
 extern const struct combine_method combine_convert;
+/* The same, where models become the experts of one. */
+extern const struct combine_method combine_moe;
 
 #endif

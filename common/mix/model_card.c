@@ -66,6 +66,9 @@ static void add_kind(struct buffer *out, const struct plan *plan)
 {
     if (is_average(plan))
         buffer_add_text(out, "\n\nA weighted average of the models below, made with `cocktail`.\n\n");
+    else if (plan->method == &combine_moe)
+        buffer_add_text(out, "\n\nA mixture of experts: the first model below, with the MLPs of the "
+                        "others as its experts, made with `cocktail`.\n\n");
     else
         buffer_format(out, "\n\nA merge of the models below by the method `%s`, made with "
                       "`cocktail`.\n\n", plan->method->name);

@@ -57,7 +57,8 @@ static int unknown_key(const struct reader *reader, const struct yaml_member *me
         nearest_consider(&nearest, keys[i].name);
     if (strcmp(member->key, "experts") == 0 || strcmp(member->key, "gate_mode") == 0)
         return recipe_fail(reader->recipe, member->line, reader->err, "'%s' is a key of a mixture "
-                           "of experts made of dense models, which is no merge", member->key);
+                           "of experts made of dense models, not of a merge: use 'cocktail "
+                           "moe'", member->key);
     return recipe_fail(reader->recipe, member->line, reader->err, "'" ERROR_NAME "' is no key of "
                        "%s%s%s%s", member->key, what, nearest.word ? "; did you mean '" : "",
                        nearest.word ? nearest.word : "", nearest.word ? "'?" : "");

@@ -11,6 +11,8 @@
 struct batch { /* all borrowed */
     const uint32_t *ids;          /* [n_tokens] */
     const uint8_t *type_ids;      /* [n_tokens], or NULL: all 0 */
+    const uint8_t *deaf;          /* [n_tokens], 1 for what attends to nothing, not even to itself, as
+                                   * padding does; or NULL: none is. Others must not see it */
     const size_t *ends;           /* [n_sequences], in tokens, never falling */
     size_t n_sequences;
     struct cache *const *caches;  /* [n_sequences], or NULL: the ids continue what these hold, and

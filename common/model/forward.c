@@ -42,6 +42,7 @@ struct forward {
     const struct stack_spec *stack;
     const struct stack *weights;
     const struct batch *batch;
+    const struct hidden_watcher *hidden;
     size_t n_tokens;
     size_t qkv_width;    /* of a row of qkv */
     float *x;            /* [n_tokens, hidden_size] */
@@ -287,6 +288,15 @@ static int compute_qkv(struct forward *forward, const float *normed, struct erro
     return 0;
 }
 
+static void silence_deaf(const struct forward *forward)
+{
+    size_t width = forward->stack->n_heads * forward->v_head_dim;
+
+    for (size_t t = 0; forward->batch->deaf && t < forward->n_tokens; t++)
+        if (forward->batch->deaf[t])
+            memset(forward->heads + t * width, 0, width * sizeof *forward->heads);
+}
+
 /* delta = what the heads found, as the output matrices have it */
 static int compute_output(struct forward *forward, struct error *err)
 {
@@ -328,6 +338,7 @@ static int run_attention(struct forward *forward, const float *normed, struct er
         attention.scale /= (float)(forward->number + 1);
     if (compute_qkv(forward, normed, err) || attend_all(forward, &attention, err))
         return -1;
+    silence_deaf(forward);
     return compute_output(forward, err);
 }
 
@@ -638,6 +649,8 @@ static int run_layers(struct forward *forward, struct error *err)
     for (size_t i = 0; i < forward->stack->n_layers; i++) {
         forward->layer = &forward->weights->layers[i];
         forward->number = forward->moe.layer = forward->attention_moe.layer = i;
+        if (forward->hidden->see)
+            forward->hidden->see(forward->hidden->context, i, forward->batch, forward->x);
         if (run_layer(forward, err))
             return -1;
     }
@@ -647,8 +660,8 @@ static int run_layers(struct forward *forward, struct error *err)
 }
 
 int forward_run(struct engine *engine, const struct stack_spec *stack, const struct stack *weights,
-                const struct batch *batch, const struct routing_watcher *watcher, float *x,
-                struct error *err)
+                const struct batch *batch, const struct routing_watcher *watcher,
+                const struct hidden_watcher *hidden, float *x, struct error *err)
 {
     bool is_latent = stack->qkv == QKV_LATENT;
     struct forward forward = {
@@ -656,6 +669,7 @@ int forward_run(struct engine *engine, const struct stack_spec *stack, const str
         .stack = stack,
         .weights = weights,
         .batch = batch,
+        .hidden = hidden,
         .n_tokens = batch_n_tokens(batch),
         .qkv_width = is_latent ? mla_width(stack)
                                : (stack->n_heads + 2 * stack->n_kv_heads) * stack->head_dim,

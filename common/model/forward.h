@@ -9,11 +9,17 @@
 #include "model/model_weights.h"
 #include "model/routing.h"
 
+/* Sees what enters each layer of the stack, x [n_tokens, hidden_size] of a batch. */
+struct hidden_watcher {
+    void (*see)(void *context, size_t layer, const struct batch *batch, const float *x);
+    void *context; /* see NULL: nobody watches */
+};
+
 /* x [n_tokens, hidden_size] in place: embeddings in, the output of the last layer and its norm
  * out. Caches and memory as in struct batch. ERROR_RESOURCES; ERROR_SIGINT. */
 int forward_run(struct engine *engine, const struct stack_spec *stack, const struct stack *weights,
-                const struct batch *batch, const struct routing_watcher *watcher, float *x,
-                struct error *err);
+                const struct batch *batch, const struct routing_watcher *watcher,
+                const struct hidden_watcher *hidden, float *x, struct error *err);
 
 /* Fills the cache of a sequence with what the decoder sees of memory [n_rows, hidden_size], the
  * encoder's. ERROR_RESOURCES. */

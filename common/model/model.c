@@ -176,7 +176,8 @@ static int run(struct model *model, const struct stack_spec *stack, const struct
 {
     if (model_check(model, batch, err) || embed(model, batch, hidden, err))
         return -1;
-    return forward_run(&model->engine, stack, weights, batch, &model->watcher, hidden, err);
+    return forward_run(&model->engine, stack, weights, batch, &model->watcher, &model->hidden, hidden,
+                       err);
 }
 
 int model_run(struct model *model, const struct batch *batch, float *hidden, struct error *err)

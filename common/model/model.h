@@ -19,6 +19,7 @@
 #include "base/threads.h"
 #include "model/batch.h"
 #include "model/engine.h"
+#include "model/forward.h"
 #include "model/parameters.h"
 #include "model/routing.h"
 
@@ -27,7 +28,9 @@ struct model { /* to be read by its users; run by one thread at a time, which us
     struct parameters parameters;
     const struct checkpoint *checkpoint; /* borrowed from the folder */
     struct engine engine;
-    struct routing_watcher watcher; /* to be set by its users; costs nothing while there is none */
+    /* To be set by its users; cost nothing while there are none. */
+    struct routing_watcher watcher;
+    struct hidden_watcher hidden;
 };
 
 /* The weights of the folder, ready to run as a model of `type`: a decoder or an encoder-decoder

@@ -1,5 +1,7 @@
 #include "math/random.h"
 
+#include <math.h>
+
 #include "test.h"
 
 /* The first outputs of splitmix64 from seed 0, published with the algorithm's ports (Java's
@@ -115,7 +117,27 @@ static void a_number_can_be_looked_up(void)
     CHECK(sum > 4900 && sum < 5100);
 }
 
-TESTS(TEST(the_seed_passes_through_splitmix64), TEST(numbers_are_those_of_xoshiro256_starstar),
+static void normal_numbers_have_mean_0_and_variance_1(void)
+{
+    enum { N = 40000 };
+    double sum = 0, squares = 0, fourths = 0;
+
+    CHECK(random_normal_at(1, 2, 3) == random_normal_at(1, 2, 3));
+    CHECK(random_normal_at(1, 2, 3) != random_normal_at(1, 2, 4));
+    CHECK(random_normal_at(1, 2, 3) != random_normal_at(1, 3, 3));
+    for (uint64_t i = 0; i < N; i++) {
+        double x = random_normal_at(9, 4, i);
+
+        sum += x;
+        squares += x * x;
+        fourths += x * x * x * x;
+    }
+    /* Five standard deviations of each: sqrt(1, 2, 96) / sqrt(N). */
+    CHECK(fabs(sum / N) < 0.025 && fabs(squares / N - 1) < 0.036);
+    CHECK(fabs(fourths / N - 3) < 0.25);
+}
+
+TESTS(TEST(normal_numbers_have_mean_0_and_variance_1), TEST(the_seed_passes_through_splitmix64), TEST(numbers_are_those_of_xoshiro256_starstar),
       TEST(uniform_numbers_have_53_bits), TEST(uniform_numbers_fill_the_interval_evenly),
       TEST(numbers_below_n_are_equally_likely),
       TEST(a_number_can_be_looked_up))
