@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "adapter/adapted_model.h"
 #include "adapter/extract.h"
 #include "arch/model_components.h"
 #include "arch/quantized.h"
@@ -98,8 +99,8 @@ static int make(const struct adapter_options *options, const struct extract_opti
     int rc = threads ? 0 : -1;
 
     for (size_t i = 0; rc == 0 && i < 2; i++)
-        if (model_folder_open(&models[i], paths[i], common->operands[i], options->follow_symlinks,
-                              err) ||
+        if (adapted_model_open(&models[i], paths[i], common->operands[i], options->follow_symlinks,
+                               &notices, err) ||
             !model_folder_weights(&models[i], &notices, err) || quantized_check(&models[i], err))
             rc = -1;
     if (rc == 0)

@@ -161,7 +161,7 @@ int adapter_mix_run(const struct adapter_options *options, struct error *err)
     if (check_method(options, method, err) == 0 &&
         weights_parse(options->weights, weights, n, err) == 0 &&
         adapter_check_target(options->output, options->force, err) == 0) {
-        char **paths = model_arguments_find(common->operands, n, HUB_NEED_MODEL, common, err);
+        char **paths = model_arguments_find(common->operands, n, HUB_NEED_ADAPTER, common, err);
 
         rc = paths ? open_and_mix(options, paths, &how, err) : -1;
         model_arguments_free(paths, n);

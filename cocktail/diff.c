@@ -1,4 +1,5 @@
 /* diff.c - which tensors of two models differ, and by how much. */
+#include "adapter/adapted_model.h"
 #include "arch/model_components.h"
 #include "arch/quantized.h"
 #include "base/json_writer.h"
@@ -28,7 +29,7 @@ static int open_weights(struct model_folder *model, struct model_components *wei
                         const char *path, const char *name, bool follow_symlinks,
                         struct notices *notices, struct error *err)
 {
-    if (model_folder_open(model, path, name, follow_symlinks, err) ||
+    if (adapted_model_open(model, path, name, follow_symlinks, notices, err) ||
         model_components_open(weights, model, notices, err))
         return -1;
     return quantized_check(model, err);

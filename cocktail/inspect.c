@@ -1,6 +1,7 @@
 /* inspect.c - what a checkpoint is. */
 #include <stdlib.h>
 
+#include "adapter/adapted_model.h"
 #include "arch/model_facts.h"
 #include "base/json_writer.h"
 #include "report/model_report.h"
@@ -41,14 +42,21 @@ static int inspect(const struct inspect_options *options, struct error *err)
 {
     const char *name = options->common.operands[0];
     char *path = model_argument_find(name, HUB_NEED_MODEL, &options->common, err);
+    struct notices notices = {0};
     struct model_facts facts = {0};
-    int rc = path ? model_facts_find(&facts, path, name, options->follow_symlinks, err) : -1;
+    struct model_folder model;
+    int rc = -1;
 
+    if (path && adapted_model_open(&model, path, name, options->follow_symlinks, &notices,
+                                   err) == 0)
+        rc = model_facts_find(&facts, &model, err);
     if (rc == 0) {
+        terminal_notices(&notices, &options->common);
         terminal_notices(&facts.notices, &options->common);
         print(options, &facts);
     }
     model_facts_release(&facts);
+    notices_release(&notices);
     free(path);
     return rc;
 }

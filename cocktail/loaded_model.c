@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapter/adapted_model.h"
 #include "arch/config_keys.h"
 
 #include "model_argument.h"
@@ -46,7 +47,8 @@ int loaded_model_open(struct loaded_model *loaded, const char *argument,
 
     *loaded = (struct loaded_model){0};
     if (!path ||
-        model_folder_open(&loaded->folder, path, argument, options->follow_symlinks, err))
+        adapted_model_open(&loaded->folder, path, argument, options->follow_symlinks, &notices,
+                           err))
         goto done;
     if (find_type(loaded, argument, options, err) ||
         model_folder_settings(&loaded->folder, loaded->type, &loaded->settings, &notices, err) ||

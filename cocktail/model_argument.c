@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "adapter/adapter_path.h"
 #include "base/folder.h"
 #include "base/memory.h"
 #include "base/model_files.h"
@@ -135,8 +136,8 @@ static bool parse_id(struct hub_id *id, const char *argument, struct error *err)
     return false;
 }
 
-char *model_argument_find(const char *argument, enum hub_need need,
-                          const struct common_options *common, struct error *err)
+static char *find_one(const char *argument, enum hub_need need,
+                      const struct common_options *common, struct error *err)
 {
     struct hub_id id;
     struct stat info;
@@ -155,6 +156,26 @@ char *model_argument_find(const char *argument, enum hub_need need,
     }
     path = fetch(argument, &id, need, common, err);
     hub_id_release(&id);
+    return path;
+}
+
+char *model_argument_find(const char *argument, enum hub_need need,
+                          const struct common_options *common, struct error *err)
+{
+    char *parts[2], *paths[2] = {NULL, NULL}, *path = NULL;
+
+    if (!adapter_path_split(argument, &parts[0], &parts[1]))
+        return find_one(argument, need, common, err);
+    paths[0] = find_one(parts[0], need, common, err);
+    if (paths[0])
+        paths[1] = find_one(parts[1], need == HUB_NEED_TEXTS ? need : HUB_NEED_ADAPTER, common,
+                            err);
+    if (paths[1])
+        path = memory_format("%s+%s", paths[0], paths[1]);
+    for (size_t i = 0; i < 2; i++) {
+        free(parts[i]);
+        free(paths[i]);
+    }
     return path;
 }
 

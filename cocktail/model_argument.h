@@ -1,6 +1,7 @@
 /* model_argument.h - what the user typed for MODEL -> a path.
  *
- * A path that exists wins; else org/name[@revision] is fetched from the Hub into its cache. */
+ * A path that exists wins; else org/name[@revision] is fetched from the Hub into its cache. Likewise both
+ * parts of MODEL+ADAPTER (adapter_path.h). */
 #ifndef COCKTAIL_MODEL_ARGUMENT_H
 #define COCKTAIL_MODEL_ARGUMENT_H
 
@@ -11,7 +12,7 @@
 
 #include "options.h"
 
-/* The path, to be freed; NULL with ERROR_USAGE for what is neither a path nor an id, and as
+/* The path, or both with a "+" between them, to be freed; NULL with ERROR_USAGE for what is neither a path nor an id, and as
  * hub_fetch says for an id. A name without an organisation is one when it is in the cache. Shows
  * progress and notices. Before any thread is started. */
 char *model_argument_find(const char *argument, enum hub_need need,

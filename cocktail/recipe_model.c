@@ -33,7 +33,8 @@ char *recipe_model_find(const struct recipe_reference *model, const char *direct
     free(path);
     argument = model->revision ? memory_format("%s@%s", model->path, model->revision)
                                : memory_copy(model->path);
-    path = model_argument_find(argument, HUB_NEED_MODEL, common, err);
+    path = model_argument_find(argument, model->is_adapter ? HUB_NEED_ADAPTER : HUB_NEED_MODEL, common,
+                               err);
     if (!path && err->code == ERROR_NETWORK && is_in_folder(model->path))
         err->code = ERROR_FORMAT;
     free(argument);

@@ -3,12 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapter/adapter_path.h"
 #include "arch/gguf_folder.h"
 #include "base/folder.h"
 #include "text/tokenizer.h"
 
-int tokenizer_folder_open(struct model_folder *model, const char *path, const char *name,
-                          bool follow_symlinks, struct error *err)
+static int open_folder(struct model_folder *model, const char *path, const char *name,
+                       bool follow_symlinks, struct error *err)
 {
     struct error ignored = {0};
     struct folder *folder;
@@ -29,6 +30,20 @@ int tokenizer_folder_open(struct model_folder *model, const char *path, const ch
         folder_close(folder);
     }
     return model_folder_open(model, path, name, follow_symlinks, err);
+}
+
+int tokenizer_folder_open(struct model_folder *model, const char *path, const char *name,
+                          bool follow_symlinks, struct error *err)
+{
+    char *base, *adapter;
+    int rc;
+
+    if (!adapter_path_split(path, &base, &adapter))
+        return open_folder(model, path, name, follow_symlinks, err);
+    rc = open_folder(model, base, name, follow_symlinks, err);
+    free(base);
+    free(adapter);
+    return rc;
 }
 
 const char *tokenizer_folder_directory(const struct model_folder *model)

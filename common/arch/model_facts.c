@@ -107,16 +107,14 @@ static void compare_with_config(struct model_facts *facts, enum model_type type)
     model_spec_release(&spec);
 }
 
-int model_facts_find(struct model_facts *facts, const char *path, const char *name,
-                     bool follow_symlinks, struct error *err)
+int model_facts_find(struct model_facts *facts, struct model_folder *model, struct error *err)
 {
     struct error ignored = {0};
     enum model_type type;
 
-    *facts = (struct model_facts){0};
-    if (model_folder_open(&facts->model, path, name, follow_symlinks, err))
-        return -1;
-    config_keys_tell(&facts->model.config, name, &facts->notices);
+    *facts = (struct model_facts){.model = *model};
+    *model = (struct model_folder){0};
+    config_keys_tell(&facts->model.config, facts->model.name, &facts->notices);
     if (model_components_open(&facts->weights, &facts->model, &facts->notices, err) ||
         count_all(facts, err) ||
         model_folder_vocabulary(&facts->model, &facts->vocabulary, err))

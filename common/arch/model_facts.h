@@ -35,11 +35,9 @@ struct model_facts {
     struct notices notices;
 };
 
-/* Looks at the model at `path`, which messages call `name`. Errors are those of
- * model_folder_open_as, model_components_open and model_folder_vocabulary. model_facts_release in
- * every case. */
-int model_facts_find(struct model_facts *facts, const char *path, const char *name,
-                     bool follow_symlinks, struct error *err);
+/* Looks at the model, which is open, and takes it over. Errors are those of model_components_open and
+ * model_folder_vocabulary. model_facts_release in every case. */
+int model_facts_find(struct model_facts *facts, struct model_folder *model, struct error *err);
 void model_facts_release(struct model_facts *facts);
 
 /* How many experts config.json speaks of, in a layer and for each token (NULL: is not asked for).

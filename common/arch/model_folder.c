@@ -191,6 +191,12 @@ void model_folder_release(struct model_folder *model)
         checkpoint_close(model->opened[i].checkpoint);
     }
     free(model->opened);
+    while (model->additions) {
+        struct model_addition *addition = model->additions;
+
+        model->additions = addition->next;
+        addition->release(addition);
+    }
     free(model->name);
     free(model->path);
     free(model->file);
@@ -242,7 +248,7 @@ char *model_folder_hub_id(const struct model_folder *model)
     return hub_id_of_path(model->folder->real);
 }
 
-char *model_folder_label(const struct model_folder *model)
+static char *base_label(const struct model_folder *model)
 {
     char *label = model_folder_hub_id(model);
     const char *slash = strrchr(model->folder->real, '/');
@@ -258,6 +264,21 @@ char *model_folder_label(const struct model_folder *model)
             label = memory_copy(model->name);
         }
         hub_id_release(&typed);
+    }
+    return label;
+}
+
+char *model_folder_label(const struct model_folder *model)
+{
+    char *label = base_label(model), *longer;
+    const struct model_folder *owner = model;
+
+    while (owner->of)
+        owner = owner->of;
+    for (const struct model_addition *a = owner->additions; a; a = a->next) {
+        longer = memory_format("%s+%s", label, a->label);
+        free(label);
+        label = longer;
     }
     return label;
 }

@@ -22,6 +22,13 @@ struct opened_checkpoint {
     struct error refusal; /* why its values cannot be read: quantized.h */
 };
 
+/* What was added to its weights, and lives as long as they do. */
+struct model_addition {
+    void (*release)(struct model_addition *addition);
+    struct model_addition *next;
+    char *label; /* what strangers may read of it */
+};
+
 struct model_folder {
     char *name;            /* as the user wrote it; for messages and the model card */
     char *path;            /* that it was opened at */
@@ -35,6 +42,7 @@ struct model_folder {
     struct opened_checkpoint *opened; /* [n_opened], all weights that were asked for */
     size_t n_opened;
     struct model_folder *of; /* whose files it has, NULL: its own */
+    struct model_addition *additions; /* the last first */
 };
 
 /* Opens the directory, or single weights file, at `path`, and reads its config.json (of Mistral's and
@@ -57,7 +65,7 @@ int model_folder_set_config(struct model_folder *model, struct buffer *text, str
 /* Whose snapshot in a cache of the Hub it is, "org/name"; NULL for any other. Freed by the caller. */
 char *model_folder_hub_id(const struct model_folder *model);
 /* What strangers may read of where it lies: its name on the Hub, as the user wrote it if so, else
- * the last part of its path. Freed by the caller. */
+ * the last part of its path; and "+" with what was added. Freed by the caller. */
 char *model_folder_label(const struct model_folder *model);
 
 /* -1 with ERROR_FORMAT that says what was looked for when there is no config.json. */

@@ -267,6 +267,21 @@ static int use_pattern(struct hub_listing *listing, const char *pattern, struct 
                                 "'", pattern);
 }
 
+/* ---- adapters ---- */
+
+static void use_adapter(struct hub_listing *listing)
+{
+    struct hub_file *file = hub_listing_find(listing, "adapter_model.safetensors");
+
+    if (!file)
+        file = hub_listing_find(listing, "adapter_model.bin");
+    if (file)
+        file->use = HUB_WEIGHTS;
+    file = hub_listing_find(listing, "adapter_config.json");
+    if (file)
+        file->use = HUB_TEXT;
+}
+
 /* ---- all ---- */
 
 int hub_choose(struct hub_listing *listing, const struct hub_wish *wish, struct error *err)
@@ -281,7 +296,10 @@ int hub_choose(struct hub_listing *listing, const struct hub_wish *wish, struct 
             return -1;
     if (wish->n_patterns || wish->need == HUB_NEED_TEXTS)
         return 0;
-    return use_model(listing, wish, err);
+    if (wish->need == HUB_NEED_MODEL)
+        return use_model(listing, wish, err);
+    use_adapter(listing);
+    return 0;
 }
 
 bool hub_choose_has(const struct hub_listing *listing, enum hub_use use)

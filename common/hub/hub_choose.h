@@ -9,7 +9,11 @@
 #include "base/error.h"
 #include "hub/hub_listing.h"
 
-enum hub_need { HUB_NEED_MODEL, HUB_NEED_TEXTS /* all but the weights */ };
+enum hub_need {
+    HUB_NEED_MODEL,
+    HUB_NEED_TEXTS,   /* all but the weights */
+    HUB_NEED_ADAPTER, /* texts, and adapter_model.safetensors, or else adapter_model.bin */
+};
 
 struct hub_wish {
     enum hub_need need;

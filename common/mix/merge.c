@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapter/adapted_model.h"
 #include "arch/config_keys.h"
 #include "arch/layout_check.h"
 #include "arch/model_stack.h"
@@ -56,8 +57,8 @@ static int open_folders(struct merge *merge, const char *const *paths, struct er
     for (size_t i = 0; i < merge->n_models; i++) {
         const char *name = merge->options.names ? merge->options.names[i] : paths[i];
 
-        if (model_folder_open(&merge->models[i], paths[i], name, merge->options.follow_symlinks,
-                              err))
+        if (adapted_model_open(&merge->models[i], paths[i], name,
+                               merge->options.follow_symlinks, &merge->notices, err))
             return -1;
     }
     return 0;

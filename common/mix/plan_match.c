@@ -175,6 +175,8 @@ static struct plan_item *add_item(struct planner *planner, size_t index, struct 
         out.dtype = options->dtype;
     else if (is_mixed && tensor_is_quantised(base))
         out.dtype = options->dequantised;
+    else
+        out.dtype = tensor_written(base);
     item = plan_add_item(planner->plan, &out,
                          is_mixed ? planner->n_models - options->has_base : 1, err);
     if (!item)
@@ -276,7 +278,7 @@ static int promote(struct plan_item *item, struct error *err)
 {
     for (size_t i = 0; i < item->n_sources; i++)
         if (item->sources[i].tensor && !tensor_is_quantised(item->sources[i].tensor))
-            item->out.dtype = promoted(item->out.dtype, item->sources[i].tensor->dtype);
+            item->out.dtype = promoted(item->out.dtype, tensor_written(item->sources[i].tensor));
     return output_tensor_measure(&item->out, err);
 }
 

@@ -12,6 +12,7 @@ struct recipe_reference {
     const char *text; /* as it is written; of a map, as it would be: equal for equal models */
     const char *path, *revision, *lora, *lora_revision; /* all but the path may be NULL */
     const char *override_architecture;
+    bool is_adapter; /* the path is that of another reference's lora */
     size_t line;
 };
 

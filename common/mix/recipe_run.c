@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapter/adapted_model.h"
 #include "arch/model_modules.h"
 #include "arch/model_stack.h"
 #include "arch/tensor_names.h"
@@ -57,10 +58,12 @@ static int open_path(struct recipe_run *run, const struct recipe *recipe,
                      struct error *err)
 {
     char *path = run->options.find(run->options.context, reference, err);
-    int rc = path ? model_folder_open(model, path, reference->text,
-                                      run->options.merge.follow_symlinks, err)
+    char *name = memory_format("%s%s%s", reference->path, reference->revision ? "@" : "",
+                               reference->revision ? reference->revision : "");
+    int rc = path ? model_folder_open(model, path, name, run->options.merge.follow_symlinks, err)
                   : -1;
 
+    free(name);
     free(path);
     if (rc == 0 && !model_folder_weights(model, &run->notices, err)) {
         model_folder_release(model);
@@ -69,19 +72,27 @@ static int open_path(struct recipe_run *run, const struct recipe *recipe,
     return rc ? fail_reference(recipe, reference, err) : 0;
 }
 
-/* Adapters cannot be merged yet; one that is not there never can. */
-static int refuse_adapter(struct recipe_run *run, const struct recipe *recipe,
-                          const struct recipe_reference *reference, struct error *err)
+/* The model may be another document's result. */
+static int add_adapter(struct recipe_run *run, const struct recipe *recipe,
+                       const struct recipe_reference *reference, struct model_folder *model,
+                       struct error *err)
 {
     struct recipe_reference adapter = {.path = reference->lora,
-                                       .revision = reference->lora_revision};
+                                       .revision = reference->lora_revision,
+                                       .is_adapter = true};
     char *path = run->options.find(run->options.context, &adapter, err);
+    int rc = path ? adapted_model_add(model, path, reference->lora,
+                                      run->options.merge.follow_symlinks, &run->notices, err)
+                  : -1;
 
-    if (!path)
-        return fail_reference(recipe, reference, err);
     free(path);
-    return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: '" ERROR_NAME "': adapters cannot be merged "
-                     "yet", recipe->file, reference->line, reference->text);
+    if (rc) {
+        model_folder_release(model);
+        return fail_reference(recipe, reference, err);
+    }
+    free(model->name);
+    model->name = memory_copy(reference->text);
+    return 0;
 }
 
 /* override_architecture: another class in its config.json. */
@@ -108,8 +119,6 @@ static int open_new(struct recipe_run *run, const struct recipe *recipe,
 {
     struct recipe_stage *stage = find_stage(run, reference->path);
 
-    if (reference->lora)
-        return refuse_adapter(run, recipe, reference, err);
     if (stage ? open_stage_model(run, stage, recipe, reference, model, err)
               : open_path(run, recipe, reference, model, err))
         return -1;
@@ -117,7 +126,7 @@ static int open_new(struct recipe_run *run, const struct recipe *recipe,
         model_folder_release(model);
         return fail_reference(recipe, reference, err);
     }
-    return 0;
+    return reference->lora ? add_adapter(run, recipe, reference, model, err) : 0;
 }
 
 /* The model, open; NULL with an error. A recipe may name one a thousand times: it is opened once. */

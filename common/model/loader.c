@@ -1,6 +1,7 @@
 #include "loader.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 
@@ -52,6 +53,30 @@ int loader_vector(struct loader *loader, struct place place, const char *name, c
     return 0;
 }
 
+/* Computed values as the model that is written would have them: rounded, once. */
+static int read_rounded(const struct tensor *tensor, enum dtype dtype, char *out,
+                        struct error *err)
+{
+    enum { STEP = 1 << 16 };
+    size_t chunk = tensor_chunk(tensor, STEP), bytes = dtype_info(dtype)->n_bits / 8;
+    char *stored = memory_alloc(chunk * dtype_info(tensor->dtype)->n_bits / 8);
+    double *values = memory_alloc(chunk * sizeof *values);
+    int rc = 0;
+
+    for (size_t first = 0; rc == 0 && first < tensor->n_items; first += chunk) {
+        size_t n = tensor->n_items - first < chunk ? tensor->n_items - first : chunk;
+
+        rc = tensor_read(tensor, first, n, stored, err);
+        if (rc == 0) {
+            dtype_to_double(tensor->dtype, stored, values, n);
+            dtype_from_double(dtype, values, out + first * bytes, n);
+        }
+    }
+    free(values);
+    free(stored);
+    return rc;
+}
+
 /* Of what cannot be used where it lies: gaps, or a dtype that products do not take. */
 static int copy_matrix(struct loader *loader, const struct tensor *tensor,
                        struct gemm_matrix *matrix)
@@ -67,6 +92,8 @@ static int copy_matrix(struct loader *loader, const struct tensor *tensor,
                                     sizeof *parameters->copies);
     parameters->copies[parameters->n_copies++] = copy;
     matrix->data = copy;
+    if (matrix->format->dtype == tensor_written(tensor) && !is_stored_so)
+        return read_rounded(tensor, matrix->format->dtype, copy, loader->err);
     return is_stored_so ? tensor_read(tensor, 0, tensor->n_items, copy, loader->err)
                         : tensor_read_floats(tensor, copy, loader->err);
 }
@@ -94,7 +121,7 @@ static int use_blocks(struct loader *loader, const struct tensor *tensor,
 int loader_use(struct loader *loader, const struct tensor *tensor, size_t n_out, size_t n_in,
                bool is_transposed, struct gemm_matrix *out)
 {
-    const struct matrix_format *format = matrix_format_plain(tensor->dtype, is_transposed);
+    const struct matrix_format *format = matrix_format_plain(tensor_written(tensor), is_transposed);
     struct gemm_matrix matrix = {
         .format = format ? format : matrix_format_plain(DTYPE_F32, is_transposed),
         .n_out = n_out,

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "adapter/adapted_model.h"
 #include "arch/config_keys.h"
 #include "base/memory.h"
 #include "model/generation_config.h"
@@ -129,7 +130,7 @@ int served_model_open(struct served_model *served, const char *path, const char 
                       struct notices *notices, struct error *err)
 {
     *served = (struct served_model){.id = make_id(name), .created = (long long)time(NULL)};
-    return model_folder_open(&served->folder, path, name, follow_symlinks, err) ||
+    return adapted_model_open(&served->folder, path, name, follow_symlinks, notices, err) ||
                    check(served, type, template, notices, err)
                ? -1
                : 0;

@@ -45,10 +45,17 @@ static void made_describe(const struct tensor_source *source, struct buffer *out
 static struct tensor_stored made_stored(const struct tensor *tensor)
 {
     const struct tensor *whole = tensor_of(tensor->source);
+    const struct dtype_info *info;
 
     if (tensor->n_items == whole->n_items)
         return tensor_stored(whole);
-    return (struct tensor_stored){dtype_info(tensor->dtype)->name, tensor->size_bytes};
+    info = dtype_info(tensor_written(tensor));
+    return (struct tensor_stored){info->name, tensor->n_items * info->n_bits / 8};
+}
+
+static enum dtype made_written(const struct tensor *tensor)
+{
+    return tensor_written(tensor_of(tensor->source));
 }
 
 /* ---- rows of heads ---- */
@@ -132,8 +139,8 @@ static int heads_blocks(const struct tensor *tensor, struct tensor_blocks *out, 
 }
 
 static const struct tensor_source_kind heads_kind = {
-    .read = heads_read, .describe = made_describe, .stored = made_stored, .same = heads_same,
-    .blocks = heads_blocks,
+    .read = heads_read, .describe = made_describe, .stored = made_stored, .written = made_written,
+    .same = heads_same, .blocks = heads_blocks,
 };
 
 static int reorder(struct tensor *made, const struct tensor *tensor, size_t n_heads, bool to_pairs,
@@ -226,7 +233,7 @@ static bool turned_same(const struct tensor_source *a, const struct tensor_sourc
 }
 
 static const struct tensor_source_kind turned_kind = {
-    .read = turned_read, .describe = made_describe, .stored = made_stored,
+    .read = turned_read, .describe = made_describe, .stored = made_stored, .written = made_written,
     .rows_together = turned_rows_together, .same = turned_same,
 };
 

@@ -99,9 +99,18 @@ int tensor_blocks(const struct tensor *tensor, struct tensor_blocks *out, struct
 
 /* ---- what is known without reading ---- */
 
+enum dtype tensor_written(const struct tensor *tensor)
+{
+    const struct tensor_source_kind *kind = tensor->source->kind;
+
+    return kind->written ? kind->written(tensor) : tensor->dtype;
+}
+
 static struct tensor_stored stored_plainly(const struct tensor *tensor)
 {
-    return (struct tensor_stored){dtype_info(tensor->dtype)->name, tensor->size_bytes};
+    const struct dtype_info *info = dtype_info(tensor_written(tensor));
+
+    return (struct tensor_stored){info->name, tensor->n_items * info->n_bits / 8};
 }
 
 struct tensor_stored tensor_stored(const struct tensor *tensor)
@@ -113,7 +122,7 @@ struct tensor_stored tensor_stored(const struct tensor *tensor)
 
 bool tensor_is_quantised(const struct tensor *tensor)
 {
-    return strcmp(tensor_stored(tensor).format, dtype_info(tensor->dtype)->name) != 0;
+    return strcmp(tensor_stored(tensor).format, dtype_info(tensor_written(tensor))->name) != 0;
 }
 
 static size_t rows_together(const struct tensor *tensor)
@@ -280,6 +289,17 @@ static struct tensor_stored join_stored(const struct tensor *tensor)
     return is_alike && tensor->n_items == n_items ? all : stored_plainly(tensor);
 }
 
+static enum dtype join_written(const struct tensor *tensor)
+{
+    const struct join *join = (const struct join *)tensor->source;
+    enum dtype first = tensor_written(join->parts[0]);
+
+    for (size_t i = 1; i < join->n_parts; i++)
+        if (tensor_written(join->parts[i]) != first)
+            return tensor->dtype;
+    return first;
+}
+
 /* What suits the part that asks for most, for the others are its like. */
 static size_t join_rows_together(const struct tensor *tensor)
 {
@@ -308,7 +328,7 @@ static bool join_same(const struct tensor_source *a, const struct tensor_source 
 }
 
 static const struct tensor_source_kind join_kind = {
-    .read = join_read, .describe = join_describe, .stored = join_stored,
+    .read = join_read, .describe = join_describe, .stored = join_stored, .written = join_written,
     .rows_together = join_rows_together, .same = join_same,
 };
 

@@ -45,6 +45,9 @@ struct tensor_source_kind {
     void (*describe)(const struct tensor_source *source, struct buffer *out);
     /* How a tensor of it is stored. NULL: as its dtype says. */
     struct tensor_stored (*stored)(const struct tensor *tensor);
+    /* What a tensor of it is best written as: it was computed from one of that dtype, and is given in
+     * another only to be rounded once. NULL: its dtype. */
+    enum dtype (*written)(const struct tensor *tensor);
     /* Rows (of the last dimension) that are best read together, from a multiple of that number on:
      * GPTQ is packed across rows. A multiple of 4, which suits packed dtypes, too. NULL: any. */
     size_t (*rows_together)(const struct tensor *tensor);
@@ -70,7 +73,10 @@ int tensor_read_floats(const struct tensor *tensor, float *out, struct error *er
 const void *tensor_view(const struct tensor *tensor, struct error *err);
 
 struct tensor_stored tensor_stored(const struct tensor *tensor);
-/* Whether its values are computed from fewer bits: it is stored otherwise than as its dtype. */
+/* What it is written as, where nobody asks for another dtype. */
+enum dtype tensor_written(const struct tensor *tensor);
+/* Whether its values are computed from fewer bits: it is stored otherwise than as what it is written
+ * as. */
 bool tensor_is_quantised(const struct tensor *tensor);
 /* Whether some of its rows are best read together, and the more of these at once the better. */
 bool tensor_wants_rows(const struct tensor *tensor);

@@ -4,10 +4,13 @@
 
 static struct model_facts find(const char *path)
 {
+    struct model_folder model;
     struct model_facts facts;
     struct error err = {0};
 
-    CHECK(model_facts_find(&facts, path, path, false, &err) == 0);
+    CHECK(model_folder_open(&model, path, NULL, false, &err) == 0);
+    CHECK(model_facts_find(&facts, &model, &err) == 0);
+    CHECK(!model.name); /* taken over */
     return facts;
 }
 
@@ -52,11 +55,13 @@ static void cannot_tell_where_the_numbers_do_not_fit(void)
 
 static void says_what_is_missing(void)
 {
+    struct model_folder model;
     struct model_facts facts;
     struct error err = {0};
 
-    CHECK(model_facts_find(&facts, "fixtures/no-such", "no-such", false, &err) == -1);
-    CHECK_CONTAINS(err.text, "no-such");
+    CHECK(model_folder_open(&model, "fixtures/examples", NULL, false, &err) == 0);
+    CHECK(model_facts_find(&facts, &model, &err) == -1);
+    CHECK_CONTAINS(err.text, "fixtures/examples");
     model_facts_release(&facts);
 }
 

@@ -1,0 +1,531 @@
+#include "adapted_model.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapter/adapter_path.h"
+#include "adapter/lora_tensor.h"
+#include "arch/checkpoint_names.h"
+#include "arch/families.h"
+#include "arch/quantized.h"
+#include "base/memory.h"
+#include "format/checkpoint_reader.h"
+#include "tensor/tensor_source.h"
+
+struct adapter { /* what stays with the model */
+    struct model_addition addition;
+    struct lora_folder lora;
+    struct lora_store *store;
+};
+
+struct fitter {
+    struct model_folder *model;
+    struct adapter *adapter;
+    struct checkpoint *weights;
+    struct checkpoint_names names;
+    struct tensor *tensors; /* [n_tensors], those of the weights, changed, and what is added */
+    size_t n_tensors;
+    bool *is_changed;       /* [n_tensors] */
+    bool is_tied;
+    struct error *err;
+};
+
+/* ---- what a name is in the base ---- */
+
+static size_t index_of(const struct fitter *fitter, const struct tensor *tensor)
+{
+    return tensor ? (size_t)(tensor - fitter->weights->tensors) : SIZE_MAX;
+}
+
+/* The tensor of that name, whatever prefix it carries; SIZE_MAX: none. */
+static size_t find_own(const struct fitter *fitter, const char *name)
+{
+    const struct tensor *tensor = checkpoint_find(fitter->weights, name);
+    struct buffer plain = {0};
+
+    if (!tensor) {
+        tensor_names_plain(name, &plain);
+        tensor = checkpoint_names_find_plain(&fitter->names, plain.data);
+        buffer_release(&plain);
+    }
+    return index_of(fitter, tensor);
+}
+
+/* Likewise; of a tied head, its embedding, whether or not it is stored once more. SIZE_MAX without
+ * an error: none. */
+static size_t find(const struct fitter *fitter, const char *name)
+{
+    size_t own = find_own(fitter, name);
+    const struct tensor *alias;
+    struct buffer plain = {0};
+    const struct tied_name *tied;
+    int is_copy = 1;
+
+    tensor_names_plain(name, &plain);
+    tied = tensor_names_find_tied(plain.data);
+    alias = tied && fitter->is_tied ? checkpoint_names_find_owner(&fitter->names, tied) : NULL;
+    buffer_release(&plain);
+    if (!alias)
+        return own;
+    if (own != SIZE_MAX)
+        is_copy = checkpoint_names_is_copy(&fitter->names, own, fitter->err);
+    return is_copy > 0 ? index_of(fitter, alias) : own;
+}
+
+/* ---- messages ---- */
+
+static int refuse_module(const struct fitter *fitter, const struct lora_module *module,
+                         const char *what)
+{
+    return error_set(fitter->err, ERROR_INCOMPATIBLE, "'%s': module '" ERROR_NAME "%s%s': '%s' %s; "
+                     "is the adapter for another model?", fitter->adapter->lora.name, module->name,
+                     module->parameter ? "." : "", module->parameter ? module->parameter : "",
+                     fitter->model->name, what);
+}
+
+static int refuse_shape(const struct fitter *fitter, const char *name, const struct tensor *base,
+                        size_t n_out, size_t n_in)
+{
+    struct buffer shape = {0};
+
+    tensor_add_shape(&shape, base);
+    error_set(fitter->err, ERROR_INCOMPATIBLE, "'%s': module '" ERROR_NAME "': B A is [%zu, %zu], in "
+              "'%s' its weight is %s; is the adapter for another model?", fitter->adapter->lora.name,
+              name, n_out, n_in, fitter->model->name, shape.data);
+    buffer_release(&shape);
+    return -1;
+}
+
+/* ---- changing tensors ---- */
+
+/* What the tensor holds so far, where it stays. */
+static const struct tensor *values_of(struct fitter *fitter, size_t index)
+{
+    struct tensor *kept;
+
+    if (!fitter->is_changed[index])
+        return &fitter->weights->tensors[index];
+    kept = arena_alloc(&fitter->weights->arena, sizeof *kept);
+    *kept = fitter->tensors[index];
+    return kept;
+}
+
+static int check_floats(const struct fitter *fitter, const struct tensor *base)
+{
+    if (dtype_info(base->dtype)->kind == DTYPE_FLOAT && dtype_info(base->dtype)->n_bits >= 8)
+        return 0;
+    return error_set(fitter->err, ERROR_UNSUPPORTED, "'%s': tensor '" ERROR_NAME "': an adapter "
+                     "cannot be added to %s", fitter->model->name, base->name,
+                     dtype_info(base->dtype)->name);
+}
+
+static void keep(struct fitter *fitter, size_t index, const struct tensor *made)
+{
+    fitter->tensors[index] = *made;
+    fitter->is_changed[index] = true;
+}
+
+static int add_to(struct fitter *fitter, size_t index, const struct lora_change *change)
+{
+    const struct tensor *base = &fitter->weights->tensors[index];
+    struct tensor made;
+
+    if (check_floats(fitter, base) ||
+        lora_tensor_make(&made, base, values_of(fitter, index), change, &fitter->weights->arena,
+                         fitter->err))
+        return -1;
+    keep(fitter, index, &made);
+    return 0;
+}
+
+/* ---- tensors that are stored whole ---- */
+
+static int replace(struct fitter *fitter, size_t index, const struct lora_whole *whole)
+{
+    const struct tensor *base = &fitter->weights->tensors[index];
+    struct tensor made;
+    struct buffer shape = {0};
+
+    if (!tensor_same_shape(base, whole->tensor)) {
+        tensor_add_shape(&shape, whole->tensor);
+        buffer_format(&shape, ", in '%s' it is ", fitter->model->name);
+        tensor_add_shape(&shape, base);
+        error_set(fitter->err, ERROR_INCOMPATIBLE, "'%s': tensor '" ERROR_NAME "' is %s; is the "
+                  "adapter for another model, or one with more tokens?",
+                  fitter->adapter->lora.name, whole->name, shape.data);
+        buffer_release(&shape);
+        return -1;
+    }
+    if (check_floats(fitter, base) || lora_tensor_add(&made, base, whole->tensor, NULL, 0,
+                                                      &fitter->weights->arena, fitter->err))
+        return -1;
+    keep(fitter, index, &made);
+    return 0;
+}
+
+/* A head that the base ties to its embedding, and which from now on is a tensor of its own. */
+static int add_head(struct fitter *fitter, const struct lora_whole *whole)
+{
+    struct buffer plain = {0};
+    const struct tied_name *tied;
+    const struct tensor *owner = NULL;
+    size_t n = fitter->n_tensors;
+    struct tensor made;
+
+    tensor_names_plain(whole->name, &plain);
+    tied = tensor_names_find_tied(plain.data);
+    if (tied && tied->is_head)
+        owner = checkpoint_names_find_owner(&fitter->names, tied);
+    buffer_release(&plain);
+    if (!owner || !tensor_same_shape(owner, whole->tensor))
+        return error_set(fitter->err, ERROR_INCOMPATIBLE, "'%s': tensor '" ERROR_NAME "': '%s' has "
+                         "none of that name%s; is the adapter for another model?",
+                         fitter->adapter->lora.name, whole->name, fitter->model->name,
+                         owner ? " and shape" : "");
+    if (lora_tensor_add(&made, owner, whole->tensor, NULL, 0, &fitter->weights->arena,
+                        fitter->err))
+        return -1;
+    made.name = arena_copy(&fitter->weights->arena, whole->name, strlen(whole->name));
+    fitter->tensors[n] = made;
+    fitter->is_changed[n] = true;
+    fitter->n_tensors++;
+    return 0;
+}
+
+static int take_wholes(struct fitter *fitter)
+{
+    const struct lora_folder *lora = &fitter->adapter->lora;
+
+    for (size_t i = 0; i < lora->n_wholes; i++) {
+        size_t index = find_own(fitter, lora->wholes[i].name);
+
+        if (index == SIZE_MAX ? add_head(fitter, &lora->wholes[i])
+                              : replace(fitter, index, &lora->wholes[i]))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- A and B ---- */
+
+static bool is_head(const struct fitter *fitter, size_t index)
+{
+    return tensor_names_is_encoder_head(fitter->names.plain[index]) ||
+           strcmp(fitter->names.plain[index], "lm_head.weight") == 0;
+}
+
+/* Whether a module's inputs are the rows of its weight: as the family has it, else as the adapter
+ * says; of experts, gpt-oss alone. */
+static bool prefers_turned(const struct fitter *fitter, const struct lora_module *module,
+                           size_t index)
+{
+    const struct config *config = &fitter->model->config;
+    const struct family *family = fitter->model->has_config ? architecture_family(config) : NULL;
+
+    if (module->parameter)
+        return fitter->model->has_config && config->model_type &&
+               strcmp(config->model_type, "gpt_oss") == 0;
+    if (family)
+        return family->is_conv1d && !is_head(fitter, index);
+    return fitter->adapter->lora.config.fan_in_fan_out;
+}
+
+static int choose_way(const struct fitter *fitter, const struct lora_module *module, size_t index,
+                      bool *is_turned)
+{
+    const struct tensor *base = &fitter->weights->tensors[index];
+    size_t n_in = module->a->shape[1], n_out = module->b->shape[0], n = base->n_dims;
+    bool fits_turned, fits;
+
+    fits = n >= 2 && base->shape[n - 2] == n_out && base->shape[n - 1] == n_in;
+    fits_turned = n >= 2 && base->shape[n - 2] == n_in && base->shape[n - 1] == n_out;
+    if (n != (module->n_experts > 1 || (module->parameter && n == 3) ? 3 : 2) ||
+        (n == 3 && base->shape[0] != module->n_experts) || (module->is_embedding && !fits_turned) ||
+        (!fits && !fits_turned))
+        return refuse_shape(fitter, module->name, base, n_out, n_in);
+    *is_turned = fits_turned && (!fits || module->is_embedding ||
+                                 prefers_turned(fitter, module, index));
+    return 0;
+}
+
+static int add_bias(struct fitter *fitter, const struct lora_module *module)
+{
+    char *name = memory_format("%s.bias", module->name);
+    size_t index = find_own(fitter, name);
+    const struct tensor *base;
+    struct tensor made;
+
+    free(name);
+    if (index == SIZE_MAX)
+        return refuse_module(fitter, module, "has no bias, to which lora_B.bias would be added");
+    base = &fitter->weights->tensors[index];
+    if (base->n_items != module->bias->n_items)
+        return refuse_module(fitter, module, "has a bias of another length");
+    if (check_floats(fitter, base) ||
+        lora_tensor_add(&made, base, values_of(fitter, index), module->bias, module->scale,
+                        &fitter->weights->arena, fitter->err))
+        return -1;
+    keep(fitter, index, &made);
+    return 0;
+}
+
+static int add_module(struct fitter *fitter, size_t number)
+{
+    const struct lora_folder *lora = &fitter->adapter->lora;
+    const struct lora_module *module = &lora->modules[number];
+    struct lora_change change = {fitter->adapter->store, lora, number, false, 0, 0};
+    char *name = memory_format("%s.%s", module->name,
+                               module->parameter ? module->parameter : "weight");
+    size_t index = find(fitter, name);
+
+    free(name);
+    if (fitter->err->code)
+        return -1;
+    if (index == SIZE_MAX)
+        return refuse_module(fitter, module, "has no weight of that name");
+    if (choose_way(fitter, module, index, &change.is_turned) || add_to(fitter, index, &change))
+        return -1;
+    return module->bias ? add_bias(fitter, module) : 0;
+}
+
+/* A tied head that is stored, too, goes with its embedding. */
+static int follow_embedding(struct fitter *fitter)
+{
+    for (size_t i = 0; i < fitter->weights->n_tensors; i++) {
+        const struct tied_name *tied = tensor_names_find_tied(fitter->names.plain[i]);
+        const struct tensor *owner;
+        int is_copy;
+
+        if (!tied || fitter->is_changed[i] || (tied->is_head && !fitter->is_tied))
+            continue;
+        owner = checkpoint_names_find_owner(&fitter->names, tied);
+        if (!owner || !fitter->is_changed[index_of(fitter, owner)])
+            continue;
+        is_copy = checkpoint_names_is_copy(&fitter->names, i, fitter->err);
+        if (is_copy < 0)
+            return -1;
+        if (is_copy) {
+            keep(fitter, i, &fitter->tensors[index_of(fitter, owner)]);
+            fitter->tensors[i].name = fitter->weights->tensors[i].name;
+        }
+    }
+    return 0;
+}
+
+/* A head that was stored whole and is the embedding once more stays tied: PEFT stores it apart from an
+ * embedding that it trained. */
+static int drop_equal_heads(struct fitter *fitter)
+{
+    size_t n = fitter->weights->n_tensors;
+
+    for (size_t i = n; i < fitter->n_tensors; i++) {
+        struct buffer plain = {0};
+        const struct tensor *owner;
+        int is_equal;
+
+        tensor_names_plain(fitter->tensors[i].name, &plain);
+        owner = checkpoint_names_find_owner(&fitter->names, tensor_names_find_tied(plain.data));
+        buffer_release(&plain);
+        is_equal = tensor_equal(&fitter->tensors[i], &fitter->tensors[index_of(fitter, owner)],
+                                fitter->err);
+        if (is_equal < 0)
+            return -1;
+        if (!is_equal)
+            fitter->tensors[n++] = fitter->tensors[i];
+    }
+    fitter->n_tensors = n;
+    return 0;
+}
+
+/* ---- what the adapter lacks ---- */
+
+/* The name with "#" for each number between dots, in the arena. */
+static const char *without_numbers(const char *name, size_t length, struct arena *arena)
+{
+    char *text = arena_copy(arena, name, length), *to = text;
+
+    for (const char *from = name; from < name + length;) {
+        size_t n = strspn(from, "0123456789");
+        bool is_number = n > 0 && from != name && from[-1] == '.' &&
+                         (from[n] == '.' || from + n == name + length);
+
+        if (is_number) {
+            *to++ = '#';
+            from += n;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    *to = '\0';
+    return text;
+}
+
+/* Its module, where the tensor is the weight of one that has a fellow in another layer. */
+static char *fellow_module(const struct tensor *tensor, const struct hash_map *patterns,
+                           struct arena *arena)
+{
+    size_t n = strlen(tensor->name), m = strlen(".weight");
+    const char *pattern;
+
+    if (tensor->n_dims != 2 || n <= m || strcmp(tensor->name + n - m, ".weight") != 0)
+        return NULL;
+    pattern = without_numbers(tensor->name, n - m, arena);
+    return hash_map_find(patterns, pattern, strlen(pattern))
+               ? memory_format("%.*s", (int)(n - m), tensor->name)
+               : NULL;
+}
+
+/* A target that the file has in other layers and lacks in one: it is not all there. */
+static int check_complete(struct fitter *fitter)
+{
+    struct lora_folder *lora = &fitter->adapter->lora;
+    struct hash_map patterns = {0};
+    struct arena arena = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < lora->n_modules; i++) {
+        const char *pattern = without_numbers(lora->modules[i].name,
+                                              strlen(lora->modules[i].name), &arena);
+
+        hash_map_add(&patterns, pattern, strlen(pattern), 0);
+    }
+    for (size_t i = 0; rc == 0 && i < fitter->weights->n_tensors; i++) {
+        char *module = fitter->is_changed[i] || lora->config.targets_all
+                           ? NULL
+                           : fellow_module(&fitter->weights->tensors[i], &patterns, &arena);
+        int is = module ? lora_config_is_target(&lora->config, module, fitter->err) : 0;
+
+        if (is > 0)
+            error_set(fitter->err, ERROR_FORMAT, "'%s': module '" ERROR_NAME "': is one of "
+                      "target_modules, and the file has nothing for it; is it complete?",
+                      lora->name, module);
+        rc = is ? -1 : 0;
+        free(module);
+    }
+    hash_map_release(&patterns);
+    arena_release(&arena);
+    return rc;
+}
+
+/* ---- all of it ---- */
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* A name of a base alone proves nothing: models are renamed, and fetched to folders. */
+static void compare_base(const struct fitter *fitter, struct notices *notices)
+{
+    const char *said = fitter->adapter->lora.config.base_model;
+    char *label = model_folder_label(fitter->model);
+
+    if (said && *said && strcmp(last_part(said), last_part(label)) != 0)
+        notices_add(notices, "'%s': was made for '" ERROR_NAME "', and is added to '%s', which it "
+                    "fits", fitter->adapter->lora.name, said, fitter->model->name);
+    free(label);
+}
+
+static int fit(struct fitter *fitter, struct notices *notices)
+{
+    const struct lora_folder *lora = &fitter->adapter->lora;
+
+    if (take_wholes(fitter))
+        return -1;
+    for (size_t i = 0; i < lora->n_modules; i++)
+        if (add_module(fitter, i))
+            return -1;
+    if (check_complete(fitter) || follow_embedding(fitter) || drop_equal_heads(fitter))
+        return -1;
+    compare_base(fitter, notices);
+    return 0;
+}
+
+static int fit_all(struct model_folder *model, struct adapter *adapter, struct notices *notices,
+                   struct error *err)
+{
+    struct fitter fitter = {.model = model, .adapter = adapter, .err = err};
+    size_t n;
+    int rc;
+
+    fitter.weights = model_folder_own(model, model_folder_weights(model, notices, err));
+    if (!fitter.weights || quantized_check(model, err))
+        return -1;
+    n = fitter.weights->n_tensors;
+    checkpoint_names_init(&fitter.names, fitter.weights);
+    fitter.is_tied = model_folder_is_tied(model);
+    fitter.n_tensors = n;
+    n += adapter->lora.n_wholes;
+    fitter.tensors = memory_zalloc(n + 1, sizeof *fitter.tensors);
+    fitter.is_changed = memory_zalloc(n + 1, sizeof *fitter.is_changed);
+    memcpy(fitter.tensors, fitter.weights->tensors,
+           fitter.n_tensors * sizeof *fitter.tensors);
+    rc = fit(&fitter, notices);
+    checkpoint_names_release(&fitter.names);
+    free(fitter.is_changed);
+    if (rc)
+        free(fitter.tensors);
+    else
+        rc = checkpoint_replace_tensors(fitter.weights, fitter.tensors, fitter.n_tensors, err);
+    return rc;
+}
+
+static void release(struct model_addition *addition)
+{
+    struct adapter *adapter = (struct adapter *)addition;
+
+    lora_store_free(adapter->store);
+    lora_folder_release(&adapter->lora);
+    free(adapter->addition.label);
+    free(adapter);
+}
+
+int adapted_model_add(struct model_folder *model, const char *path, const char *name,
+                      bool follow_symlinks, struct notices *notices, struct error *err)
+{
+    struct adapter *adapter = memory_zalloc(1, sizeof *adapter);
+
+    if (lora_folder_open(&adapter->lora, path, name, follow_symlinks, notices, err)) {
+        free(adapter);
+        return -1;
+    }
+    adapter->addition = (struct model_addition){.release = release, .next = model->additions,
+                                                .label = memory_copy(last_part(name))};
+    adapter->store = lora_store_new(&adapter->lora);
+    if (fit_all(model, adapter, notices, err)) {
+        release(&adapter->addition);
+        return -1;
+    }
+    model->additions = &adapter->addition;
+    return 0;
+}
+
+int adapted_model_open(struct model_folder *model, const char *path, const char *name,
+                       bool follow_symlinks, struct notices *notices, struct error *err)
+{
+    char *parts[2], *shown[2] = {NULL, NULL};
+    int rc;
+
+    if (!adapter_path_split(path, &parts[0], &parts[1]))
+        return model_folder_open(model, path, name, follow_symlinks, err);
+    if (!name || !adapter_path_split(name, &shown[0], &shown[1])) {
+        shown[0] = memory_copy(parts[0]);
+        shown[1] = memory_copy(parts[1]);
+    }
+    rc = model_folder_open(model, parts[0], shown[0], follow_symlinks, err);
+    if (rc == 0) {
+        rc = adapted_model_add(model, parts[1], shown[1], follow_symlinks, notices, err);
+        free(model->name);
+        model->name = memory_copy(name ? name : path);
+        if (rc)
+            model_folder_release(model);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        free(parts[i]);
+        free(shown[i]);
+    }
+    return rc;
+}
