@@ -54,7 +54,7 @@ extern const struct command command_adapter;
 extern const struct command command_moe;
 extern const struct command command_inspect;
 extern const struct command command_diff;
-extern const struct command command_tokenize;
+extern const struct command command_tokenize, command_tokenizer;
 extern const struct command command_eval;
 extern const struct command command_embed;
 extern const struct command command_rerank;

@@ -31,6 +31,7 @@ const struct command *const commands[] = {
     &command_inspect,
     &command_diff,
     &command_tokenize,
+    &command_tokenizer,
     &command_chat_template,
     &command_eval,
     &command_embed,

@@ -146,6 +146,7 @@ static struct mix_report report_of(const struct mixing *mixing)
         .memory_bytes = mixer_buffer_bytes(&mixing->merge->components[0].plan,
                                            mixing->common->n_threads),
         .add_members = mixing->add_members,
+        .print_more = mixing->print_more,
         .context = mixing->context,
     };
 }
@@ -191,7 +192,9 @@ static int write_mix(const struct mixing *mixing, struct error *err)
     double start = clock_now_s();
     int rc;
 
-    terminal_progress_start(&shown, mixing->merge->options.converts ? "converting" : "mixing",
+    terminal_progress_start(&shown, mixing->merge->options.donor      ? "moving"
+                                    : mixing->merge->options.converts ? "converting"
+                                                                      : "mixing",
                             common);
     rc = merge_write(mixing->merge, &notes, mixing->threads, &shown.progress, &result, err);
     terminal_progress_end(&shown);

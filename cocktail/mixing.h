@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "base/json_writer.h"
@@ -60,6 +61,8 @@ struct mixing { /* all borrowed */
     const double *losses;     /* [merge->n_models], NAN: has none; NULL: there are none */
     /* Adds members to the JSON object; NULL: no more. */
     void (*add_members)(const void *context, struct json_writer *json);
+    /* What stands above the last lines of the text; NULL: nothing more. */
+    void (*print_more)(const void *context, FILE *out);
     const void *context;
 };
 

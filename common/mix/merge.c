@@ -12,7 +12,6 @@
 #include "base/memory.h"
 #include "mix/card_terms.h"
 #include "mix/gguf_merge.h"
-#include "mix/join_all.h"
 #include "mix/merge_target.h"
 
 /* Headers, index, config, model card: what is written besides tensors and copied files. */
@@ -75,8 +74,6 @@ static int check_models(struct merge *merge, struct error *err)
         fit_compare_configs(merge->models, merge->specs, merge->n_models, &merge->notices, err))
         return -1;
     tell_unknown_keys(merge);
-    if (merge->options.has_one_tokenizer)
-        return 0;
     return fit_compare_tokenizers(merge->models, merge->n_models, merge->options.ignore_tokenizer,
                                   &merge->notices, err);
 }
@@ -480,12 +477,13 @@ static int check_output(const struct merge *merge, struct error *err)
         free(output);
         return outdir_check_file(options->output, options->force, merge_target_is_gguf, err);
     }
-    for (size_t i = 0; output && rc == 0 && i < merge->n_models; i++) {
-        const char *input = merge->models[i].folder->real;
+    for (size_t i = 0; output && rc == 0 && i < merge->n_models + (options->donor != NULL); i++) {
+        const struct model_folder *model = i < merge->n_models ? &merge->models[i] : options->donor;
+        const char *input = model->folder->real;
 
         if (strncmp(input, output, length) == 0 && input[length] == '/')
             rc = error_set(err, ERROR_EXISTS, "'%s' lies in the output directory '%s', which would "
-                           "be replaced", merge->models[i].name, options->output);
+                           "be replaced", model->name, options->output);
     }
     free(output);
     return rc ? rc : outdir_check(options->output, options->force, merge_target_is_model, err);
@@ -524,6 +522,21 @@ static void init(struct merge *merge, size_t n_models, const struct merge_option
     merge->layouts = memory_zalloc(n_models, sizeof *merge->layouts);
 }
 
+/* Those of a donor hold, too: its tokenizer is in the result. */
+static void add_terms(struct merge *merge)
+{
+    const struct model_folder *donor = merge->options.donor;
+    struct model_folder both[2];
+
+    if (!donor) {
+        card_terms_add(&merge->card_terms, merge->models, merge->n_models, &merge->notices);
+        return;
+    }
+    both[0] = merge->models[0];
+    both[1] = *donor; /* read alone */
+    card_terms_add(&merge->card_terms, both, 2, &merge->notices);
+}
+
 static int open_rest(struct merge *merge, struct error *err)
 {
     if (check_models(merge, err) ||
@@ -535,7 +548,7 @@ static int open_rest(struct merge *merge, struct error *err)
     if (merge->makes_gguf && plan_gguf(merge, err))
         return -1;
     if (merge->options.output && !merge->makes_gguf)
-        card_terms_add(&merge->card_terms, merge->models, merge->n_models, &merge->notices);
+        add_terms(merge);
     if (__builtin_add_overflow(merge->weights_bytes,
                                merge->base_files.kept_bytes + merge->metadata.bytes.size +
                                    small_files_bytes,
@@ -544,21 +557,11 @@ static int open_rest(struct merge *merge, struct error *err)
     return 0;
 }
 
-static int join_models(struct merge *merge, struct error *err)
-{
-    struct join_choice choice = {merge->options.tokenizer, merge->options.tokenizer_path,
-                                 merge->options.follow_symlinks};
-
-    merge->options.has_one_tokenizer = choice.tokenizer;
-    return choice.tokenizer ? join_all(merge->models, merge->n_models, &choice, &merge->notices, err)
-                            : 0;
-}
-
 int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
                const struct merge_options *options, struct error *err)
 {
     init(merge, n_models, options);
-    return open_folders(merge, paths, err) || join_models(merge, err) || open_rest(merge, err) ? -1 : 0;
+    return open_folders(merge, paths, err) || open_rest(merge, err) ? -1 : 0;
 }
 
 int merge_open_models(struct merge *merge, struct model_folder *models, size_t n_models,

@@ -39,15 +39,13 @@ struct merge_options {
     const struct combine_method *method;
     bool has_base;             /* the first model is what the method compares the others with */
     bool force, ignore_tokenizer, follow_symlinks;
-    const char *tokenizer;  /* merge_open: "union", "base", or the model whose tokenizer all are given;
-                             * NULL: they must have the same one */
-    const char *tokenizer_path; /* of such a model, where its name is not its path */
-    bool has_one_tokenizer; /* the models have been given one (join.h): nothing is compared */
     bool copies;    /* of one model: all goes through as it is */
     bool promotes;  /* without a dtype: as the models of a tensor together have it, which may be more
                      * than the base has */
     bool converts; /* one model in another form: nothing is added to it, and what is written does not
                     * depend on what the output is called */
+    const struct model_folder *donor; /* whose tokenizer a model that is converted has got; NULL: it
+                                       * has its own */
 };
 
 /* One set of weights: the model itself, a module, or a head. */

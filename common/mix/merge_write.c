@@ -111,6 +111,9 @@ static int write_card(const struct merge *merge, const struct merge_notes *notes
     char **names = memory_zalloc(plan->n_inputs, sizeof *names);
     char **ids = memory_zalloc(plan->n_inputs, sizeof *ids);
     char *output = memory_realpath(merge->options.output);
+    const struct model_folder *donor = merge->options.donor;
+    char *donor_name = donor ? model_folder_label(donor) : NULL;
+    char *donor_id = donor ? model_folder_hub_id(donor) : NULL;
     struct buffer text = {0};
     bool is_sentence = merge->has_type && merge->type == MODEL_ENCODER &&
                        (!merge->options.converts || merge->models[0].sentence.n_modules);
@@ -128,7 +131,8 @@ static int write_card(const struct merge *merge, const struct merge_notes *notes
         output = memory_copy(merge->options.output);
     model_card_add(&text, &(struct model_card){
         .title = merge->options.converts ? names[0] : basename(output),
-        .is_conversion = merge->options.converts, .plan = plan, .recipe = notes->recipe,
+        .is_conversion = merge->options.converts, .donor = donor_name,
+        .donor_id = donor_id, .plan = plan, .recipe = notes->recipe,
         .names = (const char *const *)names, .ids = (const char *const *)ids,
         .terms = merge->card_terms.size ? merge->card_terms.data : "",
         .losses = notes->losses,
@@ -137,6 +141,8 @@ static int write_card(const struct merge *merge, const struct merge_notes *notes
         .command = notes->command});
     rc = outdir_write(outdir, "README.md", text.data, text.size, err);
     buffer_release(&text);
+    free(donor_name);
+    free(donor_id);
     free(output);
     folder_names_free(names, plan->n_inputs);
     folder_names_free(ids, plan->n_inputs);

@@ -31,19 +31,24 @@ static bool is_named_before(const struct model_card *card, size_t model)
     return false;
 }
 
+static void add_base_model(struct buffer *out, size_t *n, const char *id)
+{
+    buffer_add_text(out, (*n)++ ? "- " : "base_model:\n- ");
+    json_add_string(out, id); /* a JSON string is a YAML string */
+    buffer_add_char(out, '\n');
+}
+
 /* The Hub refuses a card that names anything else here. */
 static void add_base_models(struct buffer *out, const struct model_card *card)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < card->plan->n_inputs; i++) {
-        if (!card->ids[i] || is_named_before(card, i))
-            continue;
-        buffer_add_text(out, n++ ? "- " : "base_model:\n- ");
-        json_add_string(out, card->ids[i]); /* a JSON string is a YAML string */
-        buffer_add_char(out, '\n');
-    }
-    if (!card->is_conversion)
+    for (size_t i = 0; i < card->plan->n_inputs; i++)
+        if (card->ids[i] && !is_named_before(card, i))
+            add_base_model(out, &n, card->ids[i]);
+    if (card->donor_id && (!n || strcmp(card->donor_id, card->ids[0]) != 0))
+        add_base_model(out, &n, card->donor_id);
+    if (!card->is_conversion || card->donor)
         buffer_add_text(out, "base_model_relation: merge\n");
     else if (n) /* the nearest of the four that the Hub knows */
         buffer_add_text(out, "base_model_relation: quantized\n");
@@ -170,6 +175,13 @@ void model_card_add(struct buffer *out, const struct model_card *card)
 {
     add_front_matter(out, card);
     add_cell(out, card->title);
+    if (card->donor) {
+        buffer_add_text(out, "\n\nThe model of that name with the tokenizer of ");
+        add_cell(out, card->donor);
+        buffer_format(out, ", made with `cocktail`.\n\nStored as: %s. Config: its own.\n\n```sh\n%s\n```\n",
+                      card->dtype, card->command);
+        return;
+    }
     if (card->is_conversion) {
         buffer_format(out, "\n\nThe model of that name, stored in another way with `cocktail convert`."
                       "\n\nStored as: %s. Config and tokenizer: its own.\n", card->dtype);

@@ -21,6 +21,9 @@ struct model_card {
     const char *dtype, *command;
     const char *recipe;       /* YAML; NULL: there is none */
     bool is_conversion;       /* of one model: the card has its title, no weights and no command */
+    const char *donor;        /* of a conversion: whose tokenizer it has got; then with the command; NULL:
+                               * its own */
+    const char *donor_id;     /* its repository of the Hub; NULL: it is none */
 };
 
 /* Adds the text; it depends on nothing but the card. */

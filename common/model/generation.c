@@ -43,8 +43,7 @@ int generation_init(struct generation *generation, const struct model *model,
     generation->cache = cache_new(&spec->stack);
     sampler_init(&generation->sampler, &settings->sampling, spec->vocab_size);
     if (settings->tokenizer)
-        text_stream_init(&generation->stream, settings->tokenizer, &settings->stops,
-                         settings->kept);
+        text_stream_init(&generation->stream, settings->tokenizer, &settings->stops);
     return 0;
 }
 

@@ -149,6 +149,8 @@ void mix_report_print(const struct mix_report *report, bool verbose, FILE *out)
         if (tells_settings(report))
             print_method(plan_of(report), out);
     }
+    if (report->print_more)
+        report->print_more(report->context, out);
     if (report->is_dry_run)
         print_plan(report, verbose, out);
     else

@@ -18,6 +18,8 @@ struct mix_report { /* all borrowed */
     size_t memory_bytes;       /* of buffers, as a dry run tells */
     /* Adds members to the JSON object; NULL: no more. */
     void (*add_members)(const void *context, struct json_writer *json);
+    /* What stands above the last lines of the text; NULL: nothing more. */
+    void (*print_more)(const void *context, FILE *out);
     const void *context;
 };
 
