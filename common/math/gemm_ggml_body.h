@@ -66,43 +66,70 @@ LANES_INLINE float half_at(const char *bytes)
                          (uint32_t)(bits & 0x8000) << 16);
 }
 
-/* ---- nibbles, and five bits: what they stand for ---- */
+LANES_INLINE lanes halves_at(const char *bytes)
+{
+#if LANES == 16
+    uint16_t bits;
 
-enum kind { SCALED, LESS, LEVELS }; /* (i - zero) * scale; i * scale - min; levels[i] * scale */
+    memcpy(&bits, bytes, sizeof bits);
+    return (lanes)_mm512_cvtph_ps(_mm256_set1_epi16((short)bits));
+#elif LANES == 8
+    uint16_t bits;
+
+    memcpy(&bits, bytes, sizeof bits);
+    return (lanes)_mm256_cvtph_ps(_mm_set1_epi16((short)bits));
+#else
+    return lanes_set(half_at(bytes));
+#endif
+}
+
+/* ---- nibbles: what they stand for ---- */
+
+/* (i - zero) * scale; i * scale + shift; levels[i] * scale */
+enum kind { SCALED, SHIFTED, LEVELS };
 
 struct values { /* `kind` and `zero` are constant in every use */
     enum kind kind;
     int zero;
-    float scale, min;
+    lanes scale, shift; /* the same in all lanes */
 #if LANES == 16
-    lanes items, more; /* all of them; behind 15, in `more` */
+    lanes items; /* all of them */
 #else
     lanes levels[SIXTEEN]; /* where there are levels: times the scale */
 #endif
 };
 
+/* x * scale + shift; the product is exact, of 11, 6 and 5 bits. */
+LANES_INLINE lanes scale_and_shift(lanes x, lanes scale, lanes shift)
+{
+#if LANES > 4
+    return lanes_multiply_add(x, scale, shift);
+#else
+    return x * scale + shift;
+#endif
+}
+
 /* Of `x` that is no level. */
 LANES_INLINE lanes compute(const struct values *values, lanes_integers x)
 {
-    if (values->kind == LESS)
-        return to_floats(x) * values->scale - values->min;
+    if (values->kind == SHIFTED)
+        return scale_and_shift(to_floats(x), values->scale, values->shift);
     return to_floats(x - values->zero) * values->scale;
 }
 
-LANES_INLINE struct values values_new(enum kind kind, int zero, float scale, float min)
+LANES_INLINE struct values values_new(enum kind kind, int zero, lanes scale, lanes shift)
 {
-    struct values values = {.kind = kind, .zero = zero, .scale = scale, .min = min};
+    struct values values = {.kind = kind, .zero = zero, .scale = scale, .shift = shift};
 
 #if LANES == 16
     const lanes_integers count = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
     values.items = compute(&values, count);
-    values.more = compute(&values, count + 16);
 #endif
     return values;
 }
 
-LANES_INLINE struct values values_of_levels(const int8_t levels[16], float scale)
+LANES_INLINE struct values values_of_levels(const int8_t levels[16], lanes scale)
 {
     struct values values = {.kind = LEVELS, .scale = scale};
 
@@ -143,16 +170,6 @@ LANES_INLINE lanes look_up(const struct values *values, lanes_integers x)
 #endif
 }
 
-/* Of five bits, with none above them; no levels. */
-LANES_INLINE lanes look_up_five(const struct values *values, lanes_integers x)
-{
-#if LANES == 16
-    return (lanes)_mm512_permutex2var_ps((__m512)values->items, (__m512i)x, (__m512)values->more);
-#else
-    return compute(values, x);
-#endif
-}
-
 /* n bytes: w [n / LANES] of the low halves, then as many of the high ones. */
 LANES_INLINE void split(const char *bytes, size_t n, const struct values *low,
                         const struct values *high, lanes *w)
@@ -166,22 +183,12 @@ LANES_INLINE void split(const char *bytes, size_t n, const struct values *low,
     }
 }
 
-/* Bit `first` + i of the bits, as 16 or 0. */
-LANES_INLINE lanes_integers sixteens(uint32_t bits, size_t first)
-{
-    lanes_integers x = {0};
-
-    for (int i = 0; i < LANES; i++)
-        x[i] = 1 << i;
-    return ((((lanes_integers){0} + (int32_t)(bits >> first)) & x) != 0) & 16;
-}
-
 /* ---- formats ---- */
 
 LANES_INLINE void tile_q8_0(const char *row, size_t in, lanes *w)
 {
     const char *block = row + in / 32 * 34;
-    float scale = half_at(block);
+    lanes scale = halves_at(block);
 
     LANES_UNROLL
     for (size_t v = 0; v < 2 * SIXTEEN; v++)
@@ -191,25 +198,45 @@ LANES_INLINE void tile_q8_0(const char *row, size_t in, lanes *w)
 LANES_INLINE void tile_q4_0(const char *row, size_t in, lanes *w)
 {
     const char *block = row + in / 32 * 18;
-    struct values values = values_new(SCALED, 8, half_at(block), 0);
+    struct values values = values_new(SCALED, 8, halves_at(block), lanes_set(0));
 
     split(block + 2, 16, &values, &values, w);
+}
+
+/* Nibbles, the low ones of 16 bytes first, with a fifth bit of each: less 16. */
+LANES_INLINE void q5_0_bytes(const char *nibbles, uint32_t fifth, int8_t q[32])
+{
+#if LANES >= 8
+    const __m256i bytes = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,
+                                           2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+    const __m256i others = _mm256_set1_epi64x(0x7FBFDFEFF7FBFDFE);
+    __m128i pairs = _mm_loadu_si128((const void *)nibbles);
+    __m256i x = _mm256_inserti128_si256(_mm256_castsi128_si256(pairs), _mm_srli_epi16(pairs, 4), 1);
+    __m256i bits = _mm256_shuffle_epi8(_mm256_set1_epi32((int)fifth), bytes);
+    __m256i is_set = _mm256_cmpeq_epi8(_mm256_or_si256(bits, others), _mm256_set1_epi8(-1));
+
+    x = _mm256_and_si256(x, _mm256_set1_epi8(15));
+    x = _mm256_or_si256(x, _mm256_andnot_si256(is_set, _mm256_set1_epi8(-16)));
+    _mm256_storeu_si256((void *)q, x);
+#else
+    for (int i = 0; i < 32; i++)
+        q[i] = (int8_t)(((uint8_t)nibbles[i % 16] >> i / 16 * 4 & 15) +
+                        (int)(fifth >> i & 1) * 16 - 16);
+#endif
 }
 
 LANES_INLINE void tile_q5_0(const char *row, size_t in, lanes *w)
 {
     const char *block = row + in / 32 * 22;
-    struct values values = values_new(SCALED, 16, half_at(block), 0);
-    uint32_t high;
+    lanes scale = halves_at(block);
+    uint32_t fifth;
+    int8_t q[32];
 
-    memcpy(&high, block + 2, sizeof high);
+    memcpy(&fifth, block + 2, sizeof fifth);
+    q5_0_bytes(block + 6, fifth, q);
     LANES_UNROLL
-    for (size_t v = 0; v < SIXTEEN; v++) {
-        lanes_integers x = load_bytes(block + 6 + v * LANES);
-
-        w[v] = look_up_five(&values, (x & 15) | sixteens(high, v * LANES));
-        w[SIXTEEN + v] = look_up_five(&values, (x >> 4) | sixteens(high, 16 + v * LANES));
-    }
+    for (size_t v = 0; v < 2 * SIXTEEN; v++)
+        w[v] = to_floats(load_signed_bytes((const char *)q + v * LANES)) * scale;
 }
 
 static const int8_t iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
@@ -218,7 +245,7 @@ static const int8_t iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
 LANES_INLINE void tile_iq4_nl(const char *row, size_t in, lanes *w)
 {
     const char *block = row + in / 32 * 18;
-    struct values values = values_of_levels(iq4_levels, half_at(block));
+    struct values values = values_of_levels(iq4_levels, halves_at(block));
 
     split(block + 2, 16, &values, &values, w);
 }
@@ -230,104 +257,190 @@ LANES_INLINE void tile_mxfp4(const char *row, size_t in, lanes *w)
     const char *block = row + in / 32 * 17;
     uint32_t exponent = (uint8_t)block[0];
     uint32_t bits = exponent < 2 ? 0x00200000u << exponent : (exponent - 1) << 23;
-    struct values values = values_of_levels(levels, float_of_bits(bits));
+    struct values values = values_of_levels(levels, lanes_set(float_of_bits(bits)));
 
     split(block + 1, 16, &values, &values, w);
 }
 
-enum { K_PAIRS = LANES == 16 ? 4 : 1 }; /* of groups in a tile: as many as registers hold */
-
 struct groups { /* of a block of Q4_K or Q5_K */
-    float scales[8], mins[8];
+    const char *block;
+    float scales[8], shifts[8]; /* less the minimum */
+    int8_t q[256]; /* Q5_K */
 };
 
-/* out [8] = factor * the bytes of two words; not through memory, where what was just written in parts
- * is slow to read. */
-LANES_INLINE void scale_bytes(uint32_t first, uint32_t second, float factor, float *out)
+#if LANES >= 8
+/* out [8] = factor * x; not lane by lane through memory, where what was just written in parts is
+ * slow to read. */
+LANES_INLINE void scale_eight(__m256i x, lanes factor, float *out)
+{
+    __m256 factors;
+
+    memcpy(&factors, &factor, sizeof factors);
+    _mm256_storeu_ps(out, _mm256_mul_ps(_mm256_cvtepi32_ps(x), factors));
+}
+#endif
+
+/* Of the twelve bytes behind the block's two halves, six bits each for eight scales, then for eight
+ * minima, which these halves multiply. */
+LANES_INLINE void begin_groups(const char *block, struct groups *groups)
 {
 #if LANES >= 8
-    __m128i bytes = _mm_cvtsi64_si128((long long)(first | (uint64_t)second << 32));
-    __m256 values = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+    const __m128i words = _mm_setr_epi8(4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m128i pairs = _mm_setr_epi8(-1, -1, -1, -1, 4, 5, 6, 7, -1, -1, -1, -1, 8, 9, 10, 11);
+    __m128i bytes = _mm_loadu_si128((const void *)block), low, high;
 
-    _mm256_storeu_ps(out, _mm256_mul_ps(values, _mm256_set1_ps(factor)));
+    low = _mm_srlv_epi32(_mm_shuffle_epi8(bytes, words), _mm_setr_epi32(0, 0, 0, 4));
+    low = _mm_and_si128(low, _mm_setr_epi32(0x3F3F3F3F, 0x0F0F0F0F, 0x3F3F3F3F, 0x0F0F0F0F));
+    high = _mm_and_si128(_mm_srli_epi32(_mm_shuffle_epi8(bytes, pairs), 2), _mm_set1_epi8(0x30));
+    low = _mm_or_si128(low, high);
+    scale_eight(_mm256_cvtepu8_epi32(low), halves_at(block), groups->scales);
+    scale_eight(_mm256_cvtepu8_epi32(_mm_srli_si128(low, 8)), -halves_at(block + 2),
+                groups->shifts);
 #else
-    for (int i = 0; i < 8; i++)
-        out[i] = factor * (float)((i < 4 ? first : second) >> i % 4 * 8 & 255);
+    uint8_t bytes[16];
+
+    memcpy(bytes, block + 4, 12);
+    for (int i = 0; i < 4; i++) {
+        int last = bytes[8 + i];
+
+        bytes[8 + i] = (uint8_t)((last & 15) | (bytes[i] >> 2 & 48));
+        bytes[12 + i] = (uint8_t)((last >> 4) | (bytes[4 + i] >> 2 & 48));
+    }
+    for (int i = 0; i < 8; i++) {
+        int place = i < 4 ? i : i + 4;
+
+        groups->scales[i] = half_at(block) * (float)(bytes[place] & 63);
+        groups->shifts[i] = -half_at(block + 2) * (float)(bytes[place + 4] & 63);
+    }
 #endif
+    groups->block = block;
 }
 
-/* Six bits each of a scale and a minimum, which the block's multiply. */
-LANES_INLINE struct groups groups_of(const char *block)
+LANES_INLINE void begin_q4_k(const char *row, size_t in, struct groups *groups)
 {
-    struct groups groups = {{0}, {0}};
-    uint32_t words[3];
-
-    memcpy(words, block + 4, sizeof words);
-    scale_bytes(words[0] & 0x3F3F3F3F, (words[2] & 0x0F0F0F0F) | (words[0] >> 2 & 0x30303030),
-                half_at(block), groups.scales);
-    scale_bytes(words[1] & 0x3F3F3F3F, (words[2] >> 4 & 0x0F0F0F0F) | (words[1] >> 2 & 0x30303030),
-                half_at(block + 2), groups.mins);
-    return groups;
+    begin_groups(row + in / 256 * 144, groups);
 }
 
 LANES_INLINE struct values values_of_group(const struct groups *groups, size_t group)
 {
-    return values_new(LESS, 0, groups->scales[group], groups->mins[group]);
+    return values_new(SHIFTED, 0, lanes_set(groups->scales[group]),
+                      lanes_set(groups->shifts[group]));
 }
 
-LANES_INLINE void tile_q4_k(const char *row, size_t in, lanes *w)
+LANES_INLINE void tile_q4_k(const struct groups *groups, size_t in, lanes *w)
 {
-    const char *block = row + in / 256 * 144;
-    struct groups groups = groups_of(block);
+    size_t pair = in / 64 % 4;
+    struct values low = values_of_group(groups, 2 * pair);
+    struct values high = values_of_group(groups, 2 * pair + 1);
+
+    split(groups->block + 16 + 32 * pair, 32, &low, &high, w);
+}
+
+/* Nibbles, low ones of 32 bytes first, and bit number `group` of 32 bytes as the fifth. */
+LANES_INLINE void q5_k_bytes(const char *nibbles, const char *fifths, int8_t q[256])
+{
+#if LANES >= 8
+    const __m256i four = _mm256_set1_epi8(15), one = _mm256_set1_epi8(16);
+    __m256i h = _mm256_loadu_si256((const void *)fifths);
 
     LANES_UNROLL
-    for (size_t i = 0; i < K_PAIRS; i++) {
-        size_t pair = in / 64 % 4 + i;
-        struct values low = values_of_group(&groups, 2 * pair);
-        struct values high = values_of_group(&groups, 2 * pair + 1);
+    for (int pair = 0; pair < 4; pair++) {
+        __m256i x = _mm256_loadu_si256((const void *)(nibbles + 32 * pair));
+        __m256i low = _mm256_slli_epi16(_mm256_srli_epi16(h, 2 * pair), 4);
+        __m256i high = _mm256_slli_epi16(_mm256_srli_epi16(h, 2 * pair + 1), 4);
 
-        split(block + 16 + 32 * pair, 32, &low, &high, w + 4 * SIXTEEN * i);
+        low = _mm256_or_si256(_mm256_and_si256(x, four), _mm256_and_si256(low, one));
+        high = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(x, 4), four),
+                               _mm256_and_si256(high, one));
+        _mm256_storeu_si256((void *)(q + 64 * pair), low);
+        _mm256_storeu_si256((void *)(q + 64 * pair + 32), high);
     }
+#else
+    for (int i = 0; i < 256; i++)
+        q[i] = (int8_t)(((uint8_t)nibbles[i / 64 * 32 + i % 32] >> i / 32 % 2 * 4 & 15) |
+                        ((uint8_t)fifths[i % 32] >> i / 32 & 1) << 4);
+#endif
 }
 
-LANES_INLINE void tile_q5_k(const char *row, size_t in, lanes *w)
+LANES_INLINE void begin_q5_k(const char *row, size_t in, struct groups *groups)
 {
     const char *block = row + in / 256 * 176;
-    struct groups groups = groups_of(block);
 
-    LANES_UNROLL
-    for (size_t i = 0; i < K_PAIRS; i++, w += 4 * SIXTEEN) {
-        size_t pair = in / 64 % 4 + i;
-        struct values low = values_of_group(&groups, 2 * pair);
-        struct values high = values_of_group(&groups, 2 * pair + 1);
-
-        LANES_UNROLL
-        for (size_t v = 0; v < 2 * SIXTEEN; v++) {
-            lanes_integers x = load_bytes(block + 48 + 32 * pair + v * LANES);
-            lanes_integers fifth = load_bytes(block + 16 + v * LANES) >> (int)(2 * pair);
-
-            w[v] = look_up_five(&low, (x & 15) | (fifth << 4 & 16));
-            w[2 * SIXTEEN + v] = look_up_five(&high, (x >> 4) | (fifth << 3 & 16));
-        }
-    }
+    begin_groups(block, groups);
+    q5_k_bytes(block + 48, block + 16, groups->q);
 }
 
-/* A quarter of a half of a block: 32 items. */
-LANES_INLINE void tile_q6_k(const char *row, size_t in, lanes *w)
+LANES_INLINE void tile_q5_k(const struct groups *groups, size_t in, lanes *w)
 {
-    const char *block = row + in / 256 * 210;
-    size_t side = in / 128 % 2, quarter = in / 32 % 4;
-    const char *low = block + side * 64 + quarter % 2 * 32, *high = block + 128 + side * 32;
-    const int8_t *scales = (const int8_t *)block + 192 + side * 8 + quarter * 2;
-    float scale = half_at(block + 208);
+    size_t group = in / 32 % 8;
+    const char *q = (const char *)groups->q + 32 * group;
 
     LANES_UNROLL
-    for (size_t v = 0; v < 2 * SIXTEEN; v++) {
-        lanes_integers x = load_bytes(low + v * LANES) >> (int)(quarter / 2 * 4) & 15;
-        lanes_integers two = load_bytes(high + v * LANES) >> (int)(2 * quarter) & 3;
+    for (size_t v = 0; v < 2 * SIXTEEN; v++)
+        w[v] = scale_and_shift(to_floats(load_bytes(q + v * LANES)),
+                               lanes_set(groups->scales[group]),
+                               lanes_set(groups->shifts[group]));
+}
 
-        w[v] = to_floats((x | two << 4) - 32) * (scale * (float)scales[v / SIXTEEN]);
+/* The six bits of half a block, less 32: quarter by quarter. */
+LANES_INLINE void q6_k_bytes(const char *low, const char *high, int8_t q[128])
+{
+#if LANES >= 8
+    const __m256i four = _mm256_set1_epi8(15), two = _mm256_set1_epi8(48);
+    const __m256i middle = _mm256_set1_epi8(32);
+    __m256i a = _mm256_loadu_si256((const void *)low);
+    __m256i b = _mm256_loadu_si256((const void *)(low + 32));
+    __m256i h = _mm256_loadu_si256((const void *)high);
+    __m256i lows[] = {a, b, _mm256_srli_epi16(a, 4), _mm256_srli_epi16(b, 4)};
+    __m256i highs[] = {_mm256_slli_epi16(h, 4), _mm256_slli_epi16(h, 2), h,
+                       _mm256_srli_epi16(h, 2)};
+
+    LANES_UNROLL
+    for (int i = 0; i < 4; i++) {
+        __m256i x = _mm256_or_si256(_mm256_and_si256(lows[i], four),
+                                    _mm256_and_si256(highs[i], two));
+
+        _mm256_storeu_si256((void *)(q + 32 * i), _mm256_sub_epi8(x, middle));
     }
+#else
+    for (int i = 0; i < 128; i++) {
+        int four = (uint8_t)low[i % 64] >> i / 64 * 4 & 15;
+
+        q[i] = (int8_t)((four | ((uint8_t)high[i % 32] >> i / 32 * 2 & 3) << 4) - 32);
+    }
+#endif
+}
+
+/* Of a block: eight groups, with a byte each that the block's scale multiplies. */
+struct half_q6_k {
+    float scales[8];
+    int8_t q[128];
+};
+
+LANES_INLINE void begin_q6_k(const char *row, size_t in, struct half_q6_k *half)
+{
+    const char *block = row + in / 256 * 210;
+    size_t side = in / 128 % 2;
+    const char *scales = block + 192 + side * 8;
+
+    q6_k_bytes(block + side * 64, block + 128 + side * 32, half->q);
+#if LANES >= 8
+    scale_eight(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)scales)), halves_at(block + 208),
+                half->scales);
+#else
+    for (size_t i = 0; i < 8; i++)
+        half->scales[i] = half_at(block + 208) * (float)(int8_t)scales[i];
+#endif
+}
+
+LANES_INLINE void tile_q6_k(const struct half_q6_k *half, size_t in, lanes *w)
+{
+    size_t first = in % 128;
+
+    LANES_UNROLL
+    for (size_t v = 0; v < 2 * SIXTEEN; v++)
+        w[v] = to_floats(load_signed_bytes((const char *)half->q + first + v * LANES)) *
+               lanes_set(half->scales[first / 16 + v / SIXTEEN]);
 }
 
 #define LOADER q8_0
@@ -335,6 +448,7 @@ LANES_INLINE void tile_q6_k(const char *row, size_t in, lanes *w)
 #define LOADER_BYTES 34
 #define LOADER_TILE tile_q8_0
 #define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
 #define LOADER q4_0
@@ -342,6 +456,7 @@ LANES_INLINE void tile_q6_k(const char *row, size_t in, lanes *w)
 #define LOADER_BYTES 18
 #define LOADER_TILE tile_q4_0
 #define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
 #define LOADER q5_0
@@ -349,6 +464,7 @@ LANES_INLINE void tile_q6_k(const char *row, size_t in, lanes *w)
 #define LOADER_BYTES 22
 #define LOADER_TILE tile_q5_0
 #define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
 #define LOADER iq4_nl
@@ -356,6 +472,7 @@ LANES_INLINE void tile_q6_k(const char *row, size_t in, lanes *w)
 #define LOADER_BYTES 18
 #define LOADER_TILE tile_iq4_nl
 #define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
 #define LOADER mxfp4
@@ -363,27 +480,40 @@ LANES_INLINE void tile_q6_k(const char *row, size_t in, lanes *w)
 #define LOADER_BYTES 17
 #define LOADER_TILE tile_mxfp4
 #define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
 #define LOADER q4_k
-#define LOADER_IN (K_PAIRS * 64)
-#define LOADER_BYTES (K_PAIRS * 36)
+#define LOADER_IN 64
+#define LOADER_BYTES 144
+#define LOADER_BLOCK struct groups
+#define LOADER_BLOCK_IN 256
+#define LOADER_BEGIN begin_q4_k
 #define LOADER_TILE tile_q4_k
 #define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
 #define LOADER q5_k
-#define LOADER_IN (K_PAIRS * 64)
-#define LOADER_BYTES (K_PAIRS * 44)
+#define LOADER_IN 32
+#define LOADER_BYTES 176
+#define LOADER_BLOCK struct groups
+#define LOADER_BLOCK_IN 256
+#define LOADER_BEGIN begin_q5_k
 #define LOADER_TILE tile_q5_k
 #define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
 #define LOADER q6_k
 #define LOADER_IN 32
-#define LOADER_BYTES 26
+#define LOADER_BYTES 105
+#define LOADER_BLOCK struct half_q6_k
+#define LOADER_BLOCK_IN 128
+#define LOADER_BEGIN begin_q6_k
 #define LOADER_TILE tile_q6_k
 #define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
 #endif

@@ -30,10 +30,11 @@ LANES_INLINE void finish(lanes sum, float factor, bool adds, size_t n, float *y)
     memcpy(y, &value, n * sizeof *y);
 }
 
+typedef float four __attribute__((vector_size(16)));
+
 /* The eight sums that are left, as gemm_kernels.h adds them. */
 LANES_INLINE float sum_of_eight(const float s[8])
 {
-    typedef float four __attribute__((vector_size(16)));
     four low, high;
 
     memcpy(&low, s, sizeof low);
@@ -61,6 +62,25 @@ LANES_INLINE float sum_of_sums(const lanes sums[SUMS])
     for (size_t v = 0; v < SUMS / 2; v++)
         lanes_store(sums[v] + sums[v + SUMS / 2], eight + v * LANES);
     return sum_of_eight(eight);
+#endif
+}
+
+/* sum_of_sums of each. */
+LANES_INLINE four sums_of_four(const lanes a[SUMS], const lanes b[SUMS], const lanes c[SUMS],
+                               const lanes d[SUMS])
+{
+#if LANES == 16
+    const __m512i places = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    __m512 p = (__m512)a[0], q = (__m512)b[0], r = (__m512)c[0], s = (__m512)d[0];
+
+    p = _mm512_add_ps(_mm512_shuffle_f32x4(p, q, 0x44), _mm512_shuffle_f32x4(p, q, 0xEE));
+    r = _mm512_add_ps(_mm512_shuffle_f32x4(r, s, 0x44), _mm512_shuffle_f32x4(r, s, 0xEE));
+    p = _mm512_add_ps(_mm512_shuffle_f32x4(p, r, 0x88), _mm512_shuffle_f32x4(p, r, 0xDD));
+    p = _mm512_add_ps(p, _mm512_permute_ps(p, 0x4E));
+    p = _mm512_add_ps(p, _mm512_movehdup_ps(p));
+    return (four)_mm512_castps512_ps128(_mm512_permutexvar_ps(places, p));
+#else
+    return (four){sum_of_sums(a), sum_of_sums(b), sum_of_sums(c), sum_of_sums(d)};
 #endif
 }
 
