@@ -17,7 +17,7 @@
 #include "serve/page.h"
 #include "serve/plain_answers.h"
 
-enum { STREAM_BLOCK = 16 << 10, ALL_BODIES_MAX = 256 << 20 };
+enum { STREAM_BLOCK = 16 << 10, ALL_BODIES_MAX = 256 << 20, COMFORT_S = 15 };
 
 static const char json_type[] = "application/json";
 
@@ -105,8 +105,13 @@ static bool refill(struct exchange *exchange)
         return true;
     buffer_clear(&exchange->out);
     exchange->out_at = 0;
-    text_answer_gather(exchange->texts);
-    text_answer_add_chunks(exchange->texts, &exchange->out);
+    if (text_answer_gather(exchange->texts))
+        text_answer_add_chunks(exchange->texts, &exchange->out);
+    if (exchange->out.size == 0 && exchange->job->is_due && !exchange->texts->has_ended)
+        buffer_add_text(&exchange->out, ": still here\n\n");
+    if (exchange->out.size && exchange->job->told_s > 0)
+        exchange->job->told_s = clock_now_s();
+    exchange->job->is_due = false;
     return exchange->out.size > 0;
 }
 
@@ -154,7 +159,7 @@ static bool is_ready(const struct exchange *exchange)
 {
     const struct job *job = exchange->job;
 
-    if (job->is_done || exchange->is_streaming)
+    if (job->is_done || exchange->is_streaming || job->is_due)
         return true;
     return exchange->texts && exchange->texts->request.is_streamed && job->first_s > 0;
 }
@@ -199,6 +204,44 @@ static int read_request(struct exchange *exchange)
     return 0;
 }
 
+struct job_list {
+    struct job **items; /* [n_items], each owned once more */
+    size_t n_items;
+};
+
+static struct job_list list_jobs(struct http_state *http)
+{
+    struct job_list list = {0};
+
+    pthread_mutex_lock(&http->mutex);
+    list.items = memory_zalloc(http->n_exchanges + 1, sizeof(struct job *));
+    for (struct exchange *exchange = http->exchanges; exchange; exchange = exchange->next)
+        if (exchange->job) {
+            atomic_fetch_add(&exchange->job->n_owners, 1);
+            list.items[list.n_items++] = exchange->job;
+        }
+    pthread_mutex_unlock(&http->mutex);
+    return list;
+}
+
+void exchange_comfort(struct http_state *http, double now_s)
+{
+    struct job_list list = list_jobs(http);
+
+    for (size_t i = 0; i < list.n_items; i++) {
+        struct job *job = list.items[i];
+
+        pthread_mutex_lock(&job->mutex);
+        if (job->told_s > 0 && job->wake && now_s - job->told_s > COMFORT_S) {
+            job->is_due = true;
+            job->wake(job->waker);
+        }
+        pthread_mutex_unlock(&job->mutex);
+        job_leave(job);
+    }
+    free(list.items);
+}
+
 static void resume(struct exchange *exchange)
 {
     exchange->is_suspended = false;
@@ -216,11 +259,17 @@ void exchange_prepare(struct exchange *exchange)
         return;
     }
     job = exchange->job;
+    pthread_mutex_lock(&job->mutex);
     job->wake = wake;
     job->waker = exchange;
+    if (exchange->texts && exchange->texts->request.is_streamed && !exchange->route->is_ollama)
+        job->told_s = clock_now_s();
+    pthread_mutex_unlock(&job->mutex);
     atomic_fetch_add(&job->n_owners, 1); /* what comes may free the exchange */
     if (scheduler_submit(exchange->http->service->scheduler, job, &exchange->refusal)) {
+        pthread_mutex_lock(&job->mutex);
         job->wake = NULL;
+        pthread_mutex_unlock(&job->mutex);
         resume(exchange);
     }
     job_leave(job);
@@ -235,7 +284,7 @@ static enum MHD_Result hand_in(struct exchange *exchange)
 }
 
 /* The job has something: an answer that is whole, or the beginning of a stream. What fails before
- * the first token is an ordinary error. */
+ * the first token is an ordinary error, unless the client has waited for long. */
 static enum MHD_Result answer_job(struct exchange *exchange)
 {
     struct buffer out = {0};
@@ -245,7 +294,8 @@ static enum MHD_Result answer_job(struct exchange *exchange)
 
     pthread_mutex_lock(&exchange->job->mutex);
     is_stream = exchange->texts && exchange->texts->request.is_streamed &&
-                exchange->job->first_s > 0;
+                (exchange->job->first_s > 0 ||
+                 (exchange->job->is_due && !exchange->job->is_done));
     if (exchange->texts) {
         text_answer_gather(exchange->texts);
         if (!is_stream)

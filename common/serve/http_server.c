@@ -22,7 +22,7 @@ enum {
     SEND_BYTES = 256 << 10, /* that the system may keep unsent */
     SLOW_S = 30, IDLE_S = 60, BYTES_PER_S = 1024,
     DESK_THREADS = 2,
-    LOOK_MS = 50,
+    LOOK_MS = 50, LOOKS_PER_S = 1000 / LOOK_MS,
 };
 
 /* ---- connections ---- */
@@ -123,7 +123,7 @@ static void *watch(void *context)
     const struct timespec pause = {.tv_nsec = LOOK_MS * 1000 * 1000};
     bool goes_on = true, has_cancelled;
 
-    while (goes_on) {
+    for (size_t n_looks = 1; goes_on; n_looks++) {
         nanosleep(&pause, NULL);
         pthread_mutex_lock(&http->mutex);
         has_cancelled = look_around(http);
@@ -131,6 +131,8 @@ static void *watch(void *context)
         pthread_mutex_unlock(&http->mutex);
         if (has_cancelled)
             scheduler_nudge(http->service->scheduler);
+        if (n_looks % LOOKS_PER_S == 0)
+            exchange_comfort(http, clock_now_s());
     }
     return NULL;
 }

@@ -60,6 +60,8 @@ struct job {
     double submitted_s, started_s, first_s, done_s; /* clock_now_s; 0: not yet */
     void (*wake)(void *waker); /* under the mutex, when something has come; NULL: nobody waits */
     void *waker;
+    double told_s;          /* when its client was last told something; 0: that does not matter */
+    bool is_due;            /* the client is to be told that it goes on */
 
     /* Of the scheduler. */
     struct job *next;

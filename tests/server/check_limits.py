@@ -1,6 +1,7 @@
 """What is refused, who goes away, and how it ends."""
 import json
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -247,6 +248,33 @@ def drain():
 
 
 
+def comfort():
+    """A stream that waits for long says so by a comment, which clients skip; so does its head."""
+    shutil.copytree(BASE, "endless")
+    with open("endless/config.json", encoding="utf-8") as file:
+        config = json.load(file)
+    config["max_position_embeddings"] = 1000000
+    with open("endless/config.json", "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    with Server("endless", "-q", "--parallel", "1", "-t", "1") as server:
+        first = Pending(server, dict(LONG, max_tokens=900000))
+        wait_until("it runs", lambda: running(server)[0] == 1)
+        second = Pending(server, dict(LONG, max_tokens=2, stream=True))
+        got = b""
+        while b": still here\n\n" not in got and (part := second.socket.recv(4096)):
+            got += part
+        check("a comment", got.startswith(b"HTTP/1.1 200") and b"text/event-stream" in got and
+              b"data:" not in got, got)
+        first.close()
+        while b"[DONE]" not in got and (part := second.socket.recv(4096)):
+            got += part
+        check("then its events", b"data: {" in got and b"[DONE]" in got, got)
+        second.close()
+        check("ends with 0", server.end() == 0)
+
+
+comforted = threading.Thread(target=comfort)
+comforted.start()
 with Server(BASE, "-q") as server:
     wrong_requests(server)
     wrong_heads(server)
@@ -255,4 +283,5 @@ keys()
 queue()
 slow_readers()
 drain()
+comforted.join()
 finish()
