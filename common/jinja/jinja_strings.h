@@ -19,8 +19,5 @@ int jinja_center(struct jinja_heap *heap, struct jinja_value self, int64_t width
                  struct jinja_value *out);
 /* Whether it has a letter of this case, and none of the other. */
 bool jinja_is_in_case(const struct jinja_string *string, bool upper);
-/* A list of lines. */
-int jinja_split_lines(struct jinja_heap *heap, struct jinja_value self, bool keep_ends,
-                      struct jinja_value *out);
 
 #endif

@@ -10,6 +10,7 @@
 #include "jinja/jinja_lookup.h"
 #include "jinja/jinja_number.h"
 #include "jinja/jinja_operators.h"
+#include "jinja/jinja_split.h"
 #include "jinja/jinja_strings.h"
 #include "jinja/jinja_text.h"
 #include "jinja/jinja_unicode.h"

@@ -224,3 +224,16 @@ int members_read(const struct member_row *rows, const char *text, size_t size, v
     json_reader_release(&reading.json);
     return rc;
 }
+
+enum json_kind members_first_kind(const char *list)
+{
+    struct json_reader json;
+    struct error error = {0};
+    enum json_kind kind = JSON_NONE;
+
+    json_reader_init(&json, list, strlen(list));
+    if (json_reader_array(&json, &error) == 0 && json_reader_item(&json, &error) > 0)
+        kind = json_reader_peek(&json);
+    json_reader_release(&json);
+    return kind;
+}

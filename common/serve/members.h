@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/json_reader.h"
 #include "serve/refusal.h"
 
 enum member_kind { /* and the type of the field at `offset` */
@@ -41,5 +42,9 @@ int members_read(const struct member_row *rows, const char *text, size_t size, v
                  struct refusal *refusal);
 void members_init(const struct member_row *rows, void *out);
 void members_release(const struct member_row *rows, void *out);
+
+/* The kind of the first item of a JSON text, which decides what all are of a list; JSON_NONE: it is no
+ * list, or an empty one. */
+enum json_kind members_first_kind(const char *list);
 
 #endif

@@ -225,22 +225,9 @@ static int add_ids(struct building *building, struct json_reader *json)
     return 0;
 }
 
-static enum json_kind first_kind(const char *list)
-{
-    struct json_reader json;
-    struct error error = {0};
-    enum json_kind kind = JSON_NONE;
-
-    json_reader_init(&json, list, strlen(list));
-    if (json_reader_array(&json, &error) == 0 && json_reader_item(&json, &error) > 0)
-        kind = json_reader_peek(&json);
-    json_reader_release(&json);
-    return kind;
-}
-
 static int add_all(struct building *building, const char *value)
 {
-    enum json_kind kind = first_kind(value);
+    enum json_kind kind = members_first_kind(value);
     struct json_reader json;
     struct error error = {0};
     int more, rc = 0;

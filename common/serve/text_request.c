@@ -389,20 +389,6 @@ static int add_string(struct building *building, struct json_reader *json)
     return add_raw_text(building, text.bytes, text.length);
 }
 
-/* The kind of the first item of a list decides what all are. */
-static enum json_kind first_kind(const char *list)
-{
-    struct json_reader json;
-    struct error error = {0};
-    enum json_kind kind = JSON_NONE;
-
-    json_reader_init(&json, list, strlen(list));
-    if (json_reader_array(&json, &error) == 0 && json_reader_item(&json, &error) > 0)
-        kind = json_reader_peek(&json);
-    json_reader_release(&json);
-    return kind;
-}
-
 static int add_prompts(struct building *building)
 {
     const char *prompt = building->members->prompt;
@@ -414,11 +400,11 @@ static int add_prompts(struct building *building)
     json_reader_init(&json, prompt, strlen(prompt));
     if (json_reader_peek(&json) != JSON_ARRAY)
         rc = add_string(building, &json);
-    else if (first_kind(prompt) == JSON_NUMBER)
+    else if (members_first_kind(prompt) == JSON_NUMBER)
         rc = add_id_list(building, &json);
     else
         rc = read_list(building, "prompt", prompt,
-                       first_kind(prompt) == JSON_ARRAY ? add_id_list : add_string);
+                       members_first_kind(prompt) == JSON_ARRAY ? add_id_list : add_string);
     json_reader_release(&json);
     if (rc == 0 && building->job->n_prompts == 0)
         return refuse(building, "prompt", "'prompt' is empty");
