@@ -8,6 +8,8 @@
 #include "adapter/lora_tensor.h"
 #include "arch/checkpoint_names.h"
 #include "arch/families.h"
+#include "arch/model_layout.h"
+#include "arch/model_spec.h"
 #include "arch/quantized.h"
 #include "base/memory.h"
 #include "format/checkpoint_reader.h"
@@ -19,6 +21,13 @@ struct adapter { /* what stays with the model */
     struct lora_store *store;
 };
 
+/* What the base's tensors are, where that is known; made when it is first asked for. */
+struct known {
+    bool was_sought, is_there;
+    struct model_spec spec;
+    struct model_layout layout;
+};
+
 struct fitter {
     struct model_folder *model;
     struct adapter *adapter;
@@ -28,6 +37,7 @@ struct fitter {
     size_t n_tensors;
     bool *is_changed;       /* [n_tensors] */
     bool is_tied;
+    struct known known;
     struct error *err;
 };
 
@@ -270,6 +280,89 @@ static int add_bias(struct fitter *fitter, const struct lora_module *module)
     return 0;
 }
 
+/* ---- experts that are stored apart ---- */
+
+static const struct model_layout *layout_of(struct fitter *fitter)
+{
+    struct known *known = &fitter->known;
+    struct error ignored = {0};
+    enum model_type type;
+
+    if (known->was_sought)
+        return known->is_there ? &known->layout : NULL;
+    known->was_sought = true;
+    if (!fitter->model->has_config || !architecture_family(&fitter->model->config) ||
+        model_folder_type(fitter->model, NULL, &type, &ignored) ||
+        model_spec_load(&known->spec, &fitter->model->config, type, fitter->model->name, &ignored))
+        return NULL;
+    layout_make(&known->layout, &known->spec, type, &fitter->names);
+    known->is_there = true;
+    return &known->layout;
+}
+
+/* The group of the layer's experts, where each has matrices of its own; SIZE_MAX: none. */
+static size_t find_group(const struct model_layout *layout, const char *module)
+{
+    struct name_layer layer;
+    char *name = memory_format("%s.", module);
+    bool is_in_layer = tensor_names_find_layer(name, &layer);
+    size_t group = SIZE_MAX;
+
+    free(name);
+    for (size_t i = 0; is_in_layer && i < layout->n_experts && group == SIZE_MAX; i++)
+        if (layout->experts[i].layer == layer.number && layout->experts[i].way == EXPERTS_APART)
+            group = i;
+    return group;
+}
+
+/* One matrix of the parameter that the module's experts have together: of gate_up_proj the gate's
+ * rows come first. */
+static int add_expert(struct fitter *fitter, const struct layout_entry *entry,
+                      struct lora_change change)
+{
+    const struct lora_module *module = &change.lora->modules[change.module];
+    size_t index = index_of(fitter, entry->tensor), n_in = module->a->shape[1];
+    const struct tensor *base = &fitter->weights->tensors[index];
+    size_t n_out = module->b->shape[0], parts = entry->matrix == EXPERT_DOWN ? 1 : 2;
+    size_t n_rows = base->shape[0] * parts;
+
+    change.is_turned = n_rows == n_in && base->shape[1] == n_out && n_rows != n_out;
+    if (!change.is_turned && (n_rows != n_out || base->shape[1] != n_in))
+        return refuse_shape(fitter, module->name, base, n_out, n_in);
+    change.first_expert = entry->expert;
+    change.first_row = entry->matrix == EXPERT_UP ? base->shape[0] : 0;
+    return add_to(fitter, index, &change);
+}
+
+/* The parameter, which the base has in parts: 1, 0 when it has none such, or -1. */
+static int add_experts(struct fitter *fitter, const struct lora_change *change)
+{
+    const struct lora_module *module = &change->lora->modules[change->module];
+    bool is_down = module->parameter && strcmp(module->parameter, "down_proj") == 0;
+    const struct model_layout *layout;
+    size_t group, n_added = 0;
+
+    if (!is_down && (!module->parameter || strcmp(module->parameter, "gate_up_proj") != 0))
+        return 0;
+    layout = layout_of(fitter);
+    group = layout ? find_group(layout, module->name) : SIZE_MAX;
+    for (size_t i = 0; group != SIZE_MAX && i < layout->n_entries; i++) {
+        const struct layout_entry *entry = &layout->entries[i];
+
+        if (entry->group != group || entry->expert == SIZE_MAX || !entry->tensor ||
+            is_down != (entry->matrix == EXPERT_DOWN))
+            continue;
+        if (entry->expert >= module->n_experts)
+            return refuse_module(fitter, module, "has more experts");
+        if (add_expert(fitter, entry, *change))
+            return -1;
+        n_added++;
+    }
+    if (n_added && n_added != module->n_experts * (is_down ? 1 : 2))
+        return refuse_module(fitter, module, "has another number of experts");
+    return n_added > 0;
+}
+
 static int add_module(struct fitter *fitter, size_t number)
 {
     const struct lora_folder *lora = &fitter->adapter->lora;
@@ -278,10 +371,14 @@ static int add_module(struct fitter *fitter, size_t number)
     char *name = memory_format("%s.%s", module->name,
                                module->parameter ? module->parameter : "weight");
     size_t index = find(fitter, name);
+    int has_experts;
 
     free(name);
     if (fitter->err->code)
         return -1;
+    has_experts = index == SIZE_MAX ? add_experts(fitter, &change) : 0;
+    if (has_experts)
+        return has_experts < 0 ? -1 : 0;
     if (index == SIZE_MAX)
         return refuse_module(fitter, module, "has no weight of that name");
     if (choose_way(fitter, module, index, &change.is_turned) || add_to(fitter, index, &change))
@@ -464,6 +561,10 @@ static int fit_all(struct model_folder *model, struct adapter *adapter, struct n
     memcpy(fitter.tensors, fitter.weights->tensors,
            fitter.n_tensors * sizeof *fitter.tensors);
     rc = fit(&fitter, notices);
+    if (fitter.known.is_there) {
+        layout_release(&fitter.known.layout);
+        model_spec_release(&fitter.known.spec);
+    }
     checkpoint_names_release(&fitter.names);
     free(fitter.is_changed);
     if (rc)
