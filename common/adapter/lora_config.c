@@ -451,10 +451,10 @@ static int is_named(struct lora_config *config, struct lora_names *names, const 
     if (names->pattern)
         return name_pattern_match(names->pattern, module, (size_t)(end - module), &config->work,
                                   err);
-    for (const char *part = module; part && names->n_names; part = strchr(part, '.')) {
+    for (const char *part = module, *dot; names->n_names && part; part = dot ? dot + 1 : NULL) {
         const size_t *found;
 
-        part += part != module;
+        dot = strchr(part, '.');
         if (name_pattern_spend(&config->work, 1 + (size_t)(end - part) / 16, err))
             return -1;
         found = hash_map_find(&names->by_name, part, (size_t)(end - part));

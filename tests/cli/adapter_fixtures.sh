@@ -1,0 +1,28 @@
+# fixtures/adapters: MODEL+ADAPTER has the bits of PEFT's merge_and_unload; where that divides by norms, its
+# values within 1e-6.
+set -e
+cp -r "$FIXTURES/adapters" .
+cat >check.py <<'EOF'
+import hashlib, json, subprocess, sys
+sys.path.insert(0, sys.argv[1] + "/../tests")
+from golden_compare import read_tensors
+expected = json.load(open("adapters/EXPECTED.json"))
+assert len(expected) >= 12
+for name, case in expected.items():
+    model = f"adapters/{case['base']}+adapters/{name}"
+    done = subprocess.run([sys.argv[2], "mix", "--weights", "1", model, "-o", name],
+                          capture_output=True, text=True)
+    if done.returncode or done.stderr:
+        print(name, done.returncode, done.stderr)
+        continue
+    if "sha256" not in case:
+        subprocess.run([sys.executable, sys.argv[1] + "/../tests/adapter_compare.py",
+                        f"adapters/{name}/merged.safetensors", f"{name}/model.safetensors", "1e-6"])
+        continue
+    found = {k: hashlib.sha256(data).hexdigest()[:16]
+             for k, (_, data, _) in read_tensors(f"{name}/model.safetensors").items()}
+    wrong = [k for k in sorted(set(found) | set(case["sha256"])) if found.get(k) != case["sha256"].get(k)]
+    if wrong:
+        print(name, len(wrong), "of", len(found), wrong[:3])
+EOF
+python3 check.py "$FIXTURES" "$COCKTAIL"
