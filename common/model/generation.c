@@ -43,7 +43,8 @@ int generation_init(struct generation *generation, const struct model *model,
     generation->cache = cache_new(&spec->stack);
     sampler_init(&generation->sampler, &settings->sampling, spec->vocab_size);
     if (settings->tokenizer)
-        text_stream_init(&generation->stream, settings->tokenizer, &settings->stops);
+        text_stream_init(&generation->stream, settings->tokenizer, &settings->stops,
+                         settings->kept);
     return 0;
 }
 

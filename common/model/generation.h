@@ -32,6 +32,7 @@ struct generation_settings { /* what they point to is borrowed */
     const struct ids *eos;    /* those that end the text */
     const struct tokenizer *tokenizer; /* NULL: no text is made of the ids */
     struct text_stops stops;
+    const struct ids *kept;   /* special tokens that are text; NULL: none is */
     size_t min_tokens;        /* before so many are there, none of `eos` comes */
     bool has_logprobs;        /* `logprobs` is wanted, with the n_top_logprobs likeliest tokens */
     size_t n_top_logprobs;    /* at most the vocabulary */

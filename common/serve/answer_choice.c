@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "serve/model_marks.h"
 
 void answer_choice_release(struct answer_choice *choice)
 {
@@ -14,6 +15,7 @@ void answer_choice_release(struct answer_choice *choice)
     free(choice->logprobs);
     tokenizer_stream_release(&choice->told);
     tool_calls_release(&choice->calls);
+    harmony_release(&choice->harmony);
     *choice = (struct answer_choice){0};
 }
 
@@ -50,48 +52,116 @@ static size_t skip_blank(const struct buffer *text)
 /* Whether the text begins with a thought. */
 static void look_for_thought(struct answer_choice *choice, bool is_last)
 {
-    static const char mark[] = "<think>";
     struct buffer *raw = &choice->raw;
     size_t blank = skip_blank(raw), n = raw->size - blank;
+    bool may_come = n == 0;
 
-    if (n >= strlen(mark) && memcmp(raw->data + blank, mark, strlen(mark)) == 0) {
-        buffer_splice(raw, 0, blank + strlen(mark), "");
+    for (const struct thought_marks *marks = thought_marks; marks->begin; marks++) {
+        size_t length = strlen(marks->begin);
+
+        if (n && memcmp(raw->data + blank, marks->begin, n < length ? n : length) != 0)
+            continue;
+        may_come = true;
+        if (n < length)
+            continue;
+        buffer_splice(raw, 0, blank + length, "");
         choice->thought = THOUGHT_OPEN;
-    } else if (is_last || (n && memcmp(raw->data + blank, mark,
-                                       n < strlen(mark) ? n : strlen(mark)) != 0)) {
-        choice->thought = THOUGHT_OVER;
+        choice->thought_end = marks->end;
+        return;
     }
+    if (is_last || !may_come)
+        choice->thought = THOUGHT_OVER;
+}
+
+/* The mark that ends the thought and comes first, or NULL; *n_held: bytes that may begin one. */
+static const char *find_thought_end(const struct answer_choice *choice, size_t *length,
+                                    size_t *n_held)
+{
+    const struct buffer *raw = &choice->raw;
+    const char *first = NULL;
+
+    *n_held = 0;
+    for (const struct thought_marks *marks = thought_marks; marks->begin; marks++) {
+        const char *found;
+        size_t held;
+
+        if (choice->thought_end && choice->thought_end != marks->end)
+            continue;
+        found = raw->size ? memmem(raw->data, raw->size, marks->end, strlen(marks->end)) : NULL;
+        held = count_held(raw, marks->end);
+        *n_held = held > *n_held ? held : *n_held;
+        if (found && (!first || found < first)) {
+            first = found;
+            *length = strlen(marks->end);
+        }
+    }
+    return first;
 }
 
 static void read_thought(struct answer_choice *choice, bool is_last)
 {
-    static const char mark[] = "</think>";
     struct buffer *raw = &choice->raw;
-    const char *end = raw->size ? memmem(raw->data, raw->size, mark, strlen(mark)) : NULL;
+    size_t length = 0, n_held;
+    const char *end = find_thought_end(choice, &length, &n_held);
 
     if (!end) {
-        move(raw, raw->size - (is_last ? 0 : count_held(raw, mark)), &choice->reasoning);
+        move(raw, raw->size - (is_last ? 0 : n_held), &choice->reasoning);
         return;
     }
     move(raw, (size_t)(end - raw->data), &choice->reasoning);
-    buffer_splice(raw, 0, strlen(mark), "");
+    buffer_splice(raw, 0, length, "");
     choice->thought = THOUGHT_OVER;
 }
 
-void answer_choice_sort(struct answer_choice *choice, bool has_tools, bool is_last)
+/* ---- text ---- */
+
+/* How much of `raw` can be given as text. */
+static size_t count_certain(const struct answer_choice *choice, const struct answer_rules *rules)
 {
-    if (choice->thought == THOUGHT_MAYBE)
-        look_for_thought(choice, is_last);
-    if (choice->thought == THOUGHT_OPEN)
-        read_thought(choice, is_last);
-    if (choice->thought != THOUGHT_OVER)
-        return;
-    if (!has_tools) {
-        move(&choice->raw, choice->raw.size, &choice->text);
-    } else if (is_last) {
-        tool_calls_find(&choice->raw, &choice->calls);
-        move(&choice->raw, choice->raw.size, &choice->text);
+    const struct buffer *raw = &choice->raw;
+    size_t n = raw->size, n_held;
+
+    if (!rules->model)
+        return n;
+    n_held = model_marks_count_held(rules->model->tokenizer, &rules->model->kept, raw);
+    if (rules->has_tools)
+        n = tool_calls_count_before(raw, !choice->has_text);
+    return n < raw->size - n_held ? n : raw->size - n_held;
+}
+
+static void read_text(struct answer_choice *choice, const struct answer_rules *rules, bool is_last)
+{
+    struct buffer *raw = &choice->raw;
+    size_t n_before = choice->text.size, n = is_last ? raw->size : count_certain(choice, rules);
+
+    if (is_last && rules->has_tools) {
+        tool_calls_find(raw, !choice->has_text, &choice->calls);
+        n = raw->size;
     }
+    move(raw, n, &choice->text);
+    choice->has_text |= choice->text.size > n_before;
+}
+
+void answer_choice_sort(struct answer_choice *choice, const struct answer_rules *rules,
+                        bool is_last)
+{
+    const struct served_model *model = rules->model;
+
+    if (model && model->is_harmony) {
+        harmony_sort(&choice->harmony, &choice->raw, is_last, &choice->reasoning, &choice->text,
+                     &choice->calls);
+    } else {
+        if (choice->thought == THOUGHT_MAYBE)
+            look_for_thought(choice, is_last);
+        if (choice->thought == THOUGHT_OPEN)
+            read_thought(choice, is_last);
+        if (choice->thought == THOUGHT_OVER)
+            read_text(choice, rules, is_last);
+    }
+    if (!model)
+        return;
+    model_marks_strip(model->tokenizer, &model->kept, &choice->reasoning);
+    model_marks_strip(model->tokenizer, &model->kept, &choice->text);
 }
 
 const char *answer_choice_reason(const struct answer_choice *choice)

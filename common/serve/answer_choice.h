@@ -9,13 +9,23 @@
 #include "base/json_writer.h"
 #include "model/generation.h"
 #include "model/sampler.h"
+#include "serve/harmony.h"
+#include "serve/served_model.h"
 #include "serve/tool_calls.h"
 #include "text/tokenizer.h"
 
 enum thought_state { THOUGHT_MAYBE, THOUGHT_OPEN, THOUGHT_OVER };
 
+struct answer_rules { /* how the text of a conversation is read; zeroed: it is taken as it is */
+    const struct served_model *model; /* NULL: no conversation */
+    bool has_tools;
+};
+
 struct answer_choice {
     enum thought_state thought;
+    const char *thought_end; /* the mark that ends one that is open; NULL: any does */
+    struct harmony harmony;  /* of a model whose messages these are */
+    bool has_text;           /* some of it has been sorted */
     struct buffer raw;       /* came and was not looked at yet */
     struct buffer reasoning; /* what the model thought, as far as it was not sent */
     struct buffer text;      /* and what it said */
@@ -31,9 +41,10 @@ struct answer_choice {
 
 void answer_choice_release(struct answer_choice *choice);
 
-/* Sorts `raw` into reasoning and text; what may be the beginning of a mark waits, unless `is_last`.
- * Of text that may hold tool calls nothing is given before the last. */
-void answer_choice_sort(struct answer_choice *choice, bool has_tools, bool is_last);
+/* Sorts `raw` into reasoning, text and, once it is_last, calls. What may be the beginning of a mark
+ * waits, and so does what may hold calls. */
+void answer_choice_sort(struct answer_choice *choice, const struct answer_rules *rules,
+                        bool is_last);
 /* "stop", "length" or "tool_calls". */
 const char *answer_choice_reason(const struct answer_choice *choice);
 

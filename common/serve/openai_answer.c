@@ -50,6 +50,8 @@ static void add_calls(struct json_writer *json, const struct text_answer *answer
     json_writer_array(json, "tool_calls");
     for (size_t i = 0; i < calls->n_calls; i++) {
         snprintf(id, sizeof id, "call_%.24s%zu_%zu", answer->id + 9, choice, i);
+        if (calls->calls[i].id)
+            snprintf(id, sizeof id, "%s", calls->calls[i].id);
         json_writer_object(json, NULL);
         if (has_index)
             json_writer_size(json, "index", i);

@@ -9,6 +9,7 @@
 #include "arch/config_keys.h"
 #include "base/memory.h"
 #include "model/generation_config.h"
+#include "serve/model_marks.h"
 
 /* The last part of a path; of what is no path, a name on the Hub without its revision. */
 static char *make_id(const char *name)
@@ -87,6 +88,7 @@ static void probe_template(struct served_model *served)
 static int prepare_decoder(struct served_model *served, const char *template, struct error *err)
 {
     served->sampling = (struct sampling){.temperature = 1, .top_p = 1};
+    served->is_harmony = model_marks_find(served->tokenizer, &served->kept);
     if (generation_config_eos(&served->folder, served->tokenizer, &served->eos, err) ||
         generation_config_sampling(&served->folder, &served->sampling, err))
         return -1;
@@ -142,6 +144,7 @@ void served_model_release(struct served_model *served)
     chat_template_free(served->chat);
     special_marks_free(served->marks);
     ids_release(&served->eos);
+    ids_release(&served->kept);
     tokenizer_free(served->tokenizer);
     sentence_settings_release(&served->settings);
     model_spec_release(&served->spec);

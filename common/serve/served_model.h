@@ -36,6 +36,8 @@ struct served_model {
     struct error chat_error;     /* … this is why */
     bool keeps_strings;       /* the template wants the arguments of tool calls as they come */
     bool flattens_parts;      /* … and content as one string, not as parts */
+    struct ids kept;          /* special tokens that conversations are read by: model_marks.h */
+    bool is_harmony;          /* … and its messages are harmony.h's */
     struct special_marks *marks; /* special tokens in what users say are text; NULL: they are not */
     size_t size_bytes;        /* of its weights */
     long long created;        /* Unix time at which it was opened */

@@ -24,16 +24,22 @@ static void make_id(struct text_answer *answer)
              answer->request.form == TEXT_COMPLETIONS ? "cmpl" : "chatcmpl", word);
 }
 
+static bool is_chat(const struct text_answer *answer)
+{
+    return answer->request.form == TEXT_CHAT || answer->request.form == TEXT_OLLAMA_CHAT;
+}
+
 /* A message that is continued is the beginning of the answer. */
-static void begin_choice(struct text_answer *answer, size_t i, bool is_chat)
+static void begin_choice(struct text_answer *answer, size_t i)
 {
     struct answer_choice *choice = &answer->choices[i];
     const struct text_request *request = &answer->request;
 
-    choice->thought = !is_chat || request->has_echo ? THOUGHT_OVER
-                      : request->opens_thought      ? THOUGHT_OPEN
-                                                    : THOUGHT_MAYBE;
-    if (is_chat && request->has_echo && request->echoes[0].size)
+    choice->thought = !is_chat(answer) || request->has_echo ? THOUGHT_OVER
+                      : request->opens_thought              ? THOUGHT_OPEN
+                                                            : THOUGHT_MAYBE;
+    choice->harmony.is_in_body = request->continues;
+    if (is_chat(answer) && request->has_echo && request->echoes[0].size)
         buffer_add(&choice->text, request->echoes[0].data, request->echoes[0].size);
 }
 
@@ -41,14 +47,13 @@ struct text_answer *text_answer_new(struct text_request *request)
 {
     struct text_answer *answer = memory_zalloc(1, sizeof *answer);
     size_t n = job_n_texts(request->job);
-    bool is_chat = request->form == TEXT_CHAT || request->form == TEXT_OLLAMA_CHAT;
 
     answer->request = *request;
     *request = (struct text_request){0};
     answer->created = (long long)time(NULL);
     answer->choices = memory_zalloc(n, sizeof *answer->choices);
     for (size_t i = 0; i < n; i++)
-        begin_choice(answer, i, is_chat);
+        begin_choice(answer, i);
     make_id(answer);
     return answer;
 }
@@ -69,6 +74,10 @@ static void gather(struct text_answer *answer, size_t i)
     struct job_text *text = &answer->request.job->texts[i];
     struct answer_choice *choice = &answer->choices[i];
     size_t width = 1 + answer->request.job->settings.n_top_logprobs;
+    const struct answer_rules rules = {
+        .model = is_chat(answer) ? answer->request.job->model : NULL,
+        .has_tools = answer->request.has_tools,
+    };
 
     if (text->text.size)
         buffer_add(&choice->raw, text->text.data, text->text.size);
@@ -83,7 +92,7 @@ static void gather(struct text_answer *answer, size_t i)
     }
     choice->n_tokens = text->n_tokens;
     choice->state = text->state;
-    answer_choice_sort(choice, answer->request.has_tools, text->state != GENERATION_RUNS);
+    answer_choice_sort(choice, &rules, text->state != GENERATION_RUNS);
 }
 
 bool text_answer_gather(struct text_answer *answer)

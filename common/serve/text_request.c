@@ -10,6 +10,7 @@
 #include "base/json_reader.h"
 #include "base/memory.h"
 #include "serve/client_messages.h"
+#include "serve/model_marks.h"
 #include "serve/prefix_store.h"
 #include "serve/text_members.h"
 
@@ -288,6 +289,8 @@ static int set_settings(struct building *building)
         return -1;
     set_sampling(building);
     set_logprobs(building);
+    if (building->form == TEXT_CHAT || building->form == TEXT_OLLAMA_CHAT)
+        job->settings.kept = &building->model->kept;
     job->settings.max_tokens = find_max_tokens(building);
     job->settings.min_tokens = isnan(members->min_tokens) ? 0 : (size_t)members->min_tokens;
     job->n_choices = isnan(members->n) ? 1 : (size_t)members->n;
@@ -458,6 +461,7 @@ static int render(struct building *building, const char *messages, bool is_lenie
         !conversation.continue_final_message && members->add_generation_prompt != 0;
     if (rc == 0)
         rc = chat_template_render(model->chat, &conversation, out, error) ? 1 : 0;
+    building->request->continues = conversation.continue_final_message;
     building->request->has_tools = has_tools && strcmp(members->tools, "[]") != 0;
     free(kwargs);
     buffer_release(&prepared);
@@ -470,7 +474,13 @@ static bool ends_in_thought(const struct buffer *prompt)
 
     while (n && isspace((unsigned char)prompt->data[n - 1]))
         n--;
-    return n >= 7 && memcmp(prompt->data + n - 7, "<think>", 7) == 0;
+    for (const struct thought_marks *marks = thought_marks; marks->begin; marks++) {
+        size_t length = strlen(marks->begin);
+
+        if (n >= length && memcmp(prompt->data + n - length, marks->begin, length) == 0)
+            return true;
+    }
+    return false;
 }
 
 static int add_conversation(struct building *building, const char *messages);

@@ -16,7 +16,8 @@ struct text_request {
     struct job *job;       /* what is asked of the model, not submitted yet */
     bool is_streamed, has_usage; /* usage: a stream ends with it */
     bool has_tools;        /* calls are looked for in the text */
-    bool opens_thought;    /* the prompt ends in "<think>": what comes begins within a thought */
+    bool continues;        /* what comes goes on with a message */
+    bool opens_thought;    /* the prompt ends in "<think>" or the like: what comes begins within a thought */
     bool has_echo;         /* the texts of the prompts stand before the answers, of a conversation
                             * that of the message that is continued: */
     struct buffer *echoes; /* [job->n_prompts], or NULL */

@@ -1,252 +1,271 @@
 #include "tool_calls.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
-#include "base/json.h"
-#include "base/json_reader.h"
 #include "base/memory.h"
+#include "serve/call_values.h"
+
+static void drop_calls(struct tool_calls *calls, size_t n_left)
+{
+    while (calls->n_calls > n_left) {
+        struct tool_call *call = &calls->calls[--calls->n_calls];
+
+        free(call->name);
+        free(call->arguments);
+        free(call->id);
+    }
+}
 
 void tool_calls_release(struct tool_calls *calls)
 {
-    for (size_t i = 0; i < calls->n_calls; i++) {
-        free(calls->calls[i].name);
-        free(calls->calls[i].arguments);
-    }
+    drop_calls(calls, 0);
     free(calls->calls);
     *calls = (struct tool_calls){0};
 }
 
-/* ---- JSON of the model ---- */
+/* ---- what stands within the marks ---- */
 
-static bool is_object(const char *text)
+static bool begins_with(const char *at, const char *end, const char *text)
 {
-    struct json_reader json;
-    struct error error = {0};
-    bool answer;
-
-    json_reader_init(&json, text, strlen(text));
-    answer = json_reader_peek(&json) == JSON_OBJECT && json_reader_skip(&json, &error) == 0 &&
-             json_reader_finish(&json, &error) == 0;
-    json_reader_release(&json);
-    return answer;
+    return (size_t)(end - at) >= strlen(text) && memcmp(at, text, strlen(text)) == 0;
 }
 
-/* Takes both over. */
-static void add(struct tool_calls *calls, char *name, char *arguments)
+static bool read_json(const char *at, const char *end, struct tool_calls *calls)
 {
-    calls->calls = memory_resize(calls->calls, calls->n_calls + 1, sizeof *calls->calls);
-    calls->calls[calls->n_calls++] =
-        (struct tool_call){name, arguments, is_object(arguments)};
+    at = call_skip_blank(at, end);
+    return at < end && call_read_json(at, (size_t)(end - at), calls) > 0;
 }
 
-static char *slice(const struct json_reader *json, size_t start)
+/* name>{"a": 1} or name> and its <parameter=…>s */
+static bool read_function(const char *at, const char *end, struct tool_calls *calls)
 {
-    return memory_format("%.*s", (int)(json->position - start), json->text + start);
-}
+    static const struct call_tags tags = {"<parameter=", ">", ">", "</parameter>"};
+    const char *name_end = call_find(at, end, ">"), *rest;
 
-/* A value as text: what a string holds, else its JSON. */
-static char *read_text(struct json_reader *json, struct error *error)
-{
-    struct json_text text;
-    size_t start;
-
-    if (json_reader_peek(json) == JSON_STRING)
-        return json_reader_string(json, &text, error) ? NULL : memory_copy(text.bytes);
-    start = json->position;
-    return json_reader_skip(json, error) ? NULL : slice(json, start);
-}
-
-/* {"name": "f", "arguments": {…}}, whatever the family calls the two, also within "function". */
-static bool read_call(struct json_reader *json, struct tool_calls *calls)
-{
-    static const char *const names[] = {"name", "tool_name", NULL};
-    static const char *const arguments_names[] = {"arguments", "parameters", NULL};
-    char *name = NULL, *arguments = NULL;
-    struct error error = {0};
-    struct json_text key;
-    bool has_inner = false;
-    int more;
-
-    if (json_reader_peek(json) != JSON_OBJECT || json_reader_object(json, &error))
+    if (!name_end || name_end == at || memchr(at, '<', (size_t)(name_end - at)))
         return false;
-    while ((more = json_reader_member(json, &key, &error)) > 0) {
-        char **out = NULL;
-
-        for (size_t i = 0; names[i]; i++)
-            if (json_text_is(key, names[i]))
-                out = &name;
-        for (size_t i = 0; arguments_names[i]; i++)
-            if (json_text_is(key, arguments_names[i]))
-                out = &arguments;
-        if (json_text_is(key, "function") && json_reader_peek(json) == JSON_OBJECT) {
-            has_inner = read_call(json, calls);
-        } else if (out) {
-            free(*out);
-            *out = read_text(json, &error);
-        } else {
-            json_reader_skip(json, &error);
-        }
-        if (error.code)
-            break;
-    }
-    if (more == 0 && !has_inner && name && *name) {
-        add(calls, name, arguments ? arguments : memory_copy("{}"));
-        return true;
-    }
-    free(name);
-    free(arguments);
-    return more == 0 && has_inner;
+    rest = call_skip_blank(name_end + 1, end);
+    call_add(calls, call_copy(at, name_end),
+             rest < end && *rest == '{' ? call_copy(rest, end)
+                                        : call_read_tagged(name_end, end, &tags));
+    return true;
 }
 
-/* One object or a list of them; the bytes that it takes, or 0. */
-static size_t read_calls(const char *text, size_t n, struct tool_calls *calls)
+/* JSON, <function=f>…, or f and its <arg_key>s. */
+static bool read_block(const char *at, const char *end, struct tool_calls *calls)
 {
-    struct json_reader json;
-    struct error error = {0};
-    size_t n_before = calls->n_calls, end;
-    bool is_good = true;
-    int more = 0;
+    static const struct call_tags tags = {"<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"};
+    static const char function[] = "<function=";
+    const char *name_end;
 
-    json_reader_init(&json, text, n);
-    if (json_reader_peek(&json) != JSON_ARRAY) {
-        is_good = read_call(&json, calls);
-    } else if (json_reader_array(&json, &error) == 0) {
-        while (is_good && (more = json_reader_item(&json, &error)) > 0)
-            is_good = read_call(&json, calls);
-        is_good &= more == 0;
+    at = call_skip_blank(at, end);
+    if (at < end && (*at == '{' || *at == '['))
+        return read_json(at, end, calls);
+    if (begins_with(at, end, function))
+        return read_function(at + strlen(function), end, calls);
+    name_end = call_find(at, end, "<arg_key>");
+    if (!name_end)
+        return false;
+    call_add(calls, call_copy(at, name_end), call_read_tagged(name_end, end, &tags));
+    return true;
+}
+
+/* <invoke name="f"> with <parameter name="a">1</parameter>, one or several. */
+static bool read_invokes(const char *at, const char *end, struct tool_calls *calls)
+{
+    static const struct call_tags tags = {"<parameter name=\"", "\"", ">", "</parameter>"};
+    static const char begin[] = "<invoke name=\"";
+    size_t n_before = calls->n_calls;
+
+    while ((at = call_find(at, end, begin))) {
+        const char *name = at + strlen(begin), *name_end = call_find(name, end, "\"");
+        const char *close = call_find(name, end, "</invoke>");
+
+        if (!name_end)
+            return false;
+        close = close ? close : end;
+        call_add(calls, call_copy(name, name_end), call_read_tagged(name_end, close, &tags));
+        at = close;
     }
-    end = json.position;
-    json_reader_release(&json);
-    return is_good && calls->n_calls > n_before ? end : 0;
+    return calls->n_calls > n_before;
+}
+
+/* Nine letters or digits, as the templates of the family insist. */
+static char *make_short_id(void)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    unsigned char bytes[9] = {0};
+    char id[10] = {0};
+
+    if (getrandom(bytes, sizeof bytes, 0) < 0)
+        memset(bytes, 0, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        id[i] = letters[bytes[i] % (sizeof letters - 1)];
+    return memory_copy(id);
+}
+
+static bool is_short_id(const char *text)
+{
+    size_t n = 0;
+
+    while (isalnum((unsigned char)text[n]))
+        n++;
+    return n == 9 && !text[n];
+}
+
+/* Mistral's: a list of objects; or f[ARGS]{"a": 1}, f[CALL_ID]id[ARGS]{"a": 1}. */
+static bool read_mistral(const char *at, const char *end, struct tool_calls *calls)
+{
+    const char *arguments, *id, *name_end;
+    size_t n_before = calls->n_calls;
+
+    at = call_skip_blank(at, end);
+    if (at < end && (*at == '[' || *at == '{')) {
+        if (!read_json(at, end, calls))
+            return false;
+    } else {
+        arguments = call_find(at, end, "[ARGS]");
+        if (!arguments || arguments == at)
+            return false;
+        id = call_find(at, arguments, "[CALL_ID]");
+        name_end = id ? id : arguments;
+        call_add(calls, call_copy(at, name_end), call_copy(arguments + strlen("[ARGS]"), end));
+        if (id)
+            calls->calls[n_before].id = call_copy(id + strlen("[CALL_ID]"), arguments);
+    }
+    for (size_t i = n_before; i < calls->n_calls; i++) {
+        struct tool_call *call = &calls->calls[i];
+
+        if (!call->id || !is_short_id(call->id)) {
+            free(call->id);
+            call->id = make_short_id();
+        }
+    }
+    return true;
+}
+
+#define BAR "\xef\xbd\x9c"
+#define LOW "\xe2\x96\x81"
+#define DEEPSEEK(words) "<" BAR words BAR ">"
+
+/* ```json … ``` */
+static char *copy_fenced(const char *at, const char *end)
+{
+    static const char fence[] = "```", language[] = "json";
+    const char *begin = call_find(at, end, fence), *close;
+
+    if (!begin)
+        return call_copy(at, end);
+    begin += strlen(fence);
+    if (begins_with(begin, end, language))
+        begin += strlen(language);
+    close = call_find(begin, end, fence);
+    return call_copy(begin, close ? close : end);
+}
+
+/* function, the mark between, f and fenced JSON; or f, the mark, JSON. */
+static bool read_deepseek(const char *at, const char *end, struct tool_calls *calls)
+{
+    static const char begin[] = DEEPSEEK("tool" LOW "call" LOW "begin");
+    static const char between[] = DEEPSEEK("tool" LOW "sep");
+    static const char close_mark[] = DEEPSEEK("tool" LOW "call" LOW "end");
+    size_t n_before = calls->n_calls;
+
+    while ((at = call_find(at, end, begin))) {
+        const char *head = at + strlen(begin), *close = call_find(head, end, close_mark);
+        const char *rest, *line;
+
+        close = close ? close : end;
+        rest = call_find(head, close, between);
+        if (!rest)
+            return false;
+        line = rest + strlen(between);
+        if (call_skip_blank(line, close) < close && *call_skip_blank(line, close) == '{') {
+            call_add(calls, call_copy(head, rest), call_copy(line, close));
+        } else {
+            const char *line_end = call_find(line, close, "\n");
+
+            line_end = line_end ? line_end : close;
+            call_add(calls, call_copy(line, line_end), copy_fenced(line_end, close));
+        }
+        at = close;
+    }
+    return calls->n_calls > n_before;
+}
+
+/* A list, up to the end of its fence; what is said directly is no call. */
+static bool read_fenced(const char *at, const char *end, struct tool_calls *calls)
+{
+    const char *close = call_find(at, end, "```");
+    char *text = call_copy(at, close ? close : end);
+    size_t n_before = calls->n_calls, n_left = n_before;
+    bool is_read = read_json(text, text + strlen(text), calls);
+
+    for (size_t i = n_before; is_read && i < calls->n_calls; i++) {
+        struct tool_call call = calls->calls[i];
+
+        if (strcmp(call.name, "directly_answer") != 0 && strcmp(call.name, "directly-answer") != 0) {
+            calls->calls[i] = calls->calls[n_left];
+            calls->calls[n_left++] = call;
+        }
+    }
+    free(text);
+    drop_calls(calls, n_left);
+    return is_read && calls->n_calls > n_before;
+}
+
+static bool read_either(const char *at, const char *end, struct tool_calls *calls)
+{
+    return read_json(at, end, calls) || call_read_python(at, end, calls);
 }
 
 /* ---- the marks of the families ---- */
 
-static const char *skip_blank(const char *at, const char *end)
-{
-    while (at < end && strchr(" \t\r\n", *at))
-        at++;
-    return at;
-}
-
-static const char *find(const char *at, const char *end, const char *mark)
-{
-    return at < end ? memmem(at, (size_t)(end - at), mark, strlen(mark)) : NULL;
-}
-
-static char *copy_trimmed(const char *at, const char *end)
-{
-    at = skip_blank(at, end);
-    while (end > at && strchr(" \t\r\n", end[-1]))
-        end--;
-    return memory_format("%.*s", (int)(end - at), at);
-}
-
-/* Where it is no JSON, a value is a string. */
-static void add_value(struct buffer *arguments, const char *name, const char *value)
-{
-    struct json_reader json;
-    struct error error = {0};
-    bool is_json;
-
-    json_reader_init(&json, value, strlen(value));
-    is_json = *value && json_reader_skip(&json, &error) == 0 &&
-              json_reader_finish(&json, &error) == 0;
-    json_reader_release(&json);
-    buffer_add_text(arguments, arguments->size ? ", " : "{");
-    json_add_string(arguments, name);
-    buffer_add_text(arguments, ": ");
-    if (is_json)
-        buffer_add_text(arguments, value);
-    else
-        json_add_string(arguments, value);
-}
-
-struct tag_marks { /* of arguments one by one */
-    const char *name_begin, *name_end, *value_begin, *value_end;
+static const struct family {
+    const char *begin, *end; /* NULL: up to the next */
+    bool (*read)(const char *at, const char *end, struct tool_calls *calls);
+} families[] = {
+    {"<tool_call>", "</tool_call>", read_block},
+    {"<seed:tool_call>", "</seed:tool_call>", read_block},
+    {"<minimax:tool_call>", "</minimax:tool_call>", read_invokes},
+    {"<TOOLCALL>", "</TOOLCALL>", read_block},
+    {"<tool_calls>", "</tool_calls>", read_block},
+    {"[TOOL_CALLS]", NULL, read_mistral},
+    {DEEPSEEK("tool" LOW "calls" LOW "begin"), DEEPSEEK("tool" LOW "calls" LOW "end"),
+     read_deepseek},
+    {"<|START_ACTION|>", "<|END_ACTION|>", read_json},
+    {"Action:\n```json", NULL, read_fenced},
+    {"Action: ```json", NULL, read_fenced},
+    {"<|tool_call_start|>", "<|tool_call_end|>", call_read_python},
+    {"<|tools_prefix|>", "<|tools_suffix|>", call_read_named},
+    {"<|python_start|>", "<|python_end|>", read_either},
+    {"<|python_tag|>", NULL, read_either},
+    {"<function=", "</function>", read_function},
 };
 
-/* at: behind the name of the function. */
-static char *read_tagged(const char *at, const char *end, const struct tag_marks *marks)
-{
-    struct buffer arguments = {0};
-
-    while ((at = find(at, end, marks->name_begin))) {
-        const char *name = at + strlen(marks->name_begin);
-        const char *name_end = find(name, end, marks->name_end), *value, *value_end;
-        char *name_text, *value_text;
-
-        value = name_end ? find(name_end, end, marks->value_begin) : NULL;
-        value_end = value ? find(value, end, marks->value_end) : NULL;
-        if (!value_end)
-            break;
-        value += strlen(marks->value_begin);
-        name_text = copy_trimmed(name, name_end);
-        value_text = copy_trimmed(value, value_end);
-        add_value(&arguments, name_text, value_text);
-        free(name_text);
-        free(value_text);
-        at = value_end;
-    }
-    buffer_add_text(&arguments, arguments.size ? "}" : "{}");
-    return arguments.data;
-}
-
-/* What stands within one block: JSON, <function=f>…, or f and its <arg_key>s. */
-static bool read_block(const char *at, const char *end, struct tool_calls *calls)
-{
-    static const struct tag_marks parameters = {"<parameter=", ">", ">", "</parameter>"};
-    static const struct tag_marks keys = {"<arg_key>", "</arg_key>", "<arg_value>",
-                                          "</arg_value>"};
-    const char *name, *name_end;
-
-    at = skip_blank(at, end);
-    if (at < end && (*at == '{' || *at == '['))
-        return read_calls(at, (size_t)(end - at), calls) > 0;
-    if (end - at > 10 && memcmp(at, "<function=", 10) == 0) {
-        name = at + 10;
-        name_end = find(name, end, ">");
-        if (!name_end)
-            return false;
-        add(calls, copy_trimmed(name, name_end), read_tagged(name_end, end, &parameters));
-        return true;
-    }
-    name_end = find(at, end, "<arg_key>");
-    if (!name_end)
-        return false;
-    add(calls, copy_trimmed(at, name_end), read_tagged(name_end, end, &keys));
-    return true;
-}
-
-static const struct block_marks {
-    const char *begin, *end;
-} blocks[] = {
-    {"<tool_call>", "</tool_call>"},
-    {"<seed:tool_call>", "</seed:tool_call>"},
-    {"<TOOLCALL>", "</TOOLCALL>"},
-    {"<tool_calls>", "</tool_calls>"},
-    {"[TOOL_CALLS]", NULL},
-};
+enum { N_FAMILIES = sizeof families / sizeof *families };
 
 /* All blocks of this family; where the first begins, or NULL. A block that is none leaves all as it
  * was. */
-static const char *read_blocks(const struct block_marks *marks, const char *text, const char *end,
+static const char *read_blocks(const struct family *family, const char *text, const char *end,
                                struct tool_calls *calls)
 {
-    const char *first = find(text, end, marks->begin), *at = first;
+    const char *first = call_find(text, end, family->begin), *at = first;
 
     while (at) {
-        const char *inner = at + strlen(marks->begin);
-        const char *close = marks->end ? find(inner, end, marks->end) : end;
+        const char *inner = at + strlen(family->begin);
+        const char *close = call_find(inner, end, family->end ? family->end : family->begin);
 
         if (!close)
             close = end;
-        if (!read_block(inner, close, calls)) {
+        if (!family->read(inner, close, calls)) {
             tool_calls_release(calls);
             return NULL;
         }
-        at = find(close, end, marks->begin);
+        at = call_find(close, end, family->begin);
     }
     return first;
 }
@@ -254,33 +273,68 @@ static const char *read_blocks(const struct block_marks *marks, const char *text
 /* Llama's: the whole text is a call. */
 static const char *read_whole(const char *text, const char *end, struct tool_calls *calls)
 {
-    const char *at = skip_blank(text, end);
+    const char *at = call_skip_blank(text, end);
     size_t n;
 
     if (at == end || *at != '{')
         return NULL;
-    n = read_calls(at, (size_t)(end - at), calls);
-    if (n && skip_blank(at + n, end) == end)
+    n = call_read_json(at, (size_t)(end - at), calls);
+    if (n && call_skip_blank(at + n, end) == end)
         return text;
     tool_calls_release(calls);
     return NULL;
 }
 
-void tool_calls_find(struct buffer *text, struct tool_calls *calls)
+/* Bytes before white space at the end of text[n]. */
+static size_t trim(const char *text, size_t n)
+{
+    while (n && strchr(" \t\r\n", text[n - 1]))
+        n--;
+    return n;
+}
+
+void tool_calls_find(struct buffer *text, bool is_start, struct tool_calls *calls)
 {
     const char *start = text->data, *end = start ? start + text->size : NULL, *first = NULL;
     size_t n;
 
     if (!text->size)
         return;
-    for (size_t i = 0; !first && i < sizeof blocks / sizeof *blocks; i++)
-        first = read_blocks(&blocks[i], start, end, calls);
-    if (!first)
+    for (size_t i = 0; !first && i < N_FAMILIES; i++)
+        first = read_blocks(&families[i], start, end, calls);
+    if (!first && is_start)
         first = read_whole(start, end, calls);
     if (!first)
         return;
-    n = (size_t)(first - start);
-    while (n && strchr(" \t\r\n", start[n - 1]))
-        n--;
+    n = trim(start, (size_t)(first - start));
     buffer_splice(text, n, text->size - n, "");
+}
+
+/* Where `mark` begins in text[n], also when it is cut by the end; else n. */
+static size_t find_mark(const char *text, size_t n, const char *mark)
+{
+    size_t length = strlen(mark), held = length - 1 < n ? length - 1 : n;
+    const char *found = memmem(text, n, mark, length);
+
+    if (found)
+        return (size_t)(found - text);
+    while (held && memcmp(text + n - held, mark, held) != 0)
+        held--;
+    return n - held;
+}
+
+size_t tool_calls_count_before(const struct buffer *text, bool is_start)
+{
+    size_t n = text->size, at;
+
+    if (!n)
+        return 0;
+    at = (size_t)(call_skip_blank(text->data, text->data + n) - text->data);
+    if (is_start && (at == n || text->data[at] == '{'))
+        return 0;
+    for (size_t i = 0; i < N_FAMILIES; i++) {
+        at = find_mark(text->data, n, families[i].begin);
+        n = at < n ? at : n;
+    }
+    return trim(text->data, n);
 }

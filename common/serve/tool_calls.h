@@ -7,22 +7,14 @@
 #include <stddef.h>
 
 #include "base/buffer.h"
-
-struct tool_call {
-    char *name;
-    char *arguments; /* JSON, or what the model wrote in its place */
-    bool is_object;  /* the JSON of an object */
-};
-
-struct tool_calls { /* a zeroed struct is empty */
-    struct tool_call *calls;
-    size_t n_calls;
-};
+#include "serve/tool_call.h"
 
 void tool_calls_release(struct tool_calls *calls);
 
 /* Moves the calls out of the text, in which what stands before them is left. Text without calls, or
- * of a family that is not known, stays as it is. */
-void tool_calls_find(struct buffer *text, struct tool_calls *calls);
+ * of a family that is not known, stays as it is. is_start: it is the beginning of an answer. */
+void tool_calls_find(struct buffer *text, bool is_start, struct tool_calls *calls);
+/* How much of a text that still grows stands before any call that it may hold. */
+size_t tool_calls_count_before(const struct buffer *text, bool is_start);
 
 #endif

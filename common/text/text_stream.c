@@ -3,9 +3,9 @@
 #include <string.h>
 
 void text_stream_init(struct text_stream *stream, const struct tokenizer *tokenizer,
-                      const struct text_stops *stops)
+                      const struct text_stops *stops, const struct ids *kept)
 {
-    *stream = (struct text_stream){.tokenizer = tokenizer, .stops = *stops};
+    *stream = (struct text_stream){.tokenizer = tokenizer, .stops = *stops, .ids.kept = kept};
 }
 
 void text_stream_release(struct text_stream *stream)
@@ -71,30 +71,11 @@ int text_stream_add(struct text_stream *stream, uint32_t id, struct buffer *out,
     return move_certain(stream, out);
 }
 
-/* The text of the ids that the tokenizer's stream has not given away yet. */
-static int add_rest(struct text_stream *stream, struct error *err)
-{
-    const struct tokenizer_stream *ids = &stream->ids;
-    const uint32_t *first = ids->n_ids ? ids->ids + ids->n_prefix : NULL;
-    struct buffer before = {0}, now = {0};
-    int rc = tokenizer_decode(stream->tokenizer, first, ids->n_read - ids->n_prefix, true, &before,
-                              err);
-
-    if (rc == 0)
-        rc = tokenizer_decode(stream->tokenizer, first, ids->n_ids - ids->n_prefix, true, &now,
-                              err);
-    if (rc == 0 && now.size > before.size)
-        buffer_add(&stream->held, now.data + before.size, now.size - before.size);
-    buffer_release(&before);
-    buffer_release(&now);
-    return rc;
-}
-
 int text_stream_end(struct text_stream *stream, struct buffer *out, struct error *err)
 {
     struct buffer *held = &stream->held;
 
-    if (add_rest(stream, err))
+    if (tokenizer_stream_end(stream->tokenizer, &stream->ids, true, held, err))
         return -1;
     if (move_certain(stream, out))
         return 1;

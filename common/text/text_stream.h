@@ -22,12 +22,13 @@ struct text_stream {
     struct buffer held; /* what could be the beginning of a stop */
 };
 
+/* kept: special tokens that are text, or NULL; borrowed, as all else. */
 void text_stream_init(struct text_stream *stream, const struct tokenizer *tokenizer,
-                      const struct text_stops *stops);
+                      const struct text_stops *stops, const struct ids *kept);
 void text_stream_release(struct text_stream *stream);
 
-/* Adds to `out` what the id makes certain, maybe nothing; of special tokens nothing. 1 when a stop
- * has come: `out` ends before it, and the stream is done. Else 0, or -1. */
+/* Adds to `out` what the id makes certain, maybe nothing; of special tokens that are not kept nothing.
+ * 1 when a stop has come: `out` ends before it, and the stream is done. Else 0, or -1. */
 int text_stream_add(struct text_stream *stream, uint32_t id, struct buffer *out,
                     struct error *err);
 /* The same with what is left when no more ids come: what was held back, and of a character that is

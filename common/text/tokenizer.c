@@ -326,10 +326,18 @@ static bool is_special(const struct tokenizer *tokenizer, const char *token, siz
     return added && added->special;
 }
 
+static bool is_kept(const struct ids *kept, uint32_t id)
+{
+    for (size_t i = 0; kept && i < kept->n_items; i++)
+        if (kept->items[i] == id)
+            return true;
+    return false;
+}
+
 /* lists: empty, scratch */
 static int decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
-                  bool skip_special, struct token_list lists[2], struct buffer *out,
-                  struct error *err)
+                  bool skip_special, const struct ids *kept, struct token_list lists[2],
+                  struct buffer *out, struct error *err)
 {
     for (size_t i = 0; i < n; i++) {
         const struct added_token *added = tokenizer_added_id(tokenizer, ids[i]);
@@ -340,7 +348,8 @@ static int decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t
             token = added->normal ? added->normal : added->content;
             length = added->normal ? added->normal_length : added->length;
         }
-        if (!token || (skip_special && is_special(tokenizer, token, length)))
+        if (!token || (skip_special && is_special(tokenizer, token, length) &&
+                       !is_kept(kept, ids[i])))
             continue;
         token_list_add(&lists[0], token, length);
     }
@@ -351,33 +360,42 @@ int tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, siz
                      bool skip_special, struct buffer *out, struct error *err)
 {
     struct token_list lists[2] = {0};
-    int rc = decode(tokenizer, ids, n, skip_special, lists, out, err);
+    int rc = decode(tokenizer, ids, n, skip_special, NULL, lists, out, err);
 
     token_list_release(&lists[0]);
     token_list_release(&lists[1]);
     return rc;
 }
 
+/* The text of what is out, and of all there is. Decoders look at neighbours, so a few ids that are
+ * already out are decoded again. */
+static int decode_both(const struct tokenizer *tokenizer, struct tokenizer_stream *stream,
+                       bool skip_special, struct error *err)
+{
+    const uint32_t *ids = stream->n_ids ? stream->ids + stream->n_prefix : NULL;
+
+    buffer_clear(&stream->before);
+    buffer_clear(&stream->now);
+    return decode(tokenizer, ids, stream->n_read - stream->n_prefix, skip_special, stream->kept,
+                  stream->lists, &stream->before, err) ||
+                   decode(tokenizer, ids, stream->n_ids - stream->n_prefix, skip_special,
+                          stream->kept, stream->lists, &stream->now, err)
+               ? -1
+               : 0;
+}
+
 int tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_stream *stream,
                          uint32_t id, bool skip_special, struct buffer *out, struct error *err)
 {
     static const char replacement[] = "\xef\xbf\xbd";
-    struct buffer *before = &stream->before, *now = &stream->now;
-    const uint32_t *ids;
+    const struct buffer *before = &stream->before, *now = &stream->now;
 
     if (stream->n_ids == stream->capacity) {
         stream->capacity = stream->capacity ? 2 * stream->capacity : 64;
         stream->ids = memory_resize(stream->ids, stream->capacity, sizeof *stream->ids);
     }
     stream->ids[stream->n_ids++] = id;
-    /* Decoders look at neighbours, so a few ids that are already out are decoded again. */
-    ids = stream->ids + stream->n_prefix;
-    buffer_clear(before);
-    buffer_clear(now);
-    if (decode(tokenizer, ids, stream->n_read - stream->n_prefix, skip_special, stream->lists,
-               before, err) ||
-        decode(tokenizer, ids, stream->n_ids - stream->n_prefix, skip_special, stream->lists, now,
-               err))
+    if (decode_both(tokenizer, stream, skip_special, err))
         return -1;
     if (now->size > before->size &&
         !(now->size >= 3 && memcmp(now->data + now->size - 3, replacement, 3) == 0)) {
@@ -385,6 +403,18 @@ int tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_str
         stream->n_prefix = stream->n_read;
         stream->n_read = stream->n_ids;
     }
+    return 0;
+}
+
+int tokenizer_stream_end(const struct tokenizer *tokenizer, struct tokenizer_stream *stream,
+                         bool skip_special, struct buffer *out, struct error *err)
+{
+    const struct buffer *before = &stream->before, *now = &stream->now;
+
+    if (decode_both(tokenizer, stream, skip_special, err))
+        return -1;
+    if (now->size > before->size)
+        buffer_add(out, now->data + before->size, now->size - before->size);
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/folder.h"
 #include "text/decoder.h"
+#include "text/ids.h"
 #include "text/token_table.h"
 
 struct tokenizer;         /* read-only once loaded; threads share it */
@@ -67,7 +68,8 @@ int tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, siz
                      bool skip_special, struct buffer *out, struct error *err);
 
 /* Streaming: text as soon as it is certain. */
-struct tokenizer_stream { /* zeroed to begin */
+struct tokenizer_stream { /* zeroed to begin, but for: */
+    const struct ids *kept; /* special tokens that are text, though others are skipped; or NULL */
     uint32_t *ids;
     size_t n_ids, capacity, n_read, n_prefix;
     struct token_list lists[2]; /* scratch, as the buffers */
@@ -76,6 +78,9 @@ struct tokenizer_stream { /* zeroed to begin */
 /* Adds to `out` what the new id makes certain, maybe nothing. */
 int tokenizer_stream_add(const struct tokenizer *tokenizer, struct tokenizer_stream *stream,
                          uint32_t id, bool skip_special, struct buffer *out, struct error *err);
+/* The same with what is left when no more ids come. */
+int tokenizer_stream_end(const struct tokenizer *tokenizer, struct tokenizer_stream *stream,
+                         bool skip_special, struct buffer *out, struct error *err);
 void tokenizer_stream_release(struct tokenizer_stream *stream);
 
 /* The token as the vocabulary spells it (borrowed), or NULL. */

@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         text_members_release(&members);
     }
     buffer_add(&text, data, size);
-    tool_calls_find(&text, &calls);
+    tool_calls_find(&text, true, &calls);
     tool_calls_release(&calls);
     buffer_release(&text);
     return 0;

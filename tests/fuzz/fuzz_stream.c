@@ -30,24 +30,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct answer_choice pieces = {0}, whole = {0};
     struct buffer reasoning = {0}, text = {0}, all = {0}, all_reasoning = {0};
-    bool has_tools;
+    struct served_model model = {.id = (char *)"m"};
+    struct answer_rules rules = {.model = &model};
 
     if (!size)
         return 0;
     pieces.thought = whole.thought = (enum thought_state)(data[0] % 3);
-    has_tools = data[0] & 4;
+    rules.has_tools = data[0] & 4;
+    model.is_harmony = data[0] & 8;
     for (size_t i = 1; i < size; i++) {
         if (data[i]) {
             buffer_add_char(&pieces.raw, (char)data[i]);
             buffer_add_char(&whole.raw, (char)data[i]);
         } else {
-            answer_choice_sort(&pieces, has_tools, false);
+            answer_choice_sort(&pieces, &rules, false);
             take(&pieces, &reasoning, &text);
         }
     }
-    answer_choice_sort(&pieces, has_tools, true);
+    answer_choice_sort(&pieces, &rules, true);
     take(&pieces, &reasoning, &text);
-    answer_choice_sort(&whole, has_tools, true);
+    answer_choice_sort(&whole, &rules, true);
     take(&whole, &all_reasoning, &all);
     if (!is_same(&text, &all) || !is_same(&reasoning, &all_reasoning) ||
         pieces.calls.n_calls != whole.calls.n_calls)

@@ -42,7 +42,7 @@ static struct result stream(const char *tokenizer_name, const char *text, size_t
 
     CHECK(tokenizer_encode(tokenizer, scratch, text, strlen(text), NULL, 0, &how, &encoding,
                            &err) == 0);
-    text_stream_init(&stream, tokenizer, &stops);
+    text_stream_init(&stream, tokenizer, &stops, NULL);
     buffer_add_text(&result.text, "");
     while (result.n_read + n_left_out < encoding.n_ids && !result.has_stopped) {
         size_t before = result.text.size;
