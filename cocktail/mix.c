@@ -15,6 +15,7 @@ struct mix_options {
     struct common_options common;
     struct mixing_options mixing;
     struct mix_method_options method;
+    const char *tokenizer;
 };
 
 static const struct option_row rows[] = {
@@ -22,11 +23,15 @@ static const struct option_row rows[] = {
     {0, "compat", OPTION_CHOICE, offsetof(struct mix_options, mixing.compat), "lm-cocktail",
      "round step by step as LM_Cocktail does"},
     OPTIONS_MIXING(struct mix_options),
+    {0, "tokenizer", OPTION_PATH, offsetof(struct mix_options, tokenizer), "union|base|MODEL",
+     "move embeddings to the tokens of all models, of the first, or of MODEL"},
     OPTIONS_COMMON,
 };
 
 static const struct option_rule rules[] = {
     {.type = RULE_EXCLUDE, .options = "method|compat"},
+    {.type = RULE_EXCLUDE, .options = "tokenizer|ignore-tokenizer"},
+    {.type = RULE_FILLED, .options = "tokenizer"},
     {.type = RULE_NEEDED, .options = "weights|method",
      .message = "--weights is missing: one number per model, like --weights 0.7,0.3"},
     {.type = RULE_NEEDED, .options = "output",
@@ -48,6 +53,21 @@ static int check_operands(const struct mix_options *options, struct error *err)
     return 0;
 }
 
+/* The path of the model whose tokenizer is wanted, to be freed; NULL: it is none of its own, or with an
+ * error. */
+static char *find_tokenizer(const struct mix_options *options, const struct mix_method *method,
+                            struct error *err)
+{
+    const char *wanted = options->tokenizer;
+
+    if (!wanted || strcmp(wanted, "union") == 0 || strcmp(wanted, "base") == 0)
+        return NULL;
+    for (size_t i = 0; i < method->n_names; i++)
+        if (strcmp(method->names[i], wanted) == 0)
+            return NULL;
+    return model_argument_find(wanted, HUB_NEED_TEXTS, &options->common, err);
+}
+
 static int mix(const struct mix_options *options, struct error *err)
 {
     const struct common_options *common = &options->common;
@@ -55,7 +75,7 @@ static int mix(const struct mix_options *options, struct error *err)
     struct merge merge = {0};
     struct mix_method method = {0};
     struct mixing mixing = {.options = &options->mixing, .common = common, .merge = &merge};
-    char **paths = NULL;
+    char **paths = NULL, *tokenizer = NULL;
     int rc = -1;
 
     if (check_operands(options, err) ||
@@ -67,7 +87,11 @@ static int mix(const struct mix_options *options, struct error *err)
     merge_options.has_base = method.has_base;
     mixing.weights = method.weights;
     mixing.settings = method.has_settings ? &method.settings : NULL;
-    paths = model_arguments_find(method.names, method.n_names, HUB_NEED_MODEL, common, err);
+    merge_options.tokenizer = options->tokenizer;
+    tokenizer = find_tokenizer(options, &method, err);
+    merge_options.tokenizer_path = tokenizer;
+    if (!err->code)
+        paths = model_arguments_find(method.names, method.n_names, HUB_NEED_MODEL, common, err);
     if (paths &&
         merge_open(&merge, (const char *const *)paths, method.n_names, &merge_options, err) == 0)
         mixing.threads = threads_new(common->n_threads, err);
@@ -77,6 +101,7 @@ static int mix(const struct mix_options *options, struct error *err)
 done:
     merge_release(&merge);
     model_arguments_free(paths, method.n_names);
+    free(tokenizer);
     mix_method_release(&method);
     return rc;
 }

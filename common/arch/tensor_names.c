@@ -229,6 +229,17 @@ bool tensor_names_is_embedding(const char *plain)
     return false;
 }
 
+bool tensor_names_has_tokens(const char *plain)
+{
+    static const char *const biases[] = {"lm_head.bias", "cls.predictions.bias", "embed_out.bias",
+                                         "vocab_projector.bias"};
+
+    for (size_t i = 0; i < sizeof biases / sizeof *biases; i++)
+        if (strcmp(plain, biases[i]) == 0)
+            return true;
+    return tensor_names_find_tied(plain) || tensor_names_is_embedding(plain);
+}
+
 bool tensor_names_is_encoder_head(const char *plain)
 {
     for (size_t i = 0; i < sizeof encoder_heads / sizeof *encoder_heads; i++)

@@ -41,6 +41,9 @@ const struct tied_name *tensor_names_find_owned(const char *owner, size_t i);
 /* An embedding that an output head can be tied to. */
 bool tensor_names_is_embedding(const char *plain);
 
+/* A matrix with a row, or a vector with an item, for each token: embedding, output head, or its bias. */
+bool tensor_names_has_tokens(const char *plain);
+
 /* Part of a head, of a language model or a classifier (cls.predictions…, lm_head…, score…). */
 bool tensor_names_is_encoder_head(const char *plain);
 /* Of a pooler, or a table that old T5 files have, which nothing reads but some heads. */

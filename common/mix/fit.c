@@ -100,8 +100,8 @@ static int tell_difference(const char *difference, bool ignore, struct notices *
                            struct error *err)
 {
     if (!ignore)
-        return error_set(err, ERROR_INCOMPATIBLE, "the tokenizers differ: %s; mix all the same "
-                         "with --ignore-tokenizer", difference);
+        return error_set(err, ERROR_INCOMPATIBLE, "the tokenizers differ: %s; 'mix --tokenizer "
+                         "union' makes them one, --ignore-tokenizer mixes all the same", difference);
     notices_add(notices, "the tokenizers differ: %s; the first is kept", difference);
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "mix/card_terms.h"
 #include "mix/gguf_merge.h"
+#include "mix/merge_join.h"
 #include "mix/merge_target.h"
 
 /* Headers, index, config, model card: what is written besides tensors and copied files. */
@@ -74,6 +75,8 @@ static int check_models(struct merge *merge, struct error *err)
         fit_compare_configs(merge->models, merge->specs, merge->n_models, &merge->notices, err))
         return -1;
     tell_unknown_keys(merge);
+    if (merge->options.has_one_tokenizer)
+        return 0;
     return fit_compare_tokenizers(merge->models, merge->n_models, merge->options.ignore_tokenizer,
                                   &merge->notices, err);
 }
@@ -561,7 +564,10 @@ int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
                const struct merge_options *options, struct error *err)
 {
     init(merge, n_models, options);
-    return open_folders(merge, paths, err) || open_rest(merge, err) ? -1 : 0;
+    return open_folders(merge, paths, err) || (options->tokenizer && merge_join(merge, err)) ||
+                   open_rest(merge, err)
+               ? -1
+               : 0;
 }
 
 int merge_open_models(struct merge *merge, struct model_folder *models, size_t n_models,

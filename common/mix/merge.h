@@ -39,6 +39,10 @@ struct merge_options {
     const struct combine_method *method;
     bool has_base;             /* the first model is what the method compares the others with */
     bool force, ignore_tokenizer, follow_symlinks;
+    const char *tokenizer;  /* merge_open: "union", "base", or the model whose tokenizer all are given;
+                             * NULL: they must have the same one */
+    const char *tokenizer_path; /* of such a model, where its name is not its path */
+    bool has_one_tokenizer; /* the models have been given one (join.h): nothing is compared */
     bool copies;    /* of one model: all goes through as it is */
     bool promotes;  /* without a dtype: as the models of a tensor together have it, which may be more
                      * than the base has */

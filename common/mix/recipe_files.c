@@ -3,128 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/tensor_names.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "jinja/chat_templates.h"
-#include "text/vocabulary.h"
 
 static const size_t text_bytes_max = 100 * 1000 * 1000;
 enum { TEMPLATE_LENGTH_MIN = 20 };
-
-/* ---- tokenizer ---- */
-
-static int moves(const struct recipe *recipe, size_t line, struct error *err, const char *why)
-{
-    return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: tokenizer: %s; embeddings cannot be moved to "
-                     "other tokens yet", recipe->file, line, why);
-}
-
-/* Rows of the embedding; 0 when it is not found. */
-static size_t count_rows(struct model_folder *model, struct error *err)
-{
-    struct notices ignored = {0};
-    const struct checkpoint *weights = model_folder_weights(model, &ignored, err);
-    struct buffer plain = {0};
-    size_t rows = 0;
-
-    for (size_t i = 0; weights && !rows && i < weights->n_tensors; i++) {
-        tensor_names_plain(weights->tensors[i].name, &plain);
-        if (tensor_names_is_embedding(plain.data) && weights->tensors[i].n_dims == 2)
-            rows = weights->tensors[i].shape[0];
-    }
-    buffer_release(&plain);
-    notices_release(&ignored);
-    return rows;
-}
-
-/* mergekit cuts the embedding to the tokens, or pads it to a multiple. */
-static int check_rows(const struct recipe *recipe, const struct vocabulary *vocabulary,
-                      struct model_folder *model, struct error *err)
-{
-    size_t n_tokens = vocabulary->tokens.n_entries, n_rows = count_rows(model, err);
-    size_t multiple = recipe->tokenizer.pad_line ? (size_t)recipe->tokenizer.pad_to_multiple_of : 1;
-    size_t wanted = (n_tokens + multiple - 1) / multiple * multiple;
-
-    if (err->code)
-        return -1;
-    if (n_rows == 0 || n_rows == wanted)
-        return 0;
-    return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: tokenizer: %zu tokens want %zu rows of the "
-                     "embedding, '%s' has %zu; embeddings cannot be cut or padded yet",
-                     recipe->file, recipe->tokenizer.line, n_tokens, wanted, model->name, n_rows);
-}
-
-static int compare(const struct recipe *recipe, const struct vocabulary *wanted,
-                   struct model_folder *model, const char *wanted_name, struct error *err)
-{
-    struct vocabulary own;
-    struct buffer difference = {0};
-    bool is_same;
-
-    if (model_folder_vocabulary(model, &own, err))
-        return -1;
-    is_same = !own.kind || vocabulary_same(wanted, &own, wanted_name, model->name, &difference);
-    vocabulary_release(&own);
-    if (!is_same)
-        moves(recipe, recipe->tokenizer.line, err, difference.data);
-    buffer_release(&difference);
-    return is_same ? check_rows(recipe, wanted, model, err) : -1;
-}
-
-int recipe_files_check_tokenizer(const struct recipe *recipe, const struct model_folder *wanted,
-                                 struct model_folder *const *models, size_t n_models,
-                                 struct error *err)
-{
-    const struct recipe_tokenizer *tokenizer = &recipe->tokenizer;
-    struct vocabulary vocabulary;
-    int rc = 0;
-
-    if (!tokenizer->line)
-        return 0;
-    if (tokenizer->is_union)
-        return moves(recipe, tokenizer->line, err, "source 'union'");
-    if (tokenizer->n_tokens)
-        return moves(recipe, tokenizer->tokens[0].line, err, "'tokens' with a source of their own");
-    if (model_folder_vocabulary(wanted, &vocabulary, err))
-        return -1;
-    if (!vocabulary.kind)
-        rc = recipe_fail(recipe, tokenizer->line, err, "'" ERROR_NAME "' has no tokenizer",
-                         wanted->name);
-    for (size_t i = 0; rc == 0 && i < n_models; i++)
-        rc = compare(recipe, &vocabulary, models[i], wanted->name, err);
-    vocabulary_release(&vocabulary);
-    return rc;
-}
-
-static const char *const tokenizer_files[] = {
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model",
-    "added_tokens.json", "merges.txt", "vocab.json", "vocab.txt", "chat_template.jinja",
-    "spiece.model", "sentencepiece.bpe.model",
-};
-
-static int copy_tokenizer(const struct model_folder *from, struct model_folder *donor,
-                          struct error *err)
-{
-    for (size_t i = 0; i < sizeof tokenizer_files / sizeof *tokenizer_files; i++) {
-        char *source = folder_join(model_folder_tokenizer_at(from), tokenizer_files[i]);
-        char *target = folder_join(model_folder_tokenizer_at(donor), tokenizer_files[i]);
-        bool is_there = folder_look(from->folder, source) == FOLDER_FILE;
-        size_t size = 0;
-        char *text = is_there ? folder_read_text(from->folder, source, text_bytes_max, &size, err)
-                              : NULL;
-
-        if (text)
-            folder_add(donor->folder, target, text, size);
-        else if (!is_there)
-            folder_hide(donor->folder, target);
-        free(source);
-        free(target);
-        if (err->code)
-            return -1;
-    }
-    return 0;
-}
 
 /* ---- chat template ---- */
 
@@ -252,15 +136,12 @@ static int put_template(struct model_folder *donor, char *text, struct error *er
 
 int recipe_files_add(const struct recipe *recipe, const char *text, size_t size,
                      struct model_folder *const *models, size_t n_models,
-                     const struct model_folder *tokenizer, struct model_folder *donor,
-                     struct error *err)
+                     struct model_folder *donor, struct error *err)
 {
     char *copy = memory_alloc(size + 1), *chat_template;
 
     memcpy(copy, text, size);
     folder_add(donor->folder, "mergekit_config.yml", copy, size);
-    if (tokenizer && tokenizer != donor && copy_tokenizer(tokenizer, donor, err))
-        return -1;
     if (!recipe->chat_template)
         return 0;
     if (choose_template(recipe, models, n_models, &chat_template, err))

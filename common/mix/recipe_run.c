@@ -19,6 +19,7 @@
 #include "mix/merge_model.h"
 #include "mix/recipe_apply.h"
 #include "mix/recipe_files.h"
+#include "mix/recipe_join.h"
 
 static int open_stage(struct recipe_run *run, struct recipe_stage *stage, struct error *err);
 
@@ -41,7 +42,7 @@ static int open_stage_model(struct recipe_run *run, struct recipe_stage *stage,
                            "the documents depend on one another in a circle", reference->path);
     if (!stage->result && open_stage(run, stage, err))
         return -1;
-    return merge_model_open(model, stage->result, reference->path, err);
+    return merge_model_open(model, stage->result, reference->text, err);
 }
 
 /* An error that finding or opening the model has set. */
@@ -272,7 +273,8 @@ static const char *dtype_name(const char *torch_name)
 }
 
 static struct merge_options merge_options(const struct recipe_run *run, const struct recipe *recipe,
-                                          const struct combine_method *method, bool has_base)
+                                          const struct combine_method *method, bool has_base,
+                                          bool has_join)
 {
     struct merge_options options = run->options.merge;
 
@@ -283,6 +285,7 @@ static struct merge_options merge_options(const struct recipe_run *run, const st
     options.dtype = dtype_name(recipe->out_dtype ? recipe->out_dtype : recipe->dtype);
     options.promotes = true;
     options.ignore_tokenizer = true; /* without a tokenizer block nobody compares them */
+    options.has_one_tokenizer = has_join;
     return options;
 }
 
@@ -295,59 +298,58 @@ static bool is_noticed(const struct notices *notices, const char *text)
 }
 
 /* Slices of one model have the same ones. */
-static void take_notices(struct recipe_run *run, struct merge *merge)
+static void take_notices(struct recipe_run *run, struct notices *notices)
 {
-    for (size_t i = 0; i < merge->notices.n_texts; i++)
-        if (!is_noticed(&run->notices, merge->notices.texts[i]))
-            notices_add(&run->notices, "%s", merge->notices.texts[i]);
-    notices_release(&merge->notices);
+    for (size_t i = 0; i < notices->n_texts; i++)
+        if (!is_noticed(&run->notices, notices->texts[i]))
+            notices_add(&run->notices, "%s", notices->texts[i]);
+    notices_release(notices);
 }
 
-/* Whose tokenizer the recipe wants: one of the models, or another; NULL: that of the donor, or with an
- * error. */
-static struct model_folder *find_tokenizer(struct recipe_run *run,
-                                           struct model_folder *const *models, size_t n_models,
-                                           struct error *err)
-{
-    const struct recipe *recipe = run->last->recipe;
-    const struct recipe_reference *wanted = &recipe->tokenizer.model;
-
-    if (!wanted->path)
-        return NULL;
-    for (size_t i = 0; i < n_models; i++)
-        if (strcmp(models[i]->name, wanted->text) == 0)
-            return models[i];
-    return find_model(run, recipe, wanted, err);
-}
-
-/* Gives the donor of what is written the files that the recipe wants. */
-static int add_files(struct recipe_run *run, struct model_folder *const *models, size_t n_models,
+/* Gives the donor of a document's result the files that the recipe wants. */
+static int add_files(struct recipe_run *run, const struct recipe_stage *stage,
+                     struct model_folder *const *models, size_t n_models,
                      struct model_folder *donor, struct error *err)
 {
-    const struct recipe *recipe = run->last->recipe;
-    struct model_folder *tokenizer = find_tokenizer(run, models, n_models, err);
-
     assert(n_models > 0 && models);
-    return err->code ||
-                   recipe_files_check_tokenizer(recipe, tokenizer ? tokenizer : models[0], models,
-                                                n_models, err) ||
-                   recipe_files_add(recipe, run->recipes->text, run->recipes->size, models,
-                                    n_models, tokenizer, donor, err)
-               ? -1
-               : 0;
+    if (stage->join && join_add_files(stage->join, donor, &run->notices, err))
+        return error_context(err, "%s:%zu: tokenizer", stage->recipe->file,
+                             stage->recipe->tokenizer.line);
+    return recipe_files_add(stage->recipe, run->recipes->text, run->recipes->size, models, n_models,
+                            donor, err);
 }
 
-static int add_merge_files(struct recipe_run *run, struct model_folder *models, size_t n_models,
-                           struct error *err)
+static int add_merge_files(struct recipe_run *run, const struct recipe_stage *stage,
+                           struct model_folder *models, size_t n_models, struct error *err)
 {
     struct model_folder **list = memory_zalloc(n_models, sizeof *list);
     int rc;
 
     for (size_t i = 0; i < n_models; i++)
         list[i] = &models[i];
-    rc = add_files(run, list, n_models, &models[0], err);
+    rc = add_files(run, stage, list, n_models, &models[0], err);
     free(list);
     return rc;
+}
+
+/* Gives the models of a merge the rows of one tokenizer. */
+static int move_rows(struct recipe_run *run, const struct recipe_stage *stage,
+                     struct model_folder *models, size_t n_models, bool has_base, struct error *err)
+{
+    size_t *which = memory_zalloc(n_models, sizeof *which);
+    struct notices told = {0};
+    int rc;
+
+    for (size_t i = 0; i < n_models; i++) {
+        which[i] = join_find(stage->join, models[i].name);
+        assert(which[i] != SIZE_MAX);
+    }
+    rc = join_move(stage->join, models, which, n_models, has_base ? 0 : JOIN_NO_BASE, &told, err);
+    take_notices(run, &told);
+    free(which);
+    return rc ? error_context(err, "%s:%zu: tokenizer", stage->recipe->file,
+                              stage->recipe->tokenizer.line)
+              : 0;
 }
 
 static int open_merge(struct recipe_run *run, struct recipe_stage *stage,
@@ -358,19 +360,21 @@ static int open_merge(struct recipe_run *run, struct recipe_stage *stage,
                                       strcmp(made->sources[0]->model.text,
                                              base_of(made)->text) == 0);
     struct model_folder *models = memory_zalloc(n_models, sizeof *models);
-    struct merge_options options = merge_options(run, stage->recipe, made->scope.method, has_base);
+    struct merge_options options = merge_options(run, stage->recipe, made->scope.method, has_base,
+                                                 stage->join);
     bool is_written = stage == run->last && stage->n_merges == 1;
     int rc = recipe_scope_check(&made->scope, &run->notices, err) ||
              check_models(made, n_models, has_base, err) ||
              open_models(run, stage, made, models, n_models, err) ||
-             (is_written && add_merge_files(run, models, n_models, err));
+             (stage->join && move_rows(run, stage, models, n_models, base_of(made) && has_base, err)) ||
+             (stage->n_merges == 1 && add_merge_files(run, stage, models, n_models, err));
 
     if (!is_written)
         options.output = merge_inner_output(options.output);
     if (rc == 0) {
         made->is_open = true;
         rc = merge_open_models(&made->merge, models, n_models, &options, err);
-        take_notices(run, &made->merge);
+        take_notices(run, &made->merge.notices);
     }
     for (size_t i = 0; i < n_models; i++)
         model_folder_release(&models[i]);
@@ -445,7 +449,11 @@ static int open_donor(struct recipe_run *run, struct recipe_stage *stage,
 
     if (!base->path || strcmp(base->text, first->name) == 0)
         return model_folder_reopen(donor, first, first->name, err);
-    return open_model(run, stage->recipe, base, donor, err);
+    if (open_model(run, stage->recipe, base, donor, err))
+        return -1;
+    return stage->join ? join_set_config(stage->join, donor, join_find(stage->join, donor->name),
+                                         &run->notices, err)
+                       : 0;
 }
 
 /* What the slices of a module make: in `made`, or, of a single one, its part. */
@@ -511,7 +519,7 @@ static int add_stack_files(struct recipe_run *run, const struct recipe_stage *st
             list = memory_resize(list, n + 1, sizeof *list);
             list[n++] = &stage->merges[m].merge.models[i];
         }
-    rc = add_files(run, list, n, donor, err);
+    rc = add_files(run, stage, list, n, donor, err);
     free(list);
     return rc;
 }
@@ -523,7 +531,7 @@ static int open_stack(struct recipe_run *run, struct recipe_stage *stage, struct
     struct merge_options options = run->options.merge;
     int rc = (stage->recipe->n_modules > 1 ? join_modules(run, stage, &donor, err)
                                            : stack_slices(run, stage, &donor, err)) ||
-             (stage == run->last && add_stack_files(run, stage, &donor, err));
+             add_stack_files(run, stage, &donor, err);
 
     if (stage != run->last)
         options.output = merge_inner_output(options.output);
@@ -533,7 +541,7 @@ static int open_stack(struct recipe_run *run, struct recipe_stage *stage, struct
         options.copies = true;
         stage->stacked = memory_zalloc(1, sizeof *stage->stacked);
         rc = merge_open_models(stage->stacked, &donor, 1, &options, err);
-        take_notices(run, stage->stacked);
+        take_notices(run, &stage->stacked->notices);
     }
     model_folder_release(&donor);
     return rc ? -1 : 0;
@@ -565,12 +573,86 @@ static int open_merges(struct recipe_run *run, struct recipe_stage *stage,
     return 0;
 }
 
+/* ---- one tokenizer for all models of a document ---- */
+
+struct model_list {
+    struct model_folder **items; /* [n] */
+    size_t n;
+};
+
+/* Each is in it once; reference NULL or without a path: none. */
+static int list_model(struct recipe_run *run, const struct recipe_stage *stage,
+                      const struct recipe_reference *reference, struct model_list *list,
+                      struct error *err)
+{
+    struct model_folder *model;
+
+    if (!reference->path)
+        return 0;
+    model = find_model(run, stage->recipe, reference, err);
+    if (!model)
+        return -1;
+    for (size_t i = 0; i < list->n; i++)
+        if (list->items[i] == model)
+            return 0;
+    list->items = memory_resize(list->items, list->n + 1, sizeof *list->items);
+    list->items[list->n++] = model;
+    return 0;
+}
+
+static int list_slice(struct recipe_run *run, const struct recipe_stage *stage,
+                      const struct recipe_slice *slice, struct model_list *list, struct error *err)
+{
+    if (list_model(run, stage, &slice->base, list, err))
+        return -1;
+    for (size_t i = 0; i < slice->n_sources; i++)
+        if (list_model(run, stage, &slice->sources[i].model, list, err))
+            return -1;
+    return 0;
+}
+
+/* The base first, then as they stand in the recipe. */
+static int list_models(struct recipe_run *run, const struct recipe_stage *stage,
+                       struct model_list *list, struct error *err)
+{
+    const struct recipe *recipe = stage->recipe;
+
+    if (list_model(run, stage, &recipe->base, list, err))
+        return -1;
+    for (size_t m = 0; m < recipe->n_modules; m++)
+        for (size_t i = 0; i < recipe->modules[m].n_slices; i++)
+            if (list_slice(run, stage, &recipe->modules[m].slices[i], list, err))
+                return -1;
+    return 0;
+}
+
+static int open_join(struct recipe_run *run, struct recipe_stage *stage, struct error *err)
+{
+    const struct recipe *recipe = stage->recipe;
+    const struct recipe_reference *wanted = &recipe->tokenizer.model;
+    struct model_list list = {0};
+    struct model_folder *other = NULL;
+    int rc = recipe->tokenizer.line ? list_models(run, stage, &list, err) : 0;
+
+    if (rc == 0 && recipe->tokenizer.line && wanted->path) {
+        other = find_model(run, recipe, wanted, err);
+        rc = other ? 0 : -1;
+    }
+    if (rc == 0 && list.n) {
+        stage->join = memory_zalloc(1, sizeof *stage->join);
+        rc = recipe_join_open(stage->join, recipe, list.items, list.n, other, &run->notices, err);
+    }
+    free(list.items);
+    return rc;
+}
+
 static int open_stage(struct recipe_run *run, struct recipe_stage *stage, struct error *err)
 {
     const struct combine_method *method = find_method(stage->recipe, err);
 
     stage->is_begun = true;
-    if (!method || check_modules(stage->recipe, err) || open_merges(run, stage, method, err))
+    if (!method || check_modules(stage->recipe, err) || open_join(run, stage, err) ||
+        open_merges(run, stage, method, err))
         return -1;
     if (stage->n_merges > 1 && open_stack(run, stage, err))
         return -1;
@@ -783,6 +865,9 @@ static void release_stage(struct recipe_stage *stage)
         free(stage->kept[i]);
     }
     free(stage->kept);
+    if (stage->join)
+        join_release(stage->join);
+    free(stage->join);
 }
 
 void recipe_run_release(struct recipe_run *run)

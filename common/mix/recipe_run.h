@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/notices.h"
+#include "mix/join.h"
 #include "mix/merge.h"
 #include "mix/recipe.h"
 #include "mix/recipe_merge.h"
@@ -29,6 +30,7 @@ struct recipe_stage {
     struct merge *result;        /* the one merge, or the stacked; NULL: not made yet */
     struct model_folder **kept;  /* [n_kept] results of its slices */
     size_t n_kept;
+    struct join *join;           /* where the recipe says which tokenizer; else NULL */
     bool is_begun;
 };
 

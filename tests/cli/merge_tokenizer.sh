@@ -1,5 +1,5 @@
-# tokenizer, tokenizer_source and chat_template of a recipe: which files the result gets, and what
-# would have to move rows of the embedding.
+# tokenizer, tokenizer_source and chat_template of a recipe: which files the result gets. Rows that move:
+# merge_join.
 exec 2>&1
 recipe() # OTHER MODEL, LINE...
 {
@@ -45,8 +45,13 @@ for name in plain base source block; do
     cmp $name/model.safetensors plain/model.safetensors
 done
 
-try refused moved 'tokenizer_source: base'
-try refused moved 'tokenizer: {source: moved}'
+# The same rows in either order, and the tokenizer that goes with it.
+try first moved 'tokenizer_source: base'
+try second moved 'tokenizer: {source: moved}'
+for name in first second; do
+    echo 'x£¤' | cocktail logits $name | head -n 8 | tail -n 3 | cut -c 1-60
+    cmp $name/tokenizer.json plain/tokenizer.json
+done
 try union other 'tokenizer_source: union'
 try standard other 'tokenizer: {}'
 try tokens other 'tokenizer: {source: base, tokens: {a: {source: other}}}'
