@@ -22,9 +22,9 @@ static const struct option_row rows[] = {
     OPTIONS_MIX_METHOD(struct mix_options),
     {0, "compat", OPTION_CHOICE, offsetof(struct mix_options, mixing.compat), "lm-cocktail",
      "round step by step as LM_Cocktail does"},
-    OPTIONS_MIXING(struct mix_options),
     {0, "tokenizer", OPTION_PATH, offsetof(struct mix_options, tokenizer), "union|base|MODEL",
      "move embeddings to the tokens of all models, of the first, or of MODEL"},
+    OPTIONS_MIXING(struct mix_options),
     OPTIONS_COMMON,
 };
 

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "mix/card_terms.h"
 #include "mix/gguf_merge.h"
-#include "mix/merge_join.h"
+#include "mix/join_all.h"
 #include "mix/merge_target.h"
 
 /* Headers, index, config, model card: what is written besides tensors and copied files. */
@@ -560,14 +560,21 @@ static int open_rest(struct merge *merge, struct error *err)
     return 0;
 }
 
+static int join_models(struct merge *merge, struct error *err)
+{
+    struct join_choice choice = {merge->options.tokenizer, merge->options.tokenizer_path,
+                                 merge->options.follow_symlinks};
+
+    merge->options.has_one_tokenizer = choice.tokenizer;
+    return choice.tokenizer ? join_all(merge->models, merge->n_models, &choice, &merge->notices, err)
+                            : 0;
+}
+
 int merge_open(struct merge *merge, const char *const *paths, size_t n_models,
                const struct merge_options *options, struct error *err)
 {
     init(merge, n_models, options);
-    return open_folders(merge, paths, err) || (options->tokenizer && merge_join(merge, err)) ||
-                   open_rest(merge, err)
-               ? -1
-               : 0;
+    return open_folders(merge, paths, err) || join_models(merge, err) || open_rest(merge, err) ? -1 : 0;
 }
 
 int merge_open_models(struct merge *merge, struct model_folder *models, size_t n_models,
