@@ -162,6 +162,17 @@ void blocks_within(const float *x, int32_t low, int32_t high, uint64_t *kept)
     best()->within(x, low, high, kept);
 }
 
+bool blocks_grow(const float *shares, const float *x, float *growths, double *sum)
+{
+    return best()->grow(shares, x, growths, sum);
+}
+
+double blocks_diverge(const float *shares, const float *growths, double share_sum,
+                      double mean_growth)
+{
+    return best()->diverge(shares, growths, share_sum, mean_growth);
+}
+
 size_t blocks_rank(const int32_t *row, size_t n, size_t i)
 {
     return best()->rank(row, n, i);

@@ -3,6 +3,7 @@
 #ifndef COCKTAIL_BLOCKS_H
 #define COCKTAIL_BLOCKS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "mix/combine_items.h"
@@ -100,6 +101,18 @@ double blocks_ratios(const double *a, double a_factor, const double *b, double b
 void blocks_exp(double *x);
 /* x = ln(1 + x) for |x| < 1/16, to some 1e-16. */
 void blocks_log1p(double *x);
+
+/* growths = exp(x) - 1. Adds to *sum the growths, each times its share, a number above 0. False when
+ * some x is above BLOCKS_GROW_MAX, or NaN: then nothing is right. */
+#define BLOCKS_GROW_MAX 0.125f
+bool blocks_grow(const float *shares, const float *x, float *growths, double *sum);
+/* What a block adds to the Kullback-Leibler divergence sum of p ln(p / q) of two rows, with q = share
+ * / share_sum + 1e-8, and p likewise of the shares when they have grown, whose sum has grown by
+ * mean_growth. It is the sum of q ((1 + z) ln(1 + z) - z), with z = p / q - 1: which differs by p - q,
+ * and so in the row by nothing, and has no terms below 0 that would cancel others. To some 1e-6 of
+ * it; a share of 0 adds nothing. */
+double blocks_diverge(const float *shares, const float *growths, double share_sum,
+                      double mean_growth);
 
 /* Of a row of any length: how many are smaller than item i, or equal and behind it. */
 size_t blocks_rank(const int32_t *row, size_t n, size_t i);

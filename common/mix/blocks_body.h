@@ -720,6 +720,95 @@ LANES_TARGET static void log_near_1(double *z)
     }
 }
 
+/* ---- what rows of floats have become ---- */
+
+enum { WIDEST = 16, PARTS = WIDEST / LANES };
+
+/* Sixteen sums, of one order. */
+LANES_INLINE double total_of(const lanes *sums)
+{
+    float each[WIDEST];
+    double all = 0;
+
+    memcpy(each, sums, sizeof each);
+    for (size_t l = 0; l < WIDEST; l++)
+        all += (double)each[l];
+    return all;
+}
+
+/* x + x^2 / 2 + x^3 / 6 … */
+LANES_INLINE lanes growth_of(lanes x)
+{
+    lanes p = lanes_set(1.0f / 720);
+
+    p = p * x + 1.0f / 120;
+    p = p * x + 1.0f / 24;
+    p = p * x + 1.0f / 6;
+    p = p * x + 0.5f;
+    return x + x * x * p;
+}
+
+LANES_TARGET static bool grow(const float *shares, const float *x, float *growths, double *sum)
+{
+    lanes sums[PARTS] = {{0}};
+    lanes_integers is_large = {0};
+    bool are_small = true;
+
+    for (size_t k = 0; k < BLOCK; k += WIDEST) {
+        LANES_UNROLL
+        for (size_t part = 0; part < PARTS; part++) {
+            size_t place = k + part * LANES;
+            lanes own = lanes_load(x + place), growth = growth_of(own);
+
+            is_large |= ~(size_of(own) <= BLOCKS_GROW_MAX);
+            sums[part] += growth * lanes_load(shares + place);
+            lanes_store(growth, growths + place);
+        }
+    }
+    for (size_t l = 0; l < LANES; l++)
+        are_small &= !is_large[l];
+    *sum += total_of(sums);
+    return are_small;
+}
+
+/* (1 + z) ln(1 + z) - z, which is z^2 (1/2 - z/6 + z^2/12 - z^3/20 …) */
+LANES_INLINE lanes divergence_of(lanes z)
+{
+    lanes p = lanes_set(1 / 132.0f);
+
+    p = p * z - 1 / 110.0f;
+    p = p * z + 1 / 90.0f;
+    p = p * z - 1 / 72.0f;
+    p = p * z + 1 / 56.0f;
+    p = p * z - 1 / 42.0f;
+    p = p * z + 1 / 30.0f;
+    p = p * z - 1 / 20.0f;
+    p = p * z + 1 / 12.0f;
+    p = p * z - 1 / 6.0f;
+    p = p * z + 0.5f;
+    return z * z * p;
+}
+
+LANES_TARGET static double diverge(const float *shares, const float *growths, double share_sum,
+                                   double mean_growth)
+{
+    float scale = (float)(1 / share_sum), mean = (float)mean_growth, left = 1e-8f;
+    float factor = (float)(1 / (1 + mean_growth));
+    lanes sums[PARTS] = {{0}};
+
+    for (size_t k = 0; k < BLOCK; k += WIDEST) {
+        LANES_UNROLL
+        for (size_t part = 0; part < PARTS; part++) {
+            size_t place = k + part * LANES;
+            lanes share = lanes_load(shares + place) * scale, whole = share + left;
+            lanes z = (lanes_load(growths + place) - mean) * factor * share / whole;
+
+            sums[part] += whole * divergence_of(z);
+        }
+    }
+    return total_of(sums);
+}
+
 /* Those of n below the limit. */
 LANES_TARGET static size_t count_below(const int32_t *row, size_t n, int32_t limit)
 {
@@ -783,6 +872,8 @@ const struct blocks_version LANES_NAME(blocks) = {
     .ratios = ratios,
     .exp = exponential,
     .log1p = log_near_1,
+    .grow = grow,
+    .diverge = diverge,
     .rank = rank,
 };
 

@@ -40,6 +40,8 @@ struct blocks_version {
     __typeof__(blocks_ratios) *ratios;
     __typeof__(blocks_exp) *exp;
     __typeof__(blocks_log1p) *log1p;
+    __typeof__(blocks_grow) *grow;
+    __typeof__(blocks_diverge) *diverge;
     __typeof__(blocks_rank) *rank;
 };
 

@@ -4,8 +4,8 @@
  * The importance of an item is its difference from the base times the Kullback-Leibler divergence of
  * its row, both rows made distributions by softmax, with 1e-8 added. An item stays whose importance
  * reaches the median + 1.5 times the distance of the quartiles, all without interpolation, of all
- * items of the tensor (mergekit looks at a random million of them). Divergences are in double: they
- * are what is left when larger terms cancel. */
+ * items of the tensor (mergekit looks at a random million of them). Divergences are in double, as they
+ * are what is left when larger terms cancel, or are made of terms that do not. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -100,7 +100,7 @@ static double block_divergence(const double *model, double model_sum, const doub
     return blocks_sum_products(p, z);
 }
 
-static double divergence(const struct combine_call *call, size_t first, size_t n)
+static double exact_divergence(const struct combine_call *call, size_t first, size_t n)
 {
     double *model = call->scratch, *base = model + call->n + BLOCK, sum = 0;
     double model_sum = row_exponentials(&call->inputs[0], first, n, model);
@@ -109,6 +109,40 @@ static double divergence(const struct combine_call *call, size_t first, size_t n
     for (size_t i = 0; i < n; i += BLOCK)
         sum += block_divergence(model + i, model_sum, base + i, base_sum);
     return sum;
+}
+
+/* Of rows that differ little, in floats (see blocks_diverge). False: of these it is not exact. Of one
+ * item nothing may be left, which is not so if things are rounded. */
+static bool find_close(const struct combine_call *call, size_t first, size_t n, double *found)
+{
+    float *shares = call->scratch, *growths = shares + call->n + BLOCK, base[BLOCK], x[BLOCK];
+    double share_sum = 0, growth_sum = 0;
+
+    if (call->base->dtype == DTYPE_F64 || call->inputs[0].dtype == DTYPE_F64 || n == 1)
+        return false;
+    for (size_t i = 0; i < n; i += BLOCK) {
+        size_t some = n - i < BLOCK ? n - i : BLOCK;
+
+        combine_read_floats(call->base, first + i, some, base);
+        combine_read_difference(&call->inputs[0], first + i, some, base, x);
+        share_sum += (double)vector_exp(base, 0, some, shares + i);
+        memset(shares + i + some, 0, (BLOCK - some) * sizeof *shares);
+        if (!blocks_grow(shares + i, x, growths + i, &growth_sum))
+            return false;
+    }
+    if (!(share_sum > 1e-20 && share_sum < 1e30))
+        return false;
+    *found = 0;
+    for (size_t i = 0; i < n; i += BLOCK)
+        *found += blocks_diverge(shares + i, growths + i, share_sum, growth_sum / share_sum);
+    return true;
+}
+
+static double divergence(const struct combine_call *call, size_t first, size_t n)
+{
+    double close;
+
+    return find_close(call, first, n, &close) ? close : exact_divergence(call, first, n);
 }
 
 /* ---- of long rows: the largest items, then the sums, then what pieces add ---- */

@@ -29,6 +29,8 @@ struct state {
     int32_t bits[BLOCK];
     size_t ranks[BLOCK];
     double powers[BLOCK], logs[BLOCK];
+    float growths[BLOCK];
+    double divergence;
 };
 
 static void run(const struct blocks_version *version, struct state *state)
@@ -61,6 +63,12 @@ static void run(const struct blocks_version *version, struct state *state)
     }
     version->exp(state->powers);
     version->log1p(state->logs);
+    for (size_t k = 0; k < BLOCK; k++) {
+        state->alone[k] = (float)k / 5000 - 0.05f;
+        state->changed[k] = 1 + (float)(k % 7);
+    }
+    version->grow(state->changed, state->alone, state->growths, &state->divergence);
+    state->divergence += version->diverge(state->changed, state->growths, 2048, 0.001);
     for (size_t k = 0; k < BLOCK; k++)
         state->ranks[k] = version->rank(state->bits, BLOCK - k % 17, k < BLOCK - k % 17 ? k : 0);
 }
@@ -88,6 +96,8 @@ static void all_versions_give_the_same_bits(void)
         CHECK(memcmp(expected.ranks, found.ranks, sizeof found.ranks) == 0);
         CHECK(memcmp(expected.powers, found.powers, sizeof found.powers) == 0);
         CHECK(memcmp(expected.logs, found.logs, sizeof found.logs) == 0);
+        CHECK(same_floats(expected.growths, found.growths, BLOCK));
+        CHECK(expected.divergence == found.divergence);
     }
 }
 
@@ -485,6 +495,40 @@ static void check_doubles(const struct blocks_version *version)
     CHECK(isnan(version->ratios(a, 0.7, b, 0.1, p, z)));
 }
 
+/* Divergences of rows that are more and less alike, in double. */
+static void check_divergences(const struct blocks_version *version)
+{
+    float shares[BLOCK], x[BLOCK], growths[BLOCK], own[BLOCK];
+    uint64_t state = 31;
+
+    for (int scale = 0; scale < 20; scale += 4) {
+        double sums[2] = {0}, found = 0, expected = 0, growth = 0;
+
+        fill_finite(own, &state);
+        for (size_t k = 0; k < BLOCK; k++) {
+            shares[k] = k < 500 ? 0.5f + (float)(k * k % 97) / 50 : 0;
+            x[k] = k < 500 ? fmodf(own[k], 0.125f) / (float)(1 << scale) : 0;
+            sums[0] += (double)shares[k];
+            sums[1] += (double)shares[k] * expm1((double)x[k]);
+        }
+        CHECK(version->grow(shares, x, growths, &growth));
+        CHECK(fabs(growth / sums[1] - 1) < 1e-6);
+        sums[1] /= sums[0];
+        for (size_t k = 0; k < 500; k++) {
+            double q = (double)shares[k] / sums[0];
+            double more = q * (expm1((double)x[k]) - sums[1]) / (1 + sums[1]);
+
+            expected += (q + 1e-8 + more) * log1p(more / (q + 1e-8)) - more;
+        }
+        found = version->diverge(shares, growths, sums[0], growth / sums[0]);
+        CHECK(fabs(found / expected - 1) < 1e-6);
+    }
+    x[3] = -0.1251f;
+    CHECK(!version->grow(shares, x, growths, &(double){0}));
+    x[3] = NAN;
+    CHECK(!version->grow(shares, x, growths, &(double){0}));
+}
+
 static void every_version_does_what_it_says(void)
 {
     const struct blocks_version *version;
@@ -501,6 +545,7 @@ static void every_version_does_what_it_says(void)
         check_words(version);
         check_buckets(version);
         check_doubles(version);
+        check_divergences(version);
     }
 }
 

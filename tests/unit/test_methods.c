@@ -1106,10 +1106,11 @@ static double divergence_of(const double *x, const double *y, size_t n)
 /* Rows of which one differs less from the base than the other: so its divergence counts. */
 static void importance_of_long_rows_is_that_of_short_ones(void)
 {
-    static const struct shape sizes[] = {{2, {2, 3000}}, {2, {2, LONG_ITEMS}}};
+    static const struct shape sizes[] = {{2, {2, 3000}}, {2, {2, 3000}}, {2, {2, LONG_ITEMS}}};
+    static const double parts[][2] = {{1.0 / 8, 1}, {1.0 / 256, 1.0 / 64}, {1.0 / 8, 1}};
     static struct made_tensors made;
 
-    for (size_t s = 0; s < 2; s++) {
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         size_t row = sizes[s].sizes[1], n = 2 * row, n_wrong = 0, n_kept = 0;
         const struct tensor *x = make(&made, &sizes[s], DTYPE_F32);
         const struct tensor *base = make(&made, &sizes[s], DTYPE_F32);
@@ -1118,8 +1119,8 @@ static void importance_of_long_rows_is_that_of_short_ones(void)
         double threshold, *found;
         struct plan plan = {0};
 
-        for (size_t i = 0; i < row; i++)
-            a[i] = b[i] + (double)(float)(a[i] - b[i]) / 8;
+        for (size_t i = 0; i < n; i++)
+            a[i] = b[i] + (double)(float)(a[i] - b[i]) * parts[s][i / row];
         put_values(x, a);
         free(a);
         a = tensor_doubles(x);
@@ -1136,7 +1137,7 @@ static void importance_of_long_rows_is_that_of_short_ones(void)
             bool stays = importance[i] >= threshold;
 
             n_kept += stays;
-            n_wrong += fabs(importance[i] / threshold - 1) > 1e-4 &&
+            n_wrong += fabs(importance[i] / threshold - 1) > 1e-5 &&
                        (stays ? fabs(found[i] - a[i]) > 1e-6 : found[i] != b[i]);
         }
         CHECK(n_wrong == 0 && n_kept > n / 100 && n_kept < n / 3);
@@ -1147,6 +1148,33 @@ static void importance_of_long_rows_is_that_of_short_ones(void)
         free(found);
         plan_release(&plan);
     }
+    free_tensors(&made);
+}
+
+/* These have no divergence at all: so every item is as important as the threshold demands. */
+static void rows_of_one_item_are_taken_whole(void)
+{
+    static const struct shape shape = {2, {300, 1}};
+    static struct made_tensors made;
+    const struct tensor *x = make(&made, &shape, DTYPE_F32);
+    const struct tensor *base = make(&made, &shape, DTYPE_F32);
+    double *values = tensor_doubles(x), *found;
+    struct plan plan = {0};
+    size_t n_wrong = 0;
+
+    for (size_t i = 0; i < 300; i++)
+        values[i] /= 64;
+    put_values(base, values);
+    for (size_t i = 0; i < 300; i++)
+        values[i] = (double)(float)(values[i] + 1.0 / (double)(32 + i));
+    put_values(x, values);
+    found = make_values(&plan, plan_one(&plan, "arcee_fusion", base, &x, 1, ""));
+    for (size_t i = 0; i < 300; i++)
+        n_wrong += fabs(found[i] - values[i]) > 1e-6;
+    CHECK(n_wrong == 0);
+    free(values);
+    free(found);
+    plan_release(&plan);
     free_tensors(&made);
 }
 
@@ -1364,7 +1392,7 @@ TESTS(TEST(every_method_gives_what_mergekit_gives), TEST(all_methods_are_used),
       TEST(formulas_change_where_those_of_mergekit_do),
       TEST(ranks_decide_as_if_rows_were_sorted), TEST(a_row_or_column_alone_is_the_whole_tensor),
       TEST(columns_are_the_rows_of_the_transposed),
-      TEST(importance_of_long_rows_is_that_of_short_ones),
+      TEST(importance_of_long_rows_is_that_of_short_ones), TEST(rows_of_one_item_are_taken_whole),
       TEST(dare_keeps_as_many_as_density_says), TEST(draws_have_nothing_to_do_with_one_another),
       TEST(draws_depend_on_the_place_alone), TEST(values_are_checked),
       TEST(places_of_settings_are_those_of_the_rows), TEST(models_are_counted),
