@@ -172,9 +172,11 @@ static const struct moe_output *choose(struct moe_run *run, struct error *err)
     };
     const struct moe_output *output = moe_output_choose(&wanted, &run->notices, err);
 
-    if (!output && err->code == ERROR_FORMAT && recipe->n_shared + (recipe->architecture != NULL))
+    if (!output && err->code == ERROR_FORMAT && run->inputs[0]->has_config)
         error_context(err, "%s:%zu", recipe->file,
-                      recipe->architecture ? recipe->architecture_line : shared->line);
+                      recipe->architecture ? recipe->architecture_line
+                      : shared             ? shared->line
+                                           : recipe->line);
     return output;
 }
 

@@ -93,8 +93,9 @@ static int check_expert(const struct dense *dense, const struct dense *base, str
 struct maker {
     const struct moe_design *design;
     struct dense base;
-    struct dense *experts; /* [n_experts], and then the shared one */
-    size_t n_parts;        /* of them */
+    struct dense *models; /* [n_models] that become experts, each once */
+    size_t n_models, *model_of; /* [n_parts], of the experts and then the shared one: which of them */
+    size_t n_parts;
     struct checkpoint *checkpoint; /* of the mixture */
     struct arena *arena;           /* its own */
     struct tensor *tensors;
@@ -160,7 +161,8 @@ static const struct tensor *take_matrix(struct maker *maker, size_t number, size
     const struct layer_names *names = maker->base.spec.stack.names;
     const char *const all[N_MATRICES] = {names->gate, names->up, names->down};
     const struct moe_part *part = part_of(maker, number);
-    const struct tensor *found = dense_find(&maker->experts[number], layer, all[matrix], ".weight");
+    const struct tensor *found = dense_find(&maker->models[maker->model_of[number]], layer,
+                                            all[matrix], ".weight");
     struct expert_change change = {
         .noise = part->noise, .scale = matrix == 2 ? part->scale : 1, .seed = maker->design->seed,
         .stream = ((uint64_t)layer * N_MATRICES + matrix) * maker->n_parts + number,
@@ -294,21 +296,33 @@ static int add_layer(struct maker *maker, size_t layer)
 
 /* ---- all ---- */
 
+static int open_model(struct maker *maker, struct model_folder *model, struct notices *notices,
+                      size_t *number)
+{
+    struct dense *dense;
+
+    for (*number = 0; *number < maker->n_models; (*number)++)
+        if (maker->models[*number].model == model)
+            return 0;
+    dense = &maker->models[maker->n_models++];
+    return dense_open(dense, model, notices, maker->err) ||
+                   check_expert(dense, &maker->base, maker->err)
+               ? -1
+               : 0;
+}
+
 static int open_models(struct maker *maker, struct notices *notices)
 {
     const struct moe_design *design = maker->design;
-    size_t n = design->n_experts + (design->shared != NULL);
 
+    maker->n_parts = design->n_experts + (design->shared != NULL);
     if (dense_open(&maker->base, design->base, notices, maker->err))
         return -1;
-    maker->experts = memory_zalloc(n, sizeof *maker->experts);
-    for (maker->n_parts = 0; maker->n_parts < n;) {
-        struct dense *dense = &maker->experts[maker->n_parts];
-
-        if (dense_open(dense, part_of(maker, maker->n_parts++)->model, notices, maker->err) ||
-            check_expert(dense, &maker->base, maker->err))
+    maker->models = memory_zalloc(maker->n_parts, sizeof *maker->models);
+    maker->model_of = memory_zalloc(maker->n_parts, sizeof *maker->model_of);
+    for (size_t i = 0; i < maker->n_parts; i++)
+        if (open_model(maker, part_of(maker, i)->model, notices, &maker->model_of[i]))
             return -1;
-    }
     return 0;
 }
 
@@ -338,9 +352,10 @@ static int make_config(struct maker *maker, struct model_folder *model, struct n
 
 static void release(struct maker *maker)
 {
-    for (size_t i = 0; i < maker->n_parts; i++)
-        dense_release(&maker->experts[i]);
-    free(maker->experts);
+    for (size_t i = 0; i < maker->n_models; i++)
+        dense_release(&maker->models[i]);
+    free(maker->models);
+    free(maker->model_of);
     dense_release(&maker->base);
     free(maker->tensors);
     free(maker->prefix);

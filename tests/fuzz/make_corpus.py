@@ -15,6 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "fixtures"))
 
+import make_hostile_moe  # noqa: E402
 import make_hostile_recipes  # noqa: E402
 import make_hostile_tokenizers as make  # noqa: E402
 import make_megatron  # noqa: E402
@@ -277,9 +278,18 @@ def recipes():
             yield path.stem, path.read_bytes()
 
 
+def mixtures():
+    yield "plain", make_hostile_moe.PLAIN.encode()
+    for path in sorted(make_hostile_moe.HERE.glob("*.yml")):
+        if path.name.split("-")[0] in ("ok", "shared", "noise", "prompts", "per", "tag") and path.stat().st_size < 1000:
+            yield path.stem, path.read_bytes()
+
+
 def main():
     for name, content in recipes():
         write("recipe", name, content)
+    for name, content in mixtures():
+        write("moe", name, content)
     for name, content in megatron():
         write("megatron", name, content)
         write("torchbin", name, content)
