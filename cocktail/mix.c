@@ -31,7 +31,6 @@ static const struct option_row rows[] = {
 static const struct option_rule rules[] = {
     {.type = RULE_EXCLUDE, .options = "method|compat"},
     {.type = RULE_EXCLUDE, .options = "tokenizer|ignore-tokenizer"},
-    {.type = RULE_FILLED, .options = "tokenizer"},
     {.type = RULE_NEEDED, .options = "weights|method",
      .message = "--weights is missing: one number per model, like --weights 0.7,0.3"},
     {.type = RULE_NEEDED, .options = "output",

@@ -203,8 +203,8 @@ static int add_special(struct union_maker *maker, size_t model, struct error *er
     }
     free(sorted);
     if (n_other)
-        notices_add(maker->notices, "%zu added tokens of '%s' have other settings (special, "
-                    "normalized, …) than in models before it, which are kept", n_other, from->name);
+        notices_add(maker->notices, "added tokens of '%s' (%zu) have other settings (special, normalized, …) "
+                    "than in models before it, which are kept", from->name, n_other);
     return rc;
 }
 
@@ -261,9 +261,8 @@ static void tell_union(const struct union_maker *maker)
     notices_add(maker->notices, "the result has the tokens of '%s' and %zu more, from id %zu on",
                 join->from->name, join->n_new, maker->next_id - join->n_new);
     if (maker->n_ordinary)
-        notices_add(maker->notices, "%zu of them are ordinary tokens of the other models: they become "
-                    "added tokens, which are found in a text before it is cut by any rule",
-                    maker->n_ordinary);
+        notices_add(maker->notices, "ordinary tokens of the other models (%zu) become added ones, which are "
+                    "found in a text before it is cut by any rule", maker->n_ordinary);
 }
 
 static int make_tokens(struct join *join, struct notices *notices, struct error *err)
@@ -367,15 +366,15 @@ static void tell_rows(const struct join *join, size_t model, const struct row_co
         notices_add(notices, "'%s' has no tokenizer: it is taken to be that of '%s'", of->name,
                     join->models[0].name);
     if (counts->n_dropped)
-        notices_add(notices, "%zu tokens of '%s' ('" ERROR_NAME "', …) are not among those of the "
-                    "result: their rows are left out", counts->n_dropped, of->name, counts->dropped);
+        notices_add(notices, "tokens of '%s' that the result does not have (%zu: '" ERROR_NAME "', …): "
+                    "their rows are left out", of->name, counts->n_dropped, counts->dropped);
     if (counts->n_behind)
-        notices_add(notices, "%zu tokens of '%s' ('" ERROR_NAME "', …) have ids behind the %zu rows of "
-                    "its embedding: it counts as having none of them", counts->n_behind, of->name,
-                    counts->behind, of->n_rows);
+        notices_add(notices, "tokens of '%s' with ids behind the %zu rows of its embedding (%zu: '"
+                    ERROR_NAME "', …): it counts as having none of them", of->name, of->n_rows,
+                    counts->n_behind, counts->behind);
     if (n_unused && !join->options.keeps_padding)
-        notices_add(notices, "%zu rows of the embedding of '%s' have no token: they are not kept",
-                    n_unused, of->name);
+        notices_add(notices, "rows of the embedding of '%s' that no token has (%zu): they are not kept",
+                    of->name, n_unused);
 }
 
 /* Tokens of the result that no model has a row of. */
@@ -385,7 +384,8 @@ static void tell_without_row(const struct join *join, struct notices *notices)
     const char *text;
 
     for (size_t id = 0; id < join->n_ids; id++) {
-        bool has_row = !join->has_token[id] || join->rules[id];
+        const struct join_rule *rule = join_rule_of(join, id);
+        bool has_row = !join->has_token[id] || (rule && rule->kind != JOIN_ROW_USUAL);
 
         for (size_t i = 0; !has_row && i < join->n_models; i++)
             has_row = join->models[i].rows[id] != TOKEN_NONE;
@@ -394,8 +394,8 @@ static void tell_without_row(const struct join *join, struct notices *notices)
     }
     text = n ? token_table_token(&join->tokens, (uint32_t)first, &(size_t){0}) : NULL;
     if (n)
-        notices_add(notices, "%zu tokens of the result ('" ERROR_NAME "', …) have a row in no model: "
-                    "it becomes zero", n, text ? text : "");
+        notices_add(notices, "tokens of the result that no model has a row of (%zu: '" ERROR_NAME "', "
+                    "…): it becomes zero", n, text ? text : "");
 }
 
 static int find_rows(struct join *join, struct notices *notices, struct error *err)
@@ -519,6 +519,11 @@ void join_release(struct join *join)
         free((void *)(uintptr_t)join->options.rules);
     free(join->rules);
     *join = (struct join){0};
+}
+
+const struct join_rule *join_rule_of(const struct join *join, size_t id)
+{
+    return id < join->n_ids && join->rules[id] ? &join->options.rules[join->rules[id] - 1] : NULL;
 }
 
 size_t join_find(const struct join *join, const char *name)

@@ -78,6 +78,8 @@ int join_open(struct join *join, struct model_folder *const *models, size_t n_mo
               const struct join_options *options, struct notices *notices, struct error *err);
 void join_release(struct join *join);
 
+/* What the rules say of the token with that id; NULL: nothing. */
+const struct join_rule *join_rule_of(const struct join *join, size_t id);
 /* Number of the model of that name; SIZE_MAX: there is none. */
 size_t join_find(const struct join *join, const char *name);
 

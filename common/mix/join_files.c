@@ -66,10 +66,14 @@ static cJSON *renumber_list(const struct renumbering *by, const cJSON *list)
         if (id != TOKEN_NONE)
             cJSON_AddItemToArray(made, cJSON_CreateNumber(id));
     }
-    if (cJSON_GetArraySize(made))
-        return made;
-    cJSON_Delete(made);
-    return NULL;
+    if (cJSON_GetArraySize(made) == 0) {
+        cJSON_Delete(made);
+        return NULL;
+    }
+    if (cJSON_GetArraySize(made) != cJSON_GetArraySize(list) && by->notices)
+        notices_add(by->notices, "%s of '%s': tokens of %s that the result does not have are taken out",
+                    by->file, by->model, list->string);
+    return made;
 }
 
 /* What the member becomes; NULL: it stays. */
@@ -86,9 +90,9 @@ static cJSON *renumber(const struct renumbering *by, const cJSON *member)
     else if (id != TOKEN_NONE)
         made = cJSON_CreateNumber(id);
     if (!made && by->notices)
-        notices_add(by->notices, "%s of '%s': the token of %s is not among those of the result: it is %s",
-                    by->file, by->model, member->string,
-                    other ? "that of the model whose tokenizer is kept" : "left empty");
+        notices_add(by->notices, "%s of '%s': the result does not have the token of %s: %s", by->file,
+                    by->model, member->string, other ? "it is that of the model whose tokenizer is kept"
+                                                     : "it is left empty");
     if (!made)
         made = other ? cJSON_Duplicate(other, true) : cJSON_CreateNull();
     return made;

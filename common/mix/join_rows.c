@@ -103,8 +103,7 @@ static int pick_row(const struct group *group, size_t i, size_t row, struct map_
                     struct error *err)
 {
     const struct join *join = group->join;
-    const struct join_rule *rule = row < join->n_ids && join->rules[row]
-                                       ? &join->options.rules[join->rules[row] - 1] : NULL;
+    const struct join_rule *rule = join_rule_of(join, row);
 
     if (row >= join->n_ids || !join->has_token[row])
         pick_padding(group, i, row, maker);
@@ -278,6 +277,38 @@ static int move_group(struct group *group, struct tensor **made, bool *moves, st
     return 0;
 }
 
+static bool has_row(const struct group *group, size_t id)
+{
+    for (size_t i = 0; i < group->n; i++)
+        if (member(group, i)->rows[id] != TOKEN_NONE)
+            return true;
+    return false;
+}
+
+/* Tokens that only models of other slices have a row of; what no model has, join_open has told. */
+static void tell_without_row(const struct group *group, struct notices *notices)
+{
+    const struct join *join = group->join;
+    size_t n = 0, first = 0;
+    const char *text;
+
+    for (size_t id = 0; id < join->n_ids; id++) {
+        const struct join_rule *rule = join_rule_of(join, id);
+        bool is_elsewhere = false;
+
+        if (!join->has_token[id] || (rule && rule->kind != JOIN_ROW_USUAL) || has_row(group, id))
+            continue;
+        for (size_t i = 0; i < join->n_models; i++)
+            is_elsewhere = is_elsewhere || join->models[i].rows[id] != TOKEN_NONE;
+        if (is_elsewhere && n++ == 0)
+            first = id;
+    }
+    text = n ? token_table_token(&join->tokens, (uint32_t)first, &(size_t){0}) : NULL;
+    if (n)
+        notices_add(notices, "tokens that no model of the slice with '%s' has a row of (%zu: '" ERROR_NAME
+                    "', …): it becomes zero there", group->models[0].name, n, text ? text : "");
+}
+
 int join_move(const struct join *join, struct model_folder *models, const size_t *which, size_t n,
               size_t base, struct notices *notices, struct error *err)
 {
@@ -288,6 +319,8 @@ int join_move(const struct join *join, struct model_folder *models, const size_t
 
     group.weights = memory_zalloc(n, sizeof *group.weights);
     rc = open_group(&group, err) || move_group(&group, made, moves, err) ? -1 : 0;
+    if (rc == 0 && n < join->n_models)
+        tell_without_row(&group, notices);
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = join_set_config(join, &models[i], which[i], i == 0 ? notices : NULL, err);
     for (size_t i = 0; i < n; i++)
