@@ -45,7 +45,7 @@ static void the_list_grows_and_nothing_else_changes(void)
 static void a_list_that_is_not_there_is_made(void)
 {
     check(tokenizer_append_json, "{\"model\": 1}",
-          "{\"model\": 1, \"added_tokens\": [" FIRST ", " SECOND "]}");
+          "{\"model\": 1,\n  \"added_tokens\": [" FIRST ", " SECOND "]}");
     check(tokenizer_append_json, "{\"added_tokens\": null}",
           "{\"added_tokens\": [" FIRST ", " SECOND "]}");
 }
