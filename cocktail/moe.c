@@ -9,7 +9,7 @@
 #include "base/threads.h"
 #include "eval/moe_router.h"
 #include "mix/card_terms.h"
-#include "mix/gguf_merge.h"
+#include "mix/merge_write.h"
 #include "mix/moe_recipe.h"
 
 #include "command.h"
@@ -313,7 +313,10 @@ static int write_mixture(struct moe_run *run, struct error *err)
     mixing.threads = threads_new(options->common.n_threads, err);
     if (!mixing.threads)
         return -1;
-    if (options->mixing.dry_run)
+    /* Prompts may take long, and a disk that is full is full before them. */
+    if (!options->mixing.dry_run && merge_check_space(&run->merge, err))
+        rc = -1;
+    else if (options->mixing.dry_run)
         rc = moe_router_check(&run->recipe, run->inputs[0], err);
     else
         rc = moe_router_fill(run->rows, run->n_layers, run->hidden_size, &run->recipe,

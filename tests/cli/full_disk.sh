@@ -18,6 +18,7 @@ full mix-data --examples "$examples" "${models[@]}" -o out
 echo '{"input": "a"}' >bad.jsonl # is not even read
 full mix-data --examples bad.jsonl "${models[@]}" -o out
 full merge fixtures/recipes/ties.yml -o out
+full moe fixtures/recipes/moe/experts.yml -o out
 export FREE_BYTES=1000000
 full merge fixtures/recipes/layers.yml -o out
 full merge fixtures/recipes/layers.yml -o out --dry-run

@@ -99,6 +99,9 @@ file models/llama models/llama models/other
 sed -i 's/random/hidden/; s/llama}/llama, positive_prompts: ["t5"]}/; s/other}/other, positive_prompts: ["t6", ""]}/' recipe.yml
 rm models/llama/tokenizer*
 refuses 3 "models/llama"
+"$COCKTAIL" merge "$FIXTURES/recipes/moe/experts.yml" -o place/out >out 2>err
+(($? == 3)) && [[ $(<err) == *"experts.yml:2: 'gate_mode' is a key of a mixture of experts"*"use 'cocktail moe'" ]] ||
+    echo "merge of a mixture: $(<err)"
 mv models place/out
 file place/out/llama place/out/llama place/out/other
 "$COCKTAIL" moe recipe.yml -o place/out --force >out 2>err
