@@ -163,8 +163,10 @@ static int read_part(struct preparing *preparing, struct buffer *joined)
                 buffer_add(joined, text.bytes, text.length);
                 has_text = true;
             }
-        } else if (json_reader_skip(json, &error)) {
-            return refuse(preparing, &error);
+        } else {
+            is_text &= !is_type;
+            if (json_reader_skip(json, &error))
+                return refuse(preparing, &error);
         }
     }
     if (more < 0)

@@ -14,6 +14,7 @@
 #include "serve/metrics.h"
 #include "serve/ollama_answer.h"
 #include "serve/openai_answer.h"
+#include "serve/openapi.h"
 #include "serve/page.h"
 #include "serve/plain_answers.h"
 
@@ -351,7 +352,7 @@ static enum MHD_Result answer_plain(struct exchange *exchange)
         metrics_add(exchange->http, &out);
         return answer(exchange, 200, "text/plain; version=0.0.4", &out);
     case ROUTE_OPENAPI:
-        plain_answers_add_openapi(&out);
+        openapi_add(service, &out);
         break;
     case ROUTE_PAGE:
         buffer_add(&out, page_text, page_size());

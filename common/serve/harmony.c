@@ -15,7 +15,7 @@ void harmony_release(struct harmony *harmony)
     *harmony = (struct harmony){0};
 }
 
-/* What stands behind `name` in a head, up to white space or the next mark; NULL: it is not there. */
+/* What stands behind `name` in a head, up to white space or the next mark; NULL: nothing does. */
 static char *find_value(const char *head, const char *end, const char *name)
 {
     const char *at = call_find(head, end, name), *stop;
@@ -56,8 +56,8 @@ static bool read_head(struct harmony *harmony, struct buffer *raw)
     return true;
 }
 
-/* Where the body ends; *n_mark: bytes of what ends it and does not belong to the next head. Without an
- * end all that cannot be the beginning of one, and false. */
+/* Where the body ends; *n_mark: bytes of what ends it and does not belong to the next head. Without
+ * an end all that cannot be the beginning of one, and false. */
 static bool find_end(const struct buffer *raw, size_t *n_body, size_t *n_mark)
 {
     static const struct {

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@ enum {
     SEND_BYTES = 256 << 10, /* that the system may keep unsent */
     SLOW_S = 30, IDLE_S = 60, BYTES_PER_S = 1024,
     DESK_THREADS = 2,
+    CUT_OFF_S = 1,
     LOOK_MS = 50, LOOKS_PER_S = 1000 / LOOK_MS,
 };
 
@@ -97,13 +99,23 @@ static bool has_gone(int fd)
     return poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
+/* Nothing more comes, and all that came was read: no request can become of it. libmicrohttpd does not
+ * see an end that comes together with the last bytes. */
+static bool is_cut_off(const struct peer *peer, double now_s)
+{
+    int n_unread = 0;
+
+    return peer->phase != PHASE_BUSY && now_s - peer->since_s > CUT_OFF_S && has_gone(peer->fd) &&
+           ioctl(peer->fd, FIONREAD, &n_unread) == 0 && n_unread == 0;
+}
+
 static bool look_around(struct http_state *http)
 {
     double now_s = clock_now_s();
     bool has_cancelled = false;
 
     for (struct peer *peer = http->peers; peer; peer = peer->next)
-        if (is_late(http, peer, now_s))
+        if (is_late(http, peer, now_s) || is_cut_off(peer, now_s))
             shutdown(peer->fd, SHUT_RDWR);
     for (struct exchange *exchange = http->exchanges; exchange; exchange = exchange->next) {
         struct job *job = exchange->job;

@@ -100,10 +100,12 @@ static int read_seed(struct reading *reading, const struct member_row *row,
     if (json_reader_number(&reading->json, &value, &error))
         return refuse_json(reading, &error);
     /* Those next to 2^64 are 2^64 as doubles. */
-    if (value != floor(value) || !(value >= -9223372036854775808.0 && value <= 18446744073709551616.0))
+    if (value != floor(value) || !(value >= -0x1p63 && value <= 0x1p64))
         return refuse_type(reading, row);
     errno = 0;
-    *seed = (struct member_seed){true, strtoull(digits, &end, 10)};
+    seed->is_given = true;
+    seed->value = *digits == '-' ? (unsigned long long)strtoll(digits, &end, 10)
+                                 : strtoull(digits, &end, 10);
     if (end == reading->json.text + reading->json.position)
         return errno ? refuse_type(reading, row) : 0;
     if (value == 0x1p64)

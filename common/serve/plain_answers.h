@@ -12,7 +12,5 @@ int plain_answers_add_model(const struct service *service, const char *name, str
                             struct refusal *refusal);
 /* ollama's /api/tags */
 void plain_answers_add_tags(const struct service *service, struct buffer *out);
-/* /openapi.json: what the server itself accepts. */
-void plain_answers_add_openapi(struct buffer *out);
 
 #endif

@@ -322,6 +322,11 @@ static int build(struct building *building, const struct service *service)
     return add_all(building, value);
 }
 
+const struct member_row *rows_request_rows(enum rows_form form)
+{
+    return rows_of[form];
+}
+
 int rows_request_read(struct rows_request *request, enum rows_form form,
                       const struct service *service, const char *body, size_t size,
                       struct refusal *refusal)

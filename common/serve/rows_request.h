@@ -13,6 +13,8 @@
 
 enum rows_form { ROWS_EMBEDDINGS, ROWS_OLLAMA_EMBED, ROWS_RERANK, ROWS_TEI_RERANK };
 
+struct member_row;
+
 struct rows_request {
     enum rows_form form;
     struct job *job;
@@ -24,6 +26,8 @@ struct rows_request {
     size_t n_documents, n_top; /* how many scores, the best; 0: all */
 };
 
+/* What a request of this form may have. */
+const struct member_row *rows_request_rows(enum rows_form form);
 int rows_request_read(struct rows_request *request, enum rows_form form,
                       const struct service *service, const char *body, size_t size,
                       struct refusal *refusal);

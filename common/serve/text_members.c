@@ -129,3 +129,8 @@ void text_members_release(struct text_members *members)
     for (size_t i = 0; i < sizeof all_rows / sizeof *all_rows; i++)
         members_release(all_rows[i], members);
 }
+
+const struct member_row *text_members_rows(enum text_form form)
+{
+    return rows_of[form];
+}

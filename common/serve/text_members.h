@@ -23,6 +23,8 @@ struct text_members { /* as members.h fills them; what a form does not have is n
  * released with text_members_release, also when refused. */
 int text_members_read(struct text_members *members, enum text_form form, const char *body,
                       size_t size, struct refusal *refusal);
+/* What a request of this form may have. */
+const struct member_row *text_members_rows(enum text_form form);
 void text_members_release(struct text_members *members);
 
 #endif

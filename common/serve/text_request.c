@@ -485,8 +485,8 @@ static bool ends_in_thought(const struct buffer *prompt)
 
 static int add_conversation(struct building *building, const char *messages);
 
-/* The message that is continued begins where the prompt differs from one that asks for it. It is the
- * beginning of the answer, and its tokens are told as those are. */
+/* The message that is continued begins where the prompt differs from one that asks for it. It is
+ * the beginning of the answer, and its tokens are told as those are. */
 static int add_last_message(struct building *building, const char *messages)
 {
     struct text_members asking = *building->members;

@@ -207,7 +207,8 @@ static bool read_fenced(const char *at, const char *end, struct tool_calls *call
     for (size_t i = n_before; is_read && i < calls->n_calls; i++) {
         struct tool_call call = calls->calls[i];
 
-        if (strcmp(call.name, "directly_answer") != 0 && strcmp(call.name, "directly-answer") != 0) {
+        if (strcmp(call.name, "directly_answer") != 0 &&
+            strcmp(call.name, "directly-answer") != 0) {
             calls->calls[i] = calls->calls[n_left];
             calls->calls[n_left++] = call;
         }

@@ -132,6 +132,14 @@ def curl(base):
     check("curl", json.loads(out.stdout)["usage"]["completion_tokens"] == 3, out.stdout)
 
 
+def schemathesis(base):
+    """Requests made of the server's own document, right ones and wrong ones."""
+    command = Path(sys.executable).with_name("schemathesis")
+    out = subprocess.run([command, "run", base + "/openapi.json", "--max-examples", os.environ.get("EXAMPLES", "10"), "--no-color",
+                          "--request-timeout", "60", "--seed", "1"], stdout=subprocess.PIPE, text=True, cwd=tempfile.gettempdir())
+    check("schemathesis", out.returncode == 0, out.stdout[-3000:])
+
+
 with tempfile.TemporaryDirectory() as scratch:
     template = Path(scratch, "plain.jinja")
     template.write_text("{% for m in messages %}{{ m.content }}{% endfor %}", encoding="utf-8")
@@ -146,4 +154,9 @@ with tempfile.TemporaryDirectory() as scratch:
         if has("langchain_openai"):
             langchain(address)
         check("ends with 0", server.end() == 0)
+    if has("schemathesis"):
+        with Server("fixtures/decoder-base", "fixtures/encoder-base", "fixtures/reranker-base", "-q", "--template",
+                    str(template)) as server:
+            schemathesis(f"http://127.0.0.1:{server.port}")
+            check("ends with 0", server.end() == 0)
 sys.exit(failed)

@@ -80,6 +80,7 @@ static void what_does_not_fit_is_named(void)
         {"{\"number\": true}", "number"},  {"{\"whole\": 2.5}", "whole"},
         {"{\"whole\": 0}", "whole"},       {"{\"whole\": 129}", "whole"},
         {"{\"seed\": 18446744073709551616}", "seed"},
+        {"{\"seed\": -9223372036854775809}", "seed"},
         {"{\"seed\": 1e20}", "seed"},      {"{\"seed\": 0.5}", "seed"},
         {"{\"flag\": 1}", "flag"},         {"{\"text\": 1}", "text"},
         {"{\"text\": \"\\u0000\"}", "text"}, {"{\"list\": {}}", "list"},
