@@ -130,9 +130,9 @@ static int print_npy(const struct embedder *embedder, struct error *err)
     return float_rows_print_npy(embedder->kept, embedder->n_kept, width, err);
 }
 
-static int embed_batch(struct embedder *embedder, const struct text_batch *batch,
-                       struct error *err)
+static int embed_batch(void *context, const struct text_batch *batch, struct error *err)
 {
+    struct embedder *embedder = context;
     size_t width = sentence_model_size(embedder->sentence), n = batch->batch.n_sequences;
     float *vectors = memory_try(n, width * sizeof *vectors, "embeddings", err);
     int rc = -1;
@@ -161,19 +161,14 @@ static int embed_all(struct embedder *embedder, struct error *err)
     };
     struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
     struct text_batches *batches = text_batches_open(input, embedder->loaded.tokenizer, &how);
-    struct text_batch batch;
-    int more;
+    int rc = text_batches_each(batches, threads_count(embedder->loaded.threads) > 1, embed_batch,
+                               embedder, err);
 
-    while ((more = text_batches_next(batches, &batch, err)) > 0)
-        if (embed_batch(embedder, &batch, err)) {
-            more = -1;
-            break;
-        }
     text_input_tell(input, common);
     text_tell_cut(text_batches_n_cut(batches), embedder->max_length, common);
     text_batches_close(batches);
     text_input_close(input);
-    return more;
+    return rc;
 }
 
 /* ---- the command ---- */

@@ -52,19 +52,26 @@ static const struct option_rule rules[] = {
 
 /* ---- running ---- */
 
-static int rank_batch(const struct rerank_options *options, struct model *model,
-                      const struct text_batch *batch, struct ranking *ranking, struct error *err)
+struct ranker {
+    const struct rerank_options *options;
+    struct model *model;
+    struct ranking *ranking;
+};
+
+static int rank_batch(void *context, const struct text_batch *batch, struct error *err)
 {
+    const struct ranker *ranker = context;
+    const struct rerank_options *options = ranker->options;
     size_t n = batch->batch.n_sequences;
     float *scores = memory_zalloc(n, sizeof *scores);
-    int rc = model_rank(model, &batch->batch, scores, err);
+    int rc = model_rank(ranker->model, &batch->batch, scores, err);
 
     for (size_t i = 0; i < n && rc == 0; i++)
-        ranking_add(ranking,
+        ranking_add(ranker->ranking,
                     options->normalize ? (float)(1 / (1 + exp(-(double)scores[i]))) : scores[i],
                     batch->lines[i], batch->texts[i], batch->text_bytes[i]);
     if (options->top)
-        ranking_sort(ranking, options->top);
+        ranking_sort(ranker->ranking, options->top);
     free(scores);
     return rc;
 }
@@ -87,19 +94,14 @@ static int rank_all(const struct rerank_options *options, struct loaded_model *l
     };
     struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
     struct text_batches *batches = text_batches_open(input, loaded->tokenizer, &how);
-    struct text_batch batch;
-    int more;
+    struct ranker ranker = {options, loaded->model, ranking};
+    int rc = text_batches_each(batches, threads_count(loaded->threads) > 1, rank_batch, &ranker, err);
 
-    while ((more = text_batches_next(batches, &batch, err)) > 0)
-        if (rank_batch(options, loaded->model, &batch, ranking, err)) {
-            more = -1;
-            break;
-        }
     text_input_tell(input, common);
     text_tell_cut(text_batches_n_cut(batches), how.max_length, common);
     text_batches_close(batches);
     text_input_close(input);
-    return more;
+    return rc;
 }
 
 /* ---- the command ---- */

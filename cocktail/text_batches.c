@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/beside.h"
 #include "base/buffer.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
@@ -16,6 +17,16 @@ struct entry { /* a text of the batch */
     size_t n;
 };
 
+enum { AT_ONCE = 2 }; /* one that is worked on, one that is made */
+
+struct place { /* of one batch */
+    struct ids ids;
+    struct buffer type_ids;
+    size_t *ends, *lines, *text_bytes;
+    char **texts;
+    size_t n, capacity;
+};
+
 struct text_batches {
     struct text_input *input;
     const struct tokenizer *tokenizer;
@@ -25,11 +36,9 @@ struct text_batches {
     struct encoding encoding;  /* of the last text that was read */
     struct entry entry;
     bool is_waiting;           /* it did not fit into the last batch */
-    struct ids ids;
-    struct buffer type_ids;
-    size_t *ends, *lines, *text_bytes;
-    char **texts;
-    size_t n, capacity, n_cut;
+    struct place places[AT_ONCE];
+    size_t now;                /* the place of the batch that came last, or is being made */
+    size_t n_cut;
 };
 
 struct text_batches *text_batches_open(struct text_input *input, const struct tokenizer *tokenizer,
@@ -44,27 +53,33 @@ struct text_batches *text_batches_open(struct text_input *input, const struct to
     return batches;
 }
 
-static void clear(struct text_batches *batches)
+static void clear(struct place *place)
 {
-    for (size_t i = 0; i < batches->n; i++)
-        free(batches->texts[i]);
-    batches->n = 0;
-    ids_clear(&batches->ids);
-    buffer_clear(&batches->type_ids);
+    for (size_t i = 0; i < place->n; i++)
+        free(place->texts[i]);
+    place->n = 0;
+    ids_clear(&place->ids);
+    buffer_clear(&place->type_ids);
+}
+
+static void release(struct place *place)
+{
+    clear(place);
+    free(place->ends);
+    free(place->lines);
+    free(place->text_bytes);
+    free(place->texts);
+    ids_release(&place->ids);
+    buffer_release(&place->type_ids);
 }
 
 void text_batches_close(struct text_batches *batches)
 {
     if (!batches)
         return;
-    clear(batches);
+    for (size_t i = 0; i < AT_ONCE; i++)
+        release(&batches->places[i]);
     free(batches->entry.text);
-    free(batches->ends);
-    free(batches->lines);
-    free(batches->text_bytes);
-    free(batches->texts);
-    ids_release(&batches->ids);
-    buffer_release(&batches->type_ids);
     buffer_release(&batches->text);
     encoding_release(&batches->encoding);
     tokenizer_scratch_free(batches->scratch);
@@ -136,63 +151,123 @@ static int read_text(struct text_batches *batches, struct error *err)
 
 /* ---- one batch ---- */
 
-static bool fits(const struct text_batches *batches)
+static bool fits(const struct text_batches *batches, const struct place *place)
 {
-    size_t max_texts = batches->options.max_texts;
+    const struct text_batches_options *options = &batches->options;
 
-    return batches->n == 0 || ((!max_texts || batches->n < max_texts) &&
-                               batches->ids.n_items + batches->encoding.n_ids <=
-                                   batches->options.max_tokens);
+    return place->n == 0 ||
+           ((!options->max_texts || place->n < options->max_texts) &&
+            place->ids.n_items + batches->encoding.n_ids <= options->max_tokens);
 }
 
-static void add_text(struct text_batches *batches)
+static void grow(struct place *place)
+{
+    size_t n = place->capacity ? 2 * place->capacity : 64;
+
+    place->ends = memory_resize(place->ends, n, sizeof *place->ends);
+    place->lines = memory_resize(place->lines, n, sizeof *place->lines);
+    place->texts = memory_resize(place->texts, n, sizeof *place->texts);
+    place->text_bytes = memory_resize(place->text_bytes, n, sizeof *place->text_bytes);
+    place->capacity = n;
+}
+
+static void add_text(struct text_batches *batches, struct place *place)
 {
     const struct encoding *encoding = &batches->encoding;
 
-    if (batches->n == batches->capacity) {
-        batches->capacity = batches->capacity ? 2 * batches->capacity : 64;
-        batches->ends = memory_resize(batches->ends, batches->capacity, sizeof *batches->ends);
-        batches->lines = memory_resize(batches->lines, batches->capacity, sizeof *batches->lines);
-        batches->texts = memory_resize(batches->texts, batches->capacity, sizeof *batches->texts);
-        batches->text_bytes = memory_resize(batches->text_bytes, batches->capacity,
-                                            sizeof *batches->text_bytes);
-    }
+    if (place->n == place->capacity)
+        grow(place);
     for (size_t i = 0; i < encoding->n_ids; i++)
-        ids_add(&batches->ids, encoding->ids[i]);
-    buffer_add(&batches->type_ids, encoding->type_ids, encoding->n_ids);
-    batches->ends[batches->n] = batches->ids.n_items;
-    batches->lines[batches->n] = batches->entry.line;
-    batches->texts[batches->n] = batches->entry.text;
-    batches->text_bytes[batches->n] = batches->entry.n;
+        ids_add(&place->ids, encoding->ids[i]);
+    buffer_add(&place->type_ids, encoding->type_ids, encoding->n_ids);
+    place->ends[place->n] = place->ids.n_items;
+    place->lines[place->n] = batches->entry.line;
+    place->texts[place->n] = batches->entry.text;
+    place->text_bytes[place->n] = batches->entry.n;
     batches->entry = (struct entry){0};
-    batches->n++;
+    place->n++;
 }
 
 int text_batches_next(struct text_batches *batches, struct text_batch *batch, struct error *err)
 {
+    struct place *place;
     int more = 1;
 
-    clear(batches);
+    batches->now = (batches->now + 1) % AT_ONCE;
+    place = &batches->places[batches->now];
+    clear(place);
     while (more > 0) {
         if (!batches->is_waiting)
             more = read_text(batches, err);
         batches->is_waiting = more > 0;
-        if (more <= 0 || !fits(batches))
+        if (more <= 0 || !fits(batches, place))
             break;
-        add_text(batches);
+        add_text(batches, place);
         batches->is_waiting = false;
     }
-    if (more < 0 || batches->n == 0)
+    if (more < 0 || place->n == 0)
         return more;
     *batch = (struct text_batch){
-        .batch = {.ids = batches->ids.items, .ends = batches->ends, .n_sequences = batches->n},
-        .lines = batches->lines,
-        .texts = batches->texts,
-        .text_bytes = batches->text_bytes,
+        .batch = {.ids = place->ids.items, .ends = place->ends, .n_sequences = place->n},
+        .lines = place->lines,
+        .texts = place->texts,
+        .text_bytes = place->text_bytes,
     };
     if (batches->options.has_types)
-        batch->batch.type_ids = (const uint8_t *)batches->type_ids.data;
+        batch->batch.type_ids = (const uint8_t *)place->type_ids.data;
     return 1;
+}
+
+/* ---- all of them ---- */
+
+struct run { /* of a batch */
+    text_batch_work *work;
+    void *context;
+    struct text_batch batch;
+};
+
+static int run_batch(void *context, struct error *err)
+{
+    const struct run *run = context;
+
+    return run->work(run->context, &run->batch, err);
+}
+
+/* What is wrong with a batch comes before what is wrong with the texts behind it. */
+static int each_beside(struct text_batches *batches, text_batch_work *work, void *context,
+                       struct error *err)
+{
+    struct run run = {.work = work, .context = context};
+    struct beside beside = {0};
+    struct text_batch batch;
+    struct error error = {0};
+    int more, rc;
+
+    do {
+        more = text_batches_next(batches, &batch, &error);
+        rc = beside_wait(&beside, err);
+        if (rc == 0 && more > 0) {
+            run.batch = batch;
+            beside_start(&beside, run_batch, &run);
+        }
+    } while (rc == 0 && more > 0);
+    if (rc || more == 0)
+        return rc;
+    return error_set(err, error.code, "%s", error.text);
+}
+
+int text_batches_each(struct text_batches *batches, bool is_beside, text_batch_work *work,
+                      void *context, struct error *err)
+{
+    struct text_batch batch;
+    int more;
+
+    if (is_beside)
+        return each_beside(batches, work, context, err);
+    while ((more = text_batches_next(batches, &batch, err)) > 0)
+        if (work(context, &batch, err))
+            return -1;
+    return more;
 }
 
 /* ---- limits ---- */

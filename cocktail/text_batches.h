@@ -27,7 +27,7 @@ struct text_batches_options {
 
 struct text_batches; /* of one input */
 
-struct text_batch { /* valid until the next one */
+struct text_batch { /* valid until the next one but one */
     struct batch batch;
     const size_t *lines;        /* [n_sequences] */
     char *const *texts;         /* [n_sequences], or NULL */
@@ -42,6 +42,14 @@ void text_batches_close(struct text_batches *batches);
 /* 1: the next batch, of one text at least; 0: no more; -1: an error that says FILE:LINE, also for a
  * text without any tokens. */
 int text_batches_next(struct text_batches *batches, struct text_batch *batch, struct error *err);
+
+/* What is done with a batch. */
+typedef int text_batch_work(void *context, const struct text_batch *batch, struct error *err);
+/* With all of them, in their order, until there are no more or one fails. `is_beside`: on a thread of
+ * its own, while the next one is read and tokenized on this one. Whole batches in front of an error
+ * have been worked on. */
+int text_batches_each(struct text_batches *batches, bool is_beside, text_batch_work *work,
+                      void *context, struct error *err);
 
 /* So far. */
 size_t text_batches_n_cut(const struct text_batches *batches);
