@@ -22,6 +22,8 @@ struct lora_store {
     pthread_mutex_t lock;
     struct slot *slots;
     size_t n_slots, n_idle, idle_bytes;
+    struct svd **kept;
+    size_t n_kept;
     unsigned long long clock;
 };
 
@@ -48,8 +50,17 @@ void lora_store_free(struct lora_store *store)
     for (size_t i = 0; i < store->n_slots; i++)
         empty(&store->slots[i]);
     free(store->slots);
+    for (size_t i = 0; i < store->n_kept; i++)
+        svd_release(store->kept[i]);
+    free(store->kept);
     pthread_mutex_destroy(&store->lock);
     free(store);
+}
+
+void lora_store_keep(struct lora_store *store, struct svd *svd)
+{
+    store->kept = memory_resize(store->kept, store->n_kept + 1, sizeof *store->kept);
+    store->kept[store->n_kept++] = svd;
 }
 
 /* ---- reading ---- */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "adapter/lora_folder.h"
+#include "math/svd.h"
 
 enum { LORA_PANEL = 32 };
 
@@ -25,6 +26,8 @@ struct lora_store; /* may be used by several threads at once */
 /* The folder is borrowed, and must stay where it is. Freed with lora_store_free. */
 struct lora_store *lora_store_new(const struct lora_folder *lora);
 void lora_store_free(struct lora_store *store);
+/* Releases *svd, which may be filled until then, when the store is freed. */
+void lora_store_keep(struct lora_store *store, struct svd *svd);
 /* The factors of module number `module`, valid until they are given back. ERROR_RESOURCES, ERROR_IO. */
 int lora_store_take(struct lora_store *store, size_t module, struct lora_factors *factors,
                     struct error *err);

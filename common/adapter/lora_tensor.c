@@ -11,7 +11,9 @@
 
 #include "base/isa.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "math/gemm_kernels.h"
+#include "math/svd.h"
 #include "math/vector.h"
 #include "tensor/tensor_source.h"
 
@@ -109,10 +111,16 @@ struct weight {
     size_t n_rows, n_columns; /* of a matrix */
     size_t n_ranks;           /* of one expert */
     float scale;
-    /* DoRA: what each output is multiplied by, once it was measured. */
+    bool is_pissa;
     pthread_mutex_t *lock;
-    float *factors;
-    bool *is_measured;
+    struct measured *measured; /* under the lock, and read-only once it is there; NULL: nothing is */
+};
+
+/* What depends on all values of W. */
+struct measured {
+    bool is_there;
+    float *factors;     /* DoRA: what each output is multiplied by */
+    struct svd removed; /* PiSSA: what training took from W before it began */
 };
 
 /* A part of one matrix: whole rows, or columns of one row. */
@@ -233,6 +241,24 @@ static void add_block(const struct weight *weight, const struct room *room,
                  block->n_rows - i < group ? block->n_rows - i : group, y + i * block->n_columns);
 }
 
+/* y -= what PiSSA took away. */
+static void remove_block(const struct weight *weight, const struct block *block, float *y)
+{
+    const struct svd *removed = weight->measured ? &weight->measured->removed : NULL;
+
+    for (size_t i = 0; removed && removed->rank && i < block->n_rows; i++) {
+        float *row = y + i * block->n_columns;
+
+        for (size_t k = 0; k < weight->n_ranks && k < removed->rank; k++) {
+            float left = removed->left[k * weight->n_rows + block->row + i];
+            const float *right = removed->right + k * weight->n_columns + block->column;
+
+            for (size_t j = 0; j < block->n_columns; j++)
+                row[j] -= left * right[j];
+        }
+    }
+}
+
 static size_t block_first(const struct weight *weight, const struct block *block)
 {
     return (block->matrix * weight->n_rows + block->row) * weight->n_columns + block->column;
@@ -248,12 +274,14 @@ static int compute(const struct weight *weight, const struct room *room,
     if (!weight->adapted.is_double) {
         if (read_floats(values, first, n, room->stored, room->sums, err))
             return -1;
+        remove_block(weight, block, room->sums);
         add_block(weight, room, block, room->sums);
         return 0;
     }
     if (read_doubles(values, first, n, room->stored, room->values, err))
         return -1;
     memset(room->sums, 0, n * sizeof *room->sums);
+    remove_block(weight, block, room->sums);
     add_block(weight, room, block, room->sums);
     for (size_t i = 0; i < n; i++)
         room->values[i] += (double)room->sums[i];
@@ -290,7 +318,7 @@ static int add_squares(const struct weight *weight, const struct room *room, dou
     return 0;
 }
 
-static int measure_all(const struct weight *weight, const struct room *room, struct error *err)
+static int measure_norms(const struct weight *weight, const struct room *room, struct error *err)
 {
     size_t n = weight->change.is_turned ? weight->n_columns : weight->n_rows;
     double *squares = memory_zalloc(n, sizeof *squares);
@@ -308,21 +336,65 @@ static int measure_all(const struct weight *weight, const struct room *room, str
                            "%zu have a norm of %g, by which DoRA would divide",
                            weight->change.lora->name, weight->module->name, i, (double)norm);
         else
-            weight->factors[i] = magnitudes[i] / norm;
+            weight->measured->factors[i] = magnitudes[i] / norm;
     }
     free(squares);
     free(magnitudes);
     return rc;
 }
 
+/* ---- PiSSA ---- */
+
+/* The first singular values of W: of a matrix that LAPACK decomposes in a second or two exactly, else as
+ * svd.h has them. */
+static int decompose(const struct weight *weight, const float *values, struct error *err)
+{
+    enum { EXACT_MAX = 1024 };
+    size_t rows = weight->n_rows, columns = weight->n_columns;
+    size_t least = rows < columns ? rows : columns;
+    struct svd_size size = {.rank = least <= EXACT_MAX ? least : weight->n_ranks};
+    struct threads *threads = threads_new(1, err);
+    struct gemm *gemm = threads ? gemm_new(threads, err) : NULL;
+    int rc = gemm ? svd_approximate(&weight->measured->removed, values, rows, columns, size, gemm, err)
+                  : -1;
+
+    gemm_free(gemm);
+    threads_free(threads);
+    return rc;
+}
+
+static int measure_removed(const struct weight *weight, struct error *err)
+{
+    const struct tensor *tensor = weight->adapted.values;
+    float *values = memory_try(tensor->n_items, sizeof *values, "a matrix that PiSSA changes", err);
+    int rc = values ? tensor_read_floats(tensor, values, err) : -1;
+
+    for (size_t i = 0; rc == 0 && i < tensor->n_items; i++)
+        if (!isfinite(values[i]))
+            rc = error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "': value %zu is not finite, and PiSSA "
+                           "needs its singular values", tensor->name, i);
+    if (rc == 0)
+        rc = decompose(weight, values, err);
+    free(values);
+    return rc;
+}
+
+/* ---- measured once ---- */
+
 static int measure(const struct weight *weight, const struct room *room, struct error *err)
 {
+    struct measured *measured = weight->measured;
     int rc = 0;
 
+    if (!measured)
+        return 0;
     pthread_mutex_lock(weight->lock);
-    if (!*weight->is_measured) {
-        rc = measure_all(weight, room, err);
-        *weight->is_measured = rc == 0;
+    if (!measured->is_there) {
+        if (weight->is_pissa && !measured->removed.rank)
+            rc = measure_removed(weight, err);
+        if (rc == 0 && measured->factors)
+            rc = measure_norms(weight, room, err);
+        measured->is_there = rc == 0;
     }
     pthread_mutex_unlock(weight->lock);
     return rc;
@@ -334,7 +406,7 @@ static void stretch(const struct weight *weight, const struct room *room,
     size_t n = block->n_rows * block->n_columns;
 
     for (size_t i = 0; i < n; i++) {
-        float factor = weight->factors[output_of(weight, block, i)];
+        float factor = weight->measured->factors[output_of(weight, block, i)];
 
         if (weight->adapted.is_double)
             room->values[i] *= (double)factor;
@@ -391,8 +463,7 @@ static int weight_read(const struct tensor_source *source, size_t offset, size_t
     /* The norms need whole blocks. */
     if (room_init(&room, weight, is_dora ? BLOCK_ITEMS : left, err))
         return -1;
-    if (is_dora)
-        rc = measure(weight, &room, err);
+    rc = measure(weight, &room, err);
     while (rc == 0 && left > 0) {
         struct block block = find_block(weight, first, left);
         size_t n = block.n_rows * block.n_columns;
@@ -444,12 +515,19 @@ int lora_tensor_make(struct tensor *made, const struct tensor *base, const struc
         .change = *change, .module = module, .n_rows = base->shape[n - 2],
         .n_columns = base->shape[n - 1], .n_ranks = module->rank, .scale = (float)module->scale,
     };
-    if (module->magnitude) {
+    weight->is_pissa = change->lora->config.is_pissa && !module->is_embedding;
+    if (weight->is_pissa && (n != 2 || module->parameter))
+        return error_set(err, ERROR_UNSUPPORTED, "'%s': module '" ERROR_NAME "': PiSSA of parameters "
+                         "(target_parameters) is not merged", change->lora->name, module->name);
+    if (module->magnitude || weight->is_pissa) {
         weight->lock = arena_alloc(arena, sizeof *weight->lock);
         pthread_mutex_init(weight->lock, NULL);
-        weight->factors = arena_alloc(arena, module->magnitude->n_items * sizeof(float));
-        weight->is_measured = arena_alloc(arena, sizeof *weight->is_measured);
+        weight->measured = arena_alloc(arena, sizeof *weight->measured);
+        lora_store_keep(change->store, &weight->measured->removed);
     }
+    if (module->magnitude)
+        weight->measured->factors =
+            arena_alloc(arena, module->magnitude->n_items * sizeof(float));
     return finish(made, &weight->adapted, err);
 }
 

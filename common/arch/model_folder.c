@@ -185,18 +185,18 @@ int model_folder_open(struct model_folder *model, const char *path, const char *
 
 void model_folder_release(struct model_folder *model)
 {
-    for (size_t i = 0; i < model->n_opened; i++) {
-        free(model->opened[i].directory);
-        free(model->opened[i].file);
-        checkpoint_close(model->opened[i].checkpoint);
-    }
-    free(model->opened);
     while (model->additions) {
         struct model_addition *addition = model->additions;
 
         model->additions = addition->next;
         addition->release(addition);
     }
+    for (size_t i = 0; i < model->n_opened; i++) {
+        free(model->opened[i].directory);
+        free(model->opened[i].file);
+        checkpoint_close(model->opened[i].checkpoint);
+    }
+    free(model->opened);
     free(model->name);
     free(model->path);
     free(model->file);

@@ -22,7 +22,7 @@ struct opened_checkpoint {
     struct error refusal; /* why its values cannot be read: quantized.h */
 };
 
-/* What was added to its weights, and lives as long as they do. */
+/* What was added to its weights, and is released just before they are. */
 struct model_addition {
     void (*release)(struct model_addition *addition);
     struct model_addition *next;

@@ -15,6 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "fixtures"))
 
+import make_hostile_adapters  # noqa: E402
 import make_hostile_moe  # noqa: E402
 import make_hostile_recipes  # noqa: E402
 import make_hostile_tokenizers as make  # noqa: E402
@@ -285,7 +286,26 @@ def mixtures():
             yield path.stem, path.read_bytes()
 
 
+def adapters():
+    """Configuration and header, as fuzz_adapter.c has them: adapters that PEFT made, and some with a defect."""
+    made = HERE.parents[1] / "fixtures/adapters"
+    for folder in [*sorted(made.iterdir()), *sorted(make_hostile_adapters.HERE.iterdir())]:
+        weights, config = folder / "adapter_model.safetensors", folder / "adapter_config.json"
+        if not weights.exists() or not config.exists() or weights.stat().st_size < 8:
+            continue
+        data = weights.read_bytes()
+        header = data[8:8 + int.from_bytes(data[:8], "little")]
+        settings = {k: v for k, v in json.loads(config.read_text()).items() if v not in (None, False, [], {})} \
+            if folder.parent == made else None
+        if len(header) < 3000 and (settings or folder.name.split("-")[0] in ("ok", "pattern", "key", "layers")):
+            text = json.dumps(settings).encode() if settings else config.read_bytes()
+            if len(text) < 2000:
+                yield folder.name, text + b"\0" + header
+
+
 def main():
+    for name, content in adapters():
+        write("adapter", name, content)
     for name, content in recipes():
         write("recipe", name, content)
     for name, content in mixtures():
