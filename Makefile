@@ -1,16 +1,18 @@
 # cocktail - `make` builds build/release/cocktail, `make help` lists the rest.
 #
 # Everything goes to build/VARIANT/, so that builds with different compilers and sanitizers live side by
-# side: make CC=clang, make SAN=address,undefined test. V=1 shows the commands.
+# side: make CC=clang, make SAN=address,undefined test. MPI=1 builds build/mpi/cocktail, which several
+# machines run together by Open MPI. V=1 shows the commands.
 
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 SAN :=
+MPI :=
 comma := ,
 empty :=
 space := $(empty) $(empty)
-variant := $(filter-out gcc cc,$(notdir $(firstword $(CC)))) $(subst $(comma), ,$(SAN))
+variant := $(if $(MPI),mpi) $(filter-out gcc cc,$(notdir $(firstword $(CC)))) $(subst $(comma), ,$(SAN))
 VARIANT := $(or $(subst $(space),-,$(strip $(variant))),release)
 build := build/$(VARIANT)
 
@@ -34,6 +36,14 @@ $(error '$(PKG_CONFIG)' does not find all of: $(libraries) $(loaded_libraries); 
 endif
 library_flags := $(shell $(PKG_CONFIG) --cflags $(libraries) $(loaded_libraries))
 library_links := $(shell $(PKG_CONFIG) --libs $(libraries))
+endif
+
+ifneq ($(MPI),)
+ifneq ($(shell $(PKG_CONFIG) --exists ompi-c && echo yes),yes)
+$(error '$(PKG_CONFIG)' does not find ompi-c; on Debian: apt-get install libopenmpi-dev)
+endif
+library_flags += -DCOCKTAIL_MPI $(shell $(PKG_CONFIG) --cflags ompi-c)
+library_links += $(shell $(PKG_CONFIG) --libs ompi-c)
 endif
 
 # -ffp-contract=off: a*b+c is rounded where the source says so, with every compiler.

@@ -24,6 +24,7 @@ struct command {
     const char *operand_words;         /* for shell completion: "bash|zsh|fish"; NULL: files */
     const struct option_row *rows;     /* ends with OPTIONS_COMMON or OPTIONS_HELP */
     const struct option_rule *rules;   /* ends with {0}; NULL: none */
+    bool has_ranks;                    /* ranks.h: may be started as several of them */
     void (*print_more)(FILE *out);     /* behind the options in --help; NULL: nothing */
     /* argv[0] is the name of the command. Returns -1 with *err set, or anything else. An error
      * with an empty text ends the program with its code and without a message. */

@@ -70,6 +70,7 @@ const struct command command_convert = {
     .usage = "MODEL -o DIR|FILE.gguf",
     .min_operands = 1,
     .max_operands = 1,
+    .has_ranks = true,
     .rows = rows,
     .rules = rules,
     .run = run,

@@ -16,6 +16,7 @@
 #include "base/interrupt.h"
 #include "base/isa.h"
 #include "base/nearest.h"
+#include "base/ranks.h"
 #include "base/utf8.h"
 
 #include "command.h"
@@ -83,6 +84,35 @@ static int unknown_option(const char *name, struct error *err)
                      "' follow it", name);
 }
 
+/* All use the best instructions that each of them has. */
+static int agree_on_isa(struct error *err)
+{
+    static const char *const names[N_ISAS] = {"plain", "avx2", "avx512"};
+    size_t best = isa_in_use(), own = best;
+
+    if (ranks_least(&best, 1, err))
+        return -1;
+    if (best == own)
+        return 0;
+    fprintf(stderr, "cocktail: note: %suses %s, the best that each rank has\n", ranks_label(),
+            names[best]);
+    return isa_choose(names[best], err);
+}
+
+/* Where there are several, rank 0 alone prints what the command has to say. */
+static int join_ranks(const struct command *command, struct error *err)
+{
+    if (ranks_count() == 1)
+        return 0;
+    if (!command->has_ranks)
+        return error_set(err, ERROR_UNSUPPORTED, "'%s' cannot be done by several ranks",
+                         command->name);
+    if (ranks_number() && !freopen("/dev/null", "w", stdout))
+        return error_errno(err, "cannot open '/dev/null'");
+    return ranks_compare("version of cocktail", COCKTAIL_VERSION, err) || agree_on_isa(err) ? -1
+                                                                                          : 0;
+}
+
 static int dispatch(int argc, char **argv, const struct command **command, struct error *err)
 {
     const char *name = argv[1];
@@ -100,7 +130,7 @@ static int dispatch(int argc, char **argv, const struct command **command, struc
     *command = command_find(name, err);
     if (!*command)
         return -1;
-    if (isa_choose(getenv("COCKTAIL_ISA"), err))
+    if (isa_choose(getenv("COCKTAIL_ISA"), err) || join_ranks(*command, err))
         return -1;
     return (*command)->run(argc - 1, argv + 1, err) < 0 ? -1 : 0;
 }
@@ -138,6 +168,7 @@ static void print_error(const struct error *err, const struct command *command)
 
     buffer_add_text(&line, terminal_has_colour(stderr) ? "\033[1;31mcocktail:\033[0m "
                                                        : "cocktail: ");
+    buffer_add_text(&line, ranks_label());
     utf8_add_printable(&line, err->text, strlen(err->text));
     buffer_add_char(&line, '\n');
     if (err->code == ERROR_USAGE && command)
@@ -148,6 +179,12 @@ static void print_error(const struct error *err, const struct command *command)
                                "(try 'cocktail --help')\n");
     fwrite(line.data, 1, line.size, stderr);
     buffer_release(&line);
+}
+
+/* Of several ranks: mpirun says why it ends them. */
+static bool is_ended_by_others(const struct error *err)
+{
+    return ranks_count() > 1 && (err->code == ERROR_SIGINT || err->code == ERROR_SIGTERM);
 }
 
 int main(int argc, char **argv)
@@ -165,10 +202,11 @@ int main(int argc, char **argv)
         command_print_overview(stderr);
         return ERROR_USAGE;
     }
-    if (dispatch(argc, argv, &command, &err) && err.code == ERROR_NONE)
+    if ((ranks_start(&err) || dispatch(argc, argv, &command, &err)) && err.code == ERROR_NONE)
         error_set(&err, ERROR_INTERNAL, "the command failed without saying why");
     status = close_stdout(&err);
-    if (err.text[0])
+    if (err.text[0] && !is_ended_by_others(&err) && ranks_may_speak())
         print_error(&err, command);
+    ranks_end(status);
     return status;
 }

@@ -114,6 +114,7 @@ const struct command command_merge = {
     .usage = "[RECIPE.yml] -o DIR",
     .min_operands = 0,
     .max_operands = 1,
+    .has_ranks = true,
     .rows = rows,
     .rules = rules,
     .run = run,

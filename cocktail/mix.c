@@ -125,6 +125,7 @@ const struct command command_mix = {
     .usage = "[--method M] [--weights W,...] MODEL... -o DIR",
     .min_operands = 1,
     .max_operands = SIZE_MAX,
+    .has_ranks = true,
     .rows = rows,
     .rules = rules,
     .print_more = mix_method_print_help,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/ranks.h"
 #include "base/utf8.h"
 #include "report/size_text.h"
 
@@ -35,7 +36,7 @@ void terminal_notices(const struct notices *notices, const struct common_options
 {
     struct buffer lines = {0};
 
-    if (common->quiet || notices->n_texts == 0)
+    if (common->quiet || notices->n_texts == 0 || ranks_number())
         return;
     for (size_t i = 0; i < notices->n_texts; i++) {
         buffer_add_text(&lines, "cocktail: note: ");
@@ -120,7 +121,8 @@ void terminal_progress_start(struct terminal_progress *shown, const char *label,
     double now = now_s();
 
     *shown = (struct terminal_progress){.label = label, .start_s = now, .shown_s = now};
-    if (is_smart_terminal(stderr) && !common->quiet && !common->json && !is_set("CI"))
+    if (is_smart_terminal(stderr) && !common->quiet && !common->json && !is_set("CI") &&
+        ranks_number() == 0)
         shown->progress.show = show;
 }
 

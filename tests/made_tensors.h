@@ -121,7 +121,7 @@ static inline char *run_plan(struct plan *plan, size_t n_threads, size_t *n_byte
     output.n_tensors = plan->n_items;
     writer = checkpoint_writer_open(plan->format, outdir, "model.safetensors", &output, &err);
     scratch_must(threads && writer, "write", "out");
-    CHECK(mixer_run(plan, writer, threads, &progress, &stats, &err) == 0);
+    CHECK(mixer_run(plan, (struct mixer_share){0, 1}, writer, threads, &progress, &stats, &err) == 0);
     CHECK(progress.done_bytes == plan->size_bytes);
     CHECK(checkpoint_writer_finish(writer, &err) == 0);
     CHECK(checkpoint_writer_close(writer, &err) == 0);

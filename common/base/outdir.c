@@ -4,22 +4,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 
 struct outdir {
     char *target, *parent, *partial;
-    char *file;          /* the one in partial that becomes the target; NULL: partial itself does */
+    char *work;          /* what is written into: partial itself, or, of several ranks, a directory
+                          * in it with a name that no rank of an earlier run knows */
+    char *file;          /* the one in work that becomes the target; NULL: work itself does */
     char *made_parent;   /* the topmost parent that we created, or NULL */
     bool force, is_committed;
     int fd;              /* of partial; holds the lock */
@@ -306,6 +311,43 @@ static void remove_open_ones(void)
         remove_partial(outdir);
 }
 
+static int make_sibling(struct outdir *outdir, struct error *err)
+{
+    if (ranks_number())
+        return 0;
+    return make_parents(outdir->parent, &outdir->made_parent, err) || take_partial(outdir, err) ||
+                   clear_partial(outdir, err)
+               ? -1
+               : 0;
+}
+
+/* Where all ranks write. */
+static int agree_on_work(struct outdir *outdir, struct error *err)
+{
+    uint64_t number = 0;
+    struct stat info;
+
+    if (ranks_count() == 1) {
+        outdir->work = memory_copy(outdir->partial);
+        return 0;
+    }
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        return error_errno(err, "cannot get random bytes");
+    if (ranks_number() == 0) {
+        outdir->work = memory_format("%s/%016" PRIx64, outdir->partial, number);
+        if (mkdir(outdir->work, 0777))
+            return error_errno(err, "cannot create '%s'", outdir->work);
+    }
+    if (ranks_tell(&number, sizeof number, err))
+        return -1;
+    if (!outdir->work)
+        outdir->work = memory_format("%s/%016" PRIx64, outdir->partial, number);
+    if (stat(outdir->work, &info) == 0)
+        return 0;
+    return error_errno(err, "'%s', which rank 0 has made, is not there: the ranks must write to a "
+                       "file system that they share", outdir->work);
+}
+
 /* The target is free, or may be replaced. */
 static struct outdir *open_checked(const char *path, bool force, bool is_file, struct error *err)
 {
@@ -328,26 +370,35 @@ static struct outdir *open_checked(const char *path, bool force, bool is_file, s
         is_registered = true;
     outdir->next = open_outdirs;
     open_outdirs = outdir;
-    if (make_parents(outdir->parent, &outdir->made_parent, err) || take_partial(outdir, err) ||
-        clear_partial(outdir, err)) {
+    if (make_sibling(outdir, err) || agree_on_work(outdir, err)) {
         outdir_close(outdir);
         return NULL;
     }
     return outdir;
 }
 
+/* What all ranks would find wrong, rank 0 tells. */
+static int check_first(int (*check)(const char *, bool, outdir_replaceable *, struct error *),
+                       const char *path, bool force, outdir_replaceable *replaceable,
+                       struct error *err)
+{
+    return ranks_number() ? 0 : check(path, force, replaceable, err);
+}
+
 struct outdir *outdir_open(const char *path, bool force, outdir_replaceable *replaceable,
                            struct error *err)
 {
-    return outdir_check(path, force, replaceable, err) ? NULL
-                                                       : open_checked(path, force, false, err);
+    return check_first(outdir_check, path, force, replaceable, err)
+               ? NULL
+               : open_checked(path, force, false, err);
 }
 
 struct outdir *outdir_open_file(const char *path, bool force, outdir_replaceable *replaceable,
                                 struct error *err)
 {
-    return outdir_check_file(path, force, replaceable, err) ? NULL
-                                                            : open_checked(path, force, true, err);
+    return check_first(outdir_check_file, path, force, replaceable, err)
+               ? NULL
+               : open_checked(path, force, true, err);
 }
 
 const char *outdir_file(const struct outdir *outdir)
@@ -359,12 +410,13 @@ const char *outdir_file(const struct outdir *outdir)
 
 int outdir_create(struct outdir *outdir, const char *name, struct error *err)
 {
-    char *path = memory_format("%s/%s", outdir->partial, name), *parent = parent_of(path);
+    char *path = memory_format("%s/%s", outdir->work, name), *parent = parent_of(path);
+    int exclusive = ranks_count() == 1 ? O_EXCL : 0; /* else whichever rank comes first makes it */
     char *made = NULL;
     int fd = -1;
 
     if (make_parents(parent, &made, err) == 0) {
-        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+        fd = open(path, O_RDWR | O_CREAT | exclusive | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (fd < 0)
             error_errno(err, "cannot create '%s'", path);
     }
@@ -393,8 +445,11 @@ int outdir_write_at(int fd, size_t offset, const void *bytes, size_t n, const ch
 int outdir_write(struct outdir *outdir, const char *name, const void *bytes, size_t n,
                  struct error *err)
 {
-    int fd = outdir_create(outdir, name, err), rc;
+    int fd, rc;
 
+    if (ranks_number())
+        return 0;
+    fd = outdir_create(outdir, name, err);
     if (fd < 0)
         return -1;
     rc = outdir_write_at(fd, 0, bytes, n, name, err);
@@ -417,7 +472,7 @@ static int exchange(struct outdir *outdir, struct error *err)
         close(old);
         return error_set(err, ERROR_EXISTS, "'%s' is locked by another process", outdir->target);
     }
-    if (renameat2(AT_FDCWD, outdir->partial, AT_FDCWD, outdir->target, RENAME_EXCHANGE)) {
+    if (renameat2(AT_FDCWD, outdir->work, AT_FDCWD, outdir->target, RENAME_EXCHANGE)) {
         if (errno == EINVAL || errno == ENOSYS)
             error_set(err, ERROR_IO, "'%s': this file system cannot exchange two directories; "
                       "remove the old one first", outdir->target);
@@ -451,7 +506,7 @@ static int move_file(const struct outdir *outdir, const char *path)
 
 static int move_file_in_place(struct outdir *outdir, struct error *err)
 {
-    char *path = memory_format("%s/%s", outdir->partial, outdir->file);
+    char *path = memory_format("%s/%s", outdir->work, outdir->file);
     int rc = move_file(outdir, path);
 
     free(path);
@@ -468,8 +523,10 @@ static int move_in_place(struct outdir *outdir, struct error *err)
 {
     if (outdir->file)
         return move_file_in_place(outdir, err);
-    if (rename(outdir->partial, outdir->target) == 0) {
+    if (rename(outdir->work, outdir->target) == 0) {
         outdir->is_committed = true;
+        if (ranks_count() > 1)
+            rmdir(outdir->partial);
         return 0;
     }
     if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
@@ -483,7 +540,11 @@ int outdir_commit(struct outdir *outdir, struct error *err)
 {
     int fd;
 
-    if (sync_tree(outdir->partial, err) || move_in_place(outdir, err))
+    if (sync_tree(outdir->work, err) || ranks_meet(err))
+        return -1;
+    if (ranks_number())
+        return ranks_meet(err); /* what rank 0 does meanwhile */
+    if (move_in_place(outdir, err))
         return -1;
     /* The result stands; a crash of the machine could still undo the rename, so this is part of
      * the promise, but its failure is no reason to call the result bad. */
@@ -492,7 +553,7 @@ int outdir_commit(struct outdir *outdir, struct error *err)
         fsync(fd);
         close(fd);
     }
-    return 0;
+    return ranks_meet(err);
 }
 
 void outdir_close(struct outdir *outdir)
@@ -510,6 +571,7 @@ void outdir_close(struct outdir *outdir)
     free(outdir->target);
     free(outdir->parent);
     free(outdir->partial);
+    free(outdir->work);
     free(outdir->file);
     free(outdir->made_parent);
     free(outdir);

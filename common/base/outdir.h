@@ -3,7 +3,10 @@
  * Everything is written into a hidden sibling of the target, .NAME.cocktail-partial, and moved
  * into place by one rename, when every file in it has reached the disk. The sibling is also the
  * lock: whoever holds a flock on it writes. A killed run leaves it behind without the flock, and
- * the next run for the same target clears it away. */
+ * the next run for the same target clears it away.
+ *
+ * Several ranks (ranks.h) open, commit and close an outdir together, on a file system that they share:
+ * rank 0 makes it, and puts it in place when all have written what is theirs. */
 #ifndef COCKTAIL_OUTDIR_H
 #define COCKTAIL_OUTDIR_H
 
@@ -38,9 +41,10 @@ struct outdir *outdir_open_file(const char *path, bool force, outdir_replaceable
 const char *outdir_file(const struct outdir *outdir);
 
 /* A new file `name` (a relative path; sub-directories are made) for reading and writing: its
- * descriptor, which the caller closes, or -1. Permissions follow the umask. */
+ * descriptor, which the caller closes, or -1. Permissions follow the umask. Ranks may create one
+ * file together, each for its part. */
 int outdir_create(struct outdir *outdir, const char *name, struct error *err);
-/* A new file with these bytes. */
+/* A new file with these bytes, which rank 0 writes. */
 int outdir_write(struct outdir *outdir, const char *name, const void *bytes, size_t n,
                  struct error *err);
 

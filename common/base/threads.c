@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "base/ranks.h"
 
 struct worker {
     struct threads *pool;
@@ -288,7 +289,7 @@ size_t threads_available(void)
 {
     cpu_set_t set;
 
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
-        return (size_t)CPU_COUNT(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && (size_t)CPU_COUNT(&set) > ranks_beside())
+        return (size_t)CPU_COUNT(&set) / ranks_beside();
     return 1;
 }

@@ -25,7 +25,7 @@ size_t threads_count(const struct threads *threads);
 int threads_run(struct threads *threads, size_t n_tasks, threads_task *task, void *context,
                 struct error *err);
 
-/* The processors that this process may use. */
+/* The processors that this process may use: its share, where several ranks have the same ones. */
 size_t threads_available(void);
 
 #endif

@@ -15,7 +15,7 @@
 #include "format/checkpoint_reader.h"
 #include "format/gguf_blocks.h"
 #include "format/gguf_parts.h"
-#include "format/ranks.h"
+#include "format/rank_slices.h"
 #include "tensor/tensor_source.h"
 
 static const struct {
@@ -421,7 +421,7 @@ static int open_all(struct checkpoint *checkpoint, const struct folder *folder,
             return -1;
     if (check_mapped(checkpoint, err))
         return -1;
-    if (checkpoint->has_ranks && ranks_join(checkpoint, err))
+    if (checkpoint->has_ranks && rank_slices_join(checkpoint, err))
         return error_context(err, "'%s'", folder->path);
     if (checkpoint->n_tensors == 0)
         return error_set(err, ERROR_FORMAT, "'%s/%s': no tensors in it", folder->path, path);

@@ -15,7 +15,7 @@
 
 /* Opens the weights in `directory` (a relative path in the folder, "" for the folder itself),
  * found in the order of transformers: model.safetensors, its index, pytorch_model.bin, its index,
- * then Mistral's and Llama's consolidated files (slices in numbered ones: ranks.h), then a single
+ * then Mistral's and Llama's consolidated files (slices in numbered ones: rank_slices.h), then a single
  * *.pt or *.pth. `file` names one weights file instead, or one part of a GGUF model that is split;
  * NULL to search.
  * NULL with ERROR_FORMAT (malformed, or no weights), ERROR_UNSUPPORTED, ERROR_RESOURCES or ERROR_IO. Closed with

@@ -1,13 +1,16 @@
 #include "merge_write.h"
 
 #include <libgen.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arch/quantized.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "mix/model_card.h"
 #include "mix/merge_target.h"
 
@@ -176,6 +179,25 @@ static struct checkpoint_writer *open_writer(const struct merge *merge,
     return writer;
 }
 
+/* Our share of it. */
+static int write_share(const struct plan *plan, struct checkpoint_writer *writer,
+                       struct threads *threads, struct progress *progress,
+                       struct mixer_stats *stats, struct error *err)
+{
+    const char *before = stats->first_special;
+    size_t first;
+
+    if (mixer_run(plan, (struct mixer_share){ranks_number(), ranks_count()}, writer, threads,
+                  progress, stats, err))
+        return -1;
+    first = stats->first_special_item;
+    if (ranks_least(&first, 1, err))
+        return -1;
+    if (!before && first != SIZE_MAX)
+        stats->first_special = plan->items[first].out.name;
+    return 0;
+}
+
 static int write_component(const struct merge *merge, struct merge_component *component,
                            struct outdir *outdir, struct threads *threads,
                            struct progress *progress, struct merge_result *result,
@@ -187,8 +209,9 @@ static int write_component(const struct merge *merge, struct merge_component *co
 
     if (!writer)
         return -1;
-    rc = mixer_run(&component->plan, writer, threads, progress, &result->stats, err);
-    if (rc == 0)
+    rc = write_share(&component->plan, writer, threads, progress, &result->stats, err) ||
+         ranks_meet(err);
+    if (rc == 0 && ranks_number() == 0)
         rc = checkpoint_writer_finish(writer, err);
     n_files = checkpoint_writer_n_files(writer);
     result->files = memory_resize(result->files, result->n_files + n_files,
@@ -200,14 +223,31 @@ static int write_component(const struct merge *merge, struct merge_component *co
     return rc;
 }
 
+static int write_weights(struct merge *merge, struct outdir *outdir, struct threads *threads,
+                         struct progress *progress, struct merge_result *result,
+                         struct error *err)
+{
+    size_t counts[2];
+
+    for (size_t c = 0; c < merge->n_components; c++)
+        if (write_component(merge, &merge->components[c], outdir, threads, progress, result, err))
+            return -1;
+    counts[0] = result->stats.n_nan;
+    counts[1] = result->stats.n_inf;
+    if (ranks_add(counts, 2, err))
+        return -1;
+    result->stats.n_nan = counts[0];
+    result->stats.n_inf = counts[1];
+    return 0;
+}
+
 static int write_all(struct merge *merge, const struct merge_notes *notes, struct outdir *outdir,
                      struct threads *threads, struct progress *progress,
                      struct merge_result *result, struct error *err)
 {
-    for (size_t c = 0; c < merge->n_components; c++)
-        if (write_component(merge, &merge->components[c], outdir, threads, progress, result, err))
-            return -1;
-    if (merge->makes_gguf)
+    if (write_weights(merge, outdir, threads, progress, result, err))
+        return -1;
+    if (merge->makes_gguf || ranks_number())
         return 0;
     return base_files_copy(&merge->base_files, merge->models[0].folder, outdir, err) ||
            write_config(merge, outdir, err) || write_sentence_folder(merge, outdir, err) ||
@@ -226,6 +266,47 @@ int merge_check_space(const struct merge *merge, struct error *err)
                      "bytes, %zu are left", merge->options.output, merge->disk_bytes, free_bytes);
 }
 
+static void add_tensor(struct digest *digest, const struct plan_source *source)
+{
+    const struct tensor *tensor = source->tensor;
+
+    if (!tensor)
+        return;
+    digest_add(digest, tensor->name, strlen(tensor->name) + 1);
+    digest_add(digest, &tensor->dtype, sizeof tensor->dtype);
+    digest_add(digest, tensor->shape, tensor->n_dims * sizeof *tensor->shape);
+    digest_add(digest, &tensor->offset, sizeof tensor->offset);
+    digest_add(digest, &source->weight, sizeof source->weight);
+}
+
+/* Whether all ranks are about to do the same. */
+static int compare_ranks(const struct merge *merge, struct error *err)
+{
+    char hex[DIGEST_HEX_MAX];
+    struct digest digest;
+
+    if (ranks_count() == 1)
+        return 0;
+    digest_init(&digest, DIGEST_SHA256);
+    for (size_t c = 0; c < merge->n_components; c++) {
+        const struct plan *plan = &merge->components[c].plan;
+
+        for (size_t i = 0; i < plan->n_items; i++) {
+            const struct plan_item *item = &plan->items[i];
+
+            digest_add(&digest, item->out.name, strlen(item->out.name) + 1);
+            digest_add(&digest, &item->out.dtype, sizeof item->out.dtype);
+            digest_add(&digest, &item->seed, sizeof item->seed);
+            add_tensor(&digest, &item->base);
+            for (size_t k = 0; k < item->n_sources; k++)
+                add_tensor(&digest, &item->sources[k]);
+        }
+    }
+    digest_hex(&digest, hex);
+    hex[16] = '\0';
+    return ranks_compare("digest of the models' headers", hex, err);
+}
+
 int merge_write(struct merge *merge, const struct merge_notes *notes, struct threads *threads,
                 struct progress *progress, struct merge_result *result, struct error *err)
 {
@@ -233,14 +314,14 @@ int merge_write(struct merge *merge, const struct merge_notes *notes, struct thr
     int rc;
 
     *result = (struct merge_result){0};
-    if (merge_check_space(merge, err))
+    if (compare_ranks(merge, err) || (ranks_number() == 0 && merge_check_space(merge, err)))
         return -1;
     outdir = (merge->makes_gguf ? outdir_open_file : outdir_open)(
         merge->options.output, merge->options.force,
         merge->makes_gguf ? merge_target_is_gguf : merge_target_is_model, err);
     if (!outdir)
         return -1;
-    progress->total_bytes = merge->weights_bytes;
+    progress->total_bytes = merge->weights_bytes / ranks_count();
     rc = write_all(merge, notes, outdir, threads, progress, result, err);
     if (rc == 0) {
         double start = clock_now_s();

@@ -43,6 +43,8 @@ struct worker_state {
 
 struct mixer {
     const struct plan *plan;
+    struct mixer_share share;
+    size_t *starts, n_bytes;   /* [plan->n_items], as if all tensors stood in one row; of all */
     struct checkpoint_writer *writer;
     struct threads *threads;
     struct progress *progress;
@@ -58,6 +60,11 @@ struct mixer {
     double **sums;             /* [n_items][n_grains][n_sums] of the pass */
     pthread_mutex_t lock;      /* for the counts of all workers */
 };
+
+static size_t n_passes(const struct plan_item *item)
+{
+    return item->method ? item->method->n_passes : 0;
+}
 
 /* ---- sizes ---- */
 
@@ -146,6 +153,54 @@ size_t mixer_buffer_bytes(const struct plan *plan, size_t n_threads)
     return n_threads * (room_bytes(plan, chunk_sizes_for(plan, n_threads)) + state_bytes(plan));
 }
 
+/* ---- shares ---- */
+
+/* Whose share the byte is in: each has one piece of the row. */
+static bool is_ours(const struct mixer *mixer, size_t byte)
+{
+    return mixer->share.count == 1 || mixer->n_bytes == 0 ||
+           (size_t)((double)byte / (double)mixer->n_bytes * (double)mixer->share.count) ==
+               mixer->share.number;
+}
+
+/* Whether it goes to one rank: it is measured, or read in units. */
+static bool is_whole(const struct plan_item *item)
+{
+    return n_passes(item) || item_is_staged(item);
+}
+
+static bool is_our_item(const struct mixer *mixer, size_t index)
+{
+    size_t number = mixer->first + index;
+
+    return is_ours(mixer, mixer->starts[number] +
+                              mixer->plan->items[number].out.size_bytes / 2);
+}
+
+static bool is_our_chunk(const struct mixer *mixer, size_t index, size_t chunk)
+{
+    size_t number = mixer->first + index;
+    const struct plan_item *item = &mixer->plan->items[number];
+    size_t first = chunk * item_chunk(item, mixer->sizes);
+
+    return is_whole(item)
+               ? is_our_item(mixer, index)
+               : is_ours(mixer, mixer->starts[number] +
+                                    (size_t)((double)first / (double)item->out.n_items *
+                                             (double)item->out.size_bytes));
+}
+
+static void list_starts(struct mixer *mixer)
+{
+    const struct plan *plan = mixer->plan;
+
+    mixer->starts = memory_zalloc(plan->n_items, sizeof *mixer->starts);
+    for (size_t i = 0; i < plan->n_items; i++) {
+        mixer->starts[i] = mixer->n_bytes;
+        mixer->n_bytes += plan->items[i].out.size_bytes;
+    }
+}
+
 /* ---- one chunk ---- */
 
 static void count_special(struct worker_state *state, enum dtype dtype, const void *values,
@@ -225,6 +280,8 @@ static int write_task(void *context, size_t number, size_t worker, struct error 
     struct worker_state *state = &mixer->workers[worker];
     size_t first, n;
 
+    if (!is_our_chunk(mixer, task.index, task.chunk))
+        return 0;
     if (task.is_unit && item_stage(maker, maker->n_passes, task.chunk, &state->room, err))
         return -1;
     for (size_t k = 0; find_piece(mixer, &task, k, &first, &n); k++) {
@@ -332,7 +389,7 @@ static int run_pass(struct mixer *mixer, size_t pass, struct error *err)
     for (size_t i = 0; i < mixer->n_items; i++) {
         const struct item_maker *maker = &mixer->makers[i];
 
-        mixer->is_needed[i] = item_pass_is_needed(maker, pass);
+        mixer->is_needed[i] = is_our_item(mixer, i) && item_pass_is_needed(maker, pass);
         if (mixer->is_needed[i])
             mixer->sums[i] = memory_zalloc(maker->n_grains * maker->facts[pass].n_sums,
                                            sizeof **mixer->sums);
@@ -347,11 +404,6 @@ static int run_pass(struct mixer *mixer, size_t pass, struct error *err)
         mixer->sums[i] = NULL;
     }
     return rc;
-}
-
-static size_t n_passes(const struct plan_item *item)
-{
-    return item->method ? item->method->n_passes : 0;
 }
 
 /* The items from `first` on that are run together, all when none is measured. */
@@ -413,6 +465,7 @@ static void collect(const struct mixer *mixer, size_t n_threads, struct mixer_st
         if (state->first_special < first)
             first = state->first_special;
     }
+    stats->first_special_item = first;
     if (!stats->first_special && first != SIZE_MAX)
         stats->first_special = mixer->plan->items[first].out.name;
 }
@@ -450,15 +503,17 @@ static int make_workers(struct mixer *mixer, size_t n_threads, struct error *err
     return 0;
 }
 
-int mixer_run(const struct plan *plan, struct checkpoint_writer *writer, struct threads *threads,
-              struct progress *progress, struct mixer_stats *stats, struct error *err)
+int mixer_run(const struct plan *plan, struct mixer_share share, struct checkpoint_writer *writer,
+              struct threads *threads, struct progress *progress, struct mixer_stats *stats,
+              struct error *err)
 {
     size_t n_threads = threads_count(threads);
-    struct mixer mixer = {.plan = plan, .writer = writer, .threads = threads,
+    struct mixer mixer = {.plan = plan, .share = share, .writer = writer, .threads = threads,
                           .progress = progress, .sizes = chunk_sizes_for(plan, n_threads),
                           .lock = PTHREAD_MUTEX_INITIALIZER};
     int rc = make_workers(&mixer, n_threads, err);
 
+    list_starts(&mixer);
     for (; rc == 0 && mixer.first < plan->n_items; mixer.first += mixer.n_items) {
         mixer.n_items = group_items(plan, mixer.first);
         rc = run_group(&mixer, err);
@@ -471,5 +526,6 @@ int mixer_run(const struct plan *plan, struct checkpoint_writer *writer, struct 
         free(mixer.workers[w].counts);
     }
     free(mixer.workers);
+    free(mixer.starts);
     return rc;
 }

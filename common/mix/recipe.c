@@ -8,6 +8,7 @@
 
 #include "base/line_reader.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "base/nearest.h"
 #include "base/yaml.h"
 
@@ -723,16 +724,26 @@ int recipes_parse(struct recipes *recipes, const char *text, size_t size, const 
 int recipes_load(struct recipes *recipes, const char *path, struct notices *notices,
                  struct error *err)
 {
-    struct line_reader *reader = line_reader_open(path, err);
+    struct line_reader *reader = line_reader_open(ranks_number() ? "/dev/null" : path, err);
     const char *text;
+    char *told;
     size_t size;
-    int rc = -1;
+    int rc;
 
     *recipes = (struct recipes){0};
-    if (reader && line_reader_rest(reader, recipe_bytes_max, &text, &size, err) == 0)
-        rc = recipes_parse(recipes, text, size, line_reader_name(reader), notices, err);
+    if (!reader || line_reader_rest(reader, recipe_bytes_max, &text, &size, err) ||
+        ranks_tell(&size, sizeof size, err)) {
+        line_reader_close(reader);
+        return -1;
+    }
+    told = memory_zalloc(size + 1, 1);
+    if (ranks_number() == 0)
+        memcpy(told, text, size);
+    rc = ranks_tell(told, size, err) ||
+         recipes_parse(recipes, told, size, line_reader_name(reader), notices, err);
+    free(told);
     line_reader_close(reader);
-    return rc;
+    return rc ? -1 : 0;
 }
 
 void recipes_release(struct recipes *recipes)

@@ -19,9 +19,10 @@ static bool yes(const char *path)
 
 /* Mixes m0, m1 … of the scratch directory into out/; the bytes of its weights file,
     to be freed. */
-static char *mix(const double *weights, size_t n_models, size_t n_threads,
-                 const struct combine_method *method, struct plan_options options,
-                 struct mixer_stats *stats, size_t *n_bytes)
+static char *mix_in_shares(size_t n_shares, const double *weights, size_t n_models,
+                           size_t n_threads, const struct combine_method *method,
+                           struct plan_options options,
+                           struct mixer_stats *stats, size_t *n_bytes)
 {
     static const char *const names[N_MODELS_MAX] = {"m0", "m1", "m2", "m3"};
     static char first_special[64]; /* outlives the plan that stats points into */
@@ -50,7 +51,9 @@ static char *mix(const double *weights, size_t n_models, size_t n_threads,
     writer = checkpoint_writer_open(&safetensors_writer, outdir, "model.safetensors", &output,
                                     &err);
     scratch_must(threads && outdir && writer, "write", "out");
-    CHECK(mixer_run(&plan, writer, threads, &progress, stats, &err) == 0);
+    for (size_t i = 0; i < n_shares; i++)
+        CHECK(mixer_run(&plan, (struct mixer_share){i, n_shares}, writer, threads, &progress, stats,
+                        &err) == 0);
     CHECK(progress.done_bytes == plan.size_bytes);
     CHECK(checkpoint_writer_close(writer, &err) == 0);
     CHECK(outdir_commit(outdir, &err) == 0);
@@ -67,6 +70,13 @@ static char *mix(const double *weights, size_t n_models, size_t n_threads,
         checkpoint_close(checkpoints[i]);
     notices_release(&notices);
     return scratch_read("out/model.safetensors", n_bytes);
+}
+
+static char *mix(const double *weights, size_t n_models, size_t n_threads,
+                 const struct combine_method *method, struct plan_options options,
+                 struct mixer_stats *stats, size_t *n_bytes)
+{
+    return mix_in_shares(1, weights, n_models, n_threads, method, options, stats, n_bytes);
 }
 
 /* As above with linear and one thread, the base's dtypes. */
@@ -491,7 +501,7 @@ static void a_model_that_shrinks_is_an_error_that_names_it(void)
     writer = checkpoint_writer_open(&safetensors_writer, outdir, "model.safetensors", &output,
                                     &err);
     CHECK(truncate(scratch_path("m1/model.safetensors"), 200) == 0);
-    CHECK(mixer_run(&plan, writer, threads, &progress, &stats, &err) == -1);
+    CHECK(mixer_run(&plan, (struct mixer_share){0, 1}, writer, threads, &progress, &stats, &err) == -1);
     CHECK(err.code == ERROR_IO);
     CHECK_CONTAINS(err.text, "model one");
     CHECK_CONTAINS(err.text, "'w'");
@@ -587,7 +597,7 @@ static void chunks_begin_where_rows_are_best_read(void)
     writer = checkpoint_writer_open(&safetensors_writer, outdir, "model.safetensors", &output,
                                     &err);
     scratch_must(threads && outdir && writer, "write", "packed");
-    CHECK(mixer_run(&plan, writer, threads, &progress, &stats, &err) == 0);
+    CHECK(mixer_run(&plan, (struct mixer_share){0, 1}, writer, threads, &progress, &stats, &err) == 0);
     CHECK(packed.n_reads == 2 && packed.n_wrong == 0);
     CHECK(checkpoint_writer_close(writer, &err) == 0);
     outdir_close(outdir);
@@ -611,7 +621,26 @@ static void buffers_are_small(void)
     CHECK(buffer_bytes(&plain, 3, 8) == 8 * buffer_bytes(&plain, 3, 1));
 }
 
-TESTS(TEST(the_number_of_threads_does_not_change_a_byte),
+static void shares_make_the_whole(void)
+{
+    static const double weights[] = {0.25, 0.5, 0.25};
+    struct mixer_stats stats;
+    size_t n_bytes, n;
+    char *whole;
+
+    write_models();
+    whole = mix(weights, 3, 1, &combine_linear, (struct plan_options){0}, &stats, &n_bytes);
+    for (size_t n_shares = 2; n_shares <= 40; n_shares += 1 + n_shares / 3) {
+        char *made = mix_in_shares(n_shares, weights, 3, 2, &combine_linear,
+                                   (struct plan_options){0}, &stats, &n);
+
+        CHECK(n == n_bytes && memcmp(made, whole, n) == 0);
+        free(made);
+    }
+    free(whole);
+}
+
+TESTS(TEST(shares_make_the_whole), TEST(the_number_of_threads_does_not_change_a_byte),
       TEST(every_value_is_the_sum_rounded_once), TEST(another_dtype_is_rounded_to_once),
       TEST(another_dtype_has_its_own_places), TEST(a_model_mixed_with_itself_is_itself),
       TEST(a_weight_of_zero_leaves_its_model_out), TEST(for_lm_cocktail_a_weight_of_zero_counts),

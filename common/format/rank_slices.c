@@ -1,4 +1,4 @@
-#include "ranks.h"
+#include "rank_slices.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -198,7 +198,7 @@ static void link_names(struct joiner *joiner)
     free(last);
 }
 
-int ranks_join(struct checkpoint *checkpoint, struct error *err)
+int rank_slices_join(struct checkpoint *checkpoint, struct error *err)
 {
     struct joiner joiner = {.checkpoint = checkpoint};
     const struct tensor *norm = checkpoint_find(checkpoint, "norm.weight");

@@ -1,9 +1,9 @@
-/* ranks.h - tensors that are cut into slices over numbered files: Llama's own consolidated.NN.pth.
+/* rank_slices.h - tensors that are cut into slices over numbered files: Llama's own consolidated.NN.pth.
  *
  * Each of the processes that ran such a model side by side has a file, with its share of the rows or
  * columns of every matrix; which it is, the name tells. Source: docs/formats.md, "Ranks". */
-#ifndef COCKTAIL_RANKS_H
-#define COCKTAIL_RANKS_H
+#ifndef COCKTAIL_RANK_SLICES_H
+#define COCKTAIL_RANK_SLICES_H
 
 #include "base/error.h"
 #include "format/checkpoint_tensors.h"
@@ -12,6 +12,6 @@
  * Files in which no name stands twice hold different layers, and are left as they are.
  * ERROR_UNSUPPORTED, naming tensor and files, where a name does not tell how, or slices do not fit
  * together. */
-int ranks_join(struct checkpoint *checkpoint, struct error *err);
+int rank_slices_join(struct checkpoint *checkpoint, struct error *err);
 
 #endif

@@ -1,0 +1,95 @@
+/* ranks.c - without MPI: one rank. */
+#include "ranks.h"
+
+#ifndef COCKTAIL_MPI
+#include <stdlib.h>
+#include <unistd.h>
+
+/* What mpirun tells those that it starts: Open MPI's, and others. */
+static long told(const char *of_open_mpi, const char *of_others)
+{
+    const char *value = getenv(of_open_mpi);
+
+    if (!value)
+        value = getenv(of_others);
+    return value ? strtol(value, NULL, 10) : 0;
+}
+
+int ranks_start(struct error *err)
+{
+    long n = told("OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
+
+    if (n <= 1)
+        return 0;
+    return error_set(err, ERROR_UNSUPPORTED, "started as one of %ld ranks, but built without MPI; "
+                     "'make MPI=1' builds build/mpi/cocktail, which has it", n);
+}
+
+void ranks_end(int status)
+{
+    (void)status;
+}
+
+size_t ranks_count(void)
+{
+    return 1;
+}
+
+size_t ranks_number(void)
+{
+    return 0;
+}
+
+size_t ranks_beside(void)
+{
+    return 1;
+}
+
+const char *ranks_label(void)
+{
+    return "";
+}
+
+bool ranks_may_speak(void)
+{
+    return told("OMPI_COMM_WORLD_RANK", "PMI_RANK") == 0 || sleep(3) == 0;
+}
+
+int ranks_meet(struct error *err)
+{
+    (void)err;
+    return 0;
+}
+
+int ranks_tell(void *bytes, size_t n, struct error *err)
+{
+    (void)bytes;
+    (void)n;
+    (void)err;
+    return 0;
+}
+
+int ranks_add(size_t *values, size_t n, struct error *err)
+{
+    (void)values;
+    (void)n;
+    (void)err;
+    return 0;
+}
+
+int ranks_least(size_t *values, size_t n, struct error *err)
+{
+    (void)values;
+    (void)n;
+    (void)err;
+    return 0;
+}
+
+int ranks_compare(const char *what, const char *text, struct error *err)
+{
+    (void)what;
+    (void)text;
+    (void)err;
+    return 0;
+}
+#endif

@@ -1,0 +1,232 @@
+/* ranks_mpi.c - the ranks of MPI. */
+#include "ranks.h"
+
+#ifdef COCKTAIL_MPI
+#include <mpi.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/interrupt.h"
+#include "base/memory.h"
+
+enum { COMPARED_MAX = 200, HOST_MAX = MPI_MAX_PROCESSOR_NAME };
+enum { SPINS = 2000, SLEEP_NS = 200 * 1000, FIRST_SPEAKS_S = 3 };
+
+static struct {
+    bool is_started;
+    size_t number, count, beside;
+    char host[HOST_MAX], label[HOST_MAX + 40];
+} ranks = {.count = 1, .beside = 1};
+
+static int check(int rc, struct error *err)
+{
+    char reason[MPI_MAX_ERROR_STRING] = "";
+    int length;
+
+    if (rc == MPI_SUCCESS)
+        return 0;
+    MPI_Error_string(rc, reason, &length);
+    return error_set(err, ERROR_NETWORK, "the ranks cannot talk to one another: %s", reason);
+}
+
+/* MPI itself waits without looking at signals, and takes all of a processor for it. */
+static int wait_for(MPI_Request *request, struct error *err)
+{
+    struct timespec pause = {0, SLEEP_NS};
+    int is_done = 0;
+
+    for (size_t n = 0; !is_done; n++) {
+        if (interrupt_check(err) || check(MPI_Test(request, &is_done, MPI_STATUS_IGNORE), err))
+            return -1;
+        if (!is_done && n >= SPINS)
+            nanosleep(&pause, NULL);
+        else if (!is_done)
+            sched_yield();
+    }
+    return 0;
+}
+
+/* ---- start and end ---- */
+
+/* Whether two ranks of one host have a processor in common. */
+static bool overlap(const cpu_set_t *a, const cpu_set_t *b)
+{
+    cpu_set_t both;
+
+    CPU_AND(&both, a, b);
+    return CPU_COUNT(&both) > 0;
+}
+
+static int find_beside(struct error *err)
+{
+    MPI_Comm node;
+    cpu_set_t own, *all;
+    int n = 1, rc;
+
+    CPU_ZERO(&own);
+    sched_getaffinity(0, sizeof own, &own);
+    if (check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
+              err))
+        return -1;
+    MPI_Comm_size(node, &n);
+    all = memory_zalloc((size_t)n, sizeof *all);
+    rc = check(MPI_Allgather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE, node), err);
+    ranks.beside = 0;
+    for (int i = 0; i < n; i++)
+        ranks.beside += overlap(&own, &all[i]);
+    if (ranks.beside == 0)
+        ranks.beside = 1;
+    free(all);
+    MPI_Comm_free(&node);
+    return rc;
+}
+
+int ranks_start(struct error *err)
+{
+    int level, number, count, length;
+
+    if (!getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMI_SIZE") && !getenv("PMI_RANK"))
+        return 0; /* nobody has started others; MPI alone would take a tenth of a second */
+    if (check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level), err))
+        return -1;
+    interrupt_install(); /* MPI has handlers of its own */
+    ranks.is_started = true;
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(MPI_COMM_WORLD, &number);
+    MPI_Comm_size(MPI_COMM_WORLD, &count);
+    MPI_Get_processor_name(ranks.host, &length);
+    ranks.number = (size_t)number;
+    ranks.count = (size_t)count;
+    if (ranks.count > 1)
+        snprintf(ranks.label, sizeof ranks.label, "rank %d on %s: ", number, ranks.host);
+    return find_beside(err);
+}
+
+void ranks_end(int status)
+{
+    if (!ranks.is_started)
+        return;
+    if (status && ranks.count > 1)
+        MPI_Abort(MPI_COMM_WORLD, status);
+    MPI_Finalize();
+}
+
+size_t ranks_count(void)
+{
+    return ranks.count;
+}
+
+size_t ranks_number(void)
+{
+    return ranks.number;
+}
+
+size_t ranks_beside(void)
+{
+    return ranks.beside;
+}
+
+const char *ranks_label(void)
+{
+    return ranks.label;
+}
+
+bool ranks_may_speak(void)
+{
+    struct timespec pause = {FIRST_SPEAKS_S, 0};
+
+    return ranks.number == 0 || nanosleep(&pause, NULL) == 0;
+}
+
+/* ---- together ---- */
+
+int ranks_meet(struct error *err)
+{
+    MPI_Request request;
+
+    if (ranks.count == 1)
+        return 0;
+    return check(MPI_Ibarrier(MPI_COMM_WORLD, &request), err) || wait_for(&request, err) ? -1 : 0;
+}
+
+int ranks_tell(void *bytes, size_t n, struct error *err)
+{
+    enum { PIECE = 1 << 30 };
+
+    for (size_t done = 0; ranks.count > 1 && done < n; done += PIECE) {
+        size_t left = n - done;
+        MPI_Request request;
+
+        if (check(MPI_Ibcast((char *)bytes + done, (int)(left < PIECE ? left : PIECE), MPI_BYTE, 0,
+                             MPI_COMM_WORLD, &request), err) ||
+            wait_for(&request, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int reduce(size_t *values, size_t n, MPI_Op operation, struct error *err)
+{
+    uint64_t *sent;
+    MPI_Request request;
+    int rc;
+
+    if (ranks.count == 1)
+        return 0;
+    sent = memory_zalloc(n, 2 * sizeof *sent);
+    for (size_t i = 0; i < n; i++)
+        sent[i] = values[i];
+    rc = check(MPI_Iallreduce(sent, sent + n, (int)n, MPI_UINT64_T, operation, MPI_COMM_WORLD,
+                              &request), err) ||
+                 wait_for(&request, err)
+             ? -1
+             : 0;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        values[i] = (size_t)sent[n + i];
+    if (rc == 0) /* else MPI may still write there */
+        free(sent);
+    return rc;
+}
+
+int ranks_add(size_t *values, size_t n, struct error *err)
+{
+    return reduce(values, n, MPI_SUM, err);
+}
+
+int ranks_least(size_t *values, size_t n, struct error *err)
+{
+    return reduce(values, n, MPI_MIN, err);
+}
+
+struct compared {
+    char text[COMPARED_MAX], host[HOST_MAX];
+};
+
+int ranks_compare(const char *what, const char *text, struct error *err)
+{
+    struct compared own = {{0}, {0}}, *all;
+    MPI_Request request;
+    int rc;
+
+    if (ranks.count == 1)
+        return 0;
+    snprintf(own.text, sizeof own.text, "%s", text);
+    snprintf(own.host, sizeof own.host, "%s", ranks.host);
+    all = memory_zalloc(ranks.count, sizeof *all);
+    rc = check(MPI_Iallgather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE,
+                              MPI_COMM_WORLD, &request), err) ||
+         wait_for(&request, err);
+    for (size_t i = 1; i < ranks.count && rc == 0; i++)
+        if (strcmp(all[i].text, all[0].text) != 0)
+            rc = error_set(err, ERROR_INCOMPATIBLE, "rank %zu on %s has another %s than rank 0 on "
+                           "%s: %s and not %s", i, all[i].host, what, all[0].host, all[i].text,
+                           all[0].text);
+    if (rc == 0)
+        free(all);
+    return rc ? -1 : 0;
+}
+#endif

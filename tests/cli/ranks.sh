@@ -1,0 +1,93 @@
+# Several ranks, which mpirun starts, write one model: the bytes that one writes alone. What goes wrong
+# is told once, by all of them with one status, and nothing is left behind.
+exec 2>&1
+[[ $(ldd "$COCKTAIL") == *libmpi* ]] || { echo "SKIP: built without MPI; 'make MPI=1 test' has it" >&3; exit; }
+command -v mpirun >/dev/null || { echo "SKIP: mpirun is not there" >&3; exit; }
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+
+# Says what the ranks say and the status. TMPDIR: the paths of its sockets must be short. What mpirun
+# has to say of a status other than 0 stands between two lines.
+ranks() # N, COMMAND...
+{
+    TMPDIR=/tmp mpirun --oversubscribe -n "$1" "${@:2}" </dev/null >../out 2>../err
+    local status=$?
+    sed 's/ in [0-9.]* s$//' ../out
+    grep '^cocktail: ' ../err | sed "s/ on $(hostname)/ on HOST/g"
+    ((status == 0)) || echo "exit $status"
+}
+
+mkdir one many
+ln -s "$FIXTURES" one/fixtures
+ln -s "$FIXTURES" many/fixtures
+cat >stages.yml <<'R'
+name: stage
+merge_method: ties
+base_model: fixtures/decoder-base
+models:
+  - {model: fixtures/decoder-arithmetic, parameters: {weight: 1, density: 0.5}}
+  - {model: fixtures/decoder-tense, parameters: {weight: 0.5, density: 0.3}}
+---
+merge_method: della
+base_model: fixtures/decoder-base
+parameters: {density: 0.6, epsilon: 0.1}
+models:
+  - {model: stage, parameters: {weight: 0.5}}
+  - {model: fixtures/decoder-translation, parameters: {weight: 0.5}}
+R
+cp stages.yml one
+cp stages.yml many
+
+echo "--- the same bytes"
+same() # ARGUMENT...
+{
+    local n
+
+    (cd one && rm -rf made* && cocktail "$@" >/dev/null) || echo "$*: exit $?"
+    for n in 2 3 4; do
+        (cd many && rm -rf made* && ranks $n cocktail "$@") >said
+        diff -r one many >differences || { echo "$n ranks: $*"; cat differences said; }
+    done
+}
+for method in linear ties; do # one is not measured, the other is
+    base=()
+    [[ $method == linear ]] || base=(--base fixtures/decoder-base)
+    same mix -q --method $method "${base[@]}" -w 0.3,0.7 fixtures/decoder-arithmetic fixtures/decoder-tense -o made
+done
+same mix -q -w 0.3,0.7 fixtures/decoder-sharded fixtures/decoder-tense -o made --shard-size 1MB
+same mix -q -w 0.3,0.7 fixtures/moe-base fixtures/moe-tense -o made
+same mix -q -w 0.5,0.5 fixtures/encoder-bin fixtures/encoder-base -o made
+same merge -q stages.yml -o made
+same convert -q fixtures/decoder-base -o made.gguf --dtype q8_0
+same convert -q fixtures/models/t5 -o made --dtype bf16
+
+echo "--- rank 0 has the word"
+cd many
+rm -rf made*
+ranks 3 cocktail mix -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o made
+ranks 2 cocktail mix -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o made
+ranks 2 cocktail mix -q -f -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o made | tail -n 1
+ranks 2 cocktail mix --dry-run -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o other | head -n 3
+ranks 2 cocktail mix -w 0.3,0.6 fixtures/decoder-base fixtures/decoder-tense -o other
+ranks 2 cocktail mix -w 0.3,0.7 fixtures/decoder-base nothing -o other
+ranks 2 cocktail inspect fixtures/decoder-base
+TMPDIR=/tmp mpirun --oversubscribe -n 2 cocktail merge -q - -o piped <stages.yml >/dev/null
+(cd ../one && cocktail merge -q - -o piped <stages.yml >/dev/null)
+cmp piped/model.safetensors ../one/piped/model.safetensors
+
+echo "--- ranks that do not do the same"
+cp -r fixtures/decoder-tense mine-0
+cocktail convert -q fixtures/decoder-tense --dtype f32 -o mine-1 >/dev/null
+ranks 2 bash -c 'cd . && ln -sfn mine-$OMPI_COMM_WORLD_RANK link-$OMPI_COMM_WORLD_RANK &&
+    exec cocktail mix -w 0.3,0.7 fixtures/decoder-base link-$OMPI_COMM_WORLD_RANK -o other -q' | sed 's/[0-9a-f]\{16\}/DIGEST/g'
+ranks 2 bash -c '[[ $OMPI_COMM_WORLD_RANK == 0 ]] && export COCKTAIL_ISA=plain
+    exec cocktail mix -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o isa -q' | grep -o 'note: rank 1 on HOST: uses plain.*'
+echo *
+
+echo "--- a rank that fails, or is killed"
+ranks 3 bash -c '[[ $OMPI_COMM_WORLD_RANK == 2 ]] && ulimit -f 1
+    trap "" XFSZ
+    exec cocktail mix -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o other -q'
+[[ -e other ]] && echo "there is a result"
+ranks 2 cocktail mix -q -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o other | tail -n 1
+cmp other/model.safetensors made/model.safetensors
+ls -Ad other .other* 2>/dev/null
