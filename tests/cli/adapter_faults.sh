@@ -51,5 +51,5 @@ try() # ARGUMENT...: of a command that writes place/out
 }
 
 try extract fixtures/encoder-parts fixtures/encoder-base --rank 2
-adapters=fixtures/adapters
+adapters=fixtures/mixed-adapters
 try mix --weights 1,1 $adapters/plain $adapters/rslora --method ties_svd --density 0.5

@@ -29,14 +29,14 @@ def products(folder):
     return out
 EOF
 cat >check.py <<'EOF'
-"""All cases of fixtures/adapters/cases.json."""
+"""All cases of fixtures/mixed-adapters/cases.json."""
 import json, subprocess
 from adapter import load, products
-facts = json.load(open('fixtures/adapters/cases.json'))
-expected = load('fixtures/adapters/mixed.safetensors')
+facts = json.load(open('fixtures/mixed-adapters/cases.json'))
+expected = load('fixtures/mixed-adapters/mixed.safetensors')
 weights = ','.join(map(str, facts['weights']))
 for case, (first, second, settings) in facts['cases'].items():
-    command = ['cocktail', 'adapter', 'mix', '-q', '--weights', weights, 'fixtures/adapters/' + first, 'fixtures/adapters/' + second,
+    command = ['cocktail', 'adapter', 'mix', '-q', '--weights', weights, 'fixtures/mixed-adapters/' + first, 'fixtures/mixed-adapters/' + second,
                '-o', 'mixed', '--force', '--method', settings['combination_type']]
     for key, option in (('density', 'density'), ('svd_rank', 'rank'), ('majority_sign_method', 'majority-sign-method')):
         if key in settings:
@@ -53,7 +53,7 @@ print(len(facts['cases']), 'cases')
 EOF
 python3 check.py
 
-adapters=fixtures/adapters
+adapters=fixtures/mixed-adapters
 cocktail adapter mix --weights 0.7,0.3 $adapters/plain $adapters/rslora -o mixed --force --method linear | sed 's/ in [0-9.]* s$//'
 python3 - <<'EOF'
 import json
@@ -73,7 +73,7 @@ python3 - <<'EOF'
 from adapter import load
 import math, struct
 f32 = lambda x: struct.unpack('f', struct.pack('f', x))[0]
-mixed, plain, rslora = (load(folder + '/adapter_model.safetensors') for folder in ('both', 'fixtures/adapters/plain', 'fixtures/adapters/rslora'))
+mixed, plain, rslora = (load(folder + '/adapter_model.safetensors') for folder in ('both', 'fixtures/mixed-adapters/plain', 'fixtures/mixed-adapters/rslora'))
 name = 'base_model.model.model.layers.1.self_attn.q_proj.lora_%s.weight'
 a = [f32(x * f32(2.0)) * 1.5 for x in plain[name % 'A'][1]] + [f32(x * -1.5) * 1.5 for x in rslora[name % 'A'][1]]
 assert mixed[name % 'A'] == ([8, 12], type(mixed[name % 'A'][1])('f', a))
@@ -94,7 +94,7 @@ cocktail adapter mix --weights 1 $adapters/plain -o drawn -f --method dare_linea
 cocktail adapter mix --weights 1 $adapters/plain -o drawn-svd -f --method dare_linear_svd --density 0.25 --rank 99 >table
 python3 - <<'EOF'
 from adapter import load, products
-plain, drawn = (load(folder + '/adapter_model.safetensors') for folder in ('fixtures/adapters/plain', 'drawn'))
+plain, drawn = (load(folder + '/adapter_model.safetensors') for folder in ('fixtures/mixed-adapters/plain', 'drawn'))
 n = n_kept = 0
 for name in plain:
     share = 1.5 ** 0.5 / 0.25
@@ -104,7 +104,7 @@ for name in plain:
         assert y == 0 or abs(y - share * x) < 1e-5 * abs(y), (name, x, y)
 assert 0.2 < n_kept / n < 0.3, (n_kept, n)
 after = products('drawn-svd')
-whole = load('fixtures/adapters/plain/adapter_model.safetensors')
+whole = load('fixtures/mixed-adapters/plain/adapter_model.safetensors')
 name = 'model.layers.0.mlp.down_proj'
 (rank, n_in), a = whole[f'base_model.model.{name}.lora_A.weight']
 b = whole[f'base_model.model.{name}.lora_B.weight'][1]
@@ -175,7 +175,7 @@ python3 - <<'EOF'
 import json, os, shutil
 for name, change in (('dora', {'use_dora': True}), ('pissa', {'init_lora_weights': 'pissa'}), ('loha', {'peft_type': 'LOHA'}),
                      ('other', {'base_model_name_or_path': 'some-org/other', 'task_type': 'SEQ_CLS'})):
-    shutil.copytree('fixtures/adapters/plain', name)
+    shutil.copytree('fixtures/mixed-adapters/plain', name)
     path = name + '/adapter_config.json'
     os.chmod(path, 0o644)
     config = json.load(open(path)) | change
