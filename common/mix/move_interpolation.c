@@ -120,7 +120,7 @@ static void look_at_block(const struct move_job *job, const struct move_room *ro
     size_t width = job->donor->shape[1];
 
     for (size_t j = 0; j < n_block; j++) {
-        double norm = norm_of_floats(room->block + j * width, width);
+        double norm = norm_of_floats(room->rows + j * width, width);
 
         for (size_t i = 0; i < n; i++) {
             struct near *near = &space->all[i];

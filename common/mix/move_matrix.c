@@ -99,7 +99,9 @@ struct move_matrix {
     struct slot **slots; /* [n_slots] */
     size_t n_slots;
     uint64_t time;
+    bool is_prepared;
     double *prepared;
+    float *points;
 };
 
 static struct slot *find_slot(const struct move_matrix *matrix, size_t batch)
@@ -167,11 +169,16 @@ static int prepare(struct move_matrix *matrix, struct error *err)
 {
     const struct move_method *method = matrix->job.settings.method;
 
-    if (!method->prepare || matrix->prepared)
+    if (matrix->is_prepared)
         return 0;
-    matrix->prepared = method->prepare(&matrix->job, err);
+    if (method->prepare && !(matrix->prepared = method->prepare(&matrix->job, err)))
+        return -1;
+    if (method->uses_donor && !(matrix->points = move_points_read(&matrix->job, err)) && err->code)
+        return -1;
     matrix->job.prepared = matrix->prepared;
-    return matrix->prepared ? 0 : -1;
+    matrix->job.points = matrix->points;
+    matrix->is_prepared = true;
+    return 0;
 }
 
 /* The slot of the batch, filled, and one reader more of it; NULL with an error. The lock is held. */
@@ -283,6 +290,7 @@ void move_matrix_free(struct move_matrix *matrix)
     }
     free(matrix->slots);
     free(matrix->prepared);
+    free(matrix->points);
     pthread_cond_destroy(&matrix->changed);
     pthread_mutex_destroy(&matrix->lock);
     free(matrix);

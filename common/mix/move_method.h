@@ -42,7 +42,9 @@ struct move_job {
     bool is_head;
     const struct token_keys *donor_keys; /* of subword: texts */
     const struct tokenizer *tokenizer;   /* likewise: the model's own; NULL for other methods */
-    const double *prepared;              /* what the method has prepared; whoever makes a job leaves it NULL */
+    /* Whoever makes a job leaves these NULL. */
+    const double *prepared;              /* by the method */
+    const float *points;                 /* P, where there is room for it: move_points_read */
 };
 
 /* Room of one thread. */

@@ -39,11 +39,12 @@ static int make_room(struct move_room *room, const struct move_job *job, size_t 
     if (!job->settings.method->uses_donor)
         return 0;
     room->n_block_rows = block_rows(job);
-    room->block = memory_try(room->n_block_rows * job->donor->shape[1], sizeof *room->block,
-                             "rows of an embedding", err);
-    room->scores = room->block ? memory_try(batch * room->n_block_rows, sizeof *room->scores,
-                                            "products of rows", err)
-                               : NULL;
+    if (!job->points)
+        room->block = memory_try(room->n_block_rows * job->donor->shape[1], sizeof *room->block,
+                                 "rows of an embedding", err);
+    if (job->points || room->block)
+        room->scores = memory_try(batch * room->n_block_rows, sizeof *room->scores, "products of rows",
+                                  err);
     room->threads = room->scores ? threads_new(1, err) : NULL;
     room->gemm = room->threads ? gemm_new(room->threads, err) : NULL;
     return room->gemm ? 0 : -1;
@@ -97,20 +98,52 @@ int move_row_floats(const struct tensor *tensor, size_t row, struct move_room *r
     return 0;
 }
 
+static int read_points(const struct move_job *job, struct move_room *room, size_t first, size_t n,
+                       float *out, struct error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((i % 1024 == 0 && interrupt_check(err)) ||
+            move_row_floats(job->donor, job->shared[first + i].donor, room,
+                            out + i * job->donor->shape[1], err))
+            return -1;
+    return 0;
+}
+
+float *move_points_read(const struct move_job *job, struct error *err)
+{
+    size_t width = job->donor->shape[1];
+    struct move_room room = {0};
+    float *points = NULL;
+    int rc;
+
+    if (job->n_shared > MOVE_POINTS_BYTES / sizeof *points / width)
+        return NULL;
+    points = memory_try(job->n_shared * width + 1, sizeof *points, "rows of an embedding", err);
+    room.bytes = points ? memory_try(row_bytes(job->donor) + 1, 1, "a row", err) : NULL;
+    room.row = room.bytes ? memory_try(width + 1, sizeof *room.row, "a row", err) : NULL;
+    rc = room.row ? read_points(job, &room, 0, job->n_shared, points, err) : -1;
+    free(room.bytes);
+    free(room.row);
+    if (rc) {
+        free(points);
+        points = NULL;
+    }
+    return points;
+}
+
 int move_block_products(const struct move_job *job, struct move_room *room, size_t first, size_t *n,
                         const float *x, size_t n_x, struct error *err)
 {
     size_t width = job->donor->shape[1], left = job->n_shared - first;
-    struct gemm_matrix block = {.format = &matrix_f32, .data = room->block, .n_in = width,
-                                .stride = width};
+    struct gemm_matrix block = {.format = &matrix_f32, .n_in = width, .stride = width};
 
     *n = left < room->n_block_rows ? left : room->n_block_rows;
     if (interrupt_check(err))
         return -1;
-    for (size_t i = 0; i < *n; i++)
-        if (move_row_floats(job->donor, job->shared[first + i].donor, room,
-                            room->block + i * width, err))
-            return -1;
+    if (!job->points && read_points(job, room, first, *n, room->block, err))
+        return -1;
+    room->rows = job->points ? job->points + first * width : room->block;
+    block.data = room->rows;
     block.n_out = *n;
     gemm_multiply(room->gemm, n_x, x, width, &block, NULL, room->scores, room->n_block_rows);
     return 0;

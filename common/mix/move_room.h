@@ -4,13 +4,14 @@
 
 #include "mix/move_method.h"
 
-enum { MOVE_BLOCK_BYTES = 4 * 1024 * 1024 };
+enum { MOVE_BLOCK_BYTES = 4 * 1024 * 1024, MOVE_POINTS_BYTES = 192 * 1024 * 1024 };
 
 struct move_room {
     struct threads *threads; /* one: the room is that of one thread */
     struct gemm *gemm;
-    float *block;            /* rows of P */
+    float *block;            /* rows of P, where job->points does not have them */
     size_t n_block_rows;
+    const float *rows;       /* [n, donor width] those of the last move_block_products */
     void *bytes;             /* a row as it is stored */
     double *row;             /* a row of the donor's, or of the model's */
     float *scores;           /* [batch, n_block_rows] */
@@ -29,7 +30,11 @@ int move_row_read(const struct tensor *tensor, size_t row, struct move_room *roo
 int move_row_floats(const struct tensor *tensor, size_t row, struct move_room *room, float *out,
                     struct error *err);
 
-/* room->block [*n, donor width] = P from `first` on, and room->scores [n_x, n_block_rows] = x P^T; x is
+/* P as floats, from malloc; NULL without an error where that is more than MOVE_POINTS_BYTES: then it is read in
+ * blocks, again and again. */
+float *move_points_read(const struct move_job *job, struct error *err);
+
+/* room->rows [*n, donor width] = P from `first` on, and room->scores [n_x, n_block_rows] = x P^T; x is
  * [n_x, donor width]. */
 int move_block_products(const struct move_job *job, struct move_room *room, size_t first, size_t *n,
                         const float *x, size_t n_x, struct error *err);
