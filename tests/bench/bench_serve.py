@@ -1,7 +1,8 @@
 """bench_serve.py PROGRAM - how fast many clients are served, beside llama-cpp-python's server, as Markdown tables.
 
 CLIENTS (1,4,16) ask at once for N_TOKENS (128) tokens behind a prompt of N_PROMPT (128), each another one, and read
-the answer as it comes: tokens a second of all together, and the time to the first token, the median of clients. Of
+the answer as it comes: tokens a second of all together, and the time to the first token, the median of clients. (That
+server takes one request after the other; by default it breaks off the one that runs, which is turned off.) Of
 SmolLM2-135M-Instruct and of a Llama of 0.83 B parameters, both in bf16; llama.cpp runs the GGUF files that
 `cocktail convert` makes of them. Each server starts anew for each model, and answers once before the clock starts.
 Then embeddings: texts a second of all-MiniLM-L6-v2, asked for 32 at a time by four clients, beside
@@ -80,7 +81,7 @@ def start_llama_cpp(program, path):
         return None
     port = free_port()
     return Server([sys.executable, "-m", "llama_cpp.server", "--model", path, "--n_threads", THREADS, "--n_threads_batch", THREADS,
-                   "--n_ctx", 2 * (N_TOKENS + N_PROMPT), "--port", port], port)
+                   "--n_ctx", 2 * (N_TOKENS + N_PROMPT), "--interrupt_requests", "false", "--port", port], port)
 
 
 # ---- clients
@@ -137,6 +138,7 @@ def measure(start, program, model, banned):
         for n in CLIENTS:
             rounds = [run_clients(server.port, n, banned) for _ in range(ROUNDS)]
             found[n] = max(rate for rate, _ in rounds), min(first for _, first in rounds)
+            say(f"{model}, {n} clients: {found[n][0]:.1f} tokens/s, first after {found[n][1]:.2f} s")
     finally:
         server.end()
     return found
