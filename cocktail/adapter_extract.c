@@ -94,7 +94,7 @@ static int make(const struct adapter_options *options, const struct extract_opti
 {
     const struct common_options *common = &options->common;
     struct threads *threads = threads_new(common->n_threads, err);
-    struct notices notices = {0};
+    struct notices notices = {0}, late = {0};
     struct terminal_progress shown;
     int rc = threads ? 0 : -1;
 
@@ -109,10 +109,13 @@ static int make(const struct adapter_options *options, const struct extract_opti
         terminal_notices(&notices, common);
         terminal_progress_start(&shown, "decomposing", common);
         rc = extraction_make(extraction, &models[0], &models[1], how, threads, &shown.progress,
-                             &notices, err);
+                             &late, err);
         terminal_progress_end(&shown);
     }
+    if (rc == 0)
+        terminal_notices(&late, common);
     notices_release(&notices);
+    notices_release(&late);
     threads_free(threads);
     return rc;
 }

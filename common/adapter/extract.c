@@ -18,6 +18,8 @@ enum { CHUNK_ITEMS = 1 << 15 };
 
 static const char prefix[] = "base_model.model.";
 
+enum fate { FATE_LEFT_OUT, FATE_DECOMPOSED, FATE_STORED };
+
 struct job {
     struct extraction *extraction;
     const struct extract_options *options;
@@ -26,21 +28,27 @@ struct job {
     struct threads *threads;
     struct gemm *gemm;
     struct progress *progress;
+    struct notices *notices;
     const char *tuned_name;
-    bool is_conv1d, is_tied, heads_stay; /* heads_stay: PEFT stores the task's head itself */
+    bool is_conv1d, is_tied;
+    bool heads_stay;                 /* heads are stored as one module */
+    enum fate *fates;                /* of each tensor of the fine-tuned model */
+    struct hash_map targets, saved;  /* modules of the adapter */
+    struct hash_map tied;            /* tensors that are stored once more under these names */
 };
 
 struct part { /* a tensor of the fine-tuned model, and its module */
     const struct tensor *tuned, *base; /* base NULL: a head that only the fine-tuned model has */
-    const char *plain, *name, *module;
+    const char *plain, *module;
     const char *leaf;      /* "weight" */
     bool is_embedding, is_head;
 };
 
-/* What class of PEFT's a class of transformers goes with, by the end of its name. */
+/* What class of PEFT's a class of transformers goes with, by the end of its name. Heads of several layers
+ * stay whole: PEFT stores those of classifiers itself, and those of masked models are tied inside. */
 static const struct task {
     const char *ending, *task_type;
-    bool has_own_head;
+    bool heads_stay;
 } tasks[] = {
     {"ForCausalLM", "CAUSAL_LM", false},
     {"LMHeadModel", "CAUSAL_LM", false},
@@ -48,8 +56,8 @@ static const struct task {
     {"ForTokenClassification", "TOKEN_CLS", true},
     {"ForQuestionAnswering", "QUESTION_ANS", true},
     {"ForConditionalGeneration", "SEQ_2_SEQ_LM", false},
-    {"ForMaskedLM", NULL, false},
-    {"ForPreTraining", NULL, false},
+    {"ForMaskedLM", NULL, true},
+    {"ForPreTraining", NULL, true},
     {"Model", "FEATURE_EXTRACTION", false},
 };
 
@@ -77,30 +85,39 @@ static bool contains(const char *text, const char *const *words)
     return false;
 }
 
-static void name_part(const struct job *job, size_t index, struct part *part)
+/* Sets module and leaf: `name` as the class has it, cut at its last dot. GPT-NeoX's head has another name in
+ * files than in the class (transformers 5). */
+static void name_module(const struct job *job, const char *name, struct part *part)
 {
-    static const char *const embeddings[] = {"embed", "wte", "wpe", NULL};
-    static const char *const norms[] = {"norm", "Norm", NULL};
     struct arena *arena = &job->extraction->adapter.arena;
     struct buffer written = {0};
-    char *dot;
+    char *module, *dot;
+
+    if (strcmp(name, "embed_out.weight") == 0)
+        buffer_add_text(&written, "lm_head.weight");
+    else if (job->style.body)
+        tensor_names_write(name, job->style, &written);
+    else
+        buffer_add_text(&written, name);
+    module = arena_copy(arena, written.data, written.size);
+    buffer_release(&written);
+    dot = strrchr(module, '.');
+    part->leaf = dot ? dot + 1 : module;
+    part->module = dot ? module : "";
+    if (dot)
+        *dot = '\0';
+}
+
+static void name_part(const struct job *job, size_t index, struct part *part)
+{
+    static const char *const embeddings[] = {"embed", "wte", "wpe", "shared",
+                                             "relative_attention_bias", NULL};
+    static const char *const norms[] = {"norm", "Norm", NULL};
 
     *part = (struct part){.tuned = &job->tuned.checkpoint->tensors[index],
                           .plain = job->tuned.plain[index]};
     part->base = checkpoint_names_match(&job->tuned, index, &job->base);
-    if (job->style.body)
-        tensor_names_write(part->tuned->name, job->style, &written);
-    else
-        buffer_add_text(&written, part->tuned->name);
-    part->name = arena_copy(arena, written.data, written.size);
-    part->module = arena_copy(arena, written.data, written.size);
-    buffer_release(&written);
-    dot = strrchr(part->module, '.');
-    part->leaf = dot ? dot + 1 : part->module;
-    if (dot)
-        *dot = '\0';
-    else
-        part->module = "";
+    name_module(job, part->tuned->name, part);
     part->is_head = tensor_names_is_encoder_head(part->plain) ||
                     strncmp(part->plain, "lm_head.", 8) == 0;
     part->is_embedding = !part->is_head && contains(part->module, embeddings) &&
@@ -137,16 +154,29 @@ static int is_found(const struct regex *pattern, const char *module, int otherwi
     return found;
 }
 
+/* Whether another module always has the same values: PEFT would part the two. */
+static bool is_shared(const struct part *part)
+{
+    const struct tied_name *owned;
+
+    for (size_t i = 0; (owned = tensor_names_find_owned(part->plain, i)); i++)
+        if (!owned->is_head)
+            return true;
+    return false;
+}
+
 /* Whether it is to be decomposed: 1, 0, or -1. */
 static int is_target(const struct job *job, const struct part *part, struct error *err)
 {
     const struct extract_options *options = job->options;
     int included, excluded;
 
-    if (strcmp(part->leaf, "weight") || !*part->module || part->tuned->n_dims != 2 || !part->base)
+    if (strcmp(part->leaf, "weight") || !*part->module || part->tuned->n_dims != 2 || !part->base ||
+        !tensor_same_shape(part->tuned, part->base))
         return 0;
     if ((part->is_embedding || part->is_head) &&
-        (!options->embeddings || job->is_tied || (part->is_head && job->heads_stay)))
+        (!options->embeddings || job->is_tied || (part->is_head && job->heads_stay) ||
+         is_shared(part)))
         return 0;
     if (options->modules && !is_listed(options->modules, part->module))
         return 0;
@@ -219,6 +249,7 @@ static void add_target(struct job *job, const char *module, size_t rank)
 {
     struct adapter_output *adapter = &job->extraction->adapter;
 
+    hash_map_add(&job->targets, module, strlen(module), adapter->n_targets);
     adapter->targets = memory_resize(adapter->targets, adapter->n_targets + 1,
                                      sizeof *adapter->targets);
     adapter->targets[adapter->n_targets++] = (struct adapter_target){module, rank};
@@ -226,15 +257,10 @@ static void add_target(struct job *job, const char *module, size_t rank)
 
 static bool has_target(const struct job *job, const char *module)
 {
-    const struct adapter_output *adapter = &job->extraction->adapter;
-
-    for (size_t i = 0; i < adapter->n_targets; i++)
-        if (strcmp(adapter->targets[i].module, module) == 0)
-            return true;
-    return false;
+    return hash_map_find(&job->targets, module, strlen(module)) != NULL;
 }
 
-/* The heads that PEFT stores by itself are stored as these modules, not as parts of them. */
+/* The heads that stay are stored as these modules, not as parts of them. */
 static const char *saved_module(struct job *job, const struct part *part)
 {
     size_t n = strcspn(part->module, ".");
@@ -248,11 +274,25 @@ static void add_saved(struct job *job, const char *module)
 {
     struct adapter_output *adapter = &job->extraction->adapter;
 
-    for (size_t i = 0; i < adapter->n_saved; i++)
-        if (strcmp(adapter->saved[i], module) == 0)
-            return;
+    if (hash_map_add(&job->saved, module, strlen(module), adapter->n_saved) != adapter->n_saved)
+        return;
     adapter->saved = memory_resize(adapter->saved, adapter->n_saved + 1, sizeof *adapter->saved);
     adapter->saved[adapter->n_saved++] = module;
+}
+
+/* Whether it, or a module around it, is stored whole. */
+static bool is_saved(const struct job *job, const char *module)
+{
+    size_t n = strlen(module);
+
+    while (n > 0) {
+        if (hash_map_find(&job->saved, module, n))
+            return true;
+        do
+            n--;
+        while (n > 0 && module[n] != '.');
+    }
+    return false;
 }
 
 /* ---- a matrix ---- */
@@ -319,6 +359,14 @@ static int decompose(struct job *job, const struct part *part, struct error *err
 
 /* ---- all of them ---- */
 
+/* Embeddings of more or fewer tokens, heads of other classes. */
+static bool may_have_grown(const struct part *part)
+{
+    return (part->is_head || tensor_names_is_embedding(part->plain)) &&
+           part->tuned->n_dims == part->base->n_dims &&
+           (part->tuned->n_dims < 2 || part->tuned->shape[1] == part->base->shape[1]);
+}
+
 static int check_part(const struct part *part, struct error *err)
 {
     if (tensor_names_is_expert(part->plain))
@@ -327,7 +375,7 @@ static int check_part(const struct part *part, struct error *err)
     if (!part->base && !part->is_head)
         return error_set(err, ERROR_INCOMPATIBLE, "tensor '%s': the base has none of that name",
                          part->tuned->name);
-    if (part->base && !tensor_same_shape(part->tuned, part->base))
+    if (part->base && !tensor_same_shape(part->tuned, part->base) && !may_have_grown(part))
         return error_set(err, ERROR_INCOMPATIBLE, "tensor '%s': has another shape in the base",
                          part->tuned->name);
     if (!dtype_info(part->tuned->dtype)->is_mixable ||
@@ -356,18 +404,6 @@ static int store_whole(struct job *job, const struct part *part, struct error *e
     return 0;
 }
 
-/* The output head of a tied model is the embedding once more: PEFT parts them when it stores one. */
-static void store_tied_head(struct job *job, const struct part *part)
-{
-    const char *task = job->extraction->adapter.task_type;
-
-    if (!job->is_tied || !tensor_names_is_embedding(part->plain) || !task ||
-        strcmp(task, "CAUSAL_LM") != 0)
-        return;
-    add_tensor(job, "lm_head", ".weight")->source = part->tuned;
-    add_saved(job, "lm_head");
-}
-
 /* First the matrices, since what a bias becomes follows from them. */
 static int take_part(struct job *job, size_t index, bool is_first_pass, struct error *err)
 {
@@ -385,18 +421,124 @@ static int take_part(struct job *job, size_t index, bool is_first_pass, struct e
     atomic_fetch_add(&job->progress->done_bytes, part.tuned->size_bytes);
     if (job->progress->show)
         job->progress->show(job->progress);
-    if (target)
-        return decompose(job, &part, err);
-    equal = part.base ? tensor_equal(part.tuned, part.base, err) : 0;
-    if (equal) {
-        job->extraction->n_equal += equal > 0;
-        return equal < 0 ? -1 : 0;
+    if (target) {
+        job->fates[index] = FATE_DECOMPOSED;
+        if (decompose(job, &part, err))
+            return -1;
+        if (!has_target(job, part.module)) /* no difference */
+            job->fates[index] = FATE_LEFT_OUT;
+        return 0;
     }
-    if (store_whole(job, &part, err))
-        return -1;
-    store_tied_head(job, &part);
+    equal = part.base ? tensor_equal(part.tuned, part.base, err) : 0;
+    if (equal)
+        return equal < 0 ? -1 : 0;
+    if (part.base && !tensor_same_shape(part.tuned, part.base))
+        notices_add(job->notices, "'%s' has %zu rows in the base and %zu here: for PEFT the base must be "
+                    "resized before it loads the adapter", part.tuned->name, part.base->shape[0],
+                    part.tuned->shape[0]);
+    job->fates[index] = FATE_STORED;
+    return store_whole(job, &part, err);
+}
+
+/* ---- what PEFT wants to be there besides ---- */
+
+/* Of a module that is stored it looks for all tensors. */
+static int complete(struct job *job, size_t index, bool *has_added, struct error *err)
+{
+    struct part part;
+
+    if (job->fates[index] != FATE_LEFT_OUT ||
+        !tensor_names_is_parameter(&job->tuned.checkpoint->tensors[index]))
+        return 0;
+    name_part(job, index, &part);
+    if (!is_saved(job, part.module))
+        return 0;
+    job->fates[index] = FATE_STORED;
+    *has_added = true;
+    return store_whole(job, &part, err);
+}
+
+/* Whether the model's class has a module of that name, of which the checkpoint has no tensor of its
+ * own: an output head, or one within a module that is there. */
+static bool has_place(const struct job *job, const char *plain)
+{
+    const char *dot = strrchr(plain, '.'), *task = job->extraction->adapter.task_type;
+    size_t n = (size_t)(dot - plain);
+
+    if (strcmp(plain, "embed_out.weight") == 0) /* lm_head, too, has the embedding for owner */
+        return false;
+    if (strcmp(plain, "lm_head.weight") == 0)
+        return task && (strcmp(task, "CAUSAL_LM") == 0 || strcmp(task, "SEQ_2_SEQ_LM") == 0);
+    while (n > 0 && plain[n - 1] != '.')
+        n--;
+    if (n == 0)
+        n = (size_t)(dot + 1 - plain);
+    for (size_t i = 0; i < job->tuned.checkpoint->n_tensors; i++)
+        if (strncmp(job->tuned.plain[i], plain, n) == 0 &&
+            strcmp(job->tuned.plain[i], "lm_head.weight") != 0)
+            return true;
+    return false;
+}
+
+/* What is tied to a tensor is another module: PEFT parts the two when it stores one of them. */
+static int store_tied(struct job *job, size_t index, bool *has_added, struct error *err)
+{
+    const char *plain = job->tuned.plain[index];
+    const struct tied_name *tied;
+
+    for (size_t i = 0; (tied = tensor_names_find_owned(plain, i)); i++) {
+        struct part part = {.tuned = &job->tuned.checkpoint->tensors[index], .plain = tied->name,
+                            .is_head = tensor_names_is_encoder_head(tied->name)};
+
+        if (checkpoint_names_find_plain(&job->tuned, tied->name) ||
+            hash_map_find(&job->tied, tied->name, strlen(tied->name)) ||
+            (tied->is_head && !job->is_tied) || !has_place(job, tied->name))
+            continue;
+        name_module(job, tied->name, &part);
+        if (job->fates[index] != FATE_STORED && !is_saved(job, part.module))
+            continue;
+        *has_added = true;
+        hash_map_add(&job->tied, tied->name, strlen(tied->name), index);
+        if (store_whole(job, &part, err))
+            return -1;
+    }
     return 0;
 }
+
+/* It takes the head of a classifier to be there. */
+static void need_heads(struct job *job)
+{
+    for (size_t i = 0; i < job->tuned.checkpoint->n_tensors; i++) {
+        struct part part;
+
+        if (job->fates[i] != FATE_LEFT_OUT ||
+            !tensor_names_is_parameter(&job->tuned.checkpoint->tensors[i]))
+            continue;
+        name_part(job, i, &part);
+        if (part.is_head)
+            add_saved(job, saved_module(job, &part));
+    }
+}
+
+static int complete_all(struct job *job, struct error *err)
+{
+    bool has_added = true;
+
+    if (job->heads_stay && job->extraction->adapter.task_type)
+        need_heads(job);
+    while (has_added) {
+        has_added = false;
+        for (size_t i = 0; i < job->tuned.checkpoint->n_tensors; i++)
+            if (complete(job, i, &has_added, err) || store_tied(job, i, &has_added, err))
+                return -1;
+    }
+    for (size_t i = 0; i < job->tuned.checkpoint->n_tensors; i++)
+        job->extraction->n_equal += job->fates[i] == FATE_LEFT_OUT &&
+                                    tensor_names_is_parameter(&job->tuned.checkpoint->tensors[i]);
+    return 0;
+}
+
+/* ---- the models ---- */
 
 static int check_base(const struct job *job, struct error *err)
 {
@@ -429,7 +571,7 @@ static int take_all(struct job *job, struct error *err)
     if (job->extraction->adapter.n_targets == 0)
         return error_set(err, ERROR_INCOMPATIBLE,
                          "no matrix that is to be decomposed differs: there is no adapter to extract");
-    return 0;
+    return complete_all(job, err);
 }
 
 int extraction_make(struct extraction *extraction, struct model_folder *tuned,
@@ -438,7 +580,7 @@ int extraction_make(struct extraction *extraction, struct model_folder *tuned,
                     struct error *err)
 {
     struct job job = {.extraction = extraction, .options = options, .threads = threads,
-                      .progress = progress, .tuned_name = tuned->name};
+                      .progress = progress, .notices = notices, .tuned_name = tuned->name};
     const struct checkpoint *weights[2] = {NULL, NULL};
     const struct task *task = find_task(&tuned->config);
     int rc = -1;
@@ -456,13 +598,18 @@ int extraction_make(struct extraction *extraction, struct model_folder *tuned,
         job.style = architecture_name_style(&tuned->config);
         job.is_conv1d = tuned->config.model_type && strcmp(tuned->config.model_type, "gpt2") == 0;
         job.is_tied = model_folder_is_tied(tuned);
-        job.heads_stay = task->has_own_head;
+        job.heads_stay = task->heads_stay;
         extraction->adapter.base = base->name;
         extraction->adapter.task_type = task->task_type;
         extraction->adapter.fan_in_fan_out = job.is_conv1d;
+        job.fates = memory_zalloc(weights[0]->n_tensors + 1, sizeof *job.fates);
         rc = check_base(&job, err);
         if (rc == 0)
             rc = take_all(&job, err);
+        free(job.fates);
+        hash_map_release(&job.targets);
+        hash_map_release(&job.saved);
+        hash_map_release(&job.tied);
         checkpoint_names_release(&job.tuned);
         checkpoint_names_release(&job.base);
     }

@@ -37,7 +37,8 @@ struct extraction {
 };
 
 /* The models stay open as long as the extraction: what is stored whole is read when it is written.
- * ERROR_INCOMPATIBLE when one has a tensor that the other has not, or in another shape; ERROR_FORMAT
+ * ERROR_INCOMPATIBLE when one has a tensor that the other has not, or in another shape, but for rows of
+ * embeddings and heads (stored whole, with a notice); ERROR_FORMAT
  * for values that are not finite; ERROR_UNSUPPORTED for experts, and where a parameter belongs to no
  * module that could be stored. Released with extraction_release in every case. */
 int extraction_make(struct extraction *extraction, struct model_folder *tuned,
