@@ -112,7 +112,7 @@ static void take_object(const char *text, size_t n, struct said *said)
     if (!choices)
         take_choice(json, &said[0]);
     cJSON_ArrayForEach(choice, choices) {
-        int number = get(choice, "index")->valueint;
+        int number = (int)get(choice, "index")->valuedouble;
 
         MUST(number >= 0 && number < N_TEXTS);
         take_choice(choice, &said[number]);
