@@ -48,11 +48,15 @@ static size_t index_of(const struct fitter *fitter, const struct tensor *tensor)
     return tensor ? (size_t)(tensor - fitter->weights->tensors) : SIZE_MAX;
 }
 
-/* The tensor of that name, whatever prefix it carries; SIZE_MAX: none. */
+/* The tensor of that name, whatever prefix it carries; SIZE_MAX: none. GPT-NeoX's head has another name in
+ * files than in the class. */
 static size_t find_own(const struct fitter *fitter, const char *name)
 {
     const struct tensor *tensor = checkpoint_find(fitter->weights, name);
     struct buffer plain = {0};
+
+    if (!tensor && strcmp(name, "lm_head.weight") == 0)
+        tensor = checkpoint_find(fitter->weights, "embed_out.weight");
 
     if (!tensor) {
         tensor_names_plain(name, &plain);
@@ -203,13 +207,34 @@ static int add_head(struct fitter *fitter, const struct lora_whole *whole)
     return 0;
 }
 
+/* Whether it is another tensor of the adapter once more, which always has the same values: 1, 0 or -1. PEFT
+ * wants both (T5's embeddings, biases of heads of masked models). */
+static int is_copy(const struct fitter *fitter, const struct lora_whole *whole)
+{
+    const struct lora_folder *lora = &fitter->adapter->lora;
+    const struct tied_name *tied = tensor_names_find_tied(whole->name);
+
+    for (size_t i = 0; tied && !tied->is_head && tied->owners[i]; i++) {
+        const size_t *at = hash_map_find(&lora->by_whole, tied->owners[i], strlen(tied->owners[i]));
+
+        if (at)
+            return tensor_equal(whole->tensor, lora->wholes[*at].tensor, fitter->err);
+    }
+    return 0;
+}
+
 static int take_wholes(struct fitter *fitter)
 {
     const struct lora_folder *lora = &fitter->adapter->lora;
 
     for (size_t i = 0; i < lora->n_wholes; i++) {
         size_t index = find_own(fitter, lora->wholes[i].name);
+        int copies = index == SIZE_MAX ? is_copy(fitter, &lora->wholes[i]) : 0;
 
+        if (copies > 0)
+            continue;
+        if (copies < 0)
+            return -1;
         if (index == SIZE_MAX ? add_head(fitter, &lora->wholes[i])
                               : replace(fitter, index, &lora->wholes[i]))
             return -1;

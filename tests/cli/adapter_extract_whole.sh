@@ -64,3 +64,10 @@ echo "- more tokens; the head of a classifier, which does not differ"
 base=fixtures/models/llama-score-bf16
 python3 change.py $base tokens model.embed_tokens.weight+2
 extract tokens $base
+
+# Put on the base again, it is the fine-tuned model.
+for pair in words:$bert bias:$bert shared:$t5; do
+    cocktail adapter extract -q ${pair%%:*} ${pair#*:} -o full --force --rank 99 >table
+    cocktail diff --json ${pair%%:*} ${pair#*:}+full >json
+    python3 -c 'import json; assert json.load(open("json"))["relative_l2"] < 1e-6'
+done
