@@ -38,6 +38,7 @@ static const struct option_row rows[] = {
     OPTION_TYPE(struct chat_options, type, "decoder|encoder-decoder",
                 "what the model is (from config.json)"),
     OPTION_FOLLOW_SYMLINKS(struct chat_options, follow_symlinks, "directory"),
+    OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
 

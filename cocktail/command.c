@@ -4,6 +4,8 @@
 
 #include "base/nearest.h"
 
+#include "compute.h"
+
 enum { HELP_COLUMN = 28, HELP_WIDTH = 80 };
 
 int command_parse(const struct command *command, int argc, char **argv, void *options,
@@ -25,7 +27,10 @@ int command_parse(const struct command *command, int argc, char **argv, void *op
     if (common->n_operands > command->max_operands)
         return error_set(err, ERROR_USAGE, "unexpected operand '" ERROR_NAME "'",
                          common->operands[command->max_operands]);
-    return option_rules_check(command->rules, command->rows, command->name, common, err);
+    if (option_rules_check(command->rules, command->rows, command->name, common, err))
+        return -1;
+    compute_choose(common);
+    return 0;
 }
 
 const struct command *command_find(const char *name, struct error *err)

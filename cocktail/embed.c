@@ -36,6 +36,7 @@ static const struct option_row rows[] = {
     OPTION_TEXTS_AT_ONCE(struct embed_options, "texts"),
     OPTION_CAPACITY(struct embed_options),
     OPTION_FOLLOW_SYMLINKS(struct embed_options, follow_symlinks, "directory"),
+    OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
 

@@ -44,6 +44,7 @@ static const struct option_row rows[] = {
                 "what the model is (from config.json)"),
     OPTION_CAPACITY(struct eval_options),
     OPTION_FOLLOW_SYMLINKS(struct eval_options, follow_symlinks, "directory"),
+    OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
 

@@ -43,6 +43,7 @@ static const struct option_row rows[] = {
                 "what the model is (from config.json)"),
     OPTION_CAPACITY(struct generate_command_options),
     OPTION_FOLLOW_SYMLINKS(struct generate_command_options, follow_symlinks, "directory"),
+    OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
 

@@ -33,6 +33,7 @@ static const struct option_row rows[] = {
     OPTION_MAX_INPUT_LENGTH(struct logits_options, "texts"),
     OPTION_CAPACITY(struct logits_options),
     OPTION_FOLLOW_SYMLINKS(struct logits_options, follow_symlinks, "directory"),
+    OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
 

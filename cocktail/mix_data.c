@@ -49,6 +49,7 @@ static const struct option_row rows[] = {
      "losses and rounding as LM_Cocktail has them"},
     OPTION_CAPACITY(struct mix_data_options),
     OPTIONS_MIXING(struct mix_data_options),
+    OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
 

@@ -66,6 +66,11 @@
     {0, "capacity", OPTION_CHOICE, offsetof(type_name, capacity), "drop|dropless",                \
      "whether full experts turn tokens away, where a model has such (drop)"}
 
+/* Likewise; command_parse obeys it. */
+#define OPTION_COMPUTE                                                                            \
+    {0, "compute", OPTION_CHOICE, offsetof(struct common_options, compute), "exact|fast",         \
+     "matrix products of floats, or of rounded inputs, which is faster (exact)"}
+
 #define OPTION_FOLLOW_SYMLINKS(type_name, member, directories)                                    \
     {0, "follow-symlinks", OPTION_FLAG, offsetof(type_name, member), NULL,                        \
      "follow symbolic links out of the model " directories}

@@ -41,6 +41,7 @@ static const struct option_row rows[] = {
     OPTION_TEXTS_AT_ONCE(struct rerank_options, "passages"),
     OPTION_CAPACITY(struct rerank_options),
     OPTION_FOLLOW_SYMLINKS(struct rerank_options, follow_symlinks, "directory"),
+    OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
 

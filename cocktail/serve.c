@@ -52,6 +52,7 @@ static const struct option_row rows[] = {
     {0, "grace", OPTION_NUMBER, offsetof(struct serve_options, grace_s), "SECONDS",
      "after SIGTERM, for what still runs (30)"},
     OPTION_FOLLOW_SYMLINKS(struct serve_options, follow_symlinks, "directories"),
+    OPTION_COMPUTE,
     {'t', "threads", OPTION_COUNT, offsetof(struct common_options, n_threads), "N",
      "worker threads (all cores)"},
     {'q', "quiet", OPTION_FLAG, offsetof(struct common_options, quiet), NULL, "no notices"},

@@ -75,6 +75,14 @@ int isa_choose(const char *name, struct error *err)
                      ERROR_NAME "'", name);
 }
 
+bool isa_choose_fast(void)
+{
+    if (products != ISA_PRODUCTS_OWN && products != ISA_PRODUCTS_FAST)
+        return false;
+    products = ISA_PRODUCTS_FAST;
+    return true;
+}
+
 enum isa isa_in_use(void)
 {
     return chosen == N_ISAS ? best() : chosen;

@@ -20,6 +20,7 @@ enum isa_products { /* by what matrix products are done */
     ISA_PRODUCTS_OWN, /* kernels of the instruction set in use */
     ISA_PRODUCTS_AMX, /* of BF16 weights by the processor's tiles, others as above */
     ISA_PRODUCTS_BLAS,
+    ISA_PRODUCTS_FAST, /* with x rounded, where gemm_fast.h has a way, else as the first */
 };
 
 /* Whether the processor has it. */
@@ -30,6 +31,10 @@ bool isa_has_amx(void);
  * of the others; NULL or "": the best without these two. ERROR_USAGE for another word,
  * ERROR_UNSUPPORTED for what the processor lacks. Before other threads run. */
 int isa_choose(const char *name, struct error *err);
+
+/* From now on products are ISA_PRODUCTS_FAST, if they were ISA_PRODUCTS_OWN; false, and nothing
+ * changes, if not. */
+bool isa_choose_fast(void);
 
 enum isa isa_in_use(void);
 enum isa_products isa_products_in_use(void);

@@ -14,6 +14,7 @@
 #include "math/blas.h"
 #include "math/gemm_amx.h"
 #include "math/gemm_blas.h"
+#include "math/gemm_fast.h"
 #include "math/gemm_kernels.h"
 #include "math/gemm_tile.h"
 #include "math/vector.h"
@@ -27,11 +28,13 @@ enum {
     MIN_TILE_ROWS = 64,        /* fewer do not pay for packing weights */
     MAX_TILE_ROWS = 256,
     FEW_OUT_AMX = 64,          /* with fewer, packing x costs more than it saves */
+    FAST_STREAM_ITEMS = 1 << 18, /* STREAM_ITEMS where x is rounded */
     PACKED_FLOATS = 1 << 21,   /* of rows of x that are packed at once */
     ALIGNMENT = 64,
 };
 static_assert((int)AMX_SUMS <= (int)GEMM_TILE_PANELS &&
-              (int)GEMM_BLAS_SCRATCH <= (int)GEMM_TILE_SCRATCH,
+              (int)GEMM_BLAS_SCRATCH <= (int)GEMM_TILE_SCRATCH &&
+              (int)GEMM_FAST_SCRATCH + (int)GEMM_FAST_ROW_MAX / 4 <= (int)GEMM_TILE_SCRATCH,
               "a worker's scratch serves all ways");
 static_assert(GEMM_TILE_SCRATCH * sizeof(float) % ALIGNMENT == 0, "each worker's is aligned");
 
@@ -97,13 +100,38 @@ static bool is_for_blas(const struct gemm *gemm, size_t n_rows, size_t x_stride,
            x_stride <= INT_MAX && y_stride <= INT_MAX;
 }
 
+static const struct gemm_fast *find_fast(const struct gemm *gemm, const struct gemm_matrix *w)
+{
+    return gemm->products == ISA_PRODUCTS_FAST ? gemm_fast_find(w, gemm->isa) : NULL;
+}
+
+/* As many rows at a time as fit behind the scratch memory of a product. */
+static void multiply_fast_block(const struct gemm_fast *fast, const struct gemm_tile *tile,
+                                size_t n_rows, const float *x, size_t x_stride)
+{
+    char *packed = (char *)(tile->scratch + GEMM_FAST_SCRATCH);
+    size_t n_most = (GEMM_TILE_SCRATCH - GEMM_FAST_SCRATCH) * sizeof(float) /
+                    fast->row_bytes(tile->w->n_in);
+
+    for (size_t row = 0; row < n_rows; row += n_most) {
+        size_t n = smaller(n_rows - row, n_most);
+
+        fast->pack(n, x + row * x_stride, x_stride, tile->w->n_in, packed);
+        fast->multiply(tile->w, n, packed, tile->factor, tile->adds, tile->y + row * tile->y_stride,
+                       tile->y_stride, tile->scratch);
+    }
+}
+
 void gemm_block(struct gemm *gemm, size_t worker, size_t n_rows, const float *x, size_t x_stride,
                 const struct gemm_matrix *w, float factor, bool adds,
                 const struct gemm_range *ranges, float *y, size_t y_stride)
 {
     struct gemm_tile tile = {gemm->isa, w, factor, adds, y, y_stride, scratch_of(gemm, worker)};
+    const struct gemm_fast *fast = find_fast(gemm, w);
 
-    if (is_for_blas(gemm, n_rows, x_stride, w, ranges, y_stride))
+    if (fast)
+        multiply_fast_block(fast, &tile, n_rows, x, x_stride);
+    else if (is_for_blas(gemm, n_rows, x_stride, w, ranges, y_stride))
         gemm_blas_multiply(n_rows, x, x_stride, w, factor, adds, y, y_stride, tile.scratch);
     else if (n_rows <= GEMM_STREAM_ROWS && !ranges)
         gemm_tile_stream(&tile, n_rows, x, x_stride);
@@ -305,16 +333,68 @@ static void multiply_with_amx(struct product *p)
     }
 }
 
+/* ---- with rounded rows ---- */
+
+static int pack_for_fast(void *context, size_t task, size_t worker, struct error *err)
+{
+    const struct product *p = context;
+    const struct gemm_fast *fast = find_fast(p->gemm, p->w);
+
+    (void)worker;
+    (void)err;
+    fast->pack(1, p->x + task * p->x_stride, p->x_stride, p->w->n_in,
+               (char *)p->gemm->packed + task * fast->row_bytes(p->w->n_in));
+    return 0;
+}
+
+static int multiply_fast_tile(void *context, size_t task, size_t worker, struct error *err)
+{
+    const struct product *p = context;
+    const struct gemm_fast *fast = find_fast(p->gemm, p->w);
+    size_t row = task / p->n_tiles_out * p->tile_rows, out = task % p->n_tiles_out * p->tile_out;
+    size_t n_rows = smaller(p->n_rows - row, p->tile_rows);
+    struct gemm_matrix w = gemm_matrix_part(p->w, out, smaller(p->w->n_out - out, p->tile_out));
+
+    (void)err;
+    fast->multiply(&w, n_rows, (char *)p->gemm->packed + row * fast->row_bytes(w.n_in), 1, false,
+                   p->y + row * p->y_stride + out, p->y_stride, scratch_of(p->gemm, worker));
+    add_bias(p, row, n_rows, out, w.n_out);
+    return 0;
+}
+
+/* As many rows at a time as can be packed. */
+static void multiply_with_fast(struct product *p, const struct gemm_fast *fast)
+{
+    size_t n_rows = p->n_rows, n_pass = PACKED_FLOATS * sizeof(float) / fast->row_bytes(p->w->n_in);
+
+    for (size_t row = 0; row < n_rows; row += p->n_rows) {
+        p->n_rows = smaller(n_rows - row, n_pass);
+        choose_tiles(p, p->n_rows);
+        if (p->n_rows <= GEMM_STREAM_ROWS) {
+            p->tile_out = (FAST_STREAM_ITEMS / p->w->n_in / MIN_TILE_OUT + 1) * MIN_TILE_OUT;
+            p->tile_rows = p->n_rows;
+            p->n_tiles_rows = 1;
+        }
+        run_tasks(p, p->n_rows * p->w->n_in < ALONE_PACKED, p->n_rows, pack_for_fast);
+        run_tiles(p, multiply_fast_tile);
+        p->x += p->n_rows * p->x_stride;
+        p->y += p->n_rows * p->y_stride;
+    }
+}
+
 void gemm_multiply(struct gemm *gemm, size_t n_rows, const float *x, size_t x_stride,
                    const struct gemm_matrix *w, const float *bias, float *y, size_t y_stride)
 {
     struct product product = {.gemm = gemm, .n_rows = n_rows, .x = x, .x_stride = x_stride, .w = w,
                               .bias = bias, .y = y, .y_stride = y_stride};
     bool is_blas = gemm->products == ISA_PRODUCTS_BLAS;
+    const struct gemm_fast *fast = find_fast(gemm, w);
 
     if (n_rows == 0 || w->n_out == 0)
         return;
-    if (is_for_amx(&product))
+    if (fast)
+        multiply_with_fast(&product, fast);
+    else if (is_for_amx(&product))
         multiply_with_amx(&product);
     else if (n_rows <= GEMM_STREAM_ROWS || !w->format->is_transposed || w->n_in == 0 || is_blas ||
              w->n_in > PACKED_FLOATS / GEMM_GROUP_ROWS_MAX)

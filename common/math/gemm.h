@@ -3,9 +3,9 @@
  * x and y are float, W is used as it is stored (gemm_matrix.h): what is not float is widened on the
  * way. What a row of x gets follows from it and from W alone, bit for bit: never from the number of
  * rows, what stands in the others, the number of threads or what part of W is asked for; and all
- * versions of the kernels give the same (gemm_kernels.h has the order of sums). Products by AMX have
- * an order of their own, of which the same holds; OpenBLAS promises nothing. Which it is is settled
- * by isa.h when a gemm is made. */
+ * versions of the kernels give the same (gemm_kernels.h has the order of sums). Products by AMX, and
+ * those that round x for the sake of speed (gemm_fast.h), have an order of their own, of which the
+ * same holds; OpenBLAS promises nothing. Which it is is settled by isa.h when a gemm is made. */
 #ifndef COCKTAIL_GEMM_H
 #define COCKTAIL_GEMM_H
 

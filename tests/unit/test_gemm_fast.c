@@ -1,0 +1,240 @@
+/* Products that round x: all versions the same bits, each row by itself, near the exact ones. */
+#include "math/gemm_fast.h"
+
+#include <math.h>
+
+#include "math/gemm.h"
+#include "math/gemm_bf16.h"
+#include "math/gemm_int8.h"
+#include "math/random.h"
+#include "test.h"
+
+enum { N_ROWS = 23, N_OUT = 39, N_IN = 2304, N_BYTES = N_OUT * N_IN * 4, GAP = 5 };
+
+static const size_t row_counts[] = {1, 2, 3, 4, 9, N_ROWS};
+
+struct problem {
+    float *x, *alone, *y, *scratch;
+    double *exact, *sizes; /* [N_ROWS, N_OUT]: x W^T, and the sums of the magnitudes */
+    char *packed;
+    unsigned char *weights;
+    float *floats; /* [N_OUT, N_IN]: the values of w */
+    struct gemm_matrix w;
+};
+
+static struct problem problem_new(void)
+{
+    struct problem p = {
+        .x = malloc(N_ROWS * (N_IN + GAP) * sizeof *p.x),
+        .alone = malloc(N_ROWS * N_OUT * sizeof *p.alone),
+        .y = malloc(N_ROWS * (N_OUT + GAP) * sizeof *p.y),
+        .scratch = aligned_alloc(64, GEMM_FAST_SCRATCH * sizeof *p.scratch),
+        .exact = malloc(N_ROWS * N_OUT * sizeof *p.exact),
+        .sizes = malloc(N_ROWS * N_OUT * sizeof *p.sizes),
+        .packed = aligned_alloc(64, N_ROWS * GEMM_FAST_ROW_MAX),
+        .weights = malloc(N_BYTES),
+        .floats = malloc(N_OUT * N_IN * sizeof *p.floats),
+    };
+    struct random random;
+
+    random_init(&random, 5);
+    for (size_t i = 0; i < N_ROWS * (N_IN + GAP); i++)
+        p.x[i] = (float)(random_uniform(&random) - 0.5) * (i % 700 == 0 ? 20 : 1);
+    for (size_t i = 0; i < N_BYTES; i++)
+        p.weights[i] = (unsigned char)random_below(&random, 256);
+    return p;
+}
+
+static void problem_free(struct problem *p)
+{
+    free(p->x);
+    free(p->alone);
+    free(p->y);
+    free(p->scratch);
+    free(p->exact);
+    free(p->sizes);
+    free(p->packed);
+    free(p->weights);
+    free(p->floats);
+}
+
+static void use_blocks(struct problem *p, enum ggml_format format, size_t n_in)
+{
+    const struct ggml_type *type = ggml_type(format);
+
+    for (size_t i = 0; i < N_BYTES; i++)
+        p->weights[i] &= 0xBF; /* no scale is infinite */
+    p->w = (struct gemm_matrix){.format = &matrix_ggml[format], .data = p->weights, .n_out = N_OUT,
+                                .n_in = n_in, .stride = n_in};
+    ggml_decode(format, p->weights, N_OUT * n_in / type->block_items, p->floats);
+}
+
+static void use_numbers(struct problem *p, enum dtype dtype, size_t n_in)
+{
+    for (size_t i = 0; i < N_OUT * n_in; i++)
+        p->floats[i] = p->x[(i * 7 + 3) % (N_ROWS * N_IN)];
+    for (size_t i = 0; i < N_OUT * n_in; i++) {
+        double value = p->floats[i];
+
+        dtype_from_double(dtype, &value, p->weights + i * (dtype_info(dtype)->n_bits / 8), 1);
+    }
+    p->w = (struct gemm_matrix){.format = matrix_format_plain(dtype, false), .data = p->weights,
+                                .n_out = N_OUT, .n_in = n_in, .stride = n_in};
+    gemm_matrix_widen(&p->w, 0, N_OUT, 0, n_in, p->floats);
+}
+
+static void multiply_exactly(struct problem *p)
+{
+    for (size_t i = 0; i < N_ROWS * N_OUT; i++) {
+        p->exact[i] = p->sizes[i] = 0;
+        for (size_t in = 0; in < p->w.n_in; in++) {
+            double product = (double)p->x[i / N_OUT * (N_IN + GAP) + in] *
+                             p->floats[i % N_OUT * p->w.n_in + in];
+
+            p->exact[i] += product;
+            p->sizes[i] += fabs(product);
+        }
+    }
+}
+
+/* y += 2 x W^T, with y = 1 before. */
+static void multiply(struct problem *p, const struct gemm_fast *fast, size_t row, size_t n_rows)
+{
+    for (size_t i = 0; i < N_ROWS * (N_OUT + GAP); i++)
+        p->y[i] = 1;
+    fast->pack(n_rows, p->x + row * (N_IN + GAP), N_IN + GAP, p->w.n_in, p->packed);
+    fast->multiply(&p->w, n_rows, p->packed, 2, true, p->y, N_OUT + GAP, p->scratch);
+}
+
+static void check_alone(struct problem *p, const struct gemm_fast *fast, double tolerance)
+{
+    multiply_exactly(p);
+    for (size_t row = 0; row < N_ROWS; row++) {
+        multiply(p, fast, row, 1);
+        memcpy(p->alone + row * N_OUT, p->y, N_OUT * sizeof *p->y);
+        CHECK(p->y[N_OUT] == 1);
+    }
+    for (size_t i = 0; i < N_ROWS * N_OUT; i++)
+        CHECK(fabs((p->alone[i] - 1) / 2 - p->exact[i]) <= tolerance * p->sizes[i] + 1e-6);
+}
+
+static void check_together(struct problem *p, const struct gemm_fast *fast)
+{
+    for (size_t r = 0; r < sizeof row_counts / sizeof *row_counts; r++) {
+        size_t n = row_counts[r], first = N_ROWS - n;
+
+        multiply(p, fast, first, n);
+        for (size_t row = 0; row < n; row++)
+            CHECK(memcmp(p->y + row * (N_OUT + GAP), p->alone + (first + row) * N_OUT,
+                         N_OUT * sizeof *p->y) == 0);
+    }
+}
+
+static void integers_are_near_and_the_same_everywhere(void)
+{
+    static const enum ggml_format formats[] = {GGML_Q8_0, GGML_Q4_0, GGML_Q5_0, GGML_Q4_K,
+                                               GGML_Q5_K, GGML_Q6_K};
+    struct problem p = problem_new();
+    size_t n_taken = 0;
+
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        for (size_t k = 0; k < 2; k++) {
+            bool is_small = ggml_type(formats[i])->block_items == 32;
+
+            use_blocks(&p, formats[i], k == 0 ? N_IN : is_small ? 96 : 256);
+            /* half a step, of which the largest of 32 has 127, adds up at random; less so where a
+             * few weights are all there is */
+            check_alone(&p, &gemm_int8_plain, k == 0 ? 0.01 : 0.03);
+            check_together(&p, &gemm_int8_plain);
+#if defined(__x86_64__)
+            if (gemm_fast_has_int8(ISA_AVX2))
+                check_together(&p, &gemm_int8_avx2);
+            if (gemm_fast_has_int8(ISA_AVX512))
+                check_together(&p, gemm_fast_find(&p.w, ISA_AVX512));
+#endif
+        }
+    for (enum ggml_format format = 0; format < N_GGML_BLOCKS; format++)
+        n_taken += int8_takes(format);
+    CHECK(n_taken == sizeof formats / sizeof *formats);
+    problem_free(&p);
+}
+
+static void numbers_that_are_not_finite_stay_so(void)
+{
+    struct problem p = problem_new();
+    static const float odd[] = {INFINITY, -INFINITY, NAN};
+
+    use_blocks(&p, GGML_Q8_0, 256);
+    for (size_t i = 0; i < 3; i++) {
+        p.x[40] = odd[i];
+        multiply(&p, &gemm_int8_plain, 0, 1);
+        CHECK(!isfinite(p.y[0]));
+#if defined(__x86_64__)
+        if (!gemm_fast_has_int8(ISA_AVX2))
+            continue;
+        multiply(&p, &gemm_int8_avx2, 0, 1);
+        CHECK(!isfinite(p.y[0]));
+#endif
+    }
+    for (size_t i = 0; i < 256; i++)
+        p.x[i] = i % 2 ? 1e-42f : 0; /* too small: nothing */
+    multiply(&p, &gemm_int8_plain, 0, 1);
+    CHECK(p.y[0] == 1);
+    problem_free(&p);
+}
+
+static void bf16_is_near_and_each_row_by_itself(void)
+{
+#if defined(__x86_64__)
+    static const enum dtype dtypes[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16};
+    static const size_t inputs[] = {N_IN, 1024, 77, 1};
+    struct problem p;
+
+    if (!gemm_fast_has_bf16(ISA_AVX512)) {
+        printf("not tested: this processor has no AVX512_BF16\n");
+        return;
+    }
+    p = problem_new();
+    for (size_t i = 0; i < 12; i++) {
+        use_numbers(&p, dtypes[i % 3], inputs[i / 3]);
+        /* both are rounded to 8 bits: twice 2^-8 of one product, and a little for sums */
+        check_alone(&p, &gemm_bf16, 0.0081);
+        check_together(&p, &gemm_bf16);
+    }
+    problem_free(&p);
+#endif
+}
+
+static void products_take_the_fast_way_when_told(void)
+{
+    struct error err = {0};
+    struct threads *threads = threads_new(2, &err);
+    struct problem p = problem_new();
+    struct gemm *gemm;
+
+    use_blocks(&p, GGML_Q4_K, N_IN);
+    CHECK(isa_choose("", &err) == 0 && isa_choose_fast() && isa_choose_fast());
+    CHECK(isa_products_in_use() == ISA_PRODUCTS_FAST);
+    gemm = gemm_new(threads, &err);
+    if (gemm_fast_has_int8(isa_in_use())) {
+        check_alone(&p, &gemm_int8_plain, 0.006);
+        for (size_t k = 0; k < 2; k++)
+            for (size_t n = 1; n <= N_ROWS; n += 11) {
+                if (k == 0)
+                    gemm_multiply(gemm, n, p.x, N_IN + GAP, &p.w, NULL, p.y, N_OUT + GAP);
+                else
+                    gemm_block(gemm, 1, n, p.x, N_IN + GAP, &p.w, 1, false, NULL, p.y, N_OUT + GAP);
+                for (size_t i = 0; i < n * N_OUT; i++)
+                    CHECK(2 * p.y[i / N_OUT * (N_OUT + GAP) + i % N_OUT] + 1 == p.alone[i]);
+            }
+    }
+    gemm_free(gemm);
+    CHECK(isa_choose("", &err) == 0 && isa_products_in_use() == ISA_PRODUCTS_OWN);
+    CHECK(isa_choose("blas", &err) == 0 && !isa_choose_fast());
+    isa_choose("", &err);
+    threads_free(threads);
+    problem_free(&p);
+}
+
+TESTS(TEST(integers_are_near_and_the_same_everywhere), TEST(numbers_that_are_not_finite_stay_so),
+      TEST(bf16_is_near_and_each_row_by_itself), TEST(products_take_the_fast_way_when_told))
