@@ -8,7 +8,7 @@
 #ifndef COCKTAIL_GEMM_BF16_H
 #define COCKTAIL_GEMM_BF16_H
 
-#include "math/gemm_fast.h"
+#include "math/gemm_fast_way.h"
 
 enum {
     GEMM_BF16_BLOCK = 1024,

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "math/gemm_fast.h"
+#include "math/gemm_fast_way.h"
 #include "tensor/ggml_blocks.h"
 
 enum {
