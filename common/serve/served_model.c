@@ -6,13 +6,14 @@
 #include <unistd.h>
 
 #include "adapter/adapted_model.h"
+#include "adapter/adapter_path.h"
 #include "arch/config_keys.h"
 #include "base/memory.h"
 #include "model/generation_config.h"
 #include "serve/model_marks.h"
 
 /* The last part of a path; of what is no path, a name on the Hub without its revision. */
-static char *make_id(const char *name)
+static char *id_of_one(const char *name)
 {
     char *real = access(name, F_OK) == 0 ? memory_realpath(name) : NULL, *id;
     size_t n = strlen(name);
@@ -31,6 +32,23 @@ static char *make_id(const char *name)
     }
     id = memory_format("%.*s", (int)n, start);
     free(real);
+    return id;
+}
+
+/* Of MODEL+ADAPTER those of both. */
+static char *make_id(const char *name)
+{
+    char *parts[2], *ids[2], *id;
+
+    if (!adapter_path_split(name, &parts[0], &parts[1]))
+        return id_of_one(name);
+    for (size_t i = 0; i < 2; i++) {
+        ids[i] = id_of_one(parts[i]);
+        free(parts[i]);
+    }
+    id = memory_format("%s+%s", ids[0], ids[1]);
+    free(ids[0]);
+    free(ids[1]);
     return id;
 }
 

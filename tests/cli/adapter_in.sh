@@ -61,3 +61,25 @@ cocktail diff --exit-code $base nothing | tail -n 1
 cp -r $base a+b
 cocktail inspect a+b | head -n 1
 cocktail eval -q --json a+b+lora --examples $held | cmp - <(sed "s|$both|a+b+lora|" a.json)
+
+# Encoders, rerankers, weights from examples, GGUF.
+cocktail adapter extract $FIXTURES/encoder-parts $FIXTURES/encoder-base -o parts --rank 96 >/dev/null
+cocktail adapter extract $FIXTURES/reranker-routes $FIXTURES/reranker-base -o routes --rank 96 >/dev/null
+echo 'a lamp' | cocktail embed --pooling cls $FIXTURES/encoder-base+parts >a.json
+echo 'a lamp' | cocktail embed --pooling cls $FIXTURES/encoder-parts >b.json
+python3 - <<'EOF'
+import json
+a, b = (json.load(open(name)) for name in ("a.json", "b.json"))
+assert len(a) == len(b) and max(abs(x - y) for x, y in zip(a, b)) < 1e-4
+EOF
+for model in base+routes routes; do
+    [[ $model == routes ]] && name=$FIXTURES/reranker-routes || name=$FIXTURES/reranker-base+routes
+    printf 'the north route\nthe lamp\n' | cocktail rerank $name --query 'which route' | cut -c1-5
+done
+cocktail mix-data -q --json --examples $held $base $both -o data | python3 -c '
+import json, sys
+base, adapted = json.load(sys.stdin)["models"]
+assert adapted["weight"] > base["weight"] and adapted["path"].endswith("+lora"), (base, adapted)'
+cocktail convert -q $both -o both.gguf >/dev/null
+cocktail convert -q mixed -o mixed.gguf >/dev/null
+cocktail diff --exit-code both.gguf mixed.gguf | tail -n 1
