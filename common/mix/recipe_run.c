@@ -2,7 +2,6 @@
 #include "recipe_run.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,25 +12,17 @@
 #include "arch/tensor_names.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "mix/card_terms.h"
 #include "mix/combine.h"
 #include "mix/combine_settings.h"
 #include "mix/merge_model.h"
 #include "mix/recipe_apply.h"
 #include "mix/recipe_files.h"
 #include "mix/recipe_join.h"
+#include "mix/recipe_origins.h"
 
 static int open_stage(struct recipe_run *run, struct recipe_stage *stage, struct error *err);
 
 /* ---- models ---- */
-
-static struct recipe_stage *find_stage(const struct recipe_run *run, const char *name)
-{
-    for (size_t i = 0; i < run->n_stages; i++)
-        if (run->stages[i].recipe->name && strcmp(run->stages[i].recipe->name, name) == 0)
-            return &run->stages[i];
-    return NULL;
-}
 
 static int open_stage_model(struct recipe_run *run, struct recipe_stage *stage,
                             const struct recipe *recipe, const struct recipe_reference *reference,
@@ -118,7 +109,7 @@ static int open_new(struct recipe_run *run, const struct recipe *recipe,
                     const struct recipe_reference *reference, struct model_folder *model,
                     struct error *err)
 {
-    struct recipe_stage *stage = find_stage(run, reference->path);
+    struct recipe_stage *stage = recipe_stages_find(run, reference->path);
 
     if (stage ? open_stage_model(run, stage, recipe, reference, model, err)
               : open_path(run, recipe, reference, model, err))
@@ -201,19 +192,11 @@ static int open_layers(struct recipe_run *run, const struct recipe_merge *made,
 
 /* ---- one merge ---- */
 
-static const struct recipe_reference *base_of(const struct recipe_merge *made)
-{
-    const struct recipe_reference *base = made->scope.slice->base.path ? &made->scope.slice->base
-                                                                       : &made->scope.recipe->base;
-
-    return base->path ? base : NULL;
-}
-
 /* Fills made->sources, the base first; returns their number. */
 static size_t list_sources(struct recipe_merge *made)
 {
     const struct recipe_slice *slice = made->scope.slice;
-    const struct recipe_reference *base = base_of(made);
+    const struct recipe_reference *base = recipe_stages_base(made);
     size_t n = 0, listed = SIZE_MAX;
 
     made->sources = memory_zalloc(slice->n_sources + 1, sizeof *made->sources);
@@ -253,7 +236,7 @@ static int open_models(struct recipe_run *run, struct recipe_stage *stage,
 
         if (source && source->has_range
                 ? open_layers(run, made, source, &models[i], err)
-                : open_model(run, stage->recipe, source ? &source->model : base_of(made),
+                : open_model(run, stage->recipe, source ? &source->model : recipe_stages_base(made),
                              &models[i], err))
             return -1;
     }
@@ -356,9 +339,9 @@ static int open_merge(struct recipe_run *run, struct recipe_stage *stage,
                       struct recipe_merge *made, struct error *err)
 {
     size_t n_models = list_sources(made);
-    bool has_base = base_of(made) && (!made->sources[0] ||
+    bool has_base = recipe_stages_base(made) && (!made->sources[0] ||
                                       strcmp(made->sources[0]->model.text,
-                                             base_of(made)->text) == 0);
+                                             recipe_stages_base(made)->text) == 0);
     struct model_folder *models = memory_zalloc(n_models, sizeof *models);
     struct merge_options options = merge_options(run, stage->recipe, made->scope.method, has_base,
                                                  stage->join);
@@ -366,7 +349,7 @@ static int open_merge(struct recipe_run *run, struct recipe_stage *stage,
     int rc = recipe_scope_check(&made->scope, &run->notices, err) ||
              check_models(made, n_models, has_base, err) ||
              open_models(run, stage, made, models, n_models, err) ||
-             (stage->join && move_rows(run, stage, models, n_models, base_of(made) && has_base, err)) ||
+             (stage->join && move_rows(run, stage, models, n_models, recipe_stages_base(made) && has_base, err)) ||
              (stage->n_merges == 1 && add_merge_files(run, stage, models, n_models, err));
 
     if (!is_written)
@@ -660,100 +643,6 @@ static int open_stage(struct recipe_run *run, struct recipe_stage *stage, struct
     return 0;
 }
 
-/* ---- what the result is made of ---- */
-
-static void add_origin(struct recipe_run *run, const char *text, struct model_folder *folder)
-{
-    for (size_t i = 0; i < run->n_origins; i++)
-        if (strcmp(run->origins[i].text, text) == 0)
-            return;
-    run->origins = memory_resize(run->origins, run->n_origins + 1, sizeof *run->origins);
-    run->origins[run->n_origins++] = (struct recipe_origin){
-        text, model_folder_label(folder), model_folder_hub_id(folder), folder};
-}
-
-/* In the order in which they go in, what stages are made of in their place: the first is the donor of
- * config.json. */
-static void list_origins(struct recipe_run *run, struct recipe_stage *stage)
-{
-    for (size_t m = 0; m < stage->n_merges; m++) {
-        struct recipe_merge *made = &stage->merges[m];
-
-        for (size_t i = 0; i < made->merge.n_models; i++) {
-            const struct recipe_reference *reference =
-                made->sources[i] ? &made->sources[i]->model : base_of(made);
-            struct recipe_stage *other = find_stage(run, reference->path);
-
-            if (other)
-                list_origins(run, other);
-            else
-                add_origin(run, reference->text, &made->merge.models[i]);
-        }
-    }
-}
-
-/* The weight that the model has in all tensors; NAN: it has none, or several. */
-static double weight_of(const struct recipe_run *run, const char *text)
-{
-    struct recipe_merge *made = &run->last->merges[0];
-    const struct plan *plan = merge_plan(&made->merge, 0);
-    const struct combine_method *method = made->scope.method;
-    double weight = NAN;
-    bool has_weight = false;
-
-    for (size_t i = 0; i < method->n_parameters; i++)
-        has_weight = has_weight || method->parameters[i].scope == COMBINE_WEIGHT;
-    if (!has_weight || run->last->n_merges > 1)
-        return NAN;
-    for (size_t i = 0; i < plan->n_items; i++)
-        for (size_t k = 0; plan->items[i].method && k < plan->items[i].n_sources; k++) {
-            const struct plan_source *source = &plan->items[i].sources[k];
-
-            if (strcmp(made->merge.models[source->input].name, text) != 0)
-                continue;
-            if (!isnan(weight) && weight != source->weight)
-                return NAN;
-            weight = source->weight;
-        }
-    return weight;
-}
-
-/* Card and report tell of the models that the recipe names. */
-static void tell_origins(struct recipe_run *run)
-{
-    struct merge *merge = run->last->result;
-    struct plan *plan = &merge->components[0].plan;
-
-    plan->has_base = false; /* it is one of them */
-    plan->n_inputs = run->n_origins;
-    plan->inputs = arena_alloc(&plan->arena, plan->n_inputs * sizeof *plan->inputs);
-    merge->origins = memory_zalloc(run->n_origins, sizeof *merge->origins);
-    for (size_t i = 0; i < run->n_origins; i++) {
-        const struct recipe_origin *origin = &run->origins[i];
-
-        plan->inputs[i] = (struct plan_input){.name = origin->text,
-                                              .weight = weight_of(run, origin->text)};
-        merge->origins[i] = (struct merge_origin){
-            memory_copy(origin->label), origin->hub_id ? memory_copy(origin->hub_id) : NULL};
-    }
-}
-
-/* Licence and languages follow from all of them. */
-static void add_terms(struct recipe_run *run)
-{
-    struct merge *merge = run->last->result;
-    struct model_folder *folders;
-
-    if (run->n_stages == 1 && !run->last->stacked)
-        return; /* the merge has done so */
-    folders = memory_zalloc(run->n_origins, sizeof *folders);
-    for (size_t i = 0; i < run->n_origins; i++)
-        folders[i] = *run->origins[i].folder; /* looked at, not owned */
-    buffer_clear(&merge->card_terms);
-    card_terms_add(&merge->card_terms, folders, run->n_origins, &run->notices);
-    free(folders);
-}
-
 /* ---- the documents ---- */
 
 static int check_names(const struct recipe_run *run, struct error *err)
@@ -761,7 +650,7 @@ static int check_names(const struct recipe_run *run, struct error *err)
     for (size_t i = 0; i < run->n_stages; i++) {
         const struct recipe *recipe = run->stages[i].recipe;
 
-        if (recipe->name && find_stage(run, recipe->name) != &run->stages[i])
+        if (recipe->name && recipe_stages_find(run, recipe->name) != &run->stages[i])
             return recipe_fail(recipe, recipe->line, err, "a second document called '" ERROR_NAME
                                "'", recipe->name);
     }
@@ -810,10 +699,7 @@ int recipe_run_open(struct recipe_run *run, const struct recipes *recipes,
     if (check_names(run, err) || find_last(run, err) || open_stage(run, run->last, err))
         return -1;
     note_unused(run);
-    list_origins(run, run->last);
-    tell_origins(run);
-    if (options->merge.output)
-        add_terms(run);
+    recipe_origins_tell(run);
     return 0;
 }
 
