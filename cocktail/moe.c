@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapter/adapted_model.h"
 #include "arch/moe_folder.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -66,26 +67,51 @@ struct moe_run {
 
 /* ---- models ---- */
 
+/* MODEL+ADAPTER: from then on a model like any other. */
+static int add_adapter(struct moe_run *run, const struct recipe_reference *reference,
+                       struct model_folder *model, struct error *err)
+{
+    const struct moe_options *options = run->options;
+    struct recipe_reference adapter = {.path = reference->lora,
+                                       .revision = reference->lora_revision,
+                                       .is_adapter = true};
+    char *path = recipe_model_find(&adapter, options->models, &options->common, err);
+    int rc = !path || !model_folder_weights(model, &run->notices, err) ||
+             adapted_model_add(model, path, reference->lora, options->mixing.follow_symlinks,
+                               &run->notices, err);
+
+    free(path);
+    if (rc)
+        return -1;
+    free(model->name);
+    model->name = memory_copy(reference->text);
+    return 0;
+}
+
+static int open_folder(struct moe_run *run, const struct recipe_reference *reference,
+                       struct model_folder *model, struct error *err)
+{
+    const struct moe_options *options = run->options;
+    char *path = recipe_model_find(reference, options->models, &options->common, err);
+    int rc = path ? model_folder_open(model, path, reference->lora ? reference->path
+                                                                   : reference->text,
+                                      options->mixing.follow_symlinks, err)
+                  : -1;
+
+    free(path);
+    if (rc == 0 && reference->lora && add_adapter(run, reference, model, err)) {
+        model_folder_release(model);
+        rc = -1;
+    }
+    return rc ? error_context(err, "%s:%zu", run->recipe.file, reference->line) : 0;
+}
+
 static int open_model(struct moe_run *run, const struct recipe_reference *reference,
                       struct error *err)
 {
-    const struct moe_options *options = run->options;
-    struct moe_model *model;
-    char *path;
-    int rc;
+    struct moe_model *model = memory_zalloc(1, sizeof *model);
 
-    if (reference->lora)
-        return error_set(err, ERROR_UNSUPPORTED, "%s:%zu: model '" ERROR_NAME "': an expert with an "
-                         "adapter is not supported; write the two as one model first",
-                         run->recipe.file, reference->line, reference->text);
-    path = recipe_model_find(reference, options->models, &options->common, err);
-    if (!path)
-        return error_context(err, "%s:%zu", run->recipe.file, reference->line);
-    model = memory_zalloc(1, sizeof *model);
-    rc = model_folder_open(&model->folder, path, reference->text, options->mixing.follow_symlinks,
-                           err);
-    free(path);
-    if (rc) {
+    if (open_folder(run, reference, &model->folder, err)) {
         free(model);
         return -1;
     }

@@ -65,3 +65,11 @@ limit = 128 ** -0.5
 rows = values("model.layers.0.mlp.gate.weight")
 print("rows within the limit" if 0.9 * limit < max(map(abs, rows)) <= limit else max(map(abs, rows)))
 P
+echo '--- an expert with an adapter is as the two made one'
+llama=fixtures/adapters/base-llama adapter=fixtures/adapters/rslora-patterns
+cocktail mix -q --weights 1 $llama+$adapter -o merged >/dev/null
+for second in $llama+$adapter merged $llama; do
+    printf '%s\n' "base_model: $llama" "gate_mode: random" "experts: [{source_model: $llama}, {source_model: $second}]" |
+        cocktail moe -q --force -o adapted >/dev/null
+    cksum <adapted/model.safetensors
+done | uniq -c | sed -E 's/^ *([0-9]+).*/\1/'

@@ -91,8 +91,8 @@ file models/biased models/biased models/biased
 refuses 8 "'models/biased': an expert has no place for biases (mlp_bias)"
 file models/llama models/llama models/other "architecture: deepseek"
 refuses 8 "'models/llama': a DeepSeek MoE has no place for heads of that width (head_dim)"
-file models/llama models/llama "models/other+models/lora"
-refuses 10 "recipe.yml:5: model 'models/other+models/lora': an expert with an adapter"
+file models/llama models/llama "models/other+models/other"
+refuses 3 "recipe.yml:5: "
 file models/llama models/llama models/no-such
 refuses 3 "recipe.yml:5: "
 file models/llama models/llama models/other
