@@ -16,29 +16,29 @@
 #define LIST(item, least, most)                                                                   \
     "{\"type\":\"array\",\"minItems\":" #least ",\"maxItems\":" #most ",\"items\":" item "}"
 #define NULLED "{\"type\":\"null\"}"
-#define ID "{\"type\":\"integer\",\"minimum\":0,\"maximum\":%zu}"
+#define ID "{\"type\":\"integer\",\"minimum\":0,\"maximum\":#}"
 #define OBJECT_WITH_TEXT                                                                          \
     "{\"type\":\"object\",\"required\":[\"text\"],\"properties\":{\"text\":{\"type\":\"string\"}}}"
 
-/* Where a row does not say all; %zu is the last id that all models have. An empty one is not
- * listed. */
+/* Where a row does not say all; # is the last id that all models have, @ the most tokens that they
+ * all take. An empty one is not listed. */
 static const struct member_schema {
     const char *name, *schema;
 } schemas[] = {
     {"messages",
      LIST("{\"type\":\"object\",\"required\":[\"role\"],\"properties\":{\"role\":{\"type\":"
           "\"string\"},\"content\":{\"anyOf\":[" ANY_TEXT "," NULLED "," LIST(
-              "{\"type\":\"object\",\"required\":[\"type\",\"text\"],\"properties\":{\"type\":"
+              "{\"type\":\"object\",\"required\":[\"text\"],\"properties\":{\"type\":"
               "{\"const\":\"text\"},\"text\":{\"type\":\"string\"}}}", 1, 1000) "]}}}", 1, 1000)},
-    {"prompt", "{\"anyOf\":[" ANY_TEXT "," LIST(ANY_TEXT, 1, 2048) "," LIST(ID, 1, 2048) ","
-               LIST(LIST(ID, 1, 2048), 1, 2048) "]}"},
+    {"prompt", "{\"anyOf\":[" ANY_TEXT "," LIST(ANY_TEXT, 1, 2048) "," LIST(ID, 1, @) ","
+               LIST(LIST(ID, 1, @), 1, 2048) "]}"},
     {"stop", "{\"anyOf\":[" TEXT_NOT_EMPTY "," LIST(TEXT_NOT_EMPTY, 0, 16) "," NULLED "]}"},
     {"stop_token_ids", "{\"anyOf\":[" LIST(ID, 0, 100) "," NULLED "]}"},
     {"response_format", "{\"anyOf\":[{\"type\":\"object\",\"required\":[\"type\"],\"properties\":{"
                         "\"type\":{\"const\":\"text\"}}}," NULLED "]}"},
     {"tool_choice", "{\"enum\":[\"auto\",\"none\",null]}"},
     {"input", "{\"anyOf\":[" ANY_TEXT_NOT_EMPTY "," LIST(ANY_TEXT_NOT_EMPTY, 1, 2048) ","
-              LIST(ID, 1, 512) "," LIST(LIST(ID, 1, 512), 1, 2048) "]}"},
+              LIST(ID, 1, @) "," LIST(LIST(ID, 1, @), 1, 2048) "]}"},
     {"encoding_format", "{\"enum\":[\"float\",\"base64\",null]}"},
     {"documents", "{\"anyOf\":[" LIST("{\"type\":\"object\"}", 0, 1000) "," NULLED "]}"},
     {"tools", "{\"anyOf\":[" LIST("{\"type\":\"object\"}", 0, 1000) "," NULLED "]}"},
@@ -100,17 +100,21 @@ static void add_row(struct json_writer *json, const struct member_row *row)
     json_writer_end(json);
 }
 
-/* `schema` with the last id in place of each %zu. */
+struct limits { /* of all models that are asked there */
+    size_t last_id, most_tokens;
+};
+
+/* `schema` with the limits in it. */
 static void add_schema(struct json_writer *json, const char *name, const char *schema,
-                       size_t last_id)
+                       const struct limits *limits)
 {
     struct buffer text = {0};
 
-    for (const char *at; (at = strstr(schema, "%zu")); schema = at + 3) {
-        buffer_add(&text, schema, (size_t)(at - schema));
-        buffer_format(&text, "%zu", last_id);
-    }
-    buffer_add_text(&text, schema);
+    for (; *schema; schema++)
+        if (*schema == '#' || *schema == '@')
+            buffer_format(&text, "%zu", *schema == '#' ? limits->last_id : limits->most_tokens);
+        else
+            buffer_add_char(&text, *schema);
     json_writer_raw(json, name, text.data);
     buffer_release(&text);
 }
@@ -121,7 +125,8 @@ static const struct member_row *rows_of(const struct route *route)
                                       : rows_request_rows((enum rows_form)route->form);
 }
 
-static void add_body(struct json_writer *json, const struct route *route, size_t last_id)
+static void add_body(struct json_writer *json, const struct route *route,
+                     const struct limits *limits)
 {
     json_writer_object(json, "schema");
     json_writer_string(json, "type", "object");
@@ -137,7 +142,7 @@ static void add_body(struct json_writer *json, const struct route *route, size_t
         if (!schema)
             add_row(json, row);
         else if (*schema)
-            add_schema(json, row->name, schema, last_id);
+            add_schema(json, row->name, schema, limits);
     }
     json_writer_end(json);
     json_writer_end(json);
@@ -177,7 +182,8 @@ static void add_responses(struct json_writer *json, const struct route *route)
     json_writer_end(json);
 }
 
-static void add_route(struct json_writer *json, const struct route *route, size_t last_id)
+static void add_route(struct json_writer *json, const struct route *route,
+                      const struct limits *limits)
 {
     json_writer_object(json, route->path);
     json_writer_object(json, route->is_post ? "post" : "get");
@@ -187,7 +193,7 @@ static void add_route(struct json_writer *json, const struct route *route, size_
         json_writer_bool(json, "required", true);
         json_writer_object(json, "content");
         json_writer_object(json, "application/json");
-        add_body(json, route, last_id);
+        add_body(json, route, limits);
         json_writer_end(json);
         json_writer_end(json);
         json_writer_end(json);
@@ -197,16 +203,22 @@ static void add_route(struct json_writer *json, const struct route *route, size_
     json_writer_end(json);
 }
 
-/* Of the smallest vocabulary among the models that are asked there. */
-static size_t find_last_id(const struct service *service, const struct route *route)
+static struct limits find_limits(const struct service *service, const struct route *route)
 {
     enum served_kind kind = route->kind == ROUTE_TEXTS ? SERVED_DECODER : SERVED_ENCODER;
-    size_t n = 0;
+    struct limits limits = {(1u << 31) - 1, 2048};
 
-    for (size_t i = 0; i < service->n_models; i++)
-        if (service->models[i].kind == kind && (n == 0 || service->models[i].spec.vocab_size < n))
-            n = service->models[i].spec.vocab_size;
-    return n ? n - 1 : 0;
+    for (size_t i = 0; i < service->n_models; i++) {
+        const struct model_spec *spec = &service->models[i].spec;
+
+        if (service->models[i].kind != kind)
+            continue;
+        if (spec->vocab_size && spec->vocab_size <= limits.last_id)
+            limits.last_id = spec->vocab_size - 1;
+        if (spec->max_tokens && spec->max_tokens < limits.most_tokens)
+            limits.most_tokens = spec->max_tokens;
+    }
+    return limits;
 }
 
 void openapi_add(const struct service *service, struct buffer *out)
@@ -223,8 +235,11 @@ void openapi_add(const struct service *service, struct buffer *out)
     json_writer_end(&json);
     json_writer_object(&json, "paths");
     for (size_t i = 0; i < n; i++)
-        if (routes[i].summary)
-            add_route(&json, &routes[i], find_last_id(service, &routes[i]));
+        if (routes[i].summary) {
+            const struct limits limits = find_limits(service, &routes[i]);
+
+            add_route(&json, &routes[i], &limits);
+        }
     json_writer_end(&json);
     json_writer_end(&json);
 }
