@@ -38,6 +38,27 @@ cocktail tokenizer move own donor -q -o one -t 1 --k 6 >table
 cocktail tokenizer move own donor -q -o five -t 5 --k 6 >table
 cmp one/model.safetensors five/model.safetensors
 
+echo "the class that the donor's model type implies:"
+cp -r own classy
+cp -r donor other
+sed -i 's/"vocab_size"/"tokenizer_class": "GPT2Tokenizer", &/' classy/config.json
+for type in mistral llama roberta; do
+    sed "s/\"model_type\": \"llama\"/\"model_type\": \"$type\"/" donor/config.json >other/config.json
+    for class in '"tokenizer_class": "LlamaTokenizer", ' ''; do
+        echo "{$class\"bos_token\": \"<|end|>\"}" >other/tokenizer_config.json
+        cocktail tokenizer move classy other -q -f -o of-class --method zero >table
+        echo "$type: $(<of-class/tokenizer_config.json)"
+        ! grep tokenizer_class of-class/config.json
+    done
+done
+sed -i 's/"model_type": "llama"/"model_type": "qwen2"/' classy/config.json
+cocktail tokenizer move classy other -f -o of-class --method zero 2>&1 | grep Qwen2Tokenizer
+rm other/tokenizer_config.json # its classes are those of its config.json
+sed -i 's/"vocab_size"/"tokenizer_class": "BloomTokenizerFast", &/' other/config.json
+cocktail tokenizer move own other -q -f -o of-class --method zero >table
+cat of-class/tokenizer_config.json
+echo
+
 echo "tied, and shards, and JSON:"
 cocktail tokenizer move own-tied donor -q -o tied --k 6 --shard-size 2000B | sed 's, in .*,,'
 python3 "$expected" check-tied . tied
