@@ -29,7 +29,7 @@ static const struct member_schema {
      LIST("{\"type\":\"object\",\"required\":[\"role\"],\"properties\":{\"role\":{\"type\":"
           "\"string\"},\"content\":{\"anyOf\":[" ANY_TEXT "," NULLED "," LIST(
               "{\"type\":\"object\",\"required\":[\"text\"],\"properties\":{\"type\":"
-              "{\"const\":\"text\"},\"text\":{\"type\":\"string\"}}}", 1, 1000) "]}}}", 1, 1000)},
+              "{\"const\":\"text\"},\"text\":{\"type\":\"string\"}}}", 0, 1000) "]}}}", 1, 1000)},
     {"prompt", "{\"anyOf\":[" ANY_TEXT "," LIST(ANY_TEXT, 1, 2048) "," LIST(ID, 1, @) ","
                LIST(LIST(ID, 1, @), 1, 2048) "]}"},
     {"stop", "{\"anyOf\":[" TEXT_NOT_EMPTY "," LIST(TEXT_NOT_EMPTY, 0, 16) "," NULLED "]}"},
