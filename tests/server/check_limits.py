@@ -178,8 +178,9 @@ def keys():
 
 
 def queue():
-    """One runs, two wait, the fourth is refused; those that go make room."""
-    body = dict(LONG, n=128, stream=True, logprobs=20)
+    """One runs, two wait, the fourth is refused; those that go make room. Whole answers: a stream that
+    nobody reads would soon give up its place."""
+    body = dict(LONG, n=128)
     with Server(BASE, "-q", "--parallel", "1", "--max-queue", "2") as server:
         pending = [Pending(server, body)]
         wait_until("the first runs", lambda: running(server)[0] == 1)
@@ -211,7 +212,7 @@ def slow_readers():
 
 
 def drain():
-    body = dict(LONG, n=16)
+    body = dict(LONG, n=128)
     with Server(BASE, "-q") as server:
         answers = []
         thread = threading.Thread(
