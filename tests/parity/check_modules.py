@@ -79,7 +79,8 @@ def a_model_that_sees_has_modules_too():
     rng = random.Random(0)
     paths = [str(path) for path in llavas()]
     return compare({"model.vision_tower.encoder.layers": models(rng, paths[:2]),
-                    "model.language_model.layers": models(rng, paths[1:]), "default": models(rng, paths)}, "--type", "decoder")
+                    "model.language_model.layers": models(rng, paths[1:]), "default": models(rng, paths)},
+                   "--type", "decoder")
 
 
 run()
