@@ -502,7 +502,7 @@ static int is_within_saved(struct lora_config *config, const char *module, struc
         char *around;
         int is;
 
-        if (module[end] != '.' && end < length)
+        if (end < length && module[end] != '.')
             continue;
         around = memory_format("%.*s", (int)end, module);
         is = is_named(config, &config->saved, around, err);

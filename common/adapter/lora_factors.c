@@ -1,5 +1,6 @@
 #include "lora_factors.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,7 @@ static void drop_idle(struct lora_store *store)
             if (store->slots[i].a && store->slots[i].n_users == 0 &&
                 (!oldest || store->slots[i].last_use < oldest->last_use))
                 oldest = &store->slots[i];
+        assert(oldest); /* whoever counts as idle is in a slot */
         count_idle(store, oldest, false);
         empty(oldest);
     }

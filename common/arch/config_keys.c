@@ -29,6 +29,12 @@ enum {
 };
 static_assert(N_FAMILIES <= 64, "a set of families is 64 bits");
 
+static const struct family *const families[] = {
+#define POINTER(name, family) [NUMBER_##name] = &family_##family,
+    FAMILIES(POINTER)
+#undef POINTER
+};
+
 /* No enum, whose constants would have to be ints. */
 #define SET_OF(name) (UINT64_C(1) << NUMBER_##name)
 #define BERT SET_OF(BERT)
@@ -81,12 +87,6 @@ static_assert(N_FAMILIES <= 64, "a set of families is 64 bits");
 
 static uint64_t bit_of(const struct family *family)
 {
-    static const struct family *const families[] = {
-#define POINTER(name, family) [NUMBER_##name] = &family_##family,
-        FAMILIES(POINTER)
-#undef POINTER
-    };
-
     for (size_t i = 0; i < N_FAMILIES; i++)
         if (families[i] == family)
             return UINT64_C(1) << i;

@@ -89,6 +89,7 @@ static int read_number(struct reading *reading, const struct member_row *row, do
 static int read_seed(struct reading *reading, const struct member_row *row,
                      struct member_seed *seed)
 {
+    static const double least = -9223372036854775808.0, most = 18446744073709551616.0;
     struct error error = {0};
     const char *digits;
     char *end;
@@ -100,7 +101,7 @@ static int read_seed(struct reading *reading, const struct member_row *row,
     if (json_reader_number(&reading->json, &value, &error))
         return refuse_json(reading, &error);
     /* Those next to 2^64 are 2^64 as doubles. */
-    if (value != floor(value) || !(value >= -0x1p63 && value <= 0x1p64))
+    if (value != floor(value) || value < least || value > most)
         return refuse_type(reading, row);
     errno = 0;
     seed->is_given = true;
