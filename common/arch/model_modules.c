@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "arch/model_stack.h"
-#include "arch/tensor_names.h"
 #include "base/memory.h"
 #include "format/checkpoint_reader.h"
 
