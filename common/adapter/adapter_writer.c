@@ -292,7 +292,7 @@ static int write_weights(struct outdir *outdir, const struct adapter_output *ada
     return rc;
 }
 
-static int check_space(const char *path, size_t n_bytes, struct error *err)
+int adapter_check_space(const char *path, size_t n_bytes, struct error *err)
 {
     size_t free_bytes;
 
@@ -313,7 +313,8 @@ int adapter_write(const struct adapter_output *adapter, const char *path, bool f
     int rc = -1;
 
     if (make_pairs(adapter, pairs, written, err) == 0 &&
-        adapter_check_target(path, force, err) == 0 && check_space(path, written->n_bytes, err) == 0)
+        adapter_check_target(path, force, err) == 0 &&
+        adapter_check_space(path, written->n_bytes, err) == 0)
         outdir = outdir_open(path, force, adapter_is_folder, err);
     if (outdir) {
         add_config(adapter, &config);

@@ -12,6 +12,7 @@
 #include "arch/checkpoint_names.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "tensor/output_tensor.h"
 #include "tensor/tensor_source.h"
 
 enum { CHUNK_ITEMS = 1 << 15 };
@@ -556,6 +557,78 @@ static int check_base(const struct job *job, struct error *err)
     return 0;
 }
 
+/* ---- its size ---- */
+
+/* 1 when the first values of both differ, as they do where any do that were trained; else 0, or -1. */
+static int differs_early(const struct part *part, struct error *err)
+{
+    enum { MOST = 4096 };
+    const struct tensor *pair[2] = {part->tuned, part->base};
+    size_t n = part->tuned->n_items < MOST ? part->tuned->n_items : MOST;
+    char *bytes = memory_alloc(MOST * sizeof(double));
+    double *values = memory_zalloc(2 * MOST, sizeof *values);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < 2; i++) {
+        rc = tensor_read(pair[i], 0, n, bytes, err);
+        if (rc == 0)
+            dtype_to_double(pair[i]->dtype, bytes, values + i * MOST, n);
+    }
+    if (rc == 0)
+        rc = memcmp(values, values + MOST, n * sizeof *values) != 0;
+    free(values);
+    free(bytes);
+    return rc;
+}
+
+static int add_size(const struct job *job, const struct part *part, size_t *n_bytes,
+                    struct error *err)
+{
+    const size_t *shape = part->tuned->shape;
+    size_t rank = job->options->size.rank ? job->options->size.rank : 1;
+    bool is_alike = part->base && tensor_same_shape(part->tuned, part->base);
+    int target = is_target(job, part, err), differs = 1;
+
+    if (target >= 0 && is_alike)
+        differs = differs_early(part, err);
+    if (target < 0 || differs < 0)
+        return -1;
+    if (!differs)
+        return 0;
+    if (!target) {
+        struct output_tensor stored = output_tensor_like(part->tuned);
+
+        if (output_tensor_measure(&stored, err))
+            return -1;
+        *n_bytes += stored.size_bytes;
+        return 0;
+    }
+    for (size_t i = 0; i < 2; i++)
+        rank = rank < shape[i] ? rank : shape[i];
+    *n_bytes += rank * (shape[0] + shape[1]) * sizeof(float);
+    return 0;
+}
+
+/* What is wrong with a tensor is said when it is taken. */
+static int check_room(const struct job *job, struct error *err)
+{
+    size_t n_bytes = 0;
+
+    if (!job->options->output)
+        return 0;
+    for (size_t i = 0; i < job->tuned.checkpoint->n_tensors; i++) {
+        struct error ignored = {0};
+        struct part part;
+
+        if (!tensor_names_is_parameter(&job->tuned.checkpoint->tensors[i]))
+            continue;
+        name_part(job, i, &part);
+        if (check_part(&part, &ignored) == 0 && add_size(job, &part, &n_bytes, err))
+            return error_context(err, "'%s'", job->tuned_name);
+    }
+    return adapter_check_space(job->options->output, n_bytes, err);
+}
+
 static int take_all(struct job *job, struct error *err)
 {
     size_t n = job->tuned.checkpoint->n_tensors;
@@ -564,6 +637,8 @@ static int take_all(struct job *job, struct error *err)
     job->extraction->factors = memory_zalloc(n + 1, sizeof *job->extraction->factors);
     for (size_t i = 0; i < n; i++)
         job->progress->total_bytes += job->tuned.checkpoint->tensors[i].size_bytes;
+    if (check_room(job, err))
+        return -1;
     for (size_t pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < n; i++)
             if (take_part(job, i, pass == 0, err))
