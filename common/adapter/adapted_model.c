@@ -629,19 +629,27 @@ int adapted_model_add(struct model_folder *model, const char *path, const char *
     return 0;
 }
 
-int adapted_model_open(struct model_folder *model, const char *path, const char *name,
-                       bool follow_symlinks, struct notices *notices, struct error *err)
+static int open_base(struct model_folder *model, struct model_folder *base, const char *path,
+                     const char *name, bool follow_symlinks, struct error *err)
+{
+    return base ? model_folder_reopen(model, base, name ? name : path, err)
+                : model_folder_open(model, path, name, follow_symlinks, err);
+}
+
+int adapted_model_open_on(struct model_folder *model, struct model_folder *base, const char *path,
+                          const char *name, bool follow_symlinks, struct notices *notices,
+                          struct error *err)
 {
     char *parts[2], *shown[2] = {NULL, NULL};
     int rc;
 
     if (!adapter_path_split(path, &parts[0], &parts[1]))
-        return model_folder_open(model, path, name, follow_symlinks, err);
+        return open_base(model, base, path, name, follow_symlinks, err);
     if (!name || !adapter_path_split(name, &shown[0], &shown[1])) {
         shown[0] = memory_copy(parts[0]);
         shown[1] = memory_copy(parts[1]);
     }
-    rc = model_folder_open(model, parts[0], shown[0], follow_symlinks, err);
+    rc = open_base(model, base, parts[0], shown[0], follow_symlinks, err);
     if (rc == 0) {
         rc = adapted_model_add(model, parts[1], shown[1], follow_symlinks, notices, err);
         free(model->name);
@@ -654,4 +662,19 @@ int adapted_model_open(struct model_folder *model, const char *path, const char 
         free(shown[i]);
     }
     return rc;
+}
+
+int adapted_model_open(struct model_folder *model, const char *path, const char *name,
+                       bool follow_symlinks, struct notices *notices, struct error *err)
+{
+    return adapted_model_open_on(model, NULL, path, name, follow_symlinks, notices, err);
+}
+
+const struct lora_folder *adapted_model_adapter(const struct model_folder *model)
+{
+    const struct model_addition *addition = model->additions;
+
+    return addition && addition->release == release && !addition->next
+               ? &((const struct adapter *)addition)->lora
+               : NULL;
 }

@@ -1,8 +1,8 @@
-"""check_adapters_written.py - what `cocktail adapter` writes, as PEFT loads it.
+"""check_adapters_written.py - what `cocktail adapter` and `mix-data` write, as PEFT loads it.
 
 `extract` at full rank: the base with the adapter gives the logits of the fine-tuned model, for a class of each kind. `mix`: the
-logits of PEFT's own add_weighted_adapter. Models, adapters and settings are new in each run; ADAPTERS_SEED=N, which every line
-tells, repeats one.
+logits of PEFT's own add_weighted_adapter. `mix-data`: those of the average of the models that PEFT merges. Models, adapters and
+settings are new in each run; ADAPTERS_SEED=N, which every line tells, repeats one.
 """
 
 import copy
@@ -12,7 +12,7 @@ import warnings
 
 import torch
 import transformers
-from harness import case_for, cocktail, need, run, scratch
+from harness import FIXTURES, case_for, cocktail, cocktail_json, need, run, scratch
 
 warnings.filterwarnings("ignore")
 SEED = int(os.environ.get("ADAPTERS_SEED", random.SystemRandom().randrange(1 << 30)))
@@ -155,6 +155,40 @@ def mixes_as_PEFT_does(kind, method, seed):
             module.scaling["mixed"] = 1.0
     ours = peft.PeftModel.from_pretrained(make_model(kind, SEED), scratch() / "mixed")
     return expect_near(outputs(ours.eval(), seed), outputs(theirs.eval(), seed), outputs(make_model(kind, SEED), seed))
+
+
+@case_for([(method, SEED) for method in ("cat", "svd")])
+def mix_data_averages_models(method, seed):
+    need("peft")
+    import peft
+
+    def load_base():
+        return transformers.AutoModelForCausalLM.from_pretrained(FIXTURES / "decoder-base", dtype=torch.float32)
+
+    rng = random.Random(f"{method} {seed}")
+    adapters, models = [], []
+    for i in range(rng.randint(2, 4)):
+        config = peft.LoraConfig(r=rng.randint(1, 6), lora_alpha=rng.randint(1, 9), use_rslora=rng.random() < 0.3, task_type="CAUSAL_LM",
+                                 target_modules=rng.sample(["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "down_proj"], 3))
+        model = peft.get_peft_model(load_base(), config)
+        torch.manual_seed(rng.randrange(1 << 30))
+        for name, value in model.named_parameters():
+            if "lora_" in name:
+                value.data = 0.1 * torch.randn_like(value)
+        adapters.append(scratch() / f"a{i}")
+        model.save_pretrained(adapters[-1])
+        models.append(model.merge_and_unload().state_dict())
+    operands = [f"{FIXTURES / 'decoder-base'}+{path}" for path in adapters]
+    told = cocktail_json("mix-data", "-q", "--examples", FIXTURES / "examples/tense.jsonl", "--temperature", "1", "--method", method,
+                         *["--rank", "99"] * (method == "svd"), *operands, "-o", scratch() / "out")
+    weights = [model["weight"] for model in told["models"]]
+    average = load_base()
+    average.load_state_dict({name: sum(weight * model[name].double() for weight, model in zip(weights, models)).float() for name in models[0]})
+    mixed = peft.PeftModel.from_pretrained(load_base(), scratch() / "out")
+    ids = torch.randint(3, average.config.vocab_size, (2, 9), generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        ours, theirs, apart = (model.eval()(input_ids=ids).logits for model in (mixed, average, load_base()))
+    return expect_near(ours, theirs, apart)
 
 
 run()
