@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "adapter/shared_bases.h"
+#include "arch/model_ranks.h"
 #include "base/json_writer.h"
 #include "base/memory.h"
 #include "eval/examples.h"
@@ -59,6 +60,7 @@ static const struct option_row rows[] = {
      "losses and rounding as LM_Cocktail has them"},
     OPTION_CAPACITY(struct mix_data_options),
     OPTIONS_MIXING(struct mix_data_options),
+    OPTION_EXPERT_PARALLEL,
     OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
@@ -98,6 +100,8 @@ struct judging { /* of models by examples */
     struct examples examples;
     struct judge judge;
     struct threads *threads;
+    struct expert_group group; /* of --expert-parallel */
+    struct expert_group *experts;
     struct losses *losses;     /* [merge->n_models]; a target has none */
 };
 
@@ -117,6 +121,7 @@ static struct judge_options judge_options(const struct judging *judging)
         .pooling = options->mixing.pooling,
         .lifts_capacity = loaded_model_lifts_capacity(options->capacity),
         .threads = judging->threads,
+        .experts = judging->experts,
         .losses = {
             .batch_size = options->batch_size,
             .max_length = options->max_length,
@@ -171,7 +176,7 @@ static int judge_all(struct judging *judging, struct error *err)
     for (size_t i = judging->first; i < judging->merge->n_models; i++)
         if (judge_model(judging, i, err))
             return -1;
-    return 0;
+    return experts_tell(judging->experts, &judging->options->common, err);
 }
 
 static void judging_release(struct judging *judging)
@@ -181,6 +186,7 @@ static void judging_release(struct judging *judging)
     free(judging->losses);
     examples_release(&judging->examples);
     judge_release(&judging->judge);
+    expert_group_release(&judging->group);
     threads_free(judging->threads);
 }
 
@@ -236,6 +242,17 @@ static int check_models(const struct judging *judging, struct error *err)
     return 0;
 }
 
+static int compare_ranks(const struct judging *judging, struct error *err)
+{
+    struct notices told_later = {0}; /* when they are judged */
+    int rc = 0;
+
+    for (size_t i = 0; i < judging->merge->n_models && rc == 0; i++)
+        rc = model_ranks_compare(&judging->merge->models[i], &told_later, err);
+    notices_release(&told_later);
+    return rc;
+}
+
 /* To judge takes long, and a disk that is full is full before it. */
 static int check_result(const struct judging *judging, const struct mixing *mixing,
                         struct error *err)
@@ -259,8 +276,8 @@ static int run_judging(struct judging *judging, struct error *err)
                             .add_members = add_members, .context = judging};
 
     judging->losses = memory_zalloc(n, sizeof *judging->losses);
-    if (check_models(judging, err) == 0 && check_result(judging, &mixing, err) == 0 &&
-        judge_all(judging, err) == 0) {
+    if (check_models(judging, err) == 0 && compare_ranks(judging, err) == 0 &&
+        check_result(judging, &mixing, err) == 0 && judge_all(judging, err) == 0) {
         mixing.threads = judging->threads;
         find_weights(judging, losses, weights);
         rc = 0;
@@ -330,7 +347,10 @@ static int mix_data(const struct mix_data_options *options, struct error *err)
     const char **names = memory_zalloc(common->n_operands + 1, sizeof *names);
     char **paths = NULL;
     size_t n = 0;
-    int rc = mixing_check_output(&options->mixing, err);
+    int rc = mixing_check_output(&options->mixing, err) ||
+                     experts_join(&judging.group, &judging.experts, common, err)
+                 ? -1
+                 : 0;
 
     if (options->target)
         names[n++] = options->target;
@@ -377,5 +397,6 @@ const struct command command_mix_data = {
     .max_operands = SIZE_MAX,
     .rows = rows,
     .rules = rules,
+    .has_ranks = true,
     .run = run,
 };
