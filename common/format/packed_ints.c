@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "format/quantised.h"
 #include "format/unpack.h"
+#include "tensor/packed_nibbles.h"
 
 enum {
     WORDS = 32768,          /* of a tile */
@@ -33,6 +34,9 @@ struct packed_ints {
     const struct tensor *scales, *biases;
     float zero;
     bool adds_one;
+    struct arena *arena;
+    const uint8_t *zero_bytes; /* [groups, rows], once blocks have been asked for */
+    struct packed_nibbles settings;
 };
 
 /* Of one call. */
@@ -376,6 +380,73 @@ static int decode(const struct quantised *quantised, size_t row, size_t n_rows, 
     return rc;
 }
 
+/* ---- where they lie ---- */
+
+/* GPTQ's words, each of one group: what kernels know (tensor/packed_nibbles.h). */
+static bool has_nibbles(const struct packed_ints *packed)
+{
+    return packed->order == PACKED_ALONG_INPUTS && packed->words_layout.bits == 4 &&
+           !packed->biases && packed->zero == (float)(uint8_t)packed->zero &&
+           (packed->map || packed->n_groups == 1 || packed->group_size % 8 == 0);
+}
+
+static bool are_scales_normal(const struct tensor *scales, const void *items)
+{
+    float scale;
+
+    for (size_t i = 0; scales->dtype == DTYPE_F32 && i < scales->n_items; i++) {
+        memcpy(&scale, (const char *)items + i * sizeof scale, sizeof scale);
+        if (scale != 0 && scale < PACKED_NIBBLES_SCALE_MIN && scale > -PACKED_NIBBLES_SCALE_MIN)
+            return false;
+    }
+    return true;
+}
+
+static int make_zero_bytes(struct packed_ints *packed, struct error *err)
+{
+    size_t n_rows = packed->quantised.n_rows, n_groups = packed->n_groups;
+    size_t most = block_rows(n_groups), n;
+    struct room room = {.n_groups = n_groups};
+    uint8_t *zeros = arena_alloc(packed->arena, n_groups * n_rows);
+    int rc = 0;
+
+    room.offsets = memory_try(most * n_groups, sizeof *room.offsets, "zeros", err);
+    if (!room.offsets)
+        return -1;
+    for (size_t row = 0; rc == 0 && row < n_rows; row += n) {
+        n = n_rows - row < most ? n_rows - row : most;
+        rc = read_offsets(packed, row, n, &room, err);
+        for (size_t i = 0; rc == 0 && i < n * n_groups; i++)
+            zeros[i % n_groups * n_rows + row + i / n_groups] = (uint8_t)room.offsets[i];
+    }
+    free(room.offsets);
+    packed->zero_bytes = rc ? NULL : zeros;
+    return rc;
+}
+
+static int blocks(struct quantised *quantised, size_t row, struct tensor_blocks *out,
+                  struct error *err)
+{
+    struct packed_ints *packed = (struct packed_ints *)quantised;
+    const void *words, *scales;
+
+    if (!has_nibbles(packed))
+        return 0;
+    words = tensor_view(packed->words, err);
+    scales = words ? tensor_view(packed->scales, err) : NULL;
+    if (!words || !scales || !are_scales_normal(packed->scales, scales))
+        return err->code ? -1 : 0;
+    if (!packed->zero_bytes && make_zero_bytes(packed, err))
+        return -1;
+    packed->settings = (struct packed_nibbles){packed->scales->dtype, packed->group_size};
+    *out = (struct tensor_blocks){
+        .format = PACKED_NIBBLES, .data = words, .scales = scales, .zeros = packed->zero_bytes,
+        .index = packed->map, .settings = &packed->settings, .stride = quantised->n_rows,
+        .first_row = row,
+    };
+    return 1;
+}
+
 /* ---- making ---- */
 
 static int check_words(const struct tensor *tensor, struct error *err)
@@ -510,10 +581,10 @@ int packed_ints_make(const struct packed_ints_spec *spec, const char *name, stru
     struct quantised *quantised = &made->quantised;
 
     *made = (struct packed_ints){
-        .quantised = {.method = spec->method, .decode = decode},
+        .quantised = {.method = spec->method, .decode = decode, .blocks = blocks},
         .order = spec->order, .words_layout = {spec->bits, 0}, .zeros_layout = {spec->bits, 0},
         .scales = spec->scales, .biases = spec->biases, .zero = spec->zero,
-        .adds_one = spec->adds_one,
+        .adds_one = spec->adds_one, .arena = arena,
     };
     quantised->rows_together = spec->order == PACKED_IN_ROWS ? 0 : ROWS_TOGETHER;
     if (check_words(spec->words, err) || find_sizes(spec, made, err))

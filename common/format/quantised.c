@@ -142,8 +142,21 @@ static size_t rows_together(const struct tensor *tensor)
     return quantised->rows_together ? quantised->rows_together : 1;
 }
 
+/* Only the way of storing writes to it, and no two threads at once. */
+static int blocks(const struct tensor *tensor, struct tensor_blocks *out, struct error *err)
+{
+    struct quantised *quantised = (struct quantised *)tensor->source;
+    size_t first = tensor->offset / sizeof(float);
+
+    if (!quantised->blocks || quantised->n_out || first % quantised->n_in ||
+        tensor->shape[1] != quantised->n_in || tensor->n_items == 0)
+        return 0;
+    return quantised->blocks(quantised, first / quantised->n_in, out, err);
+}
+
 static const struct tensor_source_kind quantised_kind = {
     .read = read_source, .describe = describe, .stored = stored, .rows_together = rows_together,
+    .blocks = blocks,
 };
 
 void quantised_add_part(struct quantised *quantised, const struct tensor *part)

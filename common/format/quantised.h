@@ -28,6 +28,9 @@ struct quantised {
      * is 0. */
     int (*decode)(const struct quantised *quantised, size_t row, size_t n_rows, size_t in,
                   size_t n_in, float *out, struct error *err);
+    /* As tensor_source_kind has it, of whole rows from row `row` on. NULL: none. */
+    int (*blocks)(struct quantised *quantised, size_t row, struct tensor_blocks *out,
+                  struct error *err);
 };
 
 /* A part that is read; NULL is none. */

@@ -116,7 +116,7 @@ static void multiply_fast_block(const struct gemm_fast *fast, const struct gemm_
     for (size_t row = 0; row < n_rows; row += n_most) {
         size_t n = smaller(n_rows - row, n_most);
 
-        fast->pack(n, x + row * x_stride, x_stride, tile->w->n_in, packed);
+        fast->pack(tile->w, n, x + row * x_stride, x_stride, packed);
         fast->multiply(tile->w, n, packed, tile->factor, tile->adds, tile->y + row * tile->y_stride,
                        tile->y_stride, tile->scratch);
     }
@@ -342,7 +342,7 @@ static int pack_for_fast(void *context, size_t task, size_t worker, struct error
 
     (void)worker;
     (void)err;
-    fast->pack(1, p->x + task * p->x_stride, p->x_stride, p->w->n_in,
+    fast->pack(p->w, 1, p->x + task * p->x_stride, p->x_stride,
                (char *)p->gemm->packed + task * fast->row_bytes(p->w->n_in));
     return 0;
 }

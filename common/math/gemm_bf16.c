@@ -60,10 +60,12 @@ BF16_TARGET static void round_row(const float *x, size_t n, uint16_t *bf16)
     }
 }
 
-static void pack(size_t n_rows, const float *x, size_t x_stride, size_t n_in, char *packed)
+static void pack(const struct gemm_matrix *w, size_t n_rows, const float *x, size_t x_stride,
+                 char *packed)
 {
     for (size_t row = 0; row < n_rows; row++)
-        round_row(x + row * x_stride, n_in, (uint16_t *)(void *)(packed + row * row_bytes(n_in)));
+        round_row(x + row * x_stride, w->n_in,
+                  (uint16_t *)(void *)(packed + row * row_bytes(w->n_in)));
 }
 
 /* ---- sums ---- */

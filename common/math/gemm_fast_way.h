@@ -16,7 +16,9 @@ enum {
 struct gemm_fast {
     const char *name;
     size_t (*row_bytes)(size_t n_in); /* of a packed row: a multiple of 64 */
-    void (*pack)(size_t n_rows, const float *x, size_t x_stride, size_t n_in, char *packed);
+    /* Rows of x, [w->n_in] each, for products with `w` and others of its format. */
+    void (*pack)(const struct gemm_matrix *w, size_t n_rows, const float *x, size_t x_stride,
+                 char *packed);
     /* y [n_rows, w->n_out] = factor * x W^T, or y += it where `adds`; packed: rows of x, aligned to
      * 64 bytes. Any number of rows. */
     void (*multiply)(const struct gemm_matrix *w, size_t n_rows, const char *packed, float factor,

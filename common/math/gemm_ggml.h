@@ -2,10 +2,23 @@
 #ifndef COCKTAIL_GEMM_GGML_H
 #define COCKTAIL_GEMM_GGML_H
 
+#include <stdint.h>
+
 #include "math/gemm_kernels.h"
+#include "math/gemm_matrix.h"
 
 /* Where the blocks of an output begin. */
 const char *gemm_ggml_row(const struct gemm_matrix *matrix, size_t out);
+
+/* The same for many, of a format with blocks of so many items and bytes, constant in every call. */
+static inline const char *gemm_ggml_row_of(const struct gemm_matrix *matrix, size_t out,
+                                           size_t block_items, size_t block_bytes)
+{
+    const uint32_t *index = matrix->index;
+    size_t row = index ? index[out] : out;
+
+    return (const char *)matrix->data + row * (matrix->stride / block_items * block_bytes);
+}
 
 #define GEMM_GGML_DECLARE(isa)                                                                    \
     extern const struct gemm_loader gemm_q8_0_##isa, gemm_q4_0_##isa, gemm_q5_0_##isa,            \

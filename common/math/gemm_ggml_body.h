@@ -236,7 +236,7 @@ LANES_INLINE void tile_q6_k(const struct half_q6_k *half, size_t in, lanes *w)
 #define LOADER_IN 32
 #define LOADER_BYTES 34
 #define LOADER_TILE tile_q8_0
-#define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_ROW(matrix, out) gemm_ggml_row_of(matrix, out, 32, 34)
 #define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
@@ -244,7 +244,7 @@ LANES_INLINE void tile_q6_k(const struct half_q6_k *half, size_t in, lanes *w)
 #define LOADER_IN 32
 #define LOADER_BYTES 18
 #define LOADER_TILE tile_q4_0
-#define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_ROW(matrix, out) gemm_ggml_row_of(matrix, out, 32, 18)
 #define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
@@ -252,7 +252,7 @@ LANES_INLINE void tile_q6_k(const struct half_q6_k *half, size_t in, lanes *w)
 #define LOADER_IN 32
 #define LOADER_BYTES 22
 #define LOADER_TILE tile_q5_0
-#define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_ROW(matrix, out) gemm_ggml_row_of(matrix, out, 32, 22)
 #define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
@@ -260,7 +260,7 @@ LANES_INLINE void tile_q6_k(const struct half_q6_k *half, size_t in, lanes *w)
 #define LOADER_IN 32
 #define LOADER_BYTES 18
 #define LOADER_TILE tile_iq4_nl
-#define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_ROW(matrix, out) gemm_ggml_row_of(matrix, out, 32, 18)
 #define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
@@ -268,7 +268,7 @@ LANES_INLINE void tile_q6_k(const struct half_q6_k *half, size_t in, lanes *w)
 #define LOADER_IN 32
 #define LOADER_BYTES 17
 #define LOADER_TILE tile_mxfp4
-#define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_ROW(matrix, out) gemm_ggml_row_of(matrix, out, 32, 17)
 #define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
@@ -279,7 +279,7 @@ LANES_INLINE void tile_q6_k(const struct half_q6_k *half, size_t in, lanes *w)
 #define LOADER_BLOCK_IN 256
 #define LOADER_BEGIN begin_q4_k
 #define LOADER_TILE tile_q4_k
-#define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_ROW(matrix, out) gemm_ggml_row_of(matrix, out, 256, 144)
 #define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
@@ -290,7 +290,7 @@ LANES_INLINE void tile_q6_k(const struct half_q6_k *half, size_t in, lanes *w)
 #define LOADER_BLOCK_IN 256
 #define LOADER_BEGIN begin_q5_k
 #define LOADER_TILE tile_q5_k
-#define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_ROW(matrix, out) gemm_ggml_row_of(matrix, out, 256, 176)
 #define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 
@@ -301,7 +301,7 @@ LANES_INLINE void tile_q6_k(const struct half_q6_k *half, size_t in, lanes *w)
 #define LOADER_BLOCK_IN 128
 #define LOADER_BEGIN begin_q6_k
 #define LOADER_TILE tile_q6_k
-#define LOADER_ROW(matrix, out) gemm_ggml_row(matrix, out)
+#define LOADER_ROW(matrix, out) gemm_ggml_row_of(matrix, out, 256, 210)
 #define LOADER_OUTS 4
 #include "math/gemm_rows.h"
 

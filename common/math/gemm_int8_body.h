@@ -1,458 +1,453 @@
-/* gemm_int8_body.h - gemm_int8.h in plain C, or, with LANES 8, for AVX2, or with INT8_VNNI for
- * AVX512_VNNI; gemm_int8_plain.c, gemm_int8_avx2.c and gemm_int8_vnni.c include it. */
+/* gemm_int8_body.h - blocks of 32 by gemm_int8.h; gemm_int8_plain.c, gemm_int8_avx2.c and
+ * gemm_int8_vnni.c include it.
+ *
+ * A weight is (u - zero) * scale, u from 0 to 255: sums of u q, less zero times a sum of q that each row of
+ * x brings along. One row takes blocks as they lie; for more, those of some outputs are unpacked once. */
 #ifndef COCKTAIL_GEMM_INT8_BODY_H
 #define COCKTAIL_GEMM_INT8_BODY_H
 
-#include <math.h>
+#include "math/gemm_int8_parts.h"
 
-#include "math/gemm_ggml.h"
-#include "math/gemm_ggml_parts.h"
-#include "math/gemm_int8.h"
-#include "math/gemm_matrix.h"
-
-#if defined(INT8_VNNI)
-#define INT8_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")))
-#define INT8_NAME gemm_int8_vnni
-#elif LANES == 8
-#define INT8_TARGET LANES_TARGET
-#define INT8_NAME gemm_int8_avx2
-#else
-#define INT8_TARGET
-#define INT8_NAME gemm_int8_plain
-#endif
-#define INT8_INLINE INT8_TARGET static inline __attribute__((always_inline))
-
-static size_t filled(size_t n_in)
-{
-    return (n_in + INT8_BLOCK - 1) / INT8_BLOCK * INT8_BLOCK;
-}
-
-static struct int8_row row_at(const char *packed, size_t n_in)
-{
-    size_t n = filled(n_in);
-    const float *scales = (const float *)(const void *)(packed + n);
-
-    return (struct int8_row){(const int8_t *)packed, scales, scales + n / 32, scales + n / 16};
-}
+enum {
+    GROUP = 32,
+    GROUPS = 8, /* at a time; arrays of groups are filled up with zeros to that */
+};
 
 /* ---- x ---- */
 
-/* 32 items: q, and the sums of its halves; returns the scale. */
-INT8_INLINE float round_group(const float *x, int8_t *q, int sums[2])
+struct int8_row { /* a packed row of x; arrays follow one another, n_in filled up to whole INT8_BLOCK */
+    const int8_t *q;     /* [n_in] */
+    const int32_t *rest; /* [n_in / 4]: - zero * (sum of four q) */
+    const float *scales; /* [groups] */
+};
+
+static struct int8_row int8_row_at(const char *packed, size_t n_in)
 {
-    float most = 0, scale, inverse;
-    bool is_finite = true;
+    size_t n = int8_filled(n_in);
 
-    for (int i = 0; i < INT8_GROUP; i++) {
-        float size = fabsf(x[i]);
-
-        is_finite = is_finite && size <= __FLT_MAX__;
-        most = size > most ? size : most;
-    }
-    scale = is_finite ? most / 127 : NAN;
-    inverse = is_finite && most > 0 ? 127 / most : 0;
-    /* of a subnormal the inverse is infinite */
-    if (!(inverse <= __FLT_MAX__))
-        inverse = scale = 0;
-    sums[0] = sums[1] = 0;
-    for (int i = 0; i < INT8_GROUP; i++) {
-        q[i] = is_finite ? (int8_t)lrintf(x[i] * inverse) : 0;
-        sums[i / 16] += q[i];
-    }
-    return scale;
+    return (struct int8_row){(const int8_t *)packed, (const int32_t *)(const void *)(packed + n),
+                             (const float *)(const void *)(packed + 2 * n)};
 }
 
+static size_t int8_row_bytes(size_t n_in)
+{
+    size_t n = int8_filled(n_in);
+
+    return 2 * n + (n / GROUP * sizeof(float) + 63) / 64 * 64;
+}
+
+/* What a u of 0 stands for. */
+INT8_INLINE int zero_of(enum ggml_format format)
+{
+    switch (format) {
+    case GGML_Q4_0:
+        return 8;
+    case GGML_MXFP4:
+        return 12;
+    case GGML_Q5_0:
+        return 16;
+    default:
+        return 128; /* Q8_0, IQ4_NL */
+    }
+}
+
+INT8_INLINE void make_rest(const int8_t *q, int zero, int32_t rest[8])
+{
 #if LANES == 8
-INT8_INLINE float largest(__m256 a)
-{
-    __m128 m = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    __m256i sums = _mm256_madd_epi16(
+        _mm256_maddubs_epi16(_mm256_set1_epi8(1), _mm256_loadu_si256((const void *)q)),
+        _mm256_set1_epi16(1));
 
-    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
-    return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
-}
-
-INT8_INLINE int sum_of_bytes(__m128i bytes)
-{
-    __m128i sums = _mm_madd_epi16(_mm_maddubs_epi16(_mm_set1_epi8(1), bytes), _mm_set1_epi16(1));
-
-    sums = _mm_add_epi32(sums, _mm_unpackhi_epi64(sums, sums));
-    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_shuffle_epi32(sums, 1)));
-}
-
-/* The same where all is finite and not too small. */
-INT8_INLINE float round_group_fast(const float *x, int8_t *q, int sums[2])
-{
-    const __m256 sign = _mm256_set1_ps(-0.0f);
-    __m256 a = _mm256_loadu_ps(x), b = _mm256_loadu_ps(x + 8);
-    __m256 c = _mm256_loadu_ps(x + 16), d = _mm256_loadu_ps(x + 24), inverse;
-    __m256 most = _mm256_max_ps(
-        _mm256_max_ps(_mm256_andnot_ps(sign, a), _mm256_andnot_ps(sign, b)),
-        _mm256_max_ps(_mm256_andnot_ps(sign, c), _mm256_andnot_ps(sign, d)));
-    /* not a number: that of the sum, whatever order has been compared in */
-    float size = largest(most), scale = size / 127;
-    __m256 any = _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d));
-    __m256i low, high;
-
-    if (!(size <= 1e38f && size >= 1e-30f) || _mm256_movemask_ps(_mm256_cmp_ps(any, any, _CMP_UNORD_Q)))
-        return round_group(x, q, sums);
-    inverse = _mm256_set1_ps(127 / size);
-    low = _mm256_packs_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(a, inverse)),
-                             _mm256_cvtps_epi32(_mm256_mul_ps(b, inverse)));
-    high = _mm256_packs_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(c, inverse)),
-                              _mm256_cvtps_epi32(_mm256_mul_ps(d, inverse)));
-    low = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high),
-                                      _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-    _mm256_storeu_si256((void *)q, low);
-    sums[0] = sum_of_bytes(_mm256_castsi256_si128(low));
-    sums[1] = sum_of_bytes(_mm256_extracti128_si256(low, 1));
-    return scale;
-}
+    _mm256_storeu_si256((void *)rest, _mm256_mullo_epi32(sums, _mm256_set1_epi32(-zero)));
 #else
-#define round_group_fast round_group
+    for (int j = 0; j < 8; j++)
+        rest[j] = -zero * (q[4 * j] + q[4 * j + 1] + q[4 * j + 2] + q[4 * j + 3]);
 #endif
-
-INT8_TARGET static void pack_row(const float *x, size_t n_in, char *packed)
-{
-    size_t n = filled(n_in);
-    struct int8_row row = row_at(packed, n_in);
-    float *scales = (float *)row.scales, *sums = (float *)row.sums;
-    float *half_sums = (float *)row.half_sums;
-
-    for (size_t g = 0; g < n / INT8_GROUP; g++) {
-        int parts[2] = {0, 0};
-
-        if (g < n_in / INT8_GROUP) {
-            scales[g] = round_group_fast(x + g * INT8_GROUP, (int8_t *)row.q + g * INT8_GROUP, parts);
-        } else {
-            memset((int8_t *)row.q + g * INT8_GROUP, 0, INT8_GROUP);
-            scales[g] = 0;
-        }
-        sums[g] = scales[g] * (float)(parts[0] + parts[1]);
-        half_sums[2 * g] = scales[g] * (float)parts[0];
-        half_sums[2 * g + 1] = scales[g] * (float)parts[1];
-    }
 }
 
-static void pack(size_t n_rows, const float *x, size_t x_stride, size_t n_in, char *packed)
+INT8_TARGET static void int8_pack(const struct gemm_matrix *w, size_t n_rows, const float *x,
+                                  size_t x_stride, char *packed)
 {
-    for (size_t row = 0; row < n_rows; row++)
-        pack_row(x + row * x_stride, n_in, packed + row * int8_row_bytes(n_in));
+    size_t n = int8_filled(w->n_in);
+    int zero = zero_of(int8_format(w));
+
+    for (; n_rows > 0; n_rows--, x += x_stride, packed += int8_row_bytes(w->n_in)) {
+        struct int8_row row = int8_row_at(packed, w->n_in);
+        int8_t *q = (int8_t *)row.q;
+        int32_t *rest = (int32_t *)row.rest;
+        float *scales = (float *)row.scales;
+
+        for (size_t in = 0; in < w->n_in; in += GROUP) {
+            scales[in / GROUP] = round_inputs(x + in, GROUP, q + in);
+            make_rest(q + in, zero, rest + in / 4);
+        }
+        memset(q + w->n_in, 0, n - w->n_in);
+        memset(rest + w->n_in / 4, 0, n - w->n_in);
+        for (size_t g = w->n_in / GROUP; g < n / GROUP; g++)
+            scales[g] = 0;
+    }
 }
 
 /* ---- weights ---- */
 
-/* Bytes are written in whole vectors: what was written in parts is slow to read. */
-
-/* Nibbles, the low ones of 16 bytes first. */
-INT8_INLINE void unpack_nibbles(const char *bytes, uint8_t u[32])
-{
 #if LANES == 8
+typedef __m256i group_bytes;
+
+INT8_INLINE group_bytes nibbles_at(const char *bytes)
+{
     __m128i pairs = _mm_loadu_si128((const void *)bytes);
     __m256i x = _mm256_inserti128_si256(_mm256_castsi128_si256(pairs), _mm_srli_epi16(pairs, 4), 1);
 
-    _mm256_storeu_si256((void *)u, _mm256_and_si256(x, _mm256_set1_epi8(15)));
+    return _mm256_and_si256(x, _mm256_set1_epi8(15));
+}
+
+INT8_INLINE group_bytes levels_at(const char *bytes, const int8_t levels[16], int zero)
+{
+    __m128i u = _mm_add_epi8(_mm_loadu_si128((const void *)levels), _mm_set1_epi8((char)zero));
+
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(u), nibbles_at(bytes));
+}
+
+INT8_INLINE group_bytes five_bits_at(const char *block)
+{
+    const __m256i bytes = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,
+                                           2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+    const __m256i bits = _mm256_set1_epi64x((long long)0x8040201008040201);
+    int32_t fifth;
+    __m256i x;
+
+    memcpy(&fifth, block + 2, sizeof fifth);
+    x = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(fifth), bytes), bits);
+    x = _mm256_and_si256(_mm256_cmpeq_epi8(x, bits), _mm256_set1_epi8(16));
+    return _mm256_or_si256(x, nibbles_at(block + 6));
+}
+
+INT8_INLINE group_bytes bytes_at(const char *bytes)
+{
+    return _mm256_xor_si256(_mm256_loadu_si256((const void *)bytes), _mm256_set1_epi8(-128));
+}
 #else
-    for (int i = 0; i < 32; i++)
-        u[i] = (uint8_t)((uint8_t)bytes[i % 16] >> i / 16 * 4 & 15);
-#endif
+typedef struct {
+    uint8_t at[GROUP];
+} group_bytes;
+
+INT8_INLINE group_bytes nibbles_at(const char *bytes)
+{
+    group_bytes y;
+
+    for (int i = 0; i < GROUP; i++)
+        y.at[i] = (uint8_t)bytes[i % 16] >> i / 16 * 4 & 15;
+    return y;
 }
 
-/* The low ones of 32 bytes first. */
-INT8_INLINE void unpack_nibbles_of_32(const char *bytes, uint8_t u[64])
+INT8_INLINE group_bytes levels_at(const char *bytes, const int8_t levels[16], int zero)
 {
-#if LANES == 8
-    __m256i pairs = _mm256_loadu_si256((const void *)bytes), four = _mm256_set1_epi8(15);
+    group_bytes y = nibbles_at(bytes);
 
-    _mm256_storeu_si256((void *)u, _mm256_and_si256(pairs, four));
-    _mm256_storeu_si256((void *)(u + 32), _mm256_and_si256(_mm256_srli_epi16(pairs, 4), four));
-#else
-    for (int i = 0; i < 64; i++)
-        u[i] = (uint8_t)((uint8_t)bytes[i % 32] >> i / 32 * 4 & 15);
-#endif
+    for (int i = 0; i < GROUP; i++)
+        y.at[i] = (uint8_t)(levels[y.at[i]] + zero);
+    return y;
 }
 
-/* u [n] = bytes + value, n a multiple of 32 */
-INT8_INLINE void add_bytes(const void *bytes, size_t n, int value, uint8_t *u)
+INT8_INLINE group_bytes five_bits_at(const char *block)
 {
-#if LANES == 8
-    for (size_t i = 0; i < n; i += 32) {
-        __m256i x = _mm256_loadu_si256((const void *)((const char *)bytes + i));
-
-        _mm256_storeu_si256((void *)(u + i), _mm256_add_epi8(x, _mm256_set1_epi8((char)value)));
-    }
-#else
-    for (size_t i = 0; i < n; i++)
-        u[i] = (uint8_t)(((const uint8_t *)bytes)[i] + value);
-#endif
-}
-
-INT8_INLINE float first_of(lanes x)
-{
-    return x[0];
-}
-
-INT8_INLINE void set_group(const struct int8_weights *w, size_t group, float scale, int zero)
-{
-    w->scales[group] = scale;
-    w->offsets[group] = scale * (float)-zero;
-}
-
-INT8_INLINE void unpack_q8_0(const char *block, size_t g, const struct int8_weights *w)
-{
-    add_bytes(block + 2, 32, 128, w->u + g * 32);
-    set_group(w, g, first_of(halves_at(block)), 128);
-}
-
-INT8_INLINE void unpack_q4_0(const char *block, size_t g, const struct int8_weights *w)
-{
-    unpack_nibbles(block + 2, w->u + g * 32);
-    set_group(w, g, first_of(halves_at(block)), 8);
-}
-
-INT8_INLINE void unpack_q5_0(const char *block, size_t g, const struct int8_weights *w)
-{
+    group_bytes y = nibbles_at(block + 6);
     uint32_t fifth;
 
     memcpy(&fifth, block + 2, sizeof fifth);
-    q5_0_bytes(block + 6, fifth, (int8_t *)w->u + g * 32);
-    add_bytes(w->u + g * 32, 32, 16, w->u + g * 32);
-    set_group(w, g, first_of(halves_at(block)), 16);
+    for (int i = 0; i < GROUP; i++)
+        y.at[i] |= (uint8_t)((fifth >> i & 1) << 4);
+    return y;
 }
 
-INT8_INLINE void set_groups(const char *block, size_t g, const struct int8_weights *w)
+INT8_INLINE group_bytes bytes_at(const char *bytes)
 {
-    struct groups groups;
+    group_bytes y;
 
-    begin_groups(block, &groups);
-    memcpy(w->scales + g, groups.scales, sizeof groups.scales);
-    memcpy(w->offsets + g, groups.shifts, sizeof groups.shifts);
+    for (int i = 0; i < GROUP; i++)
+        y.at[i] = (uint8_t)bytes[i] ^ 128;
+    return y;
 }
-
-INT8_INLINE void unpack_q4_k(const char *block, size_t g, const struct int8_weights *w)
-{
-    set_groups(block, g, w);
-    for (size_t pair = 0; pair < 4; pair++)
-        unpack_nibbles_of_32(block + 16 + pair * 32, w->u + g * 32 + pair * 64);
-}
-
-INT8_INLINE void unpack_q5_k(const char *block, size_t g, const struct int8_weights *w)
-{
-    set_groups(block, g, w);
-    q5_k_bytes(block + 48, block + 16, (int8_t *)w->u + g * 32);
-}
-
-INT8_INLINE void unpack_q6_k(const char *block, size_t g, const struct int8_weights *w)
-{
-    const char *scales = block + 192;
-
-    for (size_t side = 0; side < 2; side++)
-        q6_k_bytes(block + side * 64, block + 128 + side * 32,
-                   (int8_t *)w->u + g * 32 + side * 128);
-    add_bytes(w->u + g * 32, 256, 32, w->u + g * 32);
-#if LANES == 8
-    for (size_t i = 0; i < 16; i += 8) {
-        __m256i bytes = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(scales + i)));
-
-        scale_eight(bytes, halves_at(block + 208), w->scales + 2 * g + i);
-        scale_eight(bytes, halves_at(block + 208) * -32, w->offsets + 2 * g + i);
-    }
-#else
-    for (size_t i = 0; i < 16; i++)
-        set_group(w, 2 * g + i, half_at(block + 208) * (float)(int8_t)scales[i], 32);
 #endif
-}
 
-#define UNPACK(name, items, bytes)                                                                \
-    case GGML_##name:                                                                             \
-        for (size_t in = 0; in < n_in; in += items)                                               \
-            UNPACK_##name(row + in / items * bytes, in / 32, w);                                  \
-        break;
-#define UNPACK_Q8_0 unpack_q8_0
-#define UNPACK_Q4_0 unpack_q4_0
-#define UNPACK_Q5_0 unpack_q5_0
-#define UNPACK_Q4_K unpack_q4_k
-#define UNPACK_Q5_K unpack_q5_k
-#define UNPACK_Q6_K unpack_q6_k
-
-INT8_TARGET static void unpack_row(enum ggml_format format, const char *row, size_t n_in,
-                                   const struct int8_weights *w)
+/* u of a block; the format is constant in every call, here and below. */
+INT8_INLINE group_bytes unpack_block(enum ggml_format format, const char *block)
 {
     switch (format) {
-        UNPACK(Q8_0, 32, 34)
-        UNPACK(Q4_0, 32, 18)
-        UNPACK(Q5_0, 32, 22)
-        UNPACK(Q4_K, 256, 144)
-        UNPACK(Q5_K, 256, 176)
-        UNPACK(Q6_K, 256, 210)
+    case GGML_Q4_0:
+        return nibbles_at(block + 2);
+    case GGML_Q5_0:
+        return five_bits_at(block);
+    case GGML_IQ4_NL:
+        return levels_at(block + 2, iq4_levels, zero_of(format));
+    case GGML_MXFP4:
+        return levels_at(block + 1, mxfp4_levels, zero_of(format));
     default:
-        break;
+        return bytes_at(block + 2);
     }
 }
-#undef UNPACK
+
+INT8_INLINE float scale_of(enum ggml_format format, const char *block)
+{
+    return format == GGML_MXFP4 ? mxfp4_scale(block) : halves_at(block)[0];
+}
+
+INT8_INLINE size_t bytes_of(enum ggml_format format)
+{
+    switch (format) {
+    case GGML_Q4_0:
+    case GGML_IQ4_NL:
+        return 18;
+    case GGML_MXFP4:
+        return 17;
+    case GGML_Q5_0:
+        return 22;
+    default:
+        return 34;
+    }
+}
+
+#if LANES == 8
+/* Of four blocks; the way through general registers takes the least from those of vectors. */
+INT8_INLINE __m128 four_scales(enum ggml_format format, const char *const blocks[4])
+{
+    uint64_t items = 0;
+
+    LANES_UNROLL
+    for (int i = 0; i < 4; i++) {
+        uint16_t item;
+
+        memcpy(&item, blocks[i], sizeof item);
+        items |= (uint64_t)(format == GGML_MXFP4 ? item & 255 : item) << 16 * i;
+    }
+    if (format == GGML_MXFP4) {
+        /* (exponent - 1) << 23, or, where that is less, 2^21 << exponent: as mxfp4_scale has it */
+        __m128i exponents = _mm_cvtepu16_epi32(_mm_cvtsi64_si128((int64_t)items));
+        __m128i low = _mm_sllv_epi32(_mm_set1_epi32(1 << 21),
+                                     _mm_min_epi32(exponents, _mm_set1_epi32(2)));
+        __m128i high = _mm_slli_epi32(_mm_sub_epi32(exponents, _mm_set1_epi32(1)), 23);
+
+        return _mm_castsi128_ps(_mm_max_epi32(low, high));
+    }
+    return _mm_cvtph_ps(_mm_cvtsi64_si128((int64_t)items));
+}
+#endif
+
+/* factors [n_outs] = the scales of blocks, times that of x */
+INT8_INLINE void make_factors(enum ggml_format format, size_t n_outs, const char *const blocks[4],
+                              float x_scale, float factors[4])
+{
+#if LANES == 8
+    if (n_outs == 4) {
+        _mm_storeu_ps(factors, _mm_mul_ps(four_scales(format, blocks), _mm_set1_ps(x_scale)));
+        return;
+    }
+#endif
+    for (size_t o = 0; o < n_outs; o++)
+        factors[o] = scale_of(format, blocks[o]) * x_scale;
+}
+
+INT8_INLINE const char *row_of(enum ggml_format format, const struct gemm_matrix *w, size_t out)
+{
+    return gemm_ggml_row_of(w, w->first_out + out, GROUP, bytes_of(format));
+}
 
 /* ---- products ---- */
 
-enum { EIGHT = 8 / LANES };
+/* Sums of four neighbouring products each, of one group. */
+INT8_INLINE int8_sums multiply_group(enum ggml_format format, group_bytes u, const int8_t *q,
+                                     const int32_t *rest)
+{
+#if defined(INT8_VNNI)
+    (void)format;
+    return _mm256_dpbusd_epi32(_mm256_loadu_si256((const void *)rest), u,
+                               _mm256_loadu_si256((const void *)q));
+#elif LANES == 8
+    __m256i x = _mm256_loadu_si256((const void *)q), ones = _mm256_set1_epi16(1), sums;
 
-struct eight { /* sums of four neighbouring products each */
-    lanes v[EIGHT];
+    if (zero_of(format) == 128) {
+        /* sums of two products u q do not fit 16 bits; those of magnitudes do */
+        __m256i w = _mm256_xor_si256(u, _mm256_set1_epi8(-128));
+
+        sums = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+        return _mm256_madd_epi16(sums, ones);
+    }
+    sums = _mm256_madd_epi16(_mm256_maddubs_epi16(u, x), ones);
+    return _mm256_add_epi32(sums, _mm256_loadu_si256((const void *)rest));
+#else
+    int8_sums sums;
+
+    (void)format;
+    for (int j = 0; j < 8; j++) {
+        sums.at[j] = rest[j];
+        for (int i = 4 * j; i < 4 * j + 4; i++)
+            sums.at[j] += u.at[i] * q[i];
+    }
+    return sums;
+#endif
+}
+
+INT8_INLINE void finish_sums(const struct eight sums[2], float factor, bool adds, float *y)
+{
+    struct eight both;
+
+    for (int v = 0; v < EIGHT; v++)
+        both.v[v] = sums[0].v[v] + sums[1].v[v];
+    finish_eight(&both, factor, adds, y);
+}
+
+/* One row, some outputs, where they lie; n_outs is constant. `next`: what comes after them. */
+INT8_INLINE void multiply_blocks(enum ggml_format format, size_t n_outs, size_t n_in,
+                                 const struct int8_row *x, const char *const rows[INT8_OUTS],
+                                 const char *next, float factor, bool adds, float *y)
+{
+    struct eight sums[INT8_OUTS][2];
+    size_t n_groups = n_in / GROUP;
+
+    LANES_UNROLL
+    for (size_t o = 0; o < n_outs; o++)
+        sums[o][0] = sums[o][1] = eight_of(0);
+    for (size_t first = 0; first < n_groups; first += 2) {
+        for (size_t i = 0; i < 2 * n_outs * bytes_of(format); i += 64)
+            __builtin_prefetch(next + first * n_outs * bytes_of(format) + i);
+        LANES_UNROLL
+        for (size_t g = first; g < first + 2; g++) {
+            const char *blocks[INT8_OUTS];
+            float factors[INT8_OUTS];
+
+            if (g == n_groups)
+                break;
+            LANES_UNROLL
+            for (size_t o = 0; o < n_outs; o++)
+                blocks[o] = rows[o] + g * bytes_of(format);
+            make_factors(format, n_outs, blocks, x->scales[g], factors);
+            LANES_UNROLL
+            for (size_t o = 0; o < n_outs; o++) {
+                int8_sums products = multiply_group(format, unpack_block(format, blocks[o]),
+                                                    x->q + g * GROUP, x->rest + g * 8);
+
+                add_product(&sums[o][g - first], floats_of(products), eight_of(factors[o]));
+            }
+        }
+    }
+    LANES_UNROLL
+    for (size_t o = 0; o < n_outs; o++)
+        finish_sums(sums[o], factor, adds, y + o);
+}
+
+INT8_INLINE void multiply_row(enum ggml_format format, const struct gemm_matrix *w,
+                              const char *packed, float factor, bool adds, float *y)
+{
+    struct int8_row x = int8_row_at(packed, w->n_in);
+    size_t row_bytes = w->n_in / GROUP * bytes_of(format), out = 0;
+    const char *rows[INT8_OUTS];
+
+    for (; w->n_out - out >= INT8_OUTS; out += INT8_OUTS) {
+        LANES_UNROLL
+        for (size_t o = 0; o < INT8_OUTS; o++)
+            rows[o] = row_of(format, w, out + o);
+        multiply_blocks(format, INT8_OUTS, w->n_in, &x, rows, rows[INT8_OUTS - 1] + row_bytes, factor,
+                        adds, y + out);
+    }
+    for (; out < w->n_out; out++) {
+        rows[0] = row_of(format, w, out);
+        multiply_blocks(format, 1, w->n_in, &x, rows, rows[0] + row_bytes, factor, adds, y + out);
+    }
+}
+
+/* ---- several rows ---- */
+
+struct int8_weights { /* of one output: as many as of a row of x, filled up likewise */
+    uint8_t *u;
+    float *scales;
 };
 
-/* Whether u goes beyond 127, where AVX2's sums of two products do not fit 16 bits. */
-INT8_INLINE struct eight multiply_group(const uint8_t *u, const int8_t *q, bool is_wide)
+static struct int8_weights int8_weights_at(float *scratch, size_t n_in, size_t out)
 {
-    struct eight y;
-#if LANES == 8
-    __m256i a = _mm256_loadu_si256((const void *)u), b = _mm256_loadu_si256((const void *)q);
-#if defined(INT8_VNNI)
-    (void)is_wide;
-    y.v[0] = (lanes)_mm256_cvtepi32_ps(_mm256_dpbusd_epi32(_mm256_setzero_si256(), a, b));
-#else
-    __m256i ones = _mm256_set1_epi16(1), sums;
+    size_t n = int8_filled(n_in);
+    float *first = scratch + out * (n / 4 + n / GROUP);
 
-    if (is_wide) {
-        __m256i half = _mm256_and_si256(_mm256_srli_epi16(a, 1), _mm256_set1_epi8(127));
-        __m256i last = _mm256_and_si256(a, _mm256_set1_epi8(1));
+    return (struct int8_weights){(uint8_t *)first, first + n / 4};
+}
 
-        sums = _mm256_slli_epi32(_mm256_madd_epi16(_mm256_maddubs_epi16(half, b), ones), 1);
-        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(last, b), ones));
-    } else {
-        sums = _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), ones);
+INT8_INLINE void unpack_row(enum ggml_format format, const char *row, size_t n_in,
+                            const struct int8_weights *w)
+{
+    for (size_t g = 0; g < n_in / GROUP; g++, row += bytes_of(format)) {
+        group_bytes u = unpack_block(format, row);
+
+        memcpy(w->u + g * GROUP, &u, sizeof u);
+        w->scales[g] = scale_of(format, row);
     }
-    y.v[0] = (lanes)_mm256_cvtepi32_ps(sums);
-#endif
-#else
-    (void)is_wide;
-    for (int j = 0; j < 8; j++) {
-        int sum = 0;
-
-        for (int i = 4 * j; i < 4 * j + 4; i++)
-            sum += u[i] * q[i];
-        y.v[j / LANES][j % LANES] = (float)sum;
-    }
-#endif
-    return y;
+    memset(w->u + n_in, 0, int8_filled(n_in) - n_in);
+    for (size_t g = n_in / GROUP; g < int8_filled(n_in) / GROUP; g++)
+        w->scales[g] = 0;
 }
 
-/* The factors of eight sums: one, or one for four each. */
-INT8_INLINE struct eight factors_of(const float *factors, bool has_halves)
+INT8_INLINE void multiply_scales(const float *a, const float *b, float *out)
 {
-    struct eight y;
-
-#if LANES == 8
-    y.v[0] = has_halves ? (lanes)_mm256_blend_ps(_mm256_broadcast_ss(factors),
-                                                 _mm256_broadcast_ss(factors + 1), 0xF0)
-                        : (lanes)_mm256_broadcast_ss(factors);
-#else
-    for (int v = 0; v < EIGHT; v++)
-        y.v[v] = lanes_set(factors[has_halves ? v : 0]);
-#endif
-    return y;
+    for (size_t i = 0; i < GROUPS; i += LANES)
+        lanes_store(lanes_load(a + i) * lanes_load(b + i), out + i);
 }
 
-INT8_INLINE void add_product(struct eight *sum, const struct eight *a, const struct eight *b)
-{
-    for (int v = 0; v < EIGHT; v++)
-        sum->v[v] = lanes_multiply_add(a->v[v], b->v[v], sum->v[v]);
-}
-
-INT8_INLINE struct eight load_eight(const float *x)
-{
-    struct eight y;
-
-    memcpy(&y, x, sizeof y);
-    return y;
-}
-
-/* factors [8, or 16] = the scales of both */
-INT8_INLINE void multiply_scales(const struct int8_weights *w, const struct int8_row *x, size_t g,
-                                 bool has_halves, float *factors)
-{
-#if LANES == 8
-    __m256 d = _mm256_loadu_ps(x->scales + g);
-
-    if (!has_halves) {
-        _mm256_storeu_ps(factors, _mm256_mul_ps(_mm256_loadu_ps(w->scales + g), d));
-        return;
-    }
-    for (int i = 0; i < 2; i++) {
-        __m256i places = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
-        __m256 part = _mm256_permutevar8x32_ps(d, _mm256_add_epi32(places, _mm256_set1_epi32(4 * i)));
-
-        _mm256_storeu_ps(factors + 8 * i,
-                         _mm256_mul_ps(_mm256_loadu_ps(w->scales + 2 * g + 8 * (size_t)i), part));
-    }
-#else
-    for (size_t i = 0; i < (has_halves ? 16 : 8); i++)
-        factors[i] = has_halves ? w->scales[2 * g + i] * x->scales[g + i / 2]
-                                : w->scales[g + i] * x->scales[g + i];
-#endif
-}
-
-INT8_INLINE void add_offsets(struct eight *sum, const struct int8_weights *w,
-                             const struct int8_row *x, size_t g, bool has_halves)
-{
-    for (size_t i = 0; i < (has_halves ? 16 : 8); i += 8) {
-        struct eight offsets = load_eight(w->offsets + (has_halves ? 2 * g : g) + i);
-        struct eight sums = load_eight((has_halves ? x->half_sums + 2 * g : x->sums + g) + i);
-
-        add_product(sum, &offsets, &sums);
-    }
-}
-
-/* n_rows, n_outs, has_halves and is_wide are constant in every call. */
-INT8_INLINE void multiply_tile(size_t n_rows, size_t n_outs, bool has_halves, bool is_wide,
-                               size_t n_in, const struct int8_row x[4],
+/* n_rows and n_outs are constant. */
+INT8_INLINE void multiply_tile(enum ggml_format format, size_t n_rows, size_t n_outs, size_t n_in,
+                               const struct int8_row x[INT8_ROWS],
                                const struct int8_weights w[INT8_OUTS], float factor, bool adds,
                                float *y, size_t y_stride)
 {
-    struct eight sums[4][INT8_OUTS];
-    float factors[4][INT8_OUTS][16];
+    struct eight sums[INT8_ROWS * INT8_OUTS][2];
+    float factors[INT8_ROWS * INT8_OUTS][GROUPS];
 
     LANES_UNROLL
-    for (size_t i = 0; i < 4 * INT8_OUTS; i++)
-        for (int v = 0; v < EIGHT; v++)
-            sums[i / INT8_OUTS][i % INT8_OUTS].v[v] = lanes_set(0);
-    for (size_t g = 0; g * INT8_GROUP < n_in; g += INT8_GROUPS) {
+    for (size_t i = 0; i < n_rows * n_outs; i++)
+        sums[i][0] = sums[i][1] = eight_of(0);
+    for (size_t first = 0; first * GROUP < n_in; first += GROUPS) {
         LANES_UNROLL
         for (size_t i = 0; i < n_rows * n_outs; i++)
-            multiply_scales(&w[i % n_outs], &x[i / n_outs], g, has_halves,
-                            factors[i / n_outs][i % n_outs]);
-        for (size_t k = 0; k < INT8_GROUPS; k++) {
-            LANES_UNROLL
-            for (size_t o = 0; o < n_outs; o++) {
-                LANES_UNROLL
-                for (size_t row = 0; row < n_rows; row++) {
-                    struct eight products = multiply_group(w[o].u + (g + k) * INT8_GROUP,
-                                                           x[row].q + (g + k) * INT8_GROUP, is_wide);
-                    struct eight scale =
-                        factors_of(factors[row][o] + (has_halves ? 2 * k : k), has_halves);
+            multiply_scales(w[i % n_outs].scales + first, x[i / n_outs].scales + first, factors[i]);
+        for (size_t parity = 0; parity < 2; parity++) {
+            struct eight part[INT8_ROWS * INT8_OUTS];
 
-                    add_product(&sums[row][o], &products, &scale);
+            LANES_UNROLL
+            for (size_t i = 0; i < n_rows * n_outs; i++)
+                part[i] = sums[i][parity];
+            for (size_t k = parity; k < GROUPS; k += 2) {
+                size_t g = first + k;
+
+                LANES_UNROLL
+                for (size_t o = 0; o < n_outs; o++) {
+                    group_bytes u;
+
+                    memcpy(&u, w[o].u + g * GROUP, sizeof u);
+                    LANES_UNROLL
+                    for (size_t row = 0; row < n_rows; row++) {
+                        int8_sums products = multiply_group(format, u, x[row].q + g * GROUP,
+                                                            x[row].rest + g * 8);
+
+                        add_product(&part[row * n_outs + o], floats_of(products),
+                                    eight_of(factors[row * n_outs + o][k]));
+                    }
                 }
             }
+            LANES_UNROLL
+            for (size_t i = 0; i < n_rows * n_outs; i++)
+                sums[i][parity] = part[i];
         }
-        LANES_UNROLL
-        for (size_t i = 0; i < n_rows * n_outs; i++)
-            add_offsets(&sums[i / n_outs][i % n_outs], &w[i % n_outs], &x[i / n_outs], g, has_halves);
     }
     LANES_UNROLL
-    for (size_t i = 0; i < n_rows * n_outs; i++) {
-        float value = sum_of_eight((const float *)&sums[i / n_outs][i % n_outs]) * factor;
-        float *to = y + i / n_outs * y_stride + i % n_outs;
-
-        *to = adds ? *to + value : value;
-    }
+    for (size_t i = 0; i < n_rows * n_outs; i++)
+        finish_sums(sums[i], factor, adds, y + i / n_outs * y_stride + i % n_outs);
 }
 
 #define TILE(rows, outs)                                                                          \
     if (n_rows == rows && n_outs == outs) {                                                       \
-        multiply_tile(rows, outs, has_halves, is_wide, n_in, x, w, factor, adds, y, y_stride);    \
+        multiply_tile(format, rows, outs, n_in, x, w, factor, adds, y, y_stride);                 \
         return;                                                                                   \
     }
 
-INT8_INLINE void multiply_some(size_t n_rows, size_t n_outs, bool has_halves, bool is_wide,
-                               size_t n_in, const struct int8_row x[4],
+INT8_INLINE void multiply_some(enum ggml_format format, size_t n_rows, size_t n_outs, size_t n_in,
+                               const struct int8_row x[INT8_ROWS],
                                const struct int8_weights w[INT8_OUTS], float factor, bool adds,
                                float *y, size_t y_stride)
 {
@@ -460,74 +455,75 @@ INT8_INLINE void multiply_some(size_t n_rows, size_t n_outs, bool has_halves, bo
     TILE(1, 4)
     for (size_t row = 0; row < n_rows; row++)
         for (size_t o = 0; o < n_outs; o++)
-            multiply_tile(1, 1, has_halves, is_wide, n_in, x + row, w + o, factor, adds,
-                          y + row * y_stride + o, y_stride);
+            multiply_tile(format, 1, 1, n_in, x + row, w + o, factor, adds, y + row * y_stride + o,
+                          y_stride);
 }
 #undef TILE
 
-#define SOME(name, has_halves, is_wide)                                                           \
-    INT8_TARGET static void name(size_t n_rows, size_t n_outs, size_t n_in,                       \
-                                 const struct int8_row x[4],                                      \
-                                 const struct int8_weights w[INT8_OUTS], float factor, bool adds, \
-                                 float *y, size_t y_stride)                                       \
-    {                                                                                             \
-        multiply_some(n_rows, n_outs, has_halves, is_wide, n_in, x, w, factor, adds, y, y_stride); \
-    }
-SOME(multiply_narrow, false, false)
-SOME(multiply_wide, false, true)
-SOME(multiply_halves, true, false)
-#undef SOME
-
-static struct int8_weights weights_at(float *scratch, size_t n_in, size_t out)
+INT8_INLINE void multiply_rows(enum ggml_format format, const struct gemm_matrix *w, size_t n_rows,
+                               const char *packed, float factor, bool adds, float *y,
+                               size_t y_stride, float *scratch)
 {
-    size_t n = filled(n_in);
-    float *first = scratch + out * (n / 4 + n / 8);
-
-    return (struct int8_weights){(uint8_t *)first, first + n / 4, first + n / 4 + n / 16};
-}
-
-/* What blocks leave behind their last stays zero. */
-static void clear_rest(size_t n_in, const struct int8_weights *w, bool has_halves)
-{
-    size_t n = filled(n_in), group = has_halves ? 16 : 32;
-
-    memset(w->u + n_in, 0, n - n_in);
-    memset(w->scales + n_in / group, 0, (n - n_in) / group * sizeof(float));
-    memset(w->offsets + n_in / group, 0, (n - n_in) / group * sizeof(float));
-}
-
-static void multiply(const struct gemm_matrix *w, size_t n_rows, const char *packed, float factor,
-                     bool adds, float *y, size_t y_stride, float *scratch)
-{
-    enum ggml_format format = (enum ggml_format)(w->format - matrix_ggml);
-    size_t n_outs, n, row_bytes = int8_row_bytes(w->n_in);
+    size_t n_outs, n, n_in = w->n_in;
 
     for (size_t out = 0; out < w->n_out; out += n_outs) {
         struct int8_weights weights[INT8_OUTS];
 
         n_outs = w->n_out - out < INT8_OUTS ? 1 : INT8_OUTS;
         for (size_t o = 0; o < n_outs; o++) {
-            weights[o] = weights_at(scratch, w->n_in, o);
-            clear_rest(w->n_in, &weights[o], format == GGML_Q6_K);
-            unpack_row(format, gemm_ggml_row(w, w->first_out + out + o), w->n_in, &weights[o]);
+            weights[o] = int8_weights_at(scratch, n_in, o);
+            unpack_row(format, row_of(format, w, out + o), n_in, &weights[o]);
         }
         for (size_t row = 0; row < n_rows; row += n) {
-            struct int8_row x[4];
-            float *to = y + row * y_stride + out;
+            struct int8_row x[INT8_ROWS];
 
-            n = n_rows - row < 4 ? 1 : 4;
+            n = n_rows - row < INT8_ROWS ? 1 : INT8_ROWS;
             for (size_t i = 0; i < n; i++)
-                x[i] = row_at(packed + (row + i) * row_bytes, w->n_in);
-            if (format == GGML_Q6_K)
-                multiply_halves(n, n_outs, w->n_in, x, weights, factor, adds, to, y_stride);
-            else if (format == GGML_Q8_0)
-                multiply_wide(n, n_outs, w->n_in, x, weights, factor, adds, to, y_stride);
-            else
-                multiply_narrow(n, n_outs, w->n_in, x, weights, factor, adds, to, y_stride);
+                x[i] = int8_row_at(packed + (row + i) * int8_row_bytes(n_in), n_in);
+            multiply_some(format, n, n_outs, n_in, x, weights, factor, adds,
+                          y + row * y_stride + out, y_stride);
         }
     }
 }
 
-const struct gemm_fast INT8_NAME = {"int8", int8_row_bytes, pack, multiply};
+/* ---- all formats ---- */
+
+#define FORMAT(name)                                                                              \
+    INT8_TARGET static void multiply_##name(                                                      \
+        const struct gemm_matrix *w, size_t n_rows, const char *packed, float factor, bool adds,  \
+        float *y, size_t y_stride, float *scratch)                                                \
+    {                                                                                             \
+        if (n_rows == 1)                                                                          \
+            multiply_row(GGML_##name, w, packed, factor, adds, y);                                \
+        else                                                                                      \
+            multiply_rows(GGML_##name, w, n_rows, packed, factor, adds, y, y_stride, scratch);    \
+    }
+FORMAT(Q8_0)
+FORMAT(Q4_0)
+FORMAT(Q5_0)
+FORMAT(IQ4_NL)
+FORMAT(MXFP4)
+#undef FORMAT
+
+static void int8_multiply(const struct gemm_matrix *w, size_t n_rows, const char *packed,
+                          float factor, bool adds, float *y, size_t y_stride, float *scratch)
+{
+#define FORMAT(name)                                                                              \
+    case GGML_##name:                                                                             \
+        multiply_##name(w, n_rows, packed, factor, adds, y, y_stride, scratch);                   \
+        break;
+    switch (int8_format(w)) {
+        FORMAT(Q8_0)
+        FORMAT(Q4_0)
+        FORMAT(Q5_0)
+        FORMAT(IQ4_NL)
+        FORMAT(MXFP4)
+    default:
+        break;
+    }
+#undef FORMAT
+}
+
+const struct gemm_fast INT8_NAME(gemm_int8) = {"int8", int8_row_bytes, int8_pack, int8_multiply};
 
 #endif

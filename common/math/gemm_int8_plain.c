@@ -1,5 +1,6 @@
-/* gemm_int8_plain.c - gemm_int8_body.h in plain C: the reference; and which formats it takes. */
+/* gemm_int8_plain.c - products of integers in plain C: the reference; and which formats they take. */
 #include "math/gemm_int8_body.h"
+#include "math/gemm_int8_k_body.h"
 
 bool int8_takes(enum ggml_format format)
 {
@@ -7,18 +8,15 @@ bool int8_takes(enum ggml_format format)
     case GGML_Q8_0:
     case GGML_Q4_0:
     case GGML_Q5_0:
-    case GGML_Q4_K:
-    case GGML_Q5_K:
-    case GGML_Q6_K:
+    case GGML_IQ4_NL:
+    case GGML_MXFP4:
         return true;
     default:
         return false;
     }
 }
 
-size_t int8_row_bytes(size_t n_in)
+bool int8_k_takes(enum ggml_format format)
 {
-    size_t n = filled(n_in);
-
-    return n + (n / 32 + n / 32 + n / 16) * sizeof(float);
+    return format == GGML_Q4_K || format == GGML_Q5_K || format == GGML_Q6_K;
 }

@@ -4,7 +4,7 @@
 
 static const struct matrix_format *const formats[] = {
     &matrix_f32, &matrix_f32_transposed, &matrix_f16, &matrix_f16_transposed,
-    &matrix_bf16, &matrix_bf16_transposed,
+    &matrix_bf16, &matrix_bf16_transposed, &matrix_nibbles,
 };
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 

@@ -55,6 +55,8 @@ struct matrix_format {
 extern const struct matrix_format matrix_f32, matrix_f16, matrix_bf16;
 extern const struct matrix_format matrix_f32_transposed, matrix_f16_transposed,
     matrix_bf16_transposed;
+/* Four bits in words, as GPTQ has them: [n_out, n_in], as tensor/packed_nibbles.h says. */
+extern const struct matrix_format matrix_nibbles;
 /* ggml's blocks, in the order of ggml_format: [n_out, n_in] in whole blocks. `index`: NULL, or for
  * each output the row (uint32_t) where its weights lie; `scales`: NULL, or one float that multiplies
  * all of them. */

@@ -64,6 +64,8 @@ static void use_blocks(struct problem *p, enum ggml_format format, size_t n_in)
 
     for (size_t i = 0; i < N_BYTES; i++)
         p->weights[i] &= 0xBF; /* no scale is infinite */
+    for (size_t i = 0; format == GGML_MXFP4 && i < N_BYTES; i += type->block_bytes)
+        p->weights[i] = (unsigned char)(120 + i % 8);
     p->w = (struct gemm_matrix){.format = &matrix_ggml[format], .data = p->weights, .n_out = N_OUT,
                                 .n_in = n_in, .stride = n_in};
     ggml_decode(format, p->weights, N_OUT * n_in / type->block_items, p->floats);
@@ -102,7 +104,7 @@ static void multiply(struct problem *p, const struct gemm_fast *fast, size_t row
 {
     for (size_t i = 0; i < N_ROWS * (N_OUT + GAP); i++)
         p->y[i] = 1;
-    fast->pack(n_rows, p->x + row * (N_IN + GAP), N_IN + GAP, p->w.n_in, p->packed);
+    fast->pack(&p->w, n_rows, p->x + row * (N_IN + GAP), N_IN + GAP, p->packed);
     fast->multiply(&p->w, n_rows, p->packed, 2, true, p->y, N_OUT + GAP, p->scratch);
 }
 
@@ -130,56 +132,72 @@ static void check_together(struct problem *p, const struct gemm_fast *fast)
     }
 }
 
+static const enum ggml_format formats[] = {GGML_Q8_0, GGML_Q4_0, GGML_Q5_0,   GGML_IQ4_NL,
+                                           GGML_MXFP4, GGML_Q4_K, GGML_Q5_K, GGML_Q6_K};
+enum { N_FORMATS = sizeof formats / sizeof *formats };
+
+/* The versions of the way that a format has; how many. */
+static size_t find_versions(const struct problem *p, const struct gemm_fast *versions[3])
+{
+    size_t n = 1;
+
+    versions[0] = int8_k_takes((enum ggml_format)(p->w.format - matrix_ggml)) ? &gemm_int8_k_plain
+                                                                             : &gemm_int8_plain;
+    if (gemm_fast_has_int8(ISA_AVX2))
+        versions[n++] = gemm_fast_find(&p->w, ISA_AVX2);
+    if (gemm_fast_has_int8(ISA_AVX512))
+        versions[n++] = gemm_fast_find(&p->w, ISA_AVX512);
+    return n;
+}
+
 static void integers_are_near_and_the_same_everywhere(void)
 {
-    static const enum ggml_format formats[] = {GGML_Q8_0, GGML_Q4_0, GGML_Q5_0, GGML_Q4_K,
-                                               GGML_Q5_K, GGML_Q6_K};
     struct problem p = problem_new();
     size_t n_taken = 0;
 
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+    for (size_t i = 0; i < N_FORMATS; i++)
         for (size_t k = 0; k < 2; k++) {
+            const struct gemm_fast *versions[3];
             bool is_small = ggml_type(formats[i])->block_items == 32;
+            size_t n;
 
             use_blocks(&p, formats[i], k == 0 ? N_IN : is_small ? 96 : 256);
-            /* half a step, of which the largest of 32 has 127, adds up at random; less so where a
-             * few weights are all there is */
-            check_alone(&p, &gemm_int8_plain, k == 0 ? 0.01 : 0.03);
-            check_together(&p, &gemm_int8_plain);
-#if defined(__x86_64__)
-            if (gemm_fast_has_int8(ISA_AVX2))
-                check_together(&p, &gemm_int8_avx2);
-            if (gemm_fast_has_int8(ISA_AVX512))
-                check_together(&p, gemm_fast_find(&p.w, ISA_AVX512));
-#endif
+            n = find_versions(&p, versions);
+            /* half a step, of which the largest of 32, or of 256, has 127, adds up at random; less so
+             * where a few weights are all there is */
+            check_alone(&p, versions[0], (is_small ? 1 : 1.5) * (k == 0 ? 0.01 : 0.03));
+            for (size_t v = 0; v < n; v++)
+                check_together(&p, versions[v]);
         }
     for (enum ggml_format format = 0; format < N_GGML_BLOCKS; format++)
-        n_taken += int8_takes(format);
-    CHECK(n_taken == sizeof formats / sizeof *formats);
+        n_taken += int8_takes(format) + int8_k_takes(format);
+    CHECK(n_taken == N_FORMATS);
     problem_free(&p);
 }
 
 static void numbers_that_are_not_finite_stay_so(void)
 {
-    struct problem p = problem_new();
     static const float odd[] = {INFINITY, -INFINITY, NAN};
+    struct problem p = problem_new();
 
-    use_blocks(&p, GGML_Q8_0, 256);
-    for (size_t i = 0; i < 3; i++) {
-        p.x[40] = odd[i];
-        multiply(&p, &gemm_int8_plain, 0, 1);
-        CHECK(!isfinite(p.y[0]));
-#if defined(__x86_64__)
-        if (!gemm_fast_has_int8(ISA_AVX2))
-            continue;
-        multiply(&p, &gemm_int8_avx2, 0, 1);
-        CHECK(!isfinite(p.y[0]));
-#endif
+    for (size_t i = 0; i < N_FORMATS; i++) {
+        const struct gemm_fast *versions[3];
+        size_t n;
+
+        use_blocks(&p, formats[i], 256);
+        n = find_versions(&p, versions);
+        for (size_t v = 0; v < n; v++) {
+            for (size_t k = 0; k < 3; k++) {
+                p.x[40] = odd[k];
+                multiply(&p, versions[v], 0, 1);
+                CHECK(!isfinite(p.y[0]));
+            }
+            for (size_t k = 0; k < 256; k++)
+                p.x[k] = k % 2 ? 1e-42f : 0; /* too small: nothing */
+            multiply(&p, versions[v], 0, 1);
+            CHECK(p.y[0] == 1);
+        }
     }
-    for (size_t i = 0; i < 256; i++)
-        p.x[i] = i % 2 ? 1e-42f : 0; /* too small: nothing */
-    multiply(&p, &gemm_int8_plain, 0, 1);
-    CHECK(p.y[0] == 1);
     problem_free(&p);
 }
 
@@ -217,7 +235,7 @@ static void products_take_the_fast_way_when_told(void)
     CHECK(isa_products_in_use() == ISA_PRODUCTS_FAST);
     gemm = gemm_new(threads, &err);
     if (gemm_fast_has_int8(isa_in_use())) {
-        check_alone(&p, &gemm_int8_plain, 0.006);
+        check_alone(&p, &gemm_int8_k_plain, 0.015);
         for (size_t k = 0; k < 2; k++)
             for (size_t n = 1; n <= N_ROWS; n += 11) {
                 if (k == 0)

@@ -6,6 +6,7 @@
 
 #include "math/gemm.h"
 #include "math/random.h"
+#include "tensor/packed_nibbles.h"
 #include "test.h"
 
 /* ---- plain numbers ---- */
@@ -251,12 +252,28 @@ static void blocks_of_ggml_are_widened(void)
     }
 }
 
-/* Each version of the kernels; rows that are streamed and rows that are packed. */
+/* ---- each version of the kernels ---- */
+
+static const char *const isa_names[N_ISAS] = {"plain", "avx2", "avx512"};
+
+/* Rows that are streamed and rows that are packed. */
+static void check_all_rows(struct threads *threads, enum isa isa, const struct quantised *q)
+{
+    static const size_t rows[] = {1, 2, 3, 4, 9, 70};
+    struct error err = {0};
+    struct gemm *gemm;
+
+    CHECK(isa_choose(isa_names[isa], &err) == 0);
+    gemm = gemm_new(threads, &err);
+    for (size_t r = 0; gemm && r < sizeof rows / sizeof *rows; r++)
+        check_products(gemm, q, rows[r]);
+    gemm_free(gemm);
+    isa_choose(NULL, &err);
+}
+
 static void blocks_of_ggml_give_the_products_of_their_floats(void)
 {
     enum { N_OUT = 37, N_IN = 768, N_BYTES = N_OUT * N_IN * 2 };
-    static const char *const names[N_ISAS] = {"plain", "avx2", "avx512"};
-    static const size_t rows[] = {1, 2, 3, 4, 9};
     struct error err = {0};
     struct threads *threads = threads_new(2, &err);
     unsigned char *blocks = malloc(N_BYTES);
@@ -277,21 +294,88 @@ static void blocks_of_ggml_give_the_products_of_their_floats(void)
             .floats = {.format = &matrix_f32, .data = floats, .n_out = N_OUT, .n_in = N_IN,
                        .stride = N_IN},
         };
-        struct gemm *gemm;
 
-        CHECK(isa_choose(names[i / N_GGML_BLOCKS], &err) == 0);
-        gemm = gemm_new(threads, &err);
         ggml_decode(format, blocks, N_OUT * N_IN / ggml_type(format)->block_items, floats);
-        for (size_t r = 0; gemm && r < sizeof rows / sizeof *rows; r++)
-            check_products(gemm, &q, rows[r]);
-        gemm_free(gemm);
+        check_all_rows(threads, i / N_GGML_BLOCKS, &q);
     }
-    isa_choose(NULL, &err);
     threads_free(threads);
     free(blocks);
     free(floats);
 }
 
-TESTS(TEST(blocks_of_ggml_give_the_products_of_their_floats), TEST(blocks_of_ggml_are_widened),
+/* ---- nibbles in columns of words ---- */
+
+struct nibbles_case {
+    enum dtype dtype; /* of the scales */
+    size_t n_out, n_in, group_size;
+    bool has_index;
+};
+
+/* Outputs 3 and on of a matrix with three more. */
+static void check_nibbles(struct threads *threads, const struct nibbles_case *c)
+{
+    size_t stride = c->n_out + 3, n_words = c->n_in / 8 * stride;
+    size_t n_groups = (c->n_in - 1) / c->group_size + 1, n_scales = n_groups * stride;
+    size_t item_bytes = dtype_info(c->dtype)->n_bits / 8;
+    uint32_t *words = malloc(n_words * sizeof *words), *index = malloc(c->n_in * sizeof *index);
+    unsigned char *scales = malloc(n_scales * item_bytes + 1), *zeros = malloc(n_scales);
+    float *floats = malloc(c->n_out * c->n_in * sizeof *floats);
+    struct packed_nibbles settings = {c->dtype, c->group_size};
+    struct quantised q = {
+        .w = {.format = matrix_format_find(PACKED_NIBBLES), .data = words, .scales = scales + 1,
+              .zeros = zeros, .index = c->has_index ? index : NULL, .settings = &settings,
+              .n_out = c->n_out, .n_in = c->n_in, .stride = stride, .first_out = 3},
+        .floats = {.format = &matrix_f32, .data = floats, .n_out = c->n_out, .n_in = c->n_in,
+                   .stride = c->n_in},
+    };
+    struct random random;
+
+    random_init(&random, 3);
+    for (size_t i = 0; i < n_words; i++)
+        words[i] = (uint32_t)random_next(&random);
+    for (size_t i = 0; i < c->n_in; i++)
+        index[i] = (uint32_t)random_below(&random, n_groups);
+    for (size_t i = 0; i < n_scales; i++) {
+        double scale = (random_uniform(&random) - 0.4) / 3;
+
+        zeros[i] = (unsigned char)random_below(&random, 17);
+        dtype_from_double(c->dtype, &scale, scales + 1 + i * item_bytes, 1);
+    }
+    for (size_t i = 0; i < c->n_out * c->n_in; i++) {
+        size_t out = 3 + i / c->n_in, in = i % c->n_in;
+        size_t place = (c->has_index ? index[in] : in / c->group_size) * stride + out;
+        double scale;
+
+        dtype_to_double(c->dtype, scales + 1 + place * item_bytes, &scale, 1);
+        floats[i] = (float)((int)(words[in / 8 * stride + out] >> in % 8 * 4 & 15) - zeros[place]) *
+                    (float)scale;
+    }
+    for (enum isa isa = 0; isa < N_ISAS && isa_has(isa); isa++)
+        check_all_rows(threads, isa, &q);
+    gemm_matrix_prefetch(&q.w);
+    free(words);
+    free(index);
+    free(scales);
+    free(zeros);
+    free(floats);
+}
+
+static void nibbles_in_words_give_the_products_of_their_floats(void)
+{
+    static const struct nibbles_case cases[] = {
+        {DTYPE_F16, 64, 1536, 128, false}, {DTYPE_F32, 37, 520, 32, false},
+        {DTYPE_BF16, 5, 8, 8, false},      {DTYPE_F16, 48, 264, 264, false},
+        {DTYPE_F32, 40, 600, 40, true},    {DTYPE_F16, 130, 1032, 64, true},
+    };
+    struct error err = {0};
+    struct threads *threads = threads_new(2, &err);
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_nibbles(threads, &cases[i]);
+    threads_free(threads);
+}
+
+TESTS(TEST(nibbles_in_words_give_the_products_of_their_floats),
+      TEST(blocks_of_ggml_give_the_products_of_their_floats), TEST(blocks_of_ggml_are_widened),
       TEST(plain_formats_are_found), TEST(parts_of_plain_matrices_are_widened),
       TEST(a_new_format_gives_the_products_of_its_floats), TEST(a_new_format_has_rows_and_parts))

@@ -6,6 +6,7 @@
 #include "arch/model_folder.h"
 #include "base/digest.h"
 #include "base/json.h"
+#include "math/gemm_matrix.h"
 #include "scratch.h"
 
 /* A number of items that is no multiple of anything: reads begin and end anywhere. */
@@ -53,6 +54,45 @@ static bool has_shape(const struct tensor *tensor, const cJSON *shape)
     return has;
 }
 
+static size_t n_with_blocks;
+
+/* Blocks that are multiplied where they lie stand for the same values; so do those of the lower half. */
+static void check_blocks(const struct tensor *tensor, const float *values)
+{
+    struct error err = {0};
+    struct tensor_blocks blocks;
+
+    for (size_t first = 0; tensor->n_dims == 2 && first <= tensor->shape[0] / 2;
+         first += tensor->shape[0] / 2 + 1) {
+        size_t shape[2] = {tensor->shape[0] - first, tensor->shape[1]};
+        size_t n_in = shape[1], n_same = 0;
+        float *row = memory_alloc(n_in * sizeof *row);
+        struct arena arena = {0};
+        struct tensor part;
+
+        scratch_must(tensor_part(&part, tensor, first * n_in, 2, shape, NULL, &arena, &err) == 0,
+                     "cut", tensor->name);
+        if (tensor_blocks(&part, &blocks, &err) == 1) {
+            struct gemm_matrix w = {
+                .format = matrix_format_find(blocks.format), .data = blocks.data,
+                .scales = blocks.scales, .zeros = blocks.zeros, .index = blocks.index,
+                .settings = blocks.settings, .stride = blocks.stride, .n_out = shape[0],
+                .n_in = n_in, .first_out = blocks.first_row,
+            };
+
+            for (size_t out = 0; out < shape[0]; out++) {
+                gemm_matrix_row(&w, out, row);
+                n_same += memcmp(row, values + (first + out) * n_in, n_in * sizeof *row) == 0;
+            }
+            CHECK(n_same == shape[0]);
+            n_with_blocks++;
+        }
+        CHECK(err.code == ERROR_NONE);
+        arena_release(&arena);
+        free(row);
+    }
+}
+
 static void check_tensor(const struct tensor *tensor, const cJSON *expected)
 {
     float *whole = read_all(tensor, tensor->n_items), *pieces = read_all(tensor, PIECE);
@@ -69,6 +109,7 @@ static void check_tensor(const struct tensor *tensor, const cJSON *expected)
     if (!is_right)
         printf("# tensor '%s'\n", tensor->name);
     CHECK(is_right);
+    check_blocks(tensor, whole);
     free(whole);
     free(pieces);
 }
@@ -130,6 +171,7 @@ static size_t check_folder(const char *path)
 static void all_that_is_in_the_fixtures_decodes_bit_for_bit(void)
 {
     CHECK(check_folder("fixtures/quantised") == 3);
+    CHECK(n_with_blocks > 0);
 }
 
 static void all_ways_decode_bit_for_bit(void)
