@@ -44,7 +44,6 @@ static const struct option_row rows[] = {
                 "what the model is (from config.json)"),
     OPTION_CAPACITY(struct eval_options),
     OPTION_FOLLOW_SYMLINKS(struct eval_options, follow_symlinks, "directory"),
-    OPTION_EXPERT_PARALLEL,
     OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
@@ -151,7 +150,7 @@ static int compute(struct evaluation *evaluation, const struct eval_options *opt
     rc = losses_compute(&evaluation->losses, &model, &evaluation->examples, &how, notices, err);
     terminal_progress_end(&shown);
     if (rc == 0)
-        rc = router_watch_end(routers, notices, err);
+        router_watch_end(routers, notices);
     return rc;
 }
 
@@ -163,8 +162,6 @@ static int evaluate(const struct eval_options *options, struct error *err)
 
     if (rc == 0)
         rc = compute(&evaluation, options, &notices, err);
-    if (rc == 0)
-        rc = experts_tell(evaluation.loaded.experts, &options->common, err);
     if (rc == 0) {
         terminal_notices(&notices, &options->common);
         print(options, &evaluation);
@@ -200,6 +197,5 @@ const struct command command_eval = {
     .max_operands = 1,
     .rows = rows,
     .rules = rules,
-    .has_ranks = true,
     .run = run,
 };

@@ -54,7 +54,6 @@ struct layer {
 struct stack {
     struct layer *layers; /* [n_layers] */
     struct norm final_norm;
-    size_t lender; /* its number where ranks share experts: expert_group.h */
 };
 
 struct parameters {
@@ -66,7 +65,6 @@ struct parameters {
     struct arena arena;                /* vectors and layers */
     void **copies;                     /* matrices that could not stay where they are */
     size_t n_copies;
-    size_t expert_bytes, all_expert_bytes; /* of experts' matrices: those that were loaded, and all */
 };
 
 #endif
