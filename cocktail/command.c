@@ -3,10 +3,22 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "base/ranks.h"
+#include "base/threads.h"
 
 #include "compute.h"
 
 enum { HELP_COLUMN = 28, HELP_WIDTH = 80 };
+
+/* Ranks that take more threads than they have processors stand in one another's way. */
+static void note_threads(const struct common_options *common)
+{
+    size_t n = threads_available();
+
+    if (ranks_count() > 1 && common->n_threads > n && !common->quiet)
+        fprintf(stderr, "cocktail: note: %s%zu threads share %zu processor%s\n", ranks_label(),
+                common->n_threads, n, n == 1 ? "" : "s");
+}
 
 int command_parse(const struct command *command, int argc, char **argv, void *options,
                   struct error *err)
@@ -30,6 +42,7 @@ int command_parse(const struct command *command, int argc, char **argv, void *op
     if (option_rules_check(command->rules, command->rows, command->name, common, err))
         return -1;
     compute_choose(common);
+    note_threads(common);
     return 0;
 }
 

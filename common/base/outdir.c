@@ -22,6 +22,7 @@
 
 struct outdir {
     char *target, *parent, *partial;
+    char *aside;         /* where an old target is for a moment if it cannot be exchanged */
     char *work;          /* what is written into: partial itself, or, of several ranks, a directory
                           * in it with a name that no rank of an earlier run knows */
     char *file;          /* the one in work that becomes the target; NULL: work itself does */
@@ -311,12 +312,26 @@ static void remove_open_ones(void)
         remove_partial(outdir);
 }
 
+/* What a run has put aside that was killed before it had moved its result in place. */
+static int bring_back(const struct outdir *outdir, struct error *err)
+{
+    if (outdir->file || access(outdir->aside, F_OK))
+        return 0;
+    if (rename(outdir->aside, outdir->target) == 0)
+        return outdir->force ? 0 : error_set(err, ERROR_EXISTS, "'%s' exists; replace it with "
+                                             "--force", outdir->target);
+    if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
+        return error_errno(err, "cannot move '%s' back to '%s'", outdir->aside, outdir->target);
+    remove_tree(outdir->aside); /* killed afterwards, or something else is there by now */
+    return 0;
+}
+
 static int make_sibling(struct outdir *outdir, struct error *err)
 {
     if (ranks_number())
         return 0;
     return make_parents(outdir->parent, &outdir->made_parent, err) || take_partial(outdir, err) ||
-                   clear_partial(outdir, err)
+                   clear_partial(outdir, err) || bring_back(outdir, err)
                ? -1
                : 0;
 }
@@ -348,12 +363,17 @@ static int agree_on_work(struct outdir *outdir, struct error *err)
                        "file system that they share", outdir->work);
 }
 
+/* A long name is cut: two that differ behind that then share the lock, which does no harm. */
+static char *sibling(const char *parent, const char *name, const char *suffix)
+{
+    return memory_format("%s/.%.*s%s", parent, NAME_MAX - 1 - (int)strlen(suffix), name, suffix);
+}
+
 /* The target is free, or may be replaced. */
 static struct outdir *open_checked(const char *path, bool force, bool is_file, struct error *err)
 {
     static bool is_registered;
     struct outdir *outdir = memory_zalloc(1, sizeof *outdir);
-    static const char suffix[] = ".cocktail-partial";
     char *copy;
 
     outdir->fd = -1;
@@ -361,9 +381,8 @@ static struct outdir *open_checked(const char *path, bool force, bool is_file, s
     outdir->target = clean_target(path);
     outdir->parent = parent_of(outdir->target);
     copy = memory_copy(outdir->target);
-    /* A long name is cut: two that differ behind that then share the lock, which does no harm. */
-    outdir->partial = memory_format("%s/.%.*s%s", outdir->parent, NAME_MAX - (int)sizeof suffix,
-                                    basename(copy), suffix);
+    outdir->partial = sibling(outdir->parent, basename(copy), ".cocktail-partial");
+    outdir->aside = sibling(outdir->parent, basename(copy), ".cocktail-replaced");
     outdir->file = is_file ? memory_copy(basename(copy)) : NULL;
     free(copy);
     if (!is_registered && atexit(remove_open_ones) == 0)
@@ -460,11 +479,27 @@ int outdir_write(struct outdir *outdir, const char *name, const void *bytes, siz
 
 /* ---- the end ---- */
 
-/* Exchanges the sibling and the target in one step. The old target is locked first: under its new
- * name it would look like what a killed run has left. */
+/* For a file system that cannot exchange two names. Killed in between, the target is aside, and the
+ * next run brings it back. */
+static int rename_twice(struct outdir *outdir)
+{
+    int cause;
+
+    if (rename(outdir->target, outdir->aside))
+        return -1;
+    if (rename(outdir->work, outdir->target) == 0)
+        return 0;
+    cause = errno;
+    rename(outdir->aside, outdir->target);
+    errno = cause;
+    return -1;
+}
+
+/* Exchanges the sibling and the target, in one step if the file system can. The old target is locked
+ * first: under its new name it would look like what a killed run has left. */
 static int exchange(struct outdir *outdir, struct error *err)
 {
-    int old = open(outdir->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int old = open(outdir->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), rc;
 
     if (old < 0)
         return error_errno(err, "cannot open '%s'", outdir->target);
@@ -472,17 +507,17 @@ static int exchange(struct outdir *outdir, struct error *err)
         close(old);
         return error_set(err, ERROR_EXISTS, "'%s' is locked by another process", outdir->target);
     }
-    if (renameat2(AT_FDCWD, outdir->work, AT_FDCWD, outdir->target, RENAME_EXCHANGE)) {
-        if (errno == EINVAL || errno == ENOSYS)
-            error_set(err, ERROR_IO, "'%s': this file system cannot exchange two directories; "
-                      "remove the old one first", outdir->target);
-        else
-            error_errno(err, "cannot replace '%s'", outdir->target);
+    rc = renameat2(AT_FDCWD, outdir->work, AT_FDCWD, outdir->target, RENAME_EXCHANGE);
+    if (rc && (errno == EINVAL || errno == ENOSYS))
+        rc = rename_twice(outdir);
+    if (rc) {
+        error_errno(err, "cannot replace '%s'", outdir->target);
         close(old);
         return -1;
     }
     outdir->is_committed = true;
     remove_tree(outdir->partial);
+    remove_tree(outdir->aside);
     close(old);
     return 0;
 }
@@ -571,6 +606,7 @@ void outdir_close(struct outdir *outdir)
     free(outdir->target);
     free(outdir->parent);
     free(outdir->partial);
+    free(outdir->aside);
     free(outdir->work);
     free(outdir->file);
     free(outdir->made_parent);

@@ -3,7 +3,9 @@
  * Everything is written into a hidden sibling of the target, .NAME.cocktail-partial, and moved
  * into place by one rename, when every file in it has reached the disk. The sibling is also the
  * lock: whoever holds a flock on it writes. A killed run leaves it behind without the flock, and
- * the next run for the same target clears it away.
+ * the next run for the same target clears it away. Where a file system cannot exchange two
+ * directories, the old target is called .NAME.cocktail-replaced between two renames; a run that is
+ * killed there leaves it so, and the next one brings it back.
  *
  * Several ranks (ranks.h) open, commit and close an outdir together, on a file system that they share:
  * rank 0 makes it, and puts it in place when all have written what is theirs. */

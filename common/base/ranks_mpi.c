@@ -12,6 +12,7 @@
 
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "base/ranks_beat.h"
 
 enum { COMPARED_MAX = 200, HOST_MAX = MPI_MAX_PROCESSOR_NAME };
 enum { SPINS = 2000, SLEEP_NS = 200 * 1000, FIRST_SPEAKS_S = 3 };
@@ -91,7 +92,7 @@ int ranks_start(struct error *err)
 
     if (!getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMI_SIZE") && !getenv("PMI_RANK"))
         return 0; /* nobody has started others; MPI alone would take a tenth of a second */
-    if (check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level), err))
+    if (check(MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &level), err))
         return -1;
     interrupt_install(); /* MPI has handlers of its own */
     ranks.is_started = true;
@@ -103,15 +104,26 @@ int ranks_start(struct error *err)
     ranks.count = (size_t)count;
     if (ranks.count > 1)
         snprintf(ranks.label, sizeof ranks.label, "rank %d on %s: ", number, ranks.host);
-    return find_beside(err);
+    if (find_beside(err))
+        return -1;
+    if (ranks.count == 1)
+        return 0;
+    if (level < MPI_THREAD_MULTIPLE)
+        return error_set(err, ERROR_UNSUPPORTED, "this MPI cannot be used by several threads");
+    return ranks_beat_start(err);
 }
 
 void ranks_end(int status)
 {
     if (!ranks.is_started)
         return;
-    if (status && ranks.count > 1)
-        MPI_Abort(MPI_COMM_WORLD, status);
+    if (ranks.count > 1) {
+        struct error err = {0};
+
+        if (status || ranks_meet(&err))
+            MPI_Abort(MPI_COMM_WORLD, status ? status : (int)err.code);
+        ranks_beat_stop();
+    }
     MPI_Finalize();
 }
 

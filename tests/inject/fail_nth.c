@@ -10,6 +10,7 @@
  *   FAIL_SIGNAL=NUMBER   instead: this signal comes first, then the call goes its way
  *   FAIL_TRUNCATE=FILE   instead: this file is cut to half of its size first
  *   FAIL_COUNT=FILE      at exit, the number of calls is written there
+ *   FAIL_EXCHANGE=1      besides: a file system that cannot exchange two names
  *
  * Left alone: descriptors 0 to 2, so that messages get out, and what the C library calls inside
  * itself, but for memory. fsync never reaches the disk: a test cannot see the difference, and it
@@ -46,7 +47,7 @@ static const struct cause {
 static bool is_counted[N_KINDS]; /* all false before start(): nothing happens to the loader */
 static long fail_at;
 static int fail_cause = EIO, fail_signal;
-static bool is_short;
+static bool is_short, cannot_exchange;
 static const char *truncate_path, *count_path;
 static atomic_long n_calls;
 
@@ -91,6 +92,7 @@ __attribute__((constructor)) static void start(void)
     count_path = setting("FAIL_COUNT");
     truncate_path = setting("FAIL_TRUNCATE");
     is_short = setting("FAIL_SHORT") != NULL;
+    cannot_exchange = setting("FAIL_EXCHANGE") != NULL;
     fail_at = at ? atol(at) : 0;
     fail_signal = signal ? atoi(signal) : 0;
     for (size_t i = 0; cause && i < sizeof causes / sizeof *causes; i++)
@@ -318,6 +320,10 @@ int rename(const char *from, const char *to)
 int renameat2(int from_directory, const char *from, int to_directory, const char *to,
               unsigned flags)
 {
+    if (cannot_exchange && flags == RENAME_EXCHANGE) {
+        errno = EINVAL;
+        return -1;
+    }
     return must_fail(RENAME) ? -1
                              : NEXT(int, renameat2,
                                     (int, const char *, int, const char *, unsigned),

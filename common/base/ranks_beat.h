@@ -1,0 +1,18 @@
+/* ranks_beat.h - how ranks notice that a machine is gone.
+ *
+ * A thread of each rank sends a sign of life to the next one, four times in the time limit, whatever
+ * the rank computes. Who has heard nothing from the rank before it for the whole limit, says so and
+ * ends all that it can reach, and itself, with ERROR_NETWORK. A process that has died is noticed by
+ * mpirun; this is for hosts that are cut off, and processes that are stopped. */
+#ifndef COCKTAIL_RANKS_BEAT_H
+#define COCKTAIL_RANKS_BEAT_H
+
+#include "base/error.h"
+
+/* After MPI_Init_thread with MPI_THREAD_MULTIPLE, by all ranks, of which there are several. The limit
+ * is COCKTAIL_RANK_TIMEOUT, seconds from 1 to 86400, 10 without it; 0: nobody watches. ERROR_USAGE. */
+int ranks_beat_start(struct error *err);
+/* By all ranks, when all have done what they had to. */
+void ranks_beat_stop(void);
+
+#endif

@@ -1,0 +1,66 @@
+# Two hosts, which are network namespaces with a cable between them: together they merge as one does;
+# when the cable is cut, the ranks of both sides end with 6, and what is heard of them is said.
+exec 2>&1
+[[ $(ldd "$COCKTAIL") == *libmpi* ]] || { echo "SKIP: built without MPI; 'make MPI=1 test' has it" >&3; exit; }
+command -v mpirun ip unshare >/dev/null || { echo "SKIP: mpirun, ip or unshare is not there" >&3; exit; }
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 TMPDIR=/tmp COCKTAIL_RANK_TIMEOUT=2
+
+a=ct$$a b=ct$$b
+end()
+{
+    pkill -KILL -f "$PWD/agent" # mpirun waits for the host that is gone
+    ip netns del $a
+    ip netns del $b
+} 2>/dev/null
+trap end EXIT
+{ ip netns add $a && ip netns add $b && ip link add v$a netns $a type veth peer name v$b netns $b &&
+    ip -n $a addr add 10.93.7.1/24 dev v$a && ip -n $b addr add 10.93.7.2/24 dev v$b &&
+    ip -n $a link set v$a up && ip -n $b link set v$b up && ip -n $a link set lo up && ip -n $b link set lo up; } 2>/dev/null ||
+    { echo "SKIP: network namespaces are not permitted" >&3; exit; }
+
+# On the host of this namespace, as ssh does it: HOST COMMAND...
+cat >agent <<A
+#!/bin/bash
+exec ip netns exec $b unshare --uts bash -c 'hostname $b-host; eval "\$1"' $b-host "\${*:2}"
+A
+chmod +x agent
+together() # COMMAND...
+{
+    ip netns exec $a unshare --uts bash -c "hostname $a-host"'; exec mpirun "$@"' $a-host --bind-to none \
+        --host 10.93.7.1:1,10.93.7.2:1 --mca plm_rsh_agent "$PWD/agent" --mca btl self,tcp \
+        --mca btl_tcp_if_include 10.93.7.0/24 --mca oob_tcp_if_include 10.93.7.0/24 -wdir "$PWD" "$@"
+}
+tell()
+{
+    grep '^cocktail: ' said | sed -E "s/ct$$/HOST-/g; s/-host//g; s/for [0-9]+ s/for N s/" | sort
+}
+
+echo "--- two hosts"
+cat >recipe.yml <<'R'
+merge_method: linear
+models:
+  - {model: fixtures/decoder-base, parameters: {weight: 0.3}}
+  - {model: fixtures/decoder-tense, parameters: {weight: 0.7}}
+R
+cocktail merge -q recipe.yml -o alone >/dev/null
+together "$COCKTAIL" merge -q recipe.yml -o made </dev/null >said || echo "exit $?"
+cmp alone/model.safetensors made/model.safetensors
+tell
+
+echo "--- cut"
+mkfifo recipe
+sleep 30 >recipe &
+together bash -c 'echo $$ >pid-$OMPI_COMM_WORLD_RANK; "$@"; echo $? >status-$OMPI_COMM_WORLD_RANK' - \
+    "$COCKTAIL" merge -o out <recipe >said 2>&1 &
+until [[ -s pid-0 && -s pid-1 ]]; do sleep 0.1; done
+sleep 1
+ip -n $b link set v$b down
+for ((i = 0; i < 200; i++)); do
+    [[ -s status-0 && -s status-1 ]] || sleep 0.1
+done
+grep -v 'no recipe' said >heard # of rank 0, whose input ends with mpirun
+mv heard said
+tell
+cat status-0 status-1
+ls out 2>/dev/null
+true

@@ -1,0 +1,43 @@
+# A rank that is not heard from any more ends all of them with 6, long before mpirun would notice: a
+# process that is stopped, and a host, here a network namespace, that is cut off.
+exec 2>&1
+[[ $(ldd "$COCKTAIL") == *libmpi* ]] || { echo "SKIP: built without MPI; 'make MPI=1 test' has it" >&3; exit; }
+command -v mpirun >/dev/null || { echo "SKIP: mpirun is not there" >&3; exit; }
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+
+cat >recipe.yml <<'R'
+merge_method: linear
+models:
+  - {model: fixtures/decoder-base, parameters: {weight: 1}}
+R
+
+# What a run says and its status; numbers of seconds are not told.
+tell() # STATUS
+{
+    grep '^cocktail: ' said | sed -E "s/ on [a-z0-9-]+/ on HOST/g; s/for [0-9]+ s/for N s/" | sort -u
+    echo "exit $1"
+}
+
+# Rank 0 waits for a recipe that does not come, the others wait for rank 0.
+echo "--- stopped"
+mkfifo recipe
+sleep 30 >recipe &
+TMPDIR=/tmp COCKTAIL_RANK_TIMEOUT=1 mpirun --oversubscribe -n 3 bash -c 'echo $$ >pid-$OMPI_COMM_WORLD_RANK
+    exec cocktail merge -o out' <recipe >said 2>&1 &
+until [[ -s pid-0 && -s pid-1 && -s pid-2 ]]; do sleep 0.1; done
+sleep 1
+kill -STOP "$(<pid-1)"
+wait $!
+status=$?
+grep -v 'no recipe' said >heard # of rank 0, whose input ends with mpirun
+mv heard said
+tell $status
+kill %1
+ls out 2>/dev/null
+
+echo "--- limits"
+for limit in 0 1.5 -3 86401 soon; do
+    TMPDIR=/tmp COCKTAIL_RANK_TIMEOUT=$limit mpirun --oversubscribe -n 2 cocktail merge -q recipe.yml -f -o out \
+        </dev/null >said 2>&1
+    tell $?
+done
