@@ -40,8 +40,8 @@ static int read_limit(struct error *err)
         return 0;
     value = strtol(text, &end, 10);
     if (*end || value < 0 || value > LIMIT_MAX_S)
-        return error_set(err, ERROR_USAGE, "COCKTAIL_RANK_TIMEOUT is '" ERROR_NAME "'; it takes whole "
-                         "seconds from 1 to %d, or 0 to wait for ever", text, LIMIT_MAX_S);
+        return error_set(err, ERROR_USAGE, "COCKTAIL_RANK_TIMEOUT is '" ERROR_NAME "'; it takes "
+                         "whole seconds from 1 to %d, or 0 to wait for ever", text, LIMIT_MAX_S);
     beat.limit = (double)value;
     return 0;
 }
@@ -73,8 +73,9 @@ static void end_at_last(int signal)
 
 static void give_up(size_t from, double silence)
 {
-    fprintf(stderr, "cocktail: %snothing was heard from rank %zu on %s for %.0f s (COCKTAIL_RANK_TIMEOUT): "
-            "its host is cut off, or the process is stopped\n", ranks_label(), from, beat.hosts[from], silence);
+    fprintf(stderr, "cocktail: %snothing was heard from rank %zu on %s for %.0f s "
+            "(COCKTAIL_RANK_TIMEOUT): its host is cut off, or the process is stopped\n",
+            ranks_label(), from, beat.hosts[from], silence);
     signal(SIGALRM, end_at_last);
     alarm(LAST_WORDS_S);
     MPI_Abort(MPI_COMM_WORLD, ERROR_NETWORK);
@@ -88,7 +89,8 @@ static bool listen_to(int from, bool *is_over)
     MPI_Status status;
     int is_there = 0;
 
-    while (MPI_Iprobe(from, MPI_ANY_TAG, beat.comm, &is_there, &status) == MPI_SUCCESS && is_there) {
+    while (MPI_Iprobe(from, MPI_ANY_TAG, beat.comm, &is_there, &status) == MPI_SUCCESS &&
+           is_there) {
         MPI_Recv(NULL, 0, MPI_BYTE, from, status.MPI_TAG, beat.comm, MPI_STATUS_IGNORE);
         *is_over |= status.MPI_TAG == GOODBYE;
         has_come = true;

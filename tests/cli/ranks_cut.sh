@@ -3,7 +3,7 @@
 exec 2>&1
 [[ $(ldd "$COCKTAIL") == *libmpi* ]] || { echo "SKIP: built without MPI; 'make MPI=1 test' has it" >&3; exit; }
 command -v mpirun ip unshare >/dev/null || { echo "SKIP: mpirun, ip or unshare is not there" >&3; exit; }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 TMPDIR=/tmp COCKTAIL_RANK_TIMEOUT=2
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 TMPDIR=/tmp COCKTAIL_RANK_TIMEOUT=3
 
 a=ct$$a b=ct$$b
 end()

@@ -22,7 +22,7 @@ tell() # STATUS
 echo "--- stopped"
 mkfifo recipe
 sleep 30 >recipe &
-TMPDIR=/tmp COCKTAIL_RANK_TIMEOUT=1 mpirun --oversubscribe -n 3 bash -c 'echo $$ >pid-$OMPI_COMM_WORLD_RANK
+TMPDIR=/tmp COCKTAIL_RANK_TIMEOUT=3 mpirun --oversubscribe -n 3 bash -c 'echo $$ >pid-$OMPI_COMM_WORLD_RANK
     exec cocktail merge -o out' <recipe >said 2>&1 &
 until [[ -s pid-0 && -s pid-1 && -s pid-2 ]]; do sleep 0.1; done
 sleep 1
