@@ -164,7 +164,8 @@ int adapter_extract_run(const struct adapter_options *options, struct error *err
     struct regex *include = pattern_of("include", options->include, err);
     struct regex *exclude = pattern_of("exclude", options->exclude, err);
     struct extract_options how = {{options->rank, options->energy}, options->embeddings,
-                                  options->modules, include, exclude};
+                                  options->modules, include, exclude,
+                                  options->dry_run ? NULL : options->output};
     int rc = err->code ? -1 : adapter_check_target(options->output, options->force, err);
 
     if (rc == 0)

@@ -92,7 +92,8 @@ static void print_json(const struct adapter_options *options, const struct adapt
     buffer_release(&out);
 }
 
-static int mix_opened(const struct adapter_options *options, const struct lora_folder *adapters,
+static int mix_opened(const struct adapter_options *options,
+                      const struct lora_folder *const *adapters,
                       const struct adapter_mix_options *how, struct notices *notices,
                       struct error *err)
 {
@@ -129,17 +130,21 @@ static int open_and_mix(const struct adapter_options *options, char *const *path
 {
     const struct common_options *common = &options->common;
     struct lora_folder *adapters = memory_zalloc(common->n_operands, sizeof *adapters);
+    const struct lora_folder **list = memory_zalloc(common->n_operands, sizeof *list);
     struct notices notices = {0};
     int rc = adapter_check_output(options, paths, common->n_operands, err);
 
-    for (size_t i = 0; rc == 0 && i < common->n_operands; i++)
+    for (size_t i = 0; rc == 0 && i < common->n_operands; i++) {
+        list[i] = &adapters[i];
         rc = lora_folder_open(&adapters[i], paths[i], common->operands[i], options->follow_symlinks,
                               &notices, err);
+    }
     if (rc == 0)
-        rc = mix_opened(options, adapters, how, &notices, err);
+        rc = mix_opened(options, list, how, &notices, err);
     for (size_t i = 0; i < common->n_operands; i++)
         lora_folder_release(&adapters[i]);
     free(adapters);
+    free(list);
     notices_release(&notices);
     return rc;
 }

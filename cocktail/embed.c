@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "model/budget.h"
 #include "model/embed.h"
 #include "model/sentence.h"
+#include "model/shared_batch.h"
 
 #include "command.h"
 #include "float_rows.h"
@@ -36,6 +38,7 @@ static const struct option_row rows[] = {
     OPTION_TEXTS_AT_ONCE(struct embed_options, "texts"),
     OPTION_CAPACITY(struct embed_options),
     OPTION_FOLLOW_SYMLINKS(struct embed_options, follow_symlinks, "directory"),
+    OPTION_EXPERT_PARALLEL,
     OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
@@ -51,6 +54,7 @@ struct embedder {
     struct loaded_model loaded;
     struct sentence_model *sentence;
     const struct sentence_prompt *prompt;
+    struct sharing sharing;
     size_t max_length, n_prompt_tokens;
     bool is_npy;
     float *kept;               /* for npy: the number of texts stands in front of them */
@@ -131,6 +135,14 @@ static int print_npy(const struct embedder *embedder, struct error *err)
     return float_rows_print_npy(embedder->kept, embedder->n_kept, width, err);
 }
 
+static int run_model(void *context, const struct batch *batch, float *vectors, struct error *err)
+{
+    const struct embedder *embedder = context;
+
+    return model_embed(embedder->loaded.model, embedder->sentence, batch,
+                       embedder->n_prompt_tokens, vectors, err);
+}
+
 static int embed_batch(void *context, const struct text_batch *batch, struct error *err)
 {
     struct embedder *embedder = context;
@@ -138,8 +150,7 @@ static int embed_batch(void *context, const struct text_batch *batch, struct err
     float *vectors = memory_try(n, width * sizeof *vectors, "embeddings", err);
     int rc = -1;
 
-    if (vectors && model_embed(embedder->loaded.model, embedder->sentence, &batch->batch,
-                               embedder->n_prompt_tokens, vectors, err) == 0)
+    if (vectors && shared_batch_run(&embedder->sharing, &batch->batch, vectors, err) == 0)
         rc = embedder->is_npy ? keep(embedder, vectors, n, width, err)
                               : float_rows_print_json(vectors, n, width, err);
     free(vectors);
@@ -155,8 +166,8 @@ static int embed_all(struct embedder *embedder, struct error *err)
         .prompt = embedder->prompt ? embedder->prompt->text : NULL,
         .has_types = embedder->loaded.model->spec.n_token_types > 1,
         .max_length = embedder->max_length,
-        .max_texts = options->batch_size,
-        .max_tokens = budget_tokens(&embedder->loaded.model->spec),
+        .max_texts = options->batch_size * ranks_count(),
+        .max_tokens = budget_tokens(&embedder->loaded.model->spec) * ranks_count(),
         .model = embedder->loaded.folder.name,
         .n_embeddings = embedder->loaded.model->spec.vocab_size,
     };
@@ -165,6 +176,8 @@ static int embed_all(struct embedder *embedder, struct error *err)
     int rc = text_batches_each(batches, threads_count(embedder->loaded.threads) > 1, embed_batch,
                                embedder, err);
 
+    if (rc == 0)
+        rc = shared_batch_end(err);
     text_input_tell(input, common);
     text_tell_cut(text_batches_n_cut(batches), embedder->max_length, common);
     text_batches_close(batches);
@@ -182,8 +195,18 @@ static int embed(const struct embed_options *options, struct error *err)
     };
     int rc = -1;
 
-    if (load(&embedder, err) == 0)
-        rc = embed_all(&embedder, err);
+    if (load(&embedder, err) == 0) {
+        embedder.sharing = (struct sharing){
+            .run = run_model,
+            .context = &embedder,
+            .width = sentence_model_size(embedder.sentence),
+            .experts = embedder.loaded.experts,
+        };
+        rc = ranks_number() ? shared_batch_serve(&embedder.sharing, err)
+                            : embed_all(&embedder, err);
+    }
+    if (rc == 0)
+        rc = experts_tell(embedder.loaded.experts, &options->common, err);
     if (rc == 0 && embedder.is_npy)
         rc = print_npy(&embedder, err);
     free(embedder.kept);
@@ -211,5 +234,6 @@ const struct command command_embed = {
     .max_operands = 2,
     .rows = rows,
     .rules = rules,
+    .has_ranks = true,
     .run = run,
 };

@@ -44,6 +44,7 @@ static const struct option_row rows[] = {
                 "what the model is (from config.json)"),
     OPTION_CAPACITY(struct eval_options),
     OPTION_FOLLOW_SYMLINKS(struct eval_options, follow_symlinks, "directory"),
+    OPTION_EXPERT_PARALLEL,
     OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
@@ -150,7 +151,7 @@ static int compute(struct evaluation *evaluation, const struct eval_options *opt
     rc = losses_compute(&evaluation->losses, &model, &evaluation->examples, &how, notices, err);
     terminal_progress_end(&shown);
     if (rc == 0)
-        router_watch_end(routers, notices);
+        rc = router_watch_end(routers, notices, err);
     return rc;
 }
 
@@ -162,6 +163,8 @@ static int evaluate(const struct eval_options *options, struct error *err)
 
     if (rc == 0)
         rc = compute(&evaluation, options, &notices, err);
+    if (rc == 0)
+        rc = experts_tell(evaluation.loaded.experts, &options->common, err);
     if (rc == 0) {
         terminal_notices(&notices, &options->common);
         print(options, &evaluation);
@@ -197,5 +200,6 @@ const struct command command_eval = {
     .max_operands = 1,
     .rows = rows,
     .rules = rules,
+    .has_ranks = true,
     .run = run,
 };

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/json_writer.h"
+#include "base/ranks.h"
 #include "jinja/chat_template.h"
 #include "model/generation.h"
 #include "model/generation_config.h"
@@ -15,6 +16,7 @@
 #include "option_blocks.h"
 #include "output.h"
 #include "sampling_options.h"
+#include "terminal.h"
 
 struct generate_command_options {
     struct common_options common;
@@ -43,6 +45,7 @@ static const struct option_row rows[] = {
                 "what the model is (from config.json)"),
     OPTION_CAPACITY(struct generate_command_options),
     OPTION_FOLLOW_SYMLINKS(struct generate_command_options, follow_symlinks, "directory"),
+    OPTION_EXPERT_PARALLEL,
     OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
@@ -207,6 +210,30 @@ static int write_text(struct writer *writer, const struct loaded_model *loaded, 
 
 /* ---- the command ---- */
 
+/* Rank 0 writes; the others lend it their experts. */
+static int write_together(struct writer *writer, const struct loaded_model *loaded,
+                          struct error *err)
+{
+    const struct common_options *common = &writer->options->common;
+
+    if ((ranks_number() == 0 && write_text(writer, loaded, err)) ||
+        expert_group_finish(loaded->experts, err) || ranks_meet(err))
+        return -1;
+    return experts_tell(loaded->experts, common, err);
+}
+
+static void tell_idle(const struct common_options *common)
+{
+    size_t n = common->expert_parallel ? common->expert_parallel : 1;
+    struct notices notices = {0};
+
+    if (ranks_count() > n)
+        notices_add(&notices, "one prompt is continued by one group of ranks: %zu of %zu have nothing "
+                    "to do", ranks_count() - n, ranks_count());
+    terminal_notices(&notices, common);
+    notices_release(&notices);
+}
+
 static int generate(struct generate_command_options *options, struct error *err)
 {
     const struct loaded_model_options how = {
@@ -220,8 +247,10 @@ static int generate(struct generate_command_options *options, struct error *err)
     int rc = -1;
 
     if (loaded_model_open(&loaded, options->common.operands[0], &how, &options->common, err) == 0 &&
-        sampling_options_read(&options->sampling, loaded.model->spec.vocab_size, err) == 0)
-        rc = write_text(&writer, &loaded, err);
+        sampling_options_read(&options->sampling, loaded.model->spec.vocab_size, err) == 0) {
+        tell_idle(&options->common);
+        rc = write_together(&writer, &loaded, err);
+    }
     ids_release(&writer.prompt);
     ids_release(&writer.eos);
     generation_release(&writer.generation);
@@ -250,5 +279,6 @@ const struct command command_generate = {
     .max_operands = 1,
     .rows = rows,
     .rules = rules,
+    .has_ranks = true,
     .run = run,
 };

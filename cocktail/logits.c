@@ -4,6 +4,8 @@
 
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "base/ranks.h"
+#include "model/shared_batch.h"
 #include "text/ids.h"
 
 #include "command.h"
@@ -33,6 +35,7 @@ static const struct option_row rows[] = {
     OPTION_MAX_INPUT_LENGTH(struct logits_options, "texts"),
     OPTION_CAPACITY(struct logits_options),
     OPTION_FOLLOW_SYMLINKS(struct logits_options, follow_symlinks, "directory"),
+    OPTION_EXPERT_PARALLEL,
     OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
@@ -161,33 +164,64 @@ static int print_logits(struct model *model, const float *hidden, size_t n_token
     return 0;
 }
 
-static int run_text(struct model *model, const uint32_t *ids, size_t n, bool is_npy, float *logits,
-                    struct error *err)
+static int run_model(void *context, const struct batch *batch, float *hidden, struct error *err)
 {
-    struct batch batch = {.ids = ids, .ends = &n, .n_sequences = 1};
-    float *hidden = memory_try(n, model->spec.hidden_size * sizeof *hidden, "hidden states", err);
+    return model_run(context, batch, hidden, err);
+}
+
+/* Texts first … first + n - 1, one for each rank. */
+static int run_some(struct model *model, const struct sharing *sharing, const struct texts *texts,
+                    size_t first, size_t n, bool is_npy, float *logits, struct error *err)
+{
+    size_t start = batch_start(texts->ends, first);
+    size_t *ends = memory_zalloc(n, sizeof *ends);
+    struct batch batch = {.ids = texts->ids.items + start, .ends = ends, .n_sequences = n};
+    float *hidden;
     int rc = -1;
 
-    if (hidden && model_run(model, &batch, hidden, err) == 0)
-        rc = print_logits(model, hidden, n, is_npy, logits, err);
+    for (size_t i = 0; i < n; i++)
+        ends[i] = texts->ends[first + i] - start;
+    hidden = memory_try(ends[n - 1], model->spec.hidden_size * sizeof *hidden, "hidden states",
+                        err);
+    if (hidden && shared_batch_run(sharing, &batch, hidden, err) == 0)
+        rc = print_logits(model, hidden, ends[n - 1], is_npy, logits, err);
     free(hidden);
+    free(ends);
     return rc;
 }
 
-static int run_texts(struct model *model, const struct texts *texts, bool is_npy,
-                     struct error *err)
+static int run_texts(struct model *model, const struct sharing *sharing, const struct texts *texts,
+                     bool is_npy, struct error *err)
 {
-    size_t width = model->spec.vocab_size, start = 0;
+    size_t width = model->spec.vocab_size, n;
     float *logits = memory_try(BLOCK_ROWS, width * sizeof *logits, "logits", err);
     int rc = logits ? 0 : -1;
 
     if (logits && is_npy)
         rc = float_rows_print_npy_header(texts->ids.n_items, width, err);
-    for (size_t i = 0; i < texts->n_texts && rc == 0; i++) {
-        rc = run_text(model, texts->ids.items + start, texts->ends[i] - start, is_npy, logits, err);
-        start = texts->ends[i];
+    for (size_t i = 0; i < texts->n_texts && rc == 0; i += n) {
+        n = texts->n_texts - i < ranks_count() ? texts->n_texts - i : ranks_count();
+        rc = run_some(model, sharing, texts, i, n, is_npy, logits, err);
     }
     free(logits);
+    return rc == 0 ? shared_batch_end(err) : -1;
+}
+
+static int read_and_run(const struct logits_options *options, const struct loaded_model *loaded,
+                        const struct sharing *sharing, struct error *err)
+{
+    bool is_npy = options->format && strcmp(options->format, "npy") == 0;
+    struct texts texts = {
+        .max_length = text_limit(options->max_input_length, loaded->model->spec.max_tokens),
+        .vocab_size = loaded->model->spec.vocab_size,
+        .model = loaded->folder.name,
+    };
+    int rc = read_input(options, loaded, &texts, err);
+
+    if (rc == 0)
+        rc = run_texts(loaded->model, sharing, &texts, is_npy, err);
+    ids_release(&texts.ids);
+    free(texts.ends);
     return rc;
 }
 
@@ -202,21 +236,19 @@ static int logits(const struct logits_options *options, struct error *err)
         .follow_symlinks = options->follow_symlinks,
         .no_tokenizer = options->from_ids,
     };
-    bool is_npy = options->format && strcmp(options->format, "npy") == 0;
     struct loaded_model loaded = {0};
-    struct texts texts = {0};
     int rc = -1;
 
     if (loaded_model_open(&loaded, options->common.operands[0], &how, &options->common, err) == 0) {
-        texts.max_length =
-            text_limit(options->max_input_length, loaded.model->spec.max_tokens);
-        texts.vocab_size = loaded.model->spec.vocab_size;
-        texts.model = loaded.folder.name;
-        if (read_input(options, &loaded, &texts, err) == 0)
-            rc = run_texts(loaded.model, &texts, is_npy, err);
+        const struct sharing sharing = {.run = run_model, .context = loaded.model,
+                                        .width = loaded.model->spec.hidden_size,
+                                        .is_per_token = true, .experts = loaded.experts};
+
+        rc = ranks_number() ? shared_batch_serve(&sharing, err)
+                            : read_and_run(options, &loaded, &sharing, err);
     }
-    ids_release(&texts.ids);
-    free(texts.ends);
+    if (rc == 0)
+        rc = experts_tell(loaded.experts, &options->common, err);
     loaded_model_release(&loaded);
     return rc;
 }
@@ -240,5 +272,6 @@ const struct command command_logits = {
     .max_operands = 2,
     .rows = rows,
     .rules = rules,
+    .has_ranks = true,
     .run = run,
 };

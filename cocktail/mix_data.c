@@ -1,4 +1,5 @@
-/* mix_data.c - a mix whose weights follow from what the models lose on a few examples.
+/* mix_data.c - a mix whose weights follow from what the models lose on a few examples; of adapters of one
+ * base an adapter.
  *
  * The method of LM-Cocktail (arXiv 2311.13534): w = softmax(-loss / T), and with --target
  * alpha * target + (1 - alpha) * sum of w_i * model_i. One model after another is run and put away;
@@ -6,17 +7,21 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "adapter/shared_bases.h"
+#include "arch/model_ranks.h"
 #include "base/json_writer.h"
 #include "base/memory.h"
 #include "eval/examples.h"
 #include "eval/judge.h"
 #include "eval/loss_weights.h"
 #include "eval/losses.h"
+#include "mix/gguf_merge.h"
 #include "mix/merge_write.h"
 #include "report/eval_report.h"
 
 #include "command.h"
 #include "loaded_model.h"
+#include "mix_data_adapter.h"
 #include "mixing.h"
 #include "model_argument.h"
 #include "option_blocks.h"
@@ -25,10 +30,10 @@
 struct mix_data_options {
     struct common_options common;
     struct mixing_options mixing;
-    const char *examples, *task, *target, *capacity;
-    size_t batch_size, max_length, n_negatives, seed;
+    const char *examples, *task, *target, *capacity, *method;
+    size_t batch_size, max_length, n_negatives, seed, rank;
     double temperature, similarity_temperature, alpha;
-    bool each, weights_only;
+    bool each, weights_only, merged;
 };
 
 static const struct option_row rows[] = {
@@ -43,12 +48,19 @@ static const struct option_row rows[] = {
      "compute the weights and write nothing"},
     {0, "each", OPTION_FLAG, offsetof(struct mix_data_options, each), NULL,
      "with --json: the losses of each example too"},
+    {0, "merged", OPTION_FLAG, offsetof(struct mix_data_options, merged), NULL,
+     "write a model also where all models are adapters of one base"},
+    {0, "method", OPTION_CHOICE, offsetof(struct mix_data_options, method), "cat|svd|linear",
+     "how adapters become one: exactly, of least rank, as PEFT adds (cat)"},
+    {0, "rank", OPTION_COUNT, offsetof(struct mix_data_options, rank), "N",
+     "with --method svd: its rank (the largest of the adapters)"},
     OPTIONS_EXAMPLE_BATCHES(struct mix_data_options),
     OPTIONS_RANKING_LOSS(struct mix_data_options),
     {0, "compat", OPTION_CHOICE, offsetof(struct mix_data_options, mixing.compat), "lm-cocktail",
      "losses and rounding as LM_Cocktail has them"},
     OPTION_CAPACITY(struct mix_data_options),
     OPTIONS_MIXING(struct mix_data_options),
+    OPTION_EXPERT_PARALLEL,
     OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
@@ -62,6 +74,14 @@ static const struct option_rule rules[] = {
      .message = "--weights-only writes nothing: leave out --output"},
     {.type = RULE_EXCLUDE, .options = "weights-only|dry-run",
      .message = "--weights-only writes nothing: leave out --dry-run"},
+    {.type = RULE_EXCLUDE, .options = "weights-only|merged",
+     .message = "--weights-only writes nothing: leave out --merged"},
+    {.type = RULE_EXCLUDE, .options = "weights-only|method",
+     .message = "--weights-only writes nothing: leave out --method"},
+    {.type = RULE_EXCLUDE, .options = "merged|method",
+     .message = "--merged writes a model: --method is for adapters"},
+    {.type = RULE_WITH, .options = "rank|method=svd",
+     .message = "--rank is for --method svd: of the others it follows from the adapters"},
     {.type = RULE_RANGE, .options = "temperature", .least = DBL_TRUE_MIN, .most = DBL_MAX,
      .message = "--temperature must be above 0"},
     RULE_SIMILARITY_TEMPERATURE,
@@ -74,11 +94,14 @@ static const struct option_rule rules[] = {
 
 struct judging { /* of models by examples */
     const struct mix_data_options *options;
+    struct mix_data_adapter adapter; /* what is written; method NULL: a model */
     struct merge *merge;
     size_t first;              /* model that is judged: 1 behind a target, else 0 */
     struct examples examples;
     struct judge judge;
     struct threads *threads;
+    struct expert_group group; /* of --expert-parallel */
+    struct expert_group *experts;
     struct losses *losses;     /* [merge->n_models]; a target has none */
 };
 
@@ -98,6 +121,7 @@ static struct judge_options judge_options(const struct judging *judging)
         .pooling = options->mixing.pooling,
         .lifts_capacity = loaded_model_lifts_capacity(options->capacity),
         .threads = judging->threads,
+        .experts = judging->experts,
         .losses = {
             .batch_size = options->batch_size,
             .max_length = options->max_length,
@@ -152,7 +176,7 @@ static int judge_all(struct judging *judging, struct error *err)
     for (size_t i = judging->first; i < judging->merge->n_models; i++)
         if (judge_model(judging, i, err))
             return -1;
-    return 0;
+    return experts_tell(judging->experts, &judging->options->common, err);
 }
 
 static void judging_release(struct judging *judging)
@@ -162,6 +186,7 @@ static void judging_release(struct judging *judging)
     free(judging->losses);
     examples_release(&judging->examples);
     judge_release(&judging->judge);
+    expert_group_release(&judging->group);
     threads_free(judging->threads);
 }
 
@@ -217,12 +242,26 @@ static int check_models(const struct judging *judging, struct error *err)
     return 0;
 }
 
-/* To judge takes long, and a disk that is full is full before it. */
-static int check_space(const struct judging *judging, struct error *err)
+static int compare_ranks(const struct judging *judging, struct error *err)
 {
-    const struct mixing_options *mixing = &judging->options->mixing;
+    struct notices told_later = {0}; /* when they are judged */
+    int rc = 0;
 
-    return mixing->output && !mixing->dry_run ? merge_check_space(judging->merge, err) : 0;
+    for (size_t i = 0; i < judging->merge->n_models && rc == 0; i++)
+        rc = model_ranks_compare(&judging->merge->models[i], &told_later, err);
+    notices_release(&told_later);
+    return rc;
+}
+
+/* To judge takes long, and a disk that is full is full before it. */
+static int check_result(const struct judging *judging, const struct mixing *mixing,
+                        struct error *err)
+{
+    if (!mixing->options->output)
+        return 0;
+    if (judging->adapter.method)
+        return mix_data_adapter_check(&judging->adapter, mixing, err);
+    return mixing->options->dry_run ? 0 : merge_check_space(judging->merge, err);
 }
 
 static int run_judging(struct judging *judging, struct error *err)
@@ -232,24 +271,71 @@ static int run_judging(struct judging *judging, struct error *err)
     double *losses = memory_zalloc(n, sizeof *losses), *weights = memory_zalloc(n, sizeof *weights);
     int rc = -1;
 
-    judging->losses = memory_zalloc(n, sizeof *judging->losses);
-    if (check_models(judging, err) == 0 && check_space(judging, err) == 0 &&
-        judge_all(judging, err) == 0) {
-        struct mixing mixing = {.options = &options->mixing, .common = &options->common,
-                                .merge = judging->merge, .threads = judging->threads,
-                                .weights = weights, .losses = losses,
-                                .add_members = add_members, .context = judging};
+    struct mixing mixing = {.options = &options->mixing, .common = &options->common,
+                            .merge = judging->merge, .weights = weights, .losses = losses,
+                            .add_members = add_members, .context = judging};
 
+    judging->losses = memory_zalloc(n, sizeof *judging->losses);
+    if (check_models(judging, err) == 0 && compare_ranks(judging, err) == 0 &&
+        check_result(judging, &mixing, err) == 0 && judge_all(judging, err) == 0) {
+        mixing.threads = judging->threads;
         find_weights(judging, losses, weights);
         rc = 0;
         if (options->weights_only)
             mixing_show_weights(&mixing);
         else
-            rc = mixing_run(&mixing, err);
+            rc = judging->adapter.method ? mix_data_adapter_run(&judging->adapter, &mixing, err)
+                                         : mixing_run(&mixing, err);
     }
     free(losses);
     free(weights);
     return rc;
+}
+
+/* Options that an adapter, or a model, has no use for. */
+static int check_choice(const struct mix_data_options *options, bool is_adapter, struct error *err)
+{
+    const struct mixing_options *mixing = &options->mixing;
+    const char *option = mixing->dtype         ? "dtype"
+                         : mixing->shard_bytes ? "shard-size"
+                         : mixing->compat      ? "compat"
+                                               : NULL;
+
+    if (is_adapter && option)
+        return error_set(err, ERROR_USAGE, "--%s: the result is an adapter, as all models are of one "
+                         "base; --merged writes a model", option);
+    if (is_adapter && gguf_merge_is_output(mixing->output))
+        return error_set(err, ERROR_USAGE, "--output: a GGUF file is a model, and the result is an "
+                         "adapter, as all models are of one base; --merged writes a model");
+    if (!is_adapter && options->method)
+        return error_set(err, ERROR_USAGE, "--method: the models are not adapters of one base, so that "
+                         "the result is a model");
+    return 0;
+}
+
+static bool has_adapter(char *const *paths, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (shared_bases_is_one((const char *const *)&paths[i], 1))
+            return true;
+    return false;
+}
+
+/* What is written follows from what the models are. */
+static int choose_result(struct judging *judging, char *const *paths, size_t n, struct error *err)
+{
+    const struct mix_data_options *options = judging->options;
+    bool is_adapter = !options->merged && !options->weights_only &&
+                      shared_bases_is_one((const char *const *)paths, n);
+
+    if (options->merged && !has_adapter(paths, n))
+        return error_set(err, ERROR_USAGE, "--merged: no model has an adapter");
+    if (check_choice(options, is_adapter, err))
+        return -1;
+    if (is_adapter)
+        judging->adapter = (struct mix_data_adapter){
+            adapter_method_find(options->method ? options->method : "cat"), options->rank};
+    return 0;
 }
 
 static int mix_data(const struct mix_data_options *options, struct error *err)
@@ -261,7 +347,10 @@ static int mix_data(const struct mix_data_options *options, struct error *err)
     const char **names = memory_zalloc(common->n_operands + 1, sizeof *names);
     char **paths = NULL;
     size_t n = 0;
-    int rc = mixing_check_output(&options->mixing, err);
+    int rc = mixing_check_output(&options->mixing, err) ||
+                     experts_join(&judging.group, &judging.experts, common, err)
+                 ? -1
+                 : 0;
 
     if (options->target)
         names[n++] = options->target;
@@ -271,8 +360,10 @@ static int mix_data(const struct mix_data_options *options, struct error *err)
     merge_options.names = names;
     if (rc == 0) {
         paths = model_arguments_find(names, n, HUB_NEED_MODEL, common, err);
-        rc = paths ? 0 : -1;
+        rc = paths ? choose_result(&judging, paths, n, err) : -1;
     }
+    if (judging.adapter.method)
+        merge_options.output = NULL;
     if (rc == 0)
         rc = merge_open(&merge, (const char *const *)paths, n, &merge_options, err);
     if (rc == 0)
@@ -306,5 +397,6 @@ const struct command command_mix_data = {
     .max_operands = SIZE_MAX,
     .rows = rows,
     .rules = rules,
+    .has_ranks = true,
     .run = run,
 };

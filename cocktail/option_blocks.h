@@ -71,6 +71,11 @@
     {0, "compute", OPTION_CHOICE, offsetof(struct common_options, compute), "exact|fast",         \
      "matrix products of floats, or of rounded inputs, which is faster (exact)"}
 
+/* Of commands that several ranks can run together. */
+#define OPTION_EXPERT_PARALLEL                                                                    \
+    {0, "expert-parallel", OPTION_COUNT, offsetof(struct common_options, expert_parallel), "N",   \
+     "N ranks hold the experts together, a part each (1)"}
+
 #define OPTION_FOLLOW_SYMLINKS(type_name, member, directories)                                    \
     {0, "follow-symlinks", OPTION_FLAG, offsetof(type_name, member), NULL,                        \
      "follow symbolic links out of the model " directories}

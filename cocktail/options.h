@@ -44,6 +44,7 @@ struct option_texts {
 struct common_options {
     bool help, quiet, verbose, json;
     size_t n_threads;       /* --threads, else COCKTAIL_THREADS, else all cores */
+    size_t expert_parallel; /* --expert-parallel, of commands that run a model; 0: 1 */
     const char *compute;    /* --compute, of commands that run a model; NULL: exact */
     const char **operands;  /* texts borrowed from argv, the array owned: options_release */
     size_t n_operands;

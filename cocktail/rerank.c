@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "eval/ranking.h"
 #include "model/budget.h"
 #include "model/embed.h"
+#include "model/shared_batch.h"
 #include "report/rerank_report.h"
 
 #include "command.h"
@@ -41,6 +43,7 @@ static const struct option_row rows[] = {
     OPTION_TEXTS_AT_ONCE(struct rerank_options, "passages"),
     OPTION_CAPACITY(struct rerank_options),
     OPTION_FOLLOW_SYMLINKS(struct rerank_options, follow_symlinks, "directory"),
+    OPTION_EXPERT_PARALLEL,
     OPTION_COMPUTE,
     OPTIONS_COMMON,
 };
@@ -55,9 +58,14 @@ static const struct option_rule rules[] = {
 
 struct ranker {
     const struct rerank_options *options;
-    struct model *model;
+    struct sharing sharing;
     struct ranking *ranking;
 };
+
+static int run_model(void *context, const struct batch *batch, float *scores, struct error *err)
+{
+    return model_rank(context, batch, scores, err);
+}
 
 static int rank_batch(void *context, const struct text_batch *batch, struct error *err)
 {
@@ -65,7 +73,7 @@ static int rank_batch(void *context, const struct text_batch *batch, struct erro
     const struct rerank_options *options = ranker->options;
     size_t n = batch->batch.n_sequences;
     float *scores = memory_zalloc(n, sizeof *scores);
-    int rc = model_rank(ranker->model, &batch->batch, scores, err);
+    int rc = shared_batch_run(&ranker->sharing, &batch->batch, scores, err);
 
     for (size_t i = 0; i < n && rc == 0; i++)
         ranking_add(ranker->ranking,
@@ -77,9 +85,10 @@ static int rank_batch(void *context, const struct text_batch *batch, struct erro
     return rc;
 }
 
-static int rank_all(const struct rerank_options *options, struct loaded_model *loaded,
-                    const char *query, struct ranking *ranking, struct error *err)
+static int rank_all(struct ranker *ranker, struct loaded_model *loaded, const char *query,
+                    struct error *err)
 {
+    const struct rerank_options *options = ranker->options;
     size_t max_tokens = text_limit(loaded->settings.max_tokens, loaded->model->spec.max_tokens);
     const struct common_options *common = &options->common;
     enum text_form form = text_form_choose(&options->form, TEXT_LINES);
@@ -88,16 +97,17 @@ static int rank_all(const struct rerank_options *options, struct loaded_model *l
         .keeps_texts = true,
         .has_types = loaded->model->spec.n_token_types > 1,
         .max_length = text_limit(options->max_input_length, max_tokens),
-        .max_texts = options->batch_size,
-        .max_tokens = budget_tokens(&loaded->model->spec),
+        .max_texts = options->batch_size * ranks_count(),
+        .max_tokens = budget_tokens(&loaded->model->spec) * ranks_count(),
         .model = loaded->folder.name,
         .n_embeddings = loaded->model->spec.vocab_size,
     };
     struct text_input *input = text_input_open(common->operands + 1, common->n_operands - 1, form);
     struct text_batches *batches = text_batches_open(input, loaded->tokenizer, &how);
-    struct ranker ranker = {options, loaded->model, ranking};
-    int rc = text_batches_each(batches, threads_count(loaded->threads) > 1, rank_batch, &ranker, err);
+    int rc = text_batches_each(batches, threads_count(loaded->threads) > 1, rank_batch, ranker, err);
 
+    if (rc == 0)
+        rc = shared_batch_end(err);
     text_input_tell(input, common);
     text_tell_cut(text_batches_n_cut(batches), how.max_length, common);
     text_batches_close(batches);
@@ -152,6 +162,7 @@ static int rerank(const struct rerank_options *options, struct error *err)
                                              .follow_symlinks = options->follow_symlinks};
     struct loaded_model loaded = {0};
     struct ranking ranking = {0};
+    struct ranker ranker = {.options = options, .ranking = &ranking};
     char *query = NULL;
     int rc = -1;
 
@@ -159,8 +170,14 @@ static int rerank(const struct rerank_options *options, struct error *err)
         check_model(&loaded, err) == 0) {
         note_activation(options, &loaded);
         query = find_query(options, &loaded.settings, err);
-        rc = query ? rank_all(options, &loaded, query, &ranking, err) : -1;
+        ranker.sharing = (struct sharing){.run = run_model, .context = loaded.model, .width = 1,
+                                          .experts = loaded.experts};
+        if (query)
+            rc = ranks_number() ? shared_batch_serve(&ranker.sharing, err)
+                                : rank_all(&ranker, &loaded, query, err);
     }
+    if (rc == 0)
+        rc = experts_tell(loaded.experts, &options->common, err);
     if (rc == 0) {
         ranking_sort(&ranking, options->top);
         if (options->common.json)
@@ -193,5 +210,6 @@ const struct command command_rerank = {
     .max_operands = 2,
     .rows = rows,
     .rules = rules,
+    .has_ranks = true,
     .run = run,
 };

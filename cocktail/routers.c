@@ -37,6 +37,7 @@ static const struct option_row rows[] = {
                 "what the models are (from config.json)"),
     OPTION_CAPACITY(struct routers_options),
     OPTION_FOLLOW_SYMLINKS(struct routers_options, follow_symlinks, "directory"),
+    OPTION_EXPERT_PARALLEL,
     OPTIONS_COMMON,
 };
 
@@ -113,6 +114,7 @@ static int load(struct routers *routers, const struct routers_options *options,
             .follow_symlinks = options->follow_symlinks,
             .no_tokenizer = i > 0,
             .threads = routers->loaded[0].threads,
+            .experts = routers->loaded[0].experts,
         };
         struct loaded_model *loaded = &routers->loaded[i];
 
@@ -158,7 +160,7 @@ static int compute(struct routers *routers, const struct routers_options *option
     terminal_progress_end(&shown);
     losses_release(&losses);
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        router_watch_end(&routers->watches[i], notices);
+        rc = router_watch_end(&routers->watches[i], notices, err);
         routers->models.watches[routers->models.n++] = &routers->watches[i];
     }
     return rc;
@@ -174,6 +176,8 @@ static int show(const struct routers_options *options, struct error *err)
         rc = load(&routers, options, &notices, err);
     if (rc == 0)
         rc = compute(&routers, options, &notices, err);
+    if (rc == 0)
+        rc = experts_tell(routers.loaded[0].experts, &options->common, err);
     if (rc == 0 && options->svg)
         rc = router_plots_write(options->svg, options->force, &routers.models, err);
     if (rc == 0) {
@@ -208,5 +212,6 @@ const struct command command_routers = {
     .max_operands = 2,
     .rows = rows,
     .rules = rules,
+    .has_ranks = true,
     .run = run,
 };

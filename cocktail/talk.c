@@ -186,6 +186,7 @@ int talk_answer(struct talk *talk, talk_show *show, void *context, struct genera
     const struct generation_settings settings = {
         .name = talk->model.folder.name,
         .max_tokens = talk->max_tokens,
+        .n_drafts = DRAFTS_MAX,
         .chunk = 256, /* so that an interrupted prompt ends soon */
         .sampling = talk->sampling,
         .eos = &talk->model.eos,

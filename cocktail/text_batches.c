@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "text/ids.h"
 
 #include "terminal.h"
@@ -262,7 +263,7 @@ int text_batches_each(struct text_batches *batches, bool is_beside, text_batch_w
     struct text_batch batch;
     int more;
 
-    if (is_beside)
+    if (is_beside && ranks_count() == 1)
         return each_beside(batches, work, context, err);
     while ((more = text_batches_next(batches, &batch, err)) > 0)
         if (work(context, &batch, err))

@@ -46,7 +46,8 @@ int text_batches_next(struct text_batches *batches, struct text_batch *batch, st
 /* What is done with a batch. */
 typedef int text_batch_work(void *context, const struct text_batch *batch, struct error *err);
 /* With all of them, in their order, until there are no more or one fails. `is_beside`: on a thread of
- * its own, while the next one is read and tokenized on this one. Whole batches in front of an error
+ * its own, while the next one is read and tokenized on this one, unless
+ * there are several ranks, which talk on one thread. Whole batches in front of an error
  * have been worked on. */
 int text_batches_each(struct text_batches *batches, bool is_beside, text_batch_work *work,
                       void *context, struct error *err);

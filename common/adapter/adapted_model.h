@@ -3,6 +3,7 @@
 #ifndef COCKTAIL_ADAPTED_MODEL_H
 #define COCKTAIL_ADAPTED_MODEL_H
 
+#include "adapter/lora_folder.h"
 #include "arch/model_folder.h"
 #include "base/error.h"
 #include "base/notices.h"
@@ -13,8 +14,14 @@
  * with model_folder_release. */
 int adapted_model_open(struct model_folder *model, const char *path, const char *name,
                        bool follow_symlinks, struct notices *notices, struct error *err);
+/* The same on a base that is open, which is what the path names and must outlive it; NULL: opens one. */
+int adapted_model_open_on(struct model_folder *model, struct model_folder *base, const char *path,
+                          const char *name, bool follow_symlinks, struct notices *notices,
+                          struct error *err);
 /* Puts the adapter at `path`, which messages call `name`, on a model that is open. */
 int adapted_model_add(struct model_folder *model, const char *path, const char *name,
                       bool follow_symlinks, struct notices *notices, struct error *err);
+/* What was put on it, where that is one adapter; else NULL. */
+const struct lora_folder *adapted_model_adapter(const struct model_folder *model);
 
 #endif

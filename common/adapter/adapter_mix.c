@@ -11,7 +11,7 @@ static const char prefix[] = "base_model.model.";
 
 struct maker { /* of a mix */
     struct adapter_mix *mix;
-    const struct lora_folder *adapters;
+    const struct lora_folder *const *adapters;
     size_t n_adapters;
     const struct adapter_mix_options *options;
     struct hash_map by_name; /* modules, then tensors that are stored whole */
@@ -24,7 +24,7 @@ static int refuse(const struct maker *maker, enum error_code code, size_t adapte
                   const char *module, const char *why)
 {
     return error_set(maker->err, code, "'%s': module '" ERROR_NAME "': %s",
-                     maker->adapters[adapter].name, module, why);
+                     maker->adapters[adapter]->name, module, why);
 }
 
 static int check_module(const struct maker *maker, size_t adapter, const struct lora_module *module)
@@ -46,22 +46,22 @@ static int check_fit(const struct maker *maker, size_t adapter, const struct lor
                      const struct mix_module *mixed)
 {
     const struct mix_input *first = &mixed->inputs[0];
-    const char *other = maker->adapters[first->number].name;
+    const char *other = maker->adapters[first->number]->name;
 
     if (module->is_embedding != mixed->is_embedding)
         return error_set(maker->err, ERROR_INCOMPATIBLE, "'%s': module '" ERROR_NAME "' is %s embedding, "
-                         "in '%s' it is %s", maker->adapters[adapter].name, module->name,
+                         "in '%s' it is %s", maker->adapters[adapter]->name, module->name,
                          module->is_embedding ? "an" : "no", other,
                          mixed->is_embedding ? "one" : "none");
     if (module->a->shape[1] != mixed->n_in || module->b->shape[0] != mixed->n_out)
         return error_set(maker->err, ERROR_INCOMPATIBLE, "'%s': module '" ERROR_NAME "' is [%zu, %zu], in "
                          "'%s' [%zu, %zu]: they are adapters of different bases",
-                         maker->adapters[adapter].name, module->name, module->b->shape[0],
+                         maker->adapters[adapter]->name, module->name, module->b->shape[0],
                          module->a->shape[1], other, mixed->n_out, mixed->n_in);
     if (maker->options->how.method->parts == ADAPTER_FACTORS && module->rank != first->module->rank)
         return error_set(maker->err, ERROR_INCOMPATIBLE, "'%s': module '" ERROR_NAME "' has rank %zu, in "
                          "'%s' %zu: method '%s' needs equal ranks; cat and the methods with svd in "
-                         "their names take any", maker->adapters[adapter].name, module->name,
+                         "their names take any", maker->adapters[adapter]->name, module->name,
                          module->rank, other, first->module->rank,
                          maker->options->how.method->name);
     return 0;
@@ -83,7 +83,7 @@ static void add_input(const struct maker *maker, size_t adapter, const struct lo
 
 static int add_adapter(struct maker *maker, size_t adapter)
 {
-    const struct lora_folder *from = &maker->adapters[adapter];
+    const struct lora_folder *from = maker->adapters[adapter];
     struct adapter_mix *mix = maker->mix;
 
     if (from->config.is_pissa)
@@ -114,9 +114,9 @@ static size_t largest_rank(const struct maker *maker)
     size_t rank = 1;
 
     for (size_t i = 0; i < maker->n_adapters; i++)
-        for (size_t k = 0; k < maker->adapters[i].n_modules; k++)
-            if (maker->adapters[i].modules[k].rank > rank)
-                rank = maker->adapters[i].modules[k].rank;
+        for (size_t k = 0; k < maker->adapters[i]->n_modules; k++)
+            if (maker->adapters[i]->modules[k].rank > rank)
+                rank = maker->adapters[i]->modules[k].rank;
     return rank;
 }
 
@@ -178,7 +178,7 @@ static void add_modules(struct adapter_mix *mix)
         const struct mix_module *module = &mix->modules[i];
         bool is_embedding = module->is_embedding;
 
-        output->targets[output->n_targets++] = (struct adapter_target){module->name, module->rank, NULL};
+        output->targets[output->n_targets++] = (struct adapter_target){module->name, module->rank};
         add_made(mix, i, is_embedding ? ".lora_embedding_A" : ".lora_A.weight", 2, module->rank,
                  module->n_in);
         add_made(mix, i, is_embedding ? ".lora_embedding_B" : ".lora_B.weight", 2, module->n_out,
@@ -190,36 +190,58 @@ static void add_modules(struct adapter_mix *mix)
 
 /* ---- what is stored whole ---- */
 
+struct owned_whole {
+    const struct lora_whole *whole;
+    size_t adapter;
+};
+
 static int refuse_whole(const struct maker *maker, size_t adapter, const struct lora_whole *whole,
                         const char *why)
 {
     return error_set(maker->err, ERROR_INCOMPATIBLE, "'%s': tensor '" ERROR_NAME "' is stored whole: "
-                     "%s", maker->adapters[adapter].name, whole->name, why);
+                     "%s", maker->adapters[adapter]->name, whole->name, why);
 }
 
-static int check_sum(const struct maker *maker, const struct lora_whole *whole)
+static double share_of_base(const struct maker *maker)
 {
-    double sum = 0;
+    double share = 1;
 
     for (size_t i = 0; i < maker->n_adapters; i++)
-        sum += maker->options->weights[i];
-    return fabs(sum - 1) <= 1e-6 ? 0
-                                 : refuse_whole(maker, 0, whole, "without the base it can be mixed "
-                                                "only by weights that sum to 1");
+        share -= maker->options->weights[i];
+    return share;
 }
 
-/* The tensor of `adapter` that goes with one of `owner`. */
+/* What the base has in its place, under any of its names; NULL: nothing. */
+static const struct tensor *find_in_base(const struct maker *maker, const char *name)
+{
+    const struct checkpoint_names *base = maker->options->base;
+    const struct tied_name *tied;
+    const struct tensor *found = NULL;
+    struct buffer plain = {0};
+
+    tensor_names_plain(name, &plain);
+    if (base)
+        found = checkpoint_names_find_plain(base, plain.data);
+    if (base && !found && strcmp(plain.data, "lm_head.weight") == 0)
+        found = checkpoint_names_find_plain(base, "embed_out.weight");
+    tied = base && !found ? tensor_names_find_tied(plain.data) : NULL;
+    if (tied)
+        found = checkpoint_names_find_owner(base, tied);
+    buffer_release(&plain);
+    return found;
+}
+
+/* The tensor of `adapter`, or the base's, that goes with one of `owner`. */
 static int find_whole(const struct maker *maker, size_t adapter, size_t owner,
                       const struct lora_whole *whole, const struct tensor **tensor)
 {
-    const struct lora_folder *from = &maker->adapters[adapter];
-
+    const struct lora_folder *from = maker->adapters[adapter];
     const size_t *at = hash_map_find(&from->by_whole, whole->name, strlen(whole->name));
 
-    if (!at)
+    *tensor = at ? from->wholes[*at].tensor : find_in_base(maker, whole->name);
+    if (!*tensor)
         return refuse_whole(maker, owner, whole, "without the base it can be mixed only where all "
                             "adapters have it");
-    *tensor = from->wholes[*at].tensor;
     return tensor_same_shape(whole->tensor, *tensor)
                ? 0
                : refuse_whole(maker, owner, whole, "it has another shape in the others");
@@ -239,53 +261,76 @@ static void name_whole(const struct maker *maker, const char *name, const struct
     free(ending);
     if (is_bias && is_target && !output->bias)
         output->bias = "lora_only";
-    else if (is_bias && !is_target && maker->adapters[0].config.biases == LORA_BIAS_ALL)
+    else if (is_bias && !is_target && maker->adapters[0]->config.biases == LORA_BIAS_ALL)
         output->bias = "all";
     else if (!is_target && (output->n_saved == 0 ||
                             strcmp(output->saved[output->n_saved - 1], module) != 0))
         output->saved[output->n_saved++] = module;
 }
 
-static int add_whole(const struct maker *maker, const struct lora_whole *whole)
+/* Of all adapters, and of the base what is left of 1. */
+static int add_whole(const struct maker *maker, const struct owned_whole *owned)
 {
+    const struct lora_whole *whole = owned->whole;
     size_t n = maker->n_adapters;
     struct adapter_output *output = &maker->mix->output;
-    const struct tensor **tensors = memory_zalloc(n, sizeof *tensors);
+    const struct tensor **tensors = memory_zalloc(n + 1, sizeof *tensors);
+    double *weights = memory_zalloc(n + 1, sizeof *weights);
     struct tensor *made = arena_alloc(&output->arena, sizeof *made);
-    int rc = check_sum(maker, whole);
+    int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = find_whole(maker, i, 0, whole, &tensors[i]);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        weights[i] = maker->options->weights[i];
+        rc = find_whole(maker, i, owned->adapter, whole, &tensors[i]);
+    }
+    if (rc == 0 && fabs(share_of_base(maker)) > 1e-6) {
+        weights[n] = share_of_base(maker);
+        tensors[n] = find_in_base(maker, whole->name);
+        if (!tensors[n] || !tensor_same_shape(whole->tensor, tensors[n]))
+            rc = refuse_whole(maker, owned->adapter, whole, "without the base it can be mixed only "
+                              "by weights that sum to 1");
+        n++;
+    }
     if (rc == 0)
-        rc = weighted_tensor_make(made, tensors, maker->options->weights, n, &output->arena,
-                                  maker->err);
+        rc = weighted_tensor_make(made, tensors, weights, n, &output->arena, maker->err);
     if (rc == 0)
         name_whole(maker, whole->name, made);
     free(tensors);
+    free(weights);
     return rc;
 }
 
 static int compare_wholes(const void *a, const void *b)
 {
-    return strcmp(((const struct lora_whole *)a)->name, ((const struct lora_whole *)b)->name);
+    const struct owned_whole *x = a, *y = b;
+    int order = strcmp(x->whole->name, y->whole->name);
+
+    return order ? order : (x->adapter > y->adapter) - (x->adapter < y->adapter);
+}
+
+static size_t count_wholes(const struct maker *maker)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < maker->n_adapters; i++)
+        n += maker->adapters[i]->n_wholes;
+    return n;
 }
 
 static int add_wholes(const struct maker *maker)
 {
-    const struct lora_folder *first = &maker->adapters[0];
-    struct lora_whole *sorted = memory_zalloc(first->n_wholes + 1, sizeof *sorted);
-    const struct tensor *ignored;
+    size_t n = 0;
+    struct owned_whole *all = memory_zalloc(count_wholes(maker) + 1, sizeof *all);
     int rc = 0;
 
-    for (size_t i = 1; rc == 0 && i < maker->n_adapters; i++)
-        for (size_t k = 0; rc == 0 && k < maker->adapters[i].n_wholes; k++)
-            rc = find_whole(maker, 0, i, &maker->adapters[i].wholes[k], &ignored);
-    if (first->n_wholes)
-        memcpy(sorted, first->wholes, first->n_wholes * sizeof *sorted);
-    qsort(sorted, first->n_wholes, sizeof *sorted, compare_wholes);
-    for (size_t i = 0; rc == 0 && i < first->n_wholes; i++)
-        rc = add_whole(maker, &sorted[i]);
-    free(sorted);
+    for (size_t i = 0; i < maker->n_adapters; i++)
+        for (size_t k = 0; k < maker->adapters[i]->n_wholes; k++)
+            all[n++] = (struct owned_whole){&maker->adapters[i]->wholes[k], i};
+    qsort(all, n, sizeof *all, compare_wholes);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        if (i == 0 || strcmp(all[i].whole->name, all[i - 1].whole->name) != 0)
+            rc = add_whole(maker, &all[i]);
+    free(all);
     return rc;
 }
 
@@ -296,7 +341,7 @@ static void note_difference(const struct maker *maker, const char *what, size_t 
 {
     if (a && b && strcmp(a, b) != 0)
         notices_add(notices, "'%s' says %s '" ERROR_NAME "', '%s' '" ERROR_NAME "': the first counts",
-                    maker->adapters[first].name, what, a, maker->adapters[adapter].name, b);
+                    maker->adapters[first]->name, what, a, maker->adapters[adapter]->name, b);
 }
 
 static void take_config(const struct maker *maker, struct notices *notices)
@@ -305,7 +350,7 @@ static void take_config(const struct maker *maker, struct notices *notices)
     size_t n_base = 0, n_task = 0;
 
     for (size_t i = 0; i < maker->n_adapters; i++) {
-        const struct lora_config *config = &maker->adapters[i].config;
+        const struct lora_config *config = &maker->adapters[i]->config;
 
         note_difference(maker, "base_model_name_or_path", n_base, output->base, i, config->base_model,
                         notices);
@@ -337,7 +382,7 @@ static int make_group(void *context, size_t group, float *const *values, struct 
     return 0;
 }
 
-int adapter_mix_init(struct adapter_mix *mix, const struct lora_folder *adapters, size_t n,
+int adapter_mix_init(struct adapter_mix *mix, const struct lora_folder *const *adapters, size_t n,
                      const struct adapter_mix_options *options, struct threads *threads,
                      struct progress *progress, struct notices *notices, struct error *err)
 {
@@ -354,9 +399,9 @@ int adapter_mix_init(struct adapter_mix *mix, const struct lora_folder *adapters
         output->make = make_group;
         output->context = mix;
         output->targets = memory_zalloc(mix->n_modules + 1, sizeof *output->targets);
-        output->tensors = memory_zalloc(3 * mix->n_modules + adapters[0].n_wholes + 1,
+        output->tensors = memory_zalloc(3 * mix->n_modules + count_wholes(&maker) + 1,
                                         sizeof *output->tensors);
-        output->saved = memory_zalloc(adapters[0].n_wholes + 1, sizeof *output->saved);
+        output->saved = memory_zalloc(count_wholes(&maker) + 1, sizeof *output->saved);
         take_config(&maker, notices);
         add_modules(mix);
         rc = add_wholes(&maker);

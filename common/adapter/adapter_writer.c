@@ -87,12 +87,6 @@ static int longest_first(const void *a, const void *b)
     return n != m ? (n < m) - (n > m) : strcmp(x->module, y->module);
 }
 
-static char *target_name(const struct adapter_target *target)
-{
-    return target->parameter ? memory_format("%s.%s", target->module, target->parameter)
-                             : memory_copy(target->module);
-}
-
 static void add_pattern(struct json_writer *json, const char *key,
                         const struct adapter_output *adapter)
 {
@@ -101,51 +95,21 @@ static void add_pattern(struct json_writer *json, const char *key,
     for (size_t i = 0; i < adapter->n_targets; i++)
         differs = differs || adapter->targets[i].rank != adapter->targets[0].rank;
     json_writer_object(json, key);
-    for (size_t i = 0; differs && i < adapter->n_targets; i++) {
-        char *name = target_name(&adapter->targets[i]);
-
-        json_writer_size(json, name, adapter->targets[i].rank);
-        free(name);
-    }
+    for (size_t i = 0; differs && i < adapter->n_targets; i++)
+        json_writer_size(json, adapter->targets[i].module, adapter->targets[i].rank);
     json_writer_end(json);
-}
-
-/* Modules, or parameters. PEFT chooses some of its own where the list of modules is null. */
-static void add_targets(struct json_writer *json, const char *key,
-                        const struct adapter_output *adapter, bool are_parameters)
-{
-    char **names = memory_zalloc(adapter->n_targets + 1, sizeof *names);
-    size_t n = 0;
-
-    for (size_t i = 0; i < adapter->n_targets; i++)
-        if ((adapter->targets[i].parameter != NULL) == are_parameters)
-            names[n++] = target_name(&adapter->targets[i]);
-    if (n || are_parameters) {
-        add_texts(json, key, (const char **)names, n);
-    } else {
-        json_writer_array(json, key);
-        json_writer_end(json);
-    }
-    for (size_t i = 0; i < n; i++)
-        free(names[i]);
-    free(names);
-}
-
-static bool has_parameters(const struct adapter_output *adapter)
-{
-    for (size_t i = 0; i < adapter->n_targets; i++)
-        if (adapter->targets[i].parameter)
-            return true;
-    return false;
 }
 
 static void add_config(const struct adapter_output *adapter, struct buffer *out)
 {
     struct json_writer json = {.out = out, .is_spaced = true, .n_indented = 3};
+    const char **names = memory_zalloc(adapter->n_targets + 1, sizeof *names);
     size_t rank = largest_rank(adapter);
 
     if (adapter->n_targets)
         qsort(adapter->targets, adapter->n_targets, sizeof *adapter->targets, longest_first);
+    for (size_t i = 0; i < adapter->n_targets; i++)
+        names[i] = adapter->targets[i].module;
     json_writer_object(&json, NULL);
     add_pattern(&json, "alpha_pattern", adapter);
     json_writer_string(&json, "base_model_name_or_path", adapter->base);
@@ -160,14 +124,13 @@ static void add_config(const struct adapter_output *adapter, struct buffer *out)
     json_writer_string(&json, "peft_type", "LORA");
     json_writer_size(&json, "r", rank);
     add_pattern(&json, "rank_pattern", adapter);
-    add_targets(&json, "target_modules", adapter, false);
-    if (has_parameters(adapter))
-        add_targets(&json, "target_parameters", adapter, true);
+    add_texts(&json, "target_modules", names, adapter->n_targets);
     json_writer_string(&json, "task_type", adapter->task_type);
     json_writer_bool(&json, "use_dora", false);
     json_writer_bool(&json, "use_rslora", false);
     json_writer_end(&json);
     buffer_add_char(out, '\n');
+    free(names);
 }
 
 /* ---- weights ---- */
@@ -329,7 +292,7 @@ static int write_weights(struct outdir *outdir, const struct adapter_output *ada
     return rc;
 }
 
-static int check_space(const char *path, size_t n_bytes, struct error *err)
+int adapter_check_space(const char *path, size_t n_bytes, struct error *err)
 {
     size_t free_bytes;
 
@@ -350,7 +313,8 @@ int adapter_write(const struct adapter_output *adapter, const char *path, bool f
     int rc = -1;
 
     if (make_pairs(adapter, pairs, written, err) == 0 &&
-        adapter_check_target(path, force, err) == 0 && check_space(path, written->n_bytes, err) == 0)
+        adapter_check_target(path, force, err) == 0 &&
+        adapter_check_space(path, written->n_bytes, err) == 0)
         outdir = outdir_open(path, force, adapter_is_folder, err);
     if (outdir) {
         add_config(adapter, &config);

@@ -24,7 +24,6 @@ struct adapter_tensor { /* its values are floats in memory, or another tensor's,
 struct adapter_target {
     const char *module;
     size_t rank;
-    const char *parameter; /* NULL: its weight, by target_modules; else by target_parameters */
 };
 
 struct adapter_output {
@@ -57,6 +56,8 @@ int adapter_check_target(const char *path, bool force, struct error *err);
 /* What would be written, and whether it may be: ERROR_EXISTS. */
 int adapter_measure(const struct adapter_output *adapter, struct adapter_written *written,
                     struct error *err);
+/* ERROR_IO when the disk has no room for so many bytes at `path`. */
+int adapter_check_space(const char *path, size_t n_bytes, struct error *err);
 /* ERROR_IO, too, when the disk has no room for it, before anything is written. */
 int adapter_write(const struct adapter_output *adapter, const char *path, bool force,
                   struct adapter_written *written, struct error *err);

@@ -17,7 +17,8 @@
 #include "math/vector.h"
 #include "tensor/tensor_source.h"
 
-enum { BLOCK_ITEMS = 64 * 1024, ROWS_TOGETHER = 28 };
+/* Blocks have about BLOCK_ITEMS, and never more than ROOM_ITEMS. */
+enum { BLOCK_ITEMS = 64 * 1024, ROOM_ITEMS = 2 * BLOCK_ITEMS, ROWS_TOGETHER = 28 };
 
 struct adapted { /* what all sources here begin with */
     struct tensor_source source;
@@ -131,18 +132,26 @@ struct block {
 struct room { /* of a reader */
     const struct gemm_version *kernels;
     struct lora_factors factors;
-    void *stored;   /* of BLOCK_ITEMS items */
+    void *stored;   /* of a block */
     double *values; /* likewise; only of doubles */
-    float *sums;    /* likewise */
+    float *sums;    /* likewise; NULL: floats are made where they go */
     float *left;    /* [n_ranks, group_rows] */
 };
+
+/* The most rows of a block: whole groups of the kernels, if one is not too large. */
+static size_t block_rows(size_t width)
+{
+    size_t group = gemm_version(isa_in_use())->group_rows, n = width < BLOCK_ITEMS ? BLOCK_ITEMS / width : 1;
+
+    return n >= group ? n / group * group : group * width <= ROOM_ITEMS ? group : n;
+}
 
 static struct block find_block(const struct weight *weight, size_t first, size_t n)
 {
     size_t width = weight->n_columns, matrix_items = weight->n_rows * width;
     size_t at = first % matrix_items;
     struct block block = {.matrix = first / matrix_items, .row = at / width, .column = at % width};
-    size_t most = width < BLOCK_ITEMS ? BLOCK_ITEMS / width : 1;
+    size_t most = block_rows(width);
 
     block.n_rows = 1;
     block.n_columns = width - block.column;
@@ -259,23 +268,28 @@ static void remove_block(const struct weight *weight, const struct block *block,
     }
 }
 
+static size_t item_bytes(const struct weight *weight)
+{
+    return weight->adapted.is_double ? sizeof(double) : sizeof(float);
+}
+
 static size_t block_first(const struct weight *weight, const struct block *block)
 {
     return (block->matrix * weight->n_rows + block->row) * weight->n_columns + block->column;
 }
 
-/* V of a block, as floats in room->sums, or as doubles in room->values. */
+/* V of a block, as floats in `floats`, or as doubles in room->values. */
 static int compute(const struct weight *weight, const struct room *room,
-                   const struct block *block, struct error *err)
+                   const struct block *block, float *floats, struct error *err)
 {
     size_t n = block->n_rows * block->n_columns, first = block_first(weight, block);
     const struct tensor *values = weight->adapted.values;
 
     if (!weight->adapted.is_double) {
-        if (read_floats(values, first, n, room->stored, room->sums, err))
+        if (read_floats(values, first, n, room->stored, floats, err))
             return -1;
-        remove_block(weight, block, room->sums);
-        add_block(weight, room, block, room->sums);
+        remove_block(weight, block, floats);
+        add_block(weight, room, block, floats);
         return 0;
     }
     if (read_doubles(values, first, n, room->stored, room->values, err))
@@ -306,7 +320,7 @@ static int add_squares(const struct weight *weight, const struct room *room, dou
         struct block block = find_block(weight, first, n_items - first);
         size_t n = block.n_rows * block.n_columns;
 
-        if (compute(weight, room, &block, err))
+        if (compute(weight, room, &block, room->sums, err))
             return -1;
         for (size_t i = 0; i < n; i++) {
             double value = weight->adapted.is_double ? room->values[i] : (double)room->sums[i];
@@ -400,18 +414,25 @@ static int measure(const struct weight *weight, const struct room *room, struct 
     return rc;
 }
 
-static void stretch(const struct weight *weight, const struct room *room,
-                    const struct block *block)
+/* What is at `at`, floats or doubles. */
+static void stretch(const struct weight *weight, const struct block *block, char *at)
 {
-    size_t n = block->n_rows * block->n_columns;
+    size_t n = block->n_rows * block->n_columns, bytes = item_bytes(weight);
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++, at += bytes) {
         float factor = weight->measured->factors[output_of(weight, block, i)];
+        double large;
+        float small;
 
-        if (weight->adapted.is_double)
-            room->values[i] *= (double)factor;
-        else
-            room->sums[i] *= factor;
+        if (weight->adapted.is_double) {
+            memcpy(&large, at, bytes);
+            large *= (double)factor;
+            memcpy(at, &large, bytes);
+        } else {
+            memcpy(&small, at, bytes);
+            small *= factor;
+            memcpy(at, &small, bytes);
+        }
     }
 }
 
@@ -427,16 +448,18 @@ static void room_release(const struct weight *weight, struct room *room)
     free(room->left);
 }
 
-/* Blocks of at most n items. */
-static int room_init(struct room *room, const struct weight *weight, size_t n, struct error *err)
+/* Blocks of at most n items. Floats are made where they go, if that `is_aligned`. */
+static int room_init(struct room *room, const struct weight *weight, size_t n, bool is_aligned,
+                     struct error *err)
 {
-    size_t items = n < BLOCK_ITEMS ? n : BLOCK_ITEMS;
+    size_t items = n < ROOM_ITEMS ? n : ROOM_ITEMS;
 
     *room = (struct room){.kernels = gemm_version(isa_in_use())};
     if (lora_store_take(weight->change.store, weight->change.module, &room->factors, err))
         return -1;
     room->stored = memory_alloc(items * sizeof(double));
-    room->sums = memory_alloc(items * sizeof *room->sums);
+    if (weight->adapted.is_double || weight->module->magnitude || !is_aligned)
+        room->sums = memory_alloc(items * sizeof *room->sums);
     if (weight->adapted.is_double)
         room->values = memory_alloc(items * sizeof *room->values);
     room->left = memory_try(weight->n_ranks, room->kernels->group_rows * sizeof *room->left,
@@ -451,7 +474,7 @@ static int weight_read(const struct tensor_source *source, size_t offset, size_t
                        void *out, struct error *err)
 {
     const struct weight *weight = (const struct weight *)source;
-    size_t bytes = weight->adapted.is_double ? sizeof(double) : sizeof(float);
+    size_t bytes = item_bytes(weight);
     size_t first = offset / bytes, left = n_bytes / bytes;
     bool is_dora = weight->module->magnitude != NULL;
     char *to = out;
@@ -461,19 +484,18 @@ static int weight_read(const struct tensor_source *source, size_t offset, size_t
     if (left == 0)
         return 0;
     /* The norms need whole blocks. */
-    if (room_init(&room, weight, is_dora ? BLOCK_ITEMS : left, err))
+    if (room_init(&room, weight, is_dora ? ROOM_ITEMS : left, (uintptr_t)out % sizeof(float) == 0, err))
         return -1;
     rc = measure(weight, &room, err);
     while (rc == 0 && left > 0) {
         struct block block = find_block(weight, first, left);
         size_t n = block.n_rows * block.n_columns;
 
-        rc = compute(weight, &room, &block, err);
+        rc = compute(weight, &room, &block, room.sums ? room.sums : (void *)to, err);
+        if (rc == 0 && room.sums)
+            memcpy(to, room.values ? (void *)room.values : room.sums, n * bytes);
         if (rc == 0 && is_dora)
-            stretch(weight, &room, &block);
-        if (rc == 0)
-            memcpy(to, weight->adapted.is_double ? (void *)room.values : (void *)room.sums,
-                   n * bytes);
+            stretch(weight, &block, to);
         to += n * bytes;
         first += n;
         left -= n;

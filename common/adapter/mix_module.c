@@ -270,26 +270,6 @@ static int check_finite(const struct mix_module *module, const float *x, size_t 
     return 0;
 }
 
-static int decompose_product(const struct mix_module *module, const struct mix_how *how,
-                             struct gemm *gemm, float *a, float *b, struct error *err)
-{
-    size_t n_in = module->n_in, n_out = module->n_out;
-    float *product = memory_try(n_out, n_in * sizeof *product, "a matrix", err);
-    struct svd_size size = {module->rank, 1};
-    struct svd svd = {0};
-    int rc = product ? combine_product(module, how, gemm, product, err) : -1;
-
-    if (rc == 0)
-        rc = check_finite(module, product, n_out * n_in, err);
-    if (rc == 0)
-        rc = svd_approximate(&svd, product, n_out, n_in, size, gemm, err);
-    if (rc == 0)
-        take_factors(module, &svd, a, b);
-    svd_release(&svd);
-    free(product);
-    return rc;
-}
-
 /* ---- side by side ---- */
 
 static int stand_side_by_side(const struct mix_module *module, float *a, float *b, struct error *err)
@@ -313,6 +293,81 @@ static int stand_side_by_side(const struct mix_module *module, float *a, float *
         at += from->rank;
     }
     return 0;
+}
+
+/* ---- decomposed ---- */
+
+static int decompose_whole(const struct mix_module *module, const struct mix_how *how,
+                           struct gemm *gemm, struct svd *svd, struct error *err)
+{
+    size_t n_in = module->n_in, n_out = module->n_out;
+    float *product = memory_try(n_out, n_in * sizeof *product, "a matrix", err);
+    struct svd_size size = {module->rank, 1};
+    int rc = product ? combine_product(module, how, gemm, product, err) : -1;
+
+    if (rc == 0)
+        rc = check_finite(module, product, n_out * n_in, err);
+    if (rc == 0)
+        rc = svd_approximate(svd, product, n_out, n_in, size, gemm, err);
+    free(product);
+    return rc;
+}
+
+static size_t sum_of_ranks(const struct mix_module *module)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < module->n_inputs; k++)
+        n += module->inputs[k].module->rank;
+    return n;
+}
+
+/* Whether the sum of products is plainly that of all A below one another and all B side by side, of a
+ * rank at which it pays not to make it. */
+static bool is_thin(const struct mix_module *module, const struct mix_how *how)
+{
+    size_t least = module->n_in < module->n_out ? module->n_in : module->n_out;
+
+    return how->method->pruning == ADAPTER_KEEPS_ALL && !how->method->votes &&
+           sum_of_ranks(module) <= least / 2;
+}
+
+static int decompose_thin(const struct mix_module *module, struct svd *svd, struct error *err)
+{
+    size_t n_in = module->n_in, n_out = module->n_out, n = sum_of_ranks(module);
+    struct mix_module both = *module;
+    float *a = memory_try(n, n_in * sizeof *a, "a matrix", err), *b = NULL, *turned = NULL;
+    int rc = -1;
+
+    both.rank = n;
+    if (a)
+        b = memory_try(n, n_out * sizeof *b, "a matrix", err);
+    if (b)
+        turned = memory_try(n, n_out * sizeof *turned, "a matrix", err);
+    if (turned && stand_side_by_side(&both, a, b, err) == 0 &&
+        check_finite(module, a, n * n_in, err) == 0) {
+        for (size_t i = 0; i < n_out; i++)
+            for (size_t r = 0; r < n; r++)
+                turned[r * n_out + i] = b[i * n + r];
+        rc = svd_of_product(svd, turned, a, n, n_out, n_in, module->rank, err);
+    }
+    free(a);
+    free(b);
+    free(turned);
+    return rc;
+}
+
+static int decompose_product(const struct mix_module *module, const struct mix_how *how,
+                             struct gemm *gemm, float *a, float *b, struct error *err)
+{
+    struct svd svd = {0};
+    int rc = is_thin(module, how) ? decompose_thin(module, &svd, err)
+                                  : decompose_whole(module, how, gemm, &svd, err);
+
+    if (rc == 0)
+        take_factors(module, &svd, a, b);
+    svd_release(&svd);
+    return rc;
 }
 
 /* ---- all of it ---- */

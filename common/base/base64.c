@@ -39,15 +39,21 @@ int base64_decode(const char *text, size_t n, struct buffer *out)
 void base64_encode(const void *bytes, size_t n, struct buffer *out)
 {
     const unsigned char *in = bytes;
+    char text[256]; /* many at a time: buffers look at their size each time */
+    size_t n_text = 0;
 
     for (size_t i = 0; i < n; i += 3) {
         size_t left = n - i;
         uint32_t bits = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
                         (left > 2 ? in[i + 2] : 0);
 
-        buffer_add_char(out, digits[bits >> 18]);
-        buffer_add_char(out, digits[bits >> 12 & 63]);
-        buffer_add_char(out, left > 1 ? digits[bits >> 6 & 63] : '=');
-        buffer_add_char(out, left > 2 ? digits[bits & 63] : '=');
+        text[n_text++] = digits[bits >> 18];
+        text[n_text++] = digits[bits >> 12 & 63];
+        text[n_text++] = left > 1 ? digits[bits >> 6 & 63] : '=';
+        text[n_text++] = left > 2 ? digits[bits & 63] : '=';
+        if (n_text == sizeof text || left <= 3) {
+            buffer_add(out, text, n_text);
+            n_text = 0;
+        }
     }
 }

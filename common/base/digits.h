@@ -1,4 +1,5 @@
-/* digits.h - whole numbers in text: digits only, where strtoull would take signs and blanks too. */
+/* digits.h - numbers in text: whole ones of digits only, where strtoull would take signs and blanks
+ * too; and numbers for readers of JSON, which come in millions, without printf, which is slow. */
 #ifndef COCKTAIL_DIGITS_H
 #define COCKTAIL_DIGITS_H
 
@@ -12,7 +13,8 @@ const char *digits_read(const char *text, size_t *value);
 /* Whether the text is such a number and nothing else. */
 bool digits_read_all(const char *text, size_t *value);
 
-/* Without printf, which is slow where there are millions of them. */
 void digits_add(struct buffer *out, size_t value);
+/* As printf has it by %.9g: every float can be read back from that. */
+void digits_add_float(struct buffer *out, float value);
 
 #endif

@@ -197,6 +197,16 @@ void json_add_string(struct buffer *out, const char *text)
     json_add_bytes(out, text, strlen(text));
 }
 
+/* ASCII that stands for itself. */
+static size_t count_plain(const unsigned char *bytes, size_t size)
+{
+    size_t n = 0;
+
+    while (n < size && bytes[n] >= 0x20 && bytes[n] < 0x80 && bytes[n] != '"' && bytes[n] != '\\')
+        n++;
+    return n;
+}
+
 void json_add_bytes(struct buffer *out, const char *text, size_t size)
 {
     static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
@@ -204,9 +214,15 @@ void json_add_bytes(struct buffer *out, const char *text, size_t size)
 
     buffer_add_char(out, '"');
     for (size_t i = 0; i < size;) {
-        size_t length = utf8_sequence(bytes + i, size - i);
+        size_t n_plain = count_plain(bytes + i, size - i), length;
+        const char *escaped;
 
-        const char *escaped = text[i] ? strchr(from, text[i]) : NULL;
+        buffer_add(out, text + i, n_plain);
+        i += n_plain;
+        if (i == size)
+            break;
+        length = utf8_sequence(bytes + i, size - i);
+        escaped = text[i] ? strchr(from, text[i]) : NULL;
 
         if (escaped) {
             buffer_format(out, "\\%c", to[escaped - from]);

@@ -105,7 +105,7 @@ void json_writer_float(struct json_writer *json, const char *key, float value)
         return;
     }
     start_value(json, key);
-    buffer_format(json->out, "%.9g", (double)value);
+    digits_add_float(json->out, value);
 }
 
 void json_writer_bool(struct json_writer *json, const char *key, bool value)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include <zlib.h>
 
 #include "base/memory.h"
+#include "base/ranks.h"
 
 enum { CHUNK = 1 << 16 };
 
@@ -37,9 +39,14 @@ static int open_path(const char *path, struct error *err)
     return fd;
 }
 
+static bool means_stdin(const char *path)
+{
+    return !path || strcmp(path, "-") == 0;
+}
+
 struct line_reader *line_reader_open(const char *path, struct error *err)
 {
-    bool is_stdin = !path || strcmp(path, "-") == 0;
+    bool is_stdin = means_stdin(path);
     int fd = is_stdin ? dup(STDIN_FILENO) : open_path(path, err);
     struct line_reader *reader;
 
@@ -55,6 +62,43 @@ struct line_reader *line_reader_open(const char *path, struct error *err)
         memory_exhausted();
     }
     return reader;
+}
+
+/* All that rank 0 has read becomes what every rank has yet to hand out. */
+static int tell(struct line_reader *reader, struct error *err)
+{
+    const char *text;
+    size_t n;
+    char *told;
+    int rc;
+
+    if (line_reader_rest(reader, SIZE_MAX, &text, &n, err) || ranks_tell(&n, sizeof n, err))
+        return -1;
+    told = memory_try(n, 1, "a text", err);
+    if (!told)
+        return -1;
+    if (ranks_number() == 0 && n)
+        memcpy(told, text, n);
+    rc = ranks_tell(told, n, err);
+    reader->start = 0;
+    buffer_clear(&reader->bytes);
+    buffer_add(&reader->bytes, told, n);
+    free(told);
+    return rc;
+}
+
+struct line_reader *line_reader_open_told(const char *path, struct error *err)
+{
+    struct line_reader *reader = line_reader_open(ranks_number() ? "/dev/null" : path, err);
+
+    if (!reader || ranks_count() == 1)
+        return reader;
+    free(reader->name);
+    reader->name = memory_copy(means_stdin(path) ? "standard input" : path);
+    if (tell(reader, err) == 0)
+        return reader;
+    line_reader_close(reader);
+    return NULL;
 }
 
 void line_reader_close(struct line_reader *reader)

@@ -13,6 +13,9 @@ struct line_reader;
 /* Opens a file, a pipe, or, for NULL or "-", standard input; gzip is unpacked on the way. NULL with
  * ERROR_FORMAT when it is missing or a directory, ERROR_IO else. */
 struct line_reader *line_reader_open(const char *path, struct error *err);
+/* The same for all ranks (ranks.h), together: rank 0 reads all of it and tells the others, which need
+ * not have it. */
+struct line_reader *line_reader_open_told(const char *path, struct error *err);
 void line_reader_close(struct line_reader *reader);
 
 const char *line_reader_name(const struct line_reader *reader); /* for messages */

@@ -15,6 +15,7 @@
 #include "base/ranks_beat.h"
 
 enum { COMPARED_MAX = 200, HOST_MAX = MPI_MAX_PROCESSOR_NAME };
+enum { PIECE = 1 << 30 }; /* MPI counts in int */
 enum { SPINS = 2000, SLEEP_NS = 200 * 1000, FIRST_SPEAKS_S = 3 };
 
 static struct {
@@ -165,16 +166,19 @@ int ranks_meet(struct error *err)
     return check(MPI_Ibarrier(MPI_COMM_WORLD, &request), err) || wait_for(&request, err) ? -1 : 0;
 }
 
+/* Bytes of the piece that begins there. */
+static int piece_at(size_t done, size_t n)
+{
+    return n - done < PIECE ? (int)(n - done) : PIECE;
+}
+
 int ranks_tell(void *bytes, size_t n, struct error *err)
 {
-    enum { PIECE = 1 << 30 };
-
     for (size_t done = 0; ranks.count > 1 && done < n; done += PIECE) {
-        size_t left = n - done;
         MPI_Request request;
 
-        if (check(MPI_Ibcast((char *)bytes + done, (int)(left < PIECE ? left : PIECE), MPI_BYTE, 0,
-                             MPI_COMM_WORLD, &request), err) ||
+        if (check(MPI_Ibcast((char *)bytes + done, piece_at(done, n), MPI_BYTE, 0, MPI_COMM_WORLD,
+                             &request), err) ||
             wait_for(&request, err))
             return -1;
     }
@@ -214,6 +218,19 @@ int ranks_least(size_t *values, size_t n, struct error *err)
     return reduce(values, n, MPI_MIN, err);
 }
 
+int ranks_join(void *bytes, size_t n, struct error *err)
+{
+    for (size_t done = 0; ranks.count > 1 && done < n; done += PIECE) {
+        MPI_Request request;
+
+        if (check(MPI_Iallreduce(MPI_IN_PLACE, (char *)bytes + done, piece_at(done, n), MPI_BYTE,
+                                 MPI_BOR, MPI_COMM_WORLD, &request), err) ||
+            wait_for(&request, err))
+            return -1;
+    }
+    return 0;
+}
+
 struct compared {
     char text[COMPARED_MAX], host[HOST_MAX];
 };
@@ -239,6 +256,98 @@ int ranks_compare(const char *what, const char *text, struct error *err)
                            all[0].text);
     if (rc == 0)
         free(all);
+    return rc ? -1 : 0;
+}
+
+/* ---- one with another ---- */
+
+int ranks_send(size_t rank, const void *bytes, size_t n, struct error *err)
+{
+    for (size_t done = 0; done < n; done += PIECE) {
+        MPI_Request request;
+
+        if (check(MPI_Isend((const char *)bytes + done, piece_at(done, n), MPI_BYTE, (int)rank, 0,
+                            MPI_COMM_WORLD, &request), err) ||
+            wait_for(&request, err))
+            return -1;
+    }
+    return 0;
+}
+
+int ranks_receive(size_t rank, void *bytes, size_t n, struct error *err)
+{
+    for (size_t done = 0; done < n; done += PIECE) {
+        MPI_Request request;
+
+        if (check(MPI_Irecv((char *)bytes + done, piece_at(done, n), MPI_BYTE, (int)rank, 0,
+                            MPI_COMM_WORLD, &request), err) ||
+            wait_for(&request, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* Rank 0 takes one after another: what waits, waits where it is. */
+int ranks_gather(const void *bytes, size_t n, struct buffer *all, struct error *err)
+{
+    if (ranks.number)
+        return ranks_send(0, &n, sizeof n, err) || ranks_send(0, bytes, n, err) ? -1 : 0;
+    buffer_add(all, bytes, n);
+    for (size_t r = 1; r < ranks.count; r++) {
+        char *theirs;
+        int rc;
+
+        if (ranks_receive(r, &n, sizeof n, err))
+            return -1;
+        theirs = memory_try(n, 1, "what the ranks have found", err);
+        if (!theirs)
+            return -1;
+        rc = ranks_receive(r, theirs, n, err);
+        buffer_add(all, theirs, rc == 0 ? n : 0);
+        free(theirs);
+        if (rc)
+            return -1;
+    }
+    return 0;
+}
+
+struct transfers { /* that have been started */
+    MPI_Request *requests;
+    size_t n;
+};
+
+static int start(struct transfers *transfers, int peer, const struct ranks_parcel *parcel,
+                 struct error *err)
+{
+    for (size_t done = 0; done < parcel->n_in; done += PIECE)
+        if (check(MPI_Irecv((char *)parcel->in + done, piece_at(done, parcel->n_in), MPI_BYTE, peer,
+                            0, MPI_COMM_WORLD, &transfers->requests[transfers->n++]), err))
+            return -1;
+    for (size_t done = 0; done < parcel->n_out; done += PIECE)
+        if (check(MPI_Isend((const char *)parcel->out + done, piece_at(done, parcel->n_out),
+                            MPI_BYTE, peer, 0, MPI_COMM_WORLD,
+                            &transfers->requests[transfers->n++]), err))
+            return -1;
+    return 0;
+}
+
+int ranks_exchange(size_t first, size_t n, const struct ranks_parcel *parcels, struct error *err)
+{
+    struct transfers transfers = {0};
+    size_t n_pieces = 0;
+    int rc = 0;
+
+    for (size_t i = 0; i < n; i++)
+        n_pieces += parcels[i].n_in / PIECE + parcels[i].n_out / PIECE + 2;
+    transfers.requests = memory_zalloc(n_pieces, sizeof *transfers.requests);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        if (first + i != ranks.number)
+            rc = start(&transfers, (int)(first + i), &parcels[i], err);
+        else if (parcels[i].n_out)
+            memmove(parcels[i].in, parcels[i].out, parcels[i].n_out);
+    for (size_t i = 0; i < transfers.n && rc == 0; i++)
+        rc = wait_for(&transfers.requests[i], err);
+    free(transfers.requests);
     return rc ? -1 : 0;
 }
 #endif

@@ -453,7 +453,7 @@ static int first_line(struct line_reader *lines, const char **text, size_t *n, b
 int examples_load(struct examples *examples, const char *path, enum example_kind kind,
                   const char *task, struct error *err)
 {
-    struct line_reader *lines = line_reader_open(path, err);
+    struct line_reader *lines = line_reader_open_told(path, err);
     bool is_list = false;
     const char *text;
     size_t n;

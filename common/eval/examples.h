@@ -48,7 +48,7 @@ struct examples { /* a zeroed struct holds none */
     size_t n_thinned; /* negatives that examples_thin left out */
 };
 
-/* Reads all of a file, a pipe or, for "-", standard input; gzip is unpacked. `task`: which list of
+/* Reads all of a file, a pipe or, for "-", standard input; gzip is unpacked. Rank 0 reads for all. `task`: which list of
  * an object of lists; NULL for the other two forms. ERROR_FORMAT, with FILE:LINE, for whatever is
  * not an example of this kind, and when there is none. Released with examples_release, also after
  * an error. */

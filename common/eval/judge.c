@@ -156,9 +156,11 @@ int judge_run(struct judge *judge, struct model_folder *folder, struct model_fol
 
     *losses = (struct losses){0};
     if (load_settings(options, folder, &settings, notices, err) == 0)
-        model = model_load(folder, options->type, options->threads, notices, err);
+        model = model_load_share(folder, options->type, options->threads, options->experts, notices,
+                                 err);
     if (model) {
-        ahead = fetch(folder, next, notices);
+        if (!options->experts) /* else most of the files are not for this rank */
+            ahead = fetch(folder, next, notices);
         rc = judge_loaded(judge, folder, model, &settings, losses, progress, notices, err);
         file_ahead_end(ahead);
     }

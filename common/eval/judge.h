@@ -24,6 +24,7 @@ struct judge_options { /* all borrowed */
     const char *pooling;  /* of an encoder, as sentence_model_load takes it */
     bool lifts_capacity;  /* experts take all tokens that choose them */
     struct threads *threads;
+    struct expert_group *experts; /* of ranks that share them; NULL: all are here */
     /* is_lm_cocktail: examples, prompts and pooling are as it has them, too. */
     struct losses_options losses;
 };

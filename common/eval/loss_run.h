@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/shares.h"
 #include "eval/encoded_examples.h"
 #include "eval/examples.h"
 #include "eval/loss_types.h"
@@ -29,6 +30,13 @@ int loss_run_keep(struct loss_run *run, size_t example, struct example_loss loss
 size_t loss_run_text_bytes(const struct example *example);
 /* How many examples make a batch of LM_Cocktail's. */
 size_t loss_run_group_size(const struct losses_options *options);
+/* How many of n things that are to be run ranks divide at a time, those from `first` on: all, unless
+ * somebody follows who gathers. */
+size_t loss_run_window(const struct loss_run *run, size_t first, size_t n);
+/* Which of a window's things, of these sizes, this rank runs. */
+struct share loss_run_share(const size_t *sizes, size_t n);
+/* All ranks have run their shares of a window. */
+int loss_run_meet(const struct loss_run *run, struct error *err);
 /* Whether what several examples have in common is run once. */
 bool loss_run_shares(const struct loss_run *run);
 /* Tells who follows. */

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "eval/loss_run.h"
 #include "eval/ranking_losses.h"
 #include "eval/token_losses.h"
@@ -133,6 +135,24 @@ static size_t max_length_of(const struct losses_model *model, const struct losse
     return model->settings ? least(n, model->settings->max_tokens) : n;
 }
 
+/* Whether all ranks are about to divide the same. */
+static int compare_ranks(const struct encoded_examples *encoded, struct error *err)
+{
+    const struct sequences *texts = &encoded->texts;
+    char hex[DIGEST_HEX_MAX];
+    struct digest digest;
+
+    if (ranks_count() == 1)
+        return 0;
+    digest_init(&digest, DIGEST_SHA256);
+    digest_add(&digest, texts->ids.items, texts->ids.n_items * sizeof *texts->ids.items);
+    digest_add(&digest, texts->ends, texts->n_sequences * sizeof *texts->ends);
+    digest_add(&digest, encoded->ends, encoded->n_items * sizeof *encoded->ends);
+    digest_hex(&digest, hex);
+    hex[16] = '\0';
+    return ranks_compare("digest of the examples' tokens", hex, err);
+}
+
 /* run->encoded = the examples as the model reads them */
 static int encode(struct loss_run *run, struct encoded_examples *encoded, struct error *err)
 {
@@ -149,8 +169,11 @@ static int encode(struct loss_run *run, struct encoded_examples *encoded, struct
     run->encoded = encoded;
     if (encoded_examples_make(encoded, &rules, run->examples, model->model->engine.threads, err))
         return -1;
-    return encoded_examples_check(encoded, run->examples, model->model->spec.vocab_size,
-                                  model->name, err);
+    return compare_ranks(encoded, err) ||
+                   encoded_examples_check(encoded, run->examples, model->model->spec.vocab_size,
+                                          model->name, err)
+               ? -1
+               : 0;
 }
 
 static int compute(struct loss_run *run, struct losses *losses, struct error *err)
@@ -160,8 +183,12 @@ static int compute(struct loss_run *run, struct losses *losses, struct error *er
     run->losses = losses->items = memory_zalloc(losses->n_items, sizeof *losses->items);
     for (size_t i = 0; progress && i < losses->n_items; i++)
         progress->total_bytes += loss_run_text_bytes(&run->examples->items[i]);
-    return losses_kind(run->model->type) == EXAMPLE_RANKING ? ranking_losses_compute(run, err)
-                                                            : token_losses_compute(run, err);
+    if (progress)
+        progress->total_bytes /= ranks_count();
+    if (losses_kind(run->model->type) == EXAMPLE_RANKING ? ranking_losses_compute(run, err)
+                                                         : token_losses_compute(run, err))
+        return -1;
+    return ranks_join(losses->items, losses->n_items * sizeof *losses->items, err);
 }
 
 int losses_compute(struct losses *losses, const struct losses_model *model,

@@ -25,6 +25,9 @@ int pass_run(struct model *model, const struct pass *pass, float *hidden, struct
 struct pass_follower {
     int (*follow)(void *context, const struct pass *pass, struct error *err);
     void *context;
+    /* Called on all ranks, after passes of texts that follow one another, those of rank 0 first; what
+     * they have seen of these comes together. NULL: nothing does. */
+    int (*gather)(void *context, struct error *err);
     bool takes_shared; /* what several examples have in common may come once for all of them */
 };
 

@@ -15,6 +15,7 @@ enum { FLOATS_MAX = 16 << 20 };
 struct ranking { /* examples first … first + n - 1, whose texts are run once each */
     struct loss_run *run;
     size_t first, n;
+    size_t end;         /* of those that this rank runs now */
     size_t group_size;  /* examples that are judged together; 1: each alone */
     size_t width;       /* of a vector; 1: a score */
     size_t n_tokens_max;
@@ -210,12 +211,12 @@ static size_t count_texts(const struct ranking *ranking, size_t first, size_t en
 /* As many examples, in whole groups, as memory holds the vectors of. */
 static void choose_examples(struct ranking *ranking)
 {
-    size_t n_items = ranking->run->encoded->n_items, end = ranking->first, next;
+    size_t end = ranking->first, next;
 
-    for (; end < n_items; end = next) {
+    for (; end < ranking->end; end = next) {
         size_t n_scores;
 
-        next = n_items - end < ranking->group_size ? n_items : end + ranking->group_size;
+        next = ranking->end - end < ranking->group_size ? ranking->end : end + ranking->group_size;
         if (end > ranking->first &&
             count_texts(ranking, ranking->first, next) > FLOATS_MAX / ranking->width)
             break;
@@ -254,6 +255,35 @@ static int run_examples(struct ranking *ranking, struct error *err)
     return flush(ranking, err) ? -1 : keep_losses(ranking, err);
 }
 
+/* The place where a group begins, or all have ended. */
+static size_t example_of(const struct ranking *ranking, size_t group)
+{
+    size_t n_items = ranking->run->encoded->n_items;
+
+    return group < (n_items + ranking->group_size - 1) / ranking->group_size
+               ? group * ranking->group_size
+               : n_items;
+}
+
+/* This rank's share of `n` groups of examples from number `first` on. */
+static int run_share(struct ranking *ranking, size_t first, size_t n, struct error *err)
+{
+    size_t *sizes = memory_zalloc(n, sizeof *sizes);
+    struct share share;
+    int rc = 0;
+
+    for (size_t g = 0; g < n; g++)
+        for (size_t i = example_of(ranking, first + g); i < example_of(ranking, first + g + 1); i++)
+            sizes[g] += count_tokens(ranking, i);
+    share = loss_run_share(sizes, n);
+    free(sizes);
+    ranking->end = example_of(ranking, first + share.end);
+    for (ranking->first = example_of(ranking, first + share.begin);
+         rc == 0 && ranking->first < ranking->end; ranking->first += ranking->n)
+        rc = run_examples(ranking, err);
+    return rc;
+}
+
 int ranking_losses_compute(struct loss_run *run, struct error *err)
 {
     const struct losses_options *options = run->options;
@@ -264,10 +294,13 @@ int ranking_losses_compute(struct loss_run *run, struct error *err)
         .n_tokens_max = budget_tokens(&run->model->model->spec),
         .place = memory_zalloc(run->encoded->texts.n_sequences, sizeof *ranking.place),
     };
+    size_t n = (run->encoded->n_items + ranking.group_size - 1) / ranking.group_size, n_window;
     int rc = 0;
 
-    for (; rc == 0 && ranking.first < run->encoded->n_items; ranking.first += ranking.n)
-        rc = run_examples(&ranking, err);
+    for (size_t first = 0; rc == 0 && first < n; first += n_window) {
+        n_window = loss_run_window(run, first, n);
+        rc = run_share(&ranking, first, n_window, err) || loss_run_meet(run, err) ? -1 : 0;
+    }
     sequences_release(&ranking.pending);
     free(ranking.place);
     free(ranking.out);

@@ -1,5 +1,6 @@
 #include "router_watch.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ const char *router_part_name(bool is_attention)
 static void release_router(struct watched_router *router)
 {
     router_tally_release(&router->tally);
+    router_agreement_release(&router->agreement);
     free(router->row_norms);
     free(router->experts);
     free(router->logits);
@@ -183,6 +185,26 @@ static int compare_stacks(const struct stack_spec *a, const struct stack_spec *b
 
 /* ---- watching ---- */
 
+/* Where ranks divide the texts, each knows all routers, also before a text has come. */
+static int add_stack(struct router_watch *watch, const struct stack_spec *stack, struct error *err)
+{
+    for (size_t i = 0; i < stack->n_layers; i++)
+        for (size_t is_mlp = 0; is_mlp < 2; is_mlp++) {
+            const struct watched_router router = {
+                .is_encoder = stack == &watch->model->spec.encoder,
+                .is_attention = !is_mlp,
+                .layer = i,
+                .spec = is_mlp ? stack->moe : stack->attention_moe,
+            };
+
+            if ((is_mlp ? stack->is_sparse && stack->is_sparse[i]
+                        : stack->attention_moe.n_experts > 0) &&
+                add_router(watch, &router, err))
+                return -1;
+        }
+    return 0;
+}
+
 static int see(struct router_watch *watch, const struct routing *routing, struct error *err)
 {
     const struct watched_router like = {
@@ -194,11 +216,7 @@ static int see(struct router_watch *watch, const struct routing *routing, struct
     struct watched_router *router = find_router(watch, &like);
     const struct watched_router *above;
 
-    if (!router) {
-        if (add_router(watch, &like, err))
-            return -1;
-        router = &watch->routers[watch->n_routers - 1];
-    }
+    assert(router);
     above = find_above(watch, router);
     router_tally_add(&router->tally, routing, above ? above->experts : NULL);
     if (keep(router, routing, watch->keeps_logits, err))
@@ -229,6 +247,9 @@ int router_watch_start(struct router_watch *watch, struct model *model, const ch
         (compare_stacks(&first->model->spec.stack, &model->spec.stack, first->name, name, err) ||
          compare_stacks(&first->model->spec.encoder, &model->spec.encoder, first->name, name,
                         err)))
+        return -1;
+    if ((model->spec.is_encoder_decoder && add_stack(watch, &model->spec.encoder, err)) ||
+        add_stack(watch, &model->spec.stack, err))
         return -1;
     model->watcher = (struct routing_watcher){see_or_remember, watch};
     if (first)
@@ -278,9 +299,25 @@ static int follow(void *context, const struct pass *pass, struct error *err)
     return rc;
 }
 
+static int gather_one(struct router_watch *watch, struct error *err)
+{
+    for (size_t i = 0; i < watch->n_routers; i++)
+        if (router_tally_gather(&watch->routers[i].tally, err) ||
+            router_agreement_gather(&watch->routers[i].agreement, err))
+            return -1;
+    return 0;
+}
+
+static int gather(void *context, struct error *err)
+{
+    struct router_watch *watch = context;
+
+    return (watch->first && gather_one(watch->first, err)) || gather_one(watch, err) ? -1 : 0;
+}
+
 struct pass_follower router_watch_follower(struct router_watch *watch)
 {
-    return (struct pass_follower){.follow = follow, .context = watch};
+    return (struct pass_follower){.follow = follow, .gather = gather, .context = watch};
 }
 
 /* ---- the end ---- */
@@ -338,8 +375,12 @@ static void note_few_tokens(const struct router_watch *watch, struct notices *no
                     worst->n_experts, enough);
 }
 
-void router_watch_end(struct router_watch *watch, struct notices *notices)
+int router_watch_end(struct router_watch *watch, struct notices *notices, struct error *err)
 {
+    for (size_t i = 0; i < watch->n_routers; i++)
+        if (router_tally_join(&watch->routers[i].tally, err) ||
+            router_agreement_join(&watch->routers[i].agreement, err))
+            return -1;
     for (size_t i = 0; i < watch->n_routers; i++) {
         struct watched_router *router = &watch->routers[i];
         struct router_group *group = find_group(watch, router);
@@ -354,4 +395,5 @@ void router_watch_end(struct router_watch *watch, struct notices *notices)
         sum_up(&watch->groups[g]);
     if (!watch->first)
         note_few_tokens(watch, notices);
+    return 0;
 }

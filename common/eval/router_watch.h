@@ -42,7 +42,7 @@ struct router_group {
 struct router_watch { /* a zeroed struct watches nothing */
     const char *name; /* of the model, for messages; borrowed */
     struct model *model;
-    struct watched_router *routers; /* [n_routers], as they first came */
+    struct watched_router *routers; /* [n_routers], in the order in which they run */
     size_t n_routers;
     struct router_group *groups; /* [n_groups], after router_watch_end */
     size_t n_groups;
@@ -62,9 +62,10 @@ void router_watch_release(struct router_watch *watch);
 /* After each pass of the model: says what failed in it. Of a second model: runs it, too. */
 struct pass_follower router_watch_follower(struct router_watch *watch);
 
-/* Finds stats and groups, of a second model after those of the first. A notice says when there were
- * too few tokens to judge loads by. */
-void router_watch_end(struct router_watch *watch, struct notices *notices);
+/* Finds stats and groups, of a second model after those of the first; of several ranks, together, those
+ * of rank 0 are those of all texts. A notice says when there were too few tokens to judge loads by.
+ * ERROR_NETWORK; ERROR_SIGINT. */
+int router_watch_end(struct router_watch *watch, struct notices *notices, struct error *err);
 
 const char *router_stack_name(bool is_encoder);    /* "encoder", "decoder" */
 const char *router_part_name(bool is_attention);   /* "attention", "mlp" */

@@ -376,24 +376,46 @@ static void release_batch(struct token_batch *batch)
     free(batch->logits);
 }
 
-static int run_all(struct token_batch *batch, struct error *err)
+/* This rank's share of places [n]. */
+static int run_share(struct token_batch *batch, const struct place *places, const size_t *common,
+                     size_t n, struct error *err)
 {
-    size_t n = batch->run->encoded->n_items;
-    size_t *common;
-    struct place *places = find_order(batch, &common);
+    size_t *sizes = memory_zalloc(n, sizeof *sizes);
+    struct share share;
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < n; i++)
+    for (size_t i = 0; i < n; i++)
+        sizes[i] = places[i].text.n;
+    share = loss_run_share(sizes, n);
+    free(sizes);
+    for (size_t i = share.begin; rc == 0 && i < share.end; i++)
         if (batch->run->model->type == MODEL_DECODER)
-            rc = choose_prefix(batch, &places[i], common + i, n - 1 - i, err) ||
+            rc = choose_prefix(batch, &places[i], common + i, share.end - 1 - i, err) ||
                          add_continuation(batch, &places[i], err)
                      ? -1
                      : 0;
         else
             rc = add_answer(batch, &places[i], err);
+    return rc == 0 ? flush(batch, err) : -1;
+}
+
+static int run_all(struct token_batch *batch, struct error *err)
+{
+    size_t n = batch->run->encoded->n_items, n_window;
+    size_t *common;
+    struct place *places = find_order(batch, &common);
+    int rc = 0;
+
+    for (size_t first = 0; rc == 0 && first < n; first += n_window) {
+        n_window = loss_run_window(batch->run, first, n);
+        rc = run_share(batch, places + first, common + first, n_window, err) ||
+                     loss_run_meet(batch->run, err)
+                 ? -1
+                 : 0;
+    }
     free(places);
     free(common);
-    return rc == 0 ? flush(batch, err) : -1;
+    return rc;
 }
 
 int token_losses_compute(struct loss_run *run, struct error *err)

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "math/gemm_few.h"
+
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -322,13 +324,19 @@ static void block_of_dots(const struct gemm_tile *tile, size_t n_rows, const flo
         }
 }
 
+static bool multiply_few(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride)
+{
+    return gemm_few_multiply(tile->w, tile->isa, n_rows, x, x_stride, tile->factor, tile->adds, tile->y,
+                             tile->y_stride);
+}
+
 void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride,
                      const struct gemm_range *ranges)
 {
     assert(!ranges || tile->w->format->is_transposed);
     if (tile->w->format->is_transposed)
         block_transposed(tile, n_rows, x, x_stride, ranges);
-    else
+    else if (!multiply_few(tile, n_rows, x, x_stride))
         block_of_dots(tile, n_rows, x, x_stride);
 }
 
@@ -337,6 +345,8 @@ void gemm_tile_stream(const struct gemm_tile *tile, size_t n_rows, const float *
     const struct gemm_loader *loader = loader_of(tile);
     size_t n_in = tile->w->n_in;
 
+    if (multiply_few(tile, n_rows, x, x_stride))
+        return;
     if (loader) {
         loader->stream(tile->w, n_rows, x, x_stride, tile->factor, tile->adds, tile->y,
                        tile->y_stride);

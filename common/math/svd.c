@@ -145,6 +145,17 @@ static size_t look(const double *eigen, size_t n, struct svd_size size, double s
     return size.rank ? rank : sum >= size.energy * square ? rank : 0;
 }
 
+/* The least number of vectors that could have the energy that is wanted: none that is still to come has
+ * more than the middle one of the space, once it was turned a few times. */
+static double least_rank(const double *eigen, size_t n, struct svd_size size, double square)
+{
+    double sum = 0, middle = fmax(eigen[n - 1 - n / 2], 1e-300);
+
+    for (size_t i = 0; i < n / 2; i++)
+        sum += fmax(eigen[n - 1 - i], 0);
+    return sum >= size.energy * square ? 0 : (double)(n / 2) + (size.energy * square - sum) / middle;
+}
+
 /* Each step captures about what is still missing, or more: when a step brought in no more than a tenth
  * of what is allowed to be missing, it is enough. */
 static bool is_settled(struct settled *last, size_t rank, double captured, double square)
@@ -191,7 +202,7 @@ static int decompose_space(struct svd *svd, const struct matrix *matrix, struct 
                            struct error *err)
 {
     size_t k = smaller(matrix->n_rows, matrix->n_cols), n_most = k / 3, looked_at = 0;
-    size_t n_block = size.rank ? size.rank / 2 + 12 : 32;
+    size_t n_block = size.rank ? size.rank / 2 + 12 : 32, n_looks = 0;
     struct svd_space space;
     struct settled last = {0};
     double *vectors = NULL, *eigen = NULL;
@@ -224,6 +235,9 @@ static int decompose_space(struct svd *svd, const struct matrix *matrix, struct 
             break;
         }
         rank = look(eigen, space.n_vectors, size, matrix->square, &captured);
+        if (!size.rank && ++n_looks > 2 &&
+            least_rank(eigen, space.n_vectors, size, matrix->square) > (double)n_most)
+            break;
         if (is_settled(&last, rank, captured, matrix->square) || (!has_grown && rank)) {
             rc = take_space(svd, matrix, &space, vectors, eigen, rank, err) ? -1 : 1;
         } else if (!has_grown) {

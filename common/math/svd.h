@@ -36,6 +36,10 @@ double svd_relative_error(const struct svd *svd); /* error / norm; 0 of a matrix
  * svd_release. */
 int svd_approximate(struct svd *svd, const float *a, size_t n_rows, size_t n_cols,
                     struct svd_size size, struct gemm *gemm, struct error *err);
+/* The same of the product left^T right, left [n, n_rows] and right [n, n_cols], which is not made: for an n
+ * far below both sizes. `rank` is at most what the product has; the error is the least, and computed. */
+int svd_of_product(struct svd *svd, const float *left, const float *right, size_t n, size_t n_rows,
+                   size_t n_cols, size_t rank, struct error *err);
 void svd_release(struct svd *svd);
 
 #endif

@@ -2,9 +2,11 @@
 #include "combine_linear.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/isa.h"
+#include "mix/blocks.h"
 #include "mix/combine_items.h"
 
 void combine_linear_plain(const struct combine_input *inputs, size_t n_inputs, size_t first,
@@ -65,6 +67,23 @@ const struct combine_version *combine_versions(size_t *n_versions)
 }
 #endif
 
+/* Of F32 and weight 1, as adapters give it, to BF16: doubles would give the same bits. Whole blocks; the
+ * rest is linear's. */
+static void round_alone(const struct combine_input *input, size_t n, combine_kernel *linear, void *out)
+{
+    struct combine_input rest = *input;
+    const float *x = input->values;
+    uint16_t *to = out;
+
+    for (; n >= COMBINE_BLOCK_ITEMS; n -= COMBINE_BLOCK_ITEMS) {
+        blocks_round_to_bf16(x, to);
+        x += COMBINE_BLOCK_ITEMS;
+        to += COMBINE_BLOCK_ITEMS;
+    }
+    rest.values = x;
+    linear(&rest, 1, n, DTYPE_BF16, to);
+}
+
 static void run_best(const struct combine_input *inputs, size_t n_inputs, size_t n,
                      enum dtype dtype, void *out)
 {
@@ -75,6 +94,10 @@ static void run_best(const struct combine_input *inputs, size_t n_inputs, size_t
         memset(out, 0, n * combine_item_bytes(dtype));
     else if (n_inputs == 1 && inputs[0].weight == 1 && inputs[0].dtype == dtype)
         memcpy(out, inputs[0].values, n * combine_item_bytes(dtype)); /* keeps NaN payloads too */
+    else if (n_inputs == 1 && inputs[0].weight == 1 && inputs[0].dtype == DTYPE_F32 &&
+             dtype == DTYPE_BF16 && (uintptr_t)inputs[0].values % _Alignof(float) == 0 &&
+             (uintptr_t)out % _Alignof(uint16_t) == 0)
+        round_alone(&inputs[0], n, best->linear, out);
     else
         best->linear(inputs, n_inputs, n, dtype, out);
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "adapter/adapted_model.h"
 #include "arch/config_keys.h"
 #include "arch/layout_check.h"
 #include "arch/model_stack.h"
@@ -55,11 +54,12 @@ static void tell_unknown_keys(struct merge *merge)
 
 static int open_folders(struct merge *merge, const char *const *paths, struct error *err)
 {
+    shared_bases_init(&merge->bases, paths, merge->n_models);
     for (size_t i = 0; i < merge->n_models; i++) {
         const char *name = merge->options.names ? merge->options.names[i] : paths[i];
 
-        if (adapted_model_open(&merge->models[i], paths[i], name,
-                               merge->options.follow_symlinks, &merge->notices, err))
+        if (shared_bases_open(&merge->bases, &merge->models[i], paths[i], name,
+                              merge->options.follow_symlinks, &merge->notices, err))
             return -1;
     }
     return 0;
@@ -605,6 +605,7 @@ void merge_release(struct merge *merge)
             model_components_release(&merge->weights[i]);
         model_folder_release(&merge->models[i]);
     }
+    shared_bases_release(&merge->bases);
     if (merge->specs)
         fit_release_specs(merge->specs, merge->n_models);
     free(merge->specs);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "adapter/shared_bases.h"
 #include "arch/architecture.h"
 #include "arch/model_components.h"
 #include "arch/model_folder.h"
@@ -72,6 +73,7 @@ struct merge_layout {
 
 struct merge {
     struct merge_options options;
+    struct shared_bases bases;   /* of models with adapters */
     struct model_folder *models; /* [n_models], the first is the base */
     size_t n_models;
     struct model_components *weights; /* [n_models], all that they have */

@@ -7,10 +7,13 @@
 #include "math/gemm.h"
 #include "model/workspace.h"
 
+struct expert_group;
+
 struct engine { /* of one model: used by one thread at a time, which uses the pool */
     struct gemm *gemm;
     struct threads *threads; /* borrowed */
     struct workspace workspace;
+    struct expert_group *experts; /* that has the experts, a part of them here; NULL: all are here */
 };
 
 /* Errors as of gemm_new. Released with engine_release. */

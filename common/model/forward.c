@@ -29,6 +29,7 @@
 #include "base/interrupt.h"
 #include "math/vector.h"
 #include "model/attention.h"
+#include "model/expert_group.h"
 #include "model/linear.h"
 #include "model/mla.h"
 #include "model/mlp.h"
@@ -267,12 +268,12 @@ static int compute_qkv(struct forward *forward, const float *normed, struct erro
         return mla_queries(&forward->mla, forward->engine, weights->mla,
                            &forward->angles[stack->slides[forward->number]], normed, forward->qkv,
                            err);
-    if (weights->experts)
-        moe_attention_queries(&forward->attention_moe, forward->engine, weights->experts, normed,
-                              forward->qkv, forward->qkv_width);
-    else
+    if (!weights->experts)
         linear_run(forward->engine, &weights->q, normed, forward->n_tokens, forward->qkv,
-                 forward->qkv_width);
+                   forward->qkv_width);
+    else if (moe_attention_queries(&forward->attention_moe, forward->engine, weights->experts,
+                                   normed, forward->qkv, forward->qkv_width, err))
+        return -1;
     if (stack->lacks_kv) {
         copy_kv(forward, normed);
     } else if (stack->qkv == QKV_SEPARATE) {
@@ -306,11 +307,10 @@ static int compute_output(struct forward *forward, struct error *err)
         return mla_outputs(&forward->mla, forward->engine, weights, forward->heads, forward->delta,
                            err);
     if (weights->experts)
-        moe_attention_outputs(&forward->attention_moe, forward->engine, weights->experts,
-                              forward->heads, forward->delta);
-    else
-        linear_run(forward->engine, &weights->o, forward->heads, forward->n_tokens, forward->delta,
-                   forward->stack->hidden_size);
+        return moe_attention_outputs(&forward->attention_moe, forward->engine, weights->experts,
+                                     forward->heads, forward->delta, err);
+    linear_run(forward->engine, &weights->o, forward->heads, forward->n_tokens, forward->delta,
+               forward->stack->hidden_size);
     return 0;
 }
 
@@ -535,11 +535,11 @@ static int run_layer(struct forward *forward, struct error *err)
             return -1;
     }
     each_row(forward, between_rows);
-    if (forward->layer->moe)
-        moe_run(&forward->moe, forward->engine, forward->layer->moe,
-                is_post ? forward->x : forward->normed, forward->delta);
-    else
+    if (!forward->layer->moe)
         run_mlp(forward, is_post ? forward->x : forward->normed);
+    else if (moe_run(&forward->moe, forward->engine, forward->layer->moe,
+                     is_post ? forward->x : forward->normed, forward->delta, err))
+        return -1;
     each_row(forward, after_rows);
     if (forward->layer->extra_norm.weight)
         run_extra_mlp(forward);
@@ -626,22 +626,41 @@ static int prepare_positions(struct forward *forward, struct error *err)
     return 0;
 }
 
+static int prepare_experts(struct forward *forward, const struct routing_watcher *watcher,
+                           struct error *err)
+{
+    const struct stack_spec *stack = forward->stack;
+    struct workspace *workspace = &forward->engine->workspace;
+    bool is_shared = forward->engine->experts != NULL;
+
+    if (stack->is_sparse && moe_init(&forward->moe, stack, &stack->moe, forward->batch, watcher,
+                                     is_shared, workspace, err))
+        return -1;
+    return stack->attention_moe.n_experts
+               ? moe_init(&forward->attention_moe, stack, &stack->attention_moe, forward->batch,
+                          watcher, is_shared, workspace, err)
+               : 0;
+}
+
 static int prepare_parts(struct forward *forward, const struct routing_watcher *watcher,
                          struct error *err)
 {
     const struct stack_spec *stack = forward->stack;
-    struct workspace *workspace = &forward->engine->workspace;
 
     if (stack->qkv == QKV_LATENT &&
         mla_init(&forward->mla, stack, forward->n_tokens, forward->engine, err))
         return -1;
-    if (stack->is_sparse &&
-        moe_init(&forward->moe, stack, &stack->moe, forward->batch, watcher, workspace, err))
-        return -1;
-    return stack->attention_moe.n_experts
-               ? moe_init(&forward->attention_moe, stack, &stack->attention_moe, forward->batch,
-                          watcher, workspace, err)
-               : 0;
+    return prepare_experts(forward, watcher, err);
+}
+
+/* With the other ranks of a group. */
+static int begin_pass(const struct forward *forward, struct error *err)
+{
+    struct expert_group *group = forward->engine->experts;
+
+    if (!group || !expert_group_stack_has_experts(forward->stack))
+        return 0;
+    return expert_group_begin(group, forward->weights->lender, forward->n_tokens, err);
 }
 
 static int run_layers(struct forward *forward, struct error *err)
@@ -682,10 +701,42 @@ int forward_run(struct engine *engine, const struct stack_spec *stack, const str
     int rc = -1;
 
     if (reserve(&forward, err) == 0 && reserve_caches(&forward, err) == 0 &&
-        prepare_positions(&forward, err) == 0 && prepare_parts(&forward, watcher, err) == 0)
+        prepare_positions(&forward, err) == 0 && prepare_parts(&forward, watcher, err) == 0 &&
+        begin_pass(&forward, err) == 0)
         rc = run_layers(&forward, err);
     for (size_t s = 0; rc == 0 && batch->caches && s < batch->n_sequences; s++)
         batch->caches[s]->n_tokens += batch_length(batch->ends, s);
+    workspace_return(&engine->workspace, mark);
+    return rc;
+}
+
+/* ---- for passes of other ranks ---- */
+
+static int lend_layer(struct forward *forward, const struct layer *layer, struct error *err)
+{
+    const struct engine *engine = forward->engine;
+
+    if (layer->self.experts &&
+        (moe_attention_queries(&forward->attention_moe, engine, layer->self.experts, NULL, NULL, 0,
+                               err) ||
+         moe_attention_outputs(&forward->attention_moe, engine, layer->self.experts, NULL, NULL,
+                               err)))
+        return -1;
+    return layer->moe ? moe_run(&forward->moe, engine, layer->moe, NULL, NULL, err) : 0;
+}
+
+int forward_lend(struct engine *engine, const struct stack_spec *stack, const struct stack *weights,
+                 struct error *err)
+{
+    static const struct routing_watcher nobody;
+    const struct batch none = {0};
+    struct forward forward = {.engine = engine, .stack = stack, .weights = weights,
+                              .batch = &none};
+    size_t mark = workspace_mark(&engine->workspace);
+    int rc = prepare_experts(&forward, &nobody, err);
+
+    for (size_t i = 0; i < stack->n_layers && rc == 0; i++)
+        rc = lend_layer(&forward, &weights->layers[i], err);
     workspace_return(&engine->workspace, mark);
     return rc;
 }

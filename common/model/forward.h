@@ -21,6 +21,11 @@ int forward_run(struct engine *engine, const struct stack_spec *stack, const str
                 const struct batch *batch, const struct routing_watcher *watcher,
                 const struct hidden_watcher *hidden, float *x, struct error *err);
 
+/* Where a group of ranks has the experts (expert_group.h): takes part in a pass of others with those
+ * that are here. ERROR_RESOURCES; ERROR_NETWORK; ERROR_SIGINT. */
+int forward_lend(struct engine *engine, const struct stack_spec *stack, const struct stack *weights,
+                 struct error *err);
+
 /* Fills the cache of a sequence with what the decoder sees of memory [n_rows, hidden_size], the
  * encoder's. ERROR_RESOURCES. */
 int forward_remember(const struct engine *engine, const struct stack *weights,

@@ -83,6 +83,30 @@ static size_t count_new(const struct generation *generation, const struct model 
     return chunk && chunk < n && !model_needs_whole_prompts(model) ? chunk : n;
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Each token reads the experts that it chooses. No guess is run behind the places that the model has,
+ * nor behind the last token that is asked for. */
+static size_t most_drafts(const struct generation *generation, const struct model *model)
+{
+    const struct model_spec *spec = &model->spec;
+    size_t n_ids = generation->ids.n_items, n_new = n_ids - generation->n_given;
+    size_t n_last = spec->n_positions - spec->position_offset; /* that have a position */
+    size_t n = smaller(generation->settings.n_drafts, generation->settings.max_tokens - n_new - 1);
+
+    if (n_ids != generation->cache->n_tokens + 1 || n_new == 0 || spec->stack.is_sparse ||
+        spec->stack.attention_moe.n_experts || spec->cache_limit || model_needs_whole_prompts(model))
+        return 0;
+    if (spec->max_tokens)
+        n = smaller(n, spec->max_tokens - smaller(spec->max_tokens, n_ids));
+    if (spec->n_positions)
+        n = smaller(n, n_last - smaller(n_last, n_ids));
+    return n;
+}
+
 /* A part of a prompt that must run whole; and all keys where longrope turns them in another way, when
  * a text grows beyond a length. */
 static void forget_what_changes(struct generation *generation, const struct model *model)
@@ -116,7 +140,7 @@ static int run_encoder(struct generation *generation, struct model *model, struc
 static int prepare(struct generation *generation, struct model *model, struct error *err)
 {
     struct cache *cache = generation->cache;
-    size_t n_new;
+    size_t n_new, n_drafts;
     struct batch batch = {.ends = &n_new, .n_sequences = 1, .caches = &cache};
 
     if (generation->prompt.n_items && !cache->n_cross && run_encoder(generation, model, err))
@@ -124,7 +148,10 @@ static int prepare(struct generation *generation, struct model *model, struct er
     forget_what_changes(generation, model);
     n_new = count_new(generation, model);
     batch.ids = generation->ids.items + cache->n_tokens;
-    return model_check(model, &batch, err) || cache_reserve(cache, cache->n_tokens + n_new, err)
+    drafts_guess(&generation->drafts, &generation->ids, most_drafts(generation, model));
+    n_drafts = generation->drafts.n_ids;
+    return model_check(model, &batch, err) ||
+                   cache_reserve(cache, cache->n_tokens + n_new + n_drafts, err)
                ? -1
                : 0;
 }
@@ -241,11 +268,13 @@ struct step {
     struct generation **members; /* [n_members], that have tokens in the batch */
     size_t n_members, n_tokens;
     size_t n_due;                /* members that get a new token */
+    size_t n_rows;               /* of logits: for each of these one, and one for each guess */
+    size_t *rows;                /* [n_members], the first row of each that is due */
     struct cache **caches;       /* [n_members] */
     size_t *ends;                /* [n_members] */
-    uint32_t *ids;               /* [n_tokens] */
+    uint32_t *ids;               /* [n_tokens], guesses too */
     float *hidden;               /* [n_tokens, hidden_size] */
-    float *last, *logits;        /* of those that are due, [n_due, hidden_size or vocab_size] */
+    float *last, *logits;        /* [n_rows, hidden_size or vocab_size] */
     bool scores_prompts;
     char *scratch;               /* of the samplers, [threads][scratch_bytes] */
     size_t scratch_bytes;
@@ -268,7 +297,8 @@ static int find_members(struct step *step, struct generation *const *generations
     step->members = take(step, n, sizeof *step->members, "generations", err);
     step->caches = take(step, n, sizeof *step->caches, "generations", err);
     step->ends = take(step, n, sizeof *step->ends, "generations", err);
-    if (!step->members || !step->caches || !step->ends)
+    step->rows = take(step, n, sizeof *step->rows, "generations", err);
+    if (!step->members || !step->caches || !step->ends || !step->rows)
         return -1;
     for (size_t i = 0; i < n; i++) {
         struct generation *generation = generations[i];
@@ -299,8 +329,12 @@ static int reserve(struct step *step, struct error *err)
         size_t n_bytes = sampler_scratch_bytes(&generation->sampler);
 
         step->caches[i] = generation->cache;
-        step->ends[i] = step->n_tokens += count_new(generation, step->model);
-        step->n_due += is_due(generation, step->model);
+        step->ends[i] = step->n_tokens +=
+            count_new(generation, step->model) + generation->drafts.n_ids;
+        if (is_due(generation, step->model)) {
+            step->n_due++;
+            step->n_rows += 1 + generation->drafts.n_ids;
+        }
         step->scratch_bytes = n_bytes > step->scratch_bytes ? n_bytes : step->scratch_bytes;
         step->scores_prompts |= generation->settings.n_scored > 0;
         begin_scores(generation);
@@ -308,10 +342,11 @@ static int reserve(struct step *step, struct error *err)
     step->ids = take(step, step->n_tokens, sizeof *step->ids, "token ids", err);
     step->hidden = take(step, step->n_tokens, spec->hidden_size * sizeof *step->hidden,
                         "hidden states", err);
-    step->last = take(step, step->n_due, spec->hidden_size * sizeof *step->last, "hidden states",
+    step->last = take(step, step->n_rows, spec->hidden_size * sizeof *step->last, "hidden states",
                       err);
-    step->logits = take(step, step->scores_prompts && step->n_due < SCORED_AT_ONCE ? SCORED_AT_ONCE
-                                                                                 : step->n_due,
+    step->logits = take(step, step->scores_prompts && step->n_rows < SCORED_AT_ONCE
+                                  ? SCORED_AT_ONCE
+                                  : step->n_rows,
                         spec->vocab_size * sizeof *step->logits, "logits", err);
     step->scratch = take(step, n_workers, step->scratch_bytes, "logits", err);
     return step->ids && step->hidden && step->last && step->logits && step->scratch ? 0 : -1;
@@ -339,34 +374,44 @@ static int score_prompts(const struct step *step, struct error *err)
     return 0;
 }
 
+static void fill_ids(const struct step *step)
+{
+    for (size_t i = 0; i < step->n_members; i++) {
+        const struct generation *generation = step->members[i];
+        const struct drafts *drafts = &generation->drafts;
+        uint32_t *ids = step->ids + batch_start(step->ends, i);
+        size_t n = batch_length(step->ends, i) - drafts->n_ids;
+
+        memcpy(ids, generation->ids.items + generation->cache->n_tokens, n * sizeof *ids);
+        memcpy(ids + n, drafts->ids, drafts->n_ids * sizeof *ids);
+    }
+}
+
 /* The rows of `last` are those of the members that are due, in their order; these alone remain. */
 static int run_batch(struct step *step, struct error *err)
 {
     const struct model_spec *spec = &step->model->spec;
     const struct batch batch = {.ids = step->ids, .ends = step->ends, .caches = step->caches,
                                 .n_sequences = step->n_members};
-    size_t n = spec->hidden_size, n_due = 0;
+    size_t n = spec->hidden_size, n_due = 0, row = 0;
 
-    for (size_t i = 0; i < step->n_members; i++) {
-        const struct generation *generation = step->members[i];
-
-        memcpy(step->ids + batch_start(step->ends, i),
-               generation->ids.items + generation->cache->n_tokens,
-               batch_length(step->ends, i) * sizeof *step->ids);
-    }
+    fill_ids(step);
     if (model_run(step->model, &batch, step->hidden, err) ||
         (step->scores_prompts && score_prompts(step, err)))
         return -1;
     for (size_t i = 0; i < step->n_members; i++) {
         struct generation *generation = step->members[i];
+        size_t n_rows = 1 + generation->drafts.n_ids;
 
         if (generation->cache->n_tokens < generation->ids.n_items)
             continue;
-        memcpy(step->last + n_due * n, step->hidden + (step->ends[i] - 1) * n,
-               n * sizeof *step->last);
+        memcpy(step->last + row * n, step->hidden + (step->ends[i] - n_rows) * n,
+               n_rows * n * sizeof *step->last);
+        step->rows[n_due] = row;
         step->members[n_due++] = generation;
+        row += n_rows;
     }
-    model_logits(step->model, step->last, n_due, step->logits);
+    model_logits(step->model, step->last, row, step->logits);
     return 0;
 }
 
@@ -380,11 +425,9 @@ static void add_logprobs(struct generation *generation, const float *logits, siz
                      logprobs_at(generation, at));
 }
 
-static int choose_token(struct step *step, size_t i, char *scratch, struct error *err)
+static int choose_token(struct generation *generation, const struct model_spec *spec,
+                        const float *logits, char *scratch, struct error *err)
 {
-    struct generation *generation = step->members[i];
-    const struct model_spec *spec = &step->model->spec;
-    const float *logits = step->logits + i * spec->vocab_size;
     size_t n_new = generation->ids.n_items - generation->n_given;
     struct sampler_text text = {.ids = generation->ids.items, .n_ids = generation->ids.n_items,
                                 .n_given = generation->n_given};
@@ -401,14 +444,37 @@ static int choose_token(struct step *step, size_t i, char *scratch, struct error
     return add_token(generation, spec, id, err);
 }
 
+/* What comes next, and what comes next after each guess, as long as these are right. What is behind
+ * them is forgotten. */
+static int choose_all(struct generation *generation, const struct model_spec *spec,
+                      const float *logits, char *scratch, struct error *err)
+{
+    struct drafts *drafts = &generation->drafts;
+    const struct ids *ids = &generation->ids;
+    size_t n_right = 0;
+
+    for (;; n_right++, logits += spec->vocab_size) {
+        if (choose_token(generation, spec, logits, scratch, err))
+            return -1;
+        if (generation->state != GENERATION_RUNS || n_right == drafts->n_ids ||
+            ids->items[ids->n_items - 1] != drafts->ids[n_right])
+            break;
+    }
+    drafts_learn(drafts, n_right);
+    cache_truncate(generation->cache, ids->n_items - 1);
+    return 0;
+}
+
 /* What one member draws is no other's business: they may all do it at once. */
 static int choose_tokens(void *context, size_t i, size_t worker, struct error *err)
 {
     struct step *step = context;
+    const struct model_spec *spec = &step->model->spec;
     struct error error = {0};
 
     (void)err;
-    if (choose_token(step, i, step->scratch + worker * step->scratch_bytes, &error))
+    if (choose_all(step->members[i], spec, step->logits + step->rows[i] * spec->vocab_size,
+                   step->scratch + worker * step->scratch_bytes, &error))
         fail(step->members[i], &error);
     return 0;
 }

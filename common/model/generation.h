@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "model/cache.h"
+#include "model/drafts.h"
 #include "model/model.h"
 #include "model/sampler.h"
 #include "text/ids.h"
@@ -37,6 +38,9 @@ struct generation_settings { /* what they point to is borrowed */
     bool has_logprobs;        /* `logprobs` is wanted, with the n_top_logprobs likeliest tokens */
     size_t n_top_logprobs;    /* at most the vocabulary */
     size_t n_scored;          /* … and for the last so many of a decoder's prompt, too */
+    /* Tokens that are guessed and run together with the last one, at most DRAFTS_MAX, where that costs
+     * little: not with experts. The text is the same, but a step may give several tokens of it. */
+    size_t n_drafts;
 };
 
 struct generation { /* to be read by its users, who may take text out */
@@ -46,6 +50,7 @@ struct generation { /* to be read by its users, who may take text out */
     size_t n_given;           /* those that are not new */
     struct cache *cache;      /* of the first of them */
     struct sampler sampler;
+    struct drafts drafts;
     struct text_stream stream;
     struct buffer text;       /* of the new ones, as far as it is certain; without ids that end it */
     /* [n_scored + new tokens][1 + n_top_logprobs], as sampler_logprobs has them; NULL: not wanted.
@@ -69,7 +74,7 @@ void generation_release(struct generation *generation);
 size_t generation_most_cached(const struct generation *generation);
 
 /* Of all that still run: the tokens that are not in the cache yet, as far as `chunk` lets them, and
- * where these were the last ones a new one. A prompt goes through whole where
+ * where these were the last ones a new one, or several (n_drafts). A prompt goes through whole where
  * model_needs_whole_prompts. One that fails does not end the others (ERROR_FORMAT for more tokens
  * than there are positions, ERROR_INCOMPATIBLE for logits that are no numbers, ERROR_RESOURCES). -1
  * is for what concerns all: ERROR_RESOURCES, ERROR_SIGINT. Nobody has a new token then. */

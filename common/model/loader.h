@@ -8,12 +8,14 @@
 
 #include "arch/model_layout.h"
 #include "base/buffer.h"
+#include "model/expert_group.h"
 #include "model/model_weights.h"
 
 struct loader {
     struct parameters *parameters;
     const struct model_spec *spec;
     const struct model_layout *layout;
+    const struct expert_group *experts; /* whose share of the experts is loaded; NULL: all */
     struct notices *notices;
     struct buffer name; /* of the entry that is looked for */
     struct error *err;

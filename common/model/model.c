@@ -40,21 +40,55 @@ static int check_type(const struct model *model, enum model_type type, const cha
 struct model *model_load(struct model_folder *folder, enum model_type type,
                          struct threads *threads, struct notices *notices, struct error *err)
 {
+    return model_load_share(folder, type, threads, NULL, notices, err);
+}
+
+static int lend_stack(void *context, struct error *err)
+{
+    struct model *model = context;
+
+    return forward_lend(&model->engine, &model->spec.stack, &model->parameters.stack, err);
+}
+
+static int lend_encoder(void *context, struct error *err)
+{
+    struct model *model = context;
+
+    return forward_lend(&model->engine, &model->spec.encoder, &model->parameters.encoder, err);
+}
+
+static void join_group(struct model *model, struct expert_group *experts)
+{
+    model->engine.experts = experts;
+    model->parameters.stack.lender = expert_group_add(experts, lend_stack, model);
+    model->parameters.encoder.lender = expert_group_add(experts, lend_encoder, model);
+    experts->counts.held_bytes += model->parameters.expert_bytes;
+    experts->counts.all_bytes += model->parameters.all_expert_bytes;
+}
+
+struct model *model_load_share(struct model_folder *folder, enum model_type type,
+                               struct threads *threads, struct expert_group *experts,
+                               struct notices *notices, struct error *err)
+{
     struct model *model = memory_zalloc(1, sizeof *model);
 
     if (model_spec_load(&model->spec, &folder->config, type, folder->name, err) ||
-        check_type(model, type, folder->name, err))
+        check_type(model, type, folder->name, err) ||
+        (experts && expert_group_check(experts, &model->spec, folder->name, err)))
         goto failed;
     model->checkpoint = model_folder_weights(folder, notices, err);
     if (!model->checkpoint || quantized_check(folder, err))
         goto failed;
-    if (parameters_load(&model->parameters, &model->spec, type, model->checkpoint, folder->name,
-                        notices, err)) {
+    if (parameters_load(&model->parameters, &model->spec, type, model->checkpoint, experts,
+                        folder->name, notices, err)) {
         error_context(err, "'%s'", folder->name);
         goto failed;
     }
-    if (engine_init(&model->engine, threads, err) == 0)
-        return model;
+    if (engine_init(&model->engine, threads, err))
+        goto failed;
+    if (experts)
+        join_group(model, experts);
+    return model;
 failed:
     model_free(model);
     return NULL;
@@ -64,6 +98,9 @@ void model_free(struct model *model)
 {
     if (!model)
         return;
+    if (model->engine.experts)
+        for (size_t i = 0; i < 2; i++) /* both stacks */
+            expert_group_remove_last(model->engine.experts);
     engine_release(&model->engine);
     parameters_release(&model->parameters);
     if (model->checkpoint)

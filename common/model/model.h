@@ -19,6 +19,7 @@
 #include "base/threads.h"
 #include "model/batch.h"
 #include "model/engine.h"
+#include "model/expert_group.h"
 #include "model/forward.h"
 #include "model/parameters.h"
 #include "model/routing.h"
@@ -41,6 +42,12 @@ struct model { /* to be read by its users; run by one thread at a time, which us
  * weights back, and leaves them open. */
 struct model *model_load(struct model_folder *folder, enum model_type type,
                          struct threads *threads, struct notices *notices, struct error *err);
+/* The same, but of the experts only this rank's share, which a group of ranks uses together; it must
+ * outlive the model, and of several models the last is freed first. NULL: all of them.
+ * ERROR_INCOMPATIBLE as expert_group_check has it. */
+struct model *model_load_share(struct model_folder *folder, enum model_type type,
+                               struct threads *threads, struct expert_group *experts,
+                               struct notices *notices, struct error *err);
 void model_free(struct model *model);
 /* From now on experts take all tokens that choose them, whatever their capacity. */
 void model_lift_capacity(struct model *model);

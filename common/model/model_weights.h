@@ -54,6 +54,7 @@ struct layer {
 struct stack {
     struct layer *layers; /* [n_layers] */
     struct norm final_norm;
+    size_t lender; /* its number where ranks share experts: expert_group.h */
 };
 
 struct parameters {
@@ -65,6 +66,7 @@ struct parameters {
     struct arena arena;                /* vectors and layers */
     void **copies;                     /* matrices that could not stay where they are */
     size_t n_copies;
+    size_t expert_bytes, all_expert_bytes; /* of experts' matrices: those that were loaded, and all */
 };
 
 #endif

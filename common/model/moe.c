@@ -1,229 +1,17 @@
 #include "moe.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "math/vector.h"
-#include "model/capacity.h"
 #include "model/linear.h"
 #include "model/mlp.h"
-#include "model/router.h"
+#include "model/moe_exchange.h"
 #include "model/rows.h"
 
 /* Choices that run expert by expert, a task each, where there are so many tasks for each thread: a
  * small product is done before other threads have heard of it. */
-enum { FEW_CHOICES = 256, TASKS_PER_THREAD = 2 };
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Of the widest vector inside an expert. */
-static size_t find_width(const struct stack_spec *stack, const struct moe_spec *spec)
-{
-    size_t width =
-        spec->intermediate_size > spec->shared_size ? spec->intermediate_size : spec->shared_size;
-
-    if (spec == &stack->attention_moe)
-        return stack->n_kv_heads * stack->head_dim;
-    return spec->swiglu_limit > 0 || stack->has_double_gate ? 2 * width : width;
-}
-
-int moe_init(struct moe *moe, const struct stack_spec *stack, const struct moe_spec *spec,
-             const struct batch *batch, const struct routing_watcher *watcher,
-             struct workspace *workspace, struct error *err)
-{
-    size_t n_tokens = batch_n_tokens(batch), width = find_width(stack, spec);
-    size_t n_rows = rows_at_once(n_tokens), n_few = smaller(n_tokens * spec->n_chosen, FEW_CHOICES);
-
-    n_rows = n_rows > n_few ? n_rows : n_few;
-
-    *moe = (struct moe){.stack = stack, .spec = spec, .batch = batch, .watcher = watcher,
-                        .n_tokens = n_tokens, .width = width};
-    moe->groups = workspace_take(workspace, spec->n_experts, sizeof *moe->groups, "router", err);
-    moe->ends = workspace_take(workspace, spec->n_experts, sizeof *moe->ends, "router", err);
-    moe->logits = workspace_take(workspace, n_tokens, spec->n_experts * sizeof *moe->logits,
-                                 "router", err);
-    moe->scratch = workspace_take(workspace, n_tokens, router_scratch(spec) * sizeof *moe->scratch,
-                                  "router", err);
-    moe->experts = workspace_take(workspace, n_tokens, spec->n_chosen * sizeof *moe->experts,
-                                  "router", err);
-    moe->weights = workspace_take(workspace, n_tokens, spec->n_chosen * sizeof *moe->weights,
-                                  "router", err);
-    moe->order = workspace_take(workspace, n_tokens, spec->n_chosen * sizeof *moe->order,
-                                "router", err);
-    moe->in = workspace_take(workspace, n_rows, 2 * stack->hidden_size * sizeof *moe->in,
-                             "experts", err);
-    moe->gate = workspace_take(workspace, n_rows, 2 * width * sizeof *moe->gate, "experts", err);
-    moe->hidden = workspace_take(workspace, n_rows, spec->gate_size * sizeof *moe->hidden,
-                                 "router", err);
-    if (watcher->see) {
-        moe->watched = workspace_take(workspace, n_tokens,
-                                      spec->n_experts * sizeof *moe->watched, "router", err);
-        if (!moe->watched)
-            return -1;
-    }
-    if (!moe->groups || !moe->ends || !moe->logits || !moe->scratch || !moe->experts || !moe->weights ||
-        !moe->order || !moe->in || !moe->gate || !moe->hidden)
-        return -1;
-    moe->out = moe->in + n_rows * stack->hidden_size;
-    moe->up = moe->gate + n_rows * width;
-    return 0;
-}
-
-/* ---- choosing ---- */
-
-static void choose_rows(void *context, size_t begin, size_t end)
-{
-    const struct moe *moe = context;
-    const struct moe_spec *spec = moe->spec;
-
-    for (size_t t = begin; t < end; t++)
-        router_choose(spec, moe->choice_bias, moe->logits + t * spec->n_experts,
-                      moe->scratch + t * router_scratch(spec), moe->experts + t * spec->n_chosen,
-                      moe->weights + t * spec->n_chosen);
-}
-
-static void drop_choices(struct moe *moe)
-{
-    const struct moe_spec *spec = moe->spec;
-    const struct batch *batch = moe->batch;
-    size_t begin = 0;
-
-    for (size_t s = 0; s < batch->n_sequences; s++) {
-        size_t first = begin * spec->n_chosen;
-
-        capacity_drop(spec, moe->experts + first, batch->ends[s] - begin, moe->ends,
-                      moe->weights + first);
-        begin = batch->ends[s];
-    }
-}
-
-/* A counting sort. What weighs nothing is left out. */
-static void group_by_expert(struct moe *moe)
-{
-    size_t n_experts = moe->spec->n_experts, n = moe->n_tokens * moe->spec->n_chosen;
-
-    memset(moe->ends, 0, n_experts * sizeof *moe->ends);
-    for (size_t i = 0; i < n; i++)
-        moe->ends[moe->experts[i]] += moe->weights[i] != 0;
-    for (size_t e = 0, start = 0; e < n_experts; e++) {
-        size_t count = moe->ends[e];
-
-        moe->ends[e] = start; /* moves to the end of its group as that fills */
-        start += count;
-    }
-    for (size_t i = 0; i < n; i++)
-        if (moe->weights[i] != 0)
-            moe->order[moe->ends[moe->experts[i]]++] = i;
-}
-
-static void show(const struct moe *moe)
-{
-    struct routing routing = {
-        .stack = moe->stack,
-        .spec = moe->spec,
-        .batch = moe->batch,
-        .layer = moe->layer,
-        .is_attention = moe->spec == &moe->stack->attention_moe,
-        .logits = moe->watched,
-        .experts = moe->experts,
-        .weights = moe->weights,
-    };
-
-    moe->watcher->see(moe->watcher->context, &routing);
-}
-
-struct gate_rows {
-    enum gate_kind kind;
-    float *hidden;
-    size_t n;
-};
-
-/* Between the two products of a gate. */
-static void turn_hidden_rows(void *context, size_t begin, size_t end)
-{
-    const struct gate_rows *rows = context;
-
-    for (size_t r = begin; r < end; r++) {
-        float *row = rows->hidden + r * rows->n;
-        double sum = 0;
-
-        if (rows->kind == GATE_MLP) {
-            vector_activate(ACTIVATION_GELU, row, rows->n, row);
-            continue;
-        }
-        for (size_t i = 0; i < rows->n; i++)
-            sum += (double)row[i] * (double)row[i];
-        vector_scale(row, (float)(1 / fmax(sqrt(sum), 1e-12)), rows->n, row);
-    }
-}
-
-static void find_logits(const struct moe *moe, const struct engine *engine,
-                        const struct moe_weights *weights, const float *x)
-{
-    const struct moe_spec *spec = moe->spec;
-    struct gate_rows rows = {spec->gate, moe->hidden, spec->gate_size};
-
-    if (spec->gate == GATE_LINEAR) {
-        linear_run(engine, &weights->router, x, moe->n_tokens, moe->logits, spec->n_experts);
-        return;
-    }
-    for (size_t first = 0; first < moe->n_tokens; first += ROWS_AT_ONCE) {
-        size_t n_rows = rows_at_once(moe->n_tokens - first);
-
-        linear_run(engine, &weights->router_hidden, x + first * moe->stack->hidden_size, n_rows,
-                     moe->hidden, spec->gate_size);
-        rows_each(engine->threads, n_rows, spec->gate_size, turn_hidden_rows, &rows);
-        linear_run(engine, &weights->router, moe->hidden, n_rows,
-                     moe->logits + first * spec->n_experts, spec->n_experts);
-    }
-}
-
-void moe_choose(struct moe *moe, const struct engine *engine, const struct moe_weights *weights,
-                const float *x)
-{
-    const struct moe_spec *spec = moe->spec;
-
-    moe->choice_bias = weights->choice_bias;
-    find_logits(moe, engine, weights, x);
-    if (moe->watched)
-        memcpy(moe->watched, moe->logits,
-               moe->n_tokens * spec->n_experts * sizeof *moe->watched);
-    rows_each(engine->threads, moe->n_tokens, spec->n_experts * spec->n_chosen, choose_rows,
-                 moe);
-    if (capacity_is_limited(spec))
-        drop_choices(moe);
-    if (moe->watched)
-        show(moe);
-    group_by_expert(moe);
-}
-
-/* The choices from number `first` on, of the expert that has them. */
-static struct moe_group group_at(const struct moe *moe, size_t expert, size_t first)
-{
-    struct moe_group group = {.expert = expert, .first = first};
-
-    while (group.expert < moe->spec->n_experts && moe->ends[group.expert] <= first)
-        group.expert++;
-    if (group.expert == moe->spec->n_experts)
-        return group;
-    group.n_rows = rows_at_once(moe->ends[group.expert] - first);
-    group.choices = moe->order + first;
-    return group;
-}
-
-struct moe_group moe_first(const struct moe *moe)
-{
-    return group_at(moe, 0, 0);
-}
-
-struct moe_group moe_next(const struct moe *moe, const struct moe_group *group)
-{
-    return group_at(moe, group->expert, group->first + group->n_rows);
-}
+enum { TASKS_PER_THREAD = 2 };
 
 /* ---- running ---- */
 
@@ -290,14 +78,26 @@ static void clamp_rows(void *context, size_t begin, size_t end)
 }
 
 static void run_clamped(const struct moe *moe, const struct engine *engine,
-                        const struct moe_weights *weights, size_t expert, size_t n_rows)
+                        const struct moe_weights *weights, size_t expert, const float *in,
+                        size_t n_rows, float *out)
 {
     size_t n = moe->spec->intermediate_size;
 
-    linear_run(engine, &weights->up[expert], moe->in, n_rows, moe->up, 2 * n);
+    linear_run(engine, &weights->up[expert], in, n_rows, moe->up, 2 * n);
     rows_each(engine->threads, n_rows, n, clamp_rows, (void *)moe);
-    linear_run(engine, &weights->down[expert], moe->gate, n_rows, moe->out,
-                 moe->stack->hidden_size);
+    linear_run(engine, &weights->down[expert], moe->gate, n_rows, out, moe->stack->hidden_size);
+}
+
+/* out [n_rows, hidden_size] = what an expert makes of `in`; n_rows <= ROWS_AT_ONCE */
+static void run_rows(const struct moe *moe, const struct engine *engine,
+                     const struct moe_weights *weights, size_t expert, const float *in,
+                     size_t n_rows, float *out)
+{
+    if (moe->spec->swiglu_limit > 0)
+        run_clamped(moe, engine, weights, expert, in, n_rows, out);
+    else
+        mlp_run(engine, moe->stack->activation, &weights->gate[expert], &weights->up[expert],
+                &weights->down[expert], in, n_rows, moe->gate, moe->up, out);
 }
 
 static void run_group(const struct moe *moe, const struct engine *engine,
@@ -305,14 +105,10 @@ static void run_group(const struct moe *moe, const struct engine *engine,
                       const float *x, float *delta)
 {
     struct rows rows = {moe, group->choices, x, moe->in, moe->out, delta};
-    size_t e = group->expert, n = moe->stack->hidden_size;
+    size_t n = moe->stack->hidden_size;
 
     rows_each(engine->threads, group->n_rows, n, gather_rows, &rows);
-    if (moe->spec->swiglu_limit > 0)
-        run_clamped(moe, engine, weights, e, group->n_rows);
-    else
-        mlp_run(engine, moe->stack->activation, &weights->gate[e], &weights->up[e],
-                &weights->down[e], moe->in, group->n_rows, moe->gate, moe->up, moe->out);
+    run_rows(moe, engine, weights, group->expert, moe->in, group->n_rows, moe->out);
     rows_each(engine->threads, group->n_rows, n, scatter_rows, &rows);
 }
 
@@ -386,7 +182,7 @@ static size_t list_few(const struct moe *moe, const struct engine *engine)
 {
     size_t n = 0;
 
-    if (moe->ends[moe->spec->n_experts - 1] > FEW_CHOICES)
+    if (moe->ends[moe->spec->n_experts - 1] > MOE_FEW_CHOICES)
         return 0;
     for (struct moe_group group = moe_first(moe); group.n_rows; group = moe_next(moe, &group))
         moe->groups[n++] = group;
@@ -436,6 +232,51 @@ static void run_shared(const struct moe *moe, const struct engine *engine,
     }
 }
 
+/* ---- experts on several ranks ---- */
+
+struct spread {
+    const struct moe *moe;
+    const struct engine *engine;
+    const struct moe_weights *weights;
+    const float *x;
+    float *delta;
+};
+
+static void fill_row(const void *context, size_t choice, float *row)
+{
+    const struct spread *spread = context;
+    size_t n = spread->moe->stack->hidden_size;
+
+    memcpy(row, spread->x + choice / spread->moe->spec->n_chosen * n, n * sizeof *row);
+}
+
+static void run_here(const void *context, size_t expert, const float *in, size_t n_rows, float *out)
+{
+    const struct spread *spread = context;
+
+    run_rows(spread->moe, spread->engine, spread->weights, expert, in, n_rows, out);
+}
+
+static void add_row(const void *context, size_t choice, float *row)
+{
+    const struct spread *spread = context;
+    size_t n = spread->moe->stack->hidden_size;
+
+    vector_scale(row, spread->moe->weights[choice], n, row);
+    vector_add(row, n, spread->delta + choice / spread->moe->spec->n_chosen * n);
+}
+
+static int run_spread(struct moe *moe, const struct engine *engine,
+                      const struct moe_weights *weights, const float *x, float *delta,
+                      struct error *err)
+{
+    const struct spread spread = {moe, engine, weights, x, delta};
+    size_t n = moe->stack->hidden_size;
+    const struct moe_work work = {n, n, fill_row, run_here, add_row, &spread};
+
+    return moe_exchange(moe, engine, &work, err);
+}
+
 /* ---- all of them ---- */
 
 static void run_groups(const struct moe *moe, const struct engine *engine,
@@ -452,20 +293,37 @@ static void run_groups(const struct moe *moe, const struct engine *engine,
     }
 }
 
-void moe_run(struct moe *moe, const struct engine *engine, const struct moe_weights *weights,
-             const float *x, float *delta)
+/* Of the experts that tokens choose. */
+static int run_chosen(struct moe *moe, const struct engine *engine,
+                      const struct moe_weights *weights, const float *x, float *delta,
+                      struct error *err)
 {
-    size_t n = moe->stack->hidden_size, n_few;
+    size_t n_few;
 
-    moe_choose(moe, engine, weights, x);
-    memset(delta, 0, moe->n_tokens * n * sizeof *delta);
+    if (engine->experts)
+        return run_spread(moe, engine, weights, x, delta, err);
     n_few = list_few(moe, engine);
     if (n_few)
         run_few(moe, engine, weights, n_few, x, delta);
     else
         run_groups(moe, engine, weights, x, delta);
+    return 0;
+}
+
+int moe_run(struct moe *moe, const struct engine *engine, const struct moe_weights *weights,
+            const float *x, float *delta, struct error *err)
+{
+    size_t n = moe->stack->hidden_size;
+
+    if (moe->n_tokens) {
+        moe_choose(moe, engine, weights, x);
+        memset(delta, 0, moe->n_tokens * n * sizeof *delta);
+    }
+    if (run_chosen(moe, engine, weights, x, delta, err))
+        return -1;
     if (moe->spec->shared_size)
         run_shared(moe, engine, weights, x, delta);
     for (size_t t = 0; weights->bias && t < moe->n_tokens; t++)
         vector_add(weights->bias, n, delta + t * n);
+    return 0;
 }

@@ -5,58 +5,15 @@
 #ifndef COCKTAIL_MOE_H
 #define COCKTAIL_MOE_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/error.h"
 #include "model/engine.h"
 #include "model/model_weights.h"
-#include "model/routing.h"
-
-struct moe_group;
-
-struct moe { /* of one forward pass, for all its layers; a zeroed struct: none */
-    const struct stack_spec *stack;
-    const struct moe_spec *spec; /* the stack's, of attention or of the MLP */
-    const struct batch *batch;
-    const struct routing_watcher *watcher;
-    size_t n_tokens;
-    size_t layer;         /* that runs */
-    const float *choice_bias; /* of the layer that runs, or NULL */
-    float *logits;     /* [n_tokens, n_experts] */
-    float *watched;    /* the same, kept for who watches; else NULL */
-    float *scratch;    /* [n_tokens, router_scratch()] */
-    uint32_t *experts; /* [n_tokens, n_chosen] */
-    float *weights;    /* [n_tokens, n_chosen]; 0 for one that its expert had no room for */
-    size_t *ends;      /* [n_experts], in `order` */
-    size_t *order;     /* numbers of choices, at most n_tokens * n_chosen, by expert, then by token */
-    struct moe_group *groups; /* [n_experts] */
-    size_t width;      /* of the widest expert */
-    float *in, *out;   /* [rows, hidden_size], as many rows as run at once */
-    float *gate, *up;  /* [rows, width] */
-    float *hidden;     /* [rows, gate_size], of a router that is not linear */
-};
-
-/* spec: stack->moe or stack->attention_moe. In memory of the workspace. ERROR_RESOURCES names the
- * size. */
-int moe_init(struct moe *moe, const struct stack_spec *stack, const struct moe_spec *spec,
-             const struct batch *batch, const struct routing_watcher *watcher,
-             struct workspace *workspace, struct error *err);
-
-/* Lets the router choose for the tokens of x, and groups the choices. */
-void moe_choose(struct moe *moe, const struct engine *engine, const struct moe_weights *weights,
-                const float *x);
-
-struct moe_group { /* of choices of one expert, at most ROWS_AT_ONCE; n_rows 0: there are no more */
-    size_t expert, first, n_rows;
-    const size_t *choices; /* [n_rows]: token * n_chosen + slot */
-};
-struct moe_group moe_first(const struct moe *moe);
-struct moe_group moe_next(const struct moe *moe, const struct moe_group *group);
+#include "model/moe_choice.h"
 
 /* delta [n_tokens, hidden_size] = what the experts make of x. experts and weights of `moe` keep the
- * choices until the next layer. */
-void moe_run(struct moe *moe, const struct engine *engine, const struct moe_weights *weights,
-             const float *x, float *delta);
+ * choices until the next layer. Where a group of ranks has the experts (engine.h), with the others of
+ * it, x and delta NULL in a pass without tokens: errors of moe_exchange. */
+int moe_run(struct moe *moe, const struct engine *engine, const struct moe_weights *weights,
+            const float *x, float *delta, struct error *err);
 
 #endif

@@ -8,12 +8,14 @@
 #include "model/moe.h"
 
 /* Chooses experts for the tokens of x and fills their queries, rows `stride` apart: of the heads
- * that share keys one behind the other, one for each choice. */
-void moe_attention_queries(struct moe *moe, const struct engine *engine,
-                           const struct moe_weights *weights, const float *x, float *queries,
-                           size_t stride);
+ * that share keys one behind the other, one for each choice. Both of these where a group of ranks has the
+ * experts: as moe_run. */
+int moe_attention_queries(struct moe *moe, const struct engine *engine,
+                          const struct moe_weights *weights, const float *x, float *queries,
+                          size_t stride, struct error *err);
 /* delta = what the chosen experts make of heads [n_tokens, n_heads * head_dim], in that order. */
-void moe_attention_outputs(const struct moe *moe, const struct engine *engine,
-                           const struct moe_weights *weights, const float *heads, float *delta);
+int moe_attention_outputs(struct moe *moe, const struct engine *engine,
+                          const struct moe_weights *weights, const float *heads, float *delta,
+                          struct error *err);
 
 #endif

@@ -7,8 +7,18 @@
 
 /* ---- experts ---- */
 
+/* Counts a matrix. Whether it is loaded here. */
+static bool is_here(struct loader *loader, struct share here, size_t expert, size_t size_bytes)
+{
+    bool is_loaded = expert >= here.begin && expert < here.end;
+
+    loader->parameters->all_expert_bytes += size_bytes;
+    loader->parameters->expert_bytes += is_loaded ? size_bytes : 0;
+    return is_loaded;
+}
+
 static int load_matrix(struct loader *loader, const struct layout_experts *experts, size_t expert,
-                       enum expert_matrix matrix, struct linear *out)
+                       struct share here, enum expert_matrix matrix, struct linear *out)
 {
     struct tensor tensor;
     bool is_transposed;
@@ -16,32 +26,39 @@ static int load_matrix(struct loader *loader, const struct layout_experts *exper
     if (layout_expert(loader->layout, experts, expert, matrix, &loader->parameters->arena, &tensor,
                       &is_transposed, loader->err))
         return -1;
+    if (!is_here(loader, here, expert, tensor.size_bytes))
+        return 0;
     return loader_use(loader, &tensor, tensor.shape[is_transposed], tensor.shape[!is_transposed],
                       is_transposed, &out->matrix);
 }
 
-/* biases[e] of every expert: rows of [E, n]. */
+/* biases[e] of every expert that is here: rows of [E, n]. */
 static int load_expert_biases(struct loader *loader, struct place place, const char *name,
-                              size_t n_experts, struct linear *experts)
+                              struct share here, struct linear *experts)
 {
+    struct arena *arena = &loader->parameters->arena;
     const struct layout_entry *entry;
+    struct tensor row;
     float *values;
 
     if (!name)
         return 0;
     entry = loader_find(loader, place, name, "");
-    if (loader_floats(loader, entry->tensor, &values))
-        return -1;
-    for (size_t e = 0; e < n_experts; e++)
-        experts[e].bias = values + e * entry->shape[1];
+    for (size_t e = here.begin; e < here.end; e++) {
+        if (tensor_part(&row, entry->tensor, e * entry->shape[1], 1, &entry->shape[1], NULL, arena,
+                        loader->err) ||
+            loader_floats(loader, &row, &values))
+            return -1;
+        experts[e].bias = values;
+    }
     return 0;
 }
 
 static int load_biases_apart(struct loader *loader, const struct stack_spec *stack,
-                             const struct moe_names *names, struct place place,
+                             const struct moe_names *names, struct place place, struct share here,
                              struct moe_weights *moe)
 {
-    for (size_t e = 0; e < stack->moe.n_experts; e++) {
+    for (size_t e = here.begin; e < here.end; e++) {
         place.expert = e;
         if ((stack->is_gated &&
              loader_vector(loader, place, names->gate, ".bias", &moe->gate[e].bias)) ||
@@ -59,6 +76,7 @@ static int load_experts(struct loader *loader, const struct stack_spec *stack, s
         layout_find_experts(loader->layout, stack, place.layer);
     const struct moe_names *names = experts->names;
     size_t n = stack->moe.n_experts;
+    struct share here = expert_group_share(loader->experts, n);
     bool has_gate = stack->is_gated && (names->gate || names->stacked_gate ||
                                         names->fused_gate_up || names->turned_gate);
     struct arena *arena = &loader->parameters->arena;
@@ -67,14 +85,15 @@ static int load_experts(struct loader *loader, const struct stack_spec *stack, s
     moe->up = arena_alloc(arena, n * sizeof *moe->up);
     moe->down = arena_alloc(arena, n * sizeof *moe->down);
     for (size_t e = 0; e < n; e++)
-        if ((has_gate && load_matrix(loader, experts, e, EXPERT_GATE, &moe->gate[e])) ||
-            load_matrix(loader, experts, e, EXPERT_UP, &moe->up[e]) ||
-            load_matrix(loader, experts, e, EXPERT_DOWN, &moe->down[e]))
+        if ((has_gate &&
+             load_matrix(loader, experts, e, here, EXPERT_GATE, &moe->gate[e])) ||
+            load_matrix(loader, experts, e, here, EXPERT_UP, &moe->up[e]) ||
+            load_matrix(loader, experts, e, here, EXPERT_DOWN, &moe->down[e]))
             return -1;
-    if (stack->moe.has_expert_bias && load_biases_apart(loader, stack, names, place, moe))
+    if (stack->moe.has_expert_bias && load_biases_apart(loader, stack, names, place, here, moe))
         return -1;
-    return load_expert_biases(loader, place, names->turned_gate_up_bias, n, moe->up) ||
-                   load_expert_biases(loader, place, names->turned_down_bias, n, moe->down)
+    return load_expert_biases(loader, place, names->turned_gate_up_bias, here, moe->up) ||
+                   load_expert_biases(loader, place, names->turned_down_bias, here, moe->down)
                ? -1
                : 0;
 }
@@ -195,7 +214,7 @@ static int load_shared_kv(struct loader *loader, const struct stack_spec *stack,
 
 /* Expert e of [E, n_out, n_in], or of [E, n_in, n_out]. */
 static int load_query_matrix(struct loader *loader, struct place place, const char *name,
-                             bool is_transposed, size_t e, struct linear *out)
+                             bool is_transposed, size_t e, struct share here, struct linear *out)
 {
     const struct layout_entry *entry = loader_find(loader, place, name, "");
     const size_t *shape = &entry->shape[1];
@@ -204,6 +223,8 @@ static int load_query_matrix(struct loader *loader, struct place place, const ch
     if (tensor_part(&part, entry->tensor, e * shape[0] * shape[1], 2, shape, NULL,
                     &loader->parameters->arena, loader->err))
         return -1;
+    if (!is_here(loader, here, e, part.size_bytes))
+        return 0;
     return loader_use(loader, &part, shape[is_transposed], shape[!is_transposed], is_transposed,
                       &out->matrix);
 }
@@ -216,6 +237,7 @@ int moe_parameters_load_attention(struct loader *loader, const struct stack_spec
     const struct moe_spec *spec = &stack->attention_moe;
     struct arena *arena = &loader->parameters->arena;
     struct moe_weights *moe = out->experts = arena_alloc(arena, sizeof *moe);
+    struct share here = expert_group_share(loader->experts, spec->n_experts);
     bool is_turned = names->turned_up != NULL;
 
     if (load_shared_kv(loader, stack, place, out) ||
@@ -226,9 +248,9 @@ int moe_parameters_load_attention(struct loader *loader, const struct stack_spec
     moe->down = arena_alloc(arena, spec->n_experts * sizeof *moe->down);
     for (size_t e = 0; e < spec->n_experts; e++)
         if (load_query_matrix(loader, place, is_turned ? names->turned_up : names->fused_gate_up,
-                              is_turned, e, &moe->up[e]) ||
+                              is_turned, e, here, &moe->up[e]) ||
             load_query_matrix(loader, place, is_turned ? names->turned_down : names->fused_down,
-                              is_turned, e, &moe->down[e]))
+                              is_turned, e, here, &moe->down[e]))
             return -1;
     return 0;
 }

@@ -250,14 +250,14 @@ static void note_unused(const struct model_layout *layout, enum model_type type,
 }
 
 int parameters_load(struct parameters *parameters, const struct model_spec *spec,
-                    enum model_type type, const struct checkpoint *checkpoint, const char *name,
-                    struct notices *notices, struct error *err)
+                    enum model_type type, const struct checkpoint *checkpoint,
+                    const struct expert_group *experts, const char *name, struct notices *notices, struct error *err)
 {
     struct parameters loaded = {0};
     struct checkpoint_names names;
     struct model_layout layout;
     struct loader loader = {.parameters = &loaded, .spec = spec, .layout = &layout,
-                            .notices = notices, .err = err};
+                            .experts = experts, .notices = notices, .err = err};
     int rc;
 
     checkpoint_names_init(&names, checkpoint);

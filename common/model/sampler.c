@@ -146,13 +146,25 @@ static float find_kth(const float *logits, size_t n, size_t k, float *heap)
     return heap[0];
 }
 
-static void add_candidates(struct draw *draw, const float *logits, size_t n, float max, float least)
+/* weights = exp((logits - max) / temperature) */
+static void weigh(const float *logits, size_t n, float max, double temperature, float *weights)
+{
+    if (temperature == 1) {
+        vector_exp(logits, max, n, weights);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        weights[i] = (float)(((double)logits[i] - max) / temperature);
+    vector_exp(weights, 0, n, weights);
+}
+
+static void add_candidates(struct draw *draw, const float *logits, const float *weights, size_t n,
+                           float least)
 {
     for (size_t i = 0; i < n; i++)
         if (logits[i] >= least)
-            draw->candidates[draw->n_candidates++] = (struct candidate){
-                logits[i], (uint32_t)i,
-                exp(((double)logits[i] - max) / draw->sampling->temperature)};
+            draw->candidates[draw->n_candidates++] =
+                (struct candidate){logits[i], (uint32_t)i, weights[i]};
 }
 
 /* Leaves out the smallest, as long as they have no more than 1 - top_p together. */
@@ -201,20 +213,56 @@ static uint32_t choose(const struct draw *draw, double at)
     return draw->candidates[i].id;
 }
 
+/* The same of all that there are. */
+static uint32_t choose_of_all(const float *weights, size_t n, double at)
+{
+    double sum = 0;
+    size_t i = 0;
+
+    for (size_t k = 0; k < n; k++)
+        sum += (double)weights[k];
+    at *= sum;
+    for (; i + 1 < n; i++) {
+        at -= (double)weights[i];
+        if (at < 0)
+            break;
+    }
+    return (uint32_t)i;
+}
+
+static uint32_t draw_one(const struct sampling *sampling, const float *logits, size_t n, float max,
+                         double at, struct candidate *candidates, float *weights)
+{
+    size_t k = sampling->top_k && sampling->top_k < n ? sampling->top_k : 0;
+    struct draw draw = {sampling, candidates, 0};
+
+    weigh(logits, n, max, sampling->temperature, weights);
+    if (!k && sampling->top_p >= 1 && !(sampling->min_p > 0))
+        return choose_of_all(weights, n, at);
+    /* The candidates come later: until then their memory is free. */
+    add_candidates(&draw, logits, weights, n,
+                   k ? find_kth(logits, n, k, (float *)candidates) : -INFINITY);
+    if (sampling->top_p < 1)
+        keep_top_p(&draw);
+    if (sampling->min_p > 0)
+        keep_min_p(&draw);
+    return choose(&draw, at);
+}
+
 int sampler_pick(const struct sampler *sampler, const float *logits,
                  const struct sampler_text *text, void *scratch, uint32_t *id, struct error *err)
 {
     const struct sampling *sampling = &sampler->sampling;
-    size_t n = sampler->n_logits, at = 0, k = sampling->top_k;
-    struct draw draw = {sampling, scratch, 0};
-    float *changed = (float *)(draw.candidates + n);
+    size_t n = sampler->n_logits, at = 0;
+    struct candidate *candidates = scratch;
+    float *changed = (float *)(candidates + n), *counts = changed + n;
     const float *processed;
     float max = vector_max(logits, n);
 
     if (!isfinite(max))
         return error_set(err, ERROR_INCOMPATIBLE, "the model gives logits that are no numbers, or "
                          "infinite");
-    processed = process(sampler, logits, text, changed, (uint32_t *)(changed + n));
+    processed = process(sampler, logits, text, changed, (uint32_t *)(void *)counts);
     max = vector_max(processed, n);
     if (!isfinite(max))
         return error_set(err, ERROR_INCOMPATIBLE, "no token is left that may come next");
@@ -224,15 +272,10 @@ int sampler_pick(const struct sampler *sampler, const float *logits,
         *id = (uint32_t)at;
         return 0;
     }
-    /* The candidates come later: until then their memory is free. */
-    add_candidates(&draw, processed, n, max,
-                   k && k < n ? find_kth(processed, n, k, scratch) : -INFINITY);
-    if (sampling->top_p < 1)
-        keep_top_p(&draw);
-    if (sampling->min_p > 0)
-        keep_min_p(&draw);
-    *id = choose(&draw, random_uniform_at(sampling->seed, sampling->number,
-                                          text->n_ids - text->n_given));
+    /* What has been counted is not needed any more: weights take its place. */
+    *id = draw_one(sampling, processed, n, max,
+                   random_uniform_at(sampling->seed, sampling->number, text->n_ids - text->n_given),
+                   candidates, counts);
     return 0;
 }
 

@@ -8,7 +8,7 @@
 
 /* Tokens of prompts in one step: so many that a pass is as fast per token as it gets, so few that
  * nobody waits long for the next token. */
-enum { PROMPT_TOKENS = 512, LEAST_SHARED = 16 };
+enum { PROMPT_TOKENS = 512, LEAST_SHARED = 16, CHEAP_ROWS = 1 + DRAFTS_MAX };
 
 /* ---- coming in ---- */
 
@@ -191,6 +191,13 @@ static bool make_room(struct lane *lane, size_t budget)
 
 /* ---- a step ---- */
 
+/* Where few texts grow, and no prompt comes in, there is time to run guesses beside them. */
+static void allow_drafts(struct generation *const *members, size_t n, bool has_prompts)
+{
+    for (size_t i = 0; i < n; i++)
+        members[i]->settings.n_drafts = has_prompts || n > CHEAP_ROWS ? 0 : CHEAP_ROWS / n - 1;
+}
+
 /* members: room for all sequences. */
 static size_t choose_members(struct lane *lane, struct generation **members, size_t budget)
 {
@@ -216,6 +223,7 @@ static size_t choose_members(struct lane *lane, struct generation **members, siz
         }
         members[n++] = generation;
     }
+    allow_drafts(members, n, n_left < PROMPT_TOKENS);
     return n;
 }
 

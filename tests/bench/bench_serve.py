@@ -1,14 +1,21 @@
 """bench_serve.py PROGRAM - how fast many clients are served, beside llama-cpp-python's server, as Markdown tables.
 
 CLIENTS (1,4,16) ask at once for N_TOKENS (128) tokens behind a prompt of N_PROMPT (128), each another one, and read
-the answer as it comes: tokens a second of all together, and the time to the first token, the median of clients. (That
+the answer as it comes: tokens a second of all together, and the time to the first token, the median of clients. Tokens
+are drawn at temperature 1, as the API's default is: so texts do not repeat themselves, and nothing is guessed. (That
 server takes one request after the other; by default it breaks off the one that runs, which is turned off.) Of
 SmolLM2-135M-Instruct and of a Llama of 0.83 B parameters, both in bf16; llama.cpp runs the GGUF files that
 `cocktail convert` makes of them. Each server starts anew for each model, and answers once before the clock starts.
 Then embeddings: texts a second of all-MiniLM-L6-v2, asked for 32 at a time by four clients, beside
 sentence-transformers, which is called without a server.
 
-  BENCH_ONLY  smollm2, llama, embeddings; and llama.cpp to run it as well when others are named
+The limit of exact floats, for N clients: N prompts and N_TOKENS steps of N rows, each step as long as it takes to read
+the weights once, or to multiply N rows with them at the peak, whichever is longer.
+
+  BENCH_ONLY  smollm2, llama, embeddings; and cocktail, fast, llama.cpp to run only these servers (fast is cocktail with
+              --compute fast)
+  RESULTS     a file of figures: those of this run are added to it, the best of each counts, and the tables show all that
+              it holds. So a busy machine can be asked in pieces: CLIENTS=4 BENCH_ONLY=llama,cocktail RESULTS=r.json
   N_TOKENS, N_PROMPT, CLIENTS; ROUNDS, THREADS, BENCH_DIR as in harness.py
 """
 
@@ -23,20 +30,54 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
-from bench_run import WORDS, convert, make_llama
-from harness import BENCH_DIR, ROUNDS, THREADS, peer, print_machine, real_model, say, table
+from bench_run import WORDS, convert, costs, make_llama
+from harness import BENCH_DIR, ROUNDS, THREADS, limits, peer, print_machine, real_model, say, table
 
 N_TOKENS, N_PROMPT = int(os.environ.get("N_TOKENS", 128)), int(os.environ.get("N_PROMPT", 128))
 CLIENTS = [int(n) for n in os.environ.get("CLIENTS", "1,4,16").split(",")]
 ONLY = [word for word in os.environ.get("BENCH_ONLY", "").split(",") if word]
 PARTS = ["smollm2", "llama", "embeddings"]
+SERVERS = ["cocktail", "fast", "llama.cpp"]
+TITLES = {"cocktail": "cocktail", "fast": "cocktail, --compute fast", "llama.cpp": "llama-cpp-python"}
 numbers = random.Random(1)
 
 
-def wants(part):
-    named = [word for word in ONLY if word in PARTS]
-    return not named or part in named
+def wants(name, names):
+    """Whether it is named, or none of its kind is."""
+    named = [word for word in ONLY if word in names]
+    return not named or name in named
+
+
+class Results:
+    """{"part/server/clients": [more is better, less is better]}, kept in a file where there is one."""
+
+    def __init__(self, path):
+        self.path = path and Path(path)
+        self.figures = json.loads(self.path.read_text()) if self.path and self.path.exists() else {}
+
+    def add(self, key, rate, seconds=0.0):
+        old = self.figures.get(key)
+        self.figures[key] = [max(rate, old[0]), min(seconds, old[1])] if old else [rate, seconds]
+        if self.path:
+            self.path.write_text(json.dumps(self.figures, indent=1))
+
+    def of(self, part, server):
+        """{clients: (rate, seconds)}"""
+        start = f"{part}/{server}/"
+        return {int(key[len(start):]): value for key, value in sorted(self.figures.items(), key=lambda item: len(item[0]))
+                if key.startswith(start)}
+
+    def limits(self, program):
+        if "limit/peak/1" not in self.figures:
+            found = limits(program)
+            self.add("limit/peak/1", found["peak", THREADS])
+            self.add("limit/read/1", found["read", THREADS])
+        return self.figures["limit/peak/1"][0], self.figures["limit/read/1"][0]
+
+
+results = Results(os.environ.get("RESULTS"))
 
 
 # ---- servers
@@ -70,9 +111,13 @@ def free_port():
         return s.getsockname()[1]
 
 
-def start_cocktail(program, model):
+def start_cocktail(program, model, *options):
     port = free_port()
-    return Server([program, "serve", "-q", "-t", THREADS, "--parallel", max(CLIENTS), "--port", port, model], port)
+    return Server([program, "serve", "-q", "-t", THREADS, "--parallel", max(CLIENTS), "--port", port, *options, model], port)
+
+
+def start_fast(program, model):
+    return start_cocktail(program, model, "--compute", "fast")
 
 
 def start_llama_cpp(program, path):
@@ -96,8 +141,8 @@ def complete(port, text, n_tokens, banned):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1200)
     start, first, reason = time.perf_counter(), None, None
     connection.request("POST", "/v1/completions", json.dumps(
-        {"prompt": text, "max_tokens": n_tokens, "temperature": 0, "stream": True, "logit_bias": {str(i): -100 for i in banned}}),
-        {"Content-Type": "application/json"})
+        {"prompt": text, "max_tokens": n_tokens, "temperature": 1, "seed": len(text), "stream": True,
+         "logit_bias": {str(i): -100 for i in banned}}), {"Content-Type": "application/json"})
     response = connection.getresponse()
     assert response.status == 200, response.read()
     for line in response:
@@ -125,35 +170,51 @@ def run_clients(port, n_clients, banned):
     return n_clients * N_TOKENS / (time.perf_counter() - start), statistics.median(firsts)
 
 
-def measure(start, program, model, banned):
-    """{clients: (tokens/s, seconds)}, the best of ROUNDS each; None without the server."""
-    server, found = start(program, model), {}
-    if not server:
-        return None
+def measure(key, server, banned):
+    """Of each number of clients the best of ROUNDS."""
     try:
         if not server.wait():
-            say(f"{model}: the server does not answer")
-            return None
+            say(f"{key}: the server does not answer")
+            return
         complete(server.port, prompt(), 2, banned)
         for n in CLIENTS:
-            rounds = [run_clients(server.port, n, banned) for _ in range(ROUNDS)]
-            found[n] = max(rate for rate, _ in rounds), min(first for _, first in rounds)
-            say(f"{model}, {n} clients: {found[n][0]:.1f} tokens/s, first after {found[n][1]:.2f} s")
+            for _ in range(ROUNDS):
+                rate, first = run_clients(server.port, n, banned)
+                say(f"{key}, {n} clients: {rate:.1f} tokens/s, first after {first:.2f} s")
+                results.add(f"{key}/{n}", rate, first)
     finally:
         server.end()
-    return found
 
 
-def texts(program, title, model, banned):
-    rows, ours = [], measure(start_cocktail, program, model, banned)
-    theirs = measure(start_llama_cpp, program, convert(program, model, "bf16"), banned)
-    for name, found in (("cocktail", ours), ("llama-cpp-python", theirs)):
-        for n in found or ():
-            rate, first = found[n]
-            rows.append([f"{name}, {n} client{'s' if n > 1 else ''}", f"{rate:.1f}", f"{rate / found[min(found)][0]:.2f}", f"{first:.2f}",
-                         f"{ours[n][0] / rate:.2f}", f"{first / ours[n][1]:.2f}"])
-    table(f"{title}: {N_PROMPT} tokens in, {N_TOKENS} out", ["tokens/s", "times one client", "first after, s", "tokens/s, times",
-                                                             "first, times"], rows)
+def limit_of(program, model, n):
+    """Tokens a second that floats allow."""
+    n_bytes, n_items = costs(model)
+    peak, read = results.limits(program)
+    step = max(n_bytes * 1e-9 / read, n * n_bytes * 1e-9 / peak)  # bf16: a multiplication and an addition for two bytes
+    return n * N_TOKENS / (n * N_PROMPT * 2 * n_items * 1e-9 / peak + N_TOKENS * step)
+
+
+def text_rows(program, part, model):
+    ours = results.of(part, "cocktail")
+    for name in SERVERS:
+        found = results.of(part, name)
+        for n, (rate, first) in found.items():
+            yield [f"{TITLES[name]}, {n} client{'s' if n > 1 else ''}", f"{rate:.1f}",
+                   f"{100 * rate / limit_of(program, model, n):.0f} %" if name == "cocktail" else "",
+                   f"{rate / found[1][0]:.2f}" if 1 in found else "", f"{first:.2f}",
+                   f"{ours[n][0] / rate:.2f}" if n in ours else "", f"{first / ours[n][1]:.2f}" if n in ours else ""]
+
+
+def texts(program, part, title, model, banned):
+    starts = {"cocktail": lambda: start_cocktail(program, model), "fast": lambda: start_fast(program, model),
+              "llama.cpp": lambda: start_llama_cpp(program, convert(program, model, "bf16"))}
+    for name in SERVERS:
+        server = starts[name]() if wants(name, SERVERS) else None
+        if server:
+            measure(f"{part}/{name}", server, banned)
+    table(f"{title}: {N_PROMPT} tokens in, {N_TOKENS} out",
+          ["tokens/s", "of what floats allow", "times one client", "first after, s", "tokens/s, times", "first, times"],
+          text_rows(program, part, model))
 
 
 # ---- embeddings
@@ -194,12 +255,18 @@ def embeddings(program):
     rows = []
     for name, n_words, n_texts in (("short", 12, 256), ("long", 254, 64)):
         all_texts = [" ".join(numbers.choice(WORDS) for _ in range(n_words)) for _ in range(n_texts)]
-        ours = run_embeddings(program, model, all_texts)
-        theirs = peer("sentence-transformers", model, work={"texts": all_texts, "rounds": ROUNDS})
-        ours = max(ours, run_embeddings(program, model, all_texts))
-        rows.append([f"cocktail serve, {name} texts", f"{ours:.1f}", ""])
-        if theirs:
-            rows.append([f"sentence-transformers, {name} texts", f"{theirs['texts']:.1f}", f"{ours / theirs['texts']:.2f}"])
+        for turn in range(2):  # before and after the other
+            if wants("cocktail", SERVERS):
+                results.add(f"embeddings-{name}/cocktail/4", run_embeddings(program, model, all_texts))
+            if turn == 0 and wants("sentence-transformers", ["sentence-transformers", *SERVERS]):
+                theirs = peer("sentence-transformers", model, work={"texts": all_texts, "rounds": ROUNDS})
+                if theirs:
+                    results.add(f"embeddings-{name}/sentence-transformers/1", theirs["texts"])
+        ours = results.of(f"embeddings-{name}", "cocktail")
+        theirs = results.of(f"embeddings-{name}", "sentence-transformers")
+        rows += [[f"cocktail serve, {name} texts", f"{rate:.1f}", ""] for rate, _ in ours.values()]
+        rows += [[f"sentence-transformers, {name} texts", f"{rate:.1f}", f"{ours[4][0] / rate:.2f}" if ours else ""]
+                 for rate, _ in theirs.values()]
     table("all-MiniLM-L6-v2, embeddings", ["texts/s", "times"], rows)
 
 
@@ -220,13 +287,13 @@ def in_bf16(program, model):
 def main(program):
     print_machine(program)
     BENCH_DIR.mkdir(parents=True, exist_ok=True)
-    smollm2 = wants("smollm2") and real_model("smollm2")
+    smollm2 = wants("smollm2", PARTS) and real_model("smollm2")
     if smollm2:
-        texts(program, "SmolLM2-135M-Instruct in bf16", in_bf16(program, smollm2), end_ids(smollm2))
-    llama = wants("llama") and make_llama()
+        texts(program, "smollm2", "SmolLM2-135M-Instruct in bf16", in_bf16(program, smollm2), end_ids(smollm2))
+    llama = wants("llama", PARTS) and make_llama()
     if llama:
-        texts(program, "Llama of 0.83 B parameters in bf16", llama, [])
-    if wants("embeddings"):
+        texts(program, "llama", "Llama of 0.83 B parameters in bf16", llama, [])
+    if wants("embeddings", PARTS):
         embeddings(program)
 
 

@@ -19,6 +19,8 @@ echo '{"input": "a"}' >bad.jsonl # is not even read
 full mix-data --examples bad.jsonl "${models[@]}" -o out
 full merge fixtures/recipes/ties.yml -o out
 full moe fixtures/recipes/moe/experts.yml -o out
+full adapter extract fixtures/decoder-arithmetic fixtures/decoder-base --rank 8 -o out
+full adapter extract fixtures/decoder-arithmetic fixtures/decoder-base --energy 0.5 -o out
 export FREE_BYTES=1000000
 full merge fixtures/recipes/layers.yml -o out
 full merge fixtures/recipes/layers.yml -o out --dry-run

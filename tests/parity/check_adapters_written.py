@@ -1,8 +1,8 @@
-"""check_adapters_written.py - what `cocktail adapter` writes, as PEFT loads it.
+"""check_adapters_written.py - what `cocktail adapter` and `mix-data` write, as PEFT loads it.
 
 `extract` at full rank: the base with the adapter gives the logits of the fine-tuned model, for a class of each kind. `mix`: the
-logits of PEFT's own add_weighted_adapter. Models, adapters and settings are new in each run; ADAPTERS_SEED=N, which every line
-tells, repeats one.
+logits of PEFT's own add_weighted_adapter. `mix-data`: those of the average of the models that PEFT merges. Models, adapters and
+settings are new in each run; ADAPTERS_SEED=N, which every line tells, repeats one.
 """
 
 import copy
@@ -12,7 +12,7 @@ import warnings
 
 import torch
 import transformers
-from harness import case_for, cocktail, need, run, scratch
+from harness import FIXTURES, case_for, cocktail, cocktail_json, need, run, scratch
 
 warnings.filterwarnings("ignore")
 SEED = int(os.environ.get("ADAPTERS_SEED", random.SystemRandom().randrange(1 << 30)))
@@ -23,21 +23,7 @@ GPT2 = dict(vocab_size=VOCAB, n_embd=16, n_layer=2, n_head=2, n_positions=32)
 T5 = dict(vocab_size=VOCAB, d_model=16, d_ff=24, d_kv=8, num_layers=2, num_heads=2, decoder_start_token_id=0)
 DISTILBERT = dict(vocab_size=VOCAB, dim=16, hidden_dim=24, n_layers=2, n_heads=2, max_position_embeddings=32)
 NEOX = dict(vocab_size=VOCAB, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=32)
-EXPERTS = {**LLAMA, "num_experts_per_tok": 2, "tie_word_embeddings": False}
 CLASSES = {
-    "mixtral": ("MixtralForCausalLM", "MixtralConfig", {**EXPERTS, "num_local_experts": 3}),
-    "qwen2-moe": ("Qwen2MoeForCausalLM", "Qwen2MoeConfig", {**EXPERTS, "num_experts": 3, "moe_intermediate_size": 20,
-                                                            "shared_expert_intermediate_size": 12}),
-    "qwen3-moe": ("Qwen3MoeForCausalLM", "Qwen3MoeConfig", {**EXPERTS, "num_experts": 3, "moe_intermediate_size": 20, "head_dim": 4}),
-    "olmoe": ("OlmoeForCausalLM", "OlmoeConfig", {**EXPERTS, "num_experts": 3}),
-    "phimoe": ("PhimoeForCausalLM", "PhimoeConfig", {**EXPERTS, "num_local_experts": 3}),
-    "gpt-oss": ("GptOssForCausalLM", "GptOssConfig", {**EXPERTS, "num_local_experts": 3, "head_dim": 4}),
-    "granite-moe": ("GraniteMoeForCausalLM", "GraniteMoeConfig", {**EXPERTS, "num_local_experts": 3}),
-    "jetmoe": ("JetMoeForCausalLM", "JetMoeConfig", {**EXPERTS, "num_local_experts": 3, "kv_channels": 4}),
-    "deepseek-v3": ("DeepseekV3ForCausalLM", "DeepseekV3Config", {
-        **EXPERTS, "num_key_value_heads": 4, "n_routed_experts": 4, "n_shared_experts": 1, "moe_intermediate_size": 20, "n_group": 1,
-        "topk_group": 1, "first_k_dense_replace": 1, "q_lora_rank": 8, "kv_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4,
-        "v_head_dim": 4}),
     "llama": ("LlamaForCausalLM", "LlamaConfig", {**LLAMA, "tie_word_embeddings": False}),
     "llama tied": ("LlamaForCausalLM", "LlamaConfig", {**LLAMA, "tie_word_embeddings": True}),
     "llama score": ("LlamaForSequenceClassification", "LlamaConfig", {**LLAMA, "num_labels": 1, "pad_token_id": 0}),
@@ -169,6 +155,40 @@ def mixes_as_PEFT_does(kind, method, seed):
             module.scaling["mixed"] = 1.0
     ours = peft.PeftModel.from_pretrained(make_model(kind, SEED), scratch() / "mixed")
     return expect_near(outputs(ours.eval(), seed), outputs(theirs.eval(), seed), outputs(make_model(kind, SEED), seed))
+
+
+@case_for([(method, SEED) for method in ("cat", "svd")])
+def mix_data_averages_models(method, seed):
+    need("peft")
+    import peft
+
+    def load_base():
+        return transformers.AutoModelForCausalLM.from_pretrained(FIXTURES / "decoder-base", dtype=torch.float32)
+
+    rng = random.Random(f"{method} {seed}")
+    adapters, models = [], []
+    for i in range(rng.randint(2, 4)):
+        config = peft.LoraConfig(r=rng.randint(1, 6), lora_alpha=rng.randint(1, 9), use_rslora=rng.random() < 0.3, task_type="CAUSAL_LM",
+                                 target_modules=rng.sample(["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "down_proj"], 3))
+        model = peft.get_peft_model(load_base(), config)
+        torch.manual_seed(rng.randrange(1 << 30))
+        for name, value in model.named_parameters():
+            if "lora_" in name:
+                value.data = 0.1 * torch.randn_like(value)
+        adapters.append(scratch() / f"a{i}")
+        model.save_pretrained(adapters[-1])
+        models.append(model.merge_and_unload().state_dict())
+    operands = [f"{FIXTURES / 'decoder-base'}+{path}" for path in adapters]
+    told = cocktail_json("mix-data", "-q", "--examples", FIXTURES / "examples/tense.jsonl", "--temperature", "1", "--method", method,
+                         *["--rank", "99"] * (method == "svd"), *operands, "-o", scratch() / "out")
+    weights = [model["weight"] for model in told["models"]]
+    average = load_base()
+    average.load_state_dict({name: sum(weight * model[name].double() for weight, model in zip(weights, models)).float() for name in models[0]})
+    mixed = peft.PeftModel.from_pretrained(load_base(), scratch() / "out")
+    ids = torch.randint(3, average.config.vocab_size, (2, 9), generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        ours, theirs, apart = (model.eval()(input_ids=ids).logits for model in (mixed, average, load_base()))
+    return expect_near(ours, theirs, apart)
 
 
 run()

@@ -7,7 +7,8 @@ from serving import COCKTAIL, Server, check, finish, generate
 
 BASE, TENSE = "fixtures/decoder-base", "fixtures/decoder-tense"
 PROMPTS = ["the old", "What is 29 plus 7?", "Past tense: the sailor cleans the empty island",
-           "Translate: the new island keeps the quiet basket"]
+           "Translate: the new island keeps the quiet basket",
+           "the old the old the old the old the old"]  # guesses come true
 
 
 def text_of(events):
@@ -42,7 +43,7 @@ def completions(server):
 def forms(server):
     status, many = server.post("/v1/completions", {
         "prompt": PROMPTS, "max_tokens": 8, "temperature": 0, "n": 2, "model": "decoder-base"})
-    check("order", [c["index"] for c in many["choices"]] == list(range(8)))
+    check("order", [c["index"] for c in many["choices"]] == list(range(2 * len(PROMPTS))))
     for i, prompt in enumerate(PROMPTS):
         alone = generate(BASE, prompt, "--max-tokens", "8")["text"]
         check("each prompt twice", many["choices"][2 * i]["text"] == alone and

@@ -26,6 +26,25 @@ static void bytes_become_text_and_bytes_again(void)
     }
 }
 
+/* Lengths around those that are put into the text at once. */
+static void many_bytes_come_back(void)
+{
+    unsigned char bytes[800];
+
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(i * 167 + i / 256);
+    for (size_t n = 0; n <= sizeof bytes; n++) {
+        struct buffer text = {0}, back = {0};
+
+        base64_encode(bytes, n, &text);
+        CHECK(text.size == (n + 2) / 3 * 4);
+        CHECK(base64_decode(text.data ? text.data : "", text.size, &back) == 0 && back.size == n &&
+              (n == 0 || memcmp(back.data, bytes, n) == 0));
+        buffer_release(&text);
+        buffer_release(&back);
+    }
+}
+
 static void padding_may_be_missing(void)
 {
     struct buffer bytes = {0};
@@ -47,5 +66,6 @@ static void what_is_no_base64_is_refused(void)
     buffer_release(&bytes);
 }
 
-TESTS(TEST(bytes_become_text_and_bytes_again), TEST(padding_may_be_missing),
+TESTS(TEST(bytes_become_text_and_bytes_again), TEST(many_bytes_come_back),
+      TEST(padding_may_be_missing),
       TEST(what_is_no_base64_is_refused))

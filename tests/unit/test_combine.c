@@ -247,6 +247,28 @@ static void weight_one_keeps_every_byte(void)
     }
 }
 
+/* F32 alone, which is rounded without doubles: the bytes of the plain version, of all lengths, at any place. */
+static void weight_one_is_rounded_as_a_sum(void)
+{
+    enum { N = 3000 };
+    unsigned char values[N * 4 + 8], found[N * 2 + 8], expected[N * 2 + 8];
+    uint64_t state = 9;
+    size_t n_versions;
+    const struct combine_version *versions = combine_versions(&n_versions);
+
+    for (size_t n = 0; n < N; n = n * 3 / 2 + 1)
+        for (size_t offset = 0; offset < 6; offset++) {
+            struct combine_input input = {values + offset, DTYPE_F32, 1, NULL};
+
+            fill(DTYPE_F32, values + offset, n, &state);
+            memset(found, 0x5A, sizeof found);
+            memset(expected, 0x5A, sizeof expected);
+            combine(&combine_linear, &input, 1, n, DTYPE_BF16, found + offset / 2);
+            versions[0].linear(&input, 1, n, DTYPE_BF16, expected + offset / 2);
+            CHECK(memcmp(found, expected, sizeof found) == 0);
+        }
+}
+
 /* 1/2 * 1 + 1/2 * (1 + 2^-7) lies halfway between two BF16, and goes to the even one, 1. A third
  * model adds 2^-40 of 1, which float32 would lose: then the upper one is nearest. */
 static void a_sum_is_rounded_once(void)
@@ -405,7 +427,8 @@ static void methods_are_found_by_name(void)
 
 TESTS(TEST(all_versions_give_the_same_bytes), TEST(all_versions_take_all_dtypes),
       TEST(all_versions_round_alike_at_every_midpoint), TEST(a_mixed_with_itself_is_a),
-      TEST(weight_one_keeps_every_byte), TEST(a_sum_is_rounded_once),
+      TEST(weight_one_keeps_every_byte), TEST(weight_one_is_rounded_as_a_sum),
+      TEST(a_sum_is_rounded_once),
       TEST(the_first_is_a_product_the_others_are_fused), TEST(nan_and_inf_propagate),
       TEST(lm_cocktail_computes_as_torch), TEST(lm_cocktail_does_not_depend_on_the_length),
       TEST(methods_are_found_by_name))

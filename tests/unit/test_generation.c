@@ -94,6 +94,22 @@ static void check_alone(const struct stage *stage)
     generation_release(&generation);
 }
 
+/* In more or fewer steps. */
+static void check_with_guesses(const struct stage *stage)
+{
+    struct generation_settings settings = settings_of(stage);
+    struct generation generation, *only = &generation;
+    struct error err = {0};
+
+    settings.n_drafts = DRAFTS_MAX;
+    CHECK(generation_init(&generation, stage->fixture.model, &stage->prompt, &settings, &err) == 0);
+    while (generation.state == GENERATION_RUNS && !err.code)
+        CHECK(generation_step(stage->fixture.model, &only, 1, &err) == 0);
+    check_greedy(stage, &generation, "with guesses");
+    CHECK(generation.cache->n_tokens == generation.ids.n_items - 1);
+    generation_release(&generation);
+}
+
 static size_t run_all(struct model *model, struct generation *const *generations, size_t n)
 {
     struct error err = {0};
@@ -129,6 +145,8 @@ static void check_in_company(const struct stage *stage)
         CHECK(generation_init(&generations[i], model, prompts[i], &settings[i], &err) == 0);
     }
     generations[1].settings.chunk = 3;
+    generations[2].settings.n_drafts = 1;
+    generations[4].settings.n_drafts = 2;
     generations[4].sampler.sampling.temperature = 1;
     for (size_t step = 0; step < 2; step++)
         CHECK(generation_step(model, members + 1, N - 2, &err) == 0);
@@ -295,9 +313,104 @@ static void likelihoods_come_with_the_tokens(void)
     fixture_release(&fixture);
 }
 
+/* A text of three words: it repeats itself, some of the time in another order. */
+static struct generation_settings settings_of_few(size_t i, const struct ids *eos)
+{
+    static const struct logit_bias three[] = {{30, 100}, {31, 100}, {32, 100}};
+
+    return (struct generation_settings){
+        .name = "decoder-base", .max_tokens = 40 + i, .eos = eos, .has_logprobs = true,
+        .n_top_logprobs = 2,
+        .sampling = {.temperature = (double)(i % 4) / 2, .top_p = 1, .seed = i, .biases = three,
+                     .n_biases = 3, .repetition_penalty = i == 5 ? 1.1 : 0}};
+}
+
+static void check_same(const struct generation *a, const struct generation *b)
+{
+    size_t n_new = a->ids.n_items - a->n_given;
+
+    CHECK(are_same(&a->ids, &b->ids) && a->state == b->state);
+    CHECK(memcmp(a->logprobs, b->logprobs, n_new * 3 * sizeof *a->logprobs) == 0);
+    CHECK(b->cache->n_tokens == b->ids.n_items - 1);
+}
+
+/* Right ones spare steps, wrong ones are forgotten. */
+static void guesses_change_no_text(void)
+{
+    enum { N = 8 };
+    size_t n_steps = 0, n_without = 0;
+    struct ids prompt = {0}, eos = {0};
+    struct fixture fixture;
+
+    fixture_load(&fixture, "decoder-base", 2);
+    for (uint32_t i = 0; i < 24; i++)
+        ids_add(&prompt, 20 + i % 8);
+    for (size_t i = 0; i < N; i++) {
+        struct generation_settings settings = settings_of_few(i, &eos);
+        struct generation without, with, *only = &without;
+        struct error err = {0};
+
+        CHECK(generation_init(&without, fixture.model, &prompt, &settings, &err) == 0);
+        settings.n_drafts = 1 + i % DRAFTS_MAX;
+        CHECK(generation_init(&with, fixture.model, &prompt, &settings, &err) == 0);
+        n_without += run_all(fixture.model, &only, 1);
+        only = &with;
+        n_steps += run_all(fixture.model, &only, 1);
+        check_same(&without, &with);
+        generation_release(&without);
+        generation_release(&with);
+    }
+    CHECK(n_without == N * 40 + N * (N - 1) / 2);
+printf("# STEPS %zu %zu\n", n_steps, n_without);
+    CHECK(n_steps < n_without * 9 / 10);
+    ids_release(&prompt);
+    fixture_release(&fixture);
+}
+
+static void guess(struct drafts *drafts, const uint32_t *ids, size_t n, size_t n_most)
+{
+    struct ids text = {0};
+
+    for (size_t i = 0; i < n; i++)
+        ids_add(&text, ids[i]);
+    drafts_guess(drafts, &text, n_most);
+    ids_release(&text);
+}
+
+static void guesses_are_what_came_before(void)
+{
+    static const uint32_t text[] = {1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 8, 9, 1, 2, 3}, round[] = {4, 4, 4, 4};
+    struct drafts drafts = {0};
+
+    guess(&drafts, text, 15, 3); /* the last place counts */
+    CHECK(drafts.n_ids == 3 && drafts.ids[0] == 8 && drafts.ids[1] == 9 && drafts.ids[2] == 1);
+    guess(&drafts, text, 15, 2);
+    CHECK(drafts.n_ids == 2);
+    guess(&drafts, text, 14, 3);
+    CHECK(drafts.n_ids == 0);
+    guess(&drafts, text, 2, 3);
+    CHECK(drafts.n_ids == 0);
+    guess(&drafts, round, 4, 3); /* and so on */
+    CHECK(drafts.n_ids == 3 && drafts.ids[0] == 4 && drafts.ids[2] == 4);
+    drafts_learn(&drafts, 0); /* one miss: a step without a guess */
+    guess(&drafts, round, 4, 3);
+    CHECK(drafts.n_ids == 0);
+    guess(&drafts, round, 4, 3);
+    CHECK(drafts.n_ids == 3);
+    drafts_learn(&drafts, 0);
+    for (size_t i = 0; i < 3; i++, guess(&drafts, round, 4, 3))
+        CHECK(i == 0 || drafts.n_ids == 0);
+    guess(&drafts, round, 4, 3);
+    CHECK(drafts.n_ids == 3);
+    drafts_learn(&drafts, 1);
+    guess(&drafts, round, 4, 3);
+    CHECK(drafts.n_ids == 3);
+}
+
 static void greedy_texts_are_those_of_transformers(void)
 {
     each_golden_text(check_alone);
+    each_golden_text(check_with_guesses);
 }
 
 static void neighbours_change_no_text(void)
@@ -307,4 +420,5 @@ static void neighbours_change_no_text(void)
 
 TESTS(TEST(greedy_texts_are_those_of_transformers), TEST(neighbours_change_no_text),
       TEST(a_seed_is_a_text_in_any_company), TEST(a_cache_may_hold_the_beginning_already),
-      TEST(likelihoods_come_with_the_tokens))
+      TEST(likelihoods_come_with_the_tokens), TEST(guesses_change_no_text),
+      TEST(guesses_are_what_came_before))

@@ -278,6 +278,32 @@ static void two_routers_are_compared_token_by_token(void)
     router_tally_release(&second);
 }
 
+/* So that ranks that read a text each get the sums that one gets. In the order of the tokens 1 would
+ * swallow what is half a bit of it, twice. */
+static void sums_are_those_of_texts(void)
+{
+    static const float halves[3 * K] = {1, 0, 0x1p-53f, 0, 0x1p-53f, 0};
+    static const uint32_t chosen[3 * K] = {0, 1, 0, 1, 0, 1};
+    static const float logits[3 * E];
+    static const size_t alone[] = {1, 3}, together[] = {3};
+    const struct batch batches[] = {{.ends = alone, .n_sequences = 2},
+                                    {.ends = together, .n_sequences = 1}};
+    static const double expected[] = {1 + 0x1p-52, 1};
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct routing routing = {.spec = &spec, .batch = &batches[i], .logits = logits,
+                                        .experts = chosen, .weights = halves};
+        struct router_tally tally;
+        struct error err = {0};
+
+        CHECK(router_tally_init(&tally, &spec, &err) == 0);
+        router_tally_add(&tally, &routing, NULL);
+        CHECK(tally.top_weight == expected[i]);
+        CHECK(tally.n_tokens == 3);
+        router_tally_release(&tally);
+    }
+}
+
 static void layers_are_summed_up(void)
 {
     struct router_stats a, b, overall;
@@ -300,4 +326,5 @@ TESTS(TEST(loads_count_choices), TEST(parts_of_experts_are_rounded_up),
       TEST(choices_are_judged_by_probabilities), TEST(what_goes_on_is_compared_within_a_text),
       TEST(limits_are_those_of_a_text), TEST(sigmoids_are_divided_by_their_sum),
       TEST(extreme_logits_give_numbers), TEST(all_experts_chosen_leave_no_margin),
-      TEST(two_routers_are_compared_token_by_token), TEST(layers_are_summed_up))
+      TEST(two_routers_are_compared_token_by_token), TEST(sums_are_those_of_texts),
+      TEST(layers_are_summed_up))

@@ -174,7 +174,7 @@ static void check_model(const cJSON *expected, size_t n_threads, size_t batch_si
     if (load(&loaded, path, n_threads) &&
         router_watch_start(&watch, loaded.model, path, NULL, &err) == 0 &&
         run(&loaded, &watch, &notices, batch_size)) {
-        router_watch_end(&watch, &notices);
+        CHECK(router_watch_end(&watch, &notices, &err) == 0);
         check_groups(&watch, expected, false);
     } else {
         CHECK(!"the model runs");
@@ -215,8 +215,8 @@ static void two_models_read_the_same(void)
     if (are_loaded && router_watch_start(&watches[0], a.model, "a", NULL, &err) == 0 &&
         router_watch_start(&watches[1], b.model, "b", &watches[0], &err) == 0 &&
         run(&a, &watches[1], &notices, 3)) {
-        router_watch_end(&watches[0], &notices);
-        router_watch_end(&watches[1], &notices);
+        CHECK(router_watch_end(&watches[0], &notices, &err) == 0);
+        CHECK(router_watch_end(&watches[1], &notices, &err) == 0);
         check_groups(&watches[0], json_find(json_find(golden, "models"), "mixtral"), false);
         check_groups(&watches[1], json_find(golden, "agreement"), true);
     } else {
@@ -244,7 +244,7 @@ static void sums_depend_neither_on_threads_nor_on_batches(void)
         if (load(&loaded, "fixtures/models/jetmoe-bf16", n_threads[i]) &&
             router_watch_start(&watch, loaded.model, "model", NULL, &err) == 0 &&
             run(&loaded, &watch, &notices, 8)) {
-            router_watch_end(&watch, &notices);
+            CHECK(router_watch_end(&watch, &notices, &err) == 0);
             if (i == 0)
                 first = watch.groups[0].overall;
             CHECK(watch.n_groups == 2);

@@ -224,6 +224,66 @@ static void gives_the_same_bits_on_any_number_of_threads(void)
     free(matrix.items);
 }
 
-TESTS(TEST(finds_the_best_of_any_spectrum), TEST(gives_the_full_rank_and_no_more),
+/* left^T right, as a matrix. */
+static struct matrix product_of(const float *left, const float *right, size_t n, size_t n_rows, size_t n_cols)
+{
+    struct matrix matrix = {n_rows, n_cols, malloc(n_rows * n_cols * sizeof(float))};
+
+    for (size_t i = 0; i < n_rows; i++)
+        for (size_t k = 0; k < n_cols; k++) {
+            double sum = 0;
+
+            for (size_t r = 0; r < n; r++)
+                sum += (double)left[r * n_rows + i] * right[r * n_cols + k];
+            matrix.items[i * n_cols + k] = (float)sum;
+        }
+    return matrix;
+}
+
+/* Rows that are nearly the same, of sizes that differ by orders of magnitude, twice the same, and 0. */
+static void decomposes_a_product_by_its_factors(void)
+{
+    enum { THIN = 12, ROWS = 70, COLUMNS = 530 };
+    float left[THIN * ROWS], right[THIN * COLUMNS];
+    struct random random;
+    struct matrix matrix;
+    struct error err = {0};
+
+    random_init(&random, 3);
+    for (size_t i = 0; i < THIN; i++) {
+        for (size_t k = 0; k < ROWS; k++)
+            left[i * ROWS + k] = (float)((random_uniform(&random) - 0.3) * pow(10, -(double)(i % 5)));
+        for (size_t k = 0; k < COLUMNS; k++)
+            right[i * COLUMNS + k] = (float)((random_uniform(&random) - 0.3) * (i == 7 ? 0 : 1));
+    }
+    memcpy(left + 3 * ROWS, left + 2 * ROWS, ROWS * sizeof *left);
+    memcpy(right + 5 * COLUMNS, right + 4 * COLUMNS, COLUMNS * sizeof *right);
+    matrix = product_of(left, right, THIN, ROWS, COLUMNS);
+    for (size_t rank = 1; rank < 2 * THIN; rank += 2) {
+        struct svd whole, svd;
+
+        approximate(&whole, &matrix, (struct svd_size){.rank = rank}, 1);
+        CHECK(svd_of_product(&svd, left, right, THIN, ROWS, COLUMNS, rank, &err) == 0);
+        CHECK(svd.rank >= (rank < 10 ? rank : 10) && svd.rank <= rank && svd.rank <= THIN);
+        CHECK(fabs(svd.norm - whole.norm) <= 1e-6 * whole.norm);
+        CHECK(fabs(svd.error - error_of(&svd, &matrix)) <= 1e-6 * whole.norm);
+        CHECK(svd.error <= whole.error + 1e-6 * whole.norm);
+        for (size_t r = 0; r < svd.rank && r < whole.rank; r++)
+            CHECK(fabs(svd.values[r] - whole.values[r]) <= 1e-6 * whole.norm);
+        svd_release(&whole);
+        svd_release(&svd);
+    }
+    memset(left, 0, sizeof left);
+    {
+        struct svd svd;
+
+        CHECK(svd_of_product(&svd, left, right, THIN, ROWS, COLUMNS, 4, &err) == 0);
+        CHECK(svd.rank == 0 && svd.norm == 0);
+        svd_release(&svd);
+    }
+    free(matrix.items);
+}
+
+TESTS(TEST(decomposes_a_product_by_its_factors), TEST(finds_the_best_of_any_spectrum), TEST(gives_the_full_rank_and_no_more),
       TEST(survives_fewer_values_than_asked_for), TEST(chooses_the_rank_by_energy),
       TEST(knows_a_matrix_of_zeros), TEST(gives_the_same_bits_on_any_number_of_threads))

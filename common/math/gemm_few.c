@@ -1,0 +1,69 @@
+/* gemm_few.c - with two rows and more arithmetic takes longer than reading. So four outputs at a time
+ * are multiplied with as many rows as registers hold sums, a block of inputs at a time: its weights,
+ * as stored, stay in the first-level cache for all rows, and become floats on the way. Meanwhile the
+ * second-level cache is filled with the four outputs that come next. */
+#if defined(__x86_64__)
+#define LANES 16
+#endif
+#include "math/gemm_few.h"
+
+#if defined(__x86_64__)
+#include "math/gemm_parts.h"
+
+enum {
+    OUTS = 4,
+    ROWS_AT_ONCE = 6,
+    LONG_ROW = 4096,    /* bytes of an output's weights from which on one row of x gains, too */
+    SHORT_ROW_ROWS = 8, /* the most rows that gain where an output has less than a block */
+};
+
+#define LOADER f32
+#define LOADER_BYTES 4
+#define LOADER_LOAD lanes_load
+#include "math/gemm_few_rows.h"
+
+#define LOADER f16
+#define LOADER_BYTES 2
+#define LOADER_LOAD lanes_load_f16
+#include "math/gemm_few_rows.h"
+
+#define LOADER bf16
+#define LOADER_BYTES 2
+#define LOADER_LOAD lanes_load_bf16
+#include "math/gemm_few_rows.h"
+
+static const struct way {
+    const struct matrix_format *format;
+    size_t item_bytes;
+    void (*multiply)(const struct gemm_matrix *w, size_t n_rows, const float *x, size_t x_stride,
+                     float factor, bool adds, float *y, size_t y_stride);
+} ways[] = {{&matrix_f32, 4, few_f32}, {&matrix_f16, 2, few_f16}, {&matrix_bf16, 2, few_bf16}};
+
+static const struct way *find_way(const struct gemm_matrix *w)
+{
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        if (ways[i].format == w->format)
+            return &ways[i];
+    return NULL;
+}
+
+bool gemm_few_multiply(const struct gemm_matrix *w, enum isa isa, size_t n_rows, const float *x,
+                       size_t x_stride, float factor, bool adds, float *y, size_t y_stride)
+{
+    const struct way *way = isa == ISA_AVX512 && !w->scales ? find_way(w) : NULL;
+
+    if (!way || n_rows > GEMM_FEW_ROWS || (n_rows == 1 && w->n_in * way->item_bytes <= LONG_ROW) ||
+        (n_rows > SHORT_ROW_ROWS && w->n_in < GEMM_BLOCK_IN))
+        return false;
+    way->multiply(w, n_rows, x, x_stride, factor, adds, y, y_stride);
+    return true;
+}
+#else
+bool gemm_few_multiply(const struct gemm_matrix *w, enum isa isa, size_t n_rows, const float *x,
+                       size_t x_stride, float factor, bool adds, float *y, size_t y_stride)
+{
+    (void)w, (void)isa, (void)n_rows, (void)x, (void)x_stride, (void)factor, (void)adds, (void)y;
+    (void)y_stride;
+    return false;
+}
+#endif

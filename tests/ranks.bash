@@ -1,0 +1,31 @@
+# ranks.bash - for tests of several ranks: skips them where there are none.
+exec 2>&1
+[[ $(ldd "$COCKTAIL") == *libmpi* ]] || { echo "SKIP: built without MPI; 'make MPI=1 test' has it" >&3; exit; }
+command -v mpirun >/dev/null || { echo "SKIP: mpirun is not there" >&3; exit; }
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+
+# The output of N ranks, behind it what they complain about, without what mpirun has to say of a status
+# other than 0, and this status. TMPDIR: the paths of its sockets must be short.
+ranks() # N COMMAND...
+{
+    local status
+
+    TMPDIR=/tmp mpirun --oversubscribe -n "$1" "${@:2}" 2>"$HOME/said"
+    status=$?
+    grep '^cocktail: ' "$HOME/said" | sed "s/ on $(hostname)/ on HOST/g"
+    ((status == 0)) || echo "exit $status"
+}
+
+# What N ranks print, that one prints too, of the same standard input.
+same() # "N…" COMMAND…
+{
+    local n
+
+    cat >given
+    "${@:2}" -q <given >one || echo "exit $?: ${*:2}"
+    [[ -s one ]] || echo "no output: ${*:2}"
+    for n in $1; do
+        ranks "$n" "${@:2}" -q <given >many
+        cmp one many || echo "$n ranks: ${*:2}"
+    done
+}
