@@ -8,6 +8,7 @@
 #ifndef COCKTAIL_LANES_H
 #define COCKTAIL_LANES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -76,6 +77,97 @@ LANES_INLINE lanes lanes_select(lanes_bits mask, lanes a, lanes b)
 {
     return (lanes)((mask & (lanes_bits)a) | (~mask & (lanes_bits)b));
 }
+
+/* What a comparison gives, as the processor has it; false where one of the two is NaN. At most and at
+ * least leave NaN in x as it is, and -0 where the limit is 0. */
+#if LANES == 16
+typedef __mmask16 lanes_mask;
+
+LANES_INLINE lanes_mask lanes_less(lanes a, lanes b)
+{
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ);
+}
+
+LANES_INLINE lanes_mask lanes_is_nan(lanes x)
+{
+    return _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_UNORD_Q);
+}
+
+LANES_INLINE lanes lanes_choose(lanes_mask mask, lanes a, lanes b)
+{
+    return (lanes)_mm512_mask_blend_ps(mask, (__m512)b, (__m512)a);
+}
+
+LANES_INLINE bool lanes_any(lanes_mask mask)
+{
+    return mask != 0;
+}
+
+LANES_INLINE lanes lanes_at_most(lanes x, lanes limit)
+{
+    return (lanes)_mm512_min_ps((__m512)limit, (__m512)x);
+}
+
+LANES_INLINE lanes lanes_at_least(lanes x, lanes limit)
+{
+    return (lanes)_mm512_max_ps((__m512)limit, (__m512)x);
+}
+
+#else
+typedef lanes_bits lanes_mask;
+
+LANES_INLINE lanes_mask lanes_less(lanes a, lanes b)
+{
+    return (lanes_bits)(a < b);
+}
+
+LANES_INLINE lanes_mask lanes_is_nan(lanes x)
+{
+    return (lanes_bits)(x != x);
+}
+
+LANES_INLINE bool lanes_any(lanes_mask mask)
+{
+    bool is_any = false;
+
+    for (int i = 0; i < LANES; i++)
+        is_any |= mask[i] != 0;
+    return is_any;
+}
+
+#if LANES == 8
+LANES_INLINE lanes lanes_choose(lanes_mask mask, lanes a, lanes b)
+{
+    return (lanes)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
+}
+
+LANES_INLINE lanes lanes_at_most(lanes x, lanes limit)
+{
+    return (lanes)_mm256_min_ps((__m256)limit, (__m256)x);
+}
+
+LANES_INLINE lanes lanes_at_least(lanes x, lanes limit)
+{
+    return (lanes)_mm256_max_ps((__m256)limit, (__m256)x);
+}
+
+#else
+LANES_INLINE lanes lanes_choose(lanes_mask mask, lanes a, lanes b)
+{
+    return lanes_select(mask, a, b);
+}
+
+LANES_INLINE lanes lanes_at_most(lanes x, lanes limit)
+{
+    return lanes_select((lanes_bits)(x > limit), limit, x);
+}
+
+LANES_INLINE lanes lanes_at_least(lanes x, lanes limit)
+{
+    return lanes_select((lanes_bits)(x < limit), limit, x);
+}
+#endif
+#endif
 
 #if LANES == 16
 LANES_INLINE lanes lanes_load_bf16(const void *bytes)

@@ -27,22 +27,46 @@ LANES_INLINE lanes absolute(lanes x)
     return (lanes)((lanes_bits)x & 0x7FFFFFFF);
 }
 
-/* The comparisons are false for NaN, which stays. */
+/* NaN stays. */
 LANES_INLINE lanes at_most(lanes x, float limit)
 {
-    return lanes_select((lanes_bits)(x > limit), lanes_set(limit), x);
+    return lanes_at_most(x, lanes_set(limit));
 }
 
 LANES_INLINE lanes at_least(lanes x, float limit)
 {
-    return lanes_select((lanes_bits)(x < limit), lanes_set(limit), x);
+    return lanes_at_least(x, lanes_set(limit));
 }
 
+LANES_INLINE lanes_mask is_below(lanes x, float limit)
+{
+    return lanes_less(x, lanes_set(limit));
+}
+
+#if LANES == 16
+/* p 2^n for integers n, rounded once. */
+LANES_INLINE lanes scaled(lanes p, lanes n)
+{
+    return (lanes)_mm512_scalef_ps((__m512)p, (__m512)n);
+}
+#else
 /* 2^n, n in -126 … 127. */
 LANES_INLINE lanes power_of_two(lanes_bits n)
 {
     return (lanes)((n + 127) << 23);
 }
+
+/* In two steps: 2^n alone may be out of range where the product is not. Only the second rounds, as p
+ * is near 1. */
+LANES_INLINE lanes scaled(lanes p, lanes n)
+{
+    const lanes to_integer = lanes_set(0x1.8p23f);
+    lanes_bits exponent = (lanes_bits)(n + to_integer) - (lanes_bits)to_integer;
+    lanes_bits half = (lanes_bits)((lanes_integers)exponent >> 1);
+
+    return p * power_of_two(half) * power_of_two(exponent - half);
+}
+#endif
 
 /* a b + c, rounded once */
 LANES_INLINE lanes fused(lanes a, lanes b, float c)
@@ -56,12 +80,9 @@ LANES_INLINE lanes exponential(lanes x, lanes low)
 {
     const float to_integer = 0x1.8p23f; /* added, it leaves no bits for fractions */
     lanes n, r, p;
-    lanes_bits exponent, half;
 
     x = at_least(at_most(x, 89), -104); /* beyond, it is infinite or 0 */
-    n = fused(x, lanes_set(1.44269504f), to_integer);
-    exponent = (lanes_bits)n - (lanes_bits)lanes_set(to_integer);
-    n -= to_integer;
+    n = fused(x, lanes_set(1.44269504f), to_integer) - to_integer;
     r = lanes_multiply_add(n, lanes_set(-0.693359375f), x); /* exact: 9 bits of ln 2, then the others */
     r = lanes_multiply_add(n, lanes_set(2.12194440e-4f), r) + low;
     p = fused(r, lanes_set(0.00139506289f), 0.00836896989f);
@@ -69,16 +90,14 @@ LANES_INLINE lanes exponential(lanes x, lanes low)
     p = fused(p, r, 0.166665182f);
     p = fused(p, r, 0.5f);
     p = lanes_multiply_add(p, r * r, r) + 1.0f;
-    /* In two steps: 2^n alone may be out of range where the product is not. */
-    half = (lanes_bits)((lanes_integers)exponent >> 1);
-    return p * power_of_two(half) * power_of_two(exponent - half);
+    return scaled(p, n);
 }
 
 LANES_INLINE lanes sigmoid(lanes x)
 {
     lanes e = exponential(-absolute(x), lanes_set(0));
 
-    return lanes_select((lanes_bits)(x < 0), e, lanes_set(1)) / (e + 1);
+    return lanes_choose(is_below(x, 0), e, lanes_set(1)) / (e + 1);
 }
 
 LANES_INLINE lanes hyperbolic_tangent(lanes x)
@@ -91,31 +110,31 @@ LANES_INLINE lanes hyperbolic_tangent(lanes x)
     p = fused(p, square, -0.333332837f);
     small = lanes_multiply_add(size, square * p, size);
     large = 1 - 2 / (exponential(size + size, lanes_set(0)) + 1);
-    size = lanes_select((lanes_bits)(size < 0.625f), small, large);
+    size = lanes_choose(is_below(size, 0.625f), small, large);
     return (lanes)((lanes_bits)size | ((lanes_bits)x & 0x80000000));
 }
 
-/* Normal distribution: the part below -a is exp(-a^2 / 2) p(q) / (1 + a), with q = (a - 2.5) / (a +
- * 2.5). So nothing cancels for negative x, as it does in 1 + erf(x / sqrt 2). */
+/* Normal distribution: the part below -a is exp(-a^2 / 2) p(q) / (a + 2), with q = (a - 2) / (a + 2).
+ * So nothing cancels for negative x, as it does in 1 + erf(x / sqrt 2). */
 LANES_INLINE lanes normal_distribution(lanes x)
 {
-    lanes a = at_most(absolute(x), 15), q = (a - 2.5f) / (a + 2.5f), p, high, low;
+    lanes a = at_most(absolute(x), 15), r = 1 / (a + 2), q = (a - 2) * r, p, high, low;
 
-    p = fused(q, lanes_set(-6.20128121e-05f), -0.000225590076f);
-    p = fused(p, q, -4.96293694e-07f);
-    p = fused(p, q, 0.00126221788f);
-    p = fused(p, q, 0.00128441746f);
-    p = fused(p, q, -0.00604693126f);
-    p = fused(p, q, -0.00869989116f);
-    p = fused(p, q, 0.0460628048f);
-    p = fused(p, q, -0.0377166532f);
-    p = fused(p, q, -0.0915874764f);
-    p = fused(p, q, 0.494659662f);
+    p = fused(q, lanes_set(-7.91776765e-05f), 2.66726111e-05f);
+    p = fused(p, q, 0.000726800237f);
+    p = fused(p, q, 0.0008892513f);
+    p = fused(p, q, -0.00189119985f);
+    p = fused(p, q, -0.00675365282f);
+    p = fused(p, q, -0.000483238575f);
+    p = fused(p, q, 0.036721915f);
+    p = fused(p, q, 0.0287984088f);
+    p = fused(p, q, -0.331404567f);
+    p = fused(p, q, 0.672407985f);
     /* a^2 in two parts: 12 bits squared are exact, and the rest is small. */
     high = (lanes)((lanes_bits)a & 0xFFFFF000);
     low = (a + high) * (a - high);
-    p = exponential(high * high * -0.5f, low * -0.5f) * (p / (a + 1));
-    return lanes_select((lanes_bits)(x < 0), p, 1 - p);
+    p = exponential(high * high * -0.5f, low * -0.5f) * (p * r);
+    return lanes_choose(is_below(x, 0), p, 1 - p);
 }
 
 /* Products with a factor that vanishes for x = -INFINITY: the limit is -0, not NaN. */
@@ -386,21 +405,20 @@ LANES_TARGET static void layer_norm(const float *x, const float *weight, const f
 LANES_TARGET static float max(const float *x, size_t n)
 {
     lanes largest = lanes_set(-INFINITY), all;
-    lanes_bits is_nan = {0};
+    lanes_mask is_nan = lanes_is_nan(largest);
     float result = -INFINITY, each[LANES];
     size_t i = 0;
-    bool has_nan = false;
+    bool has_nan;
 
     for (; n - i >= LANES; i += LANES) {
         all = lanes_load(x + i);
-        largest = lanes_select((lanes_bits)(all > largest), all, largest);
-        is_nan |= (lanes_bits)(all != all);
+        largest = lanes_at_least(largest, all);
+        is_nan |= lanes_is_nan(all);
     }
     memcpy(each, &largest, sizeof each);
-    for (size_t k = 0; k < LANES; k++) {
+    for (size_t k = 0; k < LANES; k++)
         result = each[k] > result ? each[k] : result;
-        has_nan |= is_nan[k] != 0;
-    }
+    has_nan = lanes_any(is_nan);
     for (; i < n; i++) {
         result = x[i] > result ? x[i] : result;
         has_nan |= isnan(x[i]);
@@ -410,9 +428,9 @@ LANES_TARGET static float max(const float *x, size_t n)
 
 LANES_INLINE lanes exp_below(lanes x, float max)
 {
-    lanes_bits is_nothing = (lanes_bits)(x == -INFINITY); /* also where max is -INFINITY */
+    lanes_mask is_nothing = is_below(x, -FLT_MAX); /* also where max is -INFINITY */
 
-    return (lanes)(~is_nothing & (lanes_bits)exponential(x - max, lanes_set(0)));
+    return lanes_choose(is_nothing, lanes_set(0), exponential(x - max, lanes_set(0)));
 }
 
 LANES_INLINE void exp_block(const float *x, float max, float *y, lanes *sums)
@@ -457,7 +475,7 @@ LANES_INLINE lanes exp_of_difference(lanes x, float max)
     lanes difference = x - max, back = difference - x;
     lanes low = (x - (difference - back)) - (max + back);
 
-    low = lanes_select((lanes_bits)(difference > -104.0f), low, lanes_set(0));
+    low = lanes_choose(lanes_less(lanes_set(-104), difference), low, lanes_set(0));
     return exponential(difference, low);
 }
 
