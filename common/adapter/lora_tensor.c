@@ -211,7 +211,7 @@ static void multiply(const struct weight *weight, const struct room *room, size_
     for (size_t k = 0; k < weight->n_ranks; k += GEMM_BLOCK_IN) {
         size_t n = weight->n_ranks - k < GEMM_BLOCK_IN ? weight->n_ranks - k : GEMM_BLOCK_IN;
 
-        room->kernels->multiply(n_rows, n, room->left + k * n_rows,
+        room->kernels->multiply(n_rows, n, room->left + k * n_rows, true,
                                 panel + rank_row(weight, is_a, expert, k) * LORA_PANEL, stride,
                                 k > 0, sums);
     }

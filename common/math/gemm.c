@@ -37,6 +37,7 @@ static_assert((int)AMX_SUMS <= (int)GEMM_TILE_PANELS &&
               (int)GEMM_FAST_SCRATCH + (int)GEMM_FAST_ROW_MAX / 4 <= (int)GEMM_TILE_SCRATCH,
               "a worker's scratch serves all ways");
 static_assert(GEMM_TILE_SCRATCH * sizeof(float) % ALIGNMENT == 0, "each worker's is aligned");
+static_assert((int)GEMM_BLOCK_STRIDE == (int)GEMM_DIRECT_STRIDE, "one stride has two names");
 
 struct gemm {
     struct threads *threads;
@@ -141,19 +142,34 @@ void gemm_block(struct gemm *gemm, size_t worker, size_t n_rows, const float *x,
 
 /* ---- on all threads ---- */
 
-struct product {
+struct product { /* or several with the same rows, made in the same way */
     struct gemm *gemm;
-    size_t n_rows, x_stride, y_stride;
-    const float *x, *bias;
-    const struct gemm_matrix *w;
-    float *y;
-    size_t tile_rows, tile_out; /* rows: groups where x is packed in groups */
+    size_t n_rows, x_stride;
+    const float *x;
+    const struct gemm_product *each;
+    size_t n_each;
+    const struct gemm_matrix *w; /* of the first */
+    size_t first_row;            /* of y: rows that are done */
+    size_t tile_rows, tile_out;  /* rows: groups where x is packed in groups */
     size_t n_tiles_rows, n_tiles_out;
 };
 
+static size_t tiles_of(const struct product *p, size_t tile_out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->n_each; i++)
+        n += parts_of(p->each[i].w->n_out, tile_out);
+    return n;
+}
+
 static bool is_small(const struct product *p)
 {
-    return (double)p->n_rows * (double)p->w->n_out * (double)p->w->n_in < ALONE;
+    double n_out = 0;
+
+    for (size_t i = 0; i < p->n_each; i++)
+        n_out += (double)p->each[i].w->n_out;
+    return (double)p->n_rows * n_out * (double)p->w->n_in < ALONE;
 }
 
 static void run_tasks(const struct product *p, bool alone, size_t n_tasks, threads_task *task)
@@ -169,14 +185,41 @@ static void run_tasks(const struct product *p, bool alone, size_t n_tasks, threa
 
 static void run_tiles(struct product *p, threads_task *task)
 {
-    p->n_tiles_out = parts_of(p->w->n_out, p->tile_out);
+    p->n_tiles_out = tiles_of(p, p->tile_out);
     run_tasks(p, is_small(p), p->n_tiles_rows * p->n_tiles_out, task);
 }
 
-static void add_bias(const struct product *p, size_t row, size_t n_rows, size_t out, size_t n_out)
+struct part { /* what a task makes: some outputs of some rows */
+    struct gemm_matrix w;
+    size_t first;      /* row, or group of them */
+    const float *bias; /* or NULL */
+    float *y;          /* of row 0 */
+    size_t y_stride;
+};
+
+static struct part part_of(const struct product *p, size_t task)
 {
-    for (size_t i = row; i < row + n_rows && p->bias; i++)
-        vector_add(p->bias + out, n_out, p->y + i * p->y_stride + out);
+    const struct gemm_product *one = p->each;
+    size_t tile = task % p->n_tiles_out, n, out;
+
+    for (; tile >= (n = parts_of(one->w->n_out, p->tile_out)); one++)
+        tile -= n;
+    out = tile * p->tile_out;
+    return (struct part){gemm_matrix_part(one->w, out, smaller(one->w->n_out - out, p->tile_out)),
+                         task / p->n_tiles_out * p->tile_rows, one->bias ? one->bias + out : NULL,
+                         one->y + p->first_row * one->y_stride + out, one->y_stride};
+}
+
+static void add_bias(const struct part *part, size_t row, size_t n_rows)
+{
+    for (size_t i = row; i < row + n_rows && part->bias; i++)
+        vector_add(part->bias, part->w.n_out, part->y + i * part->y_stride);
+}
+
+static void go_on(struct product *p)
+{
+    p->x += p->n_rows * p->x_stride;
+    p->first_row += p->n_rows;
 }
 
 /* Enough for all threads: first of fewer outputs, then of fewer rows. `n_units` of rows. */
@@ -185,11 +228,11 @@ static void choose_tiles(struct product *p, size_t n_units)
     size_t n_wanted = TASKS_WANTED * threads_count(p->gemm->threads), n_parts, n_least, n_most;
 
     p->tile_out = GEMM_TILE_OUT;
-    while (p->tile_out > MIN_TILE_OUT && parts_of(p->w->n_out, p->tile_out) < n_wanted)
+    while (p->tile_out > MIN_TILE_OUT && tiles_of(p, p->tile_out) < n_wanted)
         p->tile_out /= 2;
     n_least = parts_of(p->n_rows, MAX_TILE_ROWS);
     n_most = p->n_rows / MIN_TILE_ROWS + 1;
-    n_parts = parts_of(n_wanted, parts_of(p->w->n_out, p->tile_out));
+    n_parts = parts_of(n_wanted, tiles_of(p, p->tile_out));
     n_parts = n_parts < n_least ? n_least : smaller(n_parts, n_most);
     p->tile_rows = parts_of(n_units, n_parts);
     p->n_tiles_rows = parts_of(n_units, p->tile_rows);
@@ -200,14 +243,13 @@ static void choose_tiles(struct product *p, size_t n_units)
 static int multiply_part(void *context, size_t task, size_t worker, struct error *err)
 {
     const struct product *p = context;
-    size_t row = task / p->n_tiles_out * p->tile_rows, out = task % p->n_tiles_out * p->tile_out;
-    size_t n_rows = smaller(p->n_rows - row, p->tile_rows);
-    struct gemm_matrix w = gemm_matrix_part(p->w, out, smaller(p->w->n_out - out, p->tile_out));
+    struct part part = part_of(p, task);
+    size_t row = part.first, n_rows = smaller(p->n_rows - row, p->tile_rows);
 
     (void)err;
-    gemm_block(p->gemm, worker, n_rows, p->x + row * p->x_stride, p->x_stride, &w, 1, false, NULL,
-               p->y + row * p->y_stride + out, p->y_stride);
-    add_bias(p, row, n_rows, out, w.n_out);
+    gemm_block(p->gemm, worker, n_rows, p->x + row * p->x_stride, p->x_stride, &part.w, 1, false,
+               NULL, part.y + row * part.y_stride, part.y_stride);
+    add_bias(&part, row, n_rows);
     return 0;
 }
 
@@ -242,16 +284,15 @@ static int multiply_tile(void *context, size_t task, size_t worker, struct error
 {
     const struct product *p = context;
     enum isa isa = p->gemm->isa;
-    size_t first = task / p->n_tiles_out * p->tile_rows, out = task % p->n_tiles_out * p->tile_out;
-    size_t end = smaller(gemm_tile_groups(isa, p->n_rows), first + p->tile_rows);
-    size_t row = gemm_tile_first(isa, p->n_rows, first);
-    struct gemm_matrix w = gemm_matrix_part(p->w, out, smaller(p->w->n_out - out, p->tile_out));
-    struct gemm_tile tile = {isa, &w, 1, false, p->y + out, p->y_stride,
+    struct part part = part_of(p, task);
+    size_t end = smaller(gemm_tile_groups(isa, p->n_rows), part.first + p->tile_rows);
+    size_t row = gemm_tile_first(isa, p->n_rows, part.first);
+    struct gemm_tile tile = {isa, &part.w, 1, false, part.y, part.y_stride,
                              scratch_of(p->gemm, worker)};
 
     (void)err;
-    gemm_tile_multiply(&tile, p->n_rows, first, end, p->gemm->packed);
-    add_bias(p, row, gemm_tile_first(isa, p->n_rows, end) - row, out, w.n_out);
+    gemm_tile_multiply(&tile, p->n_rows, part.first, end, p->gemm->packed);
+    add_bias(&part, row, gemm_tile_first(isa, p->n_rows, end) - row);
     return 0;
 }
 
@@ -266,8 +307,7 @@ static void multiply_packed(struct product *p)
         run_tasks(p, p->n_rows * p->w->n_in < ALONE_PACKED,
                   gemm_tile_groups(p->gemm->isa, p->n_rows), pack_group);
         run_tiles(p, multiply_tile);
-        p->x += p->n_rows * p->x_stride;
-        p->y += p->n_rows * p->y_stride;
+        go_on(p);
     }
 }
 
@@ -278,11 +318,10 @@ static char *amx_packed(const struct product *p, size_t group)
     return (char *)p->gemm->packed + group * amx_packed_bytes(p->w->n_in);
 }
 
-static bool is_for_amx(const struct product *p)
+static bool is_for_amx(const struct gemm *gemm, const struct gemm_matrix *w)
 {
-    return p->gemm->products == ISA_PRODUCTS_AMX && p->w->format->multiply_tiles &&
-           p->w->n_out >= FEW_OUT_AMX &&
-           amx_packed_bytes(p->w->n_in) <= PACKED_FLOATS * sizeof(float);
+    return gemm->products == ISA_PRODUCTS_AMX && w->format->multiply_tiles &&
+           w->n_out >= FEW_OUT_AMX && amx_packed_bytes(w->n_in) <= PACKED_FLOATS * sizeof(float);
 }
 
 static int pack_for_amx(void *context, size_t task, size_t worker, struct error *err)
@@ -300,14 +339,14 @@ static int pack_for_amx(void *context, size_t task, size_t worker, struct error 
 static int multiply_amx_tile(void *context, size_t task, size_t worker, struct error *err)
 {
     const struct product *p = context;
-    size_t row = task / p->n_tiles_out * p->tile_rows, out = task % p->n_tiles_out * p->tile_out;
-    size_t n_rows = smaller(p->n_rows - row, p->tile_rows);
-    struct gemm_matrix w = gemm_matrix_part(p->w, out, smaller(p->w->n_out - out, p->tile_out));
+    struct part part = part_of(p, task);
+    size_t row = part.first, n_rows = smaller(p->n_rows - row, p->tile_rows);
 
     (void)err;
-    w.format->multiply_tiles(&w, n_rows, amx_packed(p, row / AMX_ROWS), scratch_of(p->gemm, worker),
-                             p->y + row * p->y_stride + out, p->y_stride);
-    add_bias(p, row, n_rows, out, w.n_out);
+    part.w.format->multiply_tiles(&part.w, n_rows, amx_packed(p, row / AMX_ROWS),
+                                  scratch_of(p->gemm, worker), part.y + row * part.y_stride,
+                                  part.y_stride);
+    add_bias(&part, row, n_rows);
     return 0;
 }
 
@@ -321,15 +360,14 @@ static void multiply_with_amx(struct product *p)
     p->tile_rows = AMX_ROWS_MAX;
     p->tile_out = AMX_OUT_MAX;
     while (p->tile_out > MIN_TILE_OUT &&
-           p->w->n_out / p->tile_out < TASKS_WANTED * threads_count(p->gemm->threads))
+           tiles_of(p, p->tile_out) < TASKS_WANTED * threads_count(p->gemm->threads))
         p->tile_out /= 2;
     for (size_t row = 0; row < n_rows; row += n_pass) {
         p->n_rows = smaller(n_rows - row, n_pass);
         p->n_tiles_rows = parts_of(p->n_rows, p->tile_rows);
         run_tasks(p, is_small(p), parts_of(p->n_rows, AMX_ROWS), pack_for_amx);
         run_tiles(p, multiply_amx_tile);
-        p->x += p->n_rows * p->x_stride;
-        p->y += p->n_rows * p->y_stride;
+        go_on(p);
     }
 }
 
@@ -351,14 +389,13 @@ static int multiply_fast_tile(void *context, size_t task, size_t worker, struct 
 {
     const struct product *p = context;
     const struct gemm_fast *fast = find_fast(p->gemm, p->w);
-    size_t row = task / p->n_tiles_out * p->tile_rows, out = task % p->n_tiles_out * p->tile_out;
-    size_t n_rows = smaller(p->n_rows - row, p->tile_rows);
-    struct gemm_matrix w = gemm_matrix_part(p->w, out, smaller(p->w->n_out - out, p->tile_out));
+    struct part part = part_of(p, task);
+    size_t row = part.first, n_rows = smaller(p->n_rows - row, p->tile_rows);
 
     (void)err;
-    fast->multiply(&w, n_rows, (char *)p->gemm->packed + row * fast->row_bytes(w.n_in), 1, false,
-                   p->y + row * p->y_stride + out, p->y_stride, scratch_of(p->gemm, worker));
-    add_bias(p, row, n_rows, out, w.n_out);
+    fast->multiply(&part.w, n_rows, (char *)p->gemm->packed + row * fast->row_bytes(p->w->n_in), 1,
+                   false, part.y + row * part.y_stride, part.y_stride, scratch_of(p->gemm, worker));
+    add_bias(&part, row, n_rows);
     return 0;
 }
 
@@ -377,28 +414,61 @@ static void multiply_with_fast(struct product *p, const struct gemm_fast *fast)
         }
         run_tasks(p, p->n_rows * p->w->n_in < ALONE_PACKED, p->n_rows, pack_for_fast);
         run_tiles(p, multiply_fast_tile);
-        p->x += p->n_rows * p->x_stride;
-        p->y += p->n_rows * p->y_stride;
+        go_on(p);
+    }
+}
+
+/* ---- all ---- */
+
+static bool is_packed(const struct gemm *gemm, size_t n_rows, const struct gemm_matrix *w)
+{
+    return n_rows > GEMM_STREAM_ROWS && w->format->is_transposed && w->n_in > 0 &&
+           gemm->products != ISA_PRODUCTS_BLAS && w->n_in <= PACKED_FLOATS / GEMM_GROUP_ROWS_MAX;
+}
+
+static void multiply_all(struct product *p)
+{
+    const struct gemm_fast *fast = find_fast(p->gemm, p->w);
+
+    if (p->n_rows == 0 || tiles_of(p, GEMM_TILE_OUT) == 0)
+        return;
+    if (fast)
+        multiply_with_fast(p, fast);
+    else if (is_for_amx(p->gemm, p->w))
+        multiply_with_amx(p);
+    else if (is_packed(p->gemm, p->n_rows, p->w))
+        multiply_packed(p);
+    else
+        multiply_in_parts(p);
+}
+
+/* Whether a product reads rows of x as another does. */
+static bool goes_with(const struct gemm *gemm, size_t n_rows, const struct gemm_matrix *w,
+                      const struct gemm_matrix *first)
+{
+    return w->n_in == first->n_in && find_fast(gemm, w) == find_fast(gemm, first) &&
+           is_for_amx(gemm, w) == is_for_amx(gemm, first) &&
+           w->format->is_transposed == first->format->is_transposed &&
+           is_packed(gemm, n_rows, w) == is_packed(gemm, n_rows, first);
+}
+
+void gemm_multiply_each(struct gemm *gemm, size_t n_rows, const float *x, size_t x_stride,
+                        const struct gemm_product *products, size_t n_products)
+{
+    for (size_t first = 0, end; first < n_products; first = end) {
+        const struct gemm_matrix *w = products[first].w;
+        struct product product = {.gemm = gemm, .n_rows = n_rows, .x = x, .x_stride = x_stride,
+                                  .each = products + first, .w = w};
+
+        for (end = first + 1; end < n_products && goes_with(gemm, n_rows, products[end].w, w);)
+            end++;
+        product.n_each = end - first;
+        multiply_all(&product);
     }
 }
 
 void gemm_multiply(struct gemm *gemm, size_t n_rows, const float *x, size_t x_stride,
                    const struct gemm_matrix *w, const float *bias, float *y, size_t y_stride)
 {
-    struct product product = {.gemm = gemm, .n_rows = n_rows, .x = x, .x_stride = x_stride, .w = w,
-                              .bias = bias, .y = y, .y_stride = y_stride};
-    bool is_blas = gemm->products == ISA_PRODUCTS_BLAS;
-    const struct gemm_fast *fast = find_fast(gemm, w);
-
-    if (n_rows == 0 || w->n_out == 0)
-        return;
-    if (fast)
-        multiply_with_fast(&product, fast);
-    else if (is_for_amx(&product))
-        multiply_with_amx(&product);
-    else if (n_rows <= GEMM_STREAM_ROWS || !w->format->is_transposed || w->n_in == 0 || is_blas ||
-             w->n_in > PACKED_FLOATS / GEMM_GROUP_ROWS_MAX)
-        multiply_in_parts(&product);
-    else
-        multiply_packed(&product);
+    gemm_multiply_each(gemm, n_rows, x, x_stride, &(struct gemm_product){w, bias, y, y_stride}, 1);
 }

@@ -16,6 +16,8 @@
 #include "base/threads.h"
 #include "math/gemm_matrix.h"
 
+enum { GEMM_BLOCK_STRIDE = 256 }; /* the stride of x for which gemm_block does not copy it */
+
 struct gemm; /* kernels, and scratch memory for each worker of the pool */
 
 /* NULL with ERROR_RESOURCES, or ERROR_UNSUPPORTED when OpenBLAS is wanted and cannot be loaded.
@@ -27,6 +29,18 @@ void gemm_free(struct gemm *gemm);
  * [n_out] or NULL. On all threads of the pool. */
 void gemm_multiply(struct gemm *gemm, size_t n_rows, const float *x, size_t x_stride,
                    const struct gemm_matrix *w, const float *bias, float *y, size_t y_stride);
+
+struct gemm_product { /* all borrowed */
+    const struct gemm_matrix *w;
+    const float *bias; /* [n_out], or NULL */
+    float *y;          /* [n_rows, n_out], rows y_stride items apart */
+    size_t y_stride;
+};
+
+/* Several products with the same rows of x: each as gemm_multiply makes it, but what they share is
+ * done once. No y overlaps another, or x. */
+void gemm_multiply_each(struct gemm *gemm, size_t n_rows, const float *x, size_t x_stride,
+                        const struct gemm_product *products, size_t n_products);
 
 /* y = factor * x W^T, or y += factor * x W^T, on the calling thread alone; for use inside a task of
  * the pool, whose `worker` says which scratch memory is its own. `ranges` [n_rows] or NULL: the

@@ -19,10 +19,10 @@ enum {
 
 /* ---- transposed W ---- */
 
-
-/* n_rows is constant in every call. */
-LANES_INLINE void multiply_rows(size_t n_rows, size_t n_in, const float *x, const float *panel,
-                                size_t stride, bool adds, float *sums)
+/* n_rows is constant in every call, row_step and in_step are as well. */
+LANES_INLINE void multiply_rows(size_t n_rows, size_t n_in, const float *x, size_t row_step,
+                                size_t in_step, const float *panel, size_t stride, bool adds,
+                                float *sums)
 {
     lanes first[GROUP_ROWS], second[GROUP_ROWS];
 
@@ -36,12 +36,12 @@ LANES_INLINE void multiply_rows(size_t n_rows, size_t n_in, const float *x, cons
 
         LANES_UNROLL
         for (size_t row = 0; row < n_rows; row++) {
-            lanes factor = lanes_set(x[row]);
+            lanes factor = lanes_set(x[row * row_step]);
 
             first[row] = lanes_multiply_add(factor, a, first[row]);
             second[row] = lanes_multiply_add(factor, b, second[row]);
         }
-        x += n_rows;
+        x += in_step;
         panel += stride;
     }
     LANES_UNROLL
@@ -53,11 +53,14 @@ LANES_INLINE void multiply_rows(size_t n_rows, size_t n_in, const float *x, cons
 
 #define ROWS(n)                                                                                   \
     case n:                                                                                       \
-        multiply_rows(n, n_in, x, panel, stride, adds, sums);                                     \
+        if (is_packed)                                                                            \
+            multiply_rows(n, n_in, x, 1, n, panel, stride, adds, sums);                           \
+        else                                                                                      \
+            multiply_rows(n, n_in, x, GEMM_DIRECT_STRIDE, 1, panel, stride, adds, sums);          \
         return;
 
-LANES_TARGET static void multiply(size_t n_rows, size_t n_in, const float *x, const float *panel,
-                                  size_t stride, bool adds, float *sums)
+LANES_TARGET static void multiply(size_t n_rows, size_t n_in, const float *x, bool is_packed,
+                                  const float *panel, size_t stride, bool adds, float *sums)
 {
     switch (n_rows) {
         ROWS(1)
@@ -237,8 +240,11 @@ LANES_TARGET static void multiply_dots(size_t n_rows, size_t n_out, size_t n_tim
 }
 #undef ROWS
 
+#include "math/gemm_turned.h"
+
 const struct gemm_version LANES_NAME(gemm) = {
-    LANES_VERSION, PANEL_OUT, GROUP_ROWS, multiply, finish_rows, DOT_OUT, DOT_ROWS, multiply_dots};
+    LANES_VERSION, PANEL_OUT, GROUP_ROWS, multiply, finish_rows, DOT_OUT, DOT_ROWS, multiply_dots,
+    turn, multiply_short};
 
 /* ---- loaders ---- */
 

@@ -11,7 +11,9 @@
  * So weights go through vectors as they lie, and all versions give the same bits.
  *
  * Kernels for few rows read weights where they lie. For more rows a block of weights is first laid out
- * as a panel of floats. Both take the weights from the loader of a format. */
+ * as a panel of floats. Both take the weights from the loader of a format. Where there are few inputs,
+ * as in attention, panels are turned, so that lanes are summed one after the other with outputs side
+ * by side (gemm_turned.h): the same sums, without an end that adds up the items of a vector. */
 #ifndef COCKTAIL_GEMM_KERNELS_H
 #define COCKTAIL_GEMM_KERNELS_H
 
@@ -29,6 +31,8 @@ enum {
     GEMM_GROUP_ROWS_MAX = 14,
     GEMM_DOT_OUT_MAX = 8,
     GEMM_DOT_ROWS_MAX = 6,
+    GEMM_DIRECT_STRIDE = 256, /* GEMM_BLOCK_STRIDE: rows of x that need not be packed */
+    GEMM_SHORT_IN_MAX = 128,
 };
 
 struct gemm_matrix;
@@ -52,9 +56,10 @@ struct gemm_version {
     /* Of a panel where W is transposed, and the most rows of a call of multiply. */
     size_t panel_out, group_rows;
     /* sums [n_rows, panel_out] = x W^T, or sums += it, for n_in <= GEMM_BLOCK_IN inputs; x [n_in,
-     * n_rows]; panel [n_in, panel_out], its rows `stride` floats apart; n_rows <= group_rows. */
-    void (*multiply)(size_t n_rows, size_t n_in, const float *x, const float *panel, size_t stride,
-                     bool adds, float *sums);
+     * n_rows] where it is packed, else [n_rows, n_in], rows GEMM_DIRECT_STRIDE apart; panel [n_in,
+     * panel_out], its rows `stride` floats apart; n_rows <= group_rows. */
+    void (*multiply)(size_t n_rows, size_t n_in, const float *x, bool is_packed, const float *panel,
+                     size_t stride, bool adds, float *sums);
     /* y [n_rows, n_out] = factor * sums, or y += it; sums [n_rows, panel_out], n_out <= panel_out. */
     void (*finish)(size_t n_rows, size_t n_out, const float *sums, float factor, bool adds, float *y,
                    size_t y_stride);
@@ -66,6 +71,17 @@ struct gemm_version {
     void (*multiply_dots)(size_t n_rows, size_t n_out, size_t n_times, const float *x,
                           size_t x_stride, const float *tail, const float *panel, float factor,
                           bool adds, float *y, size_t y_stride);
+    /* W not transposed, few inputs. panel [GEMM_LANES, n_times, panel_out]: for the lanes in the order
+     * 0, 8, 4, 12, 2, 10, 6, 14, and the same plus one, each of their inputs, of n_out <= panel_out
+     * outputs. `from`: outputs out_stride apart, of 2 n_times steps of GEMM_STEP inputs, step_stride
+     * apart. */
+    void (*turn)(size_t n_out, size_t n_times, const float *from, size_t out_stride,
+                 size_t step_stride, float *panel);
+    /* y [n_rows, n_out] = factor * x W^T, or y += it, for n_times * GEMM_LANES inputs, n_times 2, 4
+     * or 8; x [n_rows, n_in], any number of rows; panel turned; n_out <= panel_out. */
+    void (*multiply_short)(size_t n_rows, size_t n_out, size_t n_times, const float *x,
+                           size_t x_stride, const float *panel, float factor, bool adds, float *y,
+                           size_t y_stride);
 };
 
 /* NULL where the processor lacks the instructions. */

@@ -20,7 +20,10 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-enum { FEW_ROWS = 48 };
+enum {
+    FEW_ROWS = 48,
+    SHORT_ROWS = 12, /* pay for turning W that has few inputs */
+};
 
 /* ---- W ---- */
 
@@ -100,6 +103,23 @@ static struct panels make_panels(const struct gemm_tile *tile, size_t n_groups, 
     return (struct panels){tile->scratch, panel_out, panel_out * panel_items(n_in)};
 }
 
+/* Outputs of a W with few inputs, turned: floats where they lie, others as they are packed. */
+static void turn_panel(const struct gemm_tile *tile, size_t out, size_t n_out, float *panel)
+{
+    const struct gemm_matrix *w = tile->w;
+    const struct gemm_version *version = gemm_version(tile->isa);
+    const float *floats = w->format->floats && !w->scales ? w->format->floats(w) : NULL;
+    size_t panel_out = version->panel_out, n_times = w->n_in / GEMM_LANES;
+    float *steps = panel + GEMM_SHORT_IN_MAX * GEMM_PANEL_OUT_MAX;
+
+    if (floats) {
+        version->turn(n_out, n_times, floats + out * w->stride, w->stride, GEMM_STEP, panel);
+        return;
+    }
+    pack_panel(tile, out, n_out, 0, w->n_in, panel_out, steps);
+    version->turn(n_out, n_times, steps, GEMM_STEP, panel_out * GEMM_STEP, panel);
+}
+
 /* ---- x ---- */
 
 size_t gemm_tile_groups(enum isa isa, size_t n_rows)
@@ -124,7 +144,8 @@ void gemm_tile_pack(size_t n_rows, const float *x, size_t x_stride, size_t n_in,
 /* ---- products ---- */
 
 struct group { /* of rows, and a block of inputs */
-    const float *packed;
+    const float *x;
+    bool is_packed; /* else rows are GEMM_DIRECT_STRIDE apart */
     size_t n_rows, row, in, n_in;
     const struct gemm_range *ranges; /* of its rows, or NULL */
 };
@@ -151,12 +172,16 @@ static void multiply_row(const struct gemm_tile *tile, const struct group *group
 {
     const struct gemm_version *version = gemm_version(tile->isa);
     float items[GEMM_BLOCK_IN];
+    const float *x = items;
 
     if (end <= first)
         return;
-    for (size_t in = first; in < end; in++)
-        items[in - first] = group->packed[in * group->n_rows + row];
-    version->multiply(1, end - first, items, panel + first * panels->stride, panels->stride, true,
+    if (group->is_packed)
+        for (size_t in = first; in < end; in++)
+            items[in - first] = group->x[in * group->n_rows + row];
+    else
+        x = group->x + row * GEMM_DIRECT_STRIDE + first;
+    version->multiply(1, end - first, x, true, panel + first * panels->stride, panels->stride, true,
                       sums + row * version->panel_out);
 }
 
@@ -186,8 +211,9 @@ static void multiply_ranges(const struct gemm_tile *tile, const struct group *gr
     }
     if (common.end > common.first)
         version->multiply(group->n_rows, common.end - common.first,
-                          group->packed + common.first * group->n_rows,
-                          panel + common.first * panels->stride, panels->stride, true, sums);
+                          group->x + common.first * (group->is_packed ? group->n_rows : 1),
+                          group->is_packed, panel + common.first * panels->stride, panels->stride,
+                          true, sums);
     for (size_t row = 0; row < group->n_rows; row++)
         multiply_row(tile, group, panels, panel, row, common.end, range_of(group, row).end, sums);
 }
@@ -221,8 +247,8 @@ static void multiply_group(const struct gemm_tile *tile, const struct group *gro
             finish_ranges(tile, group, adds, n, sums, y);
             continue;
         }
-        version->multiply(group->n_rows, group->n_in, group->packed, panel, panels->stride, false,
-                          sums);
+        version->multiply(group->n_rows, group->n_in, group->x, group->is_packed, panel,
+                          panels->stride, false, sums);
         version->finish(group->n_rows, n, sums, tile->factor, adds, y, tile->y_stride);
     }
 }
@@ -242,9 +268,9 @@ void gemm_tile_multiply(const struct gemm_tile *tile, size_t n_rows, size_t firs
                 size_t row = gemm_tile_first(tile->isa, n_rows, g);
                 struct group group = {
                     .n_rows = gemm_tile_first(tile->isa, n_rows, g + 1) - row, .row = row, .in = in,
-                    .n_in = n};
+                    .n_in = n, .is_packed = true};
 
-                group.packed = packed + row * n_in + in * group.n_rows;
+                group.x = packed + row * n_in + in * group.n_rows;
                 multiply_group(tile, &group, &panels, out, n_out);
             }
         }
@@ -255,6 +281,7 @@ static void block_transposed(const struct gemm_tile *tile, size_t n_rows, const 
 {
     size_t n_in = tile->w->n_in, n_groups = gemm_tile_groups(tile->isa, n_rows);
     float *packed = sums_of(tile) + GEMM_TILE_SUMS;
+    bool is_packed = x_stride != GEMM_DIRECT_STRIDE;
 
     for (size_t out = 0; out < tile->w->n_out; out += GEMM_TILE_OUT)
         for (size_t in = 0; in == 0 || in < n_in; in += GEMM_BLOCK_IN) {
@@ -264,10 +291,14 @@ static void block_transposed(const struct gemm_tile *tile, size_t n_rows, const 
 
             for (size_t g = 0; g < n_groups; g++) {
                 size_t row = gemm_tile_first(tile->isa, n_rows, g);
-                struct group group = {packed, gemm_tile_first(tile->isa, n_rows, g + 1) - row, row,
-                                      in, n, ranges ? ranges + row : NULL};
+                struct group group = {x + row * x_stride + in, is_packed,
+                                      gemm_tile_first(tile->isa, n_rows, g + 1) - row, row, in, n,
+                                      ranges ? ranges + row : NULL};
 
-                gemm_tile_pack(group.n_rows, x + row * x_stride + in, x_stride, n, packed);
+                if (is_packed) {
+                    gemm_tile_pack(group.n_rows, group.x, x_stride, n, packed);
+                    group.x = packed;
+                }
                 multiply_group(tile, &group, &panels, out, n_out);
             }
         }
@@ -330,12 +361,36 @@ static bool multiply_few(const struct gemm_tile *tile, size_t n_rows, const floa
                              tile->y_stride);
 }
 
+static bool is_short(const struct gemm_tile *tile, size_t n_rows)
+{
+    size_t n_in = tile->w->n_in;
+
+    return n_rows >= SHORT_ROWS && (n_in == 32 || n_in == 64 || n_in == GEMM_SHORT_IN_MAX);
+}
+
+static void block_of_short(const struct gemm_tile *tile, size_t n_rows, const float *x,
+                           size_t x_stride)
+{
+    const struct gemm_version *version = gemm_version(tile->isa);
+    float *panel = tile->scratch;
+
+    for (size_t out = 0; out < tile->w->n_out; out += version->panel_out) {
+        size_t n_out = smaller(tile->w->n_out - out, version->panel_out);
+
+        turn_panel(tile, out, n_out, panel);
+        version->multiply_short(n_rows, n_out, tile->w->n_in / GEMM_LANES, x, x_stride, panel,
+                                tile->factor, tile->adds, tile->y + out, tile->y_stride);
+    }
+}
+
 void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride,
                      const struct gemm_range *ranges)
 {
     assert(!ranges || tile->w->format->is_transposed);
     if (tile->w->format->is_transposed)
         block_transposed(tile, n_rows, x, x_stride, ranges);
+    else if (is_short(tile, n_rows))
+        block_of_short(tile, n_rows, x, x_stride);
     else if (!multiply_few(tile, n_rows, x, x_stride))
         block_of_dots(tile, n_rows, x, x_stride);
 }

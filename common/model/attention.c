@@ -1,25 +1,28 @@
 #include "attention.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "math/vector.h"
 
-/* A block of scores should stay in the first-level cache, with its keys in the second. Blocks of keys
- * begin at multiples of KEYS, so that what is summed block by block does not depend on which
- * queries run together. GROUP_HEADS: more of them would have their keys laid out anew. */
-enum { QUERIES = 64, KEYS = 256, GROUP_HEADS = 4 };
+/* A block of scores stays in the second-level cache. Blocks of keys begin at multiples of KEYS, so that
+ * what is summed block by block does not depend on which queries run together. Keys are laid out anew
+ * for each block of queries, but causal queries see the fewer the less of them run together.
+ * GROUP_HEADS: more of them would have their keys laid out anew. */
+enum { QUERIES_MAX = 128, CAUSAL_QUERIES = 64, KEYS = 256, GROUP_HEADS = 4 };
+static_assert((int)KEYS == (int)GEMM_BLOCK_STRIDE, "scores are multiplied where they are");
 
 struct scratch { /* of a worker */
-    float *scores; /* [QUERIES][KEYS] */
-    float *max, *sum; /* [QUERIES]; sum: what is left of a stick */
-    struct gemm_range *seen; /* [QUERIES], of the keys of a block */
+    float *scores; /* [QUERIES_MAX][KEYS] */
+    float *max, *sum; /* [QUERIES_MAX]; sum: what is left of a stick */
+    struct gemm_range *seen; /* [QUERIES_MAX], of the keys of a block */
 };
 
 /* ---- one block of rows ---- */
 
-/* Rows of one task: up to QUERIES of one head one behind the other, or, when there is a single one,
+/* Rows of one task: some of one head one behind the other, or, when there is a single one,
  * those of up to GROUP_HEADS heads that share their keys. */
 struct block {
     const struct attention_spec *spec;
@@ -200,12 +203,17 @@ struct job {
     size_t n_sequences;
     struct gemm *gemm;
     float *scratch; /* [workers of the pool][SCRATCH_FLOATS] */
-    struct gemm_range *seen; /* [workers of the pool][QUERIES] */
+    struct gemm_range *seen; /* [workers of the pool][QUERIES_MAX] */
 };
 
-static size_t blocks_of(const struct attention_sequence *sequence)
+static size_t queries_of(const struct attention_spec *spec)
 {
-    return (sequence->n_queries + QUERIES - 1) / QUERIES;
+    return spec->is_causal ? CAUSAL_QUERIES : QUERIES_MAX;
+}
+
+static size_t blocks_of(const struct attention_spec *spec, const struct attention_sequence *sequence)
+{
+    return (sequence->n_queries + queries_of(spec) - 1) / queries_of(spec);
 }
 
 /* Heads that share their keys, in parts. */
@@ -218,7 +226,7 @@ static size_t tasks_of(const struct attention_spec *spec,
                        const struct attention_sequence *sequence)
 {
     return sequence->n_queries == 1 ? spec->n_kv_heads * parts_of(spec)
-                                    : spec->n_heads * blocks_of(sequence);
+                                    : spec->n_heads * blocks_of(spec, sequence);
 }
 
 static size_t find_sequence(const struct job *job, size_t task)
@@ -236,14 +244,14 @@ static size_t find_sequence(const struct job *job, size_t task)
     return low;
 }
 
-enum { SCRATCH_FLOATS = QUERIES * (KEYS + 2) };
+enum { SCRATCH_FLOATS = QUERIES_MAX * (KEYS + 2) };
 
 static struct scratch scratch_of(const struct job *job, size_t worker)
 {
     float *scores = job->scratch + worker * SCRATCH_FLOATS;
 
-    return (struct scratch){scores, scores + QUERIES * KEYS, scores + QUERIES * (KEYS + 1),
-                            job->seen + worker * QUERIES};
+    return (struct scratch){scores, scores + QUERIES_MAX * KEYS, scores + QUERIES_MAX * (KEYS + 1),
+                            job->seen + worker * QUERIES_MAX};
 }
 
 static int run_task(void *context, size_t task, size_t worker, struct error *err)
@@ -267,13 +275,14 @@ static int run_task(void *context, size_t task, size_t worker, struct error *err
         block.query_stride = sequence->queries.head_stride;
         block.out_stride = spec->v_head_dim;
     } else {
-        block.head = task / blocks_of(sequence);
+        size_t n_blocks = blocks_of(spec, sequence), n_most = queries_of(spec);
+
+        block.head = task / n_blocks;
         block.kv_head = block.head / group;
         /* The last queries of a causal sequence see the most: they begin. */
-        block.query = (blocks_of(sequence) - 1 - task % blocks_of(sequence)) * QUERIES;
-        block.n_rows = sequence->n_queries - block.query < QUERIES
-                           ? sequence->n_queries - block.query
-                           : QUERIES;
+        block.query = (n_blocks - 1 - task % n_blocks) * n_most;
+        block.n_rows = sequence->n_queries - block.query < n_most ? sequence->n_queries - block.query
+                                                                  : n_most;
         block.query_stride = sequence->queries.stride;
         block.out_stride = sequence->out_stride;
     }
@@ -298,7 +307,7 @@ int attention_run(struct engine *engine, const struct attention_spec *spec,
     job.scratch = workspace_take(workspace, threads_count(engine->threads),
                                  SCRATCH_FLOATS * sizeof *job.scratch, "attention", err);
     job.seen = workspace_take(workspace, threads_count(engine->threads),
-                              QUERIES * sizeof *job.seen, "attention", err);
+                              QUERIES_MAX * sizeof *job.seen, "attention", err);
     if (job.ends && job.scratch && job.seen) {
         for (size_t s = 0; s < n_sequences; s++)
             job.ends[s] = n_tasks += tasks_of(spec, &sequences[s]);

@@ -263,25 +263,27 @@ static int compute_qkv(struct forward *forward, const float *normed, struct erro
     const struct stack_spec *stack = forward->stack;
     const struct attention_weights *weights = &forward->layer->self;
     size_t n_q = stack->n_heads * stack->head_dim, n_kv = stack->n_kv_heads * stack->head_dim;
+    size_t n_first = 1, n_end = 1; /* of the three, those that are made of `normed` */
+    const struct linear *const linears[] = {&weights->q, &weights->k, &weights->v};
+    float *const rows[] = {forward->qkv, forward->qkv + n_q, forward->qkv + n_q + n_kv};
+    const size_t widths[] = {forward->qkv_width, forward->qkv_width, forward->qkv_width};
 
     if (stack->qkv == QKV_LATENT)
         return mla_queries(&forward->mla, forward->engine, weights->mla,
                            &forward->angles[stack->slides[forward->number]], normed, forward->qkv,
                            err);
     if (!weights->experts)
-        linear_run(forward->engine, &weights->q, normed, forward->n_tokens, forward->qkv,
-                   forward->qkv_width);
+        n_first = 0;
     else if (moe_attention_queries(&forward->attention_moe, forward->engine, weights->experts,
                                    normed, forward->qkv, forward->qkv_width, err))
         return -1;
-    if (stack->lacks_kv) {
+    if (stack->lacks_kv)
         copy_kv(forward, normed);
-    } else if (stack->qkv == QKV_SEPARATE) {
-        linear_run(forward->engine, &weights->k, normed, forward->n_tokens, forward->qkv + n_q,
-                 forward->qkv_width);
-        linear_run(forward->engine, &weights->v, normed, forward->n_tokens, forward->qkv + n_q + n_kv,
-                 forward->qkv_width);
-    }
+    else if (stack->qkv == QKV_SEPARATE)
+        n_end = 3;
+    if (n_first < n_end)
+        linear_run_each(forward->engine, linears + n_first, n_end - n_first, normed,
+                        forward->n_tokens, rows + n_first, widths);
     if (stack->has_flat_qk_norm || stack->qkv_clip > 0)
         each_row(forward, turn_flat_rows);
     if (stack->position == POSITION_ROTARY || stack->has_qk_norm)

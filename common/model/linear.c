@@ -9,6 +9,16 @@ void linear_run(const struct engine *engine, const struct linear *linear, const 
                   y_stride);
 }
 
+void linear_run_each(const struct engine *engine, const struct linear *const *linears, size_t n,
+                     const float *x, size_t n_rows, float *const *y, const size_t *y_strides)
+{
+    struct gemm_product products[LINEARS_MAX];
+
+    for (size_t i = 0; i < n; i++)
+        products[i] = (struct gemm_product){&linears[i]->matrix, linears[i]->bias, y[i], y_strides[i]};
+    gemm_multiply_each(engine->gemm, n_rows, x, linears[0]->matrix.n_in, products, n);
+}
+
 void linear_block(const struct engine *engine, size_t worker, const struct linear *linear,
                   const float *x, size_t n_rows, float *y)
 {

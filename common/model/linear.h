@@ -13,7 +13,12 @@
 void linear_run(const struct engine *engine, const struct linear *linear, const float *x,
                 size_t n_rows, float *y, size_t y_stride);
 
-/* The same without gaps in y, on the calling thread alone, a `worker` of the pool. */
+enum { LINEARS_MAX = 3 };
+/* n <= LINEARS_MAX of them with the same rows of x. */
+void linear_run_each(const struct engine *engine, const struct linear *const *linears, size_t n,
+                     const float *x, size_t n_rows, float *const *y, const size_t *y_strides);
+
+/* linear_run without gaps in y, on the calling thread alone, a `worker` of the pool. */
 void linear_block(const struct engine *engine, size_t worker, const struct linear *linear,
                   const float *x, size_t n_rows, float *y);
 

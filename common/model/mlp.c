@@ -44,9 +44,8 @@ void mlp_run(const struct engine *engine, enum activation activation, const stru
     size_t n = up->matrix.n_out, n_gate = gate->matrix.n_out;
     struct rows rows = {activation, is_gated ? gate_rows : NULL, up_rows, n, n_gate};
 
-    linear_run(engine, up, x, n_rows, up_rows, n);
-    if (is_gated)
-        linear_run(engine, gate, x, n_rows, gate_rows, n_gate);
+    linear_run_each(engine, (const struct linear *[]){up, gate}, is_gated ? 2 : 1, x, n_rows,
+                    (float *[]){up_rows, gate_rows}, (size_t[]){n, n_gate});
     rows_each(engine->threads, n_rows, n, activate_rows, &rows);
     linear_run(engine, down, up_rows, n_rows, out, down->matrix.n_out);
 }

@@ -279,7 +279,8 @@ static void check_ranges(struct gemm *gemm, struct problem *p)
 static void products_are_as_defined(void)
 {
     static const size_t rows[] = {0, 1, 2, 3, 4, 5, 8, 13, 14, 15, 17, 64, N_ROWS_MAX};
-    static const size_t ins[] = {0, 1, 3, 31, 64, 513, 900, N_IN_MAX};
+    /* 32, 64 and 128 as heads have them; GEMM_BLOCK_STRIDE - GAP: x that is not copied */
+    static const size_t ins[] = {0, 1, 3, 31, 32, 64, 128, GEMM_BLOCK_STRIDE - GAP, 513, 900, N_IN_MAX};
     static const size_t outs[] = {1, 5, 16, 33, 64, N_OUT_MAX};
     static const char *const names[N_ISAS] = {"plain", "avx2", "avx512"};
     struct error err = {0};
@@ -320,14 +321,43 @@ static void products_are_as_defined(void)
     threads_free(threads);
 }
 
+/* With the same x: matrices that go together, and others between them. */
+static void products_of_the_same_rows_are_those_of_each(void)
+{
+    static const size_t outs[] = {70, 9, 200, 130, 64, 3}, rows[] = {1, 3, 30, 65, 140};
+    enum { N = 6, N_IN = 700 };
+    struct error err = {0};
+    struct threads *threads = threads_new(2, &err);
+    struct gemm *gemm = gemm_new(threads, &err);
+
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        struct problem p[N];
+        struct gemm_product products[N];
+
+        for (size_t i = 0; i < N; i++) {
+            p[i] = problem_new(rows[r], outs[i], N_IN, dtypes[i % 3], i == 3, 0);
+            products[i] = (struct gemm_product){&p[i].w, i % 2 ? p[i].bias : NULL, p[i].y,
+                                                p[i].y_stride};
+            clear(&p[i]);
+        }
+        gemm_multiply_each(gemm, rows[r], p[0].x, p[0].x_stride, products, N);
+        for (size_t i = 0; i < N; i++) {
+            CHECK(is_as_defined(&p[i], products[i].bias, 1, false, NULL));
+            problem_release(&p[i]);
+        }
+    }
+    gemm_free(gemm);
+    threads_free(threads);
+}
+
 /* Inputs that are more than scratch memory holds at once, and rows that are packed in two passes. */
 static void long_products_are_as_defined(void)
 {
     static const struct {
         size_t n_rows, n_out, n_in;
         bool is_transposed;
-    } shapes[] = {{5, 9, 8192 + 530, false}, {50, 9, 8192 + 530, false}, {2, 3, 20000, false},
-                  {40, 3, 65536, true},      {5, 2, 150000, true}};
+    } shapes[] = {{5, 9, 8192 + 530, false},   {50, 9, 8192 + 530, false}, {2, 3, 20000, false},
+                  {80, 40, 8192 + 530, false}, {40, 3, 65536, true},       {5, 2, 150000, true}};
     struct error err = {0};
     struct threads *threads = threads_new(2, &err);
     struct gemm *gemm = gemm_new(threads, &err);
@@ -369,7 +399,7 @@ static void the_plain_version_rounds_once(void)
         memcpy(x, bits, sizeof bits);
         for (size_t k = 0; k < gemm_plain.panel_out; k++)
             y[k] = x[1], sums[k] = x[2];
-        gemm_plain.multiply(1, 1, x, y, gemm_plain.panel_out, true, sums);
+        gemm_plain.multiply(1, 1, x, true, y, gemm_plain.panel_out, true, sums);
         expected = fmaf(x[0], x[1], x[2]);
         n_wrong += isnan(expected) ? !isnan(sums[0])
                                    : memcmp(&sums[0], &expected, sizeof expected) != 0;
@@ -555,8 +585,8 @@ static void products_by_openblas_are_right(void)
     threads_free(threads);
 }
 
-TESTS(TEST(products_are_as_defined), TEST(long_products_are_as_defined),
-      TEST(the_plain_version_rounds_once),
+TESTS(TEST(products_are_as_defined), TEST(products_of_the_same_rows_are_those_of_each),
+      TEST(long_products_are_as_defined), TEST(the_plain_version_rounds_once),
       TEST(tiles_of_bf16_give_products_of_floats),
       TEST(bits_do_not_depend_on_the_number_of_threads),
       TEST(openblas_gives_the_same_bits_in_8_threads_at_once), TEST(products_by_openblas_are_right),
