@@ -17,10 +17,14 @@ typedef void fortran_eigen(const char *job, const char *half, const int *n, doub
                            double *values, double *work, const int *n_work, int *integers,
                            const int *n_integers, int *info, size_t job_length,
                            size_t half_length);
+typedef void fortran_gram(const char *half, const char *job, const int *n, const int *k,
+                          const double *factor, const double *a, const int *lda, const double *keep,
+                          double *c, const int *ldc, size_t half_length, size_t job_length);
 
 static pthread_once_t is_loaded = PTHREAD_ONCE_INIT;
 static fortran_svd *svd;
 static fortran_eigen *eigen;
+static fortran_gram *gram_of;
 static struct error problem;
 
 static void load(void)
@@ -31,6 +35,7 @@ static void load(void)
     static const struct shared_function functions[] = {
         {"sgesdd_", &svd, false},
         {"dsyevd_", &eigen, false},
+        {"dsyrk_", &gram_of, false},
     };
 
     /* OpenBLAS starts its threads, or not, when it is loaded: blas.c settles that. */
@@ -115,4 +120,12 @@ int lapack_eigen(double *a, size_t n, double *values, struct error *err)
     free(work);
     free(integers);
     return err->code ? -1 : 0;
+}
+
+void lapack_add_gram(double *gram, size_t n, const double *x, size_t n_items, bool is_tall)
+{
+    int size = (int)n, k = (int)n_items;
+    double one = 1;
+
+    gram_of("L", is_tall ? "N" : "T", &size, &k, &one, x, is_tall ? &size : &k, &one, gram, &size, 1, 1);
 }

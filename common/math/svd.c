@@ -11,7 +11,7 @@
 
 #include "lapack.h"
 
-enum { ERROR_ROWS = 64, DENSE_BELOW = 64 };
+enum { ERROR_ROWS = 64, DENSE_BELOW = 64, GRAM_FROM = 256, GRAM_STEP = 256 };
 
 double svd_kept_energy(const struct svd *svd)
 {
@@ -115,6 +115,91 @@ static int decompose_dense(struct svd *svd, const struct matrix *matrix, struct 
     free(copy);
     free(u);
     free(vt);
+    free(values);
+    return rc;
+}
+
+/* ---- the whole matrix by its Gram matrix ---- */
+
+/* Sums of products of rows, or, of a matrix that is taller than wide, of columns; in double, so that what
+ * eigenvalues lose is below what floats hold. */
+static int make_gram(const struct matrix *matrix, bool is_tall, double *gram, struct error *err)
+{
+    size_t k = is_tall ? matrix->n_cols : matrix->n_rows;
+    size_t n = is_tall ? matrix->n_rows : matrix->n_cols;
+    double *part = memory_try(k, GRAM_STEP * sizeof *part, "a decomposition", err);
+
+    for (size_t first = 0; part && first < n; first += GRAM_STEP) {
+        size_t step = smaller(GRAM_STEP, n - first);
+
+        if (interrupt_check(err))
+            break;
+        if (is_tall) {
+            for (size_t i = 0; i < step * k; i++)
+                part[i] = matrix->a[first * k + i];
+        } else {
+            for (size_t row = 0; row < k; row++)
+                for (size_t i = 0; i < step; i++)
+                    part[row * step + i] = matrix->a[row * n + first + i];
+        }
+        lapack_add_gram(gram, k, part, step, is_tall);
+    }
+    free(part);
+    return err->code ? -1 : 0;
+}
+
+/* Vectors of one side are the Gram matrix's, the others the matrix times these; largest first. */
+static int take_gram(struct svd *svd, const struct matrix *matrix, bool is_tall, const double *vectors,
+                     const float *values, struct error *err)
+{
+    size_t k = is_tall ? matrix->n_cols : matrix->n_rows, rank = svd->rank;
+    size_t n = is_tall ? matrix->n_rows : matrix->n_cols;
+    float *own = is_tall ? svd->right : svd->left, *other = is_tall ? svd->left : svd->right;
+    struct gemm_matrix a = {.format = is_tall ? &matrix_f32 : &matrix_f32_transposed,
+                            .data = matrix->a, .n_out = n, .n_in = k, .stride = matrix->n_cols};
+
+    for (size_t r = 0; r < rank; r++)
+        for (size_t i = 0; i < k; i++)
+            own[r * k + i] = (float)vectors[(k - 1 - r) * k + i];
+    gemm_multiply(matrix->gemm, rank, own, k, &a, NULL, other, n);
+    for (size_t r = 0; r < rank; r++) {
+        float root = sqrtf(values[r]);
+
+        svd->values[r] = values[r];
+        for (size_t i = 0; i < k; i++)
+            own[r * k + i] *= root;
+        for (size_t i = 0; i < n; i++) /* these came times the value */
+            other[r * n + i] *= root > 0 ? 1 / root : 0;
+    }
+    return interrupt_check(err);
+}
+
+static int decompose_gram(struct svd *svd, const struct matrix *matrix, struct svd_size size,
+                          struct error *err)
+{
+    bool is_tall = matrix->n_rows > matrix->n_cols;
+    size_t k = smaller(matrix->n_rows, matrix->n_cols);
+    double *gram = memory_try(k, k * sizeof *gram, "a decomposition", err);
+    double *squares = memory_zalloc(k, sizeof *squares);
+    float *values = memory_zalloc(k, sizeof *values);
+    int rc = -1;
+
+    if (gram) {
+        memset(gram, 0, k * k * sizeof *gram);
+        rc = make_gram(matrix, is_tall, gram, err);
+    }
+    if (rc == 0)
+        rc = lapack_eigen(gram, k, squares, err);
+    for (size_t i = 0; rc == 0 && i < k; i++)
+        values[i] = (float)sqrt(fmax(squares[k - 1 - i], 0));
+    if (rc == 0)
+        rc = make_room(svd, matrix,
+                       size.rank ? smaller(size.rank, k)
+                                 : rank_of_energy(values, k, size.energy * matrix->square), err);
+    if (rc == 0)
+        rc = take_gram(svd, matrix, is_tall, gram, values, err);
+    free(gram);
+    free(squares);
     free(values);
     return rc;
 }
@@ -225,8 +310,10 @@ static int decompose_space(struct svd *svd, const struct matrix *matrix, struct 
             rc = -1;
             break;
         }
-        /* The larger the space, the dearer a look. */
-        if (has_grown && (space.n_vectors < size.rank || space.n_vectors < looked_at * 9 / 8))
+        /* The larger the space, the dearer a look. A step that brings in less than the others has come to
+         * the end of what there is. */
+        if (has_grown && (space.n_vectors < size.rank ||
+                          (space.n_last == n_block && space.n_vectors < looked_at * 9 / 8)))
             continue;
         looked_at = space.n_vectors;
         svd_space_gram(&space, vectors);
@@ -298,7 +385,8 @@ static int decompose(struct svd *svd, const struct matrix *matrix, struct svd_si
         if (found)
             return found < 0 ? -1 : 0;
     }
-    return decompose_dense(svd, matrix, size, err);
+    return k < GRAM_FROM ? decompose_dense(svd, matrix, size, err)
+                         : decompose_gram(svd, matrix, size, err);
 }
 
 int svd_approximate(struct svd *svd, const float *a, size_t n_rows, size_t n_cols,

@@ -3,7 +3,7 @@
  * Far below the full rank the space that the largest singular vectors span is built up by a randomized
  * block Krylov method (Musco and Musco 2015: as power iterations, but nothing computed on the way is thrown
  * away), until what it captures no longer grows; near it, or where that does not settle, LAPACK
- * decomposes the whole matrix. The result depends on the matrix alone, not on the number of threads. */
+ * decomposes the whole matrix, a large one by the eigenvectors of its Gram matrix. The result depends on the matrix alone, not on the number of threads. */
 #ifndef COCKTAIL_SVD_H
 #define COCKTAIL_SVD_H
 

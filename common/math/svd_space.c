@@ -85,23 +85,44 @@ static void project_out(struct svd_space *space, size_t n)
     free(shares);
 }
 
-static void subtract_earlier(float *block, size_t row, size_t n)
+/* x [n] less what it shares with rows of length 1. */
+static void subtract(const float *rows, size_t n_rows, size_t n, float *x)
 {
-    float *x = block + row * n;
-
-    for (size_t i = 0; i < row; i++) {
-        float share = (float)dot(x, block + i * n, n);
+    for (size_t i = 0; i < n_rows; i++) {
+        float share = (float)dot(x, rows + i * n, n);
 
         for (size_t k = 0; k < n; k++)
-            x[k] -= share * block[i * n + k];
+            x[k] -= share * rows[i * n + k];
     }
+}
+
+static double normalise(float *x, size_t n)
+{
+    double length = sqrt(dot(x, x, n));
+
+    for (size_t k = 0; k < n; k++)
+        x[k] = (float)(x[k] / length);
+    return length;
+}
+
+/* Of a vector of length 1 that is a small rest of what it was, the roundings of what was taken out are a
+ * part that counts: it is orthogonal to nothing yet. Whether it is now. */
+static bool clean(const struct svd_space *space, size_t n_before, float *x)
+{
+    for (size_t pass = 0; pass < 2; pass++) {
+        subtract(space->vectors, space->n_vectors, space->n_rows, x);
+        subtract(space->block, n_before, space->n_rows, x);
+        if (!(normalise(x, space->n_rows) > 0.5))
+            return false;
+    }
+    return true;
 }
 
 /* Makes the first rows of the block orthonormal, and returns how many these are: what is left of a row
  * is noise when nearly all of it was taken out. */
 static size_t orthonormalise(struct svd_space *space, size_t n, const double *lengths)
 {
-    static const double noise = 3e-6;
+    static const double noise = 3e-6, small = 1e-2;
     size_t n_rows = space->n_rows, kept = 0;
 
     for (size_t i = 0; i < n; i++) {
@@ -110,13 +131,14 @@ static size_t orthonormalise(struct svd_space *space, size_t n, const double *le
 
         if (i != kept)
             memcpy(x, space->block + i * n_rows, n_rows * sizeof *x);
-        subtract_earlier(space->block, kept, n_rows);
-        subtract_earlier(space->block, kept, n_rows);
+        subtract(space->block, kept, n_rows, x);
+        subtract(space->block, kept, n_rows, x);
         length = sqrt(dot(x, x, n_rows));
         if (!(length > noise * lengths[i]) || length < 1e-30)
             continue;
-        for (size_t k = 0; k < n_rows; k++)
-            x[k] = (float)(x[k] / length);
+        normalise(x, n_rows);
+        if (length < small * lengths[i] && !clean(space, kept, x))
+            continue;
         kept++;
     }
     return kept;

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "math/random.h"
+#include "math/svd_space.h"
 #include "test.h"
 
 struct matrix {
@@ -133,6 +134,65 @@ static void finds_the_best_of_any_spectrum(void)
     }
     for (size_t i = 0; i < 3; i++)
         free(matrices[i].items);
+}
+
+/* Of one that is large enough to go by its Gram matrix; wide, and tall. */
+static void finds_the_best_of_large_ranks(void)
+{
+    enum { LARGE = 260 };
+    double falling[LARGE], flat[LARGE];
+    struct matrix matrices[2];
+
+    for (size_t i = 0; i < LARGE; i++) {
+        falling[i] = pow(0.95, (double)i);
+        flat[i] = 1 - 0.001 * (double)i;
+    }
+    matrices[0] = matrix_of(LARGE, 300, falling, LARGE);
+    matrices[1] = matrix_of(290, LARGE, flat, LARGE);
+    for (size_t rank = 60; rank <= LARGE; rank += 100) {
+        check_rank(&matrices[0], falling, LARGE, rank);
+        check_rank(&matrices[1], flat, LARGE, rank);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct svd svd;
+
+        approximate(&svd, &matrices[i], (struct svd_size){.rank = 1000}, 2);
+        CHECK(svd.rank == LARGE && svd_relative_error(&svd) < 2e-6);
+        svd_release(&svd);
+        free(matrices[i].items);
+    }
+}
+
+/* A space as large as the rank takes in nothing but noise, and stays orthonormal. */
+static void a_space_ends_with_its_matrix(void)
+{
+    enum { RANK = 24, ROWS = 150, COLUMNS = 170, BLOCK_ROWS = 20 };
+    double values[RANK];
+    struct matrix matrix;
+    struct svd_space space;
+    struct error err = {0};
+    struct threads *threads = threads_new(1, &err);
+    struct gemm *gemm = gemm_new(threads, &err);
+
+    for (size_t i = 0; i < RANK; i++)
+        values[i] = 3 - 0.1 * (double)i;
+    matrix = matrix_of(ROWS, COLUMNS, values, RANK);
+    CHECK(svd_space_init(&space, matrix.items, ROWS, COLUMNS, BLOCK_ROWS, 6 * BLOCK_ROWS, gemm, &err) == 0);
+    for (size_t step = 0; step < 5 && svd_space_grow(&space); step++)
+        continue;
+    CHECK(space.n_vectors >= RANK);
+    for (size_t i = 0; i < space.n_vectors; i++)
+        for (size_t k = 0; k <= i; k++) {
+            double sum = 0;
+
+            for (size_t j = 0; j < ROWS; j++)
+                sum += (double)space.vectors[i * ROWS + j] * space.vectors[k * ROWS + j];
+            CHECK(fabs(sum - (i == k)) < 1e-5);
+        }
+    svd_space_release(&space);
+    gemm_free(gemm);
+    threads_free(threads);
+    free(matrix.items);
 }
 
 static void gives_the_full_rank_and_no_more(void)
@@ -284,6 +344,7 @@ static void decomposes_a_product_by_its_factors(void)
     free(matrix.items);
 }
 
-TESTS(TEST(decomposes_a_product_by_its_factors), TEST(finds_the_best_of_any_spectrum), TEST(gives_the_full_rank_and_no_more),
+TESTS(TEST(decomposes_a_product_by_its_factors), TEST(finds_the_best_of_any_spectrum), TEST(finds_the_best_of_large_ranks),
+      TEST(a_space_ends_with_its_matrix), TEST(gives_the_full_rank_and_no_more),
       TEST(survives_fewer_values_than_asked_for), TEST(chooses_the_rank_by_energy),
       TEST(knows_a_matrix_of_zeros), TEST(gives_the_same_bits_on_any_number_of_threads))
