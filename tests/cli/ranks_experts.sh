@@ -30,8 +30,18 @@ try '4/4' gpt-oss "${ids[@]}"
 try '2/2' molm "${ids[@]}"
 try '5/5' jetmoe-bf16 "${ids[@]}"
 try '2/2 3/3' openmoe "${ids[@]}"
+try '2/2 4/4' fixtures/moe-base "${ids[@]}"
+try '3/3' granitemoe-bias-f16 "${ids[@]}"
+cocktail convert -q fixtures/moe-base -o moe.gguf --dtype q8_0 >/dev/null
+try '4/4' moe.gguf "${ids[@]}"
 try '4/4' switch-transformers-bf16 eval --examples $routed --each --json
 try '4/2' switch-transformers-bf16 routers --examples $routed --json
+
+echo '--- experts that are full: on the rank of each text'
+python3 -c 'for i in range(4): print(*[7 + i] * 24)' >alike
+cocktail logits -q $models/openmoe --from-ids alike --capacity dropless --format npy >dropless
+try '2/2 3/3' openmoe logits --from-ids alike --format npy
+cmp -s one dropless && echo "no expert was full"
 
 echo '--- one text, on another rank than the first'
 try '4/4' deepseek-v3-bf16 logits --from-ids single
