@@ -13,6 +13,12 @@ same 2 cocktail eval fixtures/reranker-base --examples $examples/rerank-parts.js
 head -n 1 $examples/tense.jsonl >single
 same 4 cocktail eval fixtures/decoder-base --examples single --each --json </dev/null
 
+mkdir at-0 at-1
+head -n 3 $examples/tense.jsonl | tee at-0/mine.jsonl >three
+cocktail eval -q fixtures/decoder-base --examples three --each --json >one
+ranks 2 bash -c 'cd at-$OMPI_COMM_WORLD_RANK && exec cocktail eval -q ../fixtures/decoder-base --examples mine.jsonl --each --json' |
+    sed 's,\.\./,,' | cmp one -
+
 echo '--- routers'
 for ((i = 0; i < 13; i++)); do cat $routed; done >often # 156 texts: more than ranks gather at a time
 same '2 4' cocktail eval fixtures/models/mixtral --examples often --routers --each --json </dev/null
