@@ -22,6 +22,8 @@ enum {
     TILE_ROWS = 6,
     TILE_OUT = 4,
     FEW_ROWS = 2, /* that go one output after the other */
+    SOME_ROWS = 64, /* the most that go with weights in bf16 where these lie, four outputs at a time */
+    LONG_IN = 2048, /* inputs from which on two rows gain by that, too */
     PANEL_STRIDE = GEMM_BF16_BLOCK + STEP_IN,
 };
 _Static_assert(GEMM_BF16_OUT * PANEL_STRIDE / 2 + GEMM_BF16_BLOCK <= GEMM_FAST_SCRATCH,
@@ -99,9 +101,11 @@ BF16_INLINE __m128 sums_of(const __m512 sums[TILE_OUT])
     return _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, a));
 }
 
-/* A block of n_in inputs; n_rows and n_out (1 or TILE_OUT) are constant in every call. */
+/* A block of n_in inputs; n_rows and n_out (1 or TILE_OUT) are constant in every call. ahead: items of
+ * w to those that come next, which the memory is asked for; 0: for none. */
 BF16_INLINE void multiply_tile(size_t n_rows, size_t n_out, size_t n_in, struct numbers x,
-                               struct numbers w, float factor, bool adds, float *y, size_t y_stride)
+                               struct numbers w, size_t ahead, float factor, bool adds, float *y,
+                               size_t y_stride)
 {
     __m512 sums[TILE_ROWS][TILE_OUT];
     size_t in = 0;
@@ -113,6 +117,11 @@ BF16_INLINE void multiply_tile(size_t n_rows, size_t n_out, size_t n_in, struct 
         __mmask32 mask = n_in - in >= STEP_IN ? 0xffffffff : (1u << (n_in - in)) - 1;
         __m512i items[TILE_OUT];
 
+        if (n_out > 1 && ahead) {
+            LANES_UNROLL
+            for (size_t out = 0; out < n_out; out++)
+                __builtin_prefetch(w.items + ahead + out * w.stride + in, 0, 2);
+        }
         LANES_UNROLL
         for (size_t out = 0; out < n_out; out++)
             items[out] = n_out == 1 ? _mm512_maskz_loadu_epi16(mask, w.items + in)
@@ -145,14 +154,14 @@ BF16_INLINE void multiply_tile(size_t n_rows, size_t n_out, size_t n_in, struct 
 #define ROWS(n)                                                                                   \
     case n:                                                                                       \
         if (n_out == 1)                                                                           \
-            multiply_tile(n, 1, n_in, x, w, factor, adds, y, y_stride);                           \
+            multiply_tile(n, 1, n_in, x, w, 0, factor, adds, y, y_stride);                        \
         else                                                                                      \
-            multiply_tile(n, TILE_OUT, n_in, x, w, factor, adds, y, y_stride);                    \
+            multiply_tile(n, TILE_OUT, n_in, x, w, ahead, factor, adds, y, y_stride);             \
         return;
 
 BF16_TARGET static void multiply_some(size_t n_rows, size_t n_out, size_t n_in, struct numbers x,
-                                      struct numbers w, float factor, bool adds, float *y,
-                                      size_t y_stride)
+                                      struct numbers w, size_t ahead, float factor, bool adds,
+                                      float *y, size_t y_stride)
 {
     switch (n_rows) {
         ROWS(1)
@@ -192,7 +201,7 @@ struct block { /* of inputs */
 };
 
 static void multiply_rows(const struct block *block, size_t n_rows, size_t n_out, struct numbers x,
-                          struct numbers w, float *y, size_t y_stride)
+                          struct numbers w, size_t ahead, float *y, size_t y_stride)
 {
     size_t n_groups = (n_rows + TILE_ROWS - 1) / TILE_ROWS, n;
 
@@ -204,8 +213,8 @@ static void multiply_rows(const struct block *block, size_t n_rows, size_t n_out
             struct numbers some = {w.items + out * w.stride, w.stride};
 
             n = n_out - out < TILE_OUT ? 1 : TILE_OUT;
-            multiply_some(n_some, n, block->n_in, rows, some, block->factor, block->adds,
-                          y + row * y_stride + out, y_stride);
+            multiply_some(n_some, n, block->n_in, rows, some, g == 0 ? ahead : 0, block->factor,
+                          block->adds, y + row * y_stride + out, y_stride);
         }
     }
 }
@@ -225,8 +234,30 @@ static void multiply_outputs(const struct gemm_matrix *w, size_t n_rows, struct 
                 weights.items = bf16_of(w, out, in);
             else
                 lay_out(w, out, in, n_in, scratch, panel);
-            multiply_some(n_rows, 1, n_in, rows, weights, factor, adds || in > 0, y + out, y_stride);
+            multiply_some(n_rows, 1, n_in, rows, weights, 0, factor, adds || in > 0, y + out,
+                          y_stride);
         }
+}
+
+/* Some rows, with weights where they lie. */
+static void multiply_in_place(const struct gemm_matrix *w, size_t n_rows, struct numbers x,
+                              float factor, bool adds, float *y, size_t y_stride)
+{
+    for (size_t out = 0; out < w->n_out; out += TILE_OUT)
+        for (size_t in = 0; in < w->n_in; in += GEMM_BF16_BLOCK) {
+            size_t n_out = w->n_out - out < TILE_OUT ? w->n_out - out : TILE_OUT;
+            size_t n_in = w->n_in - in < GEMM_BF16_BLOCK ? w->n_in - in : GEMM_BF16_BLOCK;
+            struct block block = {in, n_in, factor, adds || in > 0};
+            struct numbers weights = {bf16_of(w, out, in), w->stride};
+
+            multiply_rows(&block, n_rows, n_out, x, weights, TILE_OUT * w->stride, y + out, y_stride);
+        }
+}
+
+static bool can_be_in_place(const struct gemm_matrix *w, size_t n_rows)
+{
+    return w->format == &matrix_bf16 && n_rows > (w->n_in > LONG_IN ? 1 : FEW_ROWS) &&
+           n_rows <= SOME_ROWS && w->n_in % STEP_IN == 0;
 }
 
 static void multiply(const struct gemm_matrix *w, size_t n_rows, const char *packed, float factor,
@@ -235,6 +266,10 @@ static void multiply(const struct gemm_matrix *w, size_t n_rows, const char *pac
     struct numbers x = {(const uint16_t *)(const void *)packed, row_items(w->n_in)};
     struct numbers panel = {(uint16_t *)(void *)(scratch + GEMM_BF16_BLOCK), PANEL_STRIDE};
 
+    if (can_be_in_place(w, n_rows)) {
+        multiply_in_place(w, n_rows, x, factor, adds, y, y_stride);
+        return;
+    }
     if (n_rows <= FEW_ROWS) {
         multiply_outputs(w, n_rows, x, factor, adds, y, y_stride, scratch);
         return;
@@ -247,7 +282,7 @@ static void multiply(const struct gemm_matrix *w, size_t n_rows, const char *pac
 
             for (size_t i = 0; i < n_out; i++)
                 lay_out(w, out + i, in, n_in, scratch, (uint16_t *)panel.items + i * PANEL_STRIDE);
-            multiply_rows(&block, n_rows, n_out, x, panel, y + out, y_stride);
+            multiply_rows(&block, n_rows, n_out, x, panel, 0, y + out, y_stride);
         }
 }
 
