@@ -29,6 +29,7 @@ enum {
     MAX_TILE_ROWS = 256,
     FEW_OUT_AMX = 64,          /* with fewer, packing x costs more than it saves */
     FAST_STREAM_ITEMS = 1 << 18, /* STREAM_ITEMS where x is rounded */
+    FAST_PACK_ROWS = 8,
     PACKED_FLOATS = 1 << 21,   /* of rows of x that are packed at once */
     ALIGNMENT = 64,
 };
@@ -377,11 +378,12 @@ static int pack_for_fast(void *context, size_t task, size_t worker, struct error
 {
     const struct product *p = context;
     const struct gemm_fast *fast = find_fast(p->gemm, p->w);
+    size_t row = task * FAST_PACK_ROWS;
 
     (void)worker;
     (void)err;
-    fast->pack(p->w, 1, p->x + task * p->x_stride, p->x_stride,
-               (char *)p->gemm->packed + task * fast->row_bytes(p->w->n_in));
+    fast->pack(p->w, smaller(p->n_rows - row, FAST_PACK_ROWS), p->x + row * p->x_stride, p->x_stride,
+               (char *)p->gemm->packed + row * fast->row_bytes(p->w->n_in));
     return 0;
 }
 
@@ -412,7 +414,8 @@ static void multiply_with_fast(struct product *p, const struct gemm_fast *fast)
             p->tile_rows = p->n_rows;
             p->n_tiles_rows = 1;
         }
-        run_tasks(p, p->n_rows * p->w->n_in < ALONE_PACKED, p->n_rows, pack_for_fast);
+        run_tasks(p, p->n_rows * p->w->n_in < ALONE_PACKED, parts_of(p->n_rows, FAST_PACK_ROWS),
+                  pack_for_fast);
         run_tiles(p, multiply_fast_tile);
         go_on(p);
     }

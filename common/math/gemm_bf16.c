@@ -5,7 +5,8 @@
 
 bool gemm_bf16_takes(const struct gemm_matrix *w)
 {
-    return w->format == &matrix_bf16 || w->format == &matrix_f32 || w->format == &matrix_f16;
+    return w->n_in > GEMM_BF16_SHORT &&
+           (w->format == &matrix_bf16 || w->format == &matrix_f32 || w->format == &matrix_f16);
 }
 
 #if defined(__x86_64__)

@@ -13,11 +13,12 @@
 enum {
     GEMM_BF16_BLOCK = 1024,
     GEMM_BF16_OUT = 64, /* outputs whose weights are laid out at once */
+    GEMM_BF16_SHORT = 128, /* inputs: so few, as keys have them, take as long to round */
 };
 
 extern const struct gemm_fast gemm_bf16;
 
-/* F32, F16 or BF16 in rows of outputs. */
+/* F32, F16 or BF16 in rows of outputs, of more than GEMM_BF16_SHORT inputs. */
 bool gemm_bf16_takes(const struct gemm_matrix *w);
 
 #endif

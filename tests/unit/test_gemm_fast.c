@@ -218,6 +218,11 @@ static void bf16_is_near_and_each_row_by_itself(void)
         /* both are rounded to 8 bits: twice 2^-8 of one product, and a little for sums */
         check_alone(&p, &gemm_bf16, 0.0081);
         check_together(&p, &gemm_bf16);
+        /* keys of attention stay exact */
+        p.w.n_in = GEMM_BF16_SHORT;
+        CHECK(gemm_fast_find(&p.w, ISA_AVX512) == NULL);
+        p.w.n_in++;
+        CHECK(gemm_fast_find(&p.w, ISA_AVX512) == &gemm_bf16);
     }
     problem_free(&p);
 #endif
