@@ -3,8 +3,8 @@
  * What a row of x gets follows from it and from W alone, as gemm.h promises, but it is not the
  * product of floats. Weights in ggml's blocks: x is rounded to integers of eight bits, 32 or 256
  * inputs to a scale, and integers are multiplied (gemm_int8.h). F32, F16 and BF16 in rows of outputs: x is
- * rounded to bf16, and W, where it is not that already (gemm_bf16.h). Other weights, and what the
- * processor lacks, have no such way. For gemm.c and for tests. */
+ * rounded to bf16, and W, where it is not that already (gemm_bf16.h), but not keys of attention. Other
+ * weights, and what the processor lacks, have no such way. For gemm.c and for tests. */
 #ifndef COCKTAIL_GEMM_FAST_H
 #define COCKTAIL_GEMM_FAST_H
 
