@@ -122,3 +122,105 @@ tells_once()
 {
     [[ $(<err) == 'cocktail: '?* && $(<err) != *$'\n'* ]]
 }
+
+# A recipe that strangers wrote, given to `cocktail COMMAND`: the exit status, and one last line that begins with
+# FILE:LINE (LINE -: it does not) and holds MESSAGE; what is refused leaves nothing behind.
+try_recipe() # COMMAND, FILE, EXIT, LINE or -, MESSAGE
+{
+    local last where=$2:$4:
+
+    [[ -e $2 ]] || echo "$2: no such file"
+    timeout 20 "$COCKTAIL" "$1" --threads 2 "$2" -o place/out >out 2>err
+    status=$?
+    last=$(tail -n 1 err)
+    ((status == $3)) || { echo "$2: exit $status, expected $3: $last"; }
+    if (($3 == 0)); then
+        [[ $(echo place/*) == place/out ]] || echo "$2: $(echo place/*)"
+        restore ""
+        return
+    fi
+    [[ $4 != - ]] || where=
+    [[ $last == 'cocktail: '*"$where"* && $last == *"$5"* ]] || echo "$2: no '$where' '$5': $last"
+    [[ $last != *$'\x01'* && $(grep -vc '^cocktail: ' err) == 0 ]] || echo "$2: $(<err)"
+    [[ ! -s out ]] || echo "$2: fails, but prints $(<out)"
+    is_unchanged "" || echo "$2: left behind: $(echo place/*)"
+}
+
+# All of a folder, each a line of its EXPECTED.tsv: NAME, EXIT, LINE, MESSAGE.
+try_recipes() # COMMAND, FOLDER, how many there must be at least
+{
+    local name code line message recipe n_cases=0
+    local -A is_listed
+
+    while IFS=$'\t' read -r name code line message; do
+        try_recipe "$1" "$2/$name.yml" "$code" "$line" "$message"
+        is_listed[$name]=1
+        ((n_cases++))
+    done <"$2/EXPECTED.tsv"
+    ((n_cases >= $3)) || echo "only $n_cases recipes"
+    for recipe in "$2"/*.yml; do
+        name=$(basename "$recipe" .yml)
+        [[ -n ${is_listed[$name]-} ]] || echo "$name: is not in EXPECTED.tsv"
+    done
+}
+
+# What is refused for another reason than what stands in a recipe.
+refused_recipe() # COMMAND, EXIT, MESSAGE, ARGUMENT...
+{
+    "$COCKTAIL" "$1" "${@:4}" -o place/out >out 2>err
+    status=$?
+    ((status == $2)) && tells_once && [[ $(<err) == *"$3"* ]] || echo "${*:4}: exit $status: $(<err)"
+    is_unchanged "" || echo "${*:4}: left behind: $(echo place/*)"
+}
+
+# Of a command that makes place/out, like `new`: when each STEPth call of a kind fails (0: nine of them), nothing is left, and one line
+# says so. FAULTS: KIND:ERRNO.
+fail_calls() # STEP, FAULTS; takes $command
+{
+    local fault kind n n_failed
+
+    for fault in $2; do
+        kind=${fault%:*} n_failed=0
+        restore ""
+        count_calls "$kind" "${command[@]}"
+        restore ""
+        for ((n = 1; n <= n_calls; n += $1 ? $1 : n_calls / 9 + 1)); do
+            FAIL_CALL=$kind FAIL_AT=$n FAIL_ERRNO=${fault#*:} faulty "${command[@]}"
+            if ((status == 0)); then # behind the rename the parent is flushed
+                [[ $kind == fsync && $n == "$n_calls" ]] && is_new || echo "$fault $n: success"
+            else
+                ((status == 5)) && tells_once && is_unchanged "" ||
+                    echo "$fault $n: exit $status, $(<err), leaves $(echo place/*)"
+                ((n_failed++))
+            fi
+            restore ""
+        done
+        ((n_failed > 0)) || echo "no $kind made the run fail"
+    done
+}
+
+# Likewise killed at every call: the target is absent or complete, and the next run clears away what is left.
+kill_calls() # takes $command
+{
+    local kinds=mkdir,write,fsync,rename,remove n n_complete=0 n_absent=0
+
+    count_calls $kinds "${command[@]}"
+    restore ""
+    for ((n = 1; n <= n_calls; n++)); do
+        { FAIL_CALL=$kinds FAIL_AT=$n FAIL_SIGNAL=9 faulty "${command[@]}"; } 2>/dev/null
+        ((status == 137)) || echo "killed at $n: exit $status"
+        if [[ ! -e place/out ]]; then
+            ((n_absent++))
+        elif same place/out new; then
+            ((n_complete++))
+        else
+            echo "killed at $n: neither absent nor complete"
+        fi
+        faulty "${command[@]}" --force
+        # What tells how it was made tells of --force.
+        ((status == 0)) && [[ $(echo place/*) == place/out ]] && diff -r -x README.md place/out new >/dev/null ||
+            echo "killed at $n: the next run: exit $status: $(<err), $(echo place/*)"
+        restore ""
+    done
+    ((n_absent > 2 && n_complete > 0)) || echo "$n_absent absent, $n_complete complete"
+}
