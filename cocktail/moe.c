@@ -10,6 +10,7 @@
 #include "base/threads.h"
 #include "eval/moe_router.h"
 #include "mix/card_terms.h"
+#include "mix/fit.h"
 #include "mix/merge_write.h"
 #include "mix/moe_recipe.h"
 
@@ -163,6 +164,20 @@ static int open_models(struct moe_run *run, struct error *err)
                                                   : &recipe->shared[i - recipe->n_experts], err))
             return -1;
     return 0;
+}
+
+/* The router reads what the base's tokenizer makes of a text, and so do all experts: one that was trained on
+ * other tokens is of less use. */
+static int compare_tokenizers(struct moe_run *run, struct error *err)
+{
+    struct model_folder *folders = memory_zalloc(run->n_models, sizeof *folders);
+    int rc;
+
+    for (size_t i = 0; i < run->n_models; i++)
+        folders[i] = run->models[i]->folder; /* looked at, not owned */
+    rc = fit_compare_tokenizers(folders, run->n_models, true, &run->notices, err);
+    free(folders);
+    return rc;
 }
 
 /* --force removes the target: it must not take a model along that lies in it. */
@@ -375,7 +390,8 @@ static int make(const struct moe_options *options, struct error *err)
     int rc = mixing_check_output(&options->mixing, err) ||
              moe_recipe_load(&run.recipe, recipe_of(options), options->allows_same, &run.notices,
                              err) ||
-             open_models(&run, err) || check_models(&run, err) || open_merge(&run, err);
+             open_models(&run, err) || check_models(&run, err) ||
+             compare_tokenizers(&run, err) || open_merge(&run, err);
 
     terminal_notices(&run.notices, &options->common);
     if (rc == 0) {

@@ -35,7 +35,8 @@ char *recipe_model_find(const struct recipe_reference *model, const char *direct
                                : memory_copy(model->path);
     path = model_argument_find(argument, model->is_adapter ? HUB_NEED_ADAPTER : HUB_NEED_MODEL, common,
                                err);
-    if (!path && err->code == ERROR_NETWORK && is_in_folder(model->path))
+    if (!path && (err->code == ERROR_USAGE || /* of a recipe, not of the command line */
+                  (err->code == ERROR_NETWORK && is_in_folder(model->path))))
         err->code = ERROR_FORMAT;
     free(argument);
     return path;

@@ -8,7 +8,8 @@
 #include "options.h"
 
 /* The path, to be freed: one below `directory` if it is there (NULL: no such place), else as
- * model_argument_find. NULL with its errors, but ERROR_FORMAT for what is rather a path that is wrong. */
+ * model_argument_find. NULL with its errors, but ERROR_FORMAT for what can be no model, or is rather a path
+ * that is wrong. */
 char *recipe_model_find(const struct recipe_reference *model, const char *directory,
                         const struct common_options *common, struct error *err);
 

@@ -68,6 +68,11 @@ static bool is_of(const struct stack *stack, const char *name)
     return !stack->module || model_stack_is_of(stack->module, name);
 }
 
+static bool shares_bias(const struct stack_spec *stack)
+{
+    return stack->position == POSITION_RELATIVE && !stack->has_bias_per_layer;
+}
+
 /* Whether a tensor is in a layer that is chosen; else it belongs to the whole. */
 static bool find_layer(const struct stack *stack, const char *name, struct name_layer *layer)
 {
@@ -171,6 +176,18 @@ static int load_spec(const struct model_folder *model, struct model_spec *spec)
                    model_spec_load(spec, &model->config, type, model->name, &ignored)
                ? -1
                : 0;
+}
+
+bool model_stack_is_shared(const struct model_folder *model, const char *name)
+{
+    struct model_spec spec;
+    bool is_shared;
+
+    if (!strstr(name, ".relative_attention_bias.") || load_spec(model, &spec))
+        return false;
+    is_shared = shares_bias(&spec.stack);
+    model_spec_release(&spec);
+    return is_shared;
 }
 
 static size_t total_layers(const struct stack *stack)
@@ -468,8 +485,7 @@ static int check_parts(struct stack *stack, struct error *err)
     if (load_spec(stack->model, &spec))
         return 0;
     is_encoder_decoder = spec.is_encoder_decoder;
-    stack->shares_bias = stack_of(stack, &spec)->position == POSITION_RELATIVE &&
-                         !stack_of(stack, &spec)->has_bias_per_layer;
+    stack->shares_bias = shares_bias(stack_of(stack, &spec));
     model_spec_release(&spec);
     return is_encoder_decoder && !stack->module
                ? error_set(err, ERROR_FORMAT, "'%s' has layers of an encoder and of a decoder: "

@@ -22,6 +22,10 @@ size_t model_stack_count_layers(const struct model_folder *model, const char *mo
 /* Whether config.json says of a module of that name how many layers it has. */
 bool model_stack_is_counted(const char *module);
 
+/* Whether a tensor that is called as one of a layer belongs to all of its stack, and has that name wherever
+ * the layers go: a T5's positions. */
+bool model_stack_is_shared(const struct model_folder *model, const char *name);
+
 /* Whether the tensor's name begins with that of the module and a dot. */
 bool model_stack_is_of(const char *module, const char *name);
 

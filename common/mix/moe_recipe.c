@@ -10,23 +10,11 @@
 #include "base/line_reader.h"
 #include "base/memory.h"
 #include "base/nearest.h"
-#include "base/yaml.h"
+#include "base/yaml_reader.h"
 #include "mix/recipe_setting.h"
 
 static const size_t recipe_bytes_max = 16 * 1000 * 1000;
 enum { EXPERTS_MAX = 65536 };
-
-struct reader {
-    struct moe_recipe *recipe;
-    struct notices *notices;
-    struct error *err;
-};
-
-/* A key of a map that describes `target`. */
-struct key {
-    const char *name;
-    int (*read)(const struct reader *reader, const struct yaml_member *member, void *target);
-};
 
 /* ---- messages ---- */
 
@@ -42,129 +30,82 @@ int moe_recipe_fail(const struct moe_recipe *recipe, size_t line, struct error *
     return error_set(err, ERROR_FORMAT, "%s:%zu: %s", recipe->file, line, text);
 }
 
-static int wants(const struct reader *reader, const char *name, const struct yaml_node *node,
-                 const char *what)
-{
-    return moe_recipe_fail(reader->recipe, node->line, reader->err, "%s is %s, not %s", name,
-                           yaml_type_name(node), what);
-}
-
 /* ---- maps ---- */
 
 /* The keys of a merge, by which such a file is told from one for merge. */
-static bool is_of_merge(const char *key)
+static const char *of_merge(const char *key)
 {
     static const char *const names[] = {"merge_method", "models", "slices", "modules"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(key, names[i]) == 0)
-            return true;
-    return false;
+            return "is a key of a merge, not of a mixture of experts: use 'cocktail merge'";
+    return NULL;
 }
 
-static int unknown_key(const struct reader *reader, const struct yaml_member *member,
-                       const struct key *keys, size_t n_keys, const char *what)
-{
-    struct nearest nearest = {.typed = member->key};
-
-    if (is_of_merge(member->key))
-        return moe_recipe_fail(reader->recipe, member->line, reader->err, "'%s' is a key of a "
-                               "merge, not of a mixture of experts: use 'cocktail merge'",
-                               member->key);
-    for (size_t i = 0; i < n_keys; i++)
-        nearest_consider(&nearest, keys[i].name);
-    return moe_recipe_fail(reader->recipe, member->line, reader->err, "'" ERROR_NAME "' is no key "
-                           "of %s%s%s%s", member->key, what, nearest.word ? "; did you mean '" : "",
-                           nearest.word ? nearest.word : "", nearest.word ? "'?" : "");
-}
-
-static int read_map(const struct reader *reader, const struct yaml_node *map,
-                    const struct key *keys, size_t n_keys, const char *what, void *target)
-{
-    if (map->type != YAML_MAP)
-        return moe_recipe_fail(reader->recipe, map->line, reader->err, "%s is %s, not a map", what,
-                               yaml_type_name(map));
-    for (size_t i = 0; i < map->n_items; i++) {
-        const struct yaml_member *member = &map->members[i];
-        size_t k = 0;
-
-        while (k < n_keys && strcmp(keys[k].name, member->key) != 0)
-            k++;
-        if (k == n_keys)
-            return unknown_key(reader, member, keys, n_keys, what);
-        if (member->is_repeated)
-            notices_add(reader->notices, "%s:%zu: '" ERROR_NAME "' is said twice: this one counts",
-                        reader->recipe->file, member->line, member->key);
-        if (member->value->type != YAML_NULL && keys[k].read(reader, member, target))
-            return -1;
-    }
-    return 0;
-}
-
-#define READ_MAP(reader, map, keys, what, target) \
-    read_map(reader, map, keys, sizeof(keys) / sizeof *(keys), what, target)
-
-static int read_reference(const struct reader *reader, const struct yaml_node *node,
+static int read_reference(const struct yaml_reader *reader, const struct yaml_node *node,
                           struct recipe_reference *reference)
 {
-    if (recipe_reference_read(reference, node, reader->recipe->file, &reader->recipe->arena,
-                              reader->err))
+    if (recipe_reference_read(reference, node, reader->file, reader->arena, reader->err))
         return -1;
     if (!reference->override_architecture)
         return 0;
     return error_set(reader->err, ERROR_UNSUPPORTED, "%s:%zu: model '" ERROR_NAME "': "
-                     "override_architecture is not supported", reader->recipe->file, node->line,
+                     "override_architecture is not supported", reader->file, node->line,
                      reference->path);
 }
 
 /* ---- experts ---- */
 
-static int expert_model(const struct reader *reader, const struct yaml_member *member, void *target)
+static int expert_model(const struct yaml_reader *reader, const struct yaml_member *member,
+                        void *target)
 {
     return read_reference(reader, member->value, &((struct moe_recipe_expert *)target)->model);
 }
 
-static int read_prompts(const struct reader *reader, const struct yaml_member *member,
+static int read_prompts(const struct yaml_reader *reader, const struct yaml_member *member,
                         struct moe_prompts *prompts)
 {
     const struct yaml_node *list = member->value;
 
     if (list->type != YAML_LIST)
-        return wants(reader, member->key, list, "a list of texts");
-    prompts->items = arena_alloc(&reader->recipe->arena, list->n_items * sizeof *prompts->items);
+        return yaml_reader_wants(reader, member->key, list, "a list of texts");
+    prompts->items = arena_alloc(reader->arena, list->n_items * sizeof *prompts->items);
     prompts->n_items = 0;
     for (size_t i = 0; i < list->n_items; i++) {
         if (list->items[i]->type != YAML_TEXT)
-            return wants(reader, "a prompt", list->items[i], "text; write it in quotes");
+            return yaml_reader_wants(reader, "a prompt", list->items[i],
+                                     "text; write it in quotes");
         prompts->items[prompts->n_items++] = list->items[i]->text;
     }
     return 0;
 }
 
-static int expert_positive(const struct reader *reader, const struct yaml_member *member,
+static int expert_positive(const struct yaml_reader *reader, const struct yaml_member *member,
                            void *target)
 {
     return read_prompts(reader, member, &((struct moe_recipe_expert *)target)->positive);
 }
 
-static int expert_negative(const struct reader *reader, const struct yaml_member *member,
+static int expert_negative(const struct yaml_reader *reader, const struct yaml_member *member,
                            void *target)
 {
     return read_prompts(reader, member, &((struct moe_recipe_expert *)target)->negative);
 }
 
-static int read_number(const struct reader *reader, const struct yaml_member *member, double *value)
+static int read_number(const struct yaml_reader *reader, const struct yaml_member *member,
+                       double *value)
 {
     if (!recipe_scalar(member->value, COMBINE_NUMBER, value))
-        return wants(reader, member->key, member->value, "a number");
+        return yaml_reader_wants(reader, member->key, member->value, "a number");
     if (!isfinite((float)*value))
-        return moe_recipe_fail(reader->recipe, member->value->line, reader->err,
-                               "%s %.20s is not a finite number", member->key,
-                               member->value->text);
+        return yaml_reader_fail(reader, member->value->line, "%s %.20s is not a finite number",
+                                member->key, member->value->text);
     return 0;
 }
 
-static int expert_noise(const struct reader *reader, const struct yaml_member *member, void *target)
+static int expert_noise(const struct yaml_reader *reader, const struct yaml_member *member,
+                        void *target)
 {
     struct moe_recipe_expert *expert = target;
 
@@ -172,7 +113,8 @@ static int expert_noise(const struct reader *reader, const struct yaml_member *m
     return read_number(reader, member, &expert->noise);
 }
 
-static int expert_scale(const struct reader *reader, const struct yaml_member *member, void *target)
+static int expert_scale(const struct yaml_reader *reader, const struct yaml_member *member,
+                        void *target)
 {
     struct moe_recipe_expert *expert = target;
 
@@ -180,35 +122,34 @@ static int expert_scale(const struct reader *reader, const struct yaml_member *m
     return read_number(reader, member, &expert->scale);
 }
 
-static int read_expert(const struct reader *reader, const struct yaml_node *node,
+static int read_expert(const struct yaml_reader *reader, const struct yaml_node *node,
                        struct moe_recipe_expert *expert)
 {
-    static const struct key keys[] = {
+    static const struct yaml_key keys[] = {
         {"source_model", expert_model}, {"positive_prompts", expert_positive},
         {"negative_prompts", expert_negative}, {"noise_scale", expert_noise},
         {"residual_scale", expert_scale},
     };
 
     *expert = (struct moe_recipe_expert){.line = node->line};
-    if (READ_MAP(reader, node, keys, "an expert", expert))
+    if (YAML_READ_MAP(reader, node, keys, "an expert", expert))
         return -1;
     if (expert->model.path)
         return 0;
-    return moe_recipe_fail(reader->recipe, node->line, reader->err, "an expert without "
-                           "'source_model'");
+    return yaml_reader_fail(reader, node->line, "an expert without 'source_model'");
 }
 
-static int read_experts(const struct reader *reader, const struct yaml_member *member,
+static int read_experts(const struct yaml_reader *reader, const struct yaml_member *member,
                         struct moe_recipe_expert **experts, size_t *n_experts)
 {
     const struct yaml_node *list = member->value;
 
     if (list->type != YAML_LIST)
-        return wants(reader, member->key, list, "a list");
+        return yaml_reader_wants(reader, member->key, list, "a list");
     if (list->n_items > EXPERTS_MAX)
-        return moe_recipe_fail(reader->recipe, list->line, reader->err, "%zu experts; a router "
-                               "knows %d at most", list->n_items, (int)EXPERTS_MAX);
-    *experts = arena_alloc(&reader->recipe->arena, list->n_items * sizeof **experts);
+        return yaml_reader_fail(reader, list->line, "%zu experts; a router knows %d at most",
+                                list->n_items, (int)EXPERTS_MAX);
+    *experts = arena_alloc(reader->arena, list->n_items * sizeof **experts);
     *n_experts = list->n_items;
     for (size_t i = 0; i < list->n_items; i++)
         if (read_expert(reader, list->items[i], &(*experts)[i]))
@@ -218,12 +159,13 @@ static int read_experts(const struct reader *reader, const struct yaml_member *m
 
 /* ---- the file ---- */
 
-static int recipe_base(const struct reader *reader, const struct yaml_member *member, void *target)
+static int recipe_base(const struct yaml_reader *reader, const struct yaml_member *member,
+                       void *target)
 {
     return read_reference(reader, member->value, &((struct moe_recipe *)target)->base);
 }
 
-static int recipe_experts(const struct reader *reader, const struct yaml_member *member,
+static int recipe_experts(const struct yaml_reader *reader, const struct yaml_member *member,
                           void *target)
 {
     struct moe_recipe *recipe = target;
@@ -231,7 +173,7 @@ static int recipe_experts(const struct reader *reader, const struct yaml_member 
     return read_experts(reader, member, &recipe->experts, &recipe->n_experts);
 }
 
-static int recipe_shared(const struct reader *reader, const struct yaml_member *member,
+static int recipe_shared(const struct yaml_reader *reader, const struct yaml_member *member,
                          void *target)
 {
     struct moe_recipe *recipe = target;
@@ -239,16 +181,8 @@ static int recipe_shared(const struct reader *reader, const struct yaml_member *
     return read_experts(reader, member, &recipe->shared, &recipe->n_shared);
 }
 
-static int read_text(const struct reader *reader, const struct yaml_member *member,
-                     const char **text)
-{
-    if (member->value->type != YAML_TEXT)
-        return wants(reader, member->key, member->value, "text");
-    *text = member->value->text;
-    return 0;
-}
-
-static int recipe_gate(const struct reader *reader, const struct yaml_member *member, void *target)
+static int recipe_gate(const struct yaml_reader *reader, const struct yaml_member *member,
+                       void *target)
 {
     static const struct {
         const char *name;
@@ -261,7 +195,7 @@ static int recipe_gate(const struct reader *reader, const struct yaml_member *me
     struct nearest nearest = {0};
     const char *name = "";
 
-    if (read_text(reader, member, &name))
+    if (yaml_reader_text(reader, member, &name))
         return -1;
     nearest.typed = name;
     for (size_t i = 0; i < sizeof gates / sizeof *gates; i++) {
@@ -271,13 +205,14 @@ static int recipe_gate(const struct reader *reader, const struct yaml_member *me
             return 0;
         }
     }
-    return moe_recipe_fail(reader->recipe, member->value->line, reader->err, "gate_mode '" ERROR_NAME
-                           "' is none of hidden, hidden_avg, hidden_last, cheap_embed, random and "
-                           "uniform_random%s%s%s", name, nearest.word ? "; did you mean '" : "",
-                           nearest.word ? nearest.word : "", nearest.word ? "'?" : "");
+    return yaml_reader_fail(reader, member->value->line, "gate_mode '" ERROR_NAME "' is none of "
+                            "hidden, hidden_avg, hidden_last, cheap_embed, random and "
+                            "uniform_random%s%s%s", name, nearest.word ? "; did you mean '" : "",
+                            nearest.word ? nearest.word : "", nearest.word ? "'?" : "");
 }
 
-static int recipe_dtype(const struct reader *reader, const struct yaml_member *member, void *target)
+static int recipe_dtype(const struct yaml_reader *reader, const struct yaml_member *member,
+                        void *target)
 {
     static const struct {
         const char *name, *dtype;
@@ -286,7 +221,7 @@ static int recipe_dtype(const struct reader *reader, const struct yaml_member *m
     };
     const char *name = "", *plain;
 
-    if (read_text(reader, member, &name))
+    if (yaml_reader_text(reader, member, &name))
         return -1;
     plain = strncmp(name, "torch.", 6) == 0 ? name + 6 : name;
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
@@ -294,35 +229,35 @@ static int recipe_dtype(const struct reader *reader, const struct yaml_member *m
             ((struct moe_recipe *)target)->dtype = dtypes[i].dtype;
             return 0;
         }
-    return moe_recipe_fail(reader->recipe, member->value->line, reader->err, "dtype '" ERROR_NAME
-                           "' is none of float32, float16, bfloat16 and float64", name);
+    return yaml_reader_fail(reader, member->value->line, "dtype '" ERROR_NAME "' is none of "
+                            "float32, float16, bfloat16 and float64", name);
 }
 
-static int recipe_n_chosen(const struct reader *reader, const struct yaml_member *member,
+static int recipe_n_chosen(const struct yaml_reader *reader, const struct yaml_member *member,
                            void *target)
 {
     double value;
 
     if (!recipe_scalar(member->value, COMBINE_WHOLE, &value))
-        return wants(reader, member->key, member->value, "a whole number");
+        return yaml_reader_wants(reader, member->key, member->value, "a whole number");
     if (value < 1 || value > EXPERTS_MAX)
-        return moe_recipe_fail(reader->recipe, member->value->line, reader->err,
-                               "experts_per_token is %.20s; a token needs one expert, and can have "
-                               "%d", member->value->text, (int)EXPERTS_MAX);
+        return yaml_reader_fail(reader, member->value->line, "experts_per_token is %.20s; a token "
+                                "needs one expert, and can have %d", member->value->text,
+                                (int)EXPERTS_MAX);
     ((struct moe_recipe *)target)->n_chosen = (size_t)value;
     return 0;
 }
 
-static int recipe_architecture(const struct reader *reader, const struct yaml_member *member,
+static int recipe_architecture(const struct yaml_reader *reader, const struct yaml_member *member,
                                void *target)
 {
     struct moe_recipe *recipe = target;
 
     recipe->architecture_line = member->value->line;
-    return read_text(reader, member, &recipe->architecture);
+    return yaml_reader_text(reader, member, &recipe->architecture);
 }
 
-static const struct key recipe_keys[] = {
+static const struct yaml_key recipe_keys[] = {
     {"base_model", recipe_base}, {"experts", recipe_experts}, {"shared_experts", recipe_shared},
     {"gate_mode", recipe_gate}, {"dtype", recipe_dtype}, {"experts_per_token", recipe_n_chosen},
     {"architecture", recipe_architecture},
@@ -391,43 +326,39 @@ static int check_recipe(const struct moe_recipe *recipe, bool allows_same, struc
 
 /* ---- loading ---- */
 
-static int read_document(struct moe_recipe *recipe, const struct yaml_documents *documents,
-                         struct notices *notices, struct error *err)
+static int read_document(const struct yaml_reader *reader, const struct yaml_documents *documents)
 {
-    struct reader reader = {recipe, notices, err};
+    struct moe_recipe *recipe = reader->root;
     const struct yaml_node *document = NULL;
 
     for (size_t i = 0; i < documents->n_items; i++) {
         if (documents->items[i]->type == YAML_NULL) /* behind a last "---" */
             continue;
         if (document)
-            return moe_recipe_fail(recipe, documents->items[i]->line, err, "a second document; a "
-                                   "mixture has one");
+            return yaml_reader_fail(reader, documents->items[i]->line,
+                                    "a second document; a mixture has one");
         document = documents->items[i];
     }
     if (!document)
-        return moe_recipe_fail(recipe, 1, err, "nothing in it");
+        return yaml_reader_fail(reader, 1, "nothing in it");
     recipe->line = document->line;
-    return READ_MAP(&reader, document, recipe_keys, "a mixture", recipe);
+    return YAML_READ_MAP(reader, document, recipe_keys, "a mixture", recipe);
 }
 
 int moe_recipe_parse(struct moe_recipe *recipe, const char *text, size_t size, const char *shown,
                      bool allows_same, struct notices *notices, struct error *err)
 {
     struct yaml_documents documents;
-    struct error reason = {0};
+    struct yaml_reader reader = {.arena = &recipe->arena, .notices = notices, .err = err,
+                                 .root = recipe, .elsewhere = of_merge};
     int rc;
 
     *recipe = (struct moe_recipe){.text = memory_alloc(size + 1), .size = size, .n_chosen = 2};
     memcpy(recipe->text, text, size);
     recipe->text[size] = '\0';
-    recipe->file = arena_copy(&recipe->arena, shown, strlen(shown));
-    if (yaml_parse(recipe->text, size, &recipe->arena, &documents, &reason))
-        rc = error_set(err, reason.code, "%s%s%s", recipe->file,
-                       reason.code == ERROR_FORMAT ? ":" : ": ", reason.text);
-    else
-        rc = read_document(recipe, &documents, notices, err) ||
-             check_recipe(recipe, allows_same, err);
+    reader.file = recipe->file = arena_copy(&recipe->arena, shown, strlen(shown));
+    rc = yaml_reader_parse(&reader, recipe->text, size, &documents) ||
+         read_document(&reader, &documents) || check_recipe(recipe, allows_same, err);
     if (rc)
         moe_recipe_release(recipe);
     return rc ? -1 : 0;

@@ -74,15 +74,6 @@ static struct space *find_space(const struct move_job *job, struct move_room *ro
 
 /* ---- neighbours ---- */
 
-static double norm_of(const double *x, size_t n)
-{
-    double sum = 0;
-
-    for (size_t c = 0; c < n; c++)
-        sum += x[c] * x[c];
-    return sqrt(sum);
-}
-
 static double norm_of_floats(const float *x, size_t n)
 {
     double sum = 0;
@@ -166,7 +157,7 @@ static double own_weight(const struct move_job *job, const double *y, const doub
         square += (y[c] - point[c]) * (y[c] - point[c]);
     }
     if (job->settings.is_cosine)
-        return cosine(product, norm_of(y, width), norm_of(point, width));
+        return cosine(product, move_norm(y, width), move_norm(point, width));
     return 1 / fmax(sqrt(square), least_distance);
 }
 

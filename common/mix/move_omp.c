@@ -159,15 +159,6 @@ static double dot(const double *x, const float *q, size_t n)
     return sum;
 }
 
-static double norm_of(const double *x, size_t n)
-{
-    double sum = 0;
-
-    for (size_t c = 0; c < n; c++)
-        sum += x[c] * x[c];
-    return sqrt(sum);
-}
-
 /* x -= its part in the directions of Q; what that is is added to column[one->n]. */
 static void take_off(const struct pursuit *one, size_t width, double *x, double *column)
 {
@@ -185,13 +176,13 @@ static void take_off(const struct pursuit *one, size_t width, double *x, double 
 static void add_atom(struct pursuit *one, const struct space *space)
 {
     double *atom = space->atom, *column = one->r + one->n * space->k;
-    double whole = norm_of(atom, space->width), rest;
+    double whole = move_norm(atom, space->width), rest;
     float *q = one->q + one->n * space->width;
 
     memset(column, 0, space->k * sizeof *column);
     take_off(one, space->width, atom, column);
     take_off(one, space->width, atom, column);
-    rest = norm_of(atom, space->width);
+    rest = move_norm(atom, space->width);
     if (!(rest > whole * dependent)) { /* the others have all of it already: nothing is left to explain by it */
         one->is_done = true;
         return;

@@ -1,5 +1,6 @@
 #include "move_room.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,4 +165,13 @@ int move_combine(const struct move_job *job, struct move_room *room, const uint3
             out[c] += weights[i] * room->row[c];
     }
     return 0;
+}
+
+double move_norm(const double *x, size_t n)
+{
+    double sum = 0;
+
+    for (size_t c = 0; c < n; c++)
+        sum += x[c] * x[c];
+    return sqrt(sum);
 }

@@ -43,4 +43,7 @@ int move_block_products(const struct move_job *job, struct move_room *room, size
 int move_combine(const struct move_job *job, struct move_room *room, const uint32_t *indices,
                  const double *weights, size_t n, double *out, struct error *err);
 
+/* The length of x [n]. */
+double move_norm(const double *x, size_t n);
+
 #endif

@@ -9,24 +9,10 @@
 #include "base/line_reader.h"
 #include "base/memory.h"
 #include "base/ranks.h"
-#include "base/nearest.h"
-#include "base/yaml.h"
+#include "base/yaml_reader.h"
 
 static const size_t recipe_bytes_max = 16 * 1000 * 1000;
 static const double token_number_max = 2147483647;
-
-struct reader {
-    struct recipe *recipe;
-    struct arena *arena;
-    struct notices *notices;
-    struct error *err;
-};
-
-/* A key of a map that describes `target`. */
-struct key {
-    const char *name;
-    int (*read)(const struct reader *reader, const struct yaml_member *member, void *target);
-};
 
 /* ---- messages ---- */
 
@@ -41,97 +27,42 @@ int recipe_fail(const struct recipe *recipe, size_t line, struct error *err, con
     return error_set(err, ERROR_FORMAT, "%s:%zu: %s", recipe->file, line, text);
 }
 
-static int wants(const struct reader *reader, const struct yaml_member *member, const char *what)
-{
-    return recipe_fail(reader->recipe, member->value->line, reader->err, "%s is %s, not %s",
-                       member->key, yaml_type_name(member->value), what);
-}
-
 /* ---- maps ---- */
 
-static int unknown_key(const struct reader *reader, const struct yaml_member *member,
-                       const struct key *keys, size_t n_keys, const char *what)
+static const char *of_mixture(const char *key)
 {
-    struct nearest nearest = {.typed = member->key};
-
-    for (size_t i = 0; i < n_keys; i++)
-        nearest_consider(&nearest, keys[i].name);
-    if (strcmp(member->key, "experts") == 0 || strcmp(member->key, "gate_mode") == 0)
-        return recipe_fail(reader->recipe, member->line, reader->err, "'%s' is a key of a mixture "
-                           "of experts made of dense models, not of a merge: use 'cocktail "
-                           "moe'", member->key);
-    return recipe_fail(reader->recipe, member->line, reader->err, "'" ERROR_NAME "' is no key of "
-                       "%s%s%s%s", member->key, what, nearest.word ? "; did you mean '" : "",
-                       nearest.word ? nearest.word : "", nearest.word ? "'?" : "");
+    return strcmp(key, "experts") == 0 || strcmp(key, "gate_mode") == 0
+               ? "is a key of a mixture of experts made of dense models, not of a merge: use "
+                 "'cocktail moe'"
+               : NULL;
 }
 
-static int read_map(const struct reader *reader, const struct yaml_node *map,
-                    const struct key *keys, size_t n_keys, const char *what, void *target)
+static struct recipe *recipe_of(const struct yaml_reader *reader)
 {
-    if (map->type != YAML_MAP)
-        return recipe_fail(reader->recipe, map->line, reader->err, "%s is %s, not a map", what,
-                           yaml_type_name(map));
-    for (size_t i = 0; i < map->n_items; i++) {
-        const struct yaml_member *member = &map->members[i];
-        size_t k = 0;
-
-        while (k < n_keys && strcmp(keys[k].name, member->key) != 0)
-            k++;
-        if (k == n_keys)
-            return unknown_key(reader, member, keys, n_keys, what);
-        if (member->is_repeated)
-            notices_add(reader->notices, "%s:%zu: '" ERROR_NAME "' is said twice: this one counts",
-                        reader->recipe->file, member->line, member->key);
-        if (member->value->type != YAML_NULL && keys[k].read &&
-            keys[k].read(reader, member, target))
-            return -1;
-    }
-    return 0;
+    return reader->root;
 }
 
-#define READ_MAP(reader, map, keys, what, target) \
-    read_map(reader, map, keys, sizeof(keys) / sizeof *(keys), what, target)
-
-static const struct yaml_node *need_list(const struct reader *reader,
-                                         const struct yaml_member *member)
-{
-    if (member->value->type == YAML_LIST)
-        return member->value;
-    wants(reader, member, "a list");
-    return NULL;
-}
-
-static int read_text(const struct reader *reader, const struct yaml_member *member,
-                     const char **text)
-{
-    if (member->value->type != YAML_TEXT)
-        return wants(reader, member, "text");
-    *text = member->value->text;
-    return 0;
-}
-
-static int read_reference(const struct reader *reader, const struct yaml_node *node,
+static int read_reference(const struct yaml_reader *reader, const struct yaml_node *node,
                           struct recipe_reference *reference)
 {
-    return recipe_reference_read(reference, node, reader->recipe->file, reader->arena,
-                                 reader->err);
+    return recipe_reference_read(reference, node, reader->file, reader->arena, reader->err);
 }
 
-static int read_settings(const struct reader *reader, const struct yaml_member *member,
+static int read_settings(const struct yaml_reader *reader, const struct yaml_member *member,
                          struct recipe_settings *settings)
 {
-    return recipe_settings_read(settings, member->value, reader->recipe->file, reader->arena,
-                                reader->err);
+    return recipe_settings_read(settings, member->value, reader->file, reader->arena, reader->err);
 }
 
 /* ---- sources ---- */
 
-static int source_model(const struct reader *reader, const struct yaml_member *member, void *target)
+static int source_model(const struct yaml_reader *reader, const struct yaml_member *member,
+                        void *target)
 {
     return read_reference(reader, member->value, &((struct recipe_source *)target)->model);
 }
 
-static int source_settings(const struct reader *reader, const struct yaml_member *member,
+static int source_settings(const struct yaml_reader *reader, const struct yaml_member *member,
                            void *target)
 {
     return read_settings(reader, member, &((struct recipe_source *)target)->settings);
@@ -145,7 +76,8 @@ static bool is_layer(const struct yaml_node *node)
            number >= -1e9 && number <= 1e9;
 }
 
-static int source_range(const struct reader *reader, const struct yaml_member *member, void *target)
+static int source_range(const struct yaml_reader *reader, const struct yaml_member *member,
+                        void *target)
 {
     struct recipe_source *source = target;
     const struct yaml_node *range = member->value;
@@ -153,60 +85,61 @@ static int source_range(const struct reader *reader, const struct yaml_member *m
 
     if (range->type != YAML_LIST || range->n_items != 2 || !is_layer(range->items[0]) ||
         !is_layer(range->items[1]))
-        return wants(reader, member, "two layers: the first, and the one behind the last");
+        return yaml_reader_wants(reader, member->key, member->value, "two layers: the first, and "
+                                 "the one behind the last");
     recipe_scalar(range->items[0], COMBINE_WHOLE, &first);
     recipe_scalar(range->items[1], COMBINE_WHOLE, &end);
     source->has_range = true;
     source->first = (long)first;
     source->end = (long)end;
     if (source->first < 0 || source->end <= source->first)
-        return recipe_fail(reader->recipe, member->line, reader->err, "layer_range [%ld, %ld] holds "
-                           "no layers; it wants the first, from 0, and the one behind the last",
-                           source->first, source->end);
+        return yaml_reader_fail(reader, member->line, "layer_range [%ld, %ld] holds no layers; it "
+                                "wants the first, from 0, and the one behind the last",
+                                source->first, source->end);
     return 0;
 }
 
-static int read_source(const struct reader *reader, const struct yaml_node *node, bool has_range,
-                       struct recipe_source *source)
+static int read_source(const struct yaml_reader *reader, const struct yaml_node *node,
+                       bool has_range, struct recipe_source *source)
 {
-    static const struct key keys[] = {
+    static const struct yaml_key keys[] = {
         {"model", source_model}, {"parameters", source_settings}, {"layer_range", source_range},
     };
     size_t n_keys = sizeof keys / sizeof *keys - !has_range;
 
     source->line = node->line;
-    if (read_map(reader, node, keys, n_keys, has_range ? "a source of a slice"
-                                                       : "an entry of models", source))
+    if (yaml_reader_map(reader, node, keys, n_keys,
+                        has_range ? "a source of a slice" : "an entry of models", source))
         return -1;
     if (!source->model.path)
-        return recipe_fail(reader->recipe, node->line, reader->err, "an entry without 'model'");
+        return yaml_reader_fail(reader, node->line, "an entry without 'model'");
     if (has_range && !source->has_range)
-        return recipe_fail(reader->recipe, node->line, reader->err, "a source without "
-                           "'layer_range'");
+        return yaml_reader_fail(reader, node->line, "a source without 'layer_range'");
     return 0;
 }
 
 /* A model twice would be two inputs of which nobody knows which is meant by its settings. */
-static int check_once(const struct reader *reader, const struct recipe_slice *slice, size_t index)
+static int check_once(const struct yaml_reader *reader, const struct recipe_slice *slice,
+                      size_t index)
 {
     const struct recipe_reference *model = &slice->sources[index].model;
 
     for (size_t i = 0; i < index; i++)
         if (strcmp(slice->sources[i].model.text, model->text) == 0)
-            return recipe_fail(reader->recipe, model->line, reader->err, "model '" ERROR_NAME "' "
-                               "stands twice in one list", model->text);
+            return yaml_reader_fail(reader, model->line, "model '" ERROR_NAME "' stands twice in "
+                                    "one list", model->text);
     return 0;
 }
 
-static int read_sources(const struct reader *reader, const struct yaml_member *member,
+static int read_sources(const struct yaml_reader *reader, const struct yaml_member *member,
                         bool has_range, struct recipe_slice *slice)
 {
-    const struct yaml_node *list = need_list(reader, member);
+    const struct yaml_node *list = yaml_reader_list(reader, member);
 
     if (!list)
         return -1;
     if (list->n_items == 0)
-        return recipe_fail(reader->recipe, list->line, reader->err, "%s is empty", member->key);
+        return yaml_reader_fail(reader, list->line, "%s is empty", member->key);
     slice->sources = arena_alloc(reader->arena, list->n_items * sizeof *slice->sources);
     for (size_t i = 0; i < list->n_items; i++) {
         if (read_source(reader, list->items[i], has_range, &slice->sources[i]) ||
@@ -219,90 +152,92 @@ static int read_sources(const struct reader *reader, const struct yaml_member *m
 
 /* ---- slices ---- */
 
-static int slice_sources(const struct reader *reader, const struct yaml_member *member,
+static int slice_sources(const struct yaml_reader *reader, const struct yaml_member *member,
                          void *target)
 {
     return read_sources(reader, member, true, target);
 }
 
-static int slice_base(const struct reader *reader, const struct yaml_member *member, void *target)
+static int slice_base(const struct yaml_reader *reader, const struct yaml_member *member,
+                      void *target)
 {
     return read_reference(reader, member->value, &((struct recipe_slice *)target)->base);
 }
 
-static int slice_settings(const struct reader *reader, const struct yaml_member *member,
+static int slice_settings(const struct yaml_reader *reader, const struct yaml_member *member,
                           void *target)
 {
     return read_settings(reader, member, &((struct recipe_slice *)target)->settings);
 }
 
-static int slice_residual(const struct reader *reader, const struct yaml_member *member,
+static int slice_residual(const struct yaml_reader *reader, const struct yaml_member *member,
                           void *target)
 {
     (void)target;
     notices_add(reader->notices, "%s:%zu: residual_weight has no effect, here as in mergekit",
-                reader->recipe->file, member->line);
+                reader->file, member->line);
     return 0;
 }
 
-static int check_lengths(const struct reader *reader, const struct recipe_slice *slice)
+static int check_lengths(const struct yaml_reader *reader, const struct recipe_slice *slice)
 {
     long length = slice->sources[0].end - slice->sources[0].first;
 
     for (size_t i = 1; i < slice->n_sources; i++)
         if (slice->sources[i].end - slice->sources[i].first != length)
-            return recipe_fail(reader->recipe, slice->sources[i].line, reader->err, "%ld layers of "
-                               "'" ERROR_NAME "', but %ld of '" ERROR_NAME "' in the same slice",
-                               slice->sources[i].end - slice->sources[i].first,
-                               slice->sources[i].model.text, length, slice->sources[0].model.text);
+            return yaml_reader_fail(reader, slice->sources[i].line, "%ld layers of '" ERROR_NAME
+                                    "', but %ld of '" ERROR_NAME "' in the same slice",
+                                    slice->sources[i].end - slice->sources[i].first,
+                                    slice->sources[i].model.text, length,
+                                    slice->sources[0].model.text);
     return 0;
 }
 
-static int read_slice(const struct reader *reader, const struct yaml_node *node,
+static int read_slice(const struct yaml_reader *reader, const struct yaml_node *node,
                       struct recipe_slice *slice)
 {
-    static const struct key keys[] = {
+    static const struct yaml_key keys[] = {
         {"sources", slice_sources}, {"base_model", slice_base}, {"parameters", slice_settings},
         {"residual_weight", slice_residual},
     };
 
     slice->line = node->line;
-    if (READ_MAP(reader, node, keys, "a slice", slice))
+    if (YAML_READ_MAP(reader, node, keys, "a slice", slice))
         return -1;
     if (!slice->sources)
-        return recipe_fail(reader->recipe, node->line, reader->err, "a slice without 'sources'");
+        return yaml_reader_fail(reader, node->line, "a slice without 'sources'");
     return check_lengths(reader, slice);
 }
 
 /* ---- modules ---- */
 
-static int module_models(const struct reader *reader, const struct yaml_member *member,
+static int module_models(const struct yaml_reader *reader, const struct yaml_member *member,
                          void *target)
 {
     struct recipe_module *module = target;
 
     if (module->slices)
-        return recipe_fail(reader->recipe, member->line, reader->err, "both models and slices; one "
-                           "of them must go");
+        return yaml_reader_fail(reader, member->line, "both models and slices; one of them "
+                                "must go");
     module->slices = arena_alloc(reader->arena, sizeof *module->slices);
     module->slices->line = member->line;
     module->n_slices = 1;
     return read_sources(reader, member, false, module->slices);
 }
 
-static int module_slices(const struct reader *reader, const struct yaml_member *member,
+static int module_slices(const struct yaml_reader *reader, const struct yaml_member *member,
                          void *target)
 {
     struct recipe_module *module = target;
-    const struct yaml_node *list = need_list(reader, member);
+    const struct yaml_node *list = yaml_reader_list(reader, member);
 
     if (!list)
         return -1;
     if (module->slices)
-        return recipe_fail(reader->recipe, member->line, reader->err, "both models and slices; one "
-                           "of them must go");
+        return yaml_reader_fail(reader, member->line, "both models and slices; one of them "
+                                "must go");
     if (list->n_items == 0)
-        return recipe_fail(reader->recipe, list->line, reader->err, "slices is empty");
+        return yaml_reader_fail(reader, list->line, "slices is empty");
     module->slices = arena_alloc(reader->arena, list->n_items * sizeof *module->slices);
     module->has_slices = true;
     for (size_t i = 0; i < list->n_items; i++)
@@ -311,45 +246,47 @@ static int module_slices(const struct reader *reader, const struct yaml_member *
     return 0;
 }
 
-static int module_settings(const struct reader *reader, const struct yaml_member *member,
+static int module_settings(const struct yaml_reader *reader, const struct yaml_member *member,
                            void *target)
 {
     return read_settings(reader, member, &((struct recipe_module *)target)->settings);
 }
 
 /* Room for so many. */
-static void make_modules(const struct reader *reader, size_t n_modules)
+static void make_modules(const struct yaml_reader *reader, size_t n_modules)
 {
-    reader->recipe->modules = arena_alloc(reader->arena,
-                                          n_modules * sizeof *reader->recipe->modules);
+    struct recipe *recipe = recipe_of(reader);
+
+    recipe->modules = arena_alloc(reader->arena, n_modules * sizeof *recipe->modules);
 }
 
-static struct recipe_module *add_module(const struct reader *reader, const char *name, size_t line)
+static struct recipe_module *add_module(const struct yaml_reader *reader, const char *name,
+                                        size_t line)
 {
-    struct recipe_module *module = &reader->recipe->modules[reader->recipe->n_modules++];
+    struct recipe_module *module = &recipe_of(reader)->modules[recipe_of(reader)->n_modules++];
 
     *module = (struct recipe_module){.name = name, .line = line};
     return module;
 }
 
-static int read_module(const struct reader *reader, const struct yaml_member *member)
+static int read_module(const struct yaml_reader *reader, const struct yaml_member *member)
 {
-    static const struct key keys[] = {
+    static const struct yaml_key keys[] = {
         {"models", module_models}, {"slices", module_slices}, {"parameters", module_settings},
     };
     struct recipe_module *module = add_module(reader, member->key, member->line);
 
-    if (READ_MAP(reader, member->value, keys, "a module", module))
+    if (YAML_READ_MAP(reader, member->value, keys, "a module", module))
         return -1;
     if (!module->slices)
-        return recipe_fail(reader->recipe, member->line, reader->err, "module '" ERROR_NAME "' has "
-                           "neither models nor slices", member->key);
+        return yaml_reader_fail(reader, member->line, "module '" ERROR_NAME "' has neither models "
+                                "nor slices", member->key);
     return 0;
 }
 
 /* ---- tokenizer ---- */
 
-static int tokenizer_source(const struct reader *reader, const struct yaml_member *member,
+static int tokenizer_source(const struct yaml_reader *reader, const struct yaml_member *member,
                             void *target)
 {
     struct recipe_tokenizer *tokenizer = target;
@@ -363,7 +300,8 @@ static int tokenizer_source(const struct reader *reader, const struct yaml_membe
                : read_reference(reader, value, &tokenizer->model);
 }
 
-static int token_kind(const struct reader *reader, const struct yaml_member *member, void *target)
+static int token_kind(const struct yaml_reader *reader, const struct yaml_member *member,
+                      void *target)
 {
     struct recipe_token *token = target;
     const struct yaml_node *value = member->value;
@@ -373,21 +311,23 @@ static int token_kind(const struct reader *reader, const struct yaml_member *mem
     else if (value->type == YAML_TEXT && strcmp(value->text, "model_token") == 0)
         token->kind = RECIPE_TOKEN_OTHER;
     else
-        return wants(reader, member, "zero or model_token");
+        return yaml_reader_wants(reader, member->key, member->value, "zero or model_token");
     return 0;
 }
 
-static int token_model(const struct reader *reader, const struct yaml_member *member, void *target)
+static int token_model(const struct yaml_reader *reader, const struct yaml_member *member,
+                       void *target)
 {
     return read_reference(reader, member->value, &((struct recipe_token *)target)->model);
 }
 
-static int token_other(const struct reader *reader, const struct yaml_member *member, void *target)
+static int token_other(const struct yaml_reader *reader, const struct yaml_member *member,
+                       void *target)
 {
-    return read_text(reader, member, &((struct recipe_token *)target)->other);
+    return yaml_reader_text(reader, member, &((struct recipe_token *)target)->other);
 }
 
-static int token_other_id(const struct reader *reader, const struct yaml_member *member,
+static int token_other_id(const struct yaml_reader *reader, const struct yaml_member *member,
                           void *target)
 {
     struct recipe_token *token = target;
@@ -395,26 +335,26 @@ static int token_other_id(const struct reader *reader, const struct yaml_member 
     token->has_id = true;
     if (!recipe_scalar(member->value, COMBINE_WHOLE, &token->other_id) || token->other_id < 0 ||
         token->other_id > token_number_max)
-        return wants(reader, member, "the number of a token");
+        return yaml_reader_wants(reader, member->key, member->value, "the number of a token");
     return 0;
 }
 
-static int check_other(const struct reader *reader, const struct recipe_token *token)
+static int check_other(const struct yaml_reader *reader, const struct recipe_token *token)
 {
     if (token->kind == RECIPE_TOKEN_OTHER &&
         (!token->model.path || !token->other == !token->has_id))
-        return recipe_fail(reader->recipe, token->line, reader->err, "token '" ERROR_NAME "': "
-                           "model_token wants 'model', and one of 'token' and 'token_id'",
-                           token->text);
+        return yaml_reader_fail(reader, token->line, "token '" ERROR_NAME "': model_token wants "
+                                "'model', and one of 'token' and 'token_id'", token->text);
     if (token->kind == RECIPE_TOKEN_ZERO && (token->model.path || token->other || token->has_id))
-        return recipe_fail(reader->recipe, token->line, reader->err, "token '" ERROR_NAME "': zero "
-                           "has no model, token or token_id", token->text);
+        return yaml_reader_fail(reader, token->line, "token '" ERROR_NAME "': zero has no model, "
+                                "token or token_id", token->text);
     return 0;
 }
 
-static int token_source(const struct reader *reader, const struct yaml_member *member, void *target)
+static int token_source(const struct yaml_reader *reader, const struct yaml_member *member,
+                        void *target)
 {
-    static const struct key keys[] = {
+    static const struct yaml_key keys[] = {
         {"kind", token_kind}, {"model", token_model}, {"token", token_other},
         {"token_id", token_other_id},
     };
@@ -423,84 +363,86 @@ static int token_source(const struct reader *reader, const struct yaml_member *m
     /* A map with the place of a model is one of it. */
     const struct yaml_node *model = value->type == YAML_MAP ? yaml_find(value, "model") : NULL;
 
-    if (value->type != YAML_MAP || (model && model->type == YAML_MAP && !yaml_find(value, "kind"))) {
+    if (value->type != YAML_MAP ||
+        (model && model->type == YAML_MAP && !yaml_find(value, "kind"))) {
         token->kind = RECIPE_TOKEN_MODEL;
         return read_reference(reader, value, &token->model);
     }
-    if (READ_MAP(reader, value, keys, "the source of a token", token))
+    if (YAML_READ_MAP(reader, value, keys, "the source of a token", token))
         return -1;
     if (token->kind == RECIPE_TOKEN_DEFAULT)
-        return recipe_fail(reader->recipe, member->line, reader->err, "source of token '" ERROR_NAME
-                           "' has no 'kind': zero or model_token", token->text);
+        return yaml_reader_fail(reader, member->line, "source of token '" ERROR_NAME "' has no "
+                                "'kind': zero or model_token", token->text);
     return check_other(reader, token);
 }
 
-static int token_force(const struct reader *reader, const struct yaml_member *member, void *target)
+static int token_force(const struct yaml_reader *reader, const struct yaml_member *member,
+                       void *target)
 {
     double value;
 
     if (!recipe_scalar(member->value, COMBINE_BOOLEAN, &value))
-        return wants(reader, member, "true or false");
+        return yaml_reader_wants(reader, member->key, member->value, "true or false");
     ((struct recipe_token *)target)->is_forced = value != 0;
     return 0;
 }
 
-static int tokenizer_tokens(const struct reader *reader, const struct yaml_member *member,
+static int tokenizer_tokens(const struct yaml_reader *reader, const struct yaml_member *member,
                             void *target)
 {
-    static const struct key keys[] = {{"source", token_source}, {"force", token_force}};
+    static const struct yaml_key keys[] = {{"source", token_source}, {"force", token_force}};
     struct recipe_tokenizer *tokenizer = target;
     const struct yaml_node *map = member->value;
 
     if (map->type != YAML_MAP)
-        return wants(reader, member, "a map of tokens");
+        return yaml_reader_wants(reader, member->key, member->value, "a map of tokens");
     tokenizer->tokens = arena_alloc(reader->arena, (map->n_items + 1) * sizeof *tokenizer->tokens);
     for (size_t i = 0; i < map->n_items; i++) {
         struct recipe_token *token = &tokenizer->tokens[tokenizer->n_tokens++];
 
         *token = (struct recipe_token){.text = map->members[i].key, .line = map->members[i].line};
         if (*token->text == '\0')
-            return recipe_fail(reader->recipe, token->line, reader->err, "an empty token");
+            return yaml_reader_fail(reader, token->line, "an empty token");
         if (map->members[i].value->type != YAML_NULL &&
-            READ_MAP(reader, map->members[i].value, keys, "a token", token))
+            YAML_READ_MAP(reader, map->members[i].value, keys, "a token", token))
             return -1;
     }
     return 0;
 }
 
-static int tokenizer_pad(const struct reader *reader, const struct yaml_member *member,
+static int tokenizer_pad(const struct yaml_reader *reader, const struct yaml_member *member,
                          void *target)
 {
     struct recipe_tokenizer *tokenizer = target;
     double *number = &tokenizer->pad_to_multiple_of;
 
     if (!recipe_scalar(member->value, COMBINE_WHOLE, number) || *number < 1 || *number > 1e6)
-        return recipe_fail(reader->recipe, member->line, reader->err, "pad_to_multiple_of wants a "
-                           "whole number from 1 to 1000000");
+        return yaml_reader_fail(reader, member->line, "pad_to_multiple_of wants a whole number "
+                                "from 1 to 1000000");
     tokenizer->pad_line = member->line;
     return 0;
 }
 
-static int check_no_tokenizer(const struct reader *reader, size_t line)
+static int check_no_tokenizer(const struct yaml_reader *reader, size_t line)
 {
-    return reader->recipe->tokenizer.line
-               ? recipe_fail(reader->recipe, line, reader->err, "both tokenizer and "
-                             "tokenizer_source; one of them must go")
+    return recipe_of(reader)->tokenizer.line
+               ? yaml_reader_fail(reader, line, "both tokenizer and tokenizer_source; one of them "
+                                  "must go")
                : 0;
 }
 
-static int read_tokenizer(const struct reader *reader, const struct yaml_member *member)
+static int read_tokenizer(const struct yaml_reader *reader, const struct yaml_member *member)
 {
-    static const struct key keys[] = {
+    static const struct yaml_key keys[] = {
         {"source", tokenizer_source}, {"tokens", tokenizer_tokens},
         {"pad_to_multiple_of", tokenizer_pad},
     };
-    struct recipe_tokenizer *tokenizer = &reader->recipe->tokenizer;
+    struct recipe_tokenizer *tokenizer = &recipe_of(reader)->tokenizer;
 
     if (check_no_tokenizer(reader, member->line))
         return -1;
     *tokenizer = (struct recipe_tokenizer){.line = member->line};
-    if (READ_MAP(reader, member->value, keys, "tokenizer", tokenizer))
+    if (YAML_READ_MAP(reader, member->value, keys, "tokenizer", tokenizer))
         return -1;
     if (!tokenizer->is_base && !tokenizer->model.path)
         tokenizer->is_union = true;
@@ -509,30 +451,30 @@ static int read_tokenizer(const struct reader *reader, const struct yaml_member 
 
 /* ---- the recipe ---- */
 
-static int recipe_method(const struct reader *reader, const struct yaml_member *member,
+static int recipe_method(const struct yaml_reader *reader, const struct yaml_member *member,
                          void *target)
 {
     struct recipe *recipe = target;
 
     recipe->method_line = member->line;
-    return read_text(reader, member, &recipe->method);
+    return yaml_reader_text(reader, member, &recipe->method);
 }
 
-static int recipe_base(const struct reader *reader, const struct yaml_member *member, void *target)
+static int recipe_base(const struct yaml_reader *reader, const struct yaml_member *member,
+                       void *target)
 {
     return read_reference(reader, member->value, &((struct recipe *)target)->base);
 }
 
-static int check_one_of(const struct reader *reader, const struct yaml_member *member)
+static int check_one_of(const struct yaml_reader *reader, const struct yaml_member *member)
 {
-    return reader->recipe->n_modules
-               ? recipe_fail(reader->recipe, member->line, reader->err, "'%s' stands beside another "
-                             "of models, slices and modules; only one of them can be there",
-                             member->key)
+    return recipe_of(reader)->n_modules
+               ? yaml_reader_fail(reader, member->line, "'%s' stands beside another of models, "
+                                  "slices and modules; only one of them can be there", member->key)
                : 0;
 }
 
-static int recipe_models(const struct reader *reader, const struct yaml_member *member,
+static int recipe_models(const struct yaml_reader *reader, const struct yaml_member *member,
                          void *target)
 {
     (void)target;
@@ -542,7 +484,7 @@ static int recipe_models(const struct reader *reader, const struct yaml_member *
     return module_models(reader, member, add_module(reader, NULL, member->line));
 }
 
-static int recipe_slices(const struct reader *reader, const struct yaml_member *member,
+static int recipe_slices(const struct yaml_reader *reader, const struct yaml_member *member,
                          void *target)
 {
     (void)target;
@@ -552,38 +494,38 @@ static int recipe_slices(const struct reader *reader, const struct yaml_member *
     return module_slices(reader, member, add_module(reader, NULL, member->line));
 }
 
-static int recipe_modules(const struct reader *reader, const struct yaml_member *member,
+static int recipe_modules(const struct yaml_reader *reader, const struct yaml_member *member,
                           void *target)
 {
     (void)target;
     if (check_one_of(reader, member))
         return -1;
     if (member->value->type != YAML_MAP)
-        return wants(reader, member, "a map of modules");
+        return yaml_reader_wants(reader, member->key, member->value, "a map of modules");
     make_modules(reader, member->value->n_items);
-    reader->recipe->module_names = arena_alloc(
-        reader->arena, member->value->n_items * sizeof *reader->recipe->module_names);
+    recipe_of(reader)->module_names = arena_alloc(
+        reader->arena, member->value->n_items * sizeof *recipe_of(reader)->module_names);
     for (size_t i = 0; i < member->value->n_items; i++) {
         if (read_module(reader, &member->value->members[i]))
             return -1;
-        reader->recipe->module_names[i] = reader->recipe->modules[i].name;
+        recipe_of(reader)->module_names[i] = recipe_of(reader)->modules[i].name;
     }
     return 0;
 }
 
-static int recipe_parameters(const struct reader *reader, const struct yaml_member *member,
+static int recipe_parameters(const struct yaml_reader *reader, const struct yaml_member *member,
                              void *target)
 {
     return read_settings(reader, member, &((struct recipe *)target)->settings);
 }
 
-static int read_dtype(const struct reader *reader, const struct yaml_member *member,
+static int read_dtype(const struct yaml_reader *reader, const struct yaml_member *member,
                       const char **dtype)
 {
     static const char *const known[] = {"float64", "float32", "float16", "bfloat16"};
     const char *name;
 
-    if (read_text(reader, member, dtype))
+    if (yaml_reader_text(reader, member, dtype))
         return -1;
     name = strncmp(*dtype, "torch.", 6) == 0 ? *dtype + 6 : *dtype;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -591,30 +533,31 @@ static int read_dtype(const struct reader *reader, const struct yaml_member *mem
             *dtype = known[i];
             return 0;
         }
-    return recipe_fail(reader->recipe, member->line, reader->err, "%s '" ERROR_NAME "' is none of "
-                       "float32, float16, bfloat16 and float64", member->key, *dtype);
+    return yaml_reader_fail(reader, member->line, "%s '" ERROR_NAME "' is none of float32, "
+                            "float16, bfloat16 and float64", member->key, *dtype);
 }
 
-static int recipe_dtype(const struct reader *reader, const struct yaml_member *member, void *target)
+static int recipe_dtype(const struct yaml_reader *reader, const struct yaml_member *member,
+                        void *target)
 {
     return read_dtype(reader, member, &((struct recipe *)target)->dtype);
 }
 
-static int recipe_out_dtype(const struct reader *reader, const struct yaml_member *member,
+static int recipe_out_dtype(const struct yaml_reader *reader, const struct yaml_member *member,
                             void *target)
 {
     return read_dtype(reader, member, &((struct recipe *)target)->out_dtype);
 }
 
-static int recipe_tokenizer(const struct reader *reader, const struct yaml_member *member,
+static int recipe_tokenizer(const struct yaml_reader *reader, const struct yaml_member *member,
                             void *target)
 {
     (void)target;
     return read_tokenizer(reader, member);
 }
 
-static int recipe_tokenizer_source(const struct reader *reader, const struct yaml_member *member,
-                                   void *target)
+static int recipe_tokenizer_source(const struct yaml_reader *reader,
+                                   const struct yaml_member *member, void *target)
 {
     struct recipe *recipe = target;
 
@@ -624,37 +567,39 @@ static int recipe_tokenizer_source(const struct reader *reader, const struct yam
     return tokenizer_source(reader, member, &recipe->tokenizer);
 }
 
-static int recipe_template(const struct reader *reader, const struct yaml_member *member,
+static int recipe_template(const struct yaml_reader *reader, const struct yaml_member *member,
                            void *target)
 {
     struct recipe *recipe = target;
 
     recipe->chat_template_line = member->line;
-    return read_text(reader, member, &recipe->chat_template);
+    return yaml_reader_text(reader, member, &recipe->chat_template);
 }
 
-static int recipe_name(const struct reader *reader, const struct yaml_member *member, void *target)
+static int recipe_name(const struct yaml_reader *reader, const struct yaml_member *member,
+                       void *target)
 {
     struct recipe *recipe = target;
 
-    if (read_text(reader, member, &recipe->name))
+    if (yaml_reader_text(reader, member, &recipe->name))
         return -1;
     if (*recipe->name == '\0' || strchr(recipe->name, '/') || strcmp(recipe->name, ".") == 0 ||
         strcmp(recipe->name, "..") == 0)
-        return recipe_fail(recipe, member->line, reader->err, "name '" ERROR_NAME "' is no plain "
-                           "name, without '/'", recipe->name);
+        return yaml_reader_fail(reader, member->line, "name '" ERROR_NAME "' is no plain name, "
+                                "without '/'", recipe->name);
     return 0;
 }
 
-static int recipe_seed(const struct reader *reader, const struct yaml_member *member, void *target)
+static int recipe_seed(const struct yaml_reader *reader, const struct yaml_member *member,
+                       void *target)
 {
     (void)target;
     notices_add(reader->notices, "%s:%zu: random_seed has no effect in a recipe, here as in "
-                "mergekit; use --seed", reader->recipe->file, member->line);
+                "mergekit; use --seed", reader->file, member->line);
     return 0;
 }
 
-static const struct key recipe_keys[] = {
+static const struct yaml_key recipe_keys[] = {
     {"merge_method", recipe_method}, {"base_model", recipe_base}, {"models", recipe_models},
     {"slices", recipe_slices}, {"modules", recipe_modules}, {"parameters", recipe_parameters},
     {"dtype", recipe_dtype}, {"out_dtype", recipe_out_dtype},
@@ -662,59 +607,54 @@ static const struct key recipe_keys[] = {
     {"chat_template", recipe_template}, {"name", recipe_name}, {"random_seed", recipe_seed},
 };
 
-static int read_recipe(const struct reader *reader, const struct yaml_node *node)
+static int read_recipe(const struct yaml_reader *reader, const struct yaml_node *node)
 {
-    struct recipe *recipe = reader->recipe;
+    struct recipe *recipe = recipe_of(reader);
 
     recipe->line = node->line;
-    if (READ_MAP(reader, node, recipe_keys, "a recipe", recipe))
+    if (YAML_READ_MAP(reader, node, recipe_keys, "a recipe", recipe))
         return -1;
     if (!recipe->method)
-        return recipe_fail(recipe, recipe->line, reader->err, "no 'merge_method'");
+        return yaml_reader_fail(reader, recipe->line, "no 'merge_method'");
     if (recipe->n_modules == 0)
-        return recipe_fail(recipe, recipe->line, reader->err, "one of 'models', 'slices' and "
-                           "'modules' must say what is merged");
+        return yaml_reader_fail(reader, recipe->line, "one of 'models', 'slices' and 'modules' "
+                                "must say what is merged");
     return 0;
 }
 
 /* ---- documents ---- */
 
 static int read_documents(struct recipes *recipes, const struct yaml_documents *documents,
-                          const char *file, struct notices *notices, struct error *err)
+                          struct yaml_reader *reader)
 {
     recipes->items = arena_alloc(&recipes->arena, documents->n_items * sizeof *recipes->items);
     for (size_t i = 0; i < documents->n_items; i++) {
         struct recipe *recipe = &recipes->items[recipes->n_items];
-        struct reader reader = {recipe, &recipes->arena, notices, err};
 
         if (documents->items[i]->type == YAML_NULL) /* behind a last "---" */
             continue;
-        recipe->file = file;
-        if (read_recipe(&reader, documents->items[i]))
+        recipe->file = reader->file;
+        reader->root = recipe;
+        if (read_recipe(reader, documents->items[i]))
             return -1;
         recipes->n_items++;
     }
-    return recipes->n_items ? 0 : error_set(err, ERROR_FORMAT, "%s:1: no recipe in it", file);
+    return recipes->n_items ? 0 : yaml_reader_fail(reader, 1, "no recipe in it");
 }
 
 int recipes_parse(struct recipes *recipes, const char *text, size_t size, const char *shown,
                   struct notices *notices, struct error *err)
 {
     struct yaml_documents documents;
-    struct error reason = {0};
-    const char *file;
+    struct yaml_reader reader = {.arena = &recipes->arena, .notices = notices, .err = err,
+                                 .elsewhere = of_mixture};
 
     *recipes = (struct recipes){.text = memory_alloc(size + 1), .size = size};
     memcpy(recipes->text, text, size);
     recipes->text[size] = '\0';
-    file = arena_copy(&recipes->arena, shown, strlen(shown));
-    if (yaml_parse(recipes->text, size, &recipes->arena, &documents, &reason)) {
-        error_set(err, reason.code, "%s%s%s", file, reason.code == ERROR_FORMAT ? ":" : ": ",
-                  reason.text);
-        recipes_release(recipes);
-        return -1;
-    }
-    if (read_documents(recipes, &documents, file, notices, err)) {
+    reader.file = arena_copy(&recipes->arena, shown, strlen(shown));
+    if (yaml_reader_parse(&reader, recipes->text, size, &documents) ||
+        read_documents(recipes, &documents, &reader)) {
         recipes_release(recipes);
         return -1;
     }

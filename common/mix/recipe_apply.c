@@ -4,17 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/model_stack.h"
 #include "arch/tensor_names.h"
 #include "base/memory.h"
 #include "mix/combine_settings.h"
 #include "tensor/tensor_cast.h"
 
 /* The name with the layer's number `by` higher; to be freed. */
-static char *shift_layer(const char *name, size_t by)
+static char *shift_layer(const struct model_folder *model, const char *name, size_t by)
 {
     struct name_layer layer;
 
-    if (by == 0 || !tensor_names_find_layer(name, &layer))
+    if (by == 0 || !tensor_names_find_layer(name, &layer) || model_stack_is_shared(model, name))
         return memory_copy(name);
     return memory_format("%.*s%zu%s", (int)layer.start, name, layer.number + by,
                          name + layer.start + layer.length);
@@ -22,14 +23,15 @@ static char *shift_layer(const char *name, size_t by)
 
 char *recipe_apply_name(const struct recipe_merge *made, const struct plan_item *item)
 {
-    return shift_layer(item->out.name, made->at);
+    return shift_layer(&made->merge.models[0], item->out.name, made->at);
 }
 
 char *recipe_apply_own_name(const struct recipe_merge *made, const struct plan_source *source)
 {
     const struct recipe_source *entry = made->sources[source->input];
 
-    return shift_layer(source->tensor->name, entry ? (size_t)entry->first : 0);
+    return shift_layer(&made->merge.models[source->input], source->tensor->name,
+                       entry ? (size_t)entry->first : 0);
 }
 
 /* A model may have several stacks of layers: an encoder and a decoder, what reads pictures. */

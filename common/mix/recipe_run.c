@@ -40,8 +40,6 @@ static int open_stage_model(struct recipe_run *run, struct recipe_stage *stage,
 static int fail_reference(const struct recipe *recipe, const struct recipe_reference *reference,
                           struct error *err)
 {
-    if (err->code == ERROR_USAGE) /* of a recipe, not of the command line */
-        err->code = ERROR_FORMAT;
     return error_context(err, "%s:%zu", recipe->file, reference->line);
 }
 
@@ -725,7 +723,8 @@ bool recipe_run_writes(const struct recipe_run *run, size_t m, const struct plan
         return true;
     if (!recipe_scope_has(&made->scope, item->out.name))
         return false;
-    if (!tensor_names_find_layer(item->out.name, &layer))
+    if (!tensor_names_find_layer(item->out.name, &layer) ||
+        model_stack_is_shared(&made->merge.models[0], item->out.name))
         return is_kept(made, item->out.name);
     whole = model_folder_weights(&run->last->stacked->models[0], NULL, &ignored);
     name = recipe_apply_name(made, item);

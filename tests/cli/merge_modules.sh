@@ -73,6 +73,7 @@ multiples parts
 cocktail inspect parts | grep -E '^(type|parameters)'
 cocktail merge -q --explain recipe.yml | grep -c '^[a-z].*: linear$'
 cocktail merge -q --explain recipe.yml | grep '^encoder.*bias' -A 5
+cocktail merge -q --explain recipe.yml | grep '^decoder.*relative.*bias' -A 2
 
 echo "--- under the names that mergekit finds by itself"
 cat >recipe.yml <<'R'
