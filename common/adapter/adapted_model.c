@@ -5,45 +5,17 @@
 #include <string.h>
 
 #include "adapter/adapter_path.h"
-#include "adapter/lora_tensor.h"
-#include "arch/checkpoint_names.h"
+#include "adapter/expert_fit.h"
+#include "adapter/fitter.h"
 #include "arch/families.h"
-#include "arch/model_layout.h"
-#include "arch/model_spec.h"
 #include "arch/quantized.h"
 #include "base/memory.h"
 #include "format/checkpoint_reader.h"
 #include "tensor/tensor_source.h"
 
-struct adapter { /* what stays with the model */
-    struct model_addition addition;
-    struct lora_folder lora;
-    struct lora_store *store;
-};
-
-/* What the base's tensors are, where that is known; made when it is first asked for. */
-struct known {
-    bool was_sought, is_there;
-    struct model_spec spec;
-    struct model_layout layout;
-};
-
-struct fitter {
-    struct model_folder *model;
-    struct adapter *adapter;
-    struct checkpoint *weights;
-    struct checkpoint_names names;
-    struct tensor *tensors; /* [n_tensors], those of the weights, changed, and what is added */
-    size_t n_tensors;
-    bool *is_changed;       /* [n_tensors] */
-    bool is_tied;
-    struct known known;
-    struct error *err;
-};
-
 /* ---- what a name is in the base ---- */
 
-static size_t index_of(const struct fitter *fitter, const struct tensor *tensor)
+size_t fitter_index(const struct fitter *fitter, const struct tensor *tensor)
 {
     return tensor ? (size_t)(tensor - fitter->weights->tensors) : SIZE_MAX;
 }
@@ -63,7 +35,7 @@ static size_t find_own(const struct fitter *fitter, const char *name)
         tensor = checkpoint_names_find_plain(&fitter->names, plain.data);
         buffer_release(&plain);
     }
-    return index_of(fitter, tensor);
+    return fitter_index(fitter, tensor);
 }
 
 /* Likewise; of a tied head, its embedding, whether or not it is stored once more. SIZE_MAX without
@@ -84,12 +56,12 @@ static size_t find(const struct fitter *fitter, const char *name)
         return own;
     if (own != SIZE_MAX)
         is_copy = checkpoint_names_is_copy(&fitter->names, own, fitter->err);
-    return is_copy > 0 ? index_of(fitter, alias) : own;
+    return is_copy > 0 ? fitter_index(fitter, alias) : own;
 }
 
 /* ---- messages ---- */
 
-static int refuse_module(const struct fitter *fitter, const struct lora_module *module,
+int fitter_refuse_module(const struct fitter *fitter, const struct lora_module *module,
                          const char *what)
 {
     return error_set(fitter->err, ERROR_INCOMPATIBLE, "'%s': module '" ERROR_NAME "%s%s': '%s' %s; "
@@ -98,7 +70,7 @@ static int refuse_module(const struct fitter *fitter, const struct lora_module *
                      fitter->model->name, what);
 }
 
-static int refuse_shape(const struct fitter *fitter, const char *name, const struct tensor *base,
+int fitter_refuse_shape(const struct fitter *fitter, const char *name, const struct tensor *base,
                         size_t n_out, size_t n_in)
 {
     struct buffer shape = {0};
@@ -114,7 +86,7 @@ static int refuse_shape(const struct fitter *fitter, const char *name, const str
 /* ---- changing tensors ---- */
 
 /* What the tensor holds so far, where it stays. */
-static const struct tensor *values_of(struct fitter *fitter, size_t index)
+const struct tensor *fitter_values(struct fitter *fitter, size_t index)
 {
     struct tensor *kept;
 
@@ -125,7 +97,7 @@ static const struct tensor *values_of(struct fitter *fitter, size_t index)
     return kept;
 }
 
-static int check_floats(const struct fitter *fitter, const struct tensor *base)
+int fitter_check_floats(const struct fitter *fitter, const struct tensor *base)
 {
     if (dtype_info(base->dtype)->kind == DTYPE_FLOAT && dtype_info(base->dtype)->n_bits >= 8)
         return 0;
@@ -134,47 +106,53 @@ static int check_floats(const struct fitter *fitter, const struct tensor *base)
                      dtype_info(base->dtype)->name);
 }
 
-static void keep(struct fitter *fitter, size_t index, const struct tensor *made)
+void fitter_keep(struct fitter *fitter, size_t index, const struct tensor *made)
 {
     fitter->tensors[index] = *made;
     fitter->is_changed[index] = true;
 }
 
-static int add_to(struct fitter *fitter, size_t index, const struct lora_change *change)
+int fitter_add(struct fitter *fitter, size_t index, const struct lora_change *change)
 {
     const struct tensor *base = &fitter->weights->tensors[index];
     struct tensor made;
 
-    if (check_floats(fitter, base) ||
-        lora_tensor_make(&made, base, values_of(fitter, index), change, &fitter->weights->arena,
+    if (fitter_check_floats(fitter, base) ||
+        lora_tensor_make(&made, base, fitter_values(fitter, index), change, &fitter->weights->arena,
                          fitter->err))
         return -1;
-    keep(fitter, index, &made);
+    fitter_keep(fitter, index, &made);
     return 0;
 }
 
 /* ---- tensors that are stored whole ---- */
 
+int fitter_refuse_whole(const struct fitter *fitter, const struct lora_whole *whole,
+                        const struct tensor *base)
+{
+    struct buffer shape = {0};
+
+    tensor_add_shape(&shape, whole->tensor);
+    buffer_format(&shape, ", in '%s' it is ", fitter->model->name);
+    tensor_add_shape(&shape, base);
+    error_set(fitter->err, ERROR_INCOMPATIBLE, "'%s': tensor '" ERROR_NAME "' is %s; is the "
+              "adapter for another model, or one with more tokens?",
+              fitter->adapter->lora.name, whole->name, shape.data);
+    buffer_release(&shape);
+    return -1;
+}
+
 static int replace(struct fitter *fitter, size_t index, const struct lora_whole *whole)
 {
     const struct tensor *base = &fitter->weights->tensors[index];
     struct tensor made;
-    struct buffer shape = {0};
 
-    if (!tensor_same_shape(base, whole->tensor)) {
-        tensor_add_shape(&shape, whole->tensor);
-        buffer_format(&shape, ", in '%s' it is ", fitter->model->name);
-        tensor_add_shape(&shape, base);
-        error_set(fitter->err, ERROR_INCOMPATIBLE, "'%s': tensor '" ERROR_NAME "' is %s; is the "
-                  "adapter for another model, or one with more tokens?",
-                  fitter->adapter->lora.name, whole->name, shape.data);
-        buffer_release(&shape);
+    if (!tensor_same_shape(base, whole->tensor))
+        return fitter_refuse_whole(fitter, whole, base);
+    if (fitter_check_floats(fitter, base) ||
+        lora_tensor_add(&made, base, whole->tensor, NULL, 0, &fitter->weights->arena, fitter->err))
         return -1;
-    }
-    if (check_floats(fitter, base) || lora_tensor_add(&made, base, whole->tensor, NULL, 0,
-                                                      &fitter->weights->arena, fitter->err))
-        return -1;
-    keep(fitter, index, &made);
+    fitter_keep(fitter, index, &made);
     return 0;
 }
 
@@ -223,23 +201,31 @@ static int is_copy(const struct fitter *fitter, const struct lora_whole *whole)
     return 0;
 }
 
+/* 1: something was found for it, or nothing need be; 0, or -1. */
+static int take_elsewhere(struct fitter *fitter, const struct lora_whole *whole)
+{
+    int taken = is_copy(fitter, whole);
+
+    return taken ? taken : expert_fit_whole(fitter, whole);
+}
+
 static int take_wholes(struct fitter *fitter)
 {
     const struct lora_folder *lora = &fitter->adapter->lora;
 
     for (size_t i = 0; i < lora->n_wholes; i++) {
         size_t index = find_own(fitter, lora->wholes[i].name);
-        int copies = index == SIZE_MAX ? is_copy(fitter, &lora->wholes[i]) : 0;
+        int taken = index == SIZE_MAX ? take_elsewhere(fitter, &lora->wholes[i]) : 0;
 
-        if (copies > 0)
+        if (taken > 0)
             continue;
-        if (copies < 0)
+        if (taken < 0)
             return -1;
         if (index == SIZE_MAX ? add_head(fitter, &lora->wholes[i])
                               : replace(fitter, index, &lora->wholes[i]))
             return -1;
     }
-    return 0;
+    return expert_fit_join(fitter);
 }
 
 /* ---- A and B ---- */
@@ -266,7 +252,7 @@ static bool prefers_turned(const struct fitter *fitter, const struct lora_module
     return fitter->adapter->lora.config.fan_in_fan_out;
 }
 
-static int choose_way(const struct fitter *fitter, const struct lora_module *module, size_t index,
+int fitter_choose_way(const struct fitter *fitter, const struct lora_module *module, size_t index,
                       bool *is_turned)
 {
     const struct tensor *base = &fitter->weights->tensors[index];
@@ -278,7 +264,7 @@ static int choose_way(const struct fitter *fitter, const struct lora_module *mod
     if (n != (module->n_experts > 1 || (module->parameter && n == 3) ? 3 : 2) ||
         (n == 3 && base->shape[0] != module->n_experts) || (module->is_embedding && !fits_turned) ||
         (!fits && !fits_turned))
-        return refuse_shape(fitter, module->name, base, n_out, n_in);
+        return fitter_refuse_shape(fitter, module->name, base, n_out, n_in);
     *is_turned = fits_turned && (!fits || module->is_embedding ||
                                  prefers_turned(fitter, module, index));
     return 0;
@@ -293,99 +279,23 @@ static int add_bias(struct fitter *fitter, const struct lora_module *module)
 
     free(name);
     if (index == SIZE_MAX)
-        return refuse_module(fitter, module, "has no bias, to which lora_B.bias would be added");
+        return fitter_refuse_module(fitter, module, "has no bias, to which lora_B.bias would be added");
     base = &fitter->weights->tensors[index];
     if (base->n_items != module->bias->n_items)
-        return refuse_module(fitter, module, "has a bias of another length");
-    if (check_floats(fitter, base) ||
-        lora_tensor_add(&made, base, values_of(fitter, index), module->bias, module->scale,
+        return fitter_refuse_module(fitter, module, "has a bias of another length");
+    if (fitter_check_floats(fitter, base) ||
+        lora_tensor_add(&made, base, fitter_values(fitter, index), module->bias, module->scale,
                         &fitter->weights->arena, fitter->err))
         return -1;
-    keep(fitter, index, &made);
+    fitter_keep(fitter, index, &made);
     return 0;
 }
 
-/* ---- experts that are stored apart ---- */
+/* ---- modules ---- */
 
-static const struct model_layout *layout_of(struct fitter *fitter)
+const struct model_layout *fitter_layout(struct fitter *fitter)
 {
-    struct known *known = &fitter->known;
-    struct error ignored = {0};
-    enum model_type type;
-
-    if (known->was_sought)
-        return known->is_there ? &known->layout : NULL;
-    known->was_sought = true;
-    if (!fitter->model->has_config || !architecture_family(&fitter->model->config) ||
-        model_folder_type(fitter->model, NULL, &type, &ignored) ||
-        model_spec_load(&known->spec, &fitter->model->config, type, fitter->model->name, &ignored))
-        return NULL;
-    layout_make(&known->layout, &known->spec, type, &fitter->names);
-    known->is_there = true;
-    return &known->layout;
-}
-
-/* The group of the layer's experts, where each has matrices of its own; SIZE_MAX: none. */
-static size_t find_group(const struct model_layout *layout, const char *module)
-{
-    struct name_layer layer;
-    char *name = memory_format("%s.", module);
-    bool is_in_layer = tensor_names_find_layer(name, &layer);
-    size_t group = SIZE_MAX;
-
-    free(name);
-    for (size_t i = 0; is_in_layer && i < layout->n_experts && group == SIZE_MAX; i++)
-        if (layout->experts[i].layer == layer.number && layout->experts[i].way == EXPERTS_APART)
-            group = i;
-    return group;
-}
-
-/* One matrix of the parameter that the module's experts have together: of gate_up_proj the gate's
- * rows come first. */
-static int add_expert(struct fitter *fitter, const struct layout_entry *entry,
-                      struct lora_change change)
-{
-    const struct lora_module *module = &change.lora->modules[change.module];
-    size_t index = index_of(fitter, entry->tensor), n_in = module->a->shape[1];
-    const struct tensor *base = &fitter->weights->tensors[index];
-    size_t n_out = module->b->shape[0], parts = entry->matrix == EXPERT_DOWN ? 1 : 2;
-    size_t n_rows = base->shape[0] * parts;
-
-    change.is_turned = n_rows == n_in && base->shape[1] == n_out && n_rows != n_out;
-    if (!change.is_turned && (n_rows != n_out || base->shape[1] != n_in))
-        return refuse_shape(fitter, module->name, base, n_out, n_in);
-    change.first_expert = entry->expert;
-    change.first_row = entry->matrix == EXPERT_UP ? base->shape[0] : 0;
-    return add_to(fitter, index, &change);
-}
-
-/* The parameter, which the base has in parts: 1, 0 when it has none such, or -1. */
-static int add_experts(struct fitter *fitter, const struct lora_change *change)
-{
-    const struct lora_module *module = &change->lora->modules[change->module];
-    bool is_down = module->parameter && strcmp(module->parameter, "down_proj") == 0;
-    const struct model_layout *layout;
-    size_t group, n_added = 0;
-
-    if (!is_down && (!module->parameter || strcmp(module->parameter, "gate_up_proj") != 0))
-        return 0;
-    layout = layout_of(fitter);
-    group = layout ? find_group(layout, module->name) : SIZE_MAX;
-    for (size_t i = 0; group != SIZE_MAX && i < layout->n_entries; i++) {
-        const struct layout_entry *entry = &layout->entries[i];
-
-        if (entry->group != group || entry->expert == SIZE_MAX || !entry->tensor ||
-            is_down != (entry->matrix == EXPERT_DOWN))
-            continue;
-        if (entry->expert >= module->n_experts)
-            return refuse_module(fitter, module, "has more experts");
-        if (add_expert(fitter, entry, *change))
-            return -1;
-        n_added++;
-    }
-    if (n_added && n_added != module->n_experts * (is_down ? 1 : 2))
-        return refuse_module(fitter, module, "has another number of experts");
-    return n_added > 0;
+    return known_layout_find(&fitter->known, fitter->model, &fitter->names);
 }
 
 static int add_module(struct fitter *fitter, size_t number)
@@ -396,17 +306,18 @@ static int add_module(struct fitter *fitter, size_t number)
     char *name = memory_format("%s.%s", module->name,
                                module->parameter ? module->parameter : "weight");
     size_t index = find(fitter, name);
-    int has_experts;
+    int is_elsewhere;
 
     free(name);
     if (fitter->err->code)
         return -1;
-    has_experts = index == SIZE_MAX ? add_experts(fitter, &change) : 0;
-    if (has_experts)
-        return has_experts < 0 ? -1 : 0;
+    is_elsewhere = index == SIZE_MAX ? expert_fit_module(fitter, &change) : 0;
+    if (is_elsewhere)
+        return is_elsewhere < 0 ? -1 : 0;
     if (index == SIZE_MAX)
-        return refuse_module(fitter, module, "has no weight of that name");
-    if (choose_way(fitter, module, index, &change.is_turned) || add_to(fitter, index, &change))
+        return fitter_refuse_module(fitter, module, "has no weight of that name");
+    if (fitter_choose_way(fitter, module, index, &change.is_turned) ||
+        fitter_add(fitter, index, &change))
         return -1;
     return module->bias ? add_bias(fitter, module) : 0;
 }
@@ -422,13 +333,13 @@ static int follow_embedding(struct fitter *fitter)
         if (!tied || fitter->is_changed[i] || (tied->is_head && !fitter->is_tied))
             continue;
         owner = checkpoint_names_find_owner(&fitter->names, tied);
-        if (!owner || !fitter->is_changed[index_of(fitter, owner)])
+        if (!owner || !fitter->is_changed[fitter_index(fitter, owner)])
             continue;
         is_copy = checkpoint_names_is_copy(&fitter->names, i, fitter->err);
         if (is_copy < 0)
             return -1;
         if (is_copy) {
-            keep(fitter, i, &fitter->tensors[index_of(fitter, owner)]);
+            fitter_keep(fitter, i, &fitter->tensors[fitter_index(fitter, owner)]);
             fitter->tensors[i].name = fitter->weights->tensors[i].name;
         }
     }
@@ -449,7 +360,7 @@ static int drop_equal_heads(struct fitter *fitter)
         tensor_names_plain(fitter->tensors[i].name, &plain);
         owner = checkpoint_names_find_owner(&fitter->names, tensor_names_find_tied(plain.data));
         buffer_release(&plain);
-        is_equal = tensor_equal(&fitter->tensors[i], &fitter->tensors[index_of(fitter, owner)],
+        is_equal = tensor_equal(&fitter->tensors[i], &fitter->tensors[fitter_index(fitter, owner)],
                                 fitter->err);
         if (is_equal < 0)
             return -1;
@@ -498,33 +409,73 @@ static char *fellow_module(const struct tensor *tensor, const struct hash_map *p
                : NULL;
 }
 
+int fitter_refuse_incomplete(const struct fitter *fitter, const char *module, const char *setting)
+{
+    return error_set(fitter->err, ERROR_FORMAT, "'%s': module '" ERROR_NAME "': is one of %s, and "
+                     "the file has nothing for it; is it complete?", fitter->adapter->lora.name,
+                     module, setting);
+}
+
+/* A parameter that has a fellow in another layer: 1, when it is one that the adapter says it changes, 0,
+ * or -1. */
+static int is_target_parameter(struct fitter *fitter, const char *name,
+                               const struct hash_map *patterns, struct arena *arena)
+{
+    const char *pattern = without_numbers(name, strlen(name), arena), *dot = strrchr(name, '.');
+    const char **names;
+    size_t n = 0;
+    char *module;
+
+    if (!dot || !hash_map_find(patterns, pattern, strlen(pattern)))
+        return 0;
+    module = arena_copy(arena, name, (size_t)(dot - name));
+    if (lora_config_parameters(&fitter->adapter->lora.config, module, &names, &n, arena,
+                               fitter->err))
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], dot + 1) == 0)
+            return 1;
+    return 0;
+}
+
+/* That the file does not lack the tensor: it has others like it, in other layers. */
+static int check_there(struct fitter *fitter, const struct tensor *tensor,
+                       const struct hash_map *patterns, struct arena *arena)
+{
+    struct lora_config *config = &fitter->adapter->lora.config;
+    char *module = config->targets_all ? NULL : fellow_module(tensor, patterns, arena);
+    int is = module ? lora_config_is_target(config, module, fitter->err) : 0;
+
+    if (is > 0)
+        fitter_refuse_incomplete(fitter, module, "target_modules");
+    free(module);
+    if (is == 0)
+        is = is_target_parameter(fitter, tensor->name, patterns, arena);
+    if (is > 0 && !fitter->err->code)
+        fitter_refuse_incomplete(fitter, tensor->name, "target_parameters");
+    return is ? -1 : 0;
+}
+
 /* A target that the file has in other layers and lacks in one: it is not all there. */
 static int check_complete(struct fitter *fitter)
 {
-    struct lora_folder *lora = &fitter->adapter->lora;
+    const struct lora_folder *lora = &fitter->adapter->lora;
     struct hash_map patterns = {0};
     struct arena arena = {0};
     int rc = 0;
 
     for (size_t i = 0; i < lora->n_modules; i++) {
-        const char *pattern = without_numbers(lora->modules[i].name,
-                                              strlen(lora->modules[i].name), &arena);
+        const struct lora_module *module = &lora->modules[i];
+        char *name = module->parameter ? memory_format("%s.%s", module->name, module->parameter)
+                                       : memory_copy(module->name);
+        const char *pattern = without_numbers(name, strlen(name), &arena);
 
         hash_map_add(&patterns, pattern, strlen(pattern), 0);
+        free(name);
     }
-    for (size_t i = 0; rc == 0 && i < fitter->weights->n_tensors; i++) {
-        char *module = fitter->is_changed[i] || lora->config.targets_all
-                           ? NULL
-                           : fellow_module(&fitter->weights->tensors[i], &patterns, &arena);
-        int is = module ? lora_config_is_target(&lora->config, module, fitter->err) : 0;
-
-        if (is > 0)
-            error_set(fitter->err, ERROR_FORMAT, "'%s': module '" ERROR_NAME "': is one of "
-                      "target_modules, and the file has nothing for it; is it complete?",
-                      lora->name, module);
-        rc = is ? -1 : 0;
-        free(module);
-    }
+    for (size_t i = 0; rc == 0 && i < fitter->weights->n_tensors; i++)
+        if (!fitter->is_changed[i])
+            rc = check_there(fitter, &fitter->weights->tensors[i], &patterns, &arena);
     hash_map_release(&patterns);
     arena_release(&arena);
     return rc;
@@ -560,7 +511,7 @@ static int fit(struct fitter *fitter, struct notices *notices)
     for (size_t i = 0; i < lora->n_modules; i++)
         if (add_module(fitter, i))
             return -1;
-    if (check_complete(fitter) || follow_embedding(fitter) || drop_equal_heads(fitter))
+    if (expert_fit_finish(fitter) || check_complete(fitter) || follow_embedding(fitter) || drop_equal_heads(fitter))
         return -1;
     compare_base(fitter, notices);
     return 0;
@@ -586,10 +537,8 @@ static int fit_all(struct model_folder *model, struct adapter *adapter, struct n
     memcpy(fitter.tensors, fitter.weights->tensors,
            fitter.n_tensors * sizeof *fitter.tensors);
     rc = fit(&fitter, notices);
-    if (fitter.known.is_there) {
-        layout_release(&fitter.known.layout);
-        model_spec_release(&fitter.known.spec);
-    }
+    known_layout_release(&fitter.known);
+    expert_fit_release(&fitter);
     checkpoint_names_release(&fitter.names);
     free(fitter.is_changed);
     if (rc)

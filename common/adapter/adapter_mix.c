@@ -178,7 +178,7 @@ static void add_modules(struct adapter_mix *mix)
         const struct mix_module *module = &mix->modules[i];
         bool is_embedding = module->is_embedding;
 
-        output->targets[output->n_targets++] = (struct adapter_target){module->name, module->rank};
+        output->targets[output->n_targets++] = (struct adapter_target){module->name, module->rank, NULL};
         add_made(mix, i, is_embedding ? ".lora_embedding_A" : ".lora_A.weight", 2, module->rank,
                  module->n_in);
         add_made(mix, i, is_embedding ? ".lora_embedding_B" : ".lora_B.weight", 2, module->n_out,

@@ -87,6 +87,12 @@ static int longest_first(const void *a, const void *b)
     return n != m ? (n < m) - (n > m) : strcmp(x->module, y->module);
 }
 
+static char *target_name(const struct adapter_target *target)
+{
+    return target->parameter ? memory_format("%s.%s", target->module, target->parameter)
+                             : memory_copy(target->module);
+}
+
 static void add_pattern(struct json_writer *json, const char *key,
                         const struct adapter_output *adapter)
 {
@@ -95,21 +101,51 @@ static void add_pattern(struct json_writer *json, const char *key,
     for (size_t i = 0; i < adapter->n_targets; i++)
         differs = differs || adapter->targets[i].rank != adapter->targets[0].rank;
     json_writer_object(json, key);
-    for (size_t i = 0; differs && i < adapter->n_targets; i++)
-        json_writer_size(json, adapter->targets[i].module, adapter->targets[i].rank);
+    for (size_t i = 0; differs && i < adapter->n_targets; i++) {
+        char *name = target_name(&adapter->targets[i]);
+
+        json_writer_size(json, name, adapter->targets[i].rank);
+        free(name);
+    }
     json_writer_end(json);
+}
+
+/* Modules, or parameters. PEFT chooses some of its own where the list of modules is null. */
+static void add_targets(struct json_writer *json, const char *key,
+                        const struct adapter_output *adapter, bool are_parameters)
+{
+    char **names = memory_zalloc(adapter->n_targets + 1, sizeof *names);
+    size_t n = 0;
+
+    for (size_t i = 0; i < adapter->n_targets; i++)
+        if ((adapter->targets[i].parameter != NULL) == are_parameters)
+            names[n++] = target_name(&adapter->targets[i]);
+    if (n || are_parameters) {
+        add_texts(json, key, (const char **)names, n);
+    } else {
+        json_writer_array(json, key);
+        json_writer_end(json);
+    }
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+}
+
+static bool has_parameters(const struct adapter_output *adapter)
+{
+    for (size_t i = 0; i < adapter->n_targets; i++)
+        if (adapter->targets[i].parameter)
+            return true;
+    return false;
 }
 
 static void add_config(const struct adapter_output *adapter, struct buffer *out)
 {
     struct json_writer json = {.out = out, .is_spaced = true, .n_indented = 3};
-    const char **names = memory_zalloc(adapter->n_targets + 1, sizeof *names);
     size_t rank = largest_rank(adapter);
 
     if (adapter->n_targets)
         qsort(adapter->targets, adapter->n_targets, sizeof *adapter->targets, longest_first);
-    for (size_t i = 0; i < adapter->n_targets; i++)
-        names[i] = adapter->targets[i].module;
     json_writer_object(&json, NULL);
     add_pattern(&json, "alpha_pattern", adapter);
     json_writer_string(&json, "base_model_name_or_path", adapter->base);
@@ -124,13 +160,14 @@ static void add_config(const struct adapter_output *adapter, struct buffer *out)
     json_writer_string(&json, "peft_type", "LORA");
     json_writer_size(&json, "r", rank);
     add_pattern(&json, "rank_pattern", adapter);
-    add_texts(&json, "target_modules", names, adapter->n_targets);
+    add_targets(&json, "target_modules", adapter, false);
+    if (has_parameters(adapter))
+        add_targets(&json, "target_parameters", adapter, true);
     json_writer_string(&json, "task_type", adapter->task_type);
     json_writer_bool(&json, "use_dora", false);
     json_writer_bool(&json, "use_rslora", false);
     json_writer_end(&json);
     buffer_add_char(out, '\n');
-    free(names);
 }
 
 /* ---- weights ---- */

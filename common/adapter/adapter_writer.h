@@ -24,6 +24,7 @@ struct adapter_tensor { /* its values are floats in memory, or another tensor's,
 struct adapter_target {
     const char *module;
     size_t rank;
+    const char *parameter; /* NULL: its weight, by target_modules; else by target_parameters */
 };
 
 struct adapter_output {

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/checkpoint_names.h"
+#include "adapter/extract_job.h"
+#include "arch/layout_check.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "tensor/output_tensor.h"
@@ -19,30 +20,12 @@ enum { CHUNK_ITEMS = 1 << 15 };
 
 static const char prefix[] = "base_model.model.";
 
-enum fate { FATE_LEFT_OUT, FATE_DECOMPOSED, FATE_STORED };
-
-struct job {
-    struct extraction *extraction;
-    const struct extract_options *options;
-    struct checkpoint_names tuned, base;
-    struct name_style style;
-    struct threads *threads;
-    struct gemm *gemm;
-    struct progress *progress;
-    struct notices *notices;
-    const char *tuned_name;
-    bool is_conv1d, is_tied;
-    bool heads_stay;                 /* heads are stored as one module */
-    enum fate *fates;                /* of each tensor of the fine-tuned model */
-    struct hash_map targets, saved;  /* modules of the adapter */
-    struct hash_map tied;            /* tensors that are stored once more under these names */
-};
-
 struct part { /* a tensor of the fine-tuned model, and its module */
     const struct tensor *tuned, *base; /* base NULL: a head that only the fine-tuned model has */
     const char *plain, *module;
     const char *leaf;      /* "weight" */
     bool is_embedding, is_head;
+    bool is_parameter;     /* for PEFT: of target_parameters, not target_modules */
 };
 
 /* What class of PEFT's a class of transformers goes with, by the end of its name. Heads of several layers
@@ -86,13 +69,12 @@ static bool contains(const char *text, const char *const *words)
     return false;
 }
 
-/* Sets module and leaf: `name` as the class has it, cut at its last dot. GPT-NeoX's head has another name in
- * files than in the class (transformers 5). */
-static void name_module(const struct job *job, const char *name, struct part *part)
+/* GPT-NeoX's head has another name in files than in the class (transformers 5). */
+void extract_name(const struct job *job, const char *name, const char **module, const char **leaf)
 {
     struct arena *arena = &job->extraction->adapter.arena;
     struct buffer written = {0};
-    char *module, *dot;
+    char *text, *dot;
 
     if (strcmp(name, "embed_out.weight") == 0)
         buffer_add_text(&written, "lm_head.weight");
@@ -100,29 +82,73 @@ static void name_module(const struct job *job, const char *name, struct part *pa
         tensor_names_write(name, job->style, &written);
     else
         buffer_add_text(&written, name);
-    module = arena_copy(arena, written.data, written.size);
+    text = arena_copy(arena, written.data, written.size);
     buffer_release(&written);
-    dot = strrchr(module, '.');
-    part->leaf = dot ? dot + 1 : module;
-    part->module = dot ? module : "";
+    dot = strrchr(text, '.');
+    *leaf = dot ? dot + 1 : text;
+    *module = dot ? text : "";
     if (dot)
         *dot = '\0';
 }
 
+void extract_name_like(const struct job *job, const struct tensor *like, const char *plain,
+                       const char **module, const char **leaf)
+{
+    const char *own = job->tuned.plain[like - job->tuned.checkpoint->tensors];
+    size_t n = strlen(like->name), m = strlen(own);
+    bool is_prefixed = n >= m && strcmp(like->name + n - m, own) == 0;
+    char *name = memory_format("%.*s%s", is_prefixed ? (int)(n - m) : 0, like->name, plain);
+
+    extract_name(job, name, module, leaf);
+    free(name);
+}
+
+/* What PEFT 0.21 takes for the matrices of experts and routers in every model that has some, and turns into
+ * parameters: where others are called so, they are given as parameters at once. */
+static bool is_for_peft_an_expert(const char *module)
+{
+    static const char *const names[] = {"gate",    "router", "gate_proj", "up_proj", "down_proj",
+                                        "w1",      "w2",     "w3"};
+    const char *dot = strrchr(module, '.');
+
+    for (size_t i = 0; dot && i < sizeof names / sizeof *names; i++)
+        if (strcmp(dot + 1, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Of a router, whose names differ between files and classes. */
+static void name_router(const struct job *job, const struct expert_name *router, struct part *part)
+{
+    struct buffer plain = {0};
+
+    expert_name_write_class(job->layout, router, &plain);
+    extract_name_like(job, part->tuned, plain.data, &part->module, &part->leaf);
+    buffer_release(&plain);
+    if (!part->base && job->base_layout)
+        part->base = expert_name_tensor(job->base_layout, router);
+}
+
 static void name_part(const struct job *job, size_t index, struct part *part)
 {
-    static const char *const embeddings[] = {"embed", "wte", "wpe", "shared",
-                                             "relative_attention_bias", NULL};
+    static const char *const embeddings[] = {"embed", "wte", "wpe", "relative_attention_bias", NULL};
     static const char *const norms[] = {"norm", "Norm", NULL};
+    struct expert_name name;
 
     *part = (struct part){.tuned = &job->tuned.checkpoint->tensors[index],
                           .plain = job->tuned.plain[index]};
     part->base = checkpoint_names_match(&job->tuned, index, &job->base);
-    name_module(job, part->tuned->name, part);
+    if (job->layout && expert_name_find(job->layout, part->tuned->name, &name) &&
+        name.part == EXPERT_PART_ROUTER)
+        name_router(job, &name, part);
+    else
+        extract_name(job, part->tuned->name, &part->module, &part->leaf);
+    part->is_parameter = job->has_parameters && is_for_peft_an_expert(part->module);
     part->is_head = tensor_names_is_encoder_head(part->plain) ||
                     strncmp(part->plain, "lm_head.", 8) == 0;
-    part->is_embedding = !part->is_head && contains(part->module, embeddings) &&
-                         !contains(part->module, norms);
+    part->is_embedding = !part->is_head && !contains(part->module, norms) &&
+                         (contains(part->module, embeddings) ||
+                          strcmp(part->module, "shared") == 0); /* T5's; Qwen has shared experts */
 }
 
 static bool is_listed(const char *list, const char *module)
@@ -166,29 +192,49 @@ static bool is_shared(const struct part *part)
     return false;
 }
 
-/* Whether it is to be decomposed: 1, 0, or -1. */
-static int is_target(const struct job *job, const struct part *part, struct error *err)
+bool extract_is_within(const struct hash_map *modules, const char *module)
+{
+    size_t n = strlen(module);
+
+    while (n > 0) {
+        if (hash_map_find(modules, module, n))
+            return true;
+        do
+            n--;
+        while (n > 0 && module[n] != '.');
+    }
+    return false;
+}
+
+int extract_is_chosen(const struct job *job, const char *module, struct error *err)
 {
     const struct extract_options *options = job->options;
     int included, excluded;
 
+    if (options->modules && !is_listed(options->modules, module))
+        return 0;
+    included = is_found(options->include, module, 1, err);
+    excluded = included > 0 ? is_found(options->exclude, module, 0, err) : 0;
+    return included < 0 || excluded < 0 ? -1 : included && !excluded;
+}
+
+/* Whether it is to be decomposed: 1, 0, or -1. */
+static int is_target(const struct job *job, const struct part *part, struct error *err)
+{
     if (strcmp(part->leaf, "weight") || !*part->module || part->tuned->n_dims != 2 || !part->base ||
-        !tensor_same_shape(part->tuned, part->base))
+        !tensor_same_shape(part->tuned, part->base) ||
+        extract_is_within(&job->around, part->module))
         return 0;
     if ((part->is_embedding || part->is_head) &&
-        (!options->embeddings || job->is_tied || (part->is_head && job->heads_stay) ||
+        (!job->options->embeddings || job->is_tied || (part->is_head && job->heads_stay) ||
          is_shared(part)))
         return 0;
-    if (options->modules && !is_listed(options->modules, part->module))
-        return 0;
-    included = is_found(options->include, part->module, 1, err);
-    excluded = included > 0 ? is_found(options->exclude, part->module, 0, err) : 0;
-    return included < 0 || excluded < 0 ? -1 : included && !excluded;
+    return extract_is_chosen(job, part->module, err);
 }
 
 /* ---- tensors of the adapter ---- */
 
-static struct adapter_tensor *add_tensor(struct job *job, const char *module, const char *ending)
+struct adapter_tensor *extract_add_tensor(struct job *job, const char *module, const char *ending)
 {
     struct adapter_output *adapter = &job->extraction->adapter;
     char *name = memory_format("%s%s%s", prefix, module, ending);
@@ -202,10 +248,10 @@ static struct adapter_tensor *add_tensor(struct job *job, const char *module, co
     return tensor;
 }
 
-static void add_matrix(struct job *job, const char *module, const char *ending, const float *values,
-                       size_t n_rows, size_t n_cols)
+void extract_add_matrix(struct job *job, const char *module, const char *ending,
+                        const float *values, size_t n_rows, size_t n_cols)
 {
-    struct adapter_tensor *tensor = add_tensor(job, module, ending);
+    struct adapter_tensor *tensor = extract_add_tensor(job, module, ending);
 
     tensor->n_dims = 2;
     tensor->shape[0] = n_rows;
@@ -239,21 +285,21 @@ static int add_factors(struct job *job, const struct part *part, struct svd *svd
 
     if (transpose(b, svd->rank, n_out, err))
         return -1;
-    add_matrix(job, part->module, part->is_embedding ? ".lora_embedding_A" : ".lora_A.weight", a,
+    extract_add_matrix(job, part->module, part->is_embedding ? ".lora_embedding_A" : ".lora_A.weight", a,
                svd->rank, n_in);
-    add_matrix(job, part->module, part->is_embedding ? ".lora_embedding_B" : ".lora_B.weight", b,
+    extract_add_matrix(job, part->module, part->is_embedding ? ".lora_embedding_B" : ".lora_B.weight", b,
                n_out, svd->rank);
     return 0;
 }
 
-static void add_target(struct job *job, const char *module, size_t rank)
+void extract_add_target(struct job *job, const char *module, const char *parameter, size_t rank)
 {
     struct adapter_output *adapter = &job->extraction->adapter;
 
     hash_map_add(&job->targets, module, strlen(module), adapter->n_targets);
     adapter->targets = memory_resize(adapter->targets, adapter->n_targets + 1,
                                      sizeof *adapter->targets);
-    adapter->targets[adapter->n_targets++] = (struct adapter_target){module, rank};
+    adapter->targets[adapter->n_targets++] = (struct adapter_target){module, rank, parameter};
 }
 
 static bool has_target(const struct job *job, const char *module)
@@ -271,90 +317,89 @@ static const char *saved_module(struct job *job, const struct part *part)
     return arena_copy(&job->extraction->adapter.arena, part->module, n);
 }
 
-static void add_saved(struct job *job, const char *module)
+void extract_add_saved(struct job *job, const char *module)
 {
     struct adapter_output *adapter = &job->extraction->adapter;
+    const char *dot = strrchr(module, '.');
+    char *around = memory_format("%.*s", dot ? (int)(dot - module) : 0, module);
+    bool is_within = extract_is_within(&job->around, around);
 
-    if (hash_map_add(&job->saved, module, strlen(module), adapter->n_saved) != adapter->n_saved)
+    free(around);
+    if (is_within || hash_map_add(&job->saved, module, strlen(module), adapter->n_saved) != adapter->n_saved)
         return;
     adapter->saved = memory_resize(adapter->saved, adapter->n_saved + 1, sizeof *adapter->saved);
     adapter->saved[adapter->n_saved++] = module;
 }
 
-/* Whether it, or a module around it, is stored whole. */
-static bool is_saved(const struct job *job, const char *module)
-{
-    size_t n = strlen(module);
-
-    while (n > 0) {
-        if (hash_map_find(&job->saved, module, n))
-            return true;
-        do
-            n--;
-        while (n > 0 && module[n] != '.');
-    }
-    return false;
-}
-
 /* ---- a matrix ---- */
 
 struct subtraction {
-    const struct part *part;
+    const struct tensor *pair[2]; /* fine-tuned, base */
     const char *model;
+    size_t first, n_items;
     float *out;
 };
 
 static int subtract_chunk(void *context, size_t task, size_t worker, struct error *err)
 {
     const struct subtraction *subtraction = context;
-    const struct tensor *pair[2] = {subtraction->part->tuned, subtraction->part->base};
-    size_t first = task * CHUNK_ITEMS;
-    size_t n = pair[0]->n_items - first < CHUNK_ITEMS ? pair[0]->n_items - first : CHUNK_ITEMS;
+    size_t start = task * CHUNK_ITEMS;
+    size_t n = subtraction->n_items - start < CHUNK_ITEMS ? subtraction->n_items - start
+                                                          : CHUNK_ITEMS;
     char *bytes = memory_alloc(CHUNK_ITEMS * sizeof(double));
     double *values = memory_alloc(2 * CHUNK_ITEMS * sizeof *values);
     int rc = interrupt_check(err);
 
     (void)worker;
     for (size_t i = 0; rc == 0 && i < 2; i++) {
-        rc = tensor_read(pair[i], first, n, bytes, err);
+        const struct tensor *tensor = subtraction->pair[i];
+
+        rc = tensor_read(tensor, subtraction->first + start, n, bytes, err);
         if (rc == 0)
-            dtype_to_double(pair[i]->dtype, bytes, values + i * CHUNK_ITEMS, n);
+            dtype_to_double(tensor->dtype, bytes, values + i * CHUNK_ITEMS, n);
     }
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        subtraction->out[first + i] = (float)(values[i] - values[CHUNK_ITEMS + i]);
-        if (!isfinite(subtraction->out[first + i]))
+        subtraction->out[start + i] = (float)(values[i] - values[CHUNK_ITEMS + i]);
+        if (!isfinite(subtraction->out[start + i]))
             rc = error_set(err, ERROR_FORMAT,
                            "'%s': tensor '%s': the difference to the base is not finite",
-                           subtraction->model, pair[0]->name);
+                           subtraction->model, subtraction->pair[0]->name);
     }
     free(bytes);
     free(values);
     return rc;
 }
 
+int extract_subtract(const struct job *job, const struct tensor *tuned, const struct tensor *base,
+                     size_t first, size_t n, float *out, struct error *err)
+{
+    struct subtraction subtraction = {{tuned, base}, job->tuned_name, first, n, out};
+
+    return threads_run(job->threads, n / CHUNK_ITEMS + (n % CHUNK_ITEMS != 0), subtract_chunk,
+                       &subtraction, err);
+}
+
 static int decompose(struct job *job, const struct part *part, struct error *err)
 {
     struct extraction *extraction = job->extraction;
     const struct tensor *tuned = part->tuned;
-    struct subtraction subtraction = {
-        part, job->tuned_name, memory_try(tuned->n_items, sizeof(float), "a matrix", err)};
+    float *difference = memory_try(tuned->n_items, sizeof *difference, "a matrix", err);
     struct svd *svd = &extraction->factors[extraction->n_modules];
-    size_t n_tasks = tuned->n_items / CHUNK_ITEMS + (tuned->n_items % CHUNK_ITEMS != 0);
-    int rc = subtraction.out ? 0 : -1;
+    int rc = difference ? 0 : -1;
 
     if (rc == 0)
-        rc = threads_run(job->threads, n_tasks, subtract_chunk, &subtraction, err);
+        rc = extract_subtract(job, tuned, part->base, 0, tuned->n_items, difference, err);
     if (rc == 0)
-        rc = svd_approximate(svd, subtraction.out, tuned->shape[0], tuned->shape[1],
+        rc = svd_approximate(svd, difference, tuned->shape[0], tuned->shape[1],
                              job->options->size, job->gemm, err);
-    free(subtraction.out);
+    free(difference);
     if (rc)
         return -1;
     extraction->modules[extraction->n_modules++] = (struct extracted_module){
         part->module, svd->rank, svd_kept_energy(svd), svd_relative_error(svd)};
     if (svd->rank == 0)
         return 0;
-    add_target(job, part->module, svd->rank);
+    extract_add_target(job, part->module, part->is_parameter ? "weight" : NULL, svd->rank);
     return add_factors(job, part, svd, err);
 }
 
@@ -370,9 +415,6 @@ static bool may_have_grown(const struct part *part)
 
 static int check_part(const struct part *part, struct error *err)
 {
-    if (tensor_names_is_expert(part->plain))
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "tensor '%s': experts are not extracted as adapters", part->tuned->name);
     if (!part->base && !part->is_head)
         return error_set(err, ERROR_INCOMPATIBLE, "tensor '%s': the base has none of that name",
                          part->tuned->name);
@@ -396,13 +438,20 @@ static int store_whole(struct job *job, const struct part *part, struct error *e
                          "'%s': tensor '%s' belongs to no module that an adapter could store",
                          job->tuned_name, part->tuned->name);
     ending = memory_format(".%s%s", is_bias ? "base_layer." : "", part->leaf);
-    add_tensor(job, part->module, ending)->source = part->tuned;
+    extract_add_tensor(job, part->module, ending)->source = part->tuned;
     free(ending);
     if (is_bias)
         job->extraction->adapter.bias = "lora_only";
     else
-        add_saved(job, saved_module(job, part));
+        extract_add_saved(job, saved_module(job, part));
     return 0;
+}
+
+void extract_show(const struct job *job, size_t n_bytes)
+{
+    atomic_fetch_add(&job->progress->done_bytes, n_bytes);
+    if (job->progress->show)
+        job->progress->show(job->progress);
 }
 
 /* First the matrices, since what a bias becomes follows from them. */
@@ -411,7 +460,8 @@ static int take_part(struct job *job, size_t index, bool is_first_pass, struct e
     struct part part;
     int equal, target;
 
-    if (!tensor_names_is_parameter(&job->tuned.checkpoint->tensors[index]))
+    if (job->fates[index] == FATE_ELSEWHERE ||
+        !tensor_names_is_parameter(&job->tuned.checkpoint->tensors[index]))
         return 0;
     name_part(job, index, &part);
     target = is_target(job, &part, err);
@@ -419,9 +469,7 @@ static int take_part(struct job *job, size_t index, bool is_first_pass, struct e
         return error_context(err, "'%s'", job->tuned_name);
     if (target != is_first_pass)
         return 0;
-    atomic_fetch_add(&job->progress->done_bytes, part.tuned->size_bytes);
-    if (job->progress->show)
-        job->progress->show(job->progress);
+    extract_show(job, part.tuned->size_bytes);
     if (target) {
         job->fates[index] = FATE_DECOMPOSED;
         if (decompose(job, &part, err))
@@ -452,7 +500,7 @@ static int complete(struct job *job, size_t index, bool *has_added, struct error
         !tensor_names_is_parameter(&job->tuned.checkpoint->tensors[index]))
         return 0;
     name_part(job, index, &part);
-    if (!is_saved(job, part.module))
+    if (!extract_is_within(&job->saved, part.module))
         return 0;
     job->fates[index] = FATE_STORED;
     *has_added = true;
@@ -495,8 +543,8 @@ static int store_tied(struct job *job, size_t index, bool *has_added, struct err
             hash_map_find(&job->tied, tied->name, strlen(tied->name)) ||
             (tied->is_head && !job->is_tied) || !has_place(job, tied->name))
             continue;
-        name_module(job, tied->name, &part);
-        if (job->fates[index] != FATE_STORED && !is_saved(job, part.module))
+        extract_name(job, tied->name, &part.module, &part.leaf);
+        if (job->fates[index] != FATE_STORED && !extract_is_within(&job->saved, part.module))
             continue;
         *has_added = true;
         hash_map_add(&job->tied, tied->name, strlen(tied->name), index);
@@ -517,7 +565,7 @@ static void need_heads(struct job *job)
             continue;
         name_part(job, i, &part);
         if (part.is_head)
-            add_saved(job, saved_module(job, &part));
+            extract_add_saved(job, saved_module(job, &part));
     }
 }
 
@@ -539,7 +587,76 @@ static int complete_all(struct job *job, struct error *err)
     return 0;
 }
 
+/* ---- what is around ---- */
+
+/* A parameter that is neither the weight of a module nor the bias of one that has a weight (attention sinks, the
+ * bias of a router's choice) has no place in an adapter but the module that it is of, whole. */
+static bool is_loose(const struct job *job, const struct part *part)
+{
+    const char *name = part->tuned->name, *dot = strrchr(name, '.');
+    char *weight;
+    bool has_weight;
+
+    if (!*part->module || strcmp(part->leaf, "weight") == 0)
+        return false;
+    if (strcmp(part->leaf, "bias") != 0)
+        return true;
+    weight = memory_format("%.*sweight", (int)(dot + 1 - name), name);
+    has_weight = checkpoint_find(job->tuned.checkpoint, weight) != NULL;
+    free(weight);
+    return !has_weight;
+}
+
+/* Modules that must be stored with all that is in them. */
+static int find_around(struct job *job, struct error *err)
+{
+    for (size_t i = 0; i < job->tuned.checkpoint->n_tensors; i++) {
+        struct part part;
+        int equal;
+
+        if (!tensor_names_is_parameter(&job->tuned.checkpoint->tensors[i]) ||
+            extract_is_of_experts(job, i))
+            continue;
+        name_part(job, i, &part);
+        if (!part.base || part.is_head || !is_loose(job, &part))
+            continue;
+        equal = tensor_equal(part.tuned, part.base, err);
+        if (equal < 0)
+            return -1;
+        if (!equal)
+            hash_map_add(&job->around, part.module, strlen(part.module), 0);
+    }
+    return 0;
+}
+
 /* ---- the models ---- */
+
+/* Whether the fine-tuned model has it, too, though perhaps in another way: its layout was checked. */
+static bool is_of_experts(const struct job *job, const char *name)
+{
+    struct expert_name ignored;
+
+    return job->layout && job->base_layout && expert_name_find(job->base_layout, name, &ignored);
+}
+
+/* Of models with experts, both must be what their config.json says. */
+static int find_layouts(struct job *job, struct error *err)
+{
+    const struct checkpoint_names *names[2] = {&job->tuned, &job->base};
+    const struct model_layout **found[2] = {&job->layout, &job->base_layout};
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct model_layout *layout =
+            known_layout_find(&job->known[i], job->models[i], names[i]);
+
+        if (!layout || layout->n_experts == 0)
+            continue;
+        if (layout_check(layout, err))
+            return error_context(err, "'%s'", job->models[i]->name);
+        *found[i] = layout;
+    }
+    return 0;
+}
 
 static int check_base(const struct job *job, struct error *err)
 {
@@ -549,7 +666,7 @@ static int check_base(const struct job *job, struct error *err)
 
         if (tensor_names_is_parameter(tensor) && !tensor_names_is_encoder_head(plain) &&
             !tensor_names_is_pooler(plain) && !tensor_names_find_tied(plain) &&
-            !checkpoint_names_match(&job->base, i, &job->tuned))
+            !checkpoint_names_match(&job->base, i, &job->tuned) && !is_of_experts(job, tensor->name))
             return error_set(err, ERROR_INCOMPATIBLE,
                              "'%s': tensor '%s': the fine-tuned model has none of that name",
                              job->extraction->adapter.base, tensor->name);
@@ -620,7 +737,8 @@ static int check_room(const struct job *job, struct error *err)
         struct error ignored = {0};
         struct part part;
 
-        if (!tensor_names_is_parameter(&job->tuned.checkpoint->tensors[i]))
+        if (!tensor_names_is_parameter(&job->tuned.checkpoint->tensors[i]) ||
+            extract_is_of_experts(job, i))
             continue;
         name_part(job, i, &part);
         if (check_part(&part, &ignored) == 0 && add_size(job, &part, &n_bytes, err))
@@ -637,7 +755,7 @@ static int take_all(struct job *job, struct error *err)
     job->extraction->factors = memory_zalloc(n + 1, sizeof *job->extraction->factors);
     for (size_t i = 0; i < n; i++)
         job->progress->total_bytes += job->tuned.checkpoint->tensors[i].size_bytes;
-    if (check_room(job, err))
+    if (check_room(job, err) || find_around(job, err) || extract_experts(job, err))
         return -1;
     for (size_t pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < n; i++)
@@ -654,8 +772,9 @@ int extraction_make(struct extraction *extraction, struct model_folder *tuned,
                     struct threads *threads, struct progress *progress, struct notices *notices,
                     struct error *err)
 {
-    struct job job = {.extraction = extraction, .options = options, .threads = threads,
-                      .progress = progress, .notices = notices, .tuned_name = tuned->name};
+    struct job job = {.extraction = extraction, .options = options, .models = {tuned, base},
+                      .threads = threads, .progress = progress, .notices = notices,
+                      .tuned_name = tuned->name};
     const struct checkpoint *weights[2] = {NULL, NULL};
     const struct task *task = find_task(&tuned->config);
     int rc = -1;
@@ -678,13 +797,16 @@ int extraction_make(struct extraction *extraction, struct model_folder *tuned,
         extraction->adapter.task_type = task->task_type;
         extraction->adapter.fan_in_fan_out = job.is_conv1d;
         job.fates = memory_zalloc(weights[0]->n_tensors + 1, sizeof *job.fates);
-        rc = check_base(&job, err);
+        rc = find_layouts(&job, err) || check_base(&job, err) ? -1 : 0;
         if (rc == 0)
             rc = take_all(&job, err);
         free(job.fates);
         hash_map_release(&job.targets);
         hash_map_release(&job.saved);
         hash_map_release(&job.tied);
+        hash_map_release(&job.around);
+        for (size_t i = 0; i < 2; i++)
+            known_layout_release(&job.known[i]);
         checkpoint_names_release(&job.tuned);
         checkpoint_names_release(&job.base);
     }

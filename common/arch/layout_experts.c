@@ -91,28 +91,67 @@ static int take_matrix(const struct model_layout *layout, const struct layout_ex
                        (const size_t[]){1, stored->shape[1]}, arena, err);
 }
 
-/* All experts of the group, as `entry` has them. */
-static int join_experts(const struct layout_entry *entry, bool is_fused,
-                        const struct model_layout *other, const struct layout_experts *experts,
-                        struct arena *arena, struct tensor *out, struct error *err)
+/* All experts of the group: gate and up of each where `is_both`, else one matrix. */
+static int join_experts(const char *name, enum expert_matrix matrix, bool is_both,
+                        bool is_transposed, const struct model_layout *other,
+                        const struct layout_experts *experts, struct arena *arena,
+                        struct tensor *joined, struct error *err)
 {
     size_t n_experts = experts->stack->moe.n_experts, n = 0;
-    bool is_both = is_fused && entry->matrix == EXPERT_GATE;
-    bool is_transposed = !is_fused && entry->matrix == EXPERT_DOWN;
     struct tensor *parts = arena_alloc(arena, 2 * n_experts * sizeof *parts);
     const struct tensor **list = arena_alloc(arena, 2 * n_experts * sizeof(*list));
-    struct tensor *joined = arena_alloc(arena, sizeof *joined);
 
     for (size_t e = 0; e < n_experts; e++)
         for (size_t i = 0; i < (is_both ? 2 : 1); i++, n++) {
             list[n] = &parts[n];
-            if (take_matrix(other, experts, e, i ? EXPERT_UP : entry->matrix, is_transposed, arena,
+            if (take_matrix(other, experts, e, i ? EXPERT_UP : matrix, is_transposed, arena,
                             &parts[n], err))
                 return -1;
         }
-    if (tensor_join(joined, entry->tensor->name, list, n, 0, arena, err))
-        return -1;
-    return tensor_part(out, joined, 0, entry->n_dims, entry->shape, NULL, arena, err);
+    return tensor_join(joined, name, list, n, 0, arena, err);
+}
+
+/* As `entry` has them. */
+static int join_like(const struct layout_entry *entry, bool is_fused,
+                     const struct model_layout *other, const struct layout_experts *experts,
+                     struct arena *arena, struct tensor *out, struct error *err)
+{
+    struct tensor *joined = arena_alloc(arena, sizeof *joined);
+    bool is_both = is_fused && entry->matrix == EXPERT_GATE;
+    bool is_transposed = !is_fused && entry->matrix == EXPERT_DOWN;
+
+    return join_experts(entry->tensor->name, entry->matrix, is_both, is_transposed, other, experts,
+                        arena, joined, err) ||
+                   tensor_part(out, joined, 0, entry->n_dims, entry->shape, NULL, arena, err)
+               ? -1
+               : 0;
+}
+
+const struct tensor *layout_fused(const struct model_layout *layout,
+                                  const struct layout_experts *experts, enum expert_matrix matrix,
+                                  struct arena *arena, struct error *err)
+{
+    const struct stack_spec *stack = experts->stack;
+    bool is_down = matrix == EXPERT_DOWN;
+    size_t n = stack->hidden_size, m = stack->moe.intermediate_size;
+    const size_t shape[3] = {stack->moe.n_experts, is_down ? n : 2 * m, is_down ? m : n};
+    struct tensor *joined = arena_alloc(arena, sizeof *joined);
+    struct tensor *fused = arena_alloc(arena, sizeof *fused);
+    const char *name = is_down ? "down_proj" : "gate_up_proj";
+
+    if (experts->way == EXPERTS_FUSED)
+        return find_expert_tensor(layout, experts, 0,
+                                  is_down ? experts->names->fused_down
+                                          : experts->names->fused_gate_up, "");
+    if (experts->way == EXPERTS_TURNED || !stack->is_gated) {
+        error_set(err, ERROR_UNSUPPORTED, "experts of layer %zu: do not go together in '%s'",
+                  experts->layer, name);
+        return NULL;
+    }
+    return join_experts(name, matrix, !is_down, false, layout, experts, arena, joined, err) ||
+                   tensor_part(fused, joined, 0, 3, shape, NULL, arena, err)
+               ? NULL
+               : fused;
 }
 
 const struct tensor *layout_match(const struct model_layout *layout,
@@ -137,7 +176,7 @@ const struct tensor *layout_match(const struct model_layout *layout,
     if (layout->experts[entry->group].way == EXPERTS_APART)
         rc = take_matrix(other, experts, entry->expert, entry->matrix, false, arena, made, err);
     else
-        rc = join_experts(entry, layout->experts[entry->group].way == EXPERTS_FUSED, other,
-                          experts, arena, made, err);
+        rc = join_like(entry, layout->experts[entry->group].way == EXPERTS_FUSED, other, experts,
+                       arena, made, err);
     return rc ? NULL : made;
 }

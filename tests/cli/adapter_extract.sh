@@ -104,7 +104,7 @@ refuse() # STATUS, ARGUMENT...
 }
 refuse 8 fixtures/decoder-base fixtures/decoder-base --rank 4
 refuse 8 fixtures/decoder-base fixtures/encoder-base --rank 4
-refuse 10 fixtures/moe-tense fixtures/moe-base --rank 4
+refuse 10 fixtures/models/molm fixtures/models/molm --rank 4
 refuse 2 fixtures/decoder-arithmetic fixtures/decoder-base
 refuse 2 fixtures/decoder-arithmetic fixtures/decoder-base --energy 0
 refuse 2 fixtures/decoder-arithmetic fixtures/decoder-base --rank 4 --exclude '('

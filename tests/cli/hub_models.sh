@@ -4,6 +4,10 @@ repositories=()
 for name in encoder-base encoder-parts encoder-repairs reranker-base decoder-base decoder-arithmetic decoder-sharded encoder-bin; do
     repositories+=(--repo "acme/$name=$FIXTURES/$name")
 done
+for name in base-llama rslora-patterns; do
+    repositories+=(--repo "acme/$name=$FIXTURES/adapters/$name")
+done
+repositories+=(--repo "acme/rslora-patterns@other=$FIXTURES/adapters/embedding")
 mkdir words
 echo words >words/notes.txt
 start_hub "${repositories[@]}" --renamed decodertwo=acme/decoder-base --repo "acme/encoder-base@other=$FIXTURES/encoder-parts" --repo acme/words=words
@@ -91,6 +95,40 @@ cmp out-data-hub/model.safetensors out-data-local/model.safetensors
 run mix -q -w 0.5,0.5 acme/encoder-base acme/nothing -o out-none
 expect_failure "mix of what is not there" 6
 [[ ! -e out-none ]] || echo "mix of what is not there: wrote"
+
+# ---- a model with an adapter, each from the Hub or from a directory, of any revision ----
+
+rm -rf cache
+forget_requests
+adapters=$FIXTURES/adapters
+for name in rslora-patterns rslora-patterns@other; do
+    local_name=$name
+    [[ $name == *@other ]] && local_name=embedding
+    run mix -q -f -w 1 "$adapters/base-llama+$adapters/$local_name" -o out-local
+    for model in "acme/base-llama+acme/$name" "acme/base-llama@main+acme/$name" "$adapters/base-llama+acme/$name" \
+        "acme/base-llama+$adapters/$local_name"; do
+        run mix -q -f -w 1 "$model" -o out-hub
+        expect "$model" 0
+        cmp out-hub/model.safetensors out-local/model.safetensors
+    done
+done
+is_sent_once "adapters"
+grep -q 'acme/base-llama' out-hub/README.md || echo "adapter: README.md does not name the model: $(<out-hub/README.md)"
+! grep -q snapshots out-hub/README.md || echo "adapter: README.md names the cache"
+printf 'merge_method: passthrough\nmodels: [{model: acme/base-llama+acme/rslora-patterns@other}]\n' >recipe.yml
+run merge -q -f recipe.yml -o out-hub
+expect "a recipe with an adapter" 0
+cmp out-hub/model.safetensors out-local/model.safetensors
+HF_HUB_OFFLINE=1 run inspect --json acme/base-llama+acme/rslora-patterns
+expect "an adapter in the cache" 0
+[[ $(member path) == acme/base-llama+acme/rslora-patterns ]] || echo "adapter: $(<out)"
+run mix -q -w 1 acme/base-llama+acme/nothing -o out-none
+says "an unknown adapter" 6 acme/nothing
+run mix -q -w 1 acme/base-llama+acme/rslora-patterns@nothing -o out-none
+says "an unknown revision of an adapter" 6 acme/rslora-patterns@nothing revision
+run mix -q -w 1 acme/base-llama+acme/words -o out-none
+says "a repository without an adapter" 3 "acme/words"
+[[ ! -e out-none ]] || echo "a mix that failed wrote"
 
 # ---- links of a snapshot ----
 

@@ -34,8 +34,15 @@ BASES = {
     "mixtral": (transformers.MixtralForCausalLM, transformers.MixtralConfig(**EXPERTS)),
     "qwen3-moe": (transformers.Qwen3MoeForCausalLM, transformers.Qwen3MoeConfig(
         **TINY, num_experts=3, num_experts_per_tok=2, moe_intermediate_size=20, head_dim=4, decoder_sparse_step=1)),
+    "qwen2-moe": (transformers.Qwen2MoeForCausalLM, transformers.Qwen2MoeConfig(
+        **TINY, num_experts=3, num_experts_per_tok=2, moe_intermediate_size=20, shared_expert_intermediate_size=12)),
+    "granite-moe": (transformers.GraniteMoeForCausalLM, transformers.GraniteMoeConfig(**EXPERTS)),
     "gpt-oss": (transformers.GptOssForCausalLM, transformers.GptOssConfig(**EXPERTS, head_dim=4)),
 }
+
+# Stored as transformers 5 holds them, all experts of a layer in one tensor.
+for kind in ("mixtral", "qwen3-moe"):
+    BASES[kind + "-fused"] = BASES[kind]
 
 ATTENTION = ["q_proj", "v_proj"]
 LM = dict(task_type="CAUSAL_LM")
@@ -75,6 +82,17 @@ CASES = {
                                        target_parameters=["experts.gate_up_proj", "experts.down_proj"], **LM), 1e-6),
     "experts-as-modules": ("qwen3-moe", dict(r=2, target_modules=["gate_proj", "up_proj", "down_proj"], **LM), 1e-6),
     "experts-as-modules-w": ("mixtral", dict(r=2, target_modules=["w1", "w2", "w3"], **LM), 1e-6),
+    "experts-fused": ("qwen3-moe-fused", dict(r=2, target_modules=["o_proj"], target_parameters=["experts.gate_up_proj", "experts.down_proj"],
+                                              **LM), 1e-6),
+    "experts-granite": ("granite-moe", dict(r=2, target_modules=[], target_parameters=["experts.gate_up_proj", "experts.down_proj"], **LM), 1e-6),
+    "routers": ("mixtral", dict(r=2, target_modules=["q_proj"], target_parameters=["mlp.gate.weight"], **LM), 1e-6),
+    "experts-saved": ("mixtral", dict(r=2, target_modules=["q_proj"], modules_to_save=["mlp.experts", "mlp.gate"], **LM), 0),
+    # As transformers 4 had them, each expert a module: PEFT turns them into parameters as it loads them.
+    "old-experts": ("mixtral", dict(r=2, lora_alpha=3, target_modules=["q_proj", "w1", "w2", "w3", "gate"], **LM), 1e-6),
+    "old-experts-fused": ("mixtral-fused", dict(r=3, lora_alpha=5, target_modules=["v_proj", "w1", "w2", "w3", "gate"], **LM), 1e-6),
+    "old-experts-qwen": ("qwen3-moe", dict(r=2, target_modules=["gate_proj", "up_proj", "down_proj"], **LM), 1e-6),
+    "old-experts-qwen-fused": ("qwen3-moe-fused", dict(r=2, lora_alpha=7, target_modules=["gate_proj", "up_proj", "down_proj"], **LM), 1e-6),
+    "old-downs-fused": ("qwen3-moe-fused", dict(r=2, target_modules=["down_proj", "k_proj"], **LM), 1e-6),
     "experts-turned": ("gpt-oss", dict(r=2, target_modules=[],
                                        target_parameters=["mlp.experts.gate_up_proj", "mlp.experts.down_proj"], **LM), 1e-6),
 }
@@ -96,7 +114,7 @@ def make_base(kind, folder, seed):
             parameter.data.normal_(0, 0.2)
         if kind == "llama-bf16":
             model = model.to(torch.bfloat16)
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, save_original_format=not kind.endswith("-fused"))
     return model
 
 
@@ -124,15 +142,40 @@ def rename(folder):
     save_file(tensors, path)
 
 
+def make_old_experts(base, folder, config, seed):
+    """An adapter of experts as modules, as PEFT wrote it with transformers 4."""
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = torch.Generator().manual_seed(seed)
+    with open(os.path.join(base, "config.json")) as file:
+        settings = json.load(file)
+    is_mixtral = settings["model_type"] == "mixtral"
+    n, h = settings["hidden_size"], settings["hidden_size"] // 4
+    m = settings["intermediate_size"] if is_mixtral else settings["moe_intermediate_size"]
+    block = "block_sparse_moe" if is_mixtral else "mlp"
+    n_kv = settings["num_key_value_heads"] * (settings.get("head_dim") or h)
+    sizes = {"w1": (m, n), "w3": (m, n), "w2": (n, m), "gate_proj": (m, n), "up_proj": (m, n), "down_proj": (n, m),
+             "q_proj": (n, n), "v_proj": (n_kv, n), "k_proj": (n_kv, n), "gate": (3, n)}
+    tensors = {}
+    for layer in range(settings["num_hidden_layers"]):
+        for target in config["target_modules"]:
+            places = ([f"self_attn.{target}"] if target[0] in "qvk" else [f"{block}.gate"] if target == "gate" else
+                      [f"{block}.experts.{e}.{target}" for e in range(3)])
+            for place in places:
+                start = f"base_model.model.model.layers.{layer}.{place}.lora_"
+                n_out, n_in = sizes[target]
+                tensors[start + "A.weight"] = 0.15 * torch.randn((config["r"], n_in), generator=generator)
+                tensors[start + "B.weight"] = 0.15 * torch.randn((n_out, config["r"]), generator=generator)
+    save_file(tensors, os.path.join(folder, "adapter_model.safetensors"))
+    peft.LoraConfig(**config).save_pretrained(folder)
+
+
 def make_adapter(name, base, folder, seed):
     """The adapter of a case, as PEFT writes it."""
     kind, config, _ = CASES[name]
-    with quiet():
-        model = BASES[kind][0].from_pretrained(base, dtype=torch.float32)
-        model = peft.get_peft_model(model, peft.LoraConfig(**config))
-        fill(model, seed)
-        shutil.rmtree(folder, ignore_errors=True)
-        model.save_pretrained(folder, safe_serialization=name != "bin")
+    if name.startswith("old-") and name != "old-names":
+        make_old_experts(base, folder, config, seed)
+    else:
+        make_with_peft(name, base, folder, seed)
     for extra in os.listdir(folder):
         if extra == "README.md":
             os.remove(os.path.join(folder, extra))
@@ -148,13 +191,23 @@ def make_adapter(name, base, folder, seed):
         file.write("\n")
 
 
+def make_with_peft(name, base, folder, seed):
+    kind, config, _ = CASES[name]
+    with quiet():
+        model = BASES[kind][0].from_pretrained(base, dtype=torch.float32)
+        model = peft.get_peft_model(model, peft.LoraConfig(**config))
+        fill(model, seed)
+        shutil.rmtree(folder, ignore_errors=True)
+        model.save_pretrained(folder, safe_serialization=name != "bin")
+
+
 def merged(name, base, adapter, folder):
     """PEFT's merge_and_unload in float32, as transformers writes it, rounded once to the base's dtypes."""
     kind = CASES[name][0]
     with quiet():
         model = BASES[kind][0].from_pretrained(base, dtype=torch.float32)
         model = peft.PeftModel.from_pretrained(model, adapter, is_trainable=False).merge_and_unload()
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, save_original_format=not kind.endswith("-fused"))
     path = os.path.join(folder, "model.safetensors")
     before = load_file(os.path.join(base, "model.safetensors"))
     tensors = load_file(path)

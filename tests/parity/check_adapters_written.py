@@ -23,7 +23,21 @@ GPT2 = dict(vocab_size=VOCAB, n_embd=16, n_layer=2, n_head=2, n_positions=32)
 T5 = dict(vocab_size=VOCAB, d_model=16, d_ff=24, d_kv=8, num_layers=2, num_heads=2, decoder_start_token_id=0)
 DISTILBERT = dict(vocab_size=VOCAB, dim=16, hidden_dim=24, n_layers=2, n_heads=2, max_position_embeddings=32)
 NEOX = dict(vocab_size=VOCAB, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=32)
+EXPERTS = {**LLAMA, "num_experts_per_tok": 2, "tie_word_embeddings": False}
 CLASSES = {
+    "mixtral": ("MixtralForCausalLM", "MixtralConfig", {**EXPERTS, "num_local_experts": 3}),
+    "qwen2-moe": ("Qwen2MoeForCausalLM", "Qwen2MoeConfig", {**EXPERTS, "num_experts": 3, "moe_intermediate_size": 20,
+                                                            "shared_expert_intermediate_size": 12}),
+    "qwen3-moe": ("Qwen3MoeForCausalLM", "Qwen3MoeConfig", {**EXPERTS, "num_experts": 3, "moe_intermediate_size": 20, "head_dim": 4}),
+    "olmoe": ("OlmoeForCausalLM", "OlmoeConfig", {**EXPERTS, "num_experts": 3}),
+    "phimoe": ("PhimoeForCausalLM", "PhimoeConfig", {**EXPERTS, "num_local_experts": 3}),
+    "gpt-oss": ("GptOssForCausalLM", "GptOssConfig", {**EXPERTS, "num_local_experts": 3, "head_dim": 4}),
+    "granite-moe": ("GraniteMoeForCausalLM", "GraniteMoeConfig", {**EXPERTS, "num_local_experts": 3}),
+    "jetmoe": ("JetMoeForCausalLM", "JetMoeConfig", {**EXPERTS, "num_local_experts": 3, "kv_channels": 4}),
+    "deepseek-v3": ("DeepseekV3ForCausalLM", "DeepseekV3Config", {
+        **EXPERTS, "num_key_value_heads": 4, "n_routed_experts": 4, "n_shared_experts": 1, "moe_intermediate_size": 20, "n_group": 1,
+        "topk_group": 1, "first_k_dense_replace": 1, "q_lora_rank": 8, "kv_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4,
+        "v_head_dim": 4}),
     "llama": ("LlamaForCausalLM", "LlamaConfig", {**LLAMA, "tie_word_embeddings": False}),
     "llama tied": ("LlamaForCausalLM", "LlamaConfig", {**LLAMA, "tie_word_embeddings": True}),
     "llama score": ("LlamaForSequenceClassification", "LlamaConfig", {**LLAMA, "num_labels": 1, "pad_token_id": 0}),
