@@ -1,9 +1,8 @@
 # Two hosts, which are network namespaces with a cable between them: together they merge as one does;
 # when the cable is cut, the ranks of both sides end with 6, and what is heard of them is said.
-exec 2>&1
-[[ $(ldd "$COCKTAIL") == *libmpi* ]] || { echo "SKIP: built without MPI; 'make MPI=1 test' has it" >&3; exit; }
-command -v mpirun ip unshare >/dev/null || { echo "SKIP: mpirun, ip or unshare is not there" >&3; exit; }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 TMPDIR=/tmp COCKTAIL_RANK_TIMEOUT=3
+. "$FIXTURES/../tests/ranks.bash"
+command -v ip unshare >/dev/null || { echo "SKIP: ip or unshare is not there" >&3; exit; }
+export TMPDIR=/tmp COCKTAIL_RANK_TIMEOUT=3
 
 a=ct$$a b=ct$$b
 end()

@@ -1,9 +1,6 @@
 # A rank that is not heard from any more ends all of them with 6, long before mpirun would notice: a
 # process that is stopped, and a host, here a network namespace, that is cut off.
-exec 2>&1
-[[ $(ldd "$COCKTAIL") == *libmpi* ]] || { echo "SKIP: built without MPI; 'make MPI=1 test' has it" >&3; exit; }
-command -v mpirun >/dev/null || { echo "SKIP: mpirun is not there" >&3; exit; }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+. "$FIXTURES/../tests/ranks.bash"
 
 cat >recipe.yml <<'R'
 merge_method: linear
