@@ -4,13 +4,33 @@ exec 2>&1
 command -v mpirun >/dev/null || { echo "SKIP: mpirun is not there" >&3; exit; }
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
+# TMPDIR: the paths of its sockets must be short.
+mpirun_once() # ARGUMENT...
+{
+    TMPDIR=/tmp timeout --signal KILL 60 mpirun --oversubscribe "$@"
+}
+
+# Now and then mpirun itself hangs or crashes as it ends the ranks (Open MPI 4, a lock of PMIx): then
+# once more.
+mpirun() # ARGUMENT...
+{
+    local i status
+
+    for i in 1 2 3; do
+        mpirun_once "$@"
+        status=$?
+        ((status == 137 || status == 139)) || break
+    done
+    return $status
+}
+
 # The output of N ranks, behind it what they complain about, without what mpirun has to say of a status
-# other than 0, and this status. TMPDIR: the paths of its sockets must be short.
+# other than 0, and this status.
 ranks() # N COMMAND...
 {
     local status
 
-    TMPDIR=/tmp mpirun --oversubscribe -n "$1" "${@:2}" 2>"$HOME/said"
+    mpirun -n "$1" "${@:2}" 2>"$HOME/said"
     status=$?
     grep '^cocktail: ' "$HOME/said" | sed "s/ on $(hostname)/ on HOST/g"
     ((status == 0)) || echo "exit $status"

@@ -1,15 +1,12 @@
 # Several ranks, which mpirun starts, write one model: the bytes that one writes alone. What goes wrong
 # is told once, by all of them with one status, and nothing is left behind.
-exec 2>&1
-[[ $(ldd "$COCKTAIL") == *libmpi* ]] || { echo "SKIP: built without MPI; 'make MPI=1 test' has it" >&3; exit; }
-command -v mpirun >/dev/null || { echo "SKIP: mpirun is not there" >&3; exit; }
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+. "$FIXTURES/../tests/ranks.bash"
 
-# Says what the ranks say and the status. TMPDIR: the paths of its sockets must be short. What mpirun
-# has to say of a status other than 0 stands between two lines.
+# Says what the ranks say and the status. What mpirun has to say
+# of a status other than 0 stands between two lines.
 ranks() # N, COMMAND...
 {
-    TMPDIR=/tmp mpirun --oversubscribe -n "$1" "${@:2}" </dev/null >../out 2>../err
+    mpirun -n "$1" "${@:2}" </dev/null >../out 2>../err
     local status=$?
     sed 's/ in [0-9.]* s$//' ../out
     grep '^cocktail: ' ../err | sed "s/ on $(hostname)/ on HOST/g"
@@ -70,7 +67,7 @@ ranks 2 cocktail mix --dry-run -w 0.3,0.7 fixtures/decoder-base fixtures/decoder
 ranks 2 cocktail mix -w 0.3,0.6 fixtures/decoder-base fixtures/decoder-tense -o other
 ranks 2 cocktail mix -w 0.3,0.7 fixtures/decoder-base nothing -o other
 ranks 2 cocktail inspect fixtures/decoder-base
-TMPDIR=/tmp mpirun --oversubscribe -n 2 cocktail merge -q - -o piped <stages.yml >/dev/null
+mpirun -n 2 cocktail merge -q - -o piped <stages.yml >/dev/null
 (cd ../one && cocktail merge -q - -o piped <stages.yml >/dev/null)
 cmp piped/model.safetensors ../one/piped/model.safetensors
 

@@ -11,7 +11,7 @@ mv made whole
 together() # KILLED, N
 {
     rm -f count
-    TMPDIR=/tmp mpirun --oversubscribe -n 3 bash -c 'if [[ $OMPI_COMM_WORLD_RANK == "$1" ]]; then
+    mpirun_once -n 3 bash -c 'if [[ $OMPI_COMM_WORLD_RANK == "$1" ]]; then
             export FAIL_CALL=mkdir,write,fsync,rename,remove FAIL_AT=$2 FAIL_SIGNAL=9 FAIL_COUNT=$PWD/count
             export LD_PRELOAD=$INJECT/fail_nth.so
         fi

@@ -19,7 +19,7 @@ tell() # STATUS
 echo "--- stopped"
 mkfifo recipe
 sleep 30 >recipe &
-TMPDIR=/tmp COCKTAIL_RANK_TIMEOUT=3 mpirun --oversubscribe -n 3 bash -c 'echo $$ >pid-$OMPI_COMM_WORLD_RANK
+COCKTAIL_RANK_TIMEOUT=3 mpirun_once -n 3 bash -c 'echo $$ >pid-$OMPI_COMM_WORLD_RANK
     exec cocktail merge -o out' <recipe >said 2>&1 &
 until [[ -s pid-0 && -s pid-1 && -s pid-2 ]]; do sleep 0.1; done
 sleep 1
@@ -34,7 +34,7 @@ ls out 2>/dev/null
 
 echo "--- limits"
 for limit in 0 1.5 -3 86401 soon; do
-    TMPDIR=/tmp COCKTAIL_RANK_TIMEOUT=$limit mpirun --oversubscribe -n 2 cocktail merge -q recipe.yml -f -o out \
+    COCKTAIL_RANK_TIMEOUT=$limit mpirun -n 2 cocktail merge -q recipe.yml -f -o out \
         </dev/null >said 2>&1
     tell $?
 done
