@@ -21,6 +21,7 @@
 
 enum {
     ALONE = 1 << 19,           /* multiplications that are done before other threads wake up */
+    ALONE_FAST = 1 << 17,      /* the same where x is rounded */
     ALONE_PACKED = 1 << 14,    /* items of x that are packed so */
     STREAM_ITEMS = 1 << 15,    /* weights of a task with few rows: some microseconds */
     TASKS_WANTED = 8,          /* for each thread */
@@ -28,7 +29,7 @@ enum {
     MIN_TILE_ROWS = 64,        /* fewer do not pay for packing weights */
     MAX_TILE_ROWS = 256,
     FEW_OUT_AMX = 64,          /* with fewer, packing x costs more than it saves */
-    FAST_STREAM_ITEMS = 1 << 18, /* STREAM_ITEMS where x is rounded */
+    FAST_STREAM_ITEMS = 1 << 16, /* STREAM_ITEMS where x is rounded */
     FAST_PACK_ROWS = 8,
     PACKED_FLOATS = 1 << 21,   /* of rows of x that are packed at once */
     ALIGNMENT = 64,
@@ -153,6 +154,7 @@ struct product { /* or several with the same rows, made in the same way */
     size_t first_row;            /* of y: rows that are done */
     size_t tile_rows, tile_out;  /* rows: groups where x is packed in groups */
     size_t n_tiles_rows, n_tiles_out;
+    bool is_fast;
 };
 
 static size_t tiles_of(const struct product *p, size_t tile_out)
@@ -170,7 +172,8 @@ static bool is_small(const struct product *p)
 
     for (size_t i = 0; i < p->n_each; i++)
         n_out += (double)p->each[i].w->n_out;
-    return (double)p->n_rows * n_out * (double)p->w->n_in < ALONE;
+    return (double)p->n_rows * n_out * (double)p->w->n_in <
+           (p->is_fast ? ALONE_FAST : ALONE);
 }
 
 static void run_tasks(const struct product *p, bool alone, size_t n_tasks, threads_task *task)
@@ -406,6 +409,7 @@ static void multiply_with_fast(struct product *p, const struct gemm_fast *fast)
 {
     size_t n_rows = p->n_rows, n_pass = PACKED_FLOATS * sizeof(float) / fast->row_bytes(p->w->n_in);
 
+    p->is_fast = true;
     for (size_t row = 0; row < n_rows; row += p->n_rows) {
         p->n_rows = smaller(n_rows - row, n_pass);
         choose_tiles(p, p->n_rows);

@@ -47,6 +47,20 @@ INT8_INLINE int16_t sum_of_16(const int8_t *q)
 #endif
 }
 
+/* Where group number `group` of a block stands in q. With vectors of 64 bytes nibbles of two groups
+ * that lie 64 inputs apart are unpacked together. */
+INT8_INLINE size_t group_place(enum ggml_format format, size_t group)
+{
+#if defined(INT8_VNNI)
+    static const uint8_t places[8] = {0, 2, 1, 3, 4, 6, 5, 7};
+
+    return format == GGML_Q6_K ? group : places[group];
+#else
+    (void)format;
+    return group;
+#endif
+}
+
 INT8_TARGET static void int8_k_pack(const struct gemm_matrix *w, size_t n_rows, const float *x,
                                     size_t x_stride, char *packed)
 {
@@ -56,10 +70,15 @@ INT8_TARGET static void int8_k_pack(const struct gemm_matrix *w, size_t n_rows, 
         int16_t *sums = (int16_t *)row.sums;
         float *scales = (float *)row.scales;
 
-        for (size_t in = 0; in < w->n_in; in += INT8_BLOCK)
-            scales[in / INT8_BLOCK] = round_inputs(x + in, INT8_BLOCK, q + in);
-        for (size_t in = 0; in < w->n_in; in += HALF_GROUP)
-            sums[in / HALF_GROUP] = sum_of_16(q + in);
+        for (size_t in = 0; in < w->n_in; in += INT8_BLOCK) {
+            int8_t items[INT8_BLOCK];
+
+            scales[in / INT8_BLOCK] = round_inputs(x + in, INT8_BLOCK, items);
+            for (size_t i = 0; i < INT8_BLOCK; i += HALF_GROUP)
+                sums[(in + i) / HALF_GROUP] = sum_of_16(items + i);
+            for (size_t g = 0; g < 8; g++)
+                memcpy(q + in + 32 * group_place(int8_format(w), g), items + 32 * g, 32);
+        }
     }
 }
 
@@ -77,13 +96,6 @@ INT8_INLINE step_bytes both_halves(const char *bytes)
 INT8_INLINE __m512i halves(int low, int high)
 {
     return _mm512_inserti64x4(_mm512_set1_epi32(low), _mm256_set1_epi32(high), 1);
-}
-
-/* The low nibbles of 32 bytes, then the high ones. */
-INT8_INLINE step_bytes step_nibbles(const char *bytes)
-{
-    return _mm512_and_si512(_mm512_srlv_epi32(both_halves(bytes), halves(0, 4)),
-                            _mm512_set1_epi8(15));
 }
 
 /* u | bits number `low` (first half) and `high` of 32 bytes, as far as `mask` goes, at its place. */
@@ -106,6 +118,7 @@ typedef struct {
     __m256i low, high;
 } step_bytes;
 
+/* The low nibbles of 32 bytes, then the high ones. */
 INT8_INLINE step_bytes step_nibbles(const char *bytes)
 {
     __m256i x = _mm256_loadu_si256((const void *)bytes), four = _mm256_set1_epi8(15);
@@ -166,6 +179,25 @@ INT8_INLINE step_bytes step_nibbles_of(const char *bytes, int place)
 }
 #endif
 
+/* Number i, of two, of the groups of 32 that a step has where nibbles are in pairs of groups. */
+INT8_INLINE int step_group(int step, int i)
+{
+#if defined(INT8_VNNI)
+    return step / 2 * 4 + step % 2 + 2 * i;
+#else
+    return 2 * step + i;
+#endif
+}
+
+INT8_INLINE step_bytes step_groups(const char *nibbles, int step)
+{
+#if defined(INT8_VNNI)
+    return step_nibbles_of(nibbles + step / 2 * 64, step % 2 * 4);
+#else
+    return step_nibbles(nibbles + 32 * step);
+#endif
+}
+
 /* The format and the step are constant in every call, here and below. */
 INT8_INLINE step_bytes unpack_step(enum ggml_format format, const char *block, int step)
 {
@@ -173,10 +205,10 @@ INT8_INLINE step_bytes unpack_step(enum ggml_format format, const char *block, i
 
     switch (format) {
     case GGML_Q4_K:
-        return step_nibbles(block + 16 + 32 * step);
+        return step_groups(block + 16, step);
     case GGML_Q5_K:
-        return step_add_bits(step_nibbles(block + 48 + 32 * step), block + 16, 2 * step,
-                             2 * step + 1, 4, 16);
+        return step_add_bits(step_groups(block + 48, step), block + 16, step_group(step, 0),
+                             step_group(step, 1), 4, 16);
     default:
         return step_add_bits(step_nibbles_of(half, step % 2 * 4), two, step % 2 * 4,
                              step % 2 * 4 + 2, 4, 48);
@@ -203,34 +235,72 @@ INT8_INLINE const char *row_of_k(enum ggml_format format, const struct gemm_matr
 /* What sums of q are multiplied with: of each group its minimum, twice; without minima its integer. */
 #if LANES == 8
 struct block_scales {
-    __m256i integers, minima; /* 16 bits each: of 8 groups, or 16; of 16 halves, or groups */
+#if defined(INT8_VNNI)
+    __m512i integers[2]; /* in each quarter: bytes of 8 groups; or 16 bits of 8 groups each */
+#else
+    __m256i integers; /* 16 bits each: of 8 groups, or of 16 */
+#endif
+    __m256i minima; /* 16 bits each */
     float scale, min_scale;
 };
+
+/* In each quarter of a vector of `bits`, the bytes of eight integers and then of eight minima, out of
+ * the head of a block: as begin_groups does it. */
+#define GROUP_BYTES(name, vector, prefix, suffix, broadcast)                                      \
+    INT8_INLINE vector name(vector heads)                                                         \
+    {                                                                                             \
+        const __m128i words = _mm_setr_epi8(4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, \
+                                            15);                                                  \
+        const __m128i pairs = _mm_setr_epi8(-1, -1, -1, -1, 4, 5, 6, 7, -1, -1, -1, -1, 8, 9, 10, \
+                                            11);                                                  \
+        const __m128i shifts = _mm_setr_epi32(0, 0, 0, 4);                                        \
+        const __m128i masks = _mm_setr_epi32(0x3F3F3F3F, 0x0F0F0F0F, 0x3F3F3F3F, 0x0F0F0F0F);     \
+        vector low = prefix##_srlv_epi32(prefix##_shuffle_epi8(heads, broadcast(words)),          \
+                                         broadcast(shifts));                                      \
+        vector high = prefix##_srli_epi32(prefix##_shuffle_epi8(heads, broadcast(pairs)), 2);     \
+                                                                                                  \
+        return prefix##_or_##suffix(prefix##_and_##suffix(low, broadcast(masks)),                 \
+                                    prefix##_and_##suffix(high, prefix##_set1_epi8(0x30)));       \
+    }
+GROUP_BYTES(group_bytes_of, __m128i, _mm, si128, )
+#if defined(INT8_VNNI)
+GROUP_BYTES(group_bytes_of_four, __m512i, _mm512, si512, _mm512_broadcast_i32x4)
+#endif
+#undef GROUP_BYTES
+
+INT8_INLINE __m256i minima_twice(__m256i bytes)
+{
+    const __m256i twice = _mm256_setr_epi8(8, -1, 8, -1, 9, -1, 9, -1, 10, -1, 10, -1, 11, -1, 11,
+                                           -1, 12, -1, 12, -1, 13, -1, 13, -1, 14, -1, 14, -1, 15,
+                                           -1, 15, -1);
+
+    return _mm256_shuffle_epi8(bytes, twice);
+}
 
 INT8_INLINE void block_scales_at(enum ggml_format format, const char *block,
                                  struct block_scales *scales)
 {
-    const __m128i words = _mm_setr_epi8(4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m128i pairs = _mm_setr_epi8(-1, -1, -1, -1, 4, 5, 6, 7, -1, -1, -1, -1, 8, 9, 10, 11);
-    const __m256i twice = _mm256_setr_epi8(8, -1, 8, -1, 9, -1, 9, -1, 10, -1, 10, -1, 11, -1, 11,
-                                           -1, 12, -1, 12, -1, 13, -1, 13, -1, 14, -1, 14, -1, 15,
-                                           -1, 15, -1);
-    __m128i bytes, low, high;
+    __m128i bytes;
 
     if (!has_minima(format)) {
-        scales->integers = _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(block + 192)));
-        scales->minima = scales->integers;
+        scales->minima = _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(block + 192)));
+#if defined(INT8_VNNI)
+        scales->integers[0] = _mm512_broadcast_i32x4(_mm256_castsi256_si128(scales->minima));
+        scales->integers[1] = _mm512_broadcast_i32x4(_mm256_extracti128_si256(scales->minima, 1));
+#else
+        scales->integers = scales->minima;
+#endif
         scales->scale = halves_at(block + 208)[0];
+        scales->min_scale = 0;
         return;
     }
-    /* as begin_groups does it */
-    bytes = _mm_loadu_si128((const void *)block);
-    low = _mm_srlv_epi32(_mm_shuffle_epi8(bytes, words), _mm_setr_epi32(0, 0, 0, 4));
-    low = _mm_and_si128(low, _mm_setr_epi32(0x3F3F3F3F, 0x0F0F0F0F, 0x3F3F3F3F, 0x0F0F0F0F));
-    high = _mm_and_si128(_mm_srli_epi32(_mm_shuffle_epi8(bytes, pairs), 2), _mm_set1_epi8(0x30));
-    low = _mm_or_si128(low, high);
-    scales->integers = _mm256_cvtepu8_epi16(low);
-    scales->minima = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(low), twice);
+    bytes = group_bytes_of(_mm_loadu_si128((const void *)block));
+    scales->minima = minima_twice(_mm256_broadcastsi128_si256(bytes));
+#if defined(INT8_VNNI)
+    scales->integers[0] = _mm512_broadcast_i32x4(bytes);
+#else
+    scales->integers = _mm256_cvtepu8_epi16(bytes);
+#endif
     scales->scale = halves_at(block)[0];
     scales->min_scale = halves_at(block + 2)[0];
 }
@@ -262,6 +332,42 @@ INT8_INLINE void block_scales_at(enum ggml_format format, const char *block,
 }
 #endif
 
+/* Of n_outs blocks; n_outs is constant. */
+INT8_INLINE void all_block_scales(enum ggml_format format, size_t n_outs,
+                                  const char *const blocks[INT8_OUTS],
+                                  struct block_scales scales[INT8_OUTS])
+{
+#if defined(INT8_VNNI)
+    if (has_minima(format) && n_outs == 4) {
+        __m512i heads = _mm512_castsi128_si512(_mm_loadu_si128((const void *)blocks[0])), bytes;
+        float factors[8];
+
+        heads = _mm512_inserti32x4(heads, _mm_loadu_si128((const void *)blocks[1]), 1);
+        heads = _mm512_inserti32x4(heads, _mm_loadu_si128((const void *)blocks[2]), 2);
+        heads = _mm512_inserti32x4(heads, _mm_loadu_si128((const void *)blocks[3]), 3);
+        bytes = group_bytes_of_four(heads);
+        scales[0].integers[0] = _mm512_shuffle_i32x4(bytes, bytes, 0x00);
+        scales[1].integers[0] = _mm512_shuffle_i32x4(bytes, bytes, 0x55);
+        scales[2].integers[0] = _mm512_shuffle_i32x4(bytes, bytes, 0xAA);
+        scales[3].integers[0] = _mm512_shuffle_i32x4(bytes, bytes, 0xFF);
+        /* the first 32 bits of each quarter */
+        heads = _mm512_permutexvar_epi32(
+            _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), heads);
+        _mm256_storeu_ps(factors, _mm256_cvtph_ps(_mm512_castsi512_si128(heads)));
+        LANES_UNROLL
+        for (size_t o = 0; o < 4; o++) {
+            scales[o].minima = minima_twice(_mm512_castsi512_si256(scales[o].integers[0]));
+            scales[o].scale = factors[2 * o];
+            scales[o].min_scale = factors[2 * o + 1];
+        }
+        return;
+    }
+#endif
+    LANES_UNROLL
+    for (size_t o = 0; o < n_outs; o++)
+        block_scales_at(format, blocks[o], &scales[o]);
+}
+
 /* ---- products ---- */
 
 /* Of the integers, each at the places of its group in a step, for pairs of products. */
@@ -272,17 +378,24 @@ typedef __m512i step_sums;
 INT8_INLINE step_integers integers_of(enum ggml_format format, const struct block_scales *scales,
                                       int step)
 {
-    __m512i all = _mm512_castsi256_si512(scales->integers);
-    int first = has_minima(format) ? 2 * step : step % 2 * 4, next = has_minima(format) ? 0 : 1;
-    int second = first + (has_minima(format) ? 1 : 2);
-    __m256i low = _mm256_setr_m128i(_mm_set1_epi16((short)(first * 0x202 + 0x100)),
-                                    _mm_set1_epi16((short)((first + next) * 0x202 + 0x100)));
-    __m256i high = _mm256_setr_m128i(_mm_set1_epi16((short)(second * 0x202 + 0x100)),
-                                     _mm_set1_epi16((short)((second + next) * 0x202 + 0x100)));
+    int first = step % 2 * 4;
 
-    all = has_minima(format) || step < 2 ? _mm512_shuffle_i64x2(all, all, 0x00)
-                                         : _mm512_shuffle_i64x2(all, all, 0x55);
-    return _mm512_shuffle_epi8(all, _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1));
+    if (has_minima(format)) {
+        __m512i places = _mm512_inserti64x4(
+            _mm512_castsi256_si512(_mm256_set1_epi16((short)(0x8000 + step_group(step, 0)))),
+            _mm256_set1_epi16((short)(0x8000 + step_group(step, 1))), 1);
+
+        return _mm512_shuffle_epi8(scales->integers[0], places);
+    }
+    return _mm512_shuffle_epi8(
+        scales->integers[step / 2],
+        _mm512_inserti64x4(
+            _mm512_castsi256_si512(_mm256_setr_m128i(
+                _mm_set1_epi16((short)(first * 0x202 + 0x100)),
+                _mm_set1_epi16((short)((first + 1) * 0x202 + 0x100)))),
+            _mm256_setr_m128i(_mm_set1_epi16((short)((first + 2) * 0x202 + 0x100)),
+                              _mm_set1_epi16((short)((first + 3) * 0x202 + 0x100))),
+            1));
 }
 
 INT8_INLINE step_sums no_sums(void)
@@ -433,6 +546,7 @@ INT8_INLINE void multiply_k_blocks(enum ggml_format format, size_t n_outs, size_
     for (size_t o = 0; o < n_outs; o++)
         sums[o] = eight_of(0);
     for (size_t b = 0; b < n_in / INT8_BLOCK; b++) {
+        const char *blocks[INT8_OUTS];
         struct block_scales scales[INT8_OUTS];
         step_sums products[INT8_OUTS];
 
@@ -440,16 +554,17 @@ INT8_INLINE void multiply_k_blocks(enum ggml_format format, size_t n_outs, size_
             __builtin_prefetch(next + b * n_outs * bytes_of_k(format) + i);
         LANES_UNROLL
         for (size_t o = 0; o < n_outs; o++) {
-            block_scales_at(format, rows[o] + b * bytes_of_k(format), &scales[o]);
+            blocks[o] = rows[o] + b * bytes_of_k(format);
             products[o] = no_sums();
         }
+        all_block_scales(format, n_outs, blocks, scales);
         LANES_UNROLL
         for (int step = 0; step < STEPS; step++) {
             LANES_UNROLL
             for (size_t o = 0; o < n_outs; o++)
-                products[o] = add_step(
-                    products[o], unpack_step(format, rows[o] + b * bytes_of_k(format), step),
-                    x->q + b * INT8_BLOCK + step * STEP, integers_of(format, &scales[o], step));
+                products[o] = add_step(products[o], unpack_step(format, blocks[o], step),
+                                       x->q + b * INT8_BLOCK + step * STEP,
+                                       integers_of(format, &scales[o], step));
         }
         LANES_UNROLL
         for (size_t o = 0; o < n_outs; o++)
