@@ -49,9 +49,13 @@ LANES_INLINE struct values values_new(enum kind kind, int zero, lanes scale, lan
     struct values values = {.kind = kind, .zero = zero, .scale = scale, .shift = shift};
 
 #if LANES == 16
-    const lanes_integers count = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    lanes_integers count = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-    values.items = compute(&values, count);
+    lanes numbers = to_floats(count - zero);
+
+    /* in a register, not read from memory every time: loads are what runs out */
+    __asm__("" : "+v"(numbers));
+    values.items = kind == SHIFTED ? scale_and_shift(numbers, scale, shift) : numbers * scale;
 #endif
     return values;
 }
@@ -61,7 +65,10 @@ LANES_INLINE struct values values_of_levels(const int8_t levels[16], lanes scale
     struct values values = {.kind = LEVELS, .scale = scale};
 
 #if LANES == 16
-    values.items = to_floats(load_signed_bytes((const char *)levels)) * scale;
+    lanes numbers = to_floats(load_signed_bytes((const char *)levels));
+
+    __asm__("" : "+v"(numbers));
+    values.items = numbers * scale;
 #else
     for (int v = 0; v < SIXTEEN; v++)
         values.levels[v] = to_floats(load_signed_bytes((const char *)levels + v * LANES)) * scale;
@@ -130,6 +137,28 @@ LANES_INLINE void tile_q4_0(const char *row, size_t in, lanes *w)
     split(block + 2, 16, &values, &values, w);
 }
 
+#if LANES == 16
+/* Looked up among the values without the fifth bit, and those with it. */
+LANES_INLINE void tile_q5_0(const char *row, size_t in, lanes *w)
+{
+    const char *block = row + in / 32 * 22;
+    lanes scale = halves_at(block);
+    struct values without = values_new(SCALED, 16, scale, lanes_set(0));
+    struct values with = values_new(SCALED, 0, scale, lanes_set(0));
+    __m512i x = (__m512i)load_bytes(block + 6);
+    uint32_t fifth;
+
+    memcpy(&fifth, block + 2, sizeof fifth);
+    LANES_UNROLL
+    for (size_t v = 0; v < 2; v++) {
+        __m512i places = _mm512_and_si512(v ? _mm512_srli_epi32(x, 4) : x, _mm512_set1_epi32(15));
+
+        places = _mm512_mask_or_epi32(places, (__mmask16)(fifth >> 16 * v), places,
+                                      _mm512_set1_epi32(16));
+        w[v] = (lanes)_mm512_permutex2var_ps((__m512)without.items, places, (__m512)with.items);
+    }
+}
+#else
 LANES_INLINE void tile_q5_0(const char *row, size_t in, lanes *w)
 {
     const char *block = row + in / 32 * 22;
@@ -143,6 +172,7 @@ LANES_INLINE void tile_q5_0(const char *row, size_t in, lanes *w)
     for (size_t v = 0; v < 2 * SIXTEEN; v++)
         w[v] = to_floats(load_signed_bytes((const char *)q + v * LANES)) * scale;
 }
+#endif
 
 LANES_INLINE void tile_iq4_nl(const char *row, size_t in, lanes *w)
 {

@@ -79,18 +79,24 @@ LANES_TARGET static void LOADER_NAME(pack)(const struct gemm_matrix *matrix, siz
     }
 }
 
-/* sums += the products of a tile; n_rows is constant in every call. */
+/* sums += the products of a vector; n_rows is constant in every call. */
+LANES_INLINE void LOADER_NAME(add_vector)(size_t n_rows, const float *x, size_t x_stride, lanes w,
+                                          size_t v, lanes sums[GEMM_STREAM_ROWS][SUMS])
+{
+    LANES_UNROLL
+    for (size_t row = 0; row < n_rows; row++)
+        sums[row][v % SUMS] = lanes_multiply_add(lanes_load(x + row * x_stride), w,
+                                                 sums[row][v % SUMS]);
+}
+
+/* The same of a tile. */
 LANES_INLINE void LOADER_NAME(add_tile)(size_t n_rows, const float *x, size_t x_stride,
                                         const lanes w[LOADER_VECTORS],
                                         lanes sums[GEMM_STREAM_ROWS][SUMS])
 {
     LANES_UNROLL
-    for (size_t v = 0; v < LOADER_VECTORS; v++) {
-        LANES_UNROLL
-        for (size_t row = 0; row < n_rows; row++)
-            sums[row][v % SUMS] = lanes_multiply_add(lanes_load(x + row * x_stride + v * LANES), w[v],
-                                                     sums[row][v % SUMS]);
-    }
+    for (size_t v = 0; v < LOADER_VECTORS; v++)
+        LOADER_NAME(add_vector)(n_rows, x + v * LANES, x_stride, w[v], v, sums);
 }
 
 /* n inputs behind the last whole block; behind them, zeros up to a whole step. */
@@ -130,12 +136,17 @@ LANES_INLINE void LOADER_NAME(stream_part)(const struct gemm_matrix *matrix, siz
         for (size_t o = 0; o < n_outs; o++)
             LOADER_BEGIN(rows_of_w[o], in + i, &blocks[o]);
         for (size_t tile = i; tile < i + LOADER_BLOCK_IN; tile += LOADER_IN) {
-            LANES_UNROLL
-            for (size_t o = 0; o < n_outs; o++) {
-                lanes w[LOADER_VECTORS];
+            lanes w[LOADER_OUTS][LOADER_VECTORS];
 
-                LOADER_WEIGHTS(rows_of_w[o], &blocks[o], in + tile, w);
-                LOADER_NAME(add_tile)(n_rows, x + tile, x_stride, w, sums[o]);
+            LANES_UNROLL
+            for (size_t o = 0; o < n_outs; o++)
+                LOADER_WEIGHTS(rows_of_w[o], &blocks[o], in + tile, w[o]);
+            LANES_UNROLL
+            for (size_t v = 0; v < LOADER_VECTORS; v++) {
+                LANES_UNROLL
+                for (size_t o = 0; o < n_outs; o++)
+                    LOADER_NAME(add_vector)(n_rows, x + tile + v * LANES, x_stride, w[o][v], v,
+                                            sums[o]);
             }
         }
     }
