@@ -575,19 +575,22 @@ INT8_INLINE void multiply_k_blocks(enum ggml_format format, size_t n_outs, size_
         finish_eight(&sums[o], factor, adds, y + o);
 }
 
+/* So many outputs at a time that their sums do not wait for one another; where that is less work than
+ * reading, fewer: memory is read fastest straight on. */
 INT8_INLINE void multiply_k_row(enum ggml_format format, const struct gemm_matrix *w,
                                 const char *packed, float factor, bool adds, float *y)
 {
     struct int8_k_row x = int8_k_row_at(packed, w->n_in);
     size_t row_bytes = w->n_in / INT8_BLOCK * bytes_of_k(format), out = 0;
+    size_t n_outs = has_minima(format) ? INT8_OUTS : INT8_OUTS / 2;
     const char *rows[INT8_OUTS];
 
-    for (; w->n_out - out >= INT8_OUTS; out += INT8_OUTS) {
+    for (; w->n_out - out >= n_outs; out += n_outs) {
         LANES_UNROLL
-        for (size_t o = 0; o < INT8_OUTS; o++)
+        for (size_t o = 0; o < n_outs; o++)
             rows[o] = row_of_k(format, w, out + o);
-        multiply_k_blocks(format, INT8_OUTS, w->n_in, &x, rows, rows[INT8_OUTS - 1] + row_bytes, factor, adds,
-                          y + out);
+        multiply_k_blocks(format, n_outs, w->n_in, &x, rows, rows[n_outs - 1] + row_bytes, factor,
+                          adds, y + out);
     }
     for (; out < w->n_out; out++) {
         rows[0] = row_of_k(format, w, out);
