@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/isa.h"
 #include "report/router_report.h"
 #include "report/table.h"
 
@@ -100,6 +101,8 @@ void eval_report_add_json(struct json_writer *json, const struct eval_report *re
     json_writer_double(json, "perplexity", has_perplexity(report) ? exp(losses->loss) : NAN);
     json_writer_size(json, "n_examples", losses->n_items);
     json_writer_size(json, "n_tokens", losses->n_tokens);
+    if (isa_products_in_use() == ISA_PRODUCTS_FAST)
+        json_writer_string(json, "compute", "fast");
     json_writer_object(json, "metrics");
     json_writer_double(json, "accuracy", losses->accuracy);
     if (!isnan(losses->mrr))

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "base/isa.h"
+
 static void add_logprobs(struct json_writer *json, const struct token_logprob *tokens, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -56,5 +58,7 @@ void generation_report_add_json(struct json_writer *json, const struct generatio
     /* The first token belongs to the prompt, which is run at once. */
     json_writer_double(json, "tokens_per_second",
                        n > 1 && seconds > 0 ? (double)(n - 1) / seconds : NAN);
+    if (isa_products_in_use() == ISA_PRODUCTS_FAST)
+        json_writer_string(json, "compute", "fast");
     json_writer_end(json);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
+#include "base/isa.h"
 #include "base/memory.h"
 #include "mix/combine_settings.h"
 #include "report/size_text.h"
@@ -255,6 +256,8 @@ void mix_report_add_json(struct json_writer *json, const struct mix_report *repo
     json_writer_size(json, "bytes", merge->weights_bytes);
     add_files(json, report->result);
     json_writer_double(json, "seconds", report->seconds);
+    if (report->losses && isa_products_in_use() == ISA_PRODUCTS_FAST)
+        json_writer_string(json, "compute", "fast");
     if (report->add_members)
         report->add_members(report->context, json);
     if (report->is_dry_run) {

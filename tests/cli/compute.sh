@@ -12,3 +12,9 @@ cmp exact fast
 "$COCKTAIL" logits -q $model text --compute fast --threads 1 >one
 "$COCKTAIL" logits -q $model text --compute fast --threads 2 >two
 cmp one two
+# JSON tells it, where a result is one object
+examples=fixtures/examples/arithmetic.jsonl
+"$COCKTAIL" generate -q --json --prompt "What is" --max-tokens 2 $model --compute fast | grep -o '"compute":"fast"'
+"$COCKTAIL" eval -q --json --examples $examples $model --compute fast | grep -o '"compute":"fast"'
+"$COCKTAIL" mix-data -q --json --weights-only --examples $examples $model $model --compute fast | grep -o '"compute":"fast"'
+"$COCKTAIL" eval -q --json --examples $examples $model | grep -c '"compute"' || true
