@@ -449,11 +449,12 @@ static void multiply_all(struct product *p)
         multiply_in_parts(p);
 }
 
-/* Whether a product reads rows of x as another does. */
+/* Whether a product reads rows of x as another does: rounded, they are so for one format. */
 static bool goes_with(const struct gemm *gemm, size_t n_rows, const struct gemm_matrix *w,
                       const struct gemm_matrix *first)
 {
     return w->n_in == first->n_in && find_fast(gemm, w) == find_fast(gemm, first) &&
+           (w->format == first->format || !find_fast(gemm, w)) &&
            is_for_amx(gemm, w) == is_for_amx(gemm, first) &&
            w->format->is_transposed == first->format->is_transposed &&
            is_packed(gemm, n_rows, w) == is_packed(gemm, n_rows, first);

@@ -259,5 +259,41 @@ static void products_take_the_fast_way_when_told(void)
     problem_free(&p);
 }
 
+/* Two formats that round rows in their own ways, in one call. */
+static void products_of_other_formats_round_anew(void)
+{
+    static const enum ggml_format pairs[][2] = {{GGML_Q4_K, GGML_Q6_K}, {GGML_Q4_0, GGML_Q8_0}};
+    enum { N_BLOCK_IN = 512 };
+    struct error err = {0};
+    struct threads *threads = threads_new(2, &err);
+    struct problem p = problem_new();
+    float *together = malloc(2 * N_OUT * sizeof *together);
+    struct gemm *gemm;
+
+    CHECK(isa_choose("", &err) == 0 && isa_choose_fast());
+    gemm = gemm_new(threads, &err);
+    for (size_t i = 0; i < 2; i++) {
+        struct gemm_matrix w[2];
+        struct gemm_product products[2] = {{&w[0], NULL, together, N_OUT},
+                                           {&w[1], NULL, together + N_OUT, N_OUT}};
+
+        for (size_t k = 0; k < 2; k++) {
+            use_blocks(&p, pairs[i][k], N_BLOCK_IN);
+            w[k] = p.w;
+        }
+        gemm_multiply_each(gemm, 1, p.x, N_IN, products, 2);
+        for (size_t k = 0; k < 2; k++) {
+            gemm_multiply(gemm, 1, p.x, N_IN, &w[k], NULL, p.y, N_OUT);
+            CHECK(memcmp(p.y, together + k * N_OUT, N_OUT * sizeof *together) == 0);
+        }
+    }
+    gemm_free(gemm);
+    isa_choose("", &err);
+    threads_free(threads);
+    free(together);
+    problem_free(&p);
+}
+
 TESTS(TEST(integers_are_near_and_the_same_everywhere), TEST(numbers_that_are_not_finite_stay_so),
-      TEST(bf16_is_near_and_each_row_by_itself), TEST(products_take_the_fast_way_when_told))
+      TEST(bf16_is_near_and_each_row_by_itself), TEST(products_take_the_fast_way_when_told),
+      TEST(products_of_other_formats_round_anew))
