@@ -210,23 +210,23 @@ def prompt_of(n_tokens):
     return "".join(" " + rng.choice(WORDS) for _ in range(n_tokens))
 
 
-def generate(program, model, prompt, n_tokens, n_threads, core=None):
+def generate(program, model, prompt, n_tokens, n_threads, core=None, options=()):
     """Seconds of the whole command, and tokens of the prompt."""
     pinned = ["taskset", "-c", str(core)] if core is not None else []
-    seconds, out = timed([*pinned, program, "generate", "-q", "--json", "-t", n_threads, "--max-tokens", n_tokens, "--prompt",
-                          prompt, model])
+    seconds, out = timed([*pinned, program, "generate", "-q", "--json", "-t", n_threads, *options, "--max-tokens", n_tokens,
+                          "--prompt", prompt, model])
     result = json.loads(out)
     assert result["n_tokens"] == n_tokens, result["stop"]
     return seconds, result["n_prompt_tokens"]
 
 
-def run_decoder(program, model, n_threads=THREADS, core=None):
+def run_decoder(program, model, n_threads=THREADS, core=None, options=()):
     """The best of ROUNDS of each of the three times; then rates."""
     times = {}
-    generate(program, model, prompt_of(SHORT), 1, n_threads, core)  # once unmeasured: the file into the page cache
+    generate(program, model, prompt_of(SHORT), 1, n_threads, core, options)  # once unmeasured: the file into the page cache
     for _ in range(ROUNDS):
         for name, n_prompt, n_tokens in (("start", SHORT, 1), ("then", SHORT, N_TOKENS + 1), ("prompt", PROMPT, 1)):
-            seconds, n = generate(program, model, prompt_of(n_prompt), n_tokens, n_threads, core)
+            seconds, n = generate(program, model, prompt_of(n_prompt), n_tokens, n_threads, core, options)
             assert n == n_prompt, f"{n} tokens in a prompt of {n_prompt} words"
             times[name] = min(seconds, times.get(name, seconds))
     then = N_TOKENS / (times["then"] - times["start"])
@@ -281,10 +281,14 @@ def llama_cpp(path, name):
     return f"llama.cpp, {name}", lambda: wants("llama.cpp") and peer("llama.cpp", path(), work=random_ids())
 
 
+def fast(program, model):
+    return "cocktail --compute fast", lambda: run_decoder(program, model, options=("--compute", "fast"))
+
+
 def bench_llama(program):
     folder = make_llama()
     if folder:
-        peers = [transformers(folder, "float32"), transformers(folder, "bfloat16"),
+        peers = [fast(program, folder), transformers(folder, "float32"), transformers(folder, "bfloat16"),
                  *(llama_cpp(lambda dtype=dtype: convert(program, folder, dtype), dtype) for dtype in ("f16", "bf16"))]
         yield from decoder_rows(program, "Llama of 0.83 B in bf16", compare(lambda: run_decoder(program, folder), peers),
                                 costs(folder))
@@ -294,7 +298,8 @@ def bench_smollm2(program):
     for name, dtype in (("smollm2", "f32"), ("smollm2-bf16", "bf16")):
         folder = real_model(name)
         if folder:
-            peers = [transformers(folder, "float32"), llama_cpp(lambda: convert(program, folder, dtype), dtype)]
+            peers = [*([fast(program, folder)] if dtype == "bf16" else []), transformers(folder, "float32"),
+                     llama_cpp(lambda: convert(program, folder, dtype), dtype)]
             yield from decoder_rows(program, f"SmolLM2-135M in {dtype}",
                                     compare(lambda: run_decoder(program, folder), peers), costs(folder))
 
@@ -302,7 +307,7 @@ def bench_smollm2(program):
 def bench_mixtral(program):
     folder = make_mixtral()
     if folder:
-        peers = [transformers(folder, "float32"), transformers(folder, "bfloat16"),
+        peers = [fast(program, folder), transformers(folder, "float32"), transformers(folder, "bfloat16"),
                  llama_cpp(lambda: convert(program, folder, "bf16"), "bf16")]
         yield from decoder_rows(program, f"Mixtral of {MIXTRAL['n_layers']} layers in bf16",
                                 compare(lambda: run_decoder(program, folder), peers), costs(folder))
@@ -316,7 +321,7 @@ def bench_quantised(program):
             except subprocess.CalledProcessError:
                 say("left out: llama.cpp is not installed, or does not quantise this")
                 return
-            results = compare(lambda: run_decoder(program, path), [llama_cpp(lambda: path, kind)])
+            results = compare(lambda: run_decoder(program, path), [fast(program, path), llama_cpp(lambda: path, kind)])
             yield from decoder_rows(program, f"{name} in {kind}", results, costs(path))
 
 
