@@ -7,6 +7,8 @@
 #include "math/gemm_kernels.h"
 #include "math/lanes.h"
 
+enum { PANEL_OUT = 2 * LANES }; /* outputs of a panel of W */
+
 /* The first n items, and zeros. */
 LANES_INLINE lanes load_some(const void *items, size_t n)
 {
