@@ -297,7 +297,7 @@ def what_is_drawn_is_finite(method, dtype):
 
 # ---- test_modelref
 
-REFERENCES = [("@@@@@", 3), ("a+b+c", 3), ("a+b+c@d+e@f@g", 3), ("{}@main@v1", 3), ("{}+{}", 10),
+REFERENCES = [("@@@@@", 3), ("a+b+c", 3), ("a+b+c@d+e@f@g", 3), ("{}@main@v1", 3), ("{}+{}", 3),
               ("{}+not/there+more", 3), ("no_user/no_model@v0.0.1", 6), ("no_user/no_model", 6)]
 
 
