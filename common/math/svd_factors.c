@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "math/lapack.h"
 #include "math/svd.h"
+#include "math/svd_dot.h"
 
 /* What is smaller, by the largest, is the noise of sums in double. */
 static const double noise = 1e-15;
@@ -25,27 +26,12 @@ struct core {
     size_t n_used;
 };
 
-static double dot(const float *x, const float *y, size_t n)
-{
-    double sums[8] = {0}, sum = 0;
-    size_t i = 0;
-
-    for (; i + 8 <= n; i += 8)
-        for (size_t k = 0; k < 8; k++)
-            sums[k] += (double)x[i + k] * y[i + k];
-    for (; i < n; i++)
-        sum += (double)x[i] * y[i];
-    for (size_t k = 0; k < 8; k++)
-        sum += sums[k];
-    return sum;
-}
-
 /* gram [n, n] of rows x [n, n_items]. */
 static void make_gram(const float *x, size_t n, size_t n_items, double *gram)
 {
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k <= i; k++)
-            gram[i * n + k] = gram[k * n + i] = dot(x + i * n_items, x + k * n_items, n_items);
+            gram[i * n + k] = gram[k * n + i] = svd_dot(x + i * n_items, x + k * n_items, n_items);
 }
 
 /* out [n, m] = x [n, n_in] y^T, y [m, n_in]. */

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "math/random.h"
+#include "math/svd_dot.h"
 
 int svd_space_init(struct svd_space *space, const float *a, size_t n_rows, size_t n_cols,
                    size_t n_block, size_t n_most, struct gemm *gemm, struct error *err)
@@ -42,22 +43,6 @@ void svd_space_release(struct svd_space *space)
     *space = (struct svd_space){0};
 }
 
-/* In eight sums, which the compiler keeps side by side. */
-static double dot(const float *x, const float *y, size_t n)
-{
-    double sums[8] = {0}, sum = 0;
-    size_t i = 0;
-
-    for (; i + 8 <= n; i += 8)
-        for (size_t k = 0; k < 8; k++)
-            sums[k] += (double)x[i + k] * y[i + k];
-    for (; i < n; i++)
-        sum += (double)x[i] * y[i];
-    for (size_t k = 0; k < 8; k++)
-        sum += sums[k];
-    return sum;
-}
-
 /* y [n, n_out] = x [n, n_in] * w^T; w lies as [n_out, n_in], or as [n_in, n_out] when transposed. */
 static void multiply(const struct svd_space *space, size_t n, const float *x, size_t n_in,
                      const float *w, size_t n_out, bool is_transposed, float *y)
@@ -89,7 +74,7 @@ static void project_out(struct svd_space *space, size_t n)
 static void subtract(const float *rows, size_t n_rows, size_t n, float *x)
 {
     for (size_t i = 0; i < n_rows; i++) {
-        float share = (float)dot(x, rows + i * n, n);
+        float share = (float)svd_dot(x, rows + i * n, n);
 
         for (size_t k = 0; k < n; k++)
             x[k] -= share * rows[i * n + k];
@@ -98,7 +83,7 @@ static void subtract(const float *rows, size_t n_rows, size_t n, float *x)
 
 static double normalise(float *x, size_t n)
 {
-    double length = sqrt(dot(x, x, n));
+    double length = sqrt(svd_dot(x, x, n));
 
     for (size_t k = 0; k < n; k++)
         x[k] = (float)(x[k] / length);
@@ -133,7 +118,7 @@ static size_t orthonormalise(struct svd_space *space, size_t n, const double *le
             memcpy(x, space->block + i * n_rows, n_rows * sizeof *x);
         subtract(space->block, kept, n_rows, x);
         subtract(space->block, kept, n_rows, x);
-        length = sqrt(dot(x, x, n_rows));
+        length = sqrt(svd_dot(x, x, n_rows));
         if (!(length > noise * lengths[i]) || length < 1e-30)
             continue;
         normalise(x, n_rows);
@@ -168,7 +153,7 @@ static void add_to_gram(struct svd_space *space, size_t n)
     for (size_t i = space->n_vectors; i < space->n_vectors + n; i++)
         for (size_t k = 0; k <= i; k++)
             space->gram[i * space->n_most + k] =
-                dot(space->products + i * space->n_cols, space->products + k * space->n_cols,
+                svd_dot(space->products + i * space->n_cols, space->products + k * space->n_cols,
                     space->n_cols);
 }
 
@@ -178,7 +163,7 @@ bool svd_space_grow(struct svd_space *space)
     double *lengths = memory_zalloc(n, sizeof *lengths);
 
     for (size_t i = 0; i < n; i++)
-        lengths[i] = sqrt(dot(space->block + i * n_rows, space->block + i * n_rows, n_rows));
+        lengths[i] = sqrt(svd_dot(space->block + i * n_rows, space->block + i * n_rows, n_rows));
     project_out(space, n);
     project_out(space, n);
     n = orthonormalise(space, n, lengths);
