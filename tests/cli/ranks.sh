@@ -67,6 +67,9 @@ ranks 2 cocktail mix --dry-run -w 0.3,0.7 fixtures/decoder-base fixtures/decoder
 ranks 2 cocktail mix -w 0.3,0.6 fixtures/decoder-base fixtures/decoder-tense -o other
 ranks 2 cocktail mix -w 0.3,0.7 fixtures/decoder-base nothing -o other
 ranks 2 cocktail inspect fixtures/decoder-base
+ranks 2 cocktail merge -t 1 --dry-run stages.yml -o other | grep threads
+ranks 2 cocktail merge -t 4096 --dry-run stages.yml -o other | grep threads | sed 's/share .*/share SOME/' | sort
+ranks 2 cocktail merge -q -t 4096 --dry-run stages.yml -o other | grep threads
 mpirun -n 2 cocktail merge -q - -o piped <stages.yml >/dev/null
 (cd ../one && cocktail merge -q - -o piped <stages.yml >/dev/null)
 cmp piped/model.safetensors ../one/piped/model.safetensors
