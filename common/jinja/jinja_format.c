@@ -77,6 +77,8 @@ static int add_integer(struct jinja_heap *heap, struct buffer *out, struct jinja
     size_t start;
     int rc;
 
+    if (format->has_precision && format->precision > PRECISION_MAX)
+        return jinja_fail(heap, "a precision of more than %d", PRECISION_MAX);
     if (jinja_spend(heap, value.kind == JINJA_BIG ? value.big->n_limbs * value.big->n_limbs : 0))
         return -1;
     jinja_whole_add_text(&text, value, base);
@@ -86,8 +88,7 @@ static int add_integer(struct jinja_heap *heap, struct buffer *out, struct jinja
         buffer_splice(&text, 0, 0, sign);
     }
     start = text.data[0] == '-' || text.data[0] == '+' || text.data[0] == ' ';
-    if (format->has_precision && text.size - start < format->precision &&
-        format->precision <= PRECISION_MAX)
+    if (format->has_precision)
         while (text.size - start < format->precision)
             buffer_splice(&text, start, 0, "0");
     if (format->grouping)

@@ -56,6 +56,8 @@ static int add_string(struct writer *writer, const struct jinja_string *string)
             add_escaped(writer->out, code);
         else
             buffer_add(writer->out, string->bytes + at, n);
+        if (writer->out->size > JINJA_STRING_MAX)
+            return check_size(writer, 0);
     }
     buffer_add_char(writer->out, '"');
     return 0;

@@ -127,10 +127,14 @@ static int split_from_right(struct jinja_heap *heap, const struct jinja_string *
     size_t end = string->size;
 
     for (;;) {
-        const char *found = most-- > 0 ? jinja_find_last(string->bytes, end, separator) : NULL;
-        size_t start = found ? (size_t)(found - string->bytes) + separator->size : 0;
+        const char *found;
+        size_t start;
 
-        if (jinja_spend(heap, end / 64) || add_part(heap, list, string, start, end))
+        if (jinja_spend(heap, end / 64 * (separator->size / 64)))
+            return -1;
+        found = most-- > 0 ? jinja_find_last(string->bytes, end, separator) : NULL;
+        start = found ? (size_t)(found - string->bytes) + separator->size : 0;
+        if (jinja_spend(heap, (end - start) / 64) || add_part(heap, list, string, start, end))
             return -1;
         if (!found)
             break;
@@ -208,7 +212,8 @@ int jinja_partition(struct jinja_heap *heap, struct jinja_value self, struct jin
         return -1;
     if (separator->size == 0)
         return jinja_fail(heap, "empty separator");
-    if (jinja_spend(heap, size / 64) || jinja_list_new(heap, JINJA_TUPLE, 3, out))
+    if (jinja_spend(heap, size / 64 * (1 + (last ? separator->size / 64 : 0))) ||
+        jinja_list_new(heap, JINJA_TUPLE, 3, out))
         return -1;
     found = last ? jinja_find_last(bytes, size, separator)
                  : memmem(bytes, size, separator->bytes, separator->size);

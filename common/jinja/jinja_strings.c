@@ -90,12 +90,13 @@ int jinja_strip(struct jinja_heap *heap, struct jinja_value self, struct jinja_v
 
     if (chars.kind != JINJA_NONE && jinja_take_string(heap, "strip", chars, &set))
         return -1;
-    if (jinja_spend(heap, set ? self.string->size / 64 * (1 + set->size / 16)
-                              : self.string->size / 64))
+    if (jinja_spend(heap, self.string->size / 64))
         return -1;
     while (left && start < end) {
         size_t n = jinja_decode(self.string->bytes, start, &code);
 
+        if (jinja_spend(heap, set ? set->size / 16 : 0))
+            return -1;
         if (!is_in_set(code, set))
             break;
         start += n;
@@ -104,6 +105,8 @@ int jinja_strip(struct jinja_heap *heap, struct jinja_value self, struct jinja_v
         size_t before = jinja_previous(self.string->bytes, end);
 
         jinja_decode(self.string->bytes, before, &code);
+        if (jinja_spend(heap, set ? set->size / 16 : 0))
+            return -1;
         if (!is_in_set(code, set))
             break;
         end = before;

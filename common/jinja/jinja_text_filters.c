@@ -278,7 +278,7 @@ FILTER(striptags)
     struct jinja_value text;
     struct buffer bare = {0};
     const char *bytes;
-    bool has_blank = false;
+    bool has_blank = false, has_end = true, has_comment_end = true; /* from here on */
     uint32_t code;
     size_t size, n;
 
@@ -291,10 +291,12 @@ FILTER(striptags)
         return jinja_unsupported(heap, "striptags of a text with entities (&...;) is not supported");
     for (size_t at = 0; at < size; at += n) {
         bool is_comment = size - at >= 4 && memcmp(bytes + at, "<!--", 4) == 0;
-        const char *end = bytes[at] != '<' ? NULL
+        bool *may_end = is_comment ? &has_comment_end : &has_end;
+        const char *end = bytes[at] != '<' || !*may_end ? NULL
                         : is_comment ? memmem(bytes + at, size - at, "-->", 3)
                                      : memchr(bytes + at, '>', size - at);
 
+        *may_end &= bytes[at] != '<' || end;
         n = jinja_decode(bytes, at, &code);
         if (end) {
             n = (size_t)(end - bytes) + (is_comment ? 3 : 1) - at;
@@ -327,6 +329,14 @@ static void add_quoted(struct buffer *out, const struct jinja_string *string, bo
     }
 }
 
+/* Of what is put together from values that may be the same again and again. */
+static int check_length(struct jinja_heap *heap, const struct buffer *text)
+{
+    if (text->size > JINJA_STRING_MAX)
+        return jinja_fail(heap, "a string of more than %d MB", JINJA_STRING_MAX / 1000 / 1000);
+    return 0;
+}
+
 static int add_query_pair(struct jinja_heap *heap, struct buffer *out, struct jinja_value pair)
 {
     struct jinja_value items, name, value;
@@ -343,7 +353,7 @@ static int add_query_pair(struct jinja_heap *heap, struct buffer *out, struct ji
     add_quoted(out, name.string, true);
     buffer_add_char(out, '=');
     add_quoted(out, value.string, true);
-    return 0;
+    return check_length(heap, out);
 }
 
 FILTER(urlencode)
@@ -404,6 +414,8 @@ FILTER(xmlattr)
         buffer_add_text(&attributes, "=\"");
         buffer_add(&attributes, text.string->bytes, text.string->size);
         buffer_add_char(&attributes, '"');
+        if (check_length(heap, &attributes))
+            break;
         if (name.string->size == 0 || memchr(name.string->bytes, ' ', name.string->size) ||
             memchr(name.string->bytes, '/', name.string->size) ||
             memchr(name.string->bytes, '=', name.string->size) ||

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/json_reader.h"
+#include "serve/members.h"
 
 enum { MESSAGES_MAX = 1000 };
 
@@ -236,10 +237,26 @@ static int copy_role(struct preparing *preparing)
     return 0;
 }
 
+/* ollama's; a list of none is none. */
+static int copy_images(struct preparing *preparing)
+{
+    size_t start = preparing->out->size;
+    const char *value;
+
+    if (copy_value(preparing))
+        return -1;
+    value = preparing->out->data + start;
+    if (*value == 'n' || (*value == '[' && members_first_kind(value) == JSON_NONE))
+        return 0;
+    return fail(preparing, "'messages': images are not supported");
+}
+
 static int copy_message_member(struct preparing *preparing, const char *name)
 {
     if (strcmp(name, "content") == 0)
         return copy_content(preparing);
+    if (strcmp(name, "images") == 0)
+        return copy_images(preparing);
     if (strcmp(name, "role") == 0)
         return copy_role(preparing);
     if (strcmp(name, "tool_calls") == 0 && !preparing->how->keeps_strings)

@@ -40,6 +40,22 @@ static void *run(void *context)
     return NULL;
 }
 
+/* Templates nest as deep as JINJA_DEPTH_MAX, whatever the system gives threads. */
+enum { STACK_BYTES = 16 << 20 };
+
+static bool start_thread(struct desk *desk)
+{
+    pthread_attr_t attributes;
+    bool has_started;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    has_started =
+        pthread_create(&desk->threads[desk->n_threads], &attributes, run, desk) == 0;
+    pthread_attr_destroy(&attributes);
+    return has_started;
+}
+
 struct desk *desk_new(size_t n_threads, void (*work)(struct exchange *exchange),
                       struct error *err)
 {
@@ -49,8 +65,7 @@ struct desk *desk_new(size_t n_threads, void (*work)(struct exchange *exchange),
     desk->threads = memory_zalloc(n_threads, sizeof *desk->threads);
     pthread_mutex_init(&desk->mutex, NULL);
     pthread_cond_init(&desk->came, NULL);
-    while (desk->n_threads < n_threads &&
-           pthread_create(&desk->threads[desk->n_threads], NULL, run, desk) == 0)
+    while (desk->n_threads < n_threads && start_thread(desk))
         desk->n_threads++;
     if (desk->n_threads)
         return desk;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/json_writer.h"
@@ -56,7 +57,7 @@ static enum MHD_Result queue(struct exchange *exchange, int status, const char *
         mhd.add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (status == 429 || status == 503)
         mhd.add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
-    if (status == 405)
+    if (status == 405 || status == 204)
         mhd.add_response_header(response, MHD_HTTP_HEADER_ALLOW,
                                 exchange->route && exchange->route->is_post
                                     ? "POST, OPTIONS"
@@ -249,11 +250,21 @@ static void resume(struct exchange *exchange)
     mhd.resume_connection(exchange->connection);
 }
 
+/* Once it has been read: answers may take long, and others want to be read. */
+static void drop_body(struct exchange *exchange)
+{
+    pthread_mutex_lock(&exchange->http->mutex);
+    exchange->http->body_bytes -= exchange->body.size;
+    pthread_mutex_unlock(&exchange->http->mutex);
+    buffer_release(&exchange->body);
+}
+
 void exchange_prepare(struct exchange *exchange)
 {
     struct job *job;
     int rc = read_request(exchange);
 
+    drop_body(exchange);
     exchange->is_prepared = true;
     if (rc) {
         resume(exchange);
@@ -474,12 +485,22 @@ static struct exchange *begin(struct http_state *http, struct MHD_Connection *co
     return exchange;
 }
 
+static void note_method(struct exchange *exchange, const char *method)
+{
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (strcmp(method, methods[i]) == 0)
+            strcpy(exchange->method, methods[i]);
+}
+
 static enum MHD_Result handle_head(struct exchange *exchange, const char *url, const char *method)
 {
     struct refusal refusal = {0};
     struct buffer nothing = {0};
 
     exchange->has_seen_head = true;
+    note_method(exchange, method);
     if (check_head(exchange, url, method, &refusal) == 0)
         return MHD_YES;
     if (strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0 && refusal.status == 405)
@@ -491,15 +512,17 @@ static enum MHD_Result handle_head(struct exchange *exchange, const char *url, c
 static enum MHD_Result take_body(struct exchange *exchange, const char *body, size_t *n_body)
 {
     struct http_state *http = exchange->http;
+    bool is_taken;
 
     pthread_mutex_lock(&http->mutex);
     exchange->is_too_long |=
-        exchange->body.size + *n_body > http->settings.max_body_bytes ||
-        http->body_bytes + *n_body > ALL_BODIES_MAX;
-    if (!exchange->is_too_long)
+        exchange->body.size + *n_body > http->settings.max_body_bytes;
+    exchange->is_crowded_out |= http->body_bytes + *n_body > ALL_BODIES_MAX;
+    is_taken = !exchange->is_too_long && !exchange->is_crowded_out;
+    if (is_taken)
         http->body_bytes += *n_body;
     pthread_mutex_unlock(&http->mutex);
-    if (!exchange->is_too_long)
+    if (is_taken)
         buffer_add(&exchange->body, body, *n_body);
     *n_body = 0;
     return MHD_YES;
@@ -512,6 +535,11 @@ static enum MHD_Result handle_whole(struct exchange *exchange)
     if (exchange->is_too_long) {
         refusal_set(&refusal, 413, NULL, NULL, "the request is longer than %zu bytes",
                     exchange->http->settings.max_body_bytes);
+        return refuse(exchange, &refusal);
+    }
+    if (exchange->is_crowded_out) {
+        refusal_set(&refusal, 503, NULL, NULL, "too many long requests come at once; try again "
+                    "later");
         return refuse(exchange, &refusal);
     }
     set_phase(exchange, PHASE_BUSY);
@@ -543,14 +571,26 @@ enum MHD_Result exchange_handle(void *context, struct MHD_Connection *connection
 
 /* ---- the end ---- */
 
+static const char *time_text(char text[32])
+{
+    time_t now = time(NULL);
+    struct tm tm;
+
+    gmtime_r(&now, &tm);
+    return strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) ? text : "?";
+}
+
+/* Nothing of what a client wrote, only what it can be one of. */
 static void tell(const struct exchange *exchange)
 {
     const struct job *job = exchange->job;
+    char now[32];
     size_t n_new = 0;
 
     for (size_t i = 0; exchange->texts && i < job_n_texts(job); i++)
         n_new += exchange->texts->choices[i].n_tokens;
-    fprintf(stderr, "cocktail: %s %d, %zu + %zu tokens, %.3f s\n",
+    fprintf(stderr, "cocktail: %s %s %s %d, %zu + %zu tokens, %.3f s\n", time_text(now),
+            *exchange->method ? exchange->method : "?",
             exchange->route ? exchange->route->path : "(no such path)", exchange->status,
             job ? job_n_prompt_tokens(job) : 0, n_new, clock_now_s() - exchange->start_s);
 }

@@ -1,11 +1,13 @@
-/* histogram.h - how long things took, in the buckets of Prometheus. */
+/* histogram.h - how long things took, or how many they were, in the buckets of
+ * Prometheus. */
 #ifndef COCKTAIL_HISTOGRAM_H
 #define COCKTAIL_HISTOGRAM_H
 
 #include <stddef.h>
 
 enum { HISTOGRAM_BUCKETS = 14 };
-extern const double histogram_bounds[HISTOGRAM_BUCKETS]; /* seconds, rising */
+/* Rising. */
+extern const double histogram_seconds[HISTOGRAM_BUCKETS], histogram_tokens[HISTOGRAM_BUCKETS];
 
 struct histogram { /* a zeroed struct is empty */
     size_t n[HISTOGRAM_BUCKETS]; /* those that no lower bound holds */
@@ -13,6 +15,6 @@ struct histogram { /* a zeroed struct is empty */
     double sum;
 };
 
-void histogram_add(struct histogram *histogram, double seconds);
+void histogram_add(struct histogram *histogram, const double *bounds, double value);
 
 #endif

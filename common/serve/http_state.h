@@ -38,8 +38,9 @@ struct exchange { /* a request and its answer */
     const struct route *route; /* NULL: no such path */
     const char *rest;          /* of the path; owned by libmicrohttpd */
     char *model_name;          /* of ROUTE_MODEL */
+    char method[8];            /* of those that are known, else empty */
     struct buffer body;
-    bool is_too_long, is_answered, has_seen_head;
+    bool is_too_long, is_crowded_out, is_answered, has_seen_head;
     double start_s;
     int status;                /* of the answer */
     /* Written by the desk before the connection is resumed. */

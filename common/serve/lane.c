@@ -66,6 +66,11 @@ void lane_remove(struct lane *lane, struct job *job)
     pthread_mutex_unlock(lane->mutex);
 }
 
+static void add_seconds(struct histogram *histogram, double from_s, double to_s)
+{
+    histogram_add(histogram, histogram_seconds, to_s - from_s);
+}
+
 void lane_begin_job(struct lane *lane, struct job *job)
 {
     if (job->started_s > 0)
@@ -73,7 +78,18 @@ void lane_begin_job(struct lane *lane, struct job *job)
     job->started_s = clock_now_s();
     pthread_mutex_lock(lane->mutex);
     lane->n_begun++;
-    histogram_add(&lane->counts.queued, job->started_s - job->submitted_s);
+    add_seconds(&lane->counts.queued, job->submitted_s, job->started_s);
+    pthread_mutex_unlock(lane->mutex);
+}
+
+void lane_count_step(struct lane *lane, size_t n_tokens)
+{
+    size_t n_bytes = lane_cache_bytes(lane);
+
+    pthread_mutex_lock(lane->mutex);
+    lane->counts.cache_bytes = n_bytes;
+    if (n_tokens)
+        histogram_add(&lane->counts.step_tokens, histogram_tokens, (double)n_tokens);
     pthread_mutex_unlock(lane->mutex);
 }
 
@@ -89,9 +105,12 @@ static void count_job(struct lane *lane, const struct job *job)
         lane->counts.n_new_tokens += job->texts[i].n_tokens;
         lane->counts.n_ended[job->texts[i].state]++;
     }
-    histogram_add(&lane->counts.whole, job->done_s - job->submitted_s);
-    if (job->first_s > 0)
-        histogram_add(&lane->counts.first_token, job->first_s - job->submitted_s);
+    add_seconds(&lane->counts.whole, job->submitted_s, job->done_s);
+    if (job->first_s > 0) {
+        add_seconds(&lane->counts.first_token, job->submitted_s, job->first_s);
+        add_seconds(&lane->counts.prompt, job->started_s, job->first_s);
+        add_seconds(&lane->counts.decode, job->first_s, job->done_s);
+    }
 }
 
 void lane_finish_job(struct lane *lane, struct job *job, const struct error *error)

@@ -15,7 +15,8 @@ struct sequence { /* a text that grows */
     struct generation generation;
     struct job *job;
     size_t number;      /* of the text in its job */
-    size_t n_published; /* tokens that the job knows of */
+    size_t n_published; /* tokens that the job knows of, */
+    double published_s; /* and since when */
     bool is_begun;      /* its cache has what can be had from others */
     double paused_s;    /* since then nobody takes what has come; 0: not so */
     size_t n_untaken;   /* bytes, then */
@@ -54,6 +55,8 @@ size_t lane_cache_bytes(const struct lane *lane);
 
 /* A job is done: `error` NULL when all went well. Under no mutex. */
 void lane_finish_job(struct lane *lane, struct job *job, const struct error *error);
+/* A step or a pass of so many tokens is over. */
+void lane_count_step(struct lane *lane, size_t n_tokens);
 /* The job is out of the line. */
 void lane_remove(struct lane *lane, struct job *job);
 /* It begins: what it waited for is over. */

@@ -1,8 +1,10 @@
 #include "metrics.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "serve/http_state.h"
@@ -68,6 +70,17 @@ static void add_counts(const struct service *service, const struct lane_counts *
     }
 }
 
+static void add_cache_shares(const struct service *service, const struct lane_counts *counts,
+                             struct buffer *out)
+{
+    add_head(out, "kv_cache_usage_perc", "gauge", "Of what caches may take, 1 is all.");
+    for (size_t i = 0; i < service->n_models; i++) {
+        buffer_add_text(out, "cocktail_kv_cache_usage_perc{");
+        add_labels(out, &service->models[i]);
+        buffer_format(out, "} %.6g\n", counts[i].cache_share);
+    }
+}
+
 static void add_loaded(const struct service *service, const struct lane_counts *counts,
                        struct buffer *out)
 {
@@ -98,7 +111,8 @@ static void add_ends(const struct service *service, const struct lane_counts *co
 }
 
 static void add_histogram(const struct served_model *model, const char *name,
-                          const struct histogram *histogram, struct buffer *out)
+                          const struct histogram *histogram, const double *bounds,
+                          struct buffer *out)
 {
     size_t n = 0;
 
@@ -107,7 +121,7 @@ static void add_histogram(const struct served_model *model, const char *name,
         add_labels(out, model);
         if (i < HISTOGRAM_BUCKETS) {
             n += histogram->n[i];
-            buffer_format(out, ",le=\"%g\"} %zu\n", histogram_bounds[i], n);
+            buffer_format(out, ",le=\"%g\"} %zu\n", bounds[i], n);
         } else {
             buffer_format(out, ",le=\"+Inf\"} %zu\n", histogram->n_all);
         }
@@ -119,24 +133,36 @@ static void add_histogram(const struct served_model *model, const char *name,
     buffer_format(out, "} %zu\n", histogram->n_all);
 }
 
-static void add_times(const struct service *service, const struct lane_counts *counts,
-                      struct buffer *out)
+static void add_histograms(const struct service *service, const struct lane_counts *counts,
+                           struct buffer *out)
 {
-    static const struct metric times[] = {
-        {"time_to_first_token_seconds", "histogram", "From the request to its first token.",
-         offsetof(struct lane_counts, first_token)},
-        {"e2e_request_latency_seconds", "histogram", "From the request to its end.",
-         offsetof(struct lane_counts, whole)},
-        {"request_queue_time_seconds", "histogram", "In line.",
-         offsetof(struct lane_counts, queued)},
+#define OF(member) offsetof(struct lane_counts, member)
+    static const struct {
+        const char *name, *help;
+        size_t offset;
+        const double *bounds;
+    } rows[] = {
+        {"time_to_first_token_seconds", "From the request to its first token.", OF(first_token),
+         histogram_seconds},
+        {"inter_token_latency_seconds", "From one token of a text to the next.", OF(between),
+         histogram_seconds},
+        {"e2e_request_latency_seconds", "From the request to its end.", OF(whole),
+         histogram_seconds},
+        {"request_queue_time_seconds", "In line.", OF(queued), histogram_seconds},
+        {"request_prefill_time_seconds", "From its turn to the first token.", OF(prompt),
+         histogram_seconds},
+        {"request_decode_time_seconds", "From the first token to the end.", OF(decode),
+         histogram_seconds},
+        {"iteration_tokens_total", "Tokens of a step.", OF(step_tokens), histogram_tokens},
     };
+#undef OF
 
-    for (size_t m = 0; m < sizeof times / sizeof *times; m++) {
-        add_head(out, times[m].name, times[m].type, times[m].help);
+    for (size_t m = 0; m < sizeof rows / sizeof *rows; m++) {
+        add_head(out, rows[m].name, "histogram", rows[m].help);
         for (size_t i = 0; i < service->n_models; i++)
-            add_histogram(&service->models[i], times[m].name,
-                          (const struct histogram *)((const char *)&counts[i] + times[m].offset),
-                          out);
+            add_histogram(&service->models[i], rows[m].name,
+                          (const struct histogram *)((const char *)&counts[i] + rows[m].offset),
+                          rows[m].bounds, out);
     }
 }
 
@@ -168,11 +194,28 @@ static size_t count_descriptors(void)
     return n > 3 ? n - 3 : 0;
 }
 
+/* Pages that are in memory; 0 where the system does not tell. */
+static size_t count_resident_bytes(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    size_t n_pages = 0;
+
+    if (file && fscanf(file, "%*u %zu", &n_pages) != 1)
+        n_pages = 0;
+    if (file)
+        fclose(file);
+    return n_pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
 static void add_process(struct buffer *out)
 {
     struct rusage usage;
 
     getrusage(RUSAGE_SELF, &usage);
+    buffer_format(out,
+                  "# HELP process_resident_memory_bytes Memory, that of mapped weights too.\n"
+                  "# TYPE process_resident_memory_bytes gauge\n"
+                  "process_resident_memory_bytes %zu\n", count_resident_bytes());
     buffer_format(out,
                   "# HELP process_cpu_seconds_total Time of all threads.\n"
                   "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.6f\n"
@@ -191,9 +234,10 @@ void metrics_add(struct http_state *http, struct buffer *out)
     for (size_t i = 0; i < service->n_models; i++)
         scheduler_count(service->scheduler, i, &counts[i]);
     add_counts(service, counts, out);
+    add_cache_shares(service, counts, out);
     add_loaded(service, counts, out);
     add_ends(service, counts, out);
-    add_times(service, counts, out);
+    add_histograms(service, counts, out);
     add_answers(http, out);
     add_process(out);
     free(counts);

@@ -118,6 +118,7 @@ void rows_pass_run(struct lane *lane)
         if (rows)
             run(&pass, rows, &error);
         spread(&pass, rows, width, &error);
+        lane_count_step(lane, pass.ids.n_items);
         free(rows);
     }
     ids_release(&pass.ids);

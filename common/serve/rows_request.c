@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "serve/members.h"
 
-enum { INPUTS_MAX = 2048, DOCUMENTS_MAX = 1000 };
+enum { INPUTS_MAX = 2048, DOCUMENTS_MAX = 1000, LENGTH_WITHOUT_LIMIT = 8192 };
 
 struct rows_members {
     char *model, *input, *encoding_format, *prompt_name;
@@ -70,7 +70,7 @@ struct building {
     struct encoding encoding;
     struct buffer text;                   /* with the prompt in front */
     const struct sentence_prompt *prompt; /* or NULL */
-    size_t max_length;                    /* tokens; 0: no limit */
+    size_t max_length;                    /* tokens */
     const char *name;                     /* of the member that holds the texts */
     struct refusal *refusal;
 };
@@ -107,7 +107,7 @@ static void take_encoding(const struct building *building, struct job_input *inp
         buffer_add(&input->type_ids, encoding->type_ids, encoding->n_ids);
 }
 
-/* A text, behind the prompt; or the query and it, as a pair. Cut only when that is asked for. */
+/* A text, behind the prompt; or the query and it, as a pair. Cut where that is not forbidden. */
 static int add_text(struct building *building, const char *text, size_t n)
 {
     const struct served_model *model = building->model;
@@ -153,42 +153,55 @@ static int keep_document(struct building *building, const char *text, size_t n)
     return 0;
 }
 
+static int add_document(struct building *building, const char *text, size_t n)
+{
+    if (n == 0 && !building->members->query)
+        return refuse(building, "holds an empty text");
+    return keep_document(building, text, n) || add_text(building, text, n) ? -1 : 0;
+}
+
+/* {"text": "…"}; of several texts the last counts. */
+static int add_object(struct building *building, struct json_reader *json)
+{
+    struct buffer found = {0};
+    struct error error = {0};
+    struct json_text text, key;
+    bool has_text = false;
+    int more, rc;
+
+    if (json_reader_object(json, &error))
+        return refuse(building, "is malformed");
+    while ((more = json_reader_member(json, &key, &error)) > 0) {
+        if (!json_text_is(key, "text") || json_reader_peek(json) != JSON_STRING) {
+            more = json_reader_skip(json, &error);
+        } else if ((more = json_reader_string(json, &text, &error)) == 0) {
+            buffer_clear(&found);
+            buffer_add(&found, text.bytes, text.length);
+            has_text = true;
+        }
+        if (more)
+            break;
+    }
+    rc = more || !has_text ? refuse(building, "holds an object without a text")
+                           : add_document(building, found.data, found.size);
+    buffer_release(&found);
+    return rc;
+}
+
 /* "text" or {"text": "…"} */
 static int add_string(struct building *building, struct json_reader *json)
 {
-    bool is_object = json_reader_peek(json) == JSON_OBJECT, has_text = !is_object;
     struct error error = {0};
-    struct json_text text, key;
-    int more = 0, rc = 0;
+    struct json_text text;
 
-    if (is_object && json_reader_object(json, &error))
-        return refuse(building, "is malformed");
-    while (is_object && (more = json_reader_member(json, &key, &error)) > 0 && rc == 0) {
-        if (!json_text_is(key, "text") || json_reader_peek(json) != JSON_STRING) {
-            rc = json_reader_skip(json, &error);
-            continue;
-        }
-        has_text = true;
-        rc = json_reader_string(json, &text, &error) ||
-                     keep_document(building, text.bytes, text.length) ||
-                     add_text(building, text.bytes, text.length)
-                 ? -1
-                 : 0;
-    }
-    if (is_object)
-        return rc || more < 0 || !has_text ? refuse(building, "holds an object without a text")
-                                           : 0;
+    if (json_reader_peek(json) == JSON_OBJECT)
+        return add_object(building, json);
     if (json_reader_peek(json) != JSON_STRING || json_reader_string(json, &text, &error))
         return refuse(building, building->members->query
                                     ? "must be a list of strings"
                                     : "must be a string, a list of strings, a list of token ids, "
                                       "or a list of such lists");
-    if (text.length == 0 && !building->members->query)
-        return refuse(building, "holds an empty text");
-    return keep_document(building, text.bytes, text.length) ||
-                   add_text(building, text.bytes, text.length)
-               ? -1
-               : 0;
+    return add_document(building, text.bytes, text.length);
 }
 
 /* Ids are taken as they are. */
@@ -196,7 +209,8 @@ static int add_ids(struct building *building, struct json_reader *json)
 {
     struct job_input *input = add_input(building);
     size_t n_vocabulary = building->model->spec.vocab_size;
-    size_t most = building->model->spec.max_tokens;
+    size_t most = building->model->spec.max_tokens ? building->model->spec.max_tokens
+                                                   : LENGTH_WITHOUT_LIMIT;
     struct error error = {0};
     double id;
     int more;
@@ -216,7 +230,7 @@ static int add_ids(struct building *building, struct json_reader *json)
     }
     if (input->ids.n_items == 0)
         return refuse(building, "holds an empty list");
-    if (most && input->ids.n_items > most)
+    if (input->ids.n_items > most)
         return refusal_set(building->refusal, 400, "context_length_exceeded", building->name,
                            "'%s' holds %zu tokens; the model takes at most %zu", building->name,
                            input->ids.n_items, most);
@@ -250,6 +264,7 @@ static int add_all(struct building *building, const char *value)
 
 /* ---- the request ---- */
 
+/* Of what is not 0. */
 static size_t least(size_t a, size_t b)
 {
     return a && (a < b || !b) ? a : b;
@@ -316,7 +331,8 @@ static int build(struct building *building, const struct service *service)
     building->request->job = building->job = job_new(building->model);
     building->scratch = tokenizer_scratch_new(building->model->tokenizer);
     building->max_length =
-        least(building->model->settings.max_tokens, building->model->spec.max_tokens);
+        least(least(building->model->settings.max_tokens, building->model->spec.max_tokens),
+              building->model->spec.max_tokens ? 0 : LENGTH_WITHOUT_LIMIT);
     if (set_form(building) || choose_prompt(building))
         return -1;
     return add_all(building, value);

@@ -39,6 +39,7 @@ static void unload(struct lane *lane)
     served_model_unload(lane->model);
     pthread_mutex_lock(lane->mutex);
     lane->counts.is_loaded = false;
+    lane->counts.cache_bytes = 0;
     pthread_mutex_unlock(lane->mutex);
 }
 
@@ -294,6 +295,10 @@ void scheduler_count(struct scheduler *scheduler, size_t model, struct lane_coun
 
     pthread_mutex_lock(&scheduler->mutex);
     *counts = lane->counts;
+    counts->cache_share = scheduler->settings.cache_bytes
+                              ? (double)counts->cache_bytes /
+                                    (double)scheduler->settings.cache_bytes
+                              : 0;
     counts->n_running = lane->n_begun;
     counts->n_waiting = lane->n_held - lane->n_begun;
     pthread_mutex_unlock(&scheduler->mutex);

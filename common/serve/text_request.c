@@ -14,7 +14,10 @@
 #include "serve/prefix_store.h"
 #include "serve/text_members.h"
 
-enum { STOPS_MAX = 16, PROMPTS_MAX = 2048, TOKENS_WITHOUT_LIMIT = 2048 };
+enum {
+    STOPS_MAX = 16, PROMPTS_MAX = 2048, TEXTS_MAX = 2048,
+    TOKENS_WITHOUT_LIMIT = 2048, PROMPT_WITHOUT_LIMIT = 8192, /* of models that have none */
+};
 
 struct building {
     const struct text_members *members;
@@ -81,11 +84,19 @@ static bool is_empty_text(const char *value)
     return !value || strcmp(value, "\"\"") == 0;
 }
 
+/* true, false, or how much: "low" … */
+static bool is_thinking(const char *think)
+{
+    return !think || strcmp(think, "true") == 0 || strcmp(think, "false") == 0 || *think == '"';
+}
+
 static int check_members(struct building *building)
 {
     const struct text_members *members = building->members;
     size_t n_choices = isnan(members->n) ? 1 : (size_t)members->n;
 
+    if (!is_thinking(members->think))
+        return refuse(building, "think", "'think' must be true, false or a string");
     if (check_word(building, "response_format", members->response_format, "text", NULL) ||
         check_word(building, "tool_choice", members->tool_choice, "auto", "none"))
         return -1;
@@ -95,7 +106,7 @@ static int check_members(struct building *building)
         return refuse(building, "format", "'format' is not supported");
     if (members->suffix && *members->suffix)
         return refuse(building, "suffix", "'suffix' is not supported");
-    if (members->images && strcmp(members->images, "[]") != 0)
+    if (members->images && members_first_kind(members->images) != JSON_NONE)
         return refuse(building, "images", "'images' are not supported");
     if (!isnan(members->best_of) && members->best_of != (double)n_choices)
         return refuse(building, "best_of", "'best_of' other than 'n' is not supported");
@@ -416,17 +427,31 @@ static int add_prompts(struct building *building)
 
 /* ---- conversations ---- */
 
-/* chat_template_kwargs, with reasoning_effort among them. */
+/* As templates call it; what each knows differs. */
+static void add_thinking(struct buffer *text, const char *think)
+{
+    const char *state = strcmp(think, "false") == 0 ? "false" : "true";
+
+    buffer_format(text, "{\"enable_thinking\":%s,\"thinking\":%s", state, state);
+    if (*think == '"')
+        buffer_format(text, ",\"reasoning_effort\":%s", think);
+}
+
+/* chat_template_kwargs, with reasoning_effort among them; or what ollama's "think" says. */
 static char *make_kwargs(const struct text_members *members)
 {
     const char *kwargs = members->chat_template_kwargs;
     struct buffer text = {0};
     const char *rest;
 
-    if (!members->reasoning_effort)
+    if (!members->reasoning_effort && !members->think)
         return kwargs ? memory_copy(kwargs) : NULL;
-    buffer_add_text(&text, "{\"reasoning_effort\":");
-    json_add_string(&text, members->reasoning_effort);
+    if (members->think) {
+        add_thinking(&text, members->think);
+    } else {
+        buffer_add_text(&text, "{\"reasoning_effort\":");
+        json_add_string(&text, members->reasoning_effort);
+    }
     rest = kwargs ? kwargs + 1 : "}";
     rest += strspn(rest, " \t\r\n");
     buffer_add_text(&text, *rest == '}' ? "" : ",");
@@ -569,13 +594,17 @@ static int add_ollama_prompt(struct building *building)
 static int check_lengths(struct building *building)
 {
     const struct job *job = building->job;
-    size_t most = building->model->spec.max_tokens;
+    size_t most = building->model->spec.max_tokens ? building->model->spec.max_tokens
+                                                   : PROMPT_WITHOUT_LIMIT;
     const char *name = building->form == TEXT_CHAT ? "messages" : "prompt";
 
+    if (job_n_texts(job) > TEXTS_MAX)
+        return refusal_set(building->refusal, 400, NULL, "n", "'n' for each prompt are %zu texts; "
+                           "a request may ask for %d", job_n_texts(job), TEXTS_MAX);
     for (size_t i = 0; i < job->n_prompts; i++) {
         if (job->prompts[i].n_items == 0)
             return refuse(building, name, "the prompt has no tokens");
-        if (most && job->prompts[i].n_items > most)
+        if (job->prompts[i].n_items > most)
             return refusal_set(building->refusal, 400, "context_length_exceeded", name,
                                "the prompt has %zu tokens; the model takes at most %zu",
                                job->prompts[i].n_items, most);

@@ -246,8 +246,22 @@ static void take_logprobs(struct job_text *text, const struct sequence *sequence
     text->n_logprobs += n;
 }
 
+/* From the token before to these. */
+static void count_between(struct lane *lane, struct sequence *sequence, size_t n_new)
+{
+    double now_s = clock_now_s(), before_s = sequence->published_s;
+    size_t n = n_new - sequence->n_published;
+
+    sequence->published_s = now_s;
+    if (before_s == 0)
+        return;
+    pthread_mutex_lock(lane->mutex);
+    histogram_add(&lane->counts.between, histogram_seconds, (now_s - before_s) / (double)n);
+    pthread_mutex_unlock(lane->mutex);
+}
+
 /* What is new goes to the job. Whether this was its last text. */
-static bool publish(struct sequence *sequence)
+static bool publish(struct lane *lane, struct sequence *sequence)
 {
     struct generation *generation = &sequence->generation;
     struct job *job = sequence->job;
@@ -271,8 +285,15 @@ static bool publish(struct sequence *sequence)
     if (job->wake && !is_done && (n_new > sequence->n_published || has_ended))
         job->wake(job->waker);
     pthread_mutex_unlock(&job->mutex);
+    if (n_new > sequence->n_published)
+        count_between(lane, sequence, n_new);
     sequence->n_published = n_new;
     return is_done;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
 }
 
 static void publish_all(struct lane *lane)
@@ -282,7 +303,7 @@ static void publish_all(struct lane *lane)
     while (*at) {
         struct sequence *sequence = *at;
         struct job *job = sequence->job;
-        bool is_done = publish(sequence);
+        bool is_done = publish(lane, sequence);
 
         if (sequence->generation.state == GENERATION_RUNS) {
             at = &sequence->next;
@@ -296,19 +317,27 @@ static void publish_all(struct lane *lane)
 
 void texts_pass_run(struct lane *lane, size_t cache_bytes)
 {
-    size_t n_all = 0, n;
+    size_t n_all = 0, n_tokens = 0, n;
+    size_t *before; /* tokens in their caches */
     struct generation **members;
     struct error error = {0};
 
     for (struct sequence *sequence = lane->sequences; sequence; sequence = sequence->next)
         n_all++;
     members = memory_zalloc(n_all, sizeof *members);
+    before = memory_zalloc(n_all, sizeof *before);
     n = choose_members(lane, members, cache_bytes);
+    for (size_t i = 0; i < n; i++)
+        before[i] = members[i]->cache->n_tokens;
     if (n && generation_step(lane->model->model, members, n, &error))
         for (size_t i = 0; i < n; i++) {
             members[i]->state = GENERATION_FAILED;
             members[i]->error = error;
         }
+    for (size_t i = 0; i < n; i++)
+        n_tokens += members[i]->cache->n_tokens - smaller(before[i], members[i]->cache->n_tokens);
+    free(before);
     free(members);
     publish_all(lane);
+    lane_count_step(lane, n_tokens);
 }

@@ -4,11 +4,13 @@ CLIENTS (1,4,16) ask at once for N_TOKENS (128) tokens behind a prompt of N_PROM
 the answer as it comes: tokens a second of all together, and the time to the first token, the median of clients. Tokens
 are drawn at temperature 1, as the API's default is: so texts do not repeat themselves, and nothing is guessed; should one
 end early, the round is run again. (That
-server takes one request after the other; by default it breaks off the one that runs, which is turned off.) Of
+server takes one request after the other; by default it breaks off the one that runs, which is turned off.) With
+SECONDS a round is cut off after so many: the tokens that have come until then count, and clients that have none count as
+having waited so long, which the table shows as ">". Of
 models of random numbers in bf16, in the shape of SmolLM2-135M and of a Llama of 0.83 B parameters; llama.cpp runs the
 GGUF files that `cocktail convert` makes of them. Each server starts anew for each model, and answers once before the clock starts.
-Then embeddings: texts a second of all-MiniLM-L6-v2, asked for 32 at a time by four clients, beside
-sentence-transformers, which is called without a server.
+Then embeddings: texts a second of all-MiniLM-L6-v2, asked for 32 at a time by four clients, exact and with
+--compute fast, beside sentence-transformers, which is called without a server.
 
 The limit of exact floats, for N clients: N prompts and N_TOKENS steps of N rows, each step as long as it takes to read
 the weights once, or to multiply N rows with them at the peak, whichever is longer.
@@ -17,6 +19,7 @@ the weights once, or to multiply N rows with them at the peak, whichever is long
               --compute fast)
   RESULTS     a file of figures: those of this run are added to it, the best of each counts, and the tables show all that
               it holds. So a busy machine can be asked in pieces: CLIENTS=4 BENCH_ONLY=llama,cocktail RESULTS=r.json
+  SECONDS     cut rounds off, as above (they are not)
   N_TOKENS, N_PROMPT, CLIENTS; ROUNDS, THREADS, BENCH_DIR as in harness.py
 """
 
@@ -39,6 +42,7 @@ from harness import (BENCH_DIR, ROUNDS, THREADS, limits, peer, print_machine, re
 
 N_TOKENS, N_PROMPT = int(os.environ.get("N_TOKENS", 128)), int(os.environ.get("N_PROMPT", 128))
 CLIENTS = [int(n) for n in os.environ.get("CLIENTS", "1,4,16").split(",")]
+SECONDS = float(os.environ.get("SECONDS", "inf"))
 ONLY = [word for word in os.environ.get("BENCH_ONLY", "").split(",") if word]
 PARTS = ["smollm2", "llama", "embeddings"]
 SERVERS = ["cocktail", "fast", "llama.cpp"]
@@ -54,20 +58,23 @@ def wants(name, names):
 
 
 class Results:
-    """{"part/server/clients": [more is better, less is better]}, kept in a file where there is one."""
+    """{"part/server/clients": [more is better, less is better, whether that is a lower bound]}, kept in a file where there
+    is one."""
 
     def __init__(self, path):
         self.path = path and Path(path)
         self.figures = json.loads(self.path.read_text()) if self.path and self.path.exists() else {}
 
-    def add(self, key, rate, seconds=0.0):
+    def add(self, key, rate, seconds=0.0, is_cut=False):
         old = self.figures.get(key)
-        self.figures[key] = [max(rate, old[0]), min(seconds, old[1])] if old else [rate, seconds]
+        if old and (old[2], old[1]) < (is_cut, seconds):
+            seconds, is_cut = old[1], old[2]
+        self.figures[key] = [max(rate, old[0]) if old else rate, seconds, is_cut]
         if self.path:
             self.path.write_text(json.dumps(self.figures, indent=1))
 
     def of(self, part, server):
-        """{clients: (rate, seconds)}"""
+        """{clients: (rate, seconds, is_cut)}"""
         start = f"{part}/{server}/"
         return {int(key[len(start):]): value for key, value in sorted(self.figures.items(), key=lambda item: len(item[0]))
                 if key.startswith(start)}
@@ -143,33 +150,45 @@ class EndedEarly(Exception):
     pass
 
 
-def complete(port, text, n_tokens):
-    """Seconds to the first token and to the last."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1200)
-    start, first, reason = time.perf_counter(), None, None
-    connection.request("POST", "/v1/completions", json.dumps(
-        {"prompt": text, "max_tokens": n_tokens, "temperature": 1, "seed": len(text), "stream": True}),
-        {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    assert response.status == 200, response.read()
-    for line in response:
-        if not line.startswith(b"data: {"):
-            continue
-        first = first or time.perf_counter() - start
-        reason = json.loads(line[6:])["choices"][0]["finish_reason"] or reason
-    connection.close()
-    if reason != "length":
+def complete(port, text, n_tokens, limit_s=float("inf")):
+    """Seconds to the first token, limit_s where none came, and how many came within that time."""
+    start, first, reason, n_come, end = time.perf_counter(), None, None, 0, time.perf_counter() + limit_s
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=min(1200, limit_s))
+    try:
+        connection.request("POST", "/v1/completions", json.dumps(
+            {"prompt": text, "max_tokens": n_tokens, "temperature": 1, "seed": len(text), "stream": True}),
+            {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        assert response.status == 200, response.read()
+        for line in response:
+            now = time.perf_counter()
+            if now > end:
+                break
+            if not line.startswith(b"data: {"):
+                continue
+            first = first or now - start
+            reason = json.loads(line[6:])["choices"][0]["finish_reason"] or reason
+            n_come += 1
+            connection.sock.settimeout(max(0.01, min(1200, end - now)))
+    except TimeoutError:
+        if limit_s == float("inf"):
+            raise
+    finally:
+        connection.close()
+    if reason == "length":
+        n_come = n_tokens  # some have no text of their own
+    elif limit_s == float("inf") or reason:
         raise EndedEarly
-    return first, time.perf_counter() - start
+    return first or limit_s, min(n_come, n_tokens)
 
 
 def run_clients(port, n_clients):
     """Tokens a second of all, and the median time to the first token; None where a text ended early."""
-    firsts, threads = [], []
+    found, threads = [], []
 
     def ask(text):
         try:
-            firsts.append(complete(port, text, N_TOKENS)[0])
+            found.append(complete(port, text, N_TOKENS, SECONDS))
         except EndedEarly:
             pass
 
@@ -180,8 +199,10 @@ def run_clients(port, n_clients):
         thread.start()
     for thread in threads:
         thread.join()
-    seconds = time.perf_counter() - start
-    return (n_clients * N_TOKENS / seconds, statistics.median(firsts)) if len(firsts) == n_clients else None
+    seconds = min(SECONDS, time.perf_counter() - start)
+    if len(found) < n_clients:
+        return None
+    return sum(n for _, n in found) / seconds, statistics.median(first for first, _ in found)
 
 
 def measure(key, server):
@@ -197,7 +218,7 @@ def measure(key, server):
                 while not found:
                     found = run_clients(server.port, n)
                 say(f"{key}, {n} clients: {found[0]:.1f} tokens/s, first after {found[1]:.2f} s")
-                results.add(f"{key}/{n}", *found)
+                results.add(f"{key}/{n}", *found, is_cut=found[1] >= SECONDS)
     finally:
         server.end()
 
@@ -214,11 +235,12 @@ def text_rows(program, part, model):
     ours = results.of(part, "cocktail")
     for name in SERVERS:
         found = results.of(part, name)
-        for n, (rate, first) in found.items():
+        for n, (rate, first, is_cut) in found.items():
+            more = "> " if is_cut else ""
             yield [f"{TITLES[name]}, {n} client{'s' if n > 1 else ''}", f"{rate:.1f}",
                    f"{100 * rate / limit_of(program, model, n):.0f} %" if name == "cocktail" else "",
-                   f"{rate / found[1][0]:.2f}" if 1 in found else "", f"{first:.2f}",
-                   f"{ours[n][0] / rate:.2f}" if n in ours else "", f"{first / ours[n][1]:.2f}" if n in ours else ""]
+                   f"{rate / found[1][0]:.2f}" if 1 in found else "", f"{more}{first:.2f}",
+                   f"{ours[n][0] / rate:.2f}" if n in ours else "", f"{more}{first / ours[n][1]:.2f}" if n in ours else ""]
 
 
 def texts(program, part, title, model):
@@ -244,8 +266,7 @@ def embed(port, batch):
     connection.close()
 
 
-def run_embeddings(program, model, all_texts):
-    server = start_cocktail(program, model)
+def run_embeddings(server, all_texts):
     best = 0
     try:
         assert server.wait()
@@ -272,17 +293,18 @@ def embeddings(program):
     for name, n_words, n_texts in (("short", 12, 256), ("long", 254, 64)):
         all_texts = [" ".join(numbers.choice(WORDS) for _ in range(n_words)) for _ in range(n_texts)]
         for turn in range(2):  # before and after the other
-            if wants("cocktail", SERVERS):
-                results.add(f"embeddings-{name}/cocktail/4", run_embeddings(program, model, all_texts))
+            for server, start in (("cocktail", start_cocktail), ("fast", start_fast)):
+                if wants(server, SERVERS):
+                    results.add(f"embeddings-{name}/{server}/4", run_embeddings(start(program, model), all_texts))
             if turn == 0 and wants("sentence-transformers", ["sentence-transformers", *SERVERS]):
                 theirs = peer("sentence-transformers", model, work={"texts": all_texts, "rounds": ROUNDS})
                 if theirs:
                     results.add(f"embeddings-{name}/sentence-transformers/1", theirs["texts"])
         ours = results.of(f"embeddings-{name}", "cocktail")
-        theirs = results.of(f"embeddings-{name}", "sentence-transformers")
-        rows += [[f"cocktail serve, {name} texts", f"{rate:.1f}", ""] for rate, _ in ours.values()]
-        rows += [[f"sentence-transformers, {name} texts", f"{rate:.1f}", f"{ours[4][0] / rate:.2f}" if ours else ""]
-                 for rate, _ in theirs.values()]
+        for server in ("cocktail", "fast", "sentence-transformers"):
+            title = TITLES.get(server, server).replace("cocktail", "cocktail serve")
+            rows += [[f"{title}, {name} texts", f"{rate:.1f}", f"{ours[4][0] / rate:.2f}" if ours else ""]
+                     for rate, _, _ in results.of(f"embeddings-{name}", server).values()]
     table("all-MiniLM-L6-v2, embeddings", ["texts/s", "times"], rows)
 
 

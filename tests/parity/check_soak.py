@@ -1,9 +1,11 @@
 """Many clients of one server, most of them rude: nothing hangs, and nothing is left of them.
 
 REQUESTS (10000) are sent, THREADS (8) at a time: whole and streamed answers, and clients that go in the middle, send
-half a request and wait, close one half of the connection, send nonsense, do not read, or come in floods. Descriptors
-and memory of the server are looked at after a tenth of them and at the end; a good request is answered as at first
-all the time.
+half a request and wait, close one half of the connection, send nonsense, do not read, or come in floods. A good request
+is answered as at first all the time. Descriptors and memory of the server are looked at after each quarter of them, with
+nobody there. Until half of them have come, the heap grows to what so many clients at once may need, and caches that are kept
+to what --cache-memory allows; from then on neither may grow. What is lost in pieces too small for that is
+for the leak checker: of a sanitized program (SAN=address) the exit status tells what nobody can reach any more.
 """
 
 import json
@@ -23,7 +25,8 @@ from serving import Server  # noqa: E402
 
 REQUESTS, THREADS = int(os.environ.get("REQUESTS", 10000)), int(os.environ.get("THREADS", 8))
 MODELS = ["fixtures/decoder-base", "fixtures/encoder-base", "fixtures/reranker-base"]
-GROWTH_MB = 8 # what an allocator may keep
+GROWTH_MB = 2 # in the second half; what an allocator may keep here or there
+IS_SANITIZED = b"__asan_init" in Path(os.environ["COCKTAIL"]).read_bytes() # freed memory is kept for a while
 failed = False
 
 
@@ -164,15 +167,15 @@ class Soak:
         return len(os.listdir(process + "/fd")), rss
 
 
-with Server(*MODELS, "-q", "--template", "chatml", "--cache-memory", "16MB") as server:
-    soak = Soak(server)
-    soak.go_on(REQUESTS // 10)
-    n_before, mb_before = soak.rest()
-    start = time.monotonic()
-    soak.go_on(REQUESTS)
-    n_after, mb_after = soak.rest()
-    check("descriptors", n_after <= n_before, f"{n_before}, then {n_after}")
-    check("memory", mb_after - mb_before < GROWTH_MB, f"{mb_before:.1f} MB, then {mb_after:.1f} MB after {REQUESTS} requests, "
+with Server(*MODELS, "-q", "--template", "chatml", "--cache-memory", "4MB") as server:
+    soak, start, rests = Soak(server), time.monotonic(), []
+    for quarter in range(1, 5):
+        soak.go_on(REQUESTS * quarter // 4)
+        rests.append(soak.rest())
+    descriptors, memory = zip(*rests)
+    check("descriptors", descriptors[-1] <= descriptors[0], f"after each quarter {descriptors}")
+    check("memory", IS_SANITIZED or memory[3] - memory[1] < GROWTH_MB,
+          f"after each quarter of {REQUESTS} requests {', '.join(f'{mb:.1f}' for mb in memory)} MB, "
           f"{time.monotonic() - start:.0f} s")
     check("it is there still", soak.text_of(soak.ask(soak.good)) == soak.expected)
     check("ends with 0", server.end() == 0)

@@ -1,4 +1,5 @@
 """/v1/chat/completions and ollama's /api/chat with templates; `cocktail chat` by a pipe and typed."""
+import ctypes.util
 import json
 import os
 import pty
@@ -114,6 +115,28 @@ def shapes(server):
         "options": {"temperature": 0, "num_predict": 8}})
     check("ollama", "".join(l["message"]["content"] for l in lines) ==
           plain[0]["message"]["content"], lines)
+
+
+def ollamas(server):
+    """What ollama's requests say besides."""
+    def ask(message=None, **more):
+        return server.post("/api/chat", {
+            "model": "thinker", "stream": False,
+            "messages": [{"role": "user", "content": "a", **(message or {})}], **more})
+
+    for think, told in ((None, "[Undefined, Undefined, Undefined]"), (True, "[True, True, Undefined]"),
+                        (False, "[False, False, Undefined]"), ("low", "[True, True, 'low']")):
+        _, answer = ask(think=think)
+        check(f"think {think}", answer["error"].endswith(told), answer)
+    status, answer = ask(think=3)
+    check("think is no number", status == 400 and "'think'" in answer["error"], answer)
+    for images, is_refused in (([], False), (None, False), (["iVBO"], True), ("iVBO", True)):
+        status, answer = ask({"images": images})
+        check(f"images {images}", status == 400 and ("images" in answer["error"]) == is_refused, answer)
+    status, answer = server.post("/v1/chat/completions", {
+        "model": "thinker", "messages": [{"role": "user", "content": "a"}],
+        "reasoning_effort": "high", "chat_template_kwargs": {"thinking": 1}})
+    check("reasoning_effort", answer["error"]["message"].endswith("[Undefined, 1, 'high']"), answer)
 
 
 def cached(server):
@@ -269,6 +292,28 @@ def interrupted():
         check("/bye after Ctrl-C", typist.end("/bye\n") == 0)
 
 
+def saved_by(typist):
+    typist.type("/save saved.json\n")
+    typist.expect(">>> ")
+    with open("saved.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def history():
+    """Lines before are had again with the arrow keys, where libedit is installed."""
+    if not ctypes.util.find_library("edit"):
+        return
+    typist = Typist("talker", "--temperature", "0", "--max-tokens", "3", terminal="xterm")
+    typist.expect(">>> ")
+    for line in ("a red", "the old", "\x1b[A\x1b[A", "\x1b[A\x7f\x7f\x7fnew"):
+        typist.type(line + "\n")
+        typist.expect("\n")
+        typist.expect(">>> ")
+    said = [m["content"] for m in saved_by(typist) if m["role"] == "user"]
+    check("history", said == ["a red", "the old", "a red", "a new"], said)
+    check("/bye", typist.end("/bye\n") == 0)
+
+
 def typed():
     typist = Typist("talker", "--temperature", "0", "--max-tokens", "6", "--system", "the old")
     typist.expect(">>> ")
@@ -278,27 +323,42 @@ def typed():
     typist.expect(r"\.\.\. ")
     typist.type('two"""\n')
     typist.expect("\n>>> ")
-    typist.type("/save saved.json\n")
-    typist.expect(">>> ")
-    with open("saved.json", encoding="utf-8") as file:
-        saved = json.load(file)
+    saved = saved_by(typist)
     check("saved", [m["role"] for m in saved] ==
           ["system", "user", "assistant", "user", "assistant"] and
           saved[3]["content"] == "one\ntwo", saved)
     typist.type("/regen\n")
     typist.expect("\n>>> ")
-    typist.type("/nothing\n")
-    typist.expect("there is no command '/nothing'")
-    typist.type("/?\n")
-    typist.expect("/system")
-    for line in ("/reset", "/system new", "/save reset.json"):
-        typist.expect(">>> ")
+    check("/regen", saved_by(typist) == saved, saved)
+    for line, told in (("/nothing", "there is no command '/nothing'"), ("/?", "/system"),
+                       ("/save", "say which file"), ("/save no/such/place", "cannot write")):
         typist.type(line + "\n")
-    typist.expect(">>> ")
-    with open("reset.json", encoding="utf-8") as file:
-        saved = json.load(file)
+        typist.expect(told)
+        typist.expect(">>> ")
+    for line in ("/reset", "/system new"):
+        typist.type(line + "\n")
+        typist.expect(">>> ")
+    saved = saved_by(typist)
     check("reset", saved == [{"role": "system", "content": "new"}], saved)
+    typist.type("a red\n")
+    typist.expect("\n>>> ")
+    for line, told in (("/clear", ""), ("/system", ""), ("/regen", "there is no answer yet")):
+        typist.type(line + "\n")
+        typist.expect(told + r"[^>]*\n>>> " if told else "\n>>> ")
+    check("clear, and no system", saved_by(typist) == [])
     check("/bye", typist.end("/bye\n") == 0)
+    typist = Typist("talker", "--max-tokens", "6", "--seed", "7") # drawn: another answer comes
+    typist.expect(">>> ")
+    answers = []
+    for line in ("a red", "/regen", "/regen"):
+        typist.type(line + "\n")
+        typist.expect("\n>>> ")
+        saved = saved_by(typist)
+        check("one turn", [m["role"] for m in saved] == ["user", "assistant"], saved)
+        answers.append(saved[1]["content"])
+    check("/regen draws anew", len(set(answers)) > 1, answers)
+    check("/bye", typist.end("/bye\n") == 0)
+    history()
     for terminal in ("dumb", "xterm"): # without libedit and, where that is installed, with it
         typist = Typist("talker", "--max-tokens", "3", terminal=terminal)
         typist.expect(">>> ")
@@ -310,9 +370,11 @@ def typed():
 make("talker", TEMPLATE)
 make("closer", "{% for m in messages %}{{ m.role }}: {{ m.content | trim }}{{ eos_token }}{% endfor %}")
 make("refuser", "{{ raise_exception('only twins') }}")
-with Server("talker", "refuser", "-q") as server:
+make("thinker", "{{ raise_exception([enable_thinking, thinking, reasoning_effort] | string) }}")
+with Server("talker", "refuser", "thinker", "-q") as server:
     chats(server)
     shapes(server)
+    ollamas(server)
     cached(server)
     piped(server)
     check("ends with 0", server.end() == 0)

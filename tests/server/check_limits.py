@@ -1,6 +1,7 @@
 """What is refused, who goes away, and how it ends."""
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -50,6 +51,9 @@ def wrong_requests(server):
             (b'{"prompt": "a", "max_tokens": 0}', "max_tokens"),
             (b'{"prompt": "a", "max_tokens": 2.5}', "max_tokens"),
             (b'{"prompt": "a", "max_tokens": true}', "max_tokens"),
+            (b'{"prompt": ' + json.dumps(["a"] * 17).encode() + b', "n": 128}', "n"),
+            (b'{"prompt": "a", "logit_bias": {"a\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4'
+             b'\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4": 1}}', "logit_bias"),
             (b'{"prompt": "a", "n": 0}', "n"), (b'{"prompt": "a", "n": 129}', "n"),
             (b'{"prompt": "a", "seed": 1.5}', "seed"), (b'{"prompt": "a", "seed": 1e30}', "seed"),
             (b'{"prompt": "a", "stop": ""}', "stop"), (b'{"prompt": "a", "stop": [3]}', "stop"),
@@ -211,6 +215,48 @@ def slow_readers():
         check("ends with 0", server.end() == 0)
 
 
+def crowd():
+    """Bodies of all requests together have a limit, and stand in nobody's way once they were read."""
+    filler = b'{"junk": "' + b"x" * (50 << 20)
+    with Server(BASE, "-q", "--parallel", "1", "--max-body", "51MiB") as server:
+        pending = []
+        for i in range(5):
+            body = filler + b'", ' + json.dumps(dict(LONG, n=128)).encode()[1:]
+            request = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+            request.sendall(head(body)[:-1])
+            pending.append(request)
+        end = time.monotonic() + 30
+        while (status := server.ask("POST", "/v1/completions", filler)[0]) != 503:
+            check("not JSON, before the others are there", status == 400, status)
+            if time.monotonic() > end:
+                check("503 for one body more", False)
+                break
+        for request in pending:
+            request.sendall(b"}")
+        wait_until("all were read", lambda: sum(running(server)) == 5)
+        check("others are read again", server.ask("POST", "/v1/completions", filler)[0] == 400)
+        for request in pending:
+            request.close()
+        wait_until("all are gone", lambda: running(server) == (0, 0))
+        check("ends with 0", server.end() == 0)
+
+
+def told():
+    """What -v tells of a request has no text of its client's."""
+    with Server(BASE, "-q", "-v") as server:
+        server.ask("POST", "/v1/completions", {"prompt": "secret", "max_tokens": 3, "ignore_eos": True})
+        server.ask("DELETE", "/secret?secret", headers={"X-Secret": "secret"})
+        server.ask("SECRET", "/health")
+        check("ends with 0", server.end() == 0)
+        lines = [line for line in server.notes[-1].splitlines() if line]
+    when, how_long = r"cocktail: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", r"\d+\.\d{3} s"
+    for line, pattern in zip(lines, (r"POST /v1/completions 200, \d+ \+ 3 tokens,",
+                                     r"DELETE \(no such path\) 404, 0 \+ 0 tokens,",
+                                     r"\? /health 405, 0 \+ 0 tokens,")):
+        check(pattern, re.fullmatch(f"{when} {pattern} {how_long}", line), line)
+    check("a line for each", len(lines) == 3, lines)
+
+
 def drain():
     body = dict(LONG, n=128)
     with Server(BASE, "-q") as server:
@@ -283,6 +329,8 @@ with Server(BASE, "-q") as server:
 keys()
 queue()
 slow_readers()
+crowd()
+told()
 drain()
 comforted.join()
 finish()

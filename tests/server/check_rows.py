@@ -78,6 +78,10 @@ def rerank(server):
     _, objects = server.post("/v1/rerank", {"query": "old red", "documents": [
         {"text": t} for t in TEXTS], "top_n": 99})
     check("objects", len(objects["results"]) == 4, objects)
+    _, twice = server.post("/v1/rerank", b'{"query": "a", "documents": ['
+                           b'{"text": "x", "text": "the old"}, "b"], "return_documents": true}')
+    check("the last text of an object", sorted(r["document"]["text"] for r in twice["results"]) ==
+          ["b", "the old"], twice)
     for body in ({"query": "a"}, {"documents": ["a"]}, {"query": "a", "documents": []},
                  {"query": "a", "documents": ["a", 3]}, {"query": "a", "documents": "a"},
                  {"query": "a", "documents": [{"title": "x"}]}, {"query": 1, "documents": ["a"]},
@@ -127,8 +131,9 @@ def others(server):
           "default-src 'none'" in headers["Content-Security-Policy"])
     status, headers, body = server.ask("HEAD", "/health")
     check("HEAD", status == 200 and body == b"")
-    status, _, body = server.ask("OPTIONS", "/v1/models")
-    check("OPTIONS", status == 204)
+    for path, allowed in (("/v1/models", "GET, HEAD, OPTIONS"), ("/v1/completions", "POST, OPTIONS")):
+        status, headers, body = server.ask("OPTIONS", path)
+        check("OPTIONS", status == 204 and headers["Allow"] == allowed, headers)
     _, fireworks = server.post("/inference/v1/completions", {
         "model": "accounts/fireworks/models/decoder-base", "prompt": "the old", "max_tokens": 3,
         "temperature": 0})
@@ -138,6 +143,22 @@ def others(server):
     for name in ("num_requests_waiting", "time_to_first_token_seconds_bucket",
                  "http_requests_total"):
         check(name, f"cocktail_{name}".encode() in metrics)
+    lines = [line for line in metrics.decode().splitlines() if 'model="decoder-base"' in line]
+    found = {line.split("{")[0]: float(line.rsplit(" ", 1)[1]) for line in lines}
+    n_texts = found["cocktail_request_decode_time_seconds_count"]
+    check("times", n_texts > 1 and found["cocktail_request_prefill_time_seconds_count"] == n_texts and
+          found["cocktail_request_queue_time_seconds_sum"] +
+          found["cocktail_request_prefill_time_seconds_sum"] +
+          found["cocktail_request_decode_time_seconds_sum"] < 1.01 * found["cocktail_e2e_request_latency_seconds_sum"],
+          lines)
+    check("tokens of steps", found["cocktail_iteration_tokens_total_sum"] ==
+          found["cocktail_prompt_tokens_total"] - found["cocktail_prompt_tokens_cached_total"] +
+          found["cocktail_generation_tokens_total"] - n_texts, lines)
+    check("between tokens", 0 < found["cocktail_inter_token_latency_seconds_count"] <=
+          found["cocktail_generation_tokens_total"] - n_texts, lines)
+    check("caches that are kept", 0 < found["cocktail_kv_cache_usage_perc"] < 1, lines)
+    check("memory", any(line.startswith("process_resident_memory_bytes ") and int(line.split()[1]) > 1e6
+                        for line in metrics.decode().splitlines()))
 
 
 with Server(ENCODER, RERANKER, BASE, "-q", "--alias", "my/name x=decoder-base") as server:

@@ -407,6 +407,14 @@ static void every_bound_ends_it(void)
         {"{% set x = 'abcdefgh' * 1000000 %}{% for i in range(9) %}{% set y %}{{ x }}{% endset %}"
          "{% endfor %}", "prints more than"},
         {"{{ range(100001) }}", "Range too big"},
+        {"{{ '%.2000d' % 1 }}", "a precision of more than"},
+        {"{{ ('a' * 60).strip('b' * 30000000 ~ 'a') }}", "does not end within"},
+        {"{{ ('a' * 20000000).rsplit('a' * 10000000 ~ 'b') }}", "does not end within"},
+        {"{{ ('a' * 20000000).rpartition('a' * 10000000 ~ 'b') }}", "does not end within"},
+        {"{% set s = 'a' * 30000000 %}{{ ([[s, s]] * 1000) | urlencode }}", "a string of more than"},
+        {"{% set s = ('a' * 30000000) | safe %}{% set d = namespace(x={}) %}{% for i in range(999) %}"
+         "{% set d.x = dict(d.x, **{'a' ~ i: s}) %}{% endfor %}{{ d.x | xmlattr }}",
+         "a string of more than"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -415,6 +423,26 @@ static void every_bound_ends_it(void)
         CHECK_CONTAINS(err.text, rows[i].message);
         CHECK_CONTAINS(err.text, "line 1: ");
     }
+}
+
+/* What goes through a text once does so, whatever the text is. */
+static void long_texts_take_as_long_as_they_are(void)
+{
+    static const char source[] = "{{ ('<' * 4000000) | striptags | length }} "
+                                 "{{ ('<!--' * 1000000) | striptags | length }} "
+                                 "{{ ('<' * 9 ~ '<!--a>-->b<c>d') | striptags }}";
+    const struct chat_conversation conversation = {.messages = "[{\"role\": \"user\"}]"};
+    struct buffer out = {0};
+    struct error err = {0};
+    struct chat_template *chat;
+
+    scratch_folder("long");
+    scratch_write("long/chat_template.jinja", source, strlen(source));
+    chat = load(scratch_path("long"), NULL, &err);
+    CHECK(chat && chat_template_render(chat, &conversation, &out, &err) == 0);
+    CHECK(out.data && strcmp(out.data, "4000000 4000000 -->bd") == 0);
+    buffer_release(&out);
+    chat_template_free(chat);
 }
 
 /* `n` times `piece`, between others. */
@@ -466,4 +494,5 @@ static void long_prompts_are_made_in_bounds(void)
 TESTS(TEST(makes_what_transformers_makes_of_small_templates),
       TEST(makes_the_prompts_of_known_models), TEST(makes_the_prompts_of_many_more),
       TEST(named_templates_make_what_mergekit_makes), TEST(every_bound_ends_it),
+      TEST(long_texts_take_as_long_as_they_are),
       TEST(sources_are_bounded), TEST(long_prompts_are_made_in_bounds))
