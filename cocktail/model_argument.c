@@ -159,6 +159,20 @@ static char *find_one(const char *argument, enum hub_need need,
     return path;
 }
 
+/* The adapter of MODEL+ADAPTER. */
+static char *find_adapter(const char *argument, enum hub_need need,
+                          const struct common_options *common, struct error *err)
+{
+    struct stat info;
+
+    if (strchr(argument, '+') && stat(argument, &info) != 0) {
+        error_set(err, ERROR_USAGE, "'%s': no such directory; a model takes one adapter, and 'cocktail "
+                  "adapter mix' makes one of several", argument);
+        return NULL;
+    }
+    return find_one(argument, need == HUB_NEED_TEXTS ? need : HUB_NEED_ADAPTER, common, err);
+}
+
 char *model_argument_find(const char *argument, enum hub_need need,
                           const struct common_options *common, struct error *err)
 {
@@ -168,8 +182,7 @@ char *model_argument_find(const char *argument, enum hub_need need,
         return find_one(argument, need, common, err);
     paths[0] = find_one(parts[0], need, common, err);
     if (paths[0])
-        paths[1] = find_one(parts[1], need == HUB_NEED_TEXTS ? need : HUB_NEED_ADAPTER, common,
-                            err);
+        paths[1] = find_adapter(parts[1], need, common, err);
     if (paths[1])
         path = memory_format("%s+%s", paths[0], paths[1]);
     for (size_t i = 0; i < 2; i++) {

@@ -13,20 +13,11 @@
 #include "arch/layout_check.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
-#include "tensor/output_tensor.h"
 #include "tensor/tensor_source.h"
 
 enum { CHUNK_ITEMS = 1 << 15 };
 
 static const char prefix[] = "base_model.model.";
-
-struct part { /* a tensor of the fine-tuned model, and its module */
-    const struct tensor *tuned, *base; /* base NULL: a head that only the fine-tuned model has */
-    const char *plain, *module;
-    const char *leaf;      /* "weight" */
-    bool is_embedding, is_head;
-    bool is_parameter;     /* for PEFT: of target_parameters, not target_modules */
-};
 
 /* What class of PEFT's a class of transformers goes with, by the end of its name. Heads of several layers
  * stay whole: PEFT stores those of classifiers itself, and those of masked models are tied inside. */
@@ -57,179 +48,6 @@ static const struct task *find_task(const struct config *config)
             return &tasks[i];
     }
     return &none;
-}
-
-/* ---- names ---- */
-
-static bool contains(const char *text, const char *const *words)
-{
-    for (; *words; words++)
-        if (strstr(text, *words))
-            return true;
-    return false;
-}
-
-/* GPT-NeoX's head has another name in files than in the class (transformers 5). */
-void extract_name(const struct job *job, const char *name, const char **module, const char **leaf)
-{
-    struct arena *arena = &job->extraction->adapter.arena;
-    struct buffer written = {0};
-    char *text, *dot;
-
-    if (strcmp(name, "embed_out.weight") == 0)
-        buffer_add_text(&written, "lm_head.weight");
-    else if (job->style.body)
-        tensor_names_write(name, job->style, &written);
-    else
-        buffer_add_text(&written, name);
-    text = arena_copy(arena, written.data, written.size);
-    buffer_release(&written);
-    dot = strrchr(text, '.');
-    *leaf = dot ? dot + 1 : text;
-    *module = dot ? text : "";
-    if (dot)
-        *dot = '\0';
-}
-
-void extract_name_like(const struct job *job, const struct tensor *like, const char *plain,
-                       const char **module, const char **leaf)
-{
-    const char *own = job->tuned.plain[like - job->tuned.checkpoint->tensors];
-    size_t n = strlen(like->name), m = strlen(own);
-    bool is_prefixed = n >= m && strcmp(like->name + n - m, own) == 0;
-    char *name = memory_format("%.*s%s", is_prefixed ? (int)(n - m) : 0, like->name, plain);
-
-    extract_name(job, name, module, leaf);
-    free(name);
-}
-
-/* What PEFT 0.21 takes for the matrices of experts and routers in every model that has some, and turns into
- * parameters: where others are called so, they are given as parameters at once. */
-static bool is_for_peft_an_expert(const char *module)
-{
-    static const char *const names[] = {"gate",    "router", "gate_proj", "up_proj", "down_proj",
-                                        "w1",      "w2",     "w3"};
-    const char *dot = strrchr(module, '.');
-
-    for (size_t i = 0; dot && i < sizeof names / sizeof *names; i++)
-        if (strcmp(dot + 1, names[i]) == 0)
-            return true;
-    return false;
-}
-
-/* Of a router, whose names differ between files and classes. */
-static void name_router(const struct job *job, const struct expert_name *router, struct part *part)
-{
-    struct buffer plain = {0};
-
-    expert_name_write_class(job->layout, router, &plain);
-    extract_name_like(job, part->tuned, plain.data, &part->module, &part->leaf);
-    buffer_release(&plain);
-    if (!part->base && job->base_layout)
-        part->base = expert_name_tensor(job->base_layout, router);
-}
-
-static void name_part(const struct job *job, size_t index, struct part *part)
-{
-    static const char *const embeddings[] = {"embed", "wte", "wpe", "relative_attention_bias", NULL};
-    static const char *const norms[] = {"norm", "Norm", NULL};
-    struct expert_name name;
-
-    *part = (struct part){.tuned = &job->tuned.checkpoint->tensors[index],
-                          .plain = job->tuned.plain[index]};
-    part->base = checkpoint_names_match(&job->tuned, index, &job->base);
-    if (job->layout && expert_name_find(job->layout, part->tuned->name, &name) &&
-        name.part == EXPERT_PART_ROUTER)
-        name_router(job, &name, part);
-    else
-        extract_name(job, part->tuned->name, &part->module, &part->leaf);
-    part->is_parameter = job->has_parameters && is_for_peft_an_expert(part->module);
-    part->is_head = tensor_names_is_encoder_head(part->plain) ||
-                    strncmp(part->plain, "lm_head.", 8) == 0;
-    part->is_embedding = !part->is_head && !contains(part->module, norms) &&
-                         (contains(part->module, embeddings) ||
-                          strcmp(part->module, "shared") == 0); /* T5's; Qwen has shared experts */
-}
-
-static bool is_listed(const char *list, const char *module)
-{
-    while (*list) {
-        size_t n = strcspn(list, ","), length = strlen(module);
-
-        if (n && n <= length && strncmp(module + length - n, list, n) == 0 &&
-            (n == length || module[length - n - 1] == '.'))
-            return true;
-        list += n + (list[n] == ',');
-    }
-    return false;
-}
-
-/* 1: found in the name; no pattern gives `otherwise`. */
-static int is_found(const struct regex *pattern, const char *module, int otherwise,
-                    struct error *err)
-{
-    struct regex_scan scan;
-    size_t start, end;
-    int found;
-
-    if (!pattern)
-        return otherwise;
-    regex_scan_begin(&scan, pattern);
-    regex_scan_text(&scan, module, strlen(module));
-    found = regex_scan_next(&scan, &start, &end, err);
-    regex_scan_end(&scan);
-    return found;
-}
-
-/* Whether another module always has the same values: PEFT would part the two. */
-static bool is_shared(const struct part *part)
-{
-    const struct tied_name *owned;
-
-    for (size_t i = 0; (owned = tensor_names_find_owned(part->plain, i)); i++)
-        if (!owned->is_head)
-            return true;
-    return false;
-}
-
-bool extract_is_within(const struct hash_map *modules, const char *module)
-{
-    size_t n = strlen(module);
-
-    while (n > 0) {
-        if (hash_map_find(modules, module, n))
-            return true;
-        do
-            n--;
-        while (n > 0 && module[n] != '.');
-    }
-    return false;
-}
-
-int extract_is_chosen(const struct job *job, const char *module, struct error *err)
-{
-    const struct extract_options *options = job->options;
-    int included, excluded;
-
-    if (options->modules && !is_listed(options->modules, module))
-        return 0;
-    included = is_found(options->include, module, 1, err);
-    excluded = included > 0 ? is_found(options->exclude, module, 0, err) : 0;
-    return included < 0 || excluded < 0 ? -1 : included && !excluded;
-}
-
-/* Whether it is to be decomposed: 1, 0, or -1. */
-static int is_target(const struct job *job, const struct part *part, struct error *err)
-{
-    if (strcmp(part->leaf, "weight") || !*part->module || part->tuned->n_dims != 2 || !part->base ||
-        !tensor_same_shape(part->tuned, part->base) ||
-        extract_is_within(&job->around, part->module))
-        return 0;
-    if ((part->is_embedding || part->is_head) &&
-        (!job->options->embeddings || job->is_tied || (part->is_head && job->heads_stay) ||
-         is_shared(part)))
-        return 0;
-    return extract_is_chosen(job, part->module, err);
 }
 
 /* ---- tensors of the adapter ---- */
@@ -276,7 +94,8 @@ static int transpose(float *x, size_t n_rows, size_t n_cols, struct error *err)
 
 /* A is [rank, n_in] and B [n_out, rank]. A matrix that is stored as [n_in, n_out] (an embedding, a
  * Conv1D) has its inputs on the left. */
-static int add_factors(struct job *job, const struct part *part, struct svd *svd, struct error *err)
+static int add_factors(struct job *job, const struct extract_part *part, struct svd *svd,
+                       struct error *err)
 {
     const size_t *shape = part->tuned->shape;
     bool is_turned = part->is_embedding || (job->is_conv1d && !part->is_head);
@@ -302,19 +121,9 @@ void extract_add_target(struct job *job, const char *module, const char *paramet
     adapter->targets[adapter->n_targets++] = (struct adapter_target){module, rank, parameter};
 }
 
-static bool has_target(const struct job *job, const char *module)
+bool extract_has_target(const struct job *job, const char *module)
 {
     return hash_map_find(&job->targets, module, strlen(module)) != NULL;
-}
-
-/* The heads that stay are stored as these modules, not as parts of them. */
-static const char *saved_module(struct job *job, const struct part *part)
-{
-    size_t n = strcspn(part->module, ".");
-
-    if (!job->heads_stay || !part->is_head)
-        return part->module;
-    return arena_copy(&job->extraction->adapter.arena, part->module, n);
 }
 
 void extract_add_saved(struct job *job, const char *module)
@@ -329,6 +138,35 @@ void extract_add_saved(struct job *job, const char *module)
         return;
     adapter->saved = memory_resize(adapter->saved, adapter->n_saved + 1, sizeof *adapter->saved);
     adapter->saved[adapter->n_saved++] = module;
+}
+
+/* The heads that stay are stored as these modules, not as parts of them. */
+const char *extract_saved_module(struct job *job, const struct extract_part *part)
+{
+    size_t n = strcspn(part->module, ".");
+
+    if (!job->heads_stay || !part->is_head)
+        return part->module;
+    return arena_copy(&job->extraction->adapter.arena, part->module, n);
+}
+
+int extract_store_whole(struct job *job, const struct extract_part *part, struct error *err)
+{
+    bool is_bias = strcmp(part->leaf, "bias") == 0 && extract_has_target(job, part->module);
+    char *ending;
+
+    if (!*part->module)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "'%s': tensor '%s' belongs to no module that an adapter could store",
+                         job->tuned_name, part->tuned->name);
+    ending = memory_format(".%s%s", is_bias ? "base_layer." : "", part->leaf);
+    extract_add_tensor(job, part->module, ending)->source = part->tuned;
+    free(ending);
+    if (is_bias)
+        job->extraction->adapter.bias = "lora_only";
+    else
+        extract_add_saved(job, extract_saved_module(job, part));
+    return 0;
 }
 
 /* ---- a matrix ---- */
@@ -379,7 +217,7 @@ int extract_subtract(const struct job *job, const struct tensor *tuned, const st
                        &subtraction, err);
 }
 
-static int decompose(struct job *job, const struct part *part, struct error *err)
+static int decompose(struct job *job, const struct extract_part *part, struct error *err)
 {
     struct extraction *extraction = job->extraction;
     const struct tensor *tuned = part->tuned;
@@ -405,48 +243,6 @@ static int decompose(struct job *job, const struct part *part, struct error *err
 
 /* ---- all of them ---- */
 
-/* Embeddings of more or fewer tokens, heads of other classes. */
-static bool may_have_grown(const struct part *part)
-{
-    return (part->is_head || tensor_names_is_embedding(part->plain)) &&
-           part->tuned->n_dims == part->base->n_dims &&
-           (part->tuned->n_dims < 2 || part->tuned->shape[1] == part->base->shape[1]);
-}
-
-static int check_part(const struct part *part, struct error *err)
-{
-    if (!part->base && !part->is_head)
-        return error_set(err, ERROR_INCOMPATIBLE, "tensor '%s': the base has none of that name",
-                         part->tuned->name);
-    if (part->base && !tensor_same_shape(part->tuned, part->base) && !may_have_grown(part))
-        return error_set(err, ERROR_INCOMPATIBLE, "tensor '%s': has another shape in the base",
-                         part->tuned->name);
-    if (!dtype_info(part->tuned->dtype)->is_mixable ||
-        (part->base && !dtype_info(part->base->dtype)->is_mixable))
-        return error_set(err, ERROR_UNSUPPORTED, "tensor '%s': of dtype %s no difference is taken",
-                         part->tuned->name, dtype_info(part->tuned->dtype)->name);
-    return 0;
-}
-
-static int store_whole(struct job *job, const struct part *part, struct error *err)
-{
-    bool is_bias = strcmp(part->leaf, "bias") == 0 && has_target(job, part->module);
-    char *ending;
-
-    if (!*part->module)
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "'%s': tensor '%s' belongs to no module that an adapter could store",
-                         job->tuned_name, part->tuned->name);
-    ending = memory_format(".%s%s", is_bias ? "base_layer." : "", part->leaf);
-    extract_add_tensor(job, part->module, ending)->source = part->tuned;
-    free(ending);
-    if (is_bias)
-        job->extraction->adapter.bias = "lora_only";
-    else
-        extract_add_saved(job, saved_module(job, part));
-    return 0;
-}
-
 void extract_show(const struct job *job, size_t n_bytes)
 {
     atomic_fetch_add(&job->progress->done_bytes, n_bytes);
@@ -457,15 +253,15 @@ void extract_show(const struct job *job, size_t n_bytes)
 /* First the matrices, since what a bias becomes follows from them. */
 static int take_part(struct job *job, size_t index, bool is_first_pass, struct error *err)
 {
-    struct part part;
+    struct extract_part part;
     int equal, target;
 
     if (job->fates[index] == FATE_ELSEWHERE ||
         !tensor_names_is_parameter(&job->tuned.checkpoint->tensors[index]))
         return 0;
-    name_part(job, index, &part);
-    target = is_target(job, &part, err);
-    if (target < 0 || check_part(&part, err))
+    extract_name_part(job, index, &part);
+    target = extract_is_target(job, &part, err);
+    if (target < 0 || extract_check_part(&part, err))
         return error_context(err, "'%s'", job->tuned_name);
     if (target != is_first_pass)
         return 0;
@@ -474,7 +270,7 @@ static int take_part(struct job *job, size_t index, bool is_first_pass, struct e
         job->fates[index] = FATE_DECOMPOSED;
         if (decompose(job, &part, err))
             return -1;
-        if (!has_target(job, part.module)) /* no difference */
+        if (!extract_has_target(job, part.module)) /* no difference */
             job->fates[index] = FATE_LEFT_OUT;
         return 0;
     }
@@ -486,112 +282,14 @@ static int take_part(struct job *job, size_t index, bool is_first_pass, struct e
                     "resized before it loads the adapter", part.tuned->name, part.base->shape[0],
                     part.tuned->shape[0]);
     job->fates[index] = FATE_STORED;
-    return store_whole(job, &part, err);
-}
-
-/* ---- what PEFT wants to be there besides ---- */
-
-/* Of a module that is stored it looks for all tensors. */
-static int complete(struct job *job, size_t index, bool *has_added, struct error *err)
-{
-    struct part part;
-
-    if (job->fates[index] != FATE_LEFT_OUT ||
-        !tensor_names_is_parameter(&job->tuned.checkpoint->tensors[index]))
-        return 0;
-    name_part(job, index, &part);
-    if (!extract_is_within(&job->saved, part.module))
-        return 0;
-    job->fates[index] = FATE_STORED;
-    *has_added = true;
-    return store_whole(job, &part, err);
-}
-
-/* Whether the model's class has a module of that name, of which the checkpoint has no tensor of its
- * own: an output head, or one within a module that is there. */
-static bool has_place(const struct job *job, const char *plain)
-{
-    const char *dot = strrchr(plain, '.'), *task = job->extraction->adapter.task_type;
-    size_t n = (size_t)(dot - plain);
-
-    if (strcmp(plain, "embed_out.weight") == 0) /* lm_head, too, has the embedding for owner */
-        return false;
-    if (strcmp(plain, "lm_head.weight") == 0)
-        return task && (strcmp(task, "CAUSAL_LM") == 0 || strcmp(task, "SEQ_2_SEQ_LM") == 0);
-    while (n > 0 && plain[n - 1] != '.')
-        n--;
-    if (n == 0)
-        n = (size_t)(dot + 1 - plain);
-    for (size_t i = 0; i < job->tuned.checkpoint->n_tensors; i++)
-        if (strncmp(job->tuned.plain[i], plain, n) == 0 &&
-            strcmp(job->tuned.plain[i], "lm_head.weight") != 0)
-            return true;
-    return false;
-}
-
-/* What is tied to a tensor is another module: PEFT parts the two when it stores one of them. */
-static int store_tied(struct job *job, size_t index, bool *has_added, struct error *err)
-{
-    const char *plain = job->tuned.plain[index];
-    const struct tied_name *tied;
-
-    for (size_t i = 0; (tied = tensor_names_find_owned(plain, i)); i++) {
-        struct part part = {.tuned = &job->tuned.checkpoint->tensors[index], .plain = tied->name,
-                            .is_head = tensor_names_is_encoder_head(tied->name)};
-
-        if (checkpoint_names_find_plain(&job->tuned, tied->name) ||
-            hash_map_find(&job->tied, tied->name, strlen(tied->name)) ||
-            (tied->is_head && !job->is_tied) || !has_place(job, tied->name))
-            continue;
-        extract_name(job, tied->name, &part.module, &part.leaf);
-        if (job->fates[index] != FATE_STORED && !extract_is_within(&job->saved, part.module))
-            continue;
-        *has_added = true;
-        hash_map_add(&job->tied, tied->name, strlen(tied->name), index);
-        if (store_whole(job, &part, err))
-            return -1;
-    }
-    return 0;
-}
-
-/* It takes the head of a classifier to be there. */
-static void need_heads(struct job *job)
-{
-    for (size_t i = 0; i < job->tuned.checkpoint->n_tensors; i++) {
-        struct part part;
-
-        if (job->fates[i] != FATE_LEFT_OUT ||
-            !tensor_names_is_parameter(&job->tuned.checkpoint->tensors[i]))
-            continue;
-        name_part(job, i, &part);
-        if (part.is_head)
-            extract_add_saved(job, saved_module(job, &part));
-    }
-}
-
-static int complete_all(struct job *job, struct error *err)
-{
-    bool has_added = true;
-
-    if (job->heads_stay && job->extraction->adapter.task_type)
-        need_heads(job);
-    while (has_added) {
-        has_added = false;
-        for (size_t i = 0; i < job->tuned.checkpoint->n_tensors; i++)
-            if (complete(job, i, &has_added, err) || store_tied(job, i, &has_added, err))
-                return -1;
-    }
-    for (size_t i = 0; i < job->tuned.checkpoint->n_tensors; i++)
-        job->extraction->n_equal += job->fates[i] == FATE_LEFT_OUT &&
-                                    tensor_names_is_parameter(&job->tuned.checkpoint->tensors[i]);
-    return 0;
+    return extract_store_whole(job, &part, err);
 }
 
 /* ---- what is around ---- */
 
 /* A parameter that is neither the weight of a module nor the bias of one that has a weight (attention sinks, the
  * bias of a router's choice) has no place in an adapter but the module that it is of, whole. */
-static bool is_loose(const struct job *job, const struct part *part)
+static bool is_loose(const struct job *job, const struct extract_part *part)
 {
     const char *name = part->tuned->name, *dot = strrchr(name, '.');
     char *weight;
@@ -611,13 +309,13 @@ static bool is_loose(const struct job *job, const struct part *part)
 static int find_around(struct job *job, struct error *err)
 {
     for (size_t i = 0; i < job->tuned.checkpoint->n_tensors; i++) {
-        struct part part;
+        struct extract_part part;
         int equal;
 
         if (!tensor_names_is_parameter(&job->tuned.checkpoint->tensors[i]) ||
             extract_is_of_experts(job, i))
             continue;
-        name_part(job, i, &part);
+        extract_name_part(job, i, &part);
         if (!part.base || part.is_head || !is_loose(job, &part))
             continue;
         equal = tensor_equal(part.tuned, part.base, err);
@@ -674,79 +372,6 @@ static int check_base(const struct job *job, struct error *err)
     return 0;
 }
 
-/* ---- its size ---- */
-
-/* 1 when the first values of both differ, as they do where any do that were trained; else 0, or -1. */
-static int differs_early(const struct part *part, struct error *err)
-{
-    enum { MOST = 4096 };
-    const struct tensor *pair[2] = {part->tuned, part->base};
-    size_t n = part->tuned->n_items < MOST ? part->tuned->n_items : MOST;
-    char *bytes = memory_alloc(MOST * sizeof(double));
-    double *values = memory_zalloc(2 * MOST, sizeof *values);
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < 2; i++) {
-        rc = tensor_read(pair[i], 0, n, bytes, err);
-        if (rc == 0)
-            dtype_to_double(pair[i]->dtype, bytes, values + i * MOST, n);
-    }
-    if (rc == 0)
-        rc = memcmp(values, values + MOST, n * sizeof *values) != 0;
-    free(values);
-    free(bytes);
-    return rc;
-}
-
-static int add_size(const struct job *job, const struct part *part, size_t *n_bytes,
-                    struct error *err)
-{
-    const size_t *shape = part->tuned->shape;
-    size_t rank = job->options->size.rank ? job->options->size.rank : 1;
-    bool is_alike = part->base && tensor_same_shape(part->tuned, part->base);
-    int target = is_target(job, part, err), differs = 1;
-
-    if (target >= 0 && is_alike)
-        differs = differs_early(part, err);
-    if (target < 0 || differs < 0)
-        return -1;
-    if (!differs)
-        return 0;
-    if (!target) {
-        struct output_tensor stored = output_tensor_like(part->tuned);
-
-        if (output_tensor_measure(&stored, err))
-            return -1;
-        *n_bytes += stored.size_bytes;
-        return 0;
-    }
-    for (size_t i = 0; i < 2; i++)
-        rank = rank < shape[i] ? rank : shape[i];
-    *n_bytes += rank * (shape[0] + shape[1]) * sizeof(float);
-    return 0;
-}
-
-/* What is wrong with a tensor is said when it is taken. */
-static int check_room(const struct job *job, struct error *err)
-{
-    size_t n_bytes = 0;
-
-    if (!job->options->output)
-        return 0;
-    for (size_t i = 0; i < job->tuned.checkpoint->n_tensors; i++) {
-        struct error ignored = {0};
-        struct part part;
-
-        if (!tensor_names_is_parameter(&job->tuned.checkpoint->tensors[i]) ||
-            extract_is_of_experts(job, i))
-            continue;
-        name_part(job, i, &part);
-        if (check_part(&part, &ignored) == 0 && add_size(job, &part, &n_bytes, err))
-            return error_context(err, "'%s'", job->tuned_name);
-    }
-    return adapter_check_space(job->options->output, n_bytes, err);
-}
-
 static int take_all(struct job *job, struct error *err)
 {
     size_t n = job->tuned.checkpoint->n_tensors;
@@ -755,7 +380,7 @@ static int take_all(struct job *job, struct error *err)
     job->extraction->factors = memory_zalloc(n + 1, sizeof *job->extraction->factors);
     for (size_t i = 0; i < n; i++)
         job->progress->total_bytes += job->tuned.checkpoint->tensors[i].size_bytes;
-    if (check_room(job, err) || find_around(job, err) || extract_experts(job, err))
+    if (extract_check_room(job, err) || find_around(job, err) || extract_experts(job, err))
         return -1;
     for (size_t pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < n; i++)
@@ -764,7 +389,7 @@ static int take_all(struct job *job, struct error *err)
     if (job->extraction->adapter.n_targets == 0)
         return error_set(err, ERROR_INCOMPATIBLE,
                          "no matrix that is to be decomposed differs: there is no adapter to extract");
-    return complete_all(job, err);
+    return extract_complete(job, err);
 }
 
 int extraction_make(struct extraction *extraction, struct model_folder *tuned,

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "tensor/tensor_source.h"
 
-enum { PARAMETERS_MAX = 4 };
+enum { PARAMETERS_MAX = 6 };
 
 struct parameter {
     const char *module, *leaf; /* "model.layers.0.mlp.experts", "down_proj" */
@@ -87,14 +87,16 @@ static int find_fused(const struct job *job, size_t group, struct parameters *al
     return rc;
 }
 
-/* Of gpt-oss: as they are stored, with their biases. */
+/* As they are stored, with their biases. Of gpt-oss PEFT knows that the rows are the inputs; in classes that come
+ * with the model (MoLM, OpenMoE) it takes the columns for them, which is as good. */
 static int find_turned(const struct job *job, size_t group, struct parameters *all,
                        struct error *err)
 {
     const struct layout_experts *experts = &job->layout->experts[group];
     const struct moe_names *names = experts->names;
-    const char *const parameters[] = {names->turned_gate_up, names->turned_gate_up_bias,
-                                      names->turned_down, names->turned_down_bias};
+    const char *const parameters[PARAMETERS_MAX] = {
+        names->turned_gate_up, names->turned_gate_up_bias, names->turned_gate,
+        names->turned_up,      names->turned_down,         names->turned_down_bias};
     struct place place = {experts->stack->names->prefix, experts->layer, 0};
     struct buffer name = {0};
     int rc = 0;
@@ -108,13 +110,13 @@ static int find_turned(const struct job *job, size_t group, struct parameters *a
         tuned = layout_find(job->layout, name.data);
         base = layout_find(job->base_layout, name.data);
         rc = add_parameter(job, all, name.data, tuned->tensor, base ? base->tensor : NULL,
-                           tuned->n_dims == 3, err);
+                           tuned->n_dims == 3 && names->turned_gate_up, err);
     }
     buffer_release(&name);
     return rc;
 }
 
-/* Of JetMoE's attention, a parameter of its own. */
+/* Of the attention of JetMoE and MoLM, a parameter of its own. */
 static int find_own(const struct job *job, size_t index, struct parameters *all, struct error *err)
 {
     const struct tensor *tuned = &job->tuned.checkpoint->tensors[index];
@@ -403,10 +405,10 @@ static int check_unknown(const struct job *job, struct error *err)
     return 0;
 }
 
-/* Rows of experts that no class of transformers has. */
+/* In one of the ways that classes have. */
 static bool can_take(const struct layout_experts *experts, bool fuses)
 {
-    return fuses || (experts->way == EXPERTS_TURNED && experts->names->turned_gate_up);
+    return fuses || experts->way == EXPERTS_TURNED;
 }
 
 int extract_experts(struct job *job, struct error *err)

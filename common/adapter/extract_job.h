@@ -1,4 +1,4 @@
-/* extract_job.h - an extraction on its way: what extract.c and extract_experts.c share. */
+/* extract_job.h - an extraction on its way: what the files extract*.c share. */
 #ifndef COCKTAIL_EXTRACT_JOB_H
 #define COCKTAIL_EXTRACT_JOB_H
 
@@ -13,6 +13,14 @@ enum fate {
     FATE_DECOMPOSED,
     FATE_STORED,
     FATE_ELSEWHERE, /* with the experts */
+};
+
+struct extract_part { /* a tensor of the fine-tuned model, and its module */
+    const struct tensor *tuned, *base; /* base NULL: a head that only the fine-tuned model has */
+    const char *plain, *module;
+    const char *leaf;      /* "weight" */
+    bool is_embedding, is_head;
+    bool is_parameter;     /* for PEFT: of target_parameters, not target_modules */
 };
 
 struct job {
@@ -38,6 +46,14 @@ struct job {
     struct hash_map tied;            /* tensors that are stored once more under these names */
 };
 
+/* ---- extract_part.c ---- */
+
+/* Of tensors[index] of the fine-tuned model. */
+void extract_name_part(const struct job *job, size_t index, struct extract_part *part);
+/* Whether it is to be decomposed: 1, 0, or -1. */
+int extract_is_target(const struct job *job, const struct extract_part *part, struct error *err);
+/* That the base has it, and a difference can be taken. */
+int extract_check_part(const struct extract_part *part, struct error *err);
 /* A name as the class has it, cut at its last dot; in the arena of the adapter. */
 void extract_name(const struct job *job, const char *name, const char **module, const char **leaf);
 /* The same of a plain name, with the prefix that `like`, a tensor of the fine-tuned model, has. */
@@ -48,8 +64,20 @@ int extract_is_chosen(const struct job *job, const char *module, struct error *e
 
 /* Whether the module, or one around it, is among them. */
 bool extract_is_within(const struct hash_map *modules, const char *module);
-/* Whether extract_experts takes that tensor of the fine-tuned model. */
-bool extract_is_of_experts(const struct job *job, size_t index);
+
+/* ---- extract_room.c ---- */
+
+/* ERROR_IO when the disk of the output has no room for it. What is wrong with a tensor is said when it is
+ * taken. */
+int extract_check_room(const struct job *job, struct error *err);
+
+/* ---- extract_complete.c ---- */
+
+/* Adds what else PEFT looks for, once all that differs is there: the rest of modules that are stored, tied
+ * tensors, classifiers' heads. Counts what is left out. */
+int extract_complete(struct job *job, struct error *err);
+
+/* ---- extract.c ---- */
 
 /* out[i] = tuned[first + i] - base[first + i]. */
 int extract_subtract(const struct job *job, const struct tensor *tuned, const struct tensor *base,
@@ -63,7 +91,16 @@ void extract_add_matrix(struct job *job, const char *module, const char *ending,
 /* `parameter` NULL: of target_modules. */
 void extract_add_target(struct job *job, const char *module, const char *parameter, size_t rank);
 void extract_add_saved(struct job *job, const char *module);
+bool extract_has_target(const struct job *job, const char *module);
+/* What a part is called among the modules that are stored. */
+const char *extract_saved_module(struct job *job, const struct extract_part *part);
+/* ERROR_UNSUPPORTED: it is of no module. */
+int extract_store_whole(struct job *job, const struct extract_part *part, struct error *err);
 
+/* ---- extract_experts.c ---- */
+
+/* Whether extract_experts takes that tensor of the fine-tuned model. */
+bool extract_is_of_experts(const struct job *job, size_t index);
 /* Takes what belongs to the experts of models whose class has them as parameters of all experts of a layer, and
  * says so in the fates. ERROR_UNSUPPORTED for experts that no class of transformers has so. */
 int extract_experts(struct job *job, struct error *err);

@@ -1,10 +1,12 @@
 #include "lora_config.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "adapter/name_pattern.h"
+#include "base/folder_hint.h"
 #include "base/json.h"
 #include "base/memory.h"
 
@@ -56,9 +58,9 @@ static int check_alpha(const struct reader *reader, const char *name, double val
 static int read_number(const struct reader *reader, const char *name, double fallback,
                        int (*check)(const struct reader *, const char *, double), double *value)
 {
-    const cJSON *item = find(reader, name);
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(reader->config->json, name);
 
-    if (item && !cJSON_IsNumber(item))
+    if (item && !cJSON_IsNumber(item)) /* nor null, to PEFT either */
         return fail(reader, name, "is no number");
     *value = item ? item->valuedouble : fallback;
     return check(reader, name, *value);
@@ -81,7 +83,7 @@ static int add_pattern(const struct reader *reader, const char *name, const char
 
     if (!pattern)
         return error_context(reader->err, "'%s'", name);
-    (*patterns)[(*n_patterns)++] = (struct lora_pattern){pattern, value};
+    (*patterns)[(*n_patterns)++] = (struct lora_pattern){pattern, text, value, false};
     return 0;
 }
 
@@ -142,6 +144,16 @@ static int compare_sizes(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void drop_repeated(size_t *ascending, size_t *n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < *n; i++)
+        if (kept == 0 || ascending[kept - 1] != ascending[i])
+            ascending[kept++] = ascending[i];
+    *n = kept;
+}
+
 static int read_layers(const struct reader *reader)
 {
     struct lora_config *config = reader->config;
@@ -150,6 +162,7 @@ static int read_layers(const struct reader *reader)
     if (!value)
         return 0;
     config->layers = memory_zalloc(count_items(value) + 1, sizeof *config->layers);
+    config->has_layer = memory_zalloc(count_items(value) + 1, sizeof *config->has_layer);
     item = cJSON_IsArray(value) ? value->child : value;
     for (; item; item = item == value ? NULL : item->next) {
         double number = cJSON_IsNumber(item) ? item->valuedouble : -1;
@@ -159,6 +172,7 @@ static int read_layers(const struct reader *reader)
         config->layers[config->n_layers++] = (size_t)number;
     }
     qsort(config->layers, config->n_layers, sizeof *config->layers, compare_sizes);
+    drop_repeated(config->layers, &config->n_layers);
     config->has_layers = config->n_layers > 0; /* [] is no restriction to PEFT */
     return 0;
 }
@@ -355,6 +369,17 @@ static int read_all(const struct reader *reader)
     return 0;
 }
 
+static int refuse_folder(const struct folder *folder, struct error *err)
+{
+    static const char *const names[] = {file_name, NULL};
+    char *hint = folder_hint(folder, "", "an adapter", names, false);
+
+    error_set(err, ERROR_FORMAT, "'%s': no %s in it, so it is no adapter%s", folder->path, file_name,
+              hint);
+    free(hint);
+    return -1;
+}
+
 int lora_config_load(struct lora_config *config, const struct folder *folder,
                      struct notices *notices, struct error *err)
 {
@@ -365,8 +390,7 @@ int lora_config_load(struct lora_config *config, const struct folder *folder,
 
     *config = (struct lora_config){.work = NAME_PATTERN_WORK};
     if (folder_look(folder, file_name) == FOLDER_ABSENT)
-        return error_set(err, ERROR_FORMAT, "'%s': no %s in it, so it is no adapter", folder->path,
-                         file_name);
+        return refuse_folder(folder, err);
     text = folder_read_text(folder, file_name, config_bytes_max, &size, err);
     if (!text)
         return -1;
@@ -406,6 +430,7 @@ void lora_config_release(struct lora_config *config)
     release_names(&config->saved);
     release_names(&config->parameters);
     free(config->layers);
+    free(config->has_layer);
     cJSON_Delete(config->json);
     *config = (struct lora_config){0};
 }
@@ -413,14 +438,16 @@ void lora_config_release(struct lora_config *config)
 /* ---- modules ---- */
 
 /* The value of the first pattern that fits: 1, 0 when there is none, or -1. */
-static int find_value(struct lora_config *config, const struct lora_pattern *patterns, size_t n,
+static int find_value(struct lora_config *config, struct lora_pattern *patterns, size_t n,
                       const char *name, size_t length, double *value, struct error *err)
 {
     for (size_t i = 0; i < n; i++) {
         int fits = name_pattern_match(patterns[i].pattern, name, length, &config->work, err);
 
-        if (fits > 0)
+        if (fits > 0) {
             *value = patterns[i].value;
+            patterns[i].is_used = true;
+        }
         if (fits)
             return fits;
     }
@@ -475,6 +502,7 @@ static int is_in_layers(struct lora_config *config, const char *module, struct e
         size_t n = strspn(dot + 1, "0123456789");
         double ignored;
         int is = ++n_before >= 2;
+        const size_t *found;
         size_t number;
 
         if (n == 0 || dot[1 + n] != '.')
@@ -487,8 +515,10 @@ static int is_in_layers(struct lora_config *config, const char *module, struct e
         if (!is)
             continue;
         number = strtoull(dot + 1, NULL, 10);
-        return bsearch(&number, config->layers, config->n_layers, sizeof number, compare_sizes) !=
-               NULL;
+        found = bsearch(&number, config->layers, config->n_layers, sizeof number, compare_sizes);
+        if (found)
+            config->has_layer[found - config->layers] = true;
+        return found != NULL;
     }
     return 0;
 }
@@ -523,6 +553,51 @@ int lora_config_is_target(struct lora_config *config, const char *module, struct
         return is < 0 ? -1 : 0;
     is = config->targets_all ? 1 : is_named(config, &config->targets, module, err);
     return is > 0 && config->has_layers ? is_in_layers(config, module, err) : is;
+}
+
+/* ---- what nothing has to do with ---- */
+
+static void tell(struct notices *notices, const char *what, const char *name)
+{
+    if (notices->n_texts < 100)
+        notices_add(notices, "%s: %s '" ERROR_NAME "' goes with no module of the adapter", file_name,
+                    what, name);
+}
+
+static void tell_patterns(struct notices *notices, const char *what,
+                          const struct lora_pattern *patterns, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!patterns[i].is_used)
+            tell(notices, what, patterns[i].text);
+}
+
+void lora_config_tell_unused(const struct lora_config *config, struct notices *notices)
+{
+    char number[32];
+
+    tell_patterns(notices, "rank_pattern", config->ranks, config->n_ranks);
+    tell_patterns(notices, "alpha_pattern", config->alphas, config->n_alphas);
+    for (size_t i = 0; config->has_layers && i < config->n_layers; i++) {
+        snprintf(number, sizeof number, "%zu", config->layers[i]);
+        if (!config->has_layer[i])
+            tell(notices, "layers_to_transform", number);
+    }
+}
+
+bool lora_config_is_saved_by_task(const struct lora_config *config, const char *name)
+{
+    static const struct {
+        const char *task, *name;
+    } heads[] = {
+        {"SEQ_CLS", "classifier"},      {"SEQ_CLS", "score"},   {"TOKEN_CLS", "classifier"},
+        {"TOKEN_CLS", "score"},         {"QUESTION_ANS", "qa_outputs"},
+    };
+
+    for (size_t i = 0; config->task_type && i < sizeof heads / sizeof *heads; i++)
+        if (strcmp(config->task_type, heads[i].task) == 0 && strcmp(name, heads[i].name) == 0)
+            return true;
+    return false;
 }
 
 /* ---- parameters ---- */
@@ -576,17 +651,25 @@ int lora_config_parameters(struct lora_config *config, const char *module, const
 
 /* ---- stored whole ---- */
 
+static bool is_end_of_part(const char *module, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (const char *at = strstr(module, name); at; at = strstr(at + 1, name))
+        if (at[n] == '\0' || at[n] == '.')
+            return true;
+    return false;
+}
+
 int lora_config_is_saved(struct lora_config *config, const char *module, struct error *err)
 {
-    if (name_pattern_spend(&config->work, config->saved.n_names, err))
-        return -1;
-    for (size_t i = 0; i < config->saved.n_names; i++) {
-        size_t n = strlen(config->saved.names[i]);
+    const struct lora_names *saved = &config->saved;
+    int is = 0;
 
-        for (const char *at = strstr(module, config->saved.names[i]); at;
-             at = strstr(at + 1, config->saved.names[i]))
-            if (at[n] == '\0' || at[n] == '.')
-                return 1;
-    }
-    return 0;
+    if (name_pattern_spend(&config->work, saved->n_names, err))
+        return -1;
+    for (size_t i = 0; i < saved->n_names; i++)
+        if (is_end_of_part(module, saved->names[i]))
+            is = saved->is_used[i] = true;
+    return is;
 }

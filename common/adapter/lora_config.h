@@ -19,14 +19,16 @@ struct name_pattern;
 
 struct lora_pattern { /* of rank_pattern and alpha_pattern */
     struct name_pattern *pattern;
+    const char *text; /* borrowed from the JSON */
     double value;
+    bool is_used;     /* it has been the first to fit a module */
 };
 
 struct lora_names { /* of modules: the whole name, or what stands behind a dot */
     const char **names; /* [n_names], borrowed from the JSON; NULL when it is a pattern, or absent */
     size_t n_names;
     struct hash_map by_name;
-    bool *is_used; /* [n_names], once lora_config_is_target has found a module of that name */
+    bool *is_used; /* [n_names], once a module of that name has been found */
     struct name_pattern *pattern;
 };
 
@@ -46,6 +48,7 @@ struct lora_config {
     bool targets_all; /* target_modules is "all-linear", or absent */
     bool has_layers;
     size_t *layers; /* layers_to_transform [n_layers], ascending */
+    bool *has_layer; /* [n_layers], once a module of that layer has been found */
     size_t n_layers;
     struct lora_pattern *around; /* layers_pattern [n_around]: what stands before a layer's number */
     size_t n_around;
@@ -71,6 +74,10 @@ int lora_config_is_target(struct lora_config *config, const char *module, struct
  * those, in the order in which PEFT wraps them, the first innermost, and *n_names. 0, or -1. */
 int lora_config_parameters(struct lora_config *config, const char *module, const char ***names,
                            size_t *n_names, struct arena *arena, struct error *err);
+/* Notices of patterns and layers that none of the modules looked up so far has to do with. */
+void lora_config_tell_unused(const struct lora_config *config, struct notices *notices);
+/* Whether PEFT puts that name into modules_to_save itself, whether or not the model has such a module. */
+bool lora_config_is_saved_by_task(const struct lora_config *config, const char *name);
 /* Whether it is stored whole, by the end of its name, or of that of a module around it: 1, 0, or -1. */
 int lora_config_is_saved(struct lora_config *config, const char *module, struct error *err);
 

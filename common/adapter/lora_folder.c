@@ -3,8 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "arch/tensor_names.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "tensor/tensor_source.h"
 
@@ -129,11 +131,11 @@ static int is_whole(struct lora_folder *lora, const char *stored, const char *na
         return 0;
     module = memory_format("%.*s", (int)(last - name), name);
     tensor_names_plain(name, &plain);
-    is = strstr(stored, ".base_layer.") ||
-         (strcmp(last, ".bias") == 0 && lora->config.biases != LORA_BIAS_NONE) ||
-         tensor_names_is_embedding(plain.data) || strcmp(name, "lm_head.weight") == 0;
+    is = lora_config_is_saved(&lora->config, module, err);
     if (!is)
-        is = lora_config_is_saved(&lora->config, module, err);
+        is = strstr(stored, ".base_layer.") ||
+             (strcmp(last, ".bias") == 0 && lora->config.biases != LORA_BIAS_NONE) ||
+             tensor_names_is_embedding(plain.data) || strcmp(name, "lm_head.weight") == 0;
     buffer_release(&plain);
     free(module);
     return is;
@@ -356,6 +358,17 @@ static int check_used(const struct lora_names *names, const char *setting, struc
     return 0;
 }
 
+/* Likewise; but PEFT adds some that a model may lack, and may leave out one that is tied to another. */
+static int check_saved(const struct lora_config *config, struct error *err)
+{
+    const struct lora_names *saved = &config->saved;
+
+    for (size_t i = 0; i < saved->n_names; i++)
+        saved->is_used[i] |= json_bool(config->json, "ensure_weight_tying", false) ||
+                             lora_config_is_saved_by_task(config, saved->names[i]);
+    return check_used(saved, "modules_to_save", err);
+}
+
 /* ---- all of it ---- */
 
 static int read_tensors(struct lora_folder *lora, struct error *err)
@@ -376,7 +389,8 @@ static int read_tensors(struct lora_folder *lora, struct error *err)
     if (lora->n_modules + lora->n_wholes == 0)
         return error_set(err, ERROR_FORMAT, "holds no tensor");
     return check_used(&lora->config.targets, "target_modules", err) ||
-                   check_used(&lora->config.parameters, "target_parameters", err)
+                   check_used(&lora->config.parameters, "target_parameters", err) ||
+                   check_saved(&lora->config, err)
                ? -1
                : 0;
 }
@@ -391,17 +405,43 @@ static int open_weights(struct lora_folder *lora, struct notices *notices, struc
         lora->checkpoint = checkpoint_open(lora->folder, "", names[i], notices, err);
         if (!lora->checkpoint)
             return -1;
-        return read_tensors(lora, err) ? error_context(err, "'%s/%s'", lora->name, names[i]) : 0;
+        if (read_tensors(lora, err))
+            return error_context(err, "'%s/%s'", lora->name, names[i]);
+        lora_config_tell_unused(&lora->config, notices);
+        return 0;
     }
     return error_set(err, ERROR_FORMAT, "'%s': no adapter_model.safetensors in it, nor "
                      "adapter_model.bin", lora->name);
 }
 
+/* One of the adapter's files stands for all of them. The path of the directory, to be freed; NULL: it is a file
+ * of another name. */
+static char *find_folder(const char *path, struct error *err)
+{
+    static const char *const names[] = {"adapter_model.safetensors", "adapter_model.bin",
+                                        "adapter_config.json"};
+    const char *slash = strrchr(path, '/');
+    struct stat info;
+
+    if (stat(path, &info) || S_ISDIR(info.st_mode))
+        return memory_copy(path);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(slash ? slash + 1 : path, names[i]) == 0)
+            return slash ? memory_format("%.*s", (int)(slash + 1 - path), path) : memory_copy(".");
+    error_set(err, ERROR_FORMAT, "'%s': no adapter, which is a directory with adapter_config.json and "
+              "adapter_model.safetensors or adapter_model.bin", path);
+    return NULL;
+}
+
 int lora_folder_open(struct lora_folder *lora, const char *path, const char *name,
                      bool follow_symlinks, struct notices *notices, struct error *err)
 {
+    char *directory = find_folder(path, err);
+
     *lora = (struct lora_folder){.name = memory_copy(name ? name : path)};
-    lora->folder = folder_open(path, follow_symlinks, err);
+    if (directory)
+        lora->folder = folder_open(directory, follow_symlinks, err);
+    free(directory);
     if (lora->folder && name)
         folder_call(lora->folder, name);
     if (lora->folder && lora_config_load(&lora->config, lora->folder, notices, err) == 0 &&

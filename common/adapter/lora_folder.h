@@ -38,7 +38,7 @@ struct lora_folder {
     struct arena arena;
 };
 
-/* Opens the directory at `path`; `name` is what messages call it, NULL: the path. All values have been
+/* Opens the directory at `path`, or that of the adapter's file at `path`; `name` is what messages call it, NULL: the path. All values have been
  * looked at: they are finite. ERROR_FORMAT for what is malformed or incomplete, ERROR_UNSUPPORTED for
  * another kind of adapter; zeroed then. Released with lora_folder_release. */
 int lora_folder_open(struct lora_folder *lora, const char *path, const char *name,

@@ -15,6 +15,7 @@
 #include "base/json_writer.h"
 #include "base/memory.h"
 #include "text/bpe_merges.h"
+#include "text/sentencepiece_json.h"
 #include "text/token_table.h"
 
 struct maker {
@@ -69,36 +70,6 @@ static void add_added_tokens(struct maker *maker)
 
 /* ---- normalizer ---- */
 
-static void add_replace(struct json_writer *json, const char *key, const char *kind,
-                        const char *pattern, const char *content)
-{
-    add_type(json, key, "Replace");
-    json_writer_object(json, "pattern");
-    json_writer_string(json, kind, pattern);
-    json_writer_end(json);
-    json_writer_string(json, "content", content);
-    json_writer_end(json);
-}
-
-/* sentencepiece's: a space is U+2581, and one stands in front. */
-static void add_lower_ones(struct maker *maker, bool is_first_too)
-{
-    struct json_writer *json = &maker->json;
-
-    if (!is_first_too) {
-        add_replace(json, "normalizer", "String", " ", GGUF_LOWER_ONE);
-        return;
-    }
-    add_type(json, "normalizer", "Sequence");
-    json_writer_array(json, "normalizers");
-    add_type(json, NULL, "Prepend");
-    json_writer_string(json, "prepend", GGUF_LOWER_ONE);
-    json_writer_end(json);
-    add_replace(json, NULL, "String", " ", GGUF_LOWER_ONE);
-    json_writer_end(json);
-    json_writer_end(json);
-}
-
 static void add_bert_normalizer(struct maker *maker)
 {
     struct json_writer *json = &maker->json;
@@ -139,7 +110,7 @@ static void add_unigram_normalizer(struct maker *maker)
         json_writer_bool(json, "strip_left", false);
         json_writer_bool(json, "strip_right", true);
         json_writer_end(json);
-        add_replace(json, NULL, "Regex", " {2,}", GGUF_LOWER_ONE);
+        sentencepiece_add_replace(json, NULL, "Regex", " {2,}", SENTENCEPIECE_SPACE);
     }
     json_writer_end(json);
     json_writer_end(json);
@@ -148,12 +119,14 @@ static void add_unigram_normalizer(struct maker *maker)
 static void add_normalizer(struct maker *maker)
 {
     switch (maker->tokens.kind) {
-    case GGUF_KIND_SCORES: add_lower_ones(maker, maker->tokens.adds_space); break;
+    case GGUF_KIND_SCORES:
+        sentencepiece_add_normalizer(&maker->json, maker->tokens.adds_space);
+        break;
     case GGUF_KIND_WORDS: add_bert_normalizer(maker); break;
     case GGUF_KIND_UNIGRAM: add_unigram_normalizer(maker); break;
     case GGUF_KIND_MERGES:
         if (maker->tokens.pre->is_plain)
-            add_lower_ones(maker, false);
+            sentencepiece_add_normalizer(&maker->json, false);
         else
             json_writer_null(&maker->json, "normalizer");
         break;
@@ -164,14 +137,9 @@ static void add_normalizer(struct maker *maker)
 
 static void add_metaspace(struct maker *maker, const char *key)
 {
-    struct json_writer *json = &maker->json;
     bool is_first_too = maker->tokens.adds_space || maker->tokens.merges_spaces;
 
-    add_type(json, key, "Metaspace");
-    json_writer_string(json, "replacement", GGUF_LOWER_ONE);
-    json_writer_string(json, "prepend_scheme", is_first_too ? "always" : "never");
-    json_writer_bool(json, "split", true);
-    json_writer_end(json);
+    sentencepiece_add_metaspace(&maker->json, key, is_first_too ? "always" : "never", true);
 }
 
 static void add_pre_tokenizer(struct maker *maker)
@@ -194,35 +162,13 @@ static void add_pre_tokenizer(struct maker *maker)
     buffer_release(&pre);
 }
 
-static void add_sentencepiece_decoder(struct maker *maker, bool is_first_too)
-{
-    struct json_writer *json = &maker->json;
-
-    add_type(json, "decoder", "Sequence");
-    json_writer_array(json, "decoders");
-    add_replace(json, NULL, "String", GGUF_LOWER_ONE, " ");
-    add_type(json, NULL, "ByteFallback");
-    json_writer_end(json);
-    add_type(json, NULL, "Fuse");
-    json_writer_end(json);
-    if (is_first_too) {
-        add_type(json, NULL, "Strip");
-        json_writer_string(json, "content", " ");
-        json_writer_size(json, "start", 1);
-        json_writer_size(json, "stop", 0);
-        json_writer_end(json);
-    }
-    json_writer_end(json);
-    json_writer_end(json);
-}
-
 static void add_decoder(struct maker *maker)
 {
     struct json_writer *json = &maker->json;
     const struct gguf_tokens *tokens = &maker->tokens;
 
     if (tokens->kind == GGUF_KIND_SCORES || (tokens->pre && tokens->pre->is_plain)) {
-        add_sentencepiece_decoder(maker, tokens->kind == GGUF_KIND_SCORES && tokens->adds_space);
+        sentencepiece_add_decoder(json, tokens->kind == GGUF_KIND_SCORES && tokens->adds_space);
     } else if (tokens->kind == GGUF_KIND_WORDS) {
         add_type(json, "decoder", "WordPiece");
         json_writer_string(json, "prefix", "##");

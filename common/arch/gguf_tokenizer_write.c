@@ -21,16 +21,17 @@
 #include "text/bpe.h"
 #include "text/normalizer.h"
 #include "text/pretokenizer.h"
+#include "text/sentencepiece_json.h"
 #include "text/tokenizer_parts.h"
 #include "text/unicode.h"
 #include "text/wordpiece.h"
 
 #define KEY(name) "tokenizer.ggml." name
 #define REPLACE                                                                                   \
-    "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" GGUF_LOWER_ONE "\"}"
+    "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" SENTENCEPIECE_SPACE "\"}"
 #define METASPACE(scheme)                                                                         \
-    "{\"type\":\"Metaspace\",\"replacement\":\"" GGUF_LOWER_ONE "\",\"prepend_scheme\":\"" scheme \
-    "\",\"split\":false}"
+    "{\"type\":\"Metaspace\",\"replacement\":\"" SENTENCEPIECE_SPACE                               \
+    "\",\"prepend_scheme\":\"" scheme "\",\"split\":false}"
 #define BERT(lowers, strips)                                                                      \
     "{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":true,"             \
     "\"strip_accents\":" strips ",\"lowercase\":" lowers "}"
@@ -47,8 +48,8 @@ struct form { /* a normalizer and a pre-tokenizer for which there is a name */
 
 static const struct form forms[] = {
     {GGUF_KIND_SCORES,
-     "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"" GGUF_LOWER_ONE
-     "\"}," REPLACE "]}", "null", true, false, -1, NULL},
+     "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\""
+     SENTENCEPIECE_SPACE "\"}," REPLACE "]}", "null", true, false, -1, NULL},
     {GGUF_KIND_SCORES, REPLACE, "null", false, false, -1, NULL},
     {GGUF_KIND_SCORES, REPLACE,
      "{\"type\":\"Split\",\"pattern\":{\"String\":\" \"},\"behavior\":\"MergedWithPrevious\","
@@ -382,7 +383,7 @@ static struct gguf_text space_out(struct arena *arena, struct gguf_text text)
     size_t n = 0;
 
     for (size_t i = 0; i < text.length;) {
-        bool is_space = i + 3 <= text.length && memcmp(text.bytes + i, GGUF_LOWER_ONE, 3) == 0;
+        bool is_space = i + 3 <= text.length && memcmp(text.bytes + i, SENTENCEPIECE_SPACE, 3) == 0;
 
         bytes[n++] = is_space ? ' ' : text.bytes[i];
         i += is_space ? 3 : 1;
@@ -400,7 +401,7 @@ static struct gguf_text spell(struct writer *writer, struct gguf_text text,
         if (is_tail)
             return (struct gguf_text){text.bytes + 2, text.length - 2};
         bytes = arena_alloc(&writer->arena, text.length + 4);
-        memcpy(bytes, GGUF_LOWER_ONE, 3);
+        memcpy(bytes, SENTENCEPIECE_SPACE, 3);
         memcpy(bytes + 3, text.bytes, text.length);
         return (struct gguf_text){bytes, text.length + 3};
     }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "text/sentencepiece_json.h"
 
 #define KEY(name) "tokenizer.ggml." name
 
@@ -246,7 +247,7 @@ static struct gguf_text lower_ones(struct arena *arena, struct gguf_text text)
     for (size_t i = 0; i < text.length; i++) {
         size_t length = text.bytes[i] == ' ' ? 3 : 1;
 
-        memcpy(bytes + n, text.bytes[i] == ' ' ? GGUF_LOWER_ONE : text.bytes + i, length);
+        memcpy(bytes + n, text.bytes[i] == ' ' ? SENTENCEPIECE_SPACE : text.bytes + i, length);
         n += length;
     }
     return (struct gguf_text){bytes, n};
@@ -270,7 +271,7 @@ static void spell(struct gguf_tokens *tokens, struct gguf_token *token, size_t i
         *text = join(&tokens->arena, empty, (struct gguf_text){"", 0});
     } else if (tokens->kind == GGUF_KIND_WORDS && !gguf_token_is_added(token)) {
         /* "▁word" is a word, "tail" what follows one. Older converters left "[unused0]" alone. */
-        if (begins_with(*text, GGUF_LOWER_ONE))
+        if (begins_with(*text, SENTENCEPIECE_SPACE))
             *text = (struct gguf_text){text->bytes + 3, text->length - 3};
         else if (text->bytes[0] != '[' || text->length < 3 || text->bytes[text->length - 1] != ']')
             *text = join(&tokens->arena, "##", *text);

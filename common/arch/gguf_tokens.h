@@ -13,8 +13,6 @@
 #include "base/hash.h"
 #include "format/gguf.h"
 
-#define GGUF_LOWER_ONE "\xe2\x96\x81" /* U+2581, what sentencepiece has for a space */
-
 enum gguf_token_type { /* as they are numbered in the file; any other number is none of these */
     GGUF_TOKEN_NORMAL = 1, GGUF_TOKEN_UNKNOWN, GGUF_TOKEN_CONTROL, GGUF_TOKEN_USER, GGUF_TOKEN_UNUSED,
     GGUF_TOKEN_BYTE,

@@ -86,11 +86,14 @@ static bool tell_adapter(struct hint *hint)
         buffer_format(hint->out, "; it holds a LoRA adapter (%s)", name);
     else
         buffer_format(hint->out, "; it holds an adapter (" ERROR_NAME ", %s)", kind, name);
-    buffer_add_text(hint->out, ", which is no model by itself: merge it into ");
-    if (base && *base)
-        buffer_format(hint->out, "'" ERROR_NAME "' first", base);
+    buffer_add_text(hint->out, ", which is no model by itself: ");
+    if (kind && strcmp(kind, "LORA") == 0 && !*hint->directory)
+        buffer_format(hint->out, "'" ERROR_NAME "+%s' is one%s", base && *base ? base : "MODEL",
+                      hint->folder->path, base && *base ? "" : ", with its base for MODEL");
+    else if (base && *base)
+        buffer_format(hint->out, "merge it into '" ERROR_NAME "' first", base);
     else
-        buffer_add_text(hint->out, "its base model first");
+        buffer_add_text(hint->out, "merge it into its base model first");
     cJSON_Delete(json);
     return true;
 }

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "format/checkpoint_files.h"
 
@@ -55,9 +57,28 @@ int checkpoint_files_write(struct checkpoint_output_file *file, size_t offset, c
 
 /* ---- any format ---- */
 
+/* Whoever reads the file takes one of two tensors, and which one is not said. */
+static int check_names(const struct checkpoint_output *output, struct error *err)
+{
+    struct hash_map names = {0};
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < output->n_tensors; i++) {
+        const char *name = output->tensors[i]->name;
+
+        if (hash_map_add(&names, name, strlen(name), i) != i)
+            rc = error_set(err, ERROR_INCOMPATIBLE, "tensor '" ERROR_NAME "': would be written twice",
+                           name);
+    }
+    hash_map_release(&names);
+    return rc;
+}
+
 int checkpoint_writer_check(const struct checkpoint_writer_kind *kind,
                             const struct checkpoint_output *output, struct error *err)
 {
+    if (check_names(output, err))
+        return -1;
     return kind->check ? kind->check(output, err) : 0;
 }
 
@@ -66,8 +87,11 @@ struct checkpoint_writer *checkpoint_writer_open(const struct checkpoint_writer_
                                                  const struct checkpoint_output *output,
                                                  struct error *err)
 {
-    struct checkpoint_writer *writer = memory_zalloc(1, kind->writer_bytes);
+    struct checkpoint_writer *writer;
 
+    if (check_names(output, err))
+        return NULL;
+    writer = memory_zalloc(1, kind->writer_bytes);
     writer->kind = kind;
     writer->output = *output;
     if (kind->open(writer, outdir, path, err) == 0)

@@ -53,12 +53,12 @@ extern const struct checkpoint_writer_kind torchbin_writer;
  * a dtype that ggml does not have, for no dimensions or more than 4, and for a name of 64 bytes. */
 extern const struct checkpoint_writer_kind gguf_writer;
 
-/* Whether that could be written, without doing it. */
+/* Whether that could be written, without doing it. ERROR_INCOMPATIBLE when two tensors have one name. */
 int checkpoint_writer_check(const struct checkpoint_writer_kind *kind,
                             const struct checkpoint_output *output, struct error *err);
 
 /* Creates the file at `path` of outdir, which ends in the format's extension, or its parts beside
- * that place. NULL on error. Freed with checkpoint_writer_close. */
+ * that place. NULL on error, as of the check's names. Freed with checkpoint_writer_close. */
 struct checkpoint_writer *checkpoint_writer_open(const struct checkpoint_writer_kind *kind,
                                                  struct outdir *outdir, const char *path,
                                                  const struct checkpoint_output *output,

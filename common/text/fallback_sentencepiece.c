@@ -11,9 +11,8 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "base/wire.h"
+#include "text/sentencepiece_json.h"
 #include "text/unigram.h"
-
-#define LOWER_ONE "\xe2\x96\x81" /* U+2581, what sentencepiece writes for a space */
 
 static const char *const llama_classes[] = {"Llama", "CodeLlama", NULL};
 static const char *const gemma_classes[] = {"Gemma", NULL};
@@ -138,33 +137,6 @@ static void add_added_tokens(struct json_writer *json, const struct proto *proto
     json_writer_end(json);
 }
 
-/* `kind`: "String" or "Regex". */
-static void add_pattern(struct json_writer *json, const char *kind, const char *pattern)
-{
-    json_writer_object(json, "pattern");
-    json_writer_string(json, kind, pattern);
-    json_writer_end(json);
-}
-
-static void add_replace(struct json_writer *json, const char *key, const char *kind,
-                        const char *pattern, const char *content)
-{
-    fallback_open(json, key, "Replace");
-    add_pattern(json, kind, pattern);
-    json_writer_string(json, "content", content);
-    json_writer_end(json);
-}
-
-static void add_metaspace(struct json_writer *json, const char *key, const char *prepend_scheme,
-                          bool split)
-{
-    fallback_open(json, key, "Metaspace");
-    json_writer_string(json, "replacement", LOWER_ONE);
-    json_writer_string(json, "prepend_scheme", prepend_scheme);
-    json_writer_bool(json, "split", split);
-    json_writer_end(json);
-}
-
 static void add_charsmap(struct json_writer *json, const struct proto *proto)
 {
     struct buffer text = {0};
@@ -215,42 +187,13 @@ static struct subword *make_scored_bpe(const struct tokenizer_fallback *fallback
 
 static void add_gemma_splits(struct json_writer *json)
 {
-    add_replace(json, "normalizer", "String", " ", LOWER_ONE);
+    sentencepiece_add_normalizer(json, false);
     fallback_open(json, "pre_tokenizer", "Split");
-    add_pattern(json, "String", " ");
+    json_writer_object(json, "pattern");
+    json_writer_string(json, "String", " ");
+    json_writer_end(json);
     json_writer_string(json, "behavior", "MergedWithPrevious");
     json_writer_bool(json, "invert", false);
-    json_writer_end(json);
-}
-
-static void add_llama_normalizer(struct json_writer *json)
-{
-    fallback_open(json, "normalizer", "Sequence");
-    json_writer_array(json, "normalizers");
-    fallback_open(json, NULL, "Prepend");
-    json_writer_string(json, "prepend", LOWER_ONE);
-    json_writer_end(json);
-    add_replace(json, NULL, "String", " ", LOWER_ONE);
-    json_writer_end(json);
-    json_writer_end(json);
-}
-
-/* What has been put in front of the text is taken away where it `strips`. */
-static void add_bpe_decoder(struct json_writer *json, bool strips)
-{
-    fallback_open(json, "decoder", "Sequence");
-    json_writer_array(json, "decoders");
-    add_replace(json, NULL, "String", LOWER_ONE, " ");
-    fallback_add_plain(json, NULL, "ByteFallback");
-    fallback_add_plain(json, NULL, "Fuse");
-    if (strips) {
-        fallback_open(json, NULL, "Strip");
-        json_writer_string(json, "content", " ");
-        json_writer_size(json, "start", 1);
-        json_writer_size(json, "stop", 0);
-        json_writer_end(json);
-    }
-    json_writer_end(json);
     json_writer_end(json);
 }
 
@@ -269,10 +212,10 @@ static int make_llama(struct tokenizer_fallback *fallback, const struct fallback
     if (is_gemma)
         add_gemma_splits(&json);
     else if (source->config->legacy == 0)
-        add_metaspace(&json, "pre_tokenizer", "first", false);
+        sentencepiece_add_metaspace(&json, "pre_tokenizer", "first", false);
     else
-        add_llama_normalizer(&json);
-    add_bpe_decoder(&json, !is_gemma);
+        sentencepiece_add_normalizer(&json, true);
+    sentencepiece_add_decoder(&json, !is_gemma); /* what stands in front of the text goes */
     add_added_tokens(&json, proto, NULL);
     json_writer_end(&json);
     return 0;
@@ -324,11 +267,11 @@ static void add_unigram_components(struct json_writer *json, const struct proto 
     json_writer_bool(json, "strip_left", false);
     json_writer_bool(json, "strip_right", true);
     json_writer_end(json);
-    add_replace(json, NULL, "Regex", " {2,}", LOWER_ONE);
+    sentencepiece_add_replace(json, NULL, "Regex", " {2,}", SENTENCEPIECE_SPACE);
     json_writer_end(json);
     json_writer_end(json);
-    add_metaspace(json, "pre_tokenizer", "always", true);
-    add_metaspace(json, "decoder", "always", true);
+    sentencepiece_add_metaspace(json, "pre_tokenizer", "always", true);
+    sentencepiece_add_metaspace(json, "decoder", "always", true);
 }
 
 static int make_unigram(struct tokenizer_fallback *fallback, const struct fallback_source *source,

@@ -233,8 +233,28 @@ static void a_file_that_is_there_already_is_not_written_over(void)
     CHECK(checkpoint_writer_close(NULL, &err) == 0);
 }
 
+static void no_two_tensors_have_one_name(void)
+{
+    struct error err = {0};
+    struct made made;
+    struct outdir *outdir = outdir_open(scratch_path("twice"), false, no, &err);
+    struct checkpoint_output output = {made.pointers, 3, 9, 100, NULL};
+
+    make(&made, (const size_t[]){5, 3, 1}, 3);
+    CHECK(checkpoint_writer_check(&safetensors_writer, &output, &err) == 0);
+    strcpy(made.names[2], "a");
+    CHECK(checkpoint_writer_check(&safetensors_writer, &output, &err));
+    CHECK(err.code == ERROR_INCOMPATIBLE);
+    CHECK_CONTAINS(err.text, "tensor 'a': would be written twice");
+    err = (struct error){0};
+    CHECK(outdir && !checkpoint_writer_open(&safetensors_writer, outdir, "model.safetensors", &output,
+                                            &err));
+    CHECK(err.code == ERROR_INCOMPATIBLE);
+    outdir_close(outdir);
+}
+
 TESTS(TEST(tensors_are_split_as_huggingface_hub_splits_them),
       TEST(the_index_is_what_transformers_writes),
       TEST(a_file_is_header_and_bytes_and_nothing_else), TEST(a_module_keeps_its_folder),
       TEST(without_tensors_there_is_an_empty_file),
-      TEST(a_file_that_is_there_already_is_not_written_over))
+      TEST(a_file_that_is_there_already_is_not_written_over), TEST(no_two_tensors_have_one_name))
