@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "adapter/adapter_mix.h"
+#include "adapter/adapter_path.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "mix/weights.h"
@@ -125,6 +126,23 @@ static int mix_opened(const struct adapter_options *options,
     return rc;
 }
 
+/* What stands behind the "+" is all that is mixed here. */
+static int check_operands(const struct common_options *common, struct error *err)
+{
+    for (size_t i = 0; i < common->n_operands; i++) {
+        char *base, *adapter;
+
+        if (!adapter_path_split(common->operands[i], &base, &adapter))
+            continue;
+        error_set(err, ERROR_USAGE, "'%s': adapters are mixed without their base: give '%s' alone",
+                  common->operands[i], adapter);
+        free(base);
+        free(adapter);
+        return -1;
+    }
+    return 0;
+}
+
 static int open_and_mix(const struct adapter_options *options, char *const *paths,
                         const struct adapter_mix_options *how, struct error *err)
 {
@@ -163,7 +181,7 @@ int adapter_mix_run(const struct adapter_options *options, struct error *err)
     };
     int rc = -1;
 
-    if (check_method(options, method, err) == 0 &&
+    if (check_method(options, method, err) == 0 && check_operands(common, err) == 0 &&
         weights_parse(options->weights, weights, n, err) == 0 &&
         adapter_check_target(options->output, options->force, err) == 0) {
         char **paths = model_arguments_find(common->operands, n, HUB_NEED_ADAPTER, common, err);

@@ -558,6 +558,16 @@ static void release(struct model_addition *addition)
     free(adapter);
 }
 
+/* Whoever wrote ADAPTER+MODEL. */
+static int check_order(const struct model_folder *model, struct error *err)
+{
+    if (model->has_config || model->file ||
+        folder_look(model->folder, "adapter_config.json") == FOLDER_ABSENT)
+        return 0;
+    return error_set(err, ERROR_FORMAT, "'%s': is an adapter, which stands behind the '+', after its "
+                     "base", model->name);
+}
+
 int adapted_model_add(struct model_folder *model, const char *path, const char *name,
                       bool follow_symlinks, struct notices *notices, struct error *err)
 {
@@ -600,7 +610,9 @@ int adapted_model_open_on(struct model_folder *model, struct model_folder *base,
     }
     rc = open_base(model, base, parts[0], shown[0], follow_symlinks, err);
     if (rc == 0) {
-        rc = adapted_model_add(model, parts[1], shown[1], follow_symlinks, notices, err);
+        rc = check_order(model, err);
+        if (rc == 0)
+            rc = adapted_model_add(model, parts[1], shown[1], follow_symlinks, notices, err);
         free(model->name);
         model->name = memory_copy(name ? name : path);
         if (rc)

@@ -41,7 +41,7 @@ struct extraction {
  * ERROR_INCOMPATIBLE when one has a tensor that the other has not, or in another shape, but for rows of
  * embeddings and heads (stored whole, with a notice); ERROR_IO when the disk of the output has no room for
  * it, as far as that is known before anything is decomposed; ERROR_FORMAT for values that are not finite;
- * ERROR_UNSUPPORTED for experts that transformers does not have as parameters or as modules, and where a
+ * ERROR_UNSUPPORTED for experts of a family that is not known, and where a
  * parameter belongs to no module that could be stored. Released with extraction_release in every case. */
 int extraction_make(struct extraction *extraction, struct model_folder *tuned,
                     struct model_folder *base, const struct extract_options *options,

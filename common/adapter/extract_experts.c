@@ -35,8 +35,8 @@ struct parameters { /* of one layer's experts */
 
 static int refuse(const struct job *job, const struct tensor *tensor, struct error *err)
 {
-    return error_set(err, ERROR_UNSUPPORTED, "'%s': tensor '" ERROR_NAME "': experts that are stored "
-                     "in this way are not extracted as adapters", job->tuned_name, tensor->name);
+    return error_set(err, ERROR_UNSUPPORTED, "'%s': tensor '" ERROR_NAME "': experts of a family that "
+                     "is not known are not extracted as adapters", job->tuned_name, tensor->name);
 }
 
 static int add_parameter(const struct job *job, struct parameters *all, const char *name,

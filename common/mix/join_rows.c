@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "format/checkpoint_reader.h"
 #include "tensor/tensor_rows.h"
+#include "tensor/tensor_source.h"
 
 struct group { /* models that are merged with one another */
     const struct join *join;
@@ -191,15 +192,17 @@ static int move_tensor(const struct group *group, struct tensor *made, const str
                        const char *plain, const struct tensor_row_map *map, struct error *err)
 {
     const struct tensor **tensors = memory_zalloc(group->n, sizeof *tensors);
-    enum dtype dtype = tensor->dtype;
+    enum dtype dtype = tensor->dtype, written = tensor_written(tensor);
     int rc;
 
     for (size_t i = 0; i < group->n; i++) {
         tensors[i] = find_like(group, i, plain);
-        if (tensors[i] && group->join->options.promotes)
+        if (tensors[i] && group->join->options.promotes) {
             dtype = promoted(dtype, tensors[i]->dtype);
+            written = promoted(written, tensor_written(tensors[i]));
+        }
     }
-    rc = tensor_rows(made, tensor, dtype, tensors, group->n, map, group->arena, err);
+    rc = tensor_rows(made, tensor, dtype, written, tensors, group->n, map, group->arena, err);
     free(tensors);
     return rc;
 }

@@ -316,5 +316,6 @@ int move_tensor(struct tensor *tensor, const struct tensor *own, const struct mo
 
     if (matrix && measure(&matrix->made, matrix, err))
         return -1;
-    return tensor_rows(tensor, own, own->dtype, tensors, matrix ? 2 : 1, &map->map, arena, err);
+    return tensor_rows(tensor, own, own->dtype, tensor_written(own), tensors, matrix ? 2 : 1,
+                       &map->map, arena, err);
 }

@@ -16,7 +16,7 @@ enum {
 struct rows {
     struct tensor_source source;
     const struct tensor *like;
-    enum dtype dtype; /* of the rows */
+    enum dtype dtype, written; /* of the rows */
     const struct tensor **tensors;
     size_t n_tensors;
     const struct tensor_row_map *map;
@@ -218,7 +218,8 @@ static void rows_describe(const struct tensor_source *source, struct buffer *out
 static bool rows_same(const struct tensor_source *a, const struct tensor_source *b)
 {
     const struct rows *x = (const struct rows *)a, *y = (const struct rows *)b;
-    bool is_same = x->map == y->map && x->n_tensors == y->n_tensors && x->dtype == y->dtype;
+    bool is_same = x->map == y->map && x->n_tensors == y->n_tensors && x->dtype == y->dtype &&
+                   x->written == y->written;
 
     for (size_t i = 0; is_same && i < x->n_tensors; i++)
         is_same = x->tensors[i] && y->tensors[i] ? tensor_same_bytes(x->tensors[i], y->tensors[i])
@@ -226,8 +227,13 @@ static bool rows_same(const struct tensor_source *a, const struct tensor_source 
     return is_same;
 }
 
+static enum dtype rows_written(const struct tensor *tensor)
+{
+    return ((const struct rows *)tensor->source)->written;
+}
+
 static const struct tensor_source_kind rows_kind = {
-    .read = rows_read, .describe = rows_describe, .same = rows_same,
+    .read = rows_read, .describe = rows_describe, .written = rows_written, .same = rows_same,
 };
 
 /* ---- making ---- */
@@ -292,14 +298,15 @@ static int measure(struct tensor *made, const struct rows *rows, struct arena *a
 }
 
 int tensor_rows(struct tensor *made, const struct tensor *like, enum dtype dtype,
-                const struct tensor *const *tensors, size_t n_tensors,
+                enum dtype written, const struct tensor *const *tensors, size_t n_tensors,
                 const struct tensor_row_map *map, struct arena *arena, struct error *err)
 {
     struct rows *rows = arena_alloc(arena, sizeof *rows);
     bool is_combined = combines(map);
 
-    *rows = (struct rows){.source = {&rows_kind}, .like = like, .dtype = dtype, .map = map,
-                          .n_tensors = n_tensors, .width = 1};
+    *rows = (struct rows){.source = {&rows_kind}, .like = like, .dtype = dtype,
+                          .written = written, .map = map, .n_tensors = n_tensors,
+                          .width = 1};
     rows->tensors = arena_alloc(arena, n_tensors * sizeof *rows->tensors);
     if (check_tensor(rows, like, is_combined, err))
         return -1;

@@ -31,12 +31,13 @@ struct tensor_row_map { /* borrowed; it must outlive the tensors made of it */
 };
 
 /* Makes *made the rows (of the first dimension) that the map says of tensors[n_tensors], with the name
- * of `like` and in `dtype`, to which values are rounded once. NULL in tensors: no row is taken of it.
+ * of `like` and in `dtype`, to which values are rounded once; tensor_written is `written`. NULL in tensors: no
+ * row is taken of it.
  * They must outlive it, the array need not. ERROR_INCOMPATIBLE where one has other dimensions behind the
  * first, or lacks a row that is wanted; ERROR_UNSUPPORTED for items of less than a byte, and for
  * values to be averaged or rounded that cannot be. The arena keeps what it needs. */
 int tensor_rows(struct tensor *made, const struct tensor *like, enum dtype dtype,
-                const struct tensor *const *tensors, size_t n_tensors,
+                enum dtype written, const struct tensor *const *tensors, size_t n_tensors,
                 const struct tensor_row_map *map, struct arena *arena, struct error *err);
 
 #endif

@@ -104,7 +104,10 @@ refuse() # STATUS, ARGUMENT...
 }
 refuse 8 fixtures/decoder-base fixtures/decoder-base --rank 4
 refuse 8 fixtures/decoder-base fixtures/encoder-base --rank 4
-refuse 10 fixtures/models/molm fixtures/models/molm --rank 4
+cp -r fixtures/moe-base unknown
+chmod -R u+w unknown
+sed -i 's/MixtralForCausalLM/OtherForCausalLM/; s/"mixtral"/"other"/' unknown/config.json
+refuse 10 unknown unknown --rank 4
 refuse 2 fixtures/decoder-arithmetic fixtures/decoder-base
 refuse 2 fixtures/decoder-arithmetic fixtures/decoder-base --energy 0
 refuse 2 fixtures/decoder-arithmetic fixtures/decoder-base --rank 4 --exclude '('

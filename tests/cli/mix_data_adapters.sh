@@ -135,6 +135,24 @@ try $base+bare-tense $base+other -o out --method linear
 cp -r bare-tense dora
 sed -i 's/"use_dora": false/"use_dora": true/' dora/adapter_config.json
 try $base+dora $base+bare-tense -o out
+python3 - <<'END'
+import json, struct
+with open('dora/adapter_model.safetensors', 'rb') as f:
+    header = json.loads(f.read(struct.unpack('<Q', f.read(8))[0]))
+    data = f.read()
+for name in [name for name in header if name.endswith('.lora_B.weight')]:
+    n = header[name]['shape'][0]
+    header[name.replace('.lora_B.weight', '.lora_magnitude_vector')] = {'dtype': 'F32', 'shape': [n], 'data_offsets': [len(data), len(data) + 4 * n]}
+    data += struct.pack(f'<{n}f', *(0.5 + i % 3 / 4 for i in range(n)))
+text = json.dumps(header).encode()
+with open('dora/adapter_model.safetensors', 'wb') as f:
+    f.write(struct.pack('<Q', len(text)) + text + data)
+END
+try $base+dora $base+bare-tense -o out
+cocktail mix-data -q --json --examples $examples $base+dora $base+bare-tense --merged -o dora-merged >dora.json
+cocktail mix -q --weights "$(python3 -c 'import json; print(*(m["weight"] for m in json.load(open("dora.json"))["models"]), sep=",")')" \
+    $base+dora $base+bare-tense -o dora-mixed >/dev/null
+cmp dora-merged/model.safetensors dora-mixed/model.safetensors
 cp -r bare-tense pissa
 sed -i 's/"init_lora_weights": true/"init_lora_weights": "pissa"/' pissa/adapter_config.json
 try $base+pissa $base+bare-tense -o out

@@ -105,7 +105,59 @@ static void targets_are_ends_at_dots_or_patterns(void)
     check("\"exclude_modules\": \".*q_.*\"", ERROR_FORMAT, "is none that");
     check("\"exclude_modules\": [\"proj\"]", ERROR_NONE, "");
     check("\"modules_to_save\": [\"self_attn\"]", ERROR_FORMAT, "modules_to_save");
-    check("\"modules_to_save\": [\"attn\"]", ERROR_NONE, "");
+    check("\"modules_to_save\": [\"attn\"]", ERROR_FORMAT, "names 'attn'"); /* an end without a dot */
+}
+
+/* What is told of the configuration, beside the tensors that lie there. */
+static void check_told(const char *config, const char *notice)
+{
+    struct notices notices = {0};
+    struct lora_folder lora;
+    struct error err = {0};
+
+    write_config(config);
+    CHECK(lora_folder_open(&lora, scratch_path("lora"), "it", false, &notices, &err) == 0);
+    CHECK(notices.n_texts == (notice != NULL));
+    if (notice && notices.n_texts)
+        CHECK_CONTAINS(notices.texts[0], notice);
+    notices_release(&notices);
+    lora_folder_release(&lora);
+}
+
+static void what_goes_with_no_module_is_told(void)
+{
+    write_q();
+    check_told("\"rank_pattern\": {\"q_proj\": 2}, \"alpha_pattern\": {\"layers.0.*\": 3}", NULL);
+    check_told("\"rank_pattern\": {\"v_proj\": 2}", "rank_pattern 'v_proj' goes with no module");
+    check_told("\"alpha_pattern\": {\"q_proj\": 3, \".*_proj\": 4}", "alpha_pattern '.*_proj'");
+    check_told("\"layers_to_transform\": [0, 0]", NULL);
+    check_told("\"layers_to_transform\": [0, 7, 7]", "layers_to_transform '7' goes with no module");
+    check_told("\"modules_to_save\": [\"classifier\", \"score\"], \"task_type\": \"TOKEN_CLS\"", NULL);
+    check_told("\"modules_to_save\": [\"lm_head\"], \"ensure_weight_tying\": true", NULL);
+    check("\"modules_to_save\": [\"score\"], \"task_type\": \"CAUSAL_LM\"", ERROR_FORMAT,
+          "modules_to_save names 'score'");
+    check("\"lora_alpha\": null", ERROR_FORMAT, "'lora_alpha': is no number");
+}
+
+static void a_file_of_it_stands_for_the_folder(void)
+{
+    static const char *const names[] = {"lora/adapter_model.safetensors", "lora/adapter_config.json"};
+    struct notices notices = {0};
+    struct lora_folder lora;
+    struct error err = {0};
+
+    write_q();
+    write_config("");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        CHECK(lora_folder_open(&lora, scratch_path(names[i]), NULL, false, &notices, &err) == 0);
+        CHECK(lora.n_modules == 1);
+        lora_folder_release(&lora);
+    }
+    scratch_text("lora/other.safetensors", "");
+    CHECK(lora_folder_open(&lora, scratch_path("lora/other.safetensors"), "it", false, &notices, &err));
+    CHECK(err.code == ERROR_FORMAT);
+    CHECK_CONTAINS(err.text, "no adapter, which is a directory");
+    notices_release(&notices);
 }
 
 static void layers_are_counted_as_peft_counts(void)
@@ -318,6 +370,7 @@ static void comparing_names_ends(void)
 }
 
 TESTS(TEST(reads_modules_and_scales), TEST(targets_are_ends_at_dots_or_patterns),
+      TEST(what_goes_with_no_module_is_told), TEST(a_file_of_it_stands_for_the_folder),
       TEST(layers_are_counted_as_peft_counts), TEST(refuses_settings), TEST(refuses_tensors),
       TEST(reads_parameters_of_experts), TEST(folders_lack_something),
       TEST(tells_of_settings_that_nobody_knows), TEST(comparing_names_ends))

@@ -86,9 +86,10 @@ static void rows_come_from_where_the_map_says(void)
     struct error err = {0};
     struct buffer text = {0};
 
-    CHECK(tensor_rows(&made, &a, DTYPE_F32, tensors, 2, &map, &arena, &err) == 0);
+    CHECK(tensor_rows(&made, &a, DTYPE_F32, DTYPE_BF16, tensors, 2, &map, &arena, &err) == 0);
     CHECK(strcmp(made.name, "a") == 0 && made.n_dims == 2 && made.shape[0] == 8 &&
           made.shape[1] == 2);
+    CHECK(made.dtype == DTYPE_F32 && tensor_written(&made) == DTYPE_BF16);
     check_floats(&made, expected, 16);
     made.source->kind->describe(made.source, &text);
     CHECK(strcmp(text.data, "memory") == 0);
@@ -108,7 +109,7 @@ static void a_vector_has_rows_of_one_item(void)
     struct arena arena = {0};
     struct error err = {0};
 
-    CHECK(tensor_rows(&made, &a, DTYPE_F32, tensors, 1, &map, &arena, &err) == 0);
+    CHECK(tensor_rows(&made, &a, DTYPE_F32, DTYPE_F32, tensors, 1, &map, &arena, &err) == 0);
     check_floats(&made, expected, 5);
     arena_release(&arena);
 }
@@ -129,10 +130,10 @@ static void values_are_rounded_to_the_dtype(void)
     struct error err = {0};
     uint16_t found[2];
 
-    CHECK(tensor_rows(&made, &c, DTYPE_F32, tensors, 2, &map, &arena, &err) == 0);
+    CHECK(tensor_rows(&made, &c, DTYPE_F32, DTYPE_F32, tensors, 2, &map, &arena, &err) == 0);
     CHECK(strcmp(made.name, "c") == 0);
     check_floats(&made, as_float, 6);
-    CHECK(tensor_rows(&made, &c, DTYPE_BF16, other, 2, &narrow, &arena, &err) == 0);
+    CHECK(tensor_rows(&made, &c, DTYPE_BF16, DTYPE_BF16, other, 2, &narrow, &arena, &err) == 0);
     CHECK(made.dtype == DTYPE_BF16 && tensor_read(&made, 0, 2, found, &err) == 0);
     CHECK(found[0] == 0x40e0 && found[1] == 0x4100); /* 7 and 8 */
     arena_release(&arena);
@@ -153,24 +154,25 @@ static void rows_that_do_not_fit_are_refused(void)
     struct arena arena = {0};
     struct error err = {0};
 
-    CHECK(tensor_rows(&made, &a, DTYPE_F32, tensors, 2, &good, &arena, &err) == 0);
-    CHECK(tensor_rows(&made, &a, DTYPE_F32, tensors, 2, &bad, &arena, &err) == -1);
+    CHECK(tensor_rows(&made, &a, DTYPE_F32, DTYPE_F32, tensors, 2, &good, &arena, &err) == 0);
+    CHECK(tensor_rows(&made, &a, DTYPE_F32, DTYPE_F32, tensors, 2, &bad, &arena, &err) == -1);
     CHECK(err.code == ERROR_INCOMPATIBLE && strstr(err.text, "has fewer rows"));
     err = (struct error){0};
-    CHECK(tensor_rows(&made, &a, DTYPE_F32, tensors, 1, &good, &arena, &err) == -1);
+    CHECK(tensor_rows(&made, &a, DTYPE_F32, DTYPE_F32, tensors, 1, &good, &arena, &err) == -1);
     CHECK(err.code == ERROR_INCOMPATIBLE && strstr(err.text, "has no such tensor"));
     err = (struct error){0};
     tensors[1] = NULL;
-    CHECK(tensor_rows(&made, &a, DTYPE_F32, tensors, 2, &good, &arena, &err) == -1);
+    CHECK(tensor_rows(&made, &a, DTYPE_F32, DTYPE_F32, tensors, 2, &good, &arena, &err) == -1);
     CHECK(err.code == ERROR_INCOMPATIBLE && strstr(err.text, "has no such tensor"));
     err = (struct error){0};
     tensors[1] = &other;
-    CHECK(tensor_rows(&made, &a, DTYPE_F32, tensors, 2, &good, &arena, &err) == -1);
+    CHECK(tensor_rows(&made, &a, DTYPE_F32, DTYPE_F32, tensors, 2, &good, &arena, &err) == -1);
     CHECK(err.code == ERROR_INCOMPATIBLE && strstr(err.text, "'wide'") && strstr(err.text, "'a'"));
     err = (struct error){0};
     tensors[0] = tensors[1] = &whole;
-    CHECK(tensor_rows(&made, &whole, DTYPE_I32, tensors, 2, &good, &arena, &err) == 0);
-    CHECK(tensor_rows(&made, &whole, DTYPE_I32, tensors, 2, &average, &arena, &err) == -1);
+    CHECK(tensor_rows(&made, &whole, DTYPE_I32, DTYPE_I32, tensors, 2, &good, &arena, &err) == 0);
+    CHECK(tensor_rows(&made, &whole, DTYPE_I32, DTYPE_I32, tensors, 2, &average, &arena, &err) ==
+          -1);
     CHECK(err.code == ERROR_UNSUPPORTED && strstr(err.text, "'whole'"));
     arena_release(&arena);
 }
@@ -187,12 +189,14 @@ static void tied_matrices_stay_tied(void)
     struct error err = {0};
 
     tied.name = "tied";
-    CHECK(tensor_rows(&x, &a, DTYPE_F32, of_a, 1, &map, &arena, &err) == 0);
-    CHECK(tensor_rows(&y, &tied, DTYPE_F32, of_tied, 1, &map, &arena, &err) == 0);
+    CHECK(tensor_rows(&x, &a, DTYPE_F32, DTYPE_F32, of_a, 1, &map, &arena, &err) == 0);
+    CHECK(tensor_rows(&y, &tied, DTYPE_F32, DTYPE_F32, of_tied, 1, &map, &arena, &err) == 0);
     CHECK(tensor_same_bytes(&x, &y));
-    CHECK(tensor_rows(&z, &b, DTYPE_F32, of_b, 1, &map, &arena, &err) == 0 &&
+    CHECK(tensor_rows(&z, &a, DTYPE_F32, DTYPE_F16, of_a, 1, &map, &arena, &err) == 0 &&
+          !tensor_same_bytes(&x, &z)); /* written otherwise */
+    CHECK(tensor_rows(&z, &b, DTYPE_F32, DTYPE_F32, of_b, 1, &map, &arena, &err) == 0 &&
           !tensor_same_bytes(&x, &z));
-    CHECK(tensor_rows(&z, &a, DTYPE_F32, of_a, 1, &like_it, &arena, &err) == 0 &&
+    CHECK(tensor_rows(&z, &a, DTYPE_F32, DTYPE_F32, of_a, 1, &like_it, &arena, &err) == 0 &&
           !tensor_same_bytes(&x, &z));
     arena_release(&arena);
 }
@@ -222,7 +226,7 @@ static void many_rows_have_a_mean(void)
     for (uint32_t r = ROWS / 2; r < ROWS; r++)
         picks[r].row = r; /* some of it one behind the other */
     rows[ROWS] = (struct tensor_row){0, TENSOR_ROW_MEAN};
-    CHECK(tensor_rows(&made, &whole, DTYPE_F32, tensors, 1, &map, &arena, &err) == 0);
+    CHECK(tensor_rows(&made, &whole, DTYPE_F32, DTYPE_F32, tensors, 1, &map, &arena, &err) == 0);
     CHECK(tensor_read(&made, (size_t)ROWS * WIDTH, WIDTH, found, &err) == 0);
     for (size_t i = 0; i < WIDTH; i++) /* rows 1500 … 2999 twice */
         n_wrong += found[i] != (float)(2249.5 + (double)i);
