@@ -2,13 +2,14 @@
  *
  * With few rows a product waits for memory: each weight is read once, where it lies. With more it is
  * arithmetic: each tile of outputs packs its own weights, block by block, into memory that stays in
- * the second-level cache. For a transposed W rows of x are packed, too, once for all tiles. What is
- * asked of a format of W is in gemm_matrix.h. */
+ * the second-level cache. With many rows, and for a transposed W with some, rows of x are packed, too,
+ * once for all tiles. What is asked of a format of W is in gemm_matrix.h. */
 #include "gemm.h"
 
 #include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/memory.h"
 #include "math/blas.h"
@@ -28,11 +29,14 @@ enum {
     MIN_TILE_OUT = 64,
     MIN_TILE_ROWS = 64,        /* fewer do not pay for packing weights */
     MAX_TILE_ROWS = 256,
+    MAX_PACKED_ROWS = 1024, /* of a tile: weights are packed for them once */
     FEW_OUT_AMX = 64,          /* with fewer, packing x costs more than it saves */
     FAST_STREAM_ITEMS = 1 << 16, /* STREAM_ITEMS where x is rounded */
     FAST_PACK_ROWS = 8,
-    PACKED_FLOATS = 1 << 21,   /* of rows of x that are packed at once */
+    TURNED_ROWS = 63, /* fewer do not pay for turning weights */
+    PACKED_FLOATS = 1 << 22,   /* of rows of x that are packed at once */
     ALIGNMENT = 64,
+    HUGE_PAGE = 1 << 21,
 };
 static_assert((int)AMX_SUMS <= (int)GEMM_TILE_PANELS &&
               (int)GEMM_BLAS_SCRATCH <= (int)GEMM_TILE_SCRATCH &&
@@ -53,16 +57,17 @@ struct gemm *gemm_new(struct threads *threads, struct error *err)
 {
     struct gemm *gemm;
     size_t n_floats = threads_count(threads) * GEMM_TILE_SCRATCH;
-    size_t n_bytes = (n_floats + PACKED_FLOATS) * sizeof(float);
+    size_t n_bytes = (n_floats + PACKED_FLOATS) * sizeof(float) / HUGE_PAGE * HUGE_PAGE + HUGE_PAGE;
     void *scratch = NULL;
 
     if (isa_products_in_use() == ISA_PRODUCTS_BLAS && blas_load(err))
         return NULL;
-    if (posix_memalign(&scratch, ALIGNMENT, n_bytes)) {
+    if (posix_memalign(&scratch, HUGE_PAGE, n_bytes)) {
         error_set(err, ERROR_RESOURCES, "cannot allocate %zu bytes for matrix products; use fewer "
                   "--threads", n_bytes);
         return NULL;
     }
+    madvise(scratch, n_bytes, MADV_HUGEPAGE); /* what is packed lies in one piece: it then fits the caches */
     gemm = memory_zalloc(1, sizeof *gemm);
     gemm->threads = threads;
     gemm->isa = isa_in_use();
@@ -227,14 +232,14 @@ static void go_on(struct product *p)
 }
 
 /* Enough for all threads: first of fewer outputs, then of fewer rows. `n_units` of rows. */
-static void choose_tiles(struct product *p, size_t n_units)
+static void choose_tiles(struct product *p, size_t n_units, size_t n_rows_most)
 {
     size_t n_wanted = TASKS_WANTED * threads_count(p->gemm->threads), n_parts, n_least, n_most;
 
     p->tile_out = GEMM_TILE_OUT;
     while (p->tile_out > MIN_TILE_OUT && tiles_of(p, p->tile_out) < n_wanted)
         p->tile_out /= 2;
-    n_least = parts_of(p->n_rows, MAX_TILE_ROWS);
+    n_least = parts_of(p->n_rows, n_rows_most);
     n_most = p->n_rows / MIN_TILE_ROWS + 1;
     n_parts = parts_of(n_wanted, tiles_of(p, p->tile_out));
     n_parts = n_parts < n_least ? n_least : smaller(n_parts, n_most);
@@ -259,7 +264,7 @@ static int multiply_part(void *context, size_t task, size_t worker, struct error
 
 static void multiply_in_parts(struct product *p)
 {
-    choose_tiles(p, p->n_rows);
+    choose_tiles(p, p->n_rows, MAX_TILE_ROWS);
     if (p->n_rows <= GEMM_STREAM_ROWS) {
         p->tile_out = (STREAM_ITEMS / (p->w->n_in + 1) / GEMM_PANEL_OUT_MAX + 1) *
                       GEMM_PANEL_OUT_MAX;
@@ -274,13 +279,13 @@ static void multiply_in_parts(struct product *p)
 static int pack_group(void *context, size_t task, size_t worker, struct error *err)
 {
     const struct product *p = context;
-    size_t row = gemm_tile_first(p->gemm->isa, p->n_rows, task), n_in = p->w->n_in;
+    size_t row = gemm_tile_first(p->gemm->isa, p->n_rows, task);
     size_t n_rows = gemm_tile_first(p->gemm->isa, p->n_rows, task + 1) - row;
 
     (void)worker;
     (void)err;
-    gemm_tile_pack(n_rows, p->x + row * p->x_stride, p->x_stride, n_in,
-                   p->gemm->packed + row * n_in);
+    gemm_tile_pack(p->gemm->isa, p->w, n_rows, p->x + row * p->x_stride, p->x_stride,
+                   p->gemm->packed + task * gemm_tile_group_items(p->gemm->isa, p->w));
     return 0;
 }
 
@@ -300,16 +305,19 @@ static int multiply_tile(void *context, size_t task, size_t worker, struct error
     return 0;
 }
 
-/* As many rows at a time as can be packed. */
+/* As many passes as it takes to pack the rows, equal ones. */
 static void multiply_packed(struct product *p)
 {
-    size_t n_rows = p->n_rows, n_pass = PACKED_FLOATS / p->w->n_in;
+    enum isa isa = p->gemm->isa;
+    size_t n_rows = p->n_rows;
+    size_t n_most = PACKED_FLOATS / gemm_tile_group_items(isa, p->w) * gemm_version(isa)->group_rows;
+    size_t n_pass = parts_of(n_rows, parts_of(n_rows, n_most));
 
     for (size_t row = 0; row < n_rows; row += p->n_rows) {
         p->n_rows = smaller(n_rows - row, n_pass);
-        choose_tiles(p, gemm_tile_groups(p->gemm->isa, p->n_rows));
+        choose_tiles(p, gemm_tile_groups(isa, p->n_rows), MAX_PACKED_ROWS);
         run_tasks(p, p->n_rows * p->w->n_in < ALONE_PACKED,
-                  gemm_tile_groups(p->gemm->isa, p->n_rows), pack_group);
+                  gemm_tile_groups(isa, p->n_rows), pack_group);
         run_tiles(p, multiply_tile);
         go_on(p);
     }
@@ -412,7 +420,7 @@ static void multiply_with_fast(struct product *p, const struct gemm_fast *fast)
     p->is_fast = true;
     for (size_t row = 0; row < n_rows; row += p->n_rows) {
         p->n_rows = smaller(n_rows - row, n_pass);
-        choose_tiles(p, p->n_rows);
+        choose_tiles(p, p->n_rows, MAX_TILE_ROWS);
         if (p->n_rows <= GEMM_STREAM_ROWS) {
             p->tile_out = (FAST_STREAM_ITEMS / p->w->n_in / MIN_TILE_OUT + 1) * MIN_TILE_OUT;
             p->tile_rows = p->n_rows;
@@ -429,8 +437,9 @@ static void multiply_with_fast(struct product *p, const struct gemm_fast *fast)
 
 static bool is_packed(const struct gemm *gemm, size_t n_rows, const struct gemm_matrix *w)
 {
-    return n_rows > GEMM_STREAM_ROWS && w->format->is_transposed && w->n_in > 0 &&
-           gemm->products != ISA_PRODUCTS_BLAS && w->n_in <= PACKED_FLOATS / GEMM_GROUP_ROWS_MAX;
+    return n_rows > (w->format->is_transposed ? GEMM_STREAM_ROWS : TURNED_ROWS) && w->n_in > 0 &&
+           gemm->products != ISA_PRODUCTS_BLAS &&
+           gemm_tile_group_items(gemm->isa, w) <= PACKED_FLOATS;
 }
 
 static void multiply_all(struct product *p)

@@ -243,7 +243,7 @@ LANES_TARGET static void multiply_dots(size_t n_rows, size_t n_out, size_t n_tim
 
 const struct gemm_version LANES_NAME(gemm) = {
     LANES_VERSION, PANEL_OUT, GROUP_ROWS, multiply, finish_rows, DOT_OUT, DOT_ROWS, multiply_dots,
-    turn, multiply_short};
+    turn, LANES, multiply_turned, multiply_short};
 
 /* ---- loaders ---- */
 

@@ -12,8 +12,9 @@
  *
  * Kernels for few rows read weights where they lie. For more rows a block of weights is first laid out
  * as a panel of floats. Both take the weights from the loader of a format. Where there are few inputs,
- * as in attention, panels are turned, so that lanes are summed one after the other with outputs side
- * by side (gemm_turned.h): the same sums, without an end that adds up the items of a vector. */
+ * as in attention, or many rows, panels are turned, so that lanes are summed one after the other with
+ * outputs side by side (gemm_turned.h): the same sums, without an end that adds up the items of a
+ * vector. */
 #ifndef COCKTAIL_GEMM_KERNELS_H
 #define COCKTAIL_GEMM_KERNELS_H
 
@@ -34,6 +35,9 @@ enum {
     GEMM_DIRECT_STRIDE = 256, /* GEMM_BLOCK_STRIDE: rows of x that need not be packed */
     GEMM_SHORT_IN_MAX = 128,
 };
+
+/* Floats of a lane of a turned panel. The gap keeps lanes from lines that share a set of a cache. */
+#define GEMM_TURNED_STRIDE(n_times, panel_out) ((n_times) * (panel_out) + GEMM_LANES)
 
 struct gemm_matrix;
 
@@ -71,12 +75,19 @@ struct gemm_version {
     void (*multiply_dots)(size_t n_rows, size_t n_out, size_t n_times, const float *x,
                           size_t x_stride, const float *tail, const float *panel, float factor,
                           bool adds, float *y, size_t y_stride);
-    /* W not transposed, few inputs. panel [GEMM_LANES, n_times, panel_out]: for the lanes in the order
-     * 0, 8, 4, 12, 2, 10, 6, 14, and the same plus one, each of their inputs, of n_out <= panel_out
-     * outputs. `from`: outputs out_stride apart, of 2 n_times steps of GEMM_STEP inputs, step_stride
-     * apart. */
-    void (*turn)(size_t n_out, size_t n_times, const float *from, size_t out_stride,
-                 size_t step_stride, float *panel);
+    /* W not transposed. panel [GEMM_LANES, GEMM_TURNED_STRIDE(n_times, panel_out)]: for the lanes in
+     * the order 0, 8, 4, 12, 2, 10, 6, 14, and the same plus one, [n_times, panel_out] their inputs, of
+     * n_out <= panel_out outputs; panel_out a multiple of turned_rows. from [n_out, n_times *
+     * GEMM_LANES], outputs out_stride apart. Places of further outputs hold anything. */
+    void (*turn)(size_t n_out, size_t n_times, const float *from, size_t out_stride, size_t panel_out,
+                 float *panel);
+    /* Places of a group of rows of x, where it is turned as a panel is; group_rows of them count. */
+    size_t turned_rows;
+    /* y [n_rows, n_out] = factor * x W^T, or y += it, for n_times * GEMM_LANES inputs of a block; x
+     * and panel turned, x of turned_rows; n_rows <= group_rows, n_out <=
+     * panel_out. */
+    void (*multiply_turned)(size_t n_rows, size_t n_out, size_t n_times, const float *x,
+                            const float *panel, float factor, bool adds, float *y, size_t y_stride);
     /* y [n_rows, n_out] = factor * x W^T, or y += it, for n_times * GEMM_LANES inputs, n_times 2, 4
      * or 8; x [n_rows, n_in], any number of rows; panel turned; n_out <= panel_out. */
     void (*multiply_short)(size_t n_rows, size_t n_out, size_t n_times, const float *x,

@@ -103,21 +103,35 @@ static struct panels make_panels(const struct gemm_tile *tile, size_t n_groups, 
     return (struct panels){tile->scratch, panel_out, panel_out * panel_items(n_in)};
 }
 
-/* Outputs of a W with few inputs, turned: floats where they lie, others as they are packed. */
-static void turn_panel(const struct gemm_tile *tile, size_t out, size_t n_out, float *panel)
+static float *rows_of(const struct gemm_tile *tile)
 {
+    return widened_of(tile) + GEMM_TILE_WIDENED + GEMM_TILE_SUMS + GEMM_TILE_GROUP;
+}
+
+static size_t turned_items(size_t n_in, size_t panel_out)
+{
+    return GEMM_LANES * GEMM_TURNED_STRIDE(parts_of(n_in, GEMM_LANES), panel_out);
+}
+
+/* Outputs of a block of inputs, turned: floats where they lie, others as they are packed, a panel each. */
+static void turn_panel(const struct gemm_tile *tile, size_t out, size_t n_out, size_t in, size_t n_in,
+                       float *panel)
+{
+    enum { STRIDE = GEMM_BLOCK_IN + GEMM_LANES };
     const struct gemm_matrix *w = tile->w;
     const struct gemm_version *version = gemm_version(tile->isa);
     const float *floats = w->format->floats && !w->scales ? w->format->floats(w) : NULL;
-    size_t panel_out = version->panel_out, n_times = w->n_in / GEMM_LANES;
-    float *steps = panel + GEMM_SHORT_IN_MAX * GEMM_PANEL_OUT_MAX;
+    size_t n_times = parts_of(n_in, GEMM_LANES);
+    float *rows = rows_of(tile);
 
-    if (floats) {
-        version->turn(n_out, n_times, floats + out * w->stride, w->stride, GEMM_STEP, panel);
+    if (floats && n_in % GEMM_LANES == 0) {
+        version->turn(n_out, n_times, floats + out * w->stride + in, w->stride, version->panel_out,
+                      panel);
         return;
     }
-    pack_panel(tile, out, n_out, 0, w->n_in, panel_out, steps);
-    version->turn(n_out, n_times, steps, GEMM_STEP, panel_out * GEMM_STEP, panel);
+    for (size_t i = 0; i < n_out; i++)
+        pack_panel(tile, out + i, 1, in, n_in, 1, rows + i * STRIDE);
+    version->turn(n_out, n_times, rows, STRIDE, version->panel_out, panel);
 }
 
 /* ---- x ---- */
@@ -134,11 +148,58 @@ size_t gemm_tile_first(enum isa isa, size_t n_rows, size_t group)
     return n_rows * group / gemm_tile_groups(isa, n_rows);
 }
 
-void gemm_tile_pack(size_t n_rows, const float *x, size_t x_stride, size_t n_in, float *packed)
+/* Floats of turned rows in front of input `in`, the first of a block or the end. */
+static size_t turned_before(const struct gemm_version *version, size_t in)
+{
+    size_t n_rest = in % GEMM_BLOCK_IN;
+
+    return in / GEMM_BLOCK_IN * turned_items(GEMM_BLOCK_IN, version->turned_rows) +
+           (n_rest ? turned_items(n_rest, version->turned_rows) : 0);
+}
+
+size_t gemm_tile_group_items(enum isa isa, const struct gemm_matrix *w)
+{
+    const struct gemm_version *version = gemm_version(isa);
+
+    return w->format->is_transposed ? version->group_rows * w->n_in
+                                    : turned_before(version, w->n_in);
+}
+
+static void pack_columns(size_t n_rows, const float *x, size_t x_stride, size_t n_in, float *packed)
 {
     for (size_t in = 0; in < n_in; in++)
         for (size_t row = 0; row < n_rows; row++)
             *packed++ = x[row * x_stride + in];
+}
+
+/* n_in inputs of a block; what is missing at the end is 0. */
+static void turn_rows(const struct gemm_version *version, size_t n_rows, const float *x,
+                      size_t x_stride, size_t n_in, float *packed)
+{
+    float filled[GEMM_GROUP_ROWS_MAX][GEMM_BLOCK_IN];
+
+    if (n_in % GEMM_LANES) {
+        for (size_t row = 0; row < n_rows; row++) {
+            memcpy(filled[row], x + row * x_stride, n_in * sizeof *x);
+            memset(filled[row] + n_in, 0, (panel_items(n_in) - n_in) * sizeof *x);
+        }
+        x = filled[0];
+        x_stride = GEMM_BLOCK_IN;
+    }
+    version->turn(n_rows, parts_of(n_in, GEMM_LANES), x, x_stride, version->turned_rows, packed);
+}
+
+void gemm_tile_pack(enum isa isa, const struct gemm_matrix *w, size_t n_rows, const float *x,
+                    size_t x_stride, float *packed)
+{
+    const struct gemm_version *version = gemm_version(isa);
+
+    if (w->format->is_transposed)
+        pack_columns(n_rows, x, x_stride, w->n_in, packed);
+    else
+        for (size_t in = 0; in < w->n_in; in += GEMM_BLOCK_IN)
+            turn_rows(version, n_rows, x + in, x_stride, smaller(w->n_in - in, GEMM_BLOCK_IN),
+                      packed + turned_before(version, in));
 }
 
 /* ---- products ---- */
@@ -253,27 +314,54 @@ static void multiply_group(const struct gemm_tile *tile, const struct group *gro
     }
 }
 
+static void multiply_columns(const struct gemm_tile *tile, size_t n_rows, size_t first, size_t end,
+                             size_t out, size_t n_out, size_t in, size_t n_in, const float *packed)
+{
+    struct panels panels = make_panels(tile, end - first, out, n_out, in, n_in);
+
+    for (size_t g = first; g < end; g++) {
+        size_t row = gemm_tile_first(tile->isa, n_rows, g);
+        struct group group = {.n_rows = gemm_tile_first(tile->isa, n_rows, g + 1) - row, .row = row,
+                              .in = in, .n_in = n_in, .is_packed = true};
+
+        group.x = packed + g * gemm_tile_group_items(tile->isa, tile->w) + in * group.n_rows;
+        multiply_group(tile, &group, &panels, out, n_out);
+    }
+}
+
+static void multiply_turned(const struct gemm_tile *tile, size_t n_rows, size_t first, size_t end,
+                            size_t out, size_t n_out, size_t in, size_t n_in, const float *packed)
+{
+    const struct gemm_version *version = gemm_version(tile->isa);
+    size_t panel_out = version->panel_out, n_items = turned_items(n_in, panel_out);
+
+    for (size_t i = 0; i < n_out; i += panel_out)
+        turn_panel(tile, out + i, smaller(n_out - i, panel_out), in, n_in,
+                   tile->scratch + i / panel_out * n_items);
+    for (size_t g = first; g < end; g++) {
+        size_t row = gemm_tile_first(tile->isa, n_rows, g);
+        size_t n = gemm_tile_first(tile->isa, n_rows, g + 1) - row;
+        const float *x = packed + g * gemm_tile_group_items(tile->isa, tile->w) +
+                         turned_before(version, in);
+
+        for (size_t i = 0; i < n_out; i += panel_out)
+            version->multiply_turned(n, smaller(n_out - i, panel_out), parts_of(n_in, GEMM_LANES), x,
+                                     tile->scratch + i / panel_out * n_items, tile->factor,
+                                     tile->adds || in > 0,
+                                     tile->y + row * tile->y_stride + out + i, tile->y_stride);
+    }
+}
+
 void gemm_tile_multiply(const struct gemm_tile *tile, size_t n_rows, size_t first, size_t end,
                         const float *packed)
 {
     size_t n_in = tile->w->n_in;
 
     for (size_t out = 0; out < tile->w->n_out; out += GEMM_TILE_OUT)
-        for (size_t in = 0; in == 0 || in < n_in; in += GEMM_BLOCK_IN) {
-            size_t n_out = smaller(tile->w->n_out - out, GEMM_TILE_OUT);
-            size_t n = smaller(n_in - in, GEMM_BLOCK_IN);
-            struct panels panels = make_panels(tile, end - first, out, n_out, in, n);
-
-            for (size_t g = first; g < end; g++) {
-                size_t row = gemm_tile_first(tile->isa, n_rows, g);
-                struct group group = {
-                    .n_rows = gemm_tile_first(tile->isa, n_rows, g + 1) - row, .row = row, .in = in,
-                    .n_in = n, .is_packed = true};
-
-                group.x = packed + row * n_in + in * group.n_rows;
-                multiply_group(tile, &group, &panels, out, n_out);
-            }
-        }
+        for (size_t in = 0; in == 0 || in < n_in; in += GEMM_BLOCK_IN)
+            (tile->w->format->is_transposed ? multiply_columns : multiply_turned)(
+                tile, n_rows, first, end, out, smaller(tile->w->n_out - out, GEMM_TILE_OUT), in,
+                smaller(n_in - in, GEMM_BLOCK_IN), packed);
 }
 
 static void block_transposed(const struct gemm_tile *tile, size_t n_rows, const float *x,
@@ -296,7 +384,7 @@ static void block_transposed(const struct gemm_tile *tile, size_t n_rows, const 
                                       ranges ? ranges + row : NULL};
 
                 if (is_packed) {
-                    gemm_tile_pack(group.n_rows, group.x, x_stride, n, packed);
+                    pack_columns(group.n_rows, group.x, x_stride, n, packed);
                     group.x = packed;
                 }
                 multiply_group(tile, &group, &panels, out, n_out);
@@ -377,7 +465,7 @@ static void block_of_short(const struct gemm_tile *tile, size_t n_rows, const fl
     for (size_t out = 0; out < tile->w->n_out; out += version->panel_out) {
         size_t n_out = smaller(tile->w->n_out - out, version->panel_out);
 
-        turn_panel(tile, out, n_out, panel);
+        turn_panel(tile, out, n_out, 0, tile->w->n_in, panel);
         version->multiply_short(n_rows, n_out, tile->w->n_in / GEMM_LANES, x, x_stride, panel,
                                 tile->factor, tile->adds, tile->y + out, tile->y_stride);
     }

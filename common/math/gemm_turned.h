@@ -1,5 +1,5 @@
-/* gemm_turned.h - kernels for few inputs where W lies in rows of outputs, for one width of lanes.h;
- * gemm_body.h includes it.
+/* gemm_turned.h - kernels for few inputs, and for many rows, where W lies in rows of outputs, for one
+ * width of lanes.h; gemm_body.h includes it.
  *
  * The lanes of gemm_kernels.h are summed one after the other, with outputs side by side in vectors: so
  * they are added up without anything being moved within a vector. Lanes come in the order in which
@@ -22,84 +22,93 @@ LANES_INLINE size_t lane_at(size_t place)
     return (place & 1) << 3 | (place & 2) << 1 | (place & 4) >> 1 | place >> 3;
 }
 
-/* turned[i] = item number i of each row */
-LANES_INLINE void turn_step(const float *const rows[LANES], size_t at, lanes turned[GEMM_STEP])
-{
 #if LANES == 16
-    const __m512i low = _mm512_setr_epi32(0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27);
-    const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(4));
-    __m512 a[8];
+/* turned[i] = item number i of each row, from input `at` on */
+LANES_INLINE void turn_lanes(const float *const rows[LANES], size_t at, lanes turned[GEMM_LANES])
+{
+    __m512 a[16], b[16];
 
     LANES_UNROLL
-    for (size_t i = 0; i < 4; i++) { /* four rows: items 0 to 3, and 4 to 7 */
-        __m512 first = _mm512_castps256_ps512(_mm256_loadu_ps(rows[4 * i] + at));
-        __m512 second = _mm512_castps256_ps512(_mm256_loadu_ps(rows[4 * i + 2] + at));
+    for (size_t i = 0; i < 16; i += 4) { /* items 0 4 8 12 of four rows, 1 5 9 13 … */
+        __m512 first = (__m512)lanes_load(rows[i] + at), second = (__m512)lanes_load(rows[i + 1] + at);
+        __m512 third = (__m512)lanes_load(rows[i + 2] + at);
+        __m512 fourth = (__m512)lanes_load(rows[i + 3] + at);
+        __m512 p = _mm512_unpacklo_ps(first, second), q = _mm512_unpackhi_ps(first, second);
+        __m512 r = _mm512_unpacklo_ps(third, fourth), s = _mm512_unpackhi_ps(third, fourth);
 
-        first = _mm512_castpd_ps(_mm512_insertf64x4(
-            _mm512_castps_pd(first), _mm256_castps_pd(_mm256_loadu_ps(rows[4 * i + 1] + at)), 1));
-        second = _mm512_castpd_ps(_mm512_insertf64x4(
-            _mm512_castps_pd(second), _mm256_castps_pd(_mm256_loadu_ps(rows[4 * i + 3] + at)), 1));
-        a[i] = _mm512_permutex2var_ps(first, low, second);
-        a[4 + i] = _mm512_permutex2var_ps(first, high, second);
-    }
-    LANES_UNROLL
-    for (size_t i = 0; i < 8; i += 4) {
-        __m512 p = _mm512_shuffle_f32x4(a[i], a[i + 1], 0x44);
-        __m512 q = _mm512_shuffle_f32x4(a[i], a[i + 1], 0xEE);
-        __m512 r = _mm512_shuffle_f32x4(a[i + 2], a[i + 3], 0x44);
-        __m512 s = _mm512_shuffle_f32x4(a[i + 2], a[i + 3], 0xEE);
-
-        turned[i] = (lanes)_mm512_shuffle_f32x4(p, r, 0x88);
-        turned[i + 1] = (lanes)_mm512_shuffle_f32x4(p, r, 0xDD);
-        turned[i + 2] = (lanes)_mm512_shuffle_f32x4(q, s, 0x88);
-        turned[i + 3] = (lanes)_mm512_shuffle_f32x4(q, s, 0xDD);
-    }
-#elif LANES == 8
-    __m256 a[8];
-
-    LANES_UNROLL
-    for (size_t i = 0; i < 8; i += 4) { /* four rows: items 0 and 4, 1 and 5 … */
-        __m256 first = _mm256_loadu_ps(rows[i] + at), second = _mm256_loadu_ps(rows[i + 1] + at);
-        __m256 third = _mm256_loadu_ps(rows[i + 2] + at);
-        __m256 fourth = _mm256_loadu_ps(rows[i + 3] + at);
-        __m256 p = _mm256_unpacklo_ps(first, second), q = _mm256_unpackhi_ps(first, second);
-        __m256 r = _mm256_unpacklo_ps(third, fourth), s = _mm256_unpackhi_ps(third, fourth);
-
-        a[i] = _mm256_shuffle_ps(p, r, 0x44);
-        a[i + 1] = _mm256_shuffle_ps(p, r, 0xEE);
-        a[i + 2] = _mm256_shuffle_ps(q, s, 0x44);
-        a[i + 3] = _mm256_shuffle_ps(q, s, 0xEE);
+        a[i] = _mm512_shuffle_ps(p, r, 0x44);
+        a[i + 1] = _mm512_shuffle_ps(p, r, 0xEE);
+        a[i + 2] = _mm512_shuffle_ps(q, s, 0x44);
+        a[i + 3] = _mm512_shuffle_ps(q, s, 0xEE);
     }
     LANES_UNROLL
     for (size_t i = 0; i < 4; i++) {
-        turned[i] = (lanes)_mm256_permute2f128_ps(a[i], a[4 + i], 0x20);
-        turned[4 + i] = (lanes)_mm256_permute2f128_ps(a[i], a[4 + i], 0x31);
+        b[i] = _mm512_shuffle_f32x4(a[i], a[4 + i], 0x88);
+        b[4 + i] = _mm512_shuffle_f32x4(a[8 + i], a[12 + i], 0x88);
+        b[8 + i] = _mm512_shuffle_f32x4(a[i], a[4 + i], 0xDD);
+        b[12 + i] = _mm512_shuffle_f32x4(a[8 + i], a[12 + i], 0xDD);
     }
-#else
-    for (size_t row = 0; row < LANES; row++)
-        for (size_t i = 0; i < GEMM_STEP; i++)
-            turned[i][row] = rows[row][at + i];
-#endif
+    LANES_UNROLL
+    for (size_t i = 0; i < 4; i++) {
+        turned[i] = (lanes)_mm512_shuffle_f32x4(b[i], b[4 + i], 0x88);
+        turned[8 + i] = (lanes)_mm512_shuffle_f32x4(b[i], b[4 + i], 0xDD);
+        turned[4 + i] = (lanes)_mm512_shuffle_f32x4(b[8 + i], b[12 + i], 0x88);
+        turned[12 + i] = (lanes)_mm512_shuffle_f32x4(b[8 + i], b[12 + i], 0xDD);
+    }
 }
+#elif LANES == 8
+LANES_INLINE void turn_lanes(const float *const rows[LANES], size_t at, lanes turned[GEMM_LANES])
+{
+    for (size_t half = 0; half < 2; half++, at += LANES, turned += LANES) {
+        __m256 a[8];
+
+        LANES_UNROLL
+        for (size_t i = 0; i < 8; i += 4) { /* four rows: items 0 and 4, 1 and 5 … */
+            __m256 first = _mm256_loadu_ps(rows[i] + at), second = _mm256_loadu_ps(rows[i + 1] + at);
+            __m256 third = _mm256_loadu_ps(rows[i + 2] + at);
+            __m256 fourth = _mm256_loadu_ps(rows[i + 3] + at);
+            __m256 p = _mm256_unpacklo_ps(first, second), q = _mm256_unpackhi_ps(first, second);
+            __m256 r = _mm256_unpacklo_ps(third, fourth), s = _mm256_unpackhi_ps(third, fourth);
+
+            a[i] = _mm256_shuffle_ps(p, r, 0x44);
+            a[i + 1] = _mm256_shuffle_ps(p, r, 0xEE);
+            a[i + 2] = _mm256_shuffle_ps(q, s, 0x44);
+            a[i + 3] = _mm256_shuffle_ps(q, s, 0xEE);
+        }
+        LANES_UNROLL
+        for (size_t i = 0; i < 4; i++) {
+            turned[i] = (lanes)_mm256_permute2f128_ps(a[i], a[4 + i], 0x20);
+            turned[4 + i] = (lanes)_mm256_permute2f128_ps(a[i], a[4 + i], 0x31);
+        }
+    }
+}
+#else
+LANES_INLINE void turn_lanes(const float *const rows[LANES], size_t at, lanes turned[GEMM_LANES])
+{
+    for (size_t row = 0; row < LANES; row++)
+        for (size_t i = 0; i < GEMM_LANES; i++)
+            turned[i][row] = rows[row][at + i];
+}
+#endif
 
 LANES_TARGET static void turn(size_t n_out, size_t n_times, const float *from, size_t out_stride,
-                              size_t step_stride, float *panel)
+                              size_t panel_out, float *panel)
 {
+    size_t stride = GEMM_TURNED_STRIDE(n_times, panel_out);
+
     for (size_t first = 0; first < n_out; first += LANES) {
         size_t last = n_out - first < LANES ? n_out - first - 1 : LANES - 1;
         const float *rows[LANES];
 
         for (size_t row = 0; row < LANES; row++)
             rows[row] = from + (first + (row < last ? row : last)) * out_stride;
-        for (size_t step = 0; step < 2 * n_times; step++) {
-            lanes turned[GEMM_STEP];
+        for (size_t time = 0; time < n_times; time++) {
+            lanes turned[GEMM_LANES];
 
-            turn_step(rows, step * step_stride, turned);
+            turn_lanes(rows, time * GEMM_LANES, turned);
             LANES_UNROLL
-            for (size_t i = 0; i < GEMM_STEP; i++)
-                lanes_store(turned[i],
-                            panel + (lane_at(step % 2 * GEMM_STEP + i) * n_times + step / 2) * PANEL_OUT +
-                                first);
+            for (size_t i = 0; i < GEMM_LANES; i++)
+                lanes_store(turned[i], panel + lane_at(i) * stride + time * panel_out + first);
         }
     }
 }
@@ -114,7 +123,7 @@ LANES_INLINE void short_rows(size_t n_rows, size_t n_times, const float *x, size
 
     LANES_UNROLL
     for (size_t place = 0; place < GEMM_LANES; place++) {
-        const float *at = panel + place * n_times * PANEL_OUT;
+        const float *at = panel + place * GEMM_TURNED_STRIDE(n_times, PANEL_OUT);
 
         LANES_UNROLL
         for (size_t i = 0; i < n_rows * 2; i++)
@@ -186,5 +195,129 @@ LANES_TARGET static void multiply_short(size_t n_rows, size_t n_out, size_t n_ti
     case 8: short_times(n_rows, n_out, 8, x, x_stride, panel, factor, adds, y, y_stride); break;
     }
 }
+
+/* ---- many rows ---- */
+
+enum { HALF_ROWS = GROUP_ROWS / 2, PAIRS = GEMM_LANES / 2 };
+
+/* sums = those of two lanes, added up; their inputs are x_stride and panel_stride apart. `asks`: for
+ * those of the next two. n_rows and asks are constant in every call. */
+LANES_INLINE void add_pair(size_t n_rows, bool asks, size_t n_times, const float *x, size_t x_stride,
+                           const float *panel, size_t panel_stride, lanes sums[HALF_ROWS][2])
+{
+    lanes pair[2][HALF_ROWS][2];
+
+    LANES_UNROLL
+    for (size_t row = 0; row < n_rows; row++)
+        pair[0][row][0] = pair[0][row][1] = pair[1][row][0] = pair[1][row][1] = lanes_set(0);
+    for (size_t time = 0; time < n_times; time++, x += LANES, panel += PANEL_OUT) {
+        LANES_UNROLL
+        for (size_t lane = 0; lane < 2; lane++) {
+            lanes a = lanes_load(panel + lane * panel_stride);
+            lanes b = lanes_load(panel + lane * panel_stride + LANES);
+
+            if (asks) {
+                __builtin_prefetch(x + (lane + 2) * x_stride);
+                __builtin_prefetch(panel + (lane + 2) * panel_stride);
+                __builtin_prefetch(panel + (lane + 2) * panel_stride + LANES);
+            }
+            LANES_UNROLL
+            for (size_t row = 0; row < n_rows; row++) {
+                lanes factors = lanes_set(x[lane * x_stride + row]);
+
+                pair[lane][row][0] = lanes_multiply_add(factors, a, pair[lane][row][0]);
+                pair[lane][row][1] = lanes_multiply_add(factors, b, pair[lane][row][1]);
+            }
+        }
+    }
+    LANES_UNROLL
+    for (size_t row = 0; row < n_rows; row++) {
+        sums[row][0] = pair[0][row][0] + pair[1][row][0];
+        sums[row][1] = pair[0][row][1] + pair[1][row][1];
+    }
+}
+
+/* Sums of a pair meet those that wait for them, and then wait, or are the last. */
+LANES_INLINE void meet(size_t n_rows, size_t pair, lanes kept[][GROUP_ROWS][2],
+                       size_t first, lanes sums[HALF_ROWS][2])
+{
+    size_t level = 0;
+
+    for (; pair >> level & 1; level++) {
+        LANES_UNROLL
+        for (size_t row = 0; row < n_rows; row++) {
+            sums[row][0] = kept[level][first + row][0] + sums[row][0];
+            sums[row][1] = kept[level][first + row][1] + sums[row][1];
+        }
+    }
+    LANES_UNROLL
+    for (size_t row = 0; row < n_rows; row++) {
+        kept[level][first + row][0] = sums[row][0];
+        kept[level][first + row][1] = sums[row][1];
+    }
+}
+
+/* n_rows is constant in every call. */
+LANES_INLINE void turned_products(size_t n_rows, size_t n_out, size_t n_times, const float *x,
+                                  const float *panel, float factor, bool adds, float *y,
+                                  size_t y_stride)
+{
+    size_t x_stride = GEMM_TURNED_STRIDE(n_times, LANES), n_first = n_out < LANES ? n_out : LANES;
+    size_t panel_stride = GEMM_TURNED_STRIDE(n_times, PANEL_OUT), half = (n_rows + 1) / 2;
+    lanes kept[LEVELS][GROUP_ROWS][2];
+
+    for (size_t row = 0; row < n_rows; row++) { /* y is far away as a rule */
+        __builtin_prefetch(y + row * y_stride, 1);
+        __builtin_prefetch(y + row * y_stride + n_out - 1, 1);
+    }
+    for (size_t pair = 0; pair < PAIRS; pair++, x += 2 * x_stride, panel += 2 * panel_stride) {
+        lanes sums[HALF_ROWS][2];
+
+        add_pair(half, true, n_times, x, x_stride, panel, panel_stride, sums);
+        meet(half, pair, kept, 0, sums);
+        if (n_rows == 1)
+            continue;
+        add_pair(n_rows - half, false, n_times, x + half, x_stride, panel, panel_stride, sums);
+        meet(n_rows - half, pair, kept, half, sums);
+    }
+    LANES_UNROLL
+    for (size_t row = 0; row < n_rows; row++, y += y_stride) {
+        finish(kept[LEVELS - 1][row][0], factor, adds, n_first, y);
+        if (n_out > LANES)
+            finish(kept[LEVELS - 1][row][1], factor, adds, n_out - LANES, y + LANES);
+    }
+}
+
+#define ROWS(n)                                                                                   \
+    case n:                                                                                       \
+        turned_products(n, n_out, n_times, x, panel, factor, adds, y, y_stride);                  \
+        return;
+
+LANES_TARGET static void multiply_turned(size_t n_rows, size_t n_out, size_t n_times, const float *x,
+                                         const float *panel, float factor, bool adds, float *y,
+                                         size_t y_stride)
+{
+    switch (n_rows) {
+        ROWS(1)
+        ROWS(2)
+        ROWS(3)
+        ROWS(4)
+#if LANES >= 8
+        ROWS(5)
+        ROWS(6)
+#endif
+#if LANES == 16
+        ROWS(7)
+        ROWS(8)
+        ROWS(9)
+        ROWS(10)
+        ROWS(11)
+        ROWS(12)
+        ROWS(13)
+        ROWS(14)
+#endif
+    }
+}
+#undef ROWS
 
 #endif
