@@ -48,7 +48,14 @@ static const struct option_rule rules[] = {
     {0},
 };
 
-enum { BLOCK_ROWS = 16 }; /* logits of so many tokens are held at once */
+/* Logits of so many tokens are held at once: as many as make the head's weights worth their reading, in
+ * bounded memory. */
+enum { LOGITS_MAX = 1 << 24, BLOCK_ROWS_MIN = 16, BLOCK_ROWS_MAX = 256 };
+
+struct block {
+    size_t n_rows_max;
+    float *logits; /* [n_rows_max, vocab_size] */
+};
 
 struct texts { /* all that is read, as ids: an array begins with the number of its rows */
     struct ids ids;
@@ -146,19 +153,28 @@ static int read_input(const struct logits_options *options, const struct loaded_
 
 /* ---- running and printing ---- */
 
-static int print_logits(struct model *model, const float *hidden, size_t n_tokens, bool is_npy,
-                        float *logits, struct error *err)
+static int block_init(struct block *block, size_t vocab_size, struct error *err)
 {
-    size_t width = model->spec.vocab_size;
+    size_t n = LOGITS_MAX / vocab_size;
 
-    for (size_t row = 0; row < n_tokens; row += BLOCK_ROWS) {
-        size_t n = n_tokens - row < BLOCK_ROWS ? n_tokens - row : BLOCK_ROWS;
+    block->n_rows_max = n < BLOCK_ROWS_MIN ? BLOCK_ROWS_MIN : n > BLOCK_ROWS_MAX ? BLOCK_ROWS_MAX : n;
+    block->logits =
+        memory_try(block->n_rows_max, vocab_size * sizeof *block->logits, "logits", err);
+    return block->logits ? 0 : -1;
+}
 
+static int print_logits(struct model *model, const float *hidden, size_t n_tokens, bool is_npy,
+                        const struct block *block, struct error *err)
+{
+    size_t width = model->spec.vocab_size, n;
+
+    for (size_t row = 0; row < n_tokens; row += n) {
+        n = n_tokens - row < block->n_rows_max ? n_tokens - row : block->n_rows_max;
         if (interrupt_check(err))
             return -1;
-        model_logits(model, hidden + row * model->spec.hidden_size, n, logits);
-        if (is_npy ? float_rows_print_npy(logits, n, width, err)
-                   : float_rows_print_json(logits, n, width, err))
+        model_logits(model, hidden + row * model->spec.hidden_size, n, block->logits);
+        if (is_npy ? float_rows_print_npy(block->logits, n, width, err)
+                   : float_rows_print_json(block->logits, n, width, err))
             return -1;
     }
     return 0;
@@ -171,7 +187,8 @@ static int run_model(void *context, const struct batch *batch, float *hidden, st
 
 /* Texts first … first + n - 1, one for each rank. */
 static int run_some(struct model *model, const struct sharing *sharing, const struct texts *texts,
-                    size_t first, size_t n, bool is_npy, float *logits, struct error *err)
+                    size_t first, size_t n, bool is_npy, const struct block *block,
+                    struct error *err)
 {
     size_t start = batch_start(texts->ends, first);
     size_t *ends = memory_zalloc(n, sizeof *ends);
@@ -184,7 +201,7 @@ static int run_some(struct model *model, const struct sharing *sharing, const st
     hidden = memory_try(ends[n - 1], model->spec.hidden_size * sizeof *hidden, "hidden states",
                         err);
     if (hidden && shared_batch_run(sharing, &batch, hidden, err) == 0)
-        rc = print_logits(model, hidden, ends[n - 1], is_npy, logits, err);
+        rc = print_logits(model, hidden, ends[n - 1], is_npy, block, err);
     free(hidden);
     free(ends);
     return rc;
@@ -193,17 +210,17 @@ static int run_some(struct model *model, const struct sharing *sharing, const st
 static int run_texts(struct model *model, const struct sharing *sharing, const struct texts *texts,
                      bool is_npy, struct error *err)
 {
-    size_t width = model->spec.vocab_size, n;
-    float *logits = memory_try(BLOCK_ROWS, width * sizeof *logits, "logits", err);
-    int rc = logits ? 0 : -1;
+    struct block block;
+    int rc = block_init(&block, model->spec.vocab_size, err);
+    size_t n;
 
-    if (logits && is_npy)
-        rc = float_rows_print_npy_header(texts->ids.n_items, width, err);
+    if (rc == 0 && is_npy)
+        rc = float_rows_print_npy_header(texts->ids.n_items, model->spec.vocab_size, err);
     for (size_t i = 0; i < texts->n_texts && rc == 0; i += n) {
         n = texts->n_texts - i < ranks_count() ? texts->n_texts - i : ranks_count();
-        rc = run_some(model, sharing, texts, i, n, is_npy, logits, err);
+        rc = run_some(model, sharing, texts, i, n, is_npy, &block, err);
     }
-    free(logits);
+    free(block.logits);
     return rc == 0 ? shared_batch_end(err) : -1;
 }
 

@@ -33,6 +33,7 @@ struct token_batch {
     size_t n_examples, n_examples_max;
     size_t n_tokens_max;
     struct sequences sources, inputs;
+    struct batch_rows *wanted; /* [n_examples], of the inputs */
     size_t *source_of;        /* [n_examples], where sources are shared */
     const uint32_t *last_source; /* the text that came last as a source */
     struct prefix prefix;     /* what all examples of the batch begin with, if anything */
@@ -103,6 +104,7 @@ static int find_losses(struct token_batch *batch, struct error *err)
 
     if (!hidden)
         return -1;
+    pass.inputs.wanted = batch->wanted;
     if (batch->prefix.ids.n_items)
         pass.inputs.prefix = batch->prefix.cache;
     if (n_rows > batch->n_losses_max) {
@@ -188,6 +190,8 @@ static void add_inputs(struct token_batch *batch, const struct token_example *ex
     size_t row = batch->inputs.ids.n_items + example->first_row;
     const uint32_t *start = &batch->model->spec.decoder_start_id;
 
+    batch->wanted[batch->n_examples] =
+        (struct batch_rows){example->first_row, example->first_row + example->n_targets};
     sequences_add(&batch->inputs, start, NULL, example->has_start);
     for (size_t i = 0; i < example->n_inputs; i++)
         sequences_extend(&batch->inputs, example->inputs[i]);
@@ -355,6 +359,7 @@ static int init_batch(struct token_batch *batch, struct loss_run *run, struct er
     batch->examples = memory_zalloc(batch->n_examples_max, sizeof *batch->examples);
     batch->n_targets = memory_zalloc(batch->n_examples_max, sizeof *batch->n_targets);
     batch->source_of = memory_zalloc(batch->n_examples_max, sizeof *batch->source_of);
+    batch->wanted = memory_zalloc(batch->n_examples_max, sizeof *batch->wanted);
     batch->chunk = memory_try(n, spec->hidden_size * sizeof *batch->chunk, "hidden states", err);
     if (batch->chunk)
         batch->logits = memory_try(n, spec->vocab_size * sizeof *batch->logits, "logits", err);
@@ -371,6 +376,7 @@ static void release_batch(struct token_batch *batch)
     free(batch->examples);
     free(batch->n_targets);
     free(batch->source_of);
+    free(batch->wanted);
     free(batch->losses);
     free(batch->chunk);
     free(batch->logits);

@@ -8,6 +8,10 @@
 
 #include "model/cache.h"
 
+struct batch_rows { /* of one sequence, counted in it */
+    size_t first, end;
+};
+
 struct batch { /* all borrowed */
     const uint32_t *ids;          /* [n_tokens] */
     const uint8_t *type_ids;      /* [n_tokens], or NULL: all 0 */
@@ -28,6 +32,9 @@ struct batch { /* all borrowed */
     const size_t *memory_ends;
     const size_t *memory_of;      /* [n_sequences], or NULL: each sequence has its own */
     size_t n_memories;
+    /* [n_sequences], or NULL: all rows. Those of which somebody wants to see what comes out of the
+     * last layer; for the others it may be anything. */
+    const struct batch_rows *wanted;
 };
 
 /* Of sequence number s in `ends`: where it begins, and its tokens. */

@@ -44,7 +44,7 @@ struct forward {
     const struct stack *weights;
     const struct batch *batch;
     const struct hidden_watcher *hidden;
-    size_t n_tokens;
+    size_t n_tokens;     /* rows of x; in the end only those that are wanted */
     size_t qkv_width;    /* of a row of qkv */
     float *x;            /* [n_tokens, hidden_size] */
     float *normed;       /* [n_tokens, hidden_size] */
@@ -61,6 +61,7 @@ struct forward {
     struct moe moe, attention_moe;        /* of a stack with experts */
     const struct layer *layer;
     size_t number;       /* of the layer */
+    bool drops;          /* what nobody wants: in the last layer, where it can */
 };
 
 static void each_row(struct forward *forward, rows_function *f)
@@ -186,37 +187,39 @@ static struct attention_rows cached_rows(const struct forward *forward, const fl
     return (struct attention_rows){data, forward->n_kv_heads * dim, dim};
 }
 
-static struct attention_sequence sequence_of(const struct forward *forward, size_t s)
+/* Rows of a sequence that go on. */
+static struct batch_rows kept_rows(const struct forward *forward, size_t s)
 {
     const struct batch *batch = forward->batch;
-    size_t start = batch_start(batch->ends, s);
+
+    return forward->drops ? batch->wanted[s]
+                          : (struct batch_rows){0, batch_length(batch->ends, s)};
+}
+
+static struct attention_sequence sequence_of(const struct forward *forward, size_t s)
+{
+    struct batch_rows kept = kept_rows(forward, s);
+    size_t first = batch_start(forward->batch->ends, s) + kept.first;
     size_t width = forward->stack->n_heads * forward->v_head_dim;
 
     return (struct attention_sequence){
-        .queries = rows_of(forward, 'q', start),
-        .n_queries = batch_length(batch->ends, s),
-        .out = forward->heads + start * width,
+        .queries = rows_of(forward, 'q', first),
+        .n_queries = kept.end - kept.first,
+        .out = forward->heads + first * width,
         .out_stride = width,
     };
 }
 
-static int attend(struct forward *forward, const struct attention_spec *attention,
-                  struct error *err)
-{
-    return attention_run(forward->engine, attention, forward->sequences,
-                         forward->batch->n_sequences, err);
-}
-
 /* What the queries of sequence number s attend to: rows of its cache, or of the batch. */
-static void look_back(const struct forward *forward, size_t s)
+static void look_back(const struct forward *forward, size_t s, struct attention_sequence *sequence)
 {
     const struct cache *cache = batch_cache(forward->batch, s);
-    struct attention_sequence *sequence = &forward->sequences[s];
     size_t start = batch_start(forward->batch->ends, s);
+    size_t n_cached = batch_n_cached(forward->batch, s);
 
     *sequence = sequence_of(forward, s);
-    sequence->first = batch_n_cached(forward->batch, s);
-    sequence->n_keys = sequence->first + sequence->n_queries;
+    sequence->first = n_cached + kept_rows(forward, s).first;
+    sequence->n_keys = n_cached + batch_length(forward->batch->ends, s);
     if (cache) {
         const struct cache_layer *layer = &cache->layers[forward->number];
 
@@ -235,15 +238,18 @@ static void look_back(const struct forward *forward, size_t s)
 static int attend_all(struct forward *forward, const struct attention_spec *attention,
                       struct error *err)
 {
-    size_t n = forward->batch->n_sequences;
+    size_t n = 0; /* those that have queries, and have not run */
 
-    for (size_t s = 0; s < n; s++) {
-        look_back(forward, s);
-        if (forward->batch->prefix &&
-            attention_run(forward->engine, attention, &forward->sequences[s], 1, err))
-            return -1;
+    for (size_t s = 0; s < forward->batch->n_sequences; s++) {
+        look_back(forward, s, &forward->sequences[n]);
+        n += forward->sequences[n].n_queries > 0;
+        if (forward->batch->prefix && n) {
+            n = 0;
+            if (attention_run(forward->engine, attention, forward->sequences, 1, err))
+                return -1;
+        }
     }
-    return forward->batch->prefix ? 0 : attend(forward, attention, err);
+    return n ? attention_run(forward->engine, attention, forward->sequences, n, err) : 0;
 }
 
 /* For keys and values that are their input. */
@@ -300,6 +306,52 @@ static void silence_deaf(const struct forward *forward)
             memset(forward->heads + t * width, 0, width * sizeof *forward->heads);
 }
 
+/* ---- what is wanted ---- */
+
+/* Behind its keys and values the last layer need not go on with what nobody wants. But who has a say
+ * in the rows of others, or watches them, must meet them all. */
+static bool can_drop(const struct forward *forward, const struct routing_watcher *watcher)
+{
+    const struct stack_spec *stack = forward->stack;
+
+    return forward->batch->wanted && !stack->has_cross_attention && !stack->attention_moe.n_experts &&
+           !stack->moe.capacity && stack->moe.capacity_factor == 0 && !watcher->see &&
+           !forward->engine->experts;
+}
+
+/* The rows that are wanted come together at the beginning. */
+static void drop_rows(struct forward *forward)
+{
+    size_t n = forward->stack->hidden_size, width = forward->stack->n_heads * forward->v_head_dim;
+    size_t n_kept = 0;
+
+    for (size_t s = 0; s < forward->batch->n_sequences; s++) {
+        struct batch_rows kept = kept_rows(forward, s);
+        size_t start = batch_start(forward->batch->ends, s);
+
+        for (size_t t = start + kept.first; t < start + kept.end; t++, n_kept++) {
+            memmove(forward->x + n_kept * n, forward->x + t * n, n * sizeof *forward->x);
+            memmove(forward->heads + n_kept * width, forward->heads + t * width,
+                    width * sizeof *forward->heads);
+        }
+    }
+    forward->n_tokens = forward->moe.n_tokens = forward->mla.n_tokens = n_kept;
+}
+
+/* And return to their places. */
+static void place_rows(const struct forward *forward)
+{
+    size_t n = forward->stack->hidden_size, i = forward->n_tokens;
+
+    for (size_t s = forward->batch->n_sequences; s-- > 0;) {
+        struct batch_rows kept = kept_rows(forward, s);
+        size_t start = batch_start(forward->batch->ends, s);
+
+        for (size_t t = start + kept.end; t-- > start + kept.first;)
+            memmove(forward->x + t * n, forward->x + --i * n, n * sizeof *forward->x);
+    }
+}
+
 /* delta = what the heads found, as the output matrices have it */
 static int compute_output(struct forward *forward, struct error *err)
 {
@@ -341,7 +393,9 @@ static int run_attention(struct forward *forward, const float *normed, struct er
     if (compute_qkv(forward, normed, err) || attend_all(forward, &attention, err))
         return -1;
     silence_deaf(forward);
-    return compute_output(forward, err);
+    if (forward->drops)
+        drop_rows(forward);
+    return forward->n_tokens ? compute_output(forward, err) : 0;
 }
 
 /* ---- attention to what the encoder has made ---- */
@@ -408,7 +462,7 @@ static int run_cross_attention(struct forward *forward, struct error *err)
             sequence->values.data += width;
         }
     }
-    if (attend(forward, &attention, err))
+    if (attention_run(forward->engine, &attention, forward->sequences, batch->n_sequences, err))
         return -1;
     linear_run(forward->engine, &weights->o, forward->heads, forward->n_tokens, forward->delta,
              stack->hidden_size);
@@ -531,6 +585,8 @@ static int run_layer(struct forward *forward, struct error *err)
         each_row(forward, norm_rows);
     if (run_attention(forward, is_post ? forward->x : forward->normed, err))
         return -1;
+    if (forward->n_tokens == 0)
+        return 0;
     if (forward->stack->has_cross_attention) {
         each_row(forward, add_cross_rows);
         if (run_cross_attention(forward, err))
@@ -665,18 +721,22 @@ static int begin_pass(const struct forward *forward, struct error *err)
     return expert_group_begin(group, forward->weights->lender, forward->n_tokens, err);
 }
 
-static int run_layers(struct forward *forward, struct error *err)
+static int run_layers(struct forward *forward, const struct routing_watcher *watcher,
+                      struct error *err)
 {
     for (size_t i = 0; i < forward->stack->n_layers; i++) {
         forward->layer = &forward->weights->layers[i];
         forward->number = forward->moe.layer = forward->attention_moe.layer = i;
         if (forward->hidden->see)
             forward->hidden->see(forward->hidden->context, i, forward->batch, forward->x);
+        forward->drops = i + 1 == forward->stack->n_layers && can_drop(forward, watcher);
         if (run_layer(forward, err))
             return -1;
     }
     if (forward->stack->has_final_norm)
         each_row(forward, final_rows);
+    if (forward->drops)
+        place_rows(forward);
     return 0;
 }
 
@@ -705,7 +765,7 @@ int forward_run(struct engine *engine, const struct stack_spec *stack, const str
     if (reserve(&forward, err) == 0 && reserve_caches(&forward, err) == 0 &&
         prepare_positions(&forward, err) == 0 && prepare_parts(&forward, watcher, err) == 0 &&
         begin_pass(&forward, err) == 0)
-        rc = run_layers(&forward, err);
+        rc = run_layers(&forward, watcher, err);
     for (size_t s = 0; rc == 0 && batch->caches && s < batch->n_sequences; s++)
         batch->caches[s]->n_tokens += batch_length(batch->ends, s);
     workspace_return(&engine->workspace, mark);

@@ -272,6 +272,7 @@ struct step {
     size_t *rows;                /* [n_members], the first row of each that is due */
     struct cache **caches;       /* [n_members] */
     size_t *ends;                /* [n_members] */
+    struct batch_rows *wanted;   /* [n_members]: those that logits are made of */
     uint32_t *ids;               /* [n_tokens], guesses too */
     float *hidden;               /* [n_tokens, hidden_size] */
     float *last, *logits;        /* [n_rows, hidden_size or vocab_size] */
@@ -298,7 +299,8 @@ static int find_members(struct step *step, struct generation *const *generations
     step->caches = take(step, n, sizeof *step->caches, "generations", err);
     step->ends = take(step, n, sizeof *step->ends, "generations", err);
     step->rows = take(step, n, sizeof *step->rows, "generations", err);
-    if (!step->members || !step->caches || !step->ends || !step->rows)
+    step->wanted = take(step, n, sizeof *step->wanted, "generations", err);
+    if (!step->members || !step->caches || !step->ends || !step->rows || !step->wanted)
         return -1;
     for (size_t i = 0; i < n; i++) {
         struct generation *generation = generations[i];
@@ -319,6 +321,14 @@ static bool is_due(const struct generation *generation, const struct model *mode
     return generation->cache->n_tokens + count_new(generation, model) == generation->ids.n_items;
 }
 
+/* Of a prompt that is not at its end, none. */
+static struct batch_rows wanted_rows(const struct generation *generation, const struct model *model)
+{
+    size_t n_guesses = generation->drafts.n_ids, n = count_new(generation, model) + n_guesses;
+
+    return (struct batch_rows){is_due(generation, model) ? n - 1 - n_guesses : n, n};
+}
+
 static int reserve(struct step *step, struct error *err)
 {
     const struct model_spec *spec = &step->model->spec;
@@ -329,6 +339,7 @@ static int reserve(struct step *step, struct error *err)
         size_t n_bytes = sampler_scratch_bytes(&generation->sampler);
 
         step->caches[i] = generation->cache;
+        step->wanted[i] = wanted_rows(generation, step->model);
         step->ends[i] = step->n_tokens +=
             count_new(generation, step->model) + generation->drafts.n_ids;
         if (is_due(generation, step->model)) {
@@ -392,7 +403,8 @@ static int run_batch(struct step *step, struct error *err)
 {
     const struct model_spec *spec = &step->model->spec;
     const struct batch batch = {.ids = step->ids, .ends = step->ends, .caches = step->caches,
-                                .n_sequences = step->n_members};
+                                .n_sequences = step->n_members,
+                                .wanted = step->scores_prompts ? NULL : step->wanted};
     size_t n = spec->hidden_size, n_due = 0, row = 0;
 
     fill_ids(step);

@@ -290,6 +290,16 @@ static size_t find_summary(const struct model_spec *spec, const struct batch *ba
     return n ? begin + n - 1 : end - 1; /* the original's index -1 */
 }
 
+void model_scored_rows(const struct model *model, const struct batch *batch, struct batch_rows *rows)
+{
+    for (size_t s = 0; s < batch->n_sequences; s++) {
+        size_t start = batch_start(batch->ends, s), end = batch->ends[s];
+        size_t token = find_summary(&model->spec, batch, start, end) - start;
+
+        rows[s] = (struct batch_rows){token, start == end ? token : token + 1};
+    }
+}
+
 int model_scores(struct model *model, const struct batch *batch, const float *hidden,
                  float *scores, struct error *err)
 {

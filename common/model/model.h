@@ -60,8 +60,8 @@ bool model_needs_whole_prompts(const struct model *model);
  * positions. */
 int model_check(const struct model *model, const struct batch *batch, struct error *err);
 
-/* hidden [n_tokens, hidden_size] = what comes out of the last layer and its norm. Errors as of
- * model_check; ERROR_RESOURCES; ERROR_SIGINT. */
+/* hidden [n_tokens, hidden_size] = what comes out of the last layer and its norm, at least in the rows
+ * that the batch wants. Errors as of model_check; ERROR_RESOURCES; ERROR_SIGINT. */
 int model_run(struct model *model, const struct batch *batch, float *hidden, struct error *err);
 /* The same with the encoder of an encoder-decoder. */
 int model_encode(struct model *model, const struct batch *batch, float *hidden,
@@ -75,8 +75,10 @@ int model_remember(struct model *model, const float *memory, size_t n_rows, stru
 /* logits [n_rows, vocab_size] of rows of model_run. */
 void model_logits(struct model *model, const float *hidden, size_t n_rows, float *logits);
 
-/* scores [n_sequences, model_n_labels()]: the classifier, on the rows of model_run. */
+/* scores [n_sequences, model_n_labels()]: the classifier, on the rows of model_run, of which it looks at
+ * model_scored_rows [n_sequences]. */
 size_t model_n_labels(const struct model *model);
+void model_scored_rows(const struct model *model, const struct batch *batch, struct batch_rows *rows);
 int model_scores(struct model *model, const struct batch *batch, const float *hidden,
                  float *scores, struct error *err);
 

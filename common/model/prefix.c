@@ -51,8 +51,9 @@ int prefix_set(struct prefix *prefix, struct model *model, const uint32_t *ids, 
     size_t mark = workspace_mark(workspace);
     size_t n_kept = prefix_common(prefix->ids.items, prefix->ids.n_items, ids, n);
     size_t n_new = n - n_kept;
+    const struct batch_rows none = {0};
     struct batch batch = {.ids = ids + n_kept, .ends = &n_new, .n_sequences = 1,
-                          .caches = &prefix->cache};
+                          .caches = &prefix->cache, .wanted = hidden ? NULL : &none};
     int rc = 0;
 
     if (!prefix->cache)
@@ -134,6 +135,8 @@ static int run_plain(const struct part *part, struct error *err)
     size_t begin = batch_start(part->batch->ends, part->first);
     struct batch batch = part_batch(part, 0, NULL, NULL);
 
+    if (part->batch->wanted)
+        batch.wanted = part->batch->wanted + part->first;
     return part->n == 0 ? 0
                         : model_run(part->model, &batch,
                                     part->hidden + begin * part->model->spec.hidden_size, err);

@@ -322,6 +322,33 @@ static void pool(enum pooling pooling, const float *rows, size_t n_rows, size_t 
     }
 }
 
+static struct batch_rows pooled_rows(enum pooling pooling, size_t n_skipped, size_t n_rows)
+{
+    if (n_rows <= n_skipped) /* which is refused when it comes to pooling */
+        return (struct batch_rows){0, n_rows};
+    if (pooling == POOLING_CLS)
+        return (struct batch_rows){n_skipped, n_skipped + 1};
+    return (struct batch_rows){pooling == POOLING_LAST ? n_rows - 1 : n_skipped, n_rows};
+}
+
+void sentence_model_pooled_rows(const struct sentence_model *sentence, const struct batch *batch,
+                                size_t n_prompt_tokens, struct batch_rows *rows)
+{
+    size_t n_skipped = sentence->skips_prompt ? n_prompt_tokens : 0;
+
+    for (size_t s = 0; s < batch->n_sequences; s++) {
+        size_t n = batch_length(batch->ends, s);
+
+        rows[s] = (struct batch_rows){n, 0};
+        for (size_t k = 0; k < sentence->n_poolings; k++) {
+            struct batch_rows more = pooled_rows(sentence->poolings[k], n_skipped, n);
+
+            rows[s].first = more.first < rows[s].first ? more.first : rows[s].first;
+            rows[s].end = more.end > rows[s].end ? more.end : rows[s].end;
+        }
+    }
+}
+
 static int pool_all(const struct sentence_model *sentence, const struct batch *batch,
                     const float *hidden, size_t n_skipped, float *out, struct error *err)
 {

@@ -35,6 +35,9 @@ size_t sentence_model_max_tokens(const struct sentence_model *sentence);
 int sentence_count_prompt(const struct tokenizer *tokenizer, const char *prompt,
                           size_t max_length, size_t *n_tokens, struct error *err);
 
+/* rows [n_sequences] of hidden states that sentence_model_pool looks at. */
+void sentence_model_pooled_rows(const struct sentence_model *sentence, const struct batch *batch,
+                                size_t n_prompt_tokens, struct batch_rows *rows);
 /* out [n_sequences, size] from hidden [n_tokens, hidden_size] of model_run. n_prompt_tokens: those
  * of the prompt that begins every sequence, which some models leave out of the pooling; 0: none.
  * ERROR_FORMAT when a sequence has no tokens to pool. */

@@ -1,7 +1,10 @@
 /* test_judge.c - models judged in turn lose what each loses alone, and are put away. */
 #include "eval/judge.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
 
 #include "scratch.h"
 
@@ -150,6 +153,70 @@ static void what_cannot_be_judged_holds_nothing(void)
     close_court(&court);
 }
 
-TESTS(TEST(each_loses_what_it_loses_alone),
+/* ---- the disk ---- */
+
+/* A file of fixtures/decoder-base once more, and only on the disk, where the file system has one. */
+static void copy_cold(const char *folder, const char *name)
+{
+    char *from = memory_format("fixtures/decoder-base/%s", name);
+    char *to = memory_format("%s/%s", folder, name);
+    struct error err = {0};
+    struct file *source = file_open(from, from, &err), *made;
+    const void *bytes = source ? file_map(source, &err) : NULL;
+
+    scratch_must(bytes != NULL, "read", from);
+    scratch_write(to, bytes, source->size_bytes);
+    file_close(source);
+    made = file_open(scratch_path(to), to, &err);
+    scratch_must(made && fsync(made->fd) == 0, "keep", to);
+    posix_fadvise(made->fd, 0, 0, POSIX_FADV_DONTNEED);
+    file_close(made);
+    free(from);
+    free(to);
+}
+
+/* The share of a file that is in memory. */
+static double share_in_memory(const char *name)
+{
+    struct error err = {0};
+    struct file *file = file_open(scratch_path(name), name, &err);
+    const void *map = file ? file_map(file, &err) : NULL;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), n = map ? (file->size_bytes + page - 1) / page : 0;
+    unsigned char *there = memory_zalloc(n + 1, 1);
+    size_t n_there = 0;
+
+    scratch_must(map && mincore((void *)map, file->size_bytes, there) == 0, "look at", name);
+    for (size_t i = 0; i < n; i++)
+        n_there += there[i] & 1;
+    free(there);
+    file_close(file);
+    return (double)n_there / (double)n;
+}
+
+static void the_disk_gives_the_next_model_meanwhile(void)
+{
+    const struct timespec moment = {0, 10 * 1000 * 1000};
+    struct model_folder next;
+    struct losses losses;
+    struct court court;
+
+    CHECK(open_court(&court, MODEL_DECODER, "fixtures/examples/arithmetic.jsonl",
+                     "fixtures/decoder-base", false, 7) == 0);
+    copy_cold("next", "config.json");
+    copy_cold("next", "model.safetensors");
+    if (share_in_memory("next/model.safetensors") > 0.5)
+        printf("# files are always in memory here\n");
+    scratch_must(model_folder_open(&next, scratch_path("next"), NULL, false, &court.err) == 0, "open",
+                 "next");
+    CHECK(judge_run(&court.judge, &court.base, &next, &losses, NULL, &court.notices, &court.err) == 0);
+    for (size_t i = 0; i < 500 && share_in_memory("next/model.safetensors") < 1; i++)
+        nanosleep(&moment, NULL);
+    CHECK(share_in_memory("next/model.safetensors") == 1);
+    losses_release(&losses);
+    model_folder_release(&next);
+    close_court(&court);
+}
+
+TESTS(TEST(the_disk_gives_the_next_model_meanwhile), TEST(each_loses_what_it_loses_alone),
       TEST(lm_cocktail_draws_as_many_negatives_as_it_is_told),
       TEST(what_cannot_be_judged_holds_nothing))
