@@ -148,10 +148,10 @@ static int add_stop(struct building *building, struct json_reader *json)
 static int add_stop_id(struct building *building, struct json_reader *json)
 {
     struct error error = {0};
-    size_t id;
+    double id;
 
-    if (json_reader_peek(json) != JSON_NUMBER || json_reader_size(json, &id, &error) ||
-        id >= building->model->spec.vocab_size)
+    if (json_reader_peek(json) != JSON_NUMBER || json_reader_number(json, &id, &error) ||
+        id != floor(id) || !(id >= 0 && id < (double)building->model->spec.vocab_size))
         return refuse(building, "stop_token_ids", "'stop_token_ids' must hold ids of tokens");
     ids_add(&building->job->eos, (uint32_t)id);
     return 0;

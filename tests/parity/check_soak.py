@@ -26,7 +26,8 @@ from serving import Server  # noqa: E402
 REQUESTS, THREADS = int(os.environ.get("REQUESTS", 10000)), int(os.environ.get("THREADS", 8))
 MODELS = ["fixtures/decoder-base", "fixtures/encoder-base", "fixtures/reranker-base"]
 GROWTH_MB = 2 # in the second half; what an allocator may keep here or there
-IS_SANITIZED = b"__asan_init" in Path(os.environ["COCKTAIL"]).read_bytes() # freed memory is kept for a while
+PROGRAM = Path(os.environ["COCKTAIL"]).read_bytes()
+IS_SANITIZED = b"__asan_init" in PROGRAM or b"__tsan_init" in PROGRAM # freed memory is kept for a while
 failed = False
 
 

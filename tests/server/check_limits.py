@@ -62,6 +62,9 @@ def wrong_requests(server):
             (b'{"prompt": "a", "logit_bias": {"1": 101}}', "logit_bias"),
             (b'{"prompt": "a", "logit_bias": {"99999999": 1}}', "logit_bias"),
             (b'{"prompt": "a", "stop_token_ids": ["a"]}', "stop_token_ids"),
+            (b'{"prompt": "a", "stop_token_ids": [1.5]}', "stop_token_ids"),
+            (b'{"prompt": "a", "stop_token_ids": [-1]}', "stop_token_ids"),
+            (b'{"prompt": "a", "stop_token_ids": [100000000]}', "stop_token_ids"),
             (b'{"prompt": "a", "suffix": "b"}', "suffix"),
             (b'{"prompt": "a", "best_of": 2}', "best_of"),
             (b'{"prompt": "a", "stream_options": {}}', "stream_options"),
@@ -75,6 +78,8 @@ def wrong_requests(server):
               error["type"] == "invalid_request_error" and error["message"], (status, data))
     for body in (b'{"prompt": "a", "max_tokens": 2.0, "n": 1e0, "temperature": null, "junk": [1]}',
                  b'{"prompt": "b", "prompt": "a", "max_tokens": 1, "seed": -7}',
+                 b'{"prompt": "a", "max_tokens": 1, "stop_token_ids": [2.0, 1e0, -0.0]}',
+                 b'{"prompt": [1.0, 2e0], "max_tokens": 1, "stop": [], "logit_bias": {}}',
                  b' {"prompt": "a", "response_format": {"type": "text"}, "max_tokens": 1} \n'):
         status, _, data = server.ask("POST", "/v1/completions", body)
         check(f"200 for {body[:50]}", status == 200, data)
