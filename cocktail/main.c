@@ -99,16 +99,23 @@ static int agree_on_isa(struct error *err)
     return isa_choose(names[best], err);
 }
 
-/* Where there are several, rank 0 alone prints what the command has to say. */
+/* Where there are several, rank 0 alone prints what there is to say. */
+static int start_ranks(struct error *err)
+{
+    if (ranks_start(err))
+        return -1;
+    if (ranks_number() && !freopen("/dev/null", "w", stdout))
+        return error_errno(err, "cannot open '/dev/null'");
+    return 0;
+}
+
 static int join_ranks(const struct command *command, struct error *err)
 {
     if (ranks_count() == 1)
         return 0;
     if (!command->has_ranks)
-        return error_set(err, ERROR_UNSUPPORTED, "'%s' cannot be done by several ranks",
-                         command->name);
-    if (ranks_number() && !freopen("/dev/null", "w", stdout))
-        return error_errno(err, "cannot open '/dev/null'");
+        return error_set(err, ERROR_UNSUPPORTED, "'%s' cannot be done by several ranks; start it "
+                         "without mpirun", command->name);
     return ranks_compare("version of cocktail", COCKTAIL_VERSION, err) || agree_on_isa(err) ? -1
                                                                                           : 0;
 }
@@ -117,6 +124,12 @@ static int dispatch(int argc, char **argv, const struct command **command, struc
 {
     const char *name = argv[1];
 
+    if (argc < 2) {
+        if (ranks_may_speak())
+            command_print_overview(stderr);
+        err->code = ERROR_USAGE;
+        return -1;
+    }
     if (strcmp(name, "--version") == 0) {
         puts("cocktail " COCKTAIL_VERSION);
         return 0;
@@ -198,11 +211,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a write fails with EPIPE instead, so that we can clean up */
     interrupt_install();
 
-    if (argc < 2) {
-        command_print_overview(stderr);
-        return ERROR_USAGE;
-    }
-    if ((ranks_start(&err) || dispatch(argc, argv, &command, &err)) && err.code == ERROR_NONE)
+    if ((start_ranks(&err) || dispatch(argc, argv, &command, &err)) && err.code == ERROR_NONE)
         error_set(&err, ERROR_INTERNAL, "the command failed without saying why");
     status = close_stdout(&err);
     if (err.text[0] && !is_ended_by_others(&err) && ranks_may_speak())

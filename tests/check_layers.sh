@@ -6,7 +6,8 @@
 # A file includes its own directory and what stands to the left; those in braces are strangers. A
 # header name occurs once in the tree. Two .c files do not stand on one another: where A.c includes
 # B.h, on the way through other headers too, B.c does not come back to A.h. (In arch they may: its
-# tables describe one another.) With --self-test the check itself is tested.
+# tables describe one another.) MPI is known to common/base/ranks*.c alone, and to no header. With
+# --self-test the check itself is tested.
 set -u
 
 layers=(base tensor "format text math hub jinja" arch adapter "mix model" eval report serve)
@@ -93,6 +94,13 @@ check_circles()
     [[ -z $found ]] || echo "these stand on one another:" $found
 }
 
+check_mpi()
+{
+    grep -rlE '<mpi\.h>|\<(MPI|OMPI)_[A-Za-z]|COCKTAIL_MPI' common cocktail --include='*.[ch]' | sort |
+        grep -vE '^common/base/ranks[a-z_]*\.c$' |
+        sed 's/$/: MPI is known to common\/base\/ranks*.c alone/'
+}
+
 check_tree() # ROOT; prints what is wrong
 {
     cd "$1" || exit 1
@@ -102,6 +110,7 @@ check_tree() # ROOT; prints what is wrong
     find common cocktail tests -name '*.h' -printf '%f\n' | sort | uniq -d |
         sed 's/.*/header name & occurs twice/'
     check_circles
+    check_mpi
 }
 
 # A tree with one right file and the file in question: is it accepted, is it refused?
@@ -146,6 +155,10 @@ if [[ ${1-} == --self-test ]]; then
     expect "does not exist" common/mix/a.c '#include "base/none.h"'
     expect "is no layer" common/util/a.c 'int a;'
     expect "occurs twice" common/eval/error.h 'int a;'
+    expect "" common/base/ranks_beat.c '#include <mpi.h>'
+    expect "MPI is known" common/model/a.c '#include <mpi.h>'
+    expect "MPI is known" common/base/ranks.h 'MPI_Comm communicator(void);'
+    expect "MPI is known" cocktail/a.c '#ifdef COCKTAIL_MPI'
     a=common/mix/a b=common/mix/b parts=common/mix/parts.h
     expect "" $a.h '' $b.h '' $a.c '#include "a.h"' $b.c '#include "a.h"' $b.c '#include "b.h"'
     expect "these stand on one another: $a.c $b.c" \

@@ -18,10 +18,12 @@
 
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "base/outdir_mark.h"
 #include "base/ranks.h"
 
 struct outdir {
     char *target, *parent, *partial;
+    char *gone;          /* where it is moved if others have left it */
     char *aside;         /* where an old target is for a moment if it cannot be exchanged */
     char *work;          /* what is written into: partial itself, or, of several ranks, a directory
                           * in it with a name that no rank of an earlier run knows */
@@ -29,6 +31,7 @@ struct outdir {
     char *made_parent;   /* the topmost parent that we created, or NULL */
     bool force, is_committed;
     int fd;              /* of partial; holds the lock */
+    struct outdir_mark *mark; /* of several ranks */
     struct outdir *next; /* in the list of open ones */
 };
 
@@ -224,11 +227,66 @@ static int make_parents(const char *path, char **made, struct error *err)
 
 /* ---- the hidden sibling ---- */
 
+/* Whether the directory is still under its name. Its owner may have moved it into place, or another one
+ * may have taken it over. */
+static bool is_in_place(const struct outdir *outdir)
+{
+    struct stat by_fd, by_path;
+
+    return fstat(outdir->fd, &by_fd) == 0 && stat(outdir->partial, &by_path) == 0 &&
+           by_fd.st_ino == by_path.st_ino && by_fd.st_dev == by_path.st_dev;
+}
+
+/* What ranks have left that have given one another up; a host that is cut off may still have the lock. */
+static int put_away(const struct outdir *outdir, struct error *err)
+{
+    int rc = 0;
+
+    remove_tree(outdir->gone);
+    if (rename(outdir->partial, outdir->gone))
+        rc = error_errno(err, "cannot move '%s' away", outdir->partial);
+    remove_tree(outdir->gone);
+    return rc;
+}
+
+/* Another process has the lock. 0: try again. */
+static int look_at_owner(const struct outdir *outdir, struct error *err)
+{
+    char host[OUTDIR_HOST_MAX] = "";
+
+    switch (outdir_mark_look(outdir->partial, outdir->fd, host, err)) {
+    case OUTDIR_FREE:
+        return 0;
+    case OUTDIR_LEFT:
+        return put_away(outdir, err);
+    case OUTDIR_BUSY:
+        return error_set(err, ERROR_EXISTS, "'%s' is being written by another process%s" ERROR_NAME,
+                         outdir->target, *host ? ", on " : "", host);
+    case OUTDIR_FAILED:
+        break;
+    }
+    return -1;
+}
+
+/* 1: the lock is ours, 0: it is not, try again, -1: an error. */
+static int lock_partial(const struct outdir *outdir, bool is_made, struct error *err)
+{
+    if (flock(outdir->fd, LOCK_EX | LOCK_NB) == 0)
+        return is_in_place(outdir);
+    if (errno == EWOULDBLOCK)
+        return look_at_owner(outdir, err);
+    error_errno(err, "cannot lock '%s'", outdir->partial);
+    if (is_made)
+        rmdir(outdir->partial);
+    return -1;
+}
+
 /* Creates the sibling or takes over one that a killed run has left, and locks it. */
 static int take_partial(struct outdir *outdir, struct error *err)
 {
-    for (;;) {
-        struct stat by_fd, by_path;
+    int rc = 0;
+
+    while (rc == 0) {
         bool is_made = mkdir(outdir->partial, 0777) == 0;
 
         if (!is_made && errno != EEXIST)
@@ -242,23 +300,13 @@ static int take_partial(struct outdir *outdir, struct error *err)
                 rmdir(outdir->partial);
             return -1;
         }
-        if (flock(outdir->fd, LOCK_EX | LOCK_NB)) {
-            if (errno == EWOULDBLOCK)
-                error_set(err, ERROR_EXISTS, "'%s' is being written by another process",
-                          outdir->target);
-            else if (error_errno(err, "cannot lock '%s'", outdir->partial) && is_made)
-                rmdir(outdir->partial);
+        rc = lock_partial(outdir, is_made, err);
+        if (rc <= 0) {
             close(outdir->fd);
             outdir->fd = -1;
-            return -1;
         }
-        /* Its owner may have moved it into place between our open and our lock. */
-        if (fstat(outdir->fd, &by_fd) == 0 && stat(outdir->partial, &by_path) == 0 &&
-            by_fd.st_ino == by_path.st_ino && by_fd.st_dev == by_path.st_dev)
-            return 0;
-        close(outdir->fd);
-        outdir->fd = -1;
     }
+    return rc < 0 ? -1 : 0;
 }
 
 static int clear_partial(const struct outdir *outdir, struct error *err)
@@ -287,10 +335,22 @@ static int clear_partial(const struct outdir *outdir, struct error *err)
     return 0;
 }
 
+/* Only what is ours: others may have taken the rest over. */
+static void remove_work(struct outdir *outdir)
+{
+    bool is_ours = outdir->fd >= 0 && is_in_place(outdir);
+
+    outdir_mark_free(outdir->mark, is_ours);
+    outdir->mark = NULL;
+    if (is_ours && !outdir->is_committed)
+        remove_tree(outdir->partial);
+    else if (is_ours && ranks_count() > 1)
+        rmdir(outdir->partial);
+}
+
 static void remove_partial(struct outdir *outdir)
 {
-    if (outdir->fd >= 0 && !outdir->is_committed)
-        remove_tree(outdir->partial);
+    remove_work(outdir);
     if (outdir->made_parent && !outdir->is_committed) {
         /* From the innermost one up, as long as they are empty; it may not exist yet. */
         char *path = memory_copy(outdir->parent);
@@ -352,6 +412,9 @@ static int agree_on_work(struct outdir *outdir, struct error *err)
         outdir->work = memory_format("%s/%016" PRIx64, outdir->partial, number);
         if (mkdir(outdir->work, 0777))
             return error_errno(err, "cannot create '%s'", outdir->work);
+        outdir->mark = outdir_mark_new(outdir->work, err);
+        if (!outdir->mark)
+            return -1;
     }
     if (ranks_tell(&number, sizeof number, err))
         return -1;
@@ -382,6 +445,7 @@ static struct outdir *open_checked(const char *path, bool force, bool is_file, s
     outdir->parent = parent_of(outdir->target);
     copy = memory_copy(outdir->target);
     outdir->partial = sibling(outdir->parent, basename(copy), ".cocktail-partial");
+    outdir->gone = sibling(outdir->parent, basename(copy), ".cocktail-left");
     outdir->aside = sibling(outdir->parent, basename(copy), ".cocktail-replaced");
     outdir->file = is_file ? memory_copy(basename(copy)) : NULL;
     free(copy);
@@ -434,7 +498,10 @@ int outdir_create(struct outdir *outdir, const char *name, struct error *err)
     char *made = NULL;
     int fd = -1;
 
-    if (make_parents(parent, &made, err) == 0) {
+    /* What ranks write that have been given up must not come up again among what others write now. */
+    if (ranks_count() > 1 && access(outdir->work, F_OK)) {
+        error_errno(err, "cannot write to '%s'", outdir->work);
+    } else if (make_parents(parent, &made, err) == 0) {
         fd = open(path, O_RDWR | O_CREAT | exclusive | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (fd < 0)
             error_errno(err, "cannot create '%s'", path);
@@ -560,8 +627,6 @@ static int move_in_place(struct outdir *outdir, struct error *err)
         return move_file_in_place(outdir, err);
     if (rename(outdir->work, outdir->target) == 0) {
         outdir->is_committed = true;
-        if (ranks_count() > 1)
-            rmdir(outdir->partial);
         return 0;
     }
     if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
@@ -606,6 +671,7 @@ void outdir_close(struct outdir *outdir)
     free(outdir->target);
     free(outdir->parent);
     free(outdir->partial);
+    free(outdir->gone);
     free(outdir->aside);
     free(outdir->work);
     free(outdir->file);

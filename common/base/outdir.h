@@ -8,7 +8,8 @@
  * killed there leaves it so, and the next one brings it back.
  *
  * Several ranks (ranks.h) open, commit and close an outdir together, on a file system that they share:
- * rank 0 makes it, and puts it in place when all have written what is theirs. */
+ * rank 0 makes it, and puts it in place when all have written what is theirs. Its lock may stay where
+ * its host is cut off; outdir_mark.h says how the next run then knows that they have given up. */
 #ifndef COCKTAIL_OUTDIR_H
 #define COCKTAIL_OUTDIR_H
 

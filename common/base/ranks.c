@@ -2,27 +2,18 @@
 #include "ranks.h"
 
 #ifndef COCKTAIL_MPI
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* What mpirun tells those that it starts: Open MPI's, and others. */
-static long told(const char *of_open_mpi, const char *of_others)
-{
-    const char *value = getenv(of_open_mpi);
-
-    if (!value)
-        value = getenv(of_others);
-    return value ? strtol(value, NULL, 10) : 0;
-}
+#include "base/ranks_launch.h"
 
 int ranks_start(struct error *err)
 {
-    long n = told("OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
+    size_t n = ranks_launch_count();
 
     if (n <= 1)
         return 0;
-    return error_set(err, ERROR_UNSUPPORTED, "started as one of %ld ranks, but built without MPI; "
+    return error_set(err, ERROR_UNSUPPORTED, "started as one of %zu ranks, but built without MPI; "
                      "'make MPI=1' builds build/mpi/cocktail, which has it", n);
 }
 
@@ -46,6 +37,11 @@ size_t ranks_beside(void)
     return 1;
 }
 
+double ranks_limit_s(void)
+{
+    return 0;
+}
+
 const char *ranks_label(void)
 {
     return "";
@@ -53,7 +49,7 @@ const char *ranks_label(void)
 
 bool ranks_may_speak(void)
 {
-    return told("OMPI_COMM_WORLD_RANK", "PMI_RANK") == 0 || sleep(3) == 0;
+    return ranks_launch_number() == 0 || sleep(3) == 0;
 }
 
 int ranks_meet(struct error *err)

@@ -25,10 +25,13 @@ size_t ranks_number(void); /* from 0 */
 /* How many ranks share the processors that this one may use, itself counted. */
 size_t ranks_beside(void);
 
+/* Seconds without a sign of life after which ranks give one up; 0: they wait for ever, or there is one. */
+double ranks_limit_s(void);
+
 /* "rank 2 on host: " for messages, or "" of a single one. */
 const char *ranks_label(void);
 /* Whether a rank should tell of its error. What all of them find wrong, rank 0 alone tells, and ends
- * the others while they wait here, for at most three seconds. */
+ * the others while they wait here, for three to four seconds. */
 bool ranks_may_speak(void);
 
 /* Waits until all are here. */

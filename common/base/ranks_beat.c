@@ -49,13 +49,9 @@ static int read_limit(struct error *err)
 /* Sleeps, unless the end comes. Whether it has come. */
 static bool nap(double seconds)
 {
-    struct timespec until;
+    struct timespec until = clock_moment_in(seconds);
     bool is_ending;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    seconds += (double)until.tv_nsec * 1e-9;
-    until.tv_sec += (time_t)seconds;
-    until.tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9);
     pthread_mutex_lock(&beat.mutex);
     while (!beat.is_ending && pthread_cond_timedwait(&beat.end_came, &beat.mutex, &until) == 0)
         ;
@@ -64,11 +60,35 @@ static bool nap(double seconds)
     return is_ending;
 }
 
-/* MPI may want to tell the host that is not there. */
+static volatile sig_atomic_t last_status;
+static char last_words[MPI_MAX_PROCESSOR_NAME + 200];
+
 static void end_at_last(int signal)
 {
     (void)signal;
-    _exit(ERROR_NETWORK);
+    if (write(STDERR_FILENO, last_words, strlen(last_words)) < 0)
+        last_status = ERROR_NETWORK;
+    _exit(last_status);
+}
+
+/* MPI may want to tell the host that is not there, or wait for a process that is stopped. */
+static void end_within(unsigned seconds, int status)
+{
+    sigset_t set;
+
+    last_status = status;
+    signal(SIGALRM, end_at_last);
+    sigemptyset(&set);
+    sigaddset(&set, SIGALRM);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    alarm(seconds);
+}
+
+void ranks_beat_abort(int status)
+{
+    end_within(LAST_WORDS_S, status);
+    MPI_Abort(MPI_COMM_WORLD, status);
+    _exit(status);
 }
 
 static void give_up(size_t from, double silence)
@@ -76,10 +96,7 @@ static void give_up(size_t from, double silence)
     fprintf(stderr, "cocktail: %snothing was heard from rank %zu on %s for %.0f s "
             "(COCKTAIL_RANK_TIMEOUT): its host is cut off, or the process is stopped\n",
             ranks_label(), from, beat.hosts[from], silence);
-    signal(SIGALRM, end_at_last);
-    alarm(LAST_WORDS_S);
-    MPI_Abort(MPI_COMM_WORLD, ERROR_NETWORK);
-    _exit(ERROR_NETWORK);
+    ranks_beat_abort(ERROR_NETWORK);
 }
 
 /* Takes what has come; *is_over when it was the last. Whether anything has come. */
@@ -137,6 +154,11 @@ static void *watch(void *unused)
     return unused;
 }
 
+double ranks_beat_limit_s(void)
+{
+    return beat.limit;
+}
+
 int ranks_beat_start(struct error *err)
 {
     char own[MPI_MAX_PROCESSOR_NAME] = "";
@@ -172,5 +194,8 @@ void ranks_beat_stop(void)
     pthread_join(beat.thread, NULL);
     MPI_Comm_free(&beat.comm);
     free(beat.hosts);
+    snprintf(last_words, sizeof last_words, "cocktail: %sall is done, but the other ranks do not end "
+             "for %.0f s (COCKTAIL_RANK_TIMEOUT)\n", ranks_label(), beat.limit);
+    end_within((unsigned)beat.limit, ERROR_NETWORK);
 }
 #endif

@@ -7,12 +7,18 @@
 #ifndef COCKTAIL_RANKS_BEAT_H
 #define COCKTAIL_RANKS_BEAT_H
 
+#include <stdnoreturn.h>
+
 #include "base/error.h"
 
-/* After MPI_Init_thread with MPI_THREAD_MULTIPLE, by all ranks, of which there are several. The limit
+/* After MPI was started for several threads, by all ranks, of which there are several. The limit
  * is COCKTAIL_RANK_TIMEOUT, seconds from 1 to 86400, 10 without it; 0: nobody watches. ERROR_USAGE. */
 int ranks_beat_start(struct error *err);
-/* By all ranks, when all have done what they had to. */
+double ranks_beat_limit_s(void);
+/* By all ranks, when all have done what they had to. The process has the limit to come to its end, else
+ * it ends with ERROR_NETWORK. */
 void ranks_beat_stop(void);
+/* Ends all ranks, as far as they can be reached, and this one, with this status. */
+noreturn void ranks_beat_abort(int status);
 
 #endif

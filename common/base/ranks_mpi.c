@@ -13,14 +13,18 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/ranks_beat.h"
+#include "base/ranks_launch.h"
 
 enum { COMPARED_MAX = 200, HOST_MAX = MPI_MAX_PROCESSOR_NAME };
 enum { PIECE = 1 << 30 }; /* MPI counts in int */
-enum { SPINS = 2000, SLEEP_NS = 200 * 1000, FIRST_SPEAKS_S = 3 };
+enum { SPINS = 2000, SLEEP_NS = 200 * 1000 };
+/* Rank 0 speaks at once, number i by so much later than the first seconds. */
+enum { FIRST_SPEAKS_S = 3, LATER_NS = 50 * 1000 * 1000, LATER_MAX = 19 };
 
 static struct {
     bool is_started;
     size_t number, count, beside;
+    size_t told_number, told_count; /* by who has started them, before MPI sets other variables */
     char host[HOST_MAX], label[HOST_MAX + 40];
 } ranks = {.count = 1, .beside = 1};
 
@@ -87,12 +91,24 @@ static int find_beside(struct error *err)
     return rc;
 }
 
+/* Started by a stranger, MPI takes each rank for the only one; all would write the same files. */
+static int check_alone(struct error *err)
+{
+    if (ranks.told_count == 1)
+        return 0;
+    return error_set(err, ERROR_UNSUPPORTED, "started as one of %zu ranks, of which this MPI finds one; "
+                     "is mpirun that of another MPI, or was srun called without --mpi=pmix?",
+                     ranks.told_count);
+}
+
 int ranks_start(struct error *err)
 {
     int level, number, count, length;
 
-    if (!getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMI_SIZE") && !getenv("PMI_RANK"))
+    if (!ranks_launch_is_known())
         return 0; /* nobody has started others; MPI alone would take a tenth of a second */
+    ranks.told_number = ranks_launch_number();
+    ranks.told_count = ranks_launch_count();
     if (check(MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &level), err))
         return -1;
     interrupt_install(); /* MPI has handlers of its own */
@@ -108,7 +124,7 @@ int ranks_start(struct error *err)
     if (find_beside(err))
         return -1;
     if (ranks.count == 1)
-        return 0;
+        return check_alone(err);
     if (level < MPI_THREAD_MULTIPLE)
         return error_set(err, ERROR_UNSUPPORTED, "this MPI cannot be used by several threads");
     return ranks_beat_start(err);
@@ -116,13 +132,13 @@ int ranks_start(struct error *err)
 
 void ranks_end(int status)
 {
+    struct error err = {0};
+
     if (!ranks.is_started)
         return;
     if (ranks.count > 1) {
-        struct error err = {0};
-
         if (status || ranks_meet(&err))
-            MPI_Abort(MPI_COMM_WORLD, status ? status : (int)err.code);
+            ranks_beat_abort(status ? status : (int)err.code);
         ranks_beat_stop();
     }
     MPI_Finalize();
@@ -143,16 +159,24 @@ size_t ranks_beside(void)
     return ranks.beside;
 }
 
+double ranks_limit_s(void)
+{
+    return ranks.count > 1 ? ranks_beat_limit_s() : 0;
+}
+
 const char *ranks_label(void)
 {
     return ranks.label;
 }
 
+/* The first of those that find something else wrong, too. */
 bool ranks_may_speak(void)
 {
+    size_t number = ranks.count > 1 ? ranks.number : ranks.told_number;
     struct timespec pause = {FIRST_SPEAKS_S, 0};
 
-    return ranks.number == 0 || nanosleep(&pause, NULL) == 0;
+    pause.tv_nsec = (number < LATER_MAX ? (long)number : LATER_MAX) * LATER_NS;
+    return number == 0 || nanosleep(&pause, NULL) == 0;
 }
 
 /* ---- together ---- */

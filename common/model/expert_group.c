@@ -8,16 +8,17 @@
 #include "base/memory.h"
 #include "base/ranks.h"
 
-/* "1, 2 or 4": what divides both. */
-static void add_divisors(struct buffer *out, size_t a, size_t b)
+/* "1, 2 or 4": what divides n. */
+static void add_divisors(struct buffer *out, size_t n)
 {
-    size_t last = 1, n = 0;
+    for (size_t d = 1; d <= n; d++)
+        if (n % d == 0)
+            buffer_format(out, "%s%zu", d == 1 ? "" : d == n ? " or " : ", ", d);
+}
 
-    for (size_t d = 2; d <= a; d++)
-        last = a % d == 0 && b % d == 0 ? d : last;
-    for (size_t d = 1; d <= last; d++)
-        if (a % d == 0 && b % d == 0)
-            buffer_format(out, "%s%zu", n++ == 0 ? "" : d == last ? " or " : ", ", d);
+static size_t common_divisor(size_t a, size_t b)
+{
+    return b ? common_divisor(b, a % b) : a;
 }
 
 int expert_group_init(struct expert_group *group, size_t n, struct error *err)
@@ -31,7 +32,7 @@ int expert_group_init(struct expert_group *group, size_t n, struct error *err)
         group->number = ranks_number() % n;
         return 0;
     }
-    add_divisors(&would_do, count, count);
+    add_divisors(&would_do, count);
     if (count == 1)
         error_set(err, ERROR_USAGE, "--expert-parallel %zu: there is one rank; 'mpirun -n %zu' starts "
                   "as many", n, n);
@@ -63,17 +64,41 @@ bool expert_group_stack_has_experts(const struct stack_spec *stack)
            (stack->is_sparse && memchr(stack->is_sparse, 1, stack->n_layers));
 }
 
-static int check_number(const struct expert_group *group, size_t n_experts, const char *what,
-                        const char *name, struct error *err)
+struct experts { /* of a kind, in all layers that have such */
+    size_t n;
+    const char *what;
+};
+
+enum { KINDS_MAX = 4 };
+
+static size_t list_experts(const struct model_spec *spec, struct experts *kinds)
+{
+    const struct stack_spec *stacks[] = {&spec->stack, &spec->encoder};
+    size_t n = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        if (!expert_group_stack_has_experts(stacks[i]))
+            continue;
+        if (stacks[i]->attention_moe.n_experts)
+            kinds[n++] = (struct experts){stacks[i]->attention_moe.n_experts, " of attention"};
+        if (stacks[i]->is_sparse)
+            kinds[n++] = (struct experts){stacks[i]->moe.n_experts, ""};
+    }
+    return n;
+}
+
+static int cannot_divide(const struct expert_group *group, const struct experts *kinds, size_t n,
+                         const struct experts *kind, const char *name, struct error *err)
 {
     struct buffer would_do = {0};
+    size_t divisor = ranks_count();
 
-    if (n_experts % group->n == 0)
-        return 0;
-    add_divisors(&would_do, ranks_count(), n_experts);
+    for (size_t i = 0; i < n; i++)
+        divisor = common_divisor(divisor, kinds[i].n);
+    add_divisors(&would_do, divisor);
     error_set(err, ERROR_INCOMPATIBLE, "'%s': its %zu experts%s cannot be divided among %zu ranks; "
-              "with %zu ranks in all, --expert-parallel %s would do", name, n_experts, what, group->n,
-              ranks_count(), would_do.data);
+              "with %zu ranks in all, --expert-parallel %s would do", name, kind->n, kind->what,
+              group->n, ranks_count(), would_do.data);
     buffer_release(&would_do);
     return -1;
 }
@@ -81,18 +106,13 @@ static int check_number(const struct expert_group *group, size_t n_experts, cons
 int expert_group_check(const struct expert_group *group, const struct model_spec *spec,
                        const char *name, struct error *err)
 {
-    const struct stack_spec *stacks[] = {&spec->stack, &spec->encoder};
-    bool has_experts = false;
+    struct experts kinds[KINDS_MAX];
+    size_t n = list_experts(spec, kinds);
 
-    for (size_t i = 0; i < 2; i++) {
-        if (!expert_group_stack_has_experts(stacks[i]))
-            continue;
-        has_experts = true;
-        if (check_number(group, stacks[i]->attention_moe.n_experts, " of attention", name, err) ||
-            (stacks[i]->is_sparse && check_number(group, stacks[i]->moe.n_experts, "", name, err)))
-            return -1;
-    }
-    if (has_experts)
+    for (size_t i = 0; i < n; i++)
+        if (kinds[i].n % group->n)
+            return cannot_divide(group, kinds, n, &kinds[i], name, err);
+    if (n)
         return 0;
     return error_set(err, ERROR_INCOMPATIBLE, "'%s': has no experts that ranks could share; without "
                      "--expert-parallel they share the texts", name);

@@ -9,10 +9,6 @@
 #include "model/moe_exchange.h"
 #include "model/rows.h"
 
-/* Choices that run expert by expert, a task each, where there are so many tasks for each thread: a
- * small product is done before other threads have heard of it. */
-enum { TASKS_PER_THREAD = 2 };
-
 /* ---- running ---- */
 
 struct rows { /* of one expert */
@@ -113,16 +109,22 @@ static void run_group(const struct moe *moe, const struct engine *engine,
 }
 
 /* A model need not fit into memory. While one expert works the next one is fetched. */
-static void prefetch(const struct moe_weights *weights, const struct moe_group *group)
+static void prefetch_expert(const struct moe_weights *weights, size_t expert)
 {
     const struct linear *parts[] = {weights->gate, weights->up, weights->down};
 
-    for (size_t i = 0; group->n_rows && i < 3; i++) {
-        const struct gemm_matrix *matrix = &parts[i][group->expert].matrix;
+    for (size_t i = 0; i < 3; i++) {
+        const struct gemm_matrix *matrix = &parts[i][expert].matrix;
 
         if (matrix->data)
             gemm_matrix_prefetch(matrix);
     }
+}
+
+static void prefetch(const struct moe_weights *weights, const struct moe_group *group)
+{
+    if (group->n_rows)
+        prefetch_expert(weights, group->expert);
 }
 
 /* ---- experts with few rows each ---- */
@@ -134,31 +136,39 @@ struct few {
     const float *x;
 };
 
-static int run_expert(void *context, size_t task, size_t worker, struct error *err)
+/* out [n_rows, hidden_size] = what an expert makes of `in`, on the calling thread alone, while others
+ * run, which have the scratch of `first` rows before. */
+static void run_beside(const struct moe *moe, const struct engine *engine,
+                       const struct moe_weights *weights, size_t worker, size_t expert,
+                       size_t first, const float *in, size_t n_rows, float *out)
 {
-    const struct few *few = context;
-    const struct moe *moe = few->moe;
-    const struct moe_group *group = &moe->groups[task];
-    const struct linear *gate = &few->weights->gate[group->expert];
-    const struct linear *up = &few->weights->up[group->expert];
-    size_t n_rows = group->n_rows, at = group->first * moe->stack->hidden_size;
-    struct rows rows = {moe, group->choices, few->x, moe->in + at, NULL, NULL};
-    float *gates = moe->gate + group->first * moe->width;
-    float *ups = moe->up + group->first * moe->width;
+    const struct linear *gate = &weights->gate[expert], *up = &weights->up[expert];
+    float *gates = moe->gate + first * moe->width, *ups = moe->up + first * moe->width;
     bool is_gated = gate->matrix.data != NULL, is_clamped = moe->spec->swiglu_limit > 0;
 
-    (void)err;
-    gather_rows(&rows, 0, n_rows);
-    linear_block(few->engine, worker, up, rows.in, n_rows, ups);
+    linear_block(engine, worker, up, in, n_rows, ups);
     if (is_gated)
-        linear_block(few->engine, worker, gate, rows.in, n_rows, gates);
+        linear_block(engine, worker, gate, in, n_rows, gates);
     if (!is_clamped)
         mlp_turn_rows(moe->stack->activation, is_gated ? gates : NULL, gate->matrix.n_out, ups,
                       up->matrix.n_out, n_rows);
     for (size_t r = 0; is_clamped && r < n_rows; r++)
         clamp_row(moe->spec, ups + r * up->matrix.n_out, gates + r * moe->spec->intermediate_size);
-    linear_block(few->engine, worker, &few->weights->down[group->expert],
-                 is_clamped ? gates : ups, n_rows, moe->out + at);
+    linear_block(engine, worker, &weights->down[expert], is_clamped ? gates : ups, n_rows, out);
+}
+
+static int run_expert(void *context, size_t task, size_t worker, struct error *err)
+{
+    const struct few *few = context;
+    const struct moe *moe = few->moe;
+    const struct moe_group *group = &moe->groups[task];
+    size_t at = group->first * moe->stack->hidden_size;
+    struct rows rows = {moe, group->choices, few->x, moe->in + at, NULL, NULL};
+
+    (void)err;
+    gather_rows(&rows, 0, group->n_rows);
+    run_beside(moe, few->engine, few->weights, worker, group->expert, group->first, rows.in,
+               group->n_rows, moe->out + at);
     return 0;
 }
 
@@ -186,7 +196,7 @@ static size_t list_few(const struct moe *moe, const struct engine *engine)
         return 0;
     for (struct moe_group group = moe_first(moe); group.n_rows; group = moe_next(moe, &group))
         moe->groups[n++] = group;
-    return n >= TASKS_PER_THREAD * threads_count(engine->threads) ? n : 0;
+    return n >= MOE_TASKS_PER_THREAD * threads_count(engine->threads) ? n : 0;
 }
 
 /* ---- the expert that every token passes ---- */
@@ -257,6 +267,22 @@ static void run_here(const void *context, size_t expert, const float *in, size_t
     run_rows(spread->moe, spread->engine, spread->weights, expert, in, n_rows, out);
 }
 
+static void run_here_beside(const void *context, size_t worker, size_t expert, size_t first,
+                            const float *in, size_t n_rows, float *out)
+{
+    const struct spread *spread = context;
+
+    run_beside(spread->moe, spread->engine, spread->weights, worker, expert, first, in, n_rows,
+               out);
+}
+
+static void prefetch_here(const void *context, size_t expert)
+{
+    const struct spread *spread = context;
+
+    prefetch_expert(spread->weights, expert);
+}
+
 static void add_row(const void *context, size_t choice, float *row)
 {
     const struct spread *spread = context;
@@ -272,7 +298,16 @@ static int run_spread(struct moe *moe, const struct engine *engine,
 {
     const struct spread spread = {moe, engine, weights, x, delta};
     size_t n = moe->stack->hidden_size;
-    const struct moe_work work = {n, n, fill_row, run_here, add_row, &spread};
+    const struct moe_work work = {
+        .n_in = n,
+        .n_out = n,
+        .fill = fill_row,
+        .run = run_here,
+        .run_beside = run_here_beside,
+        .prefetch = prefetch_here,
+        .take = add_row,
+        .context = &spread,
+    };
 
     return moe_exchange(moe, engine, &work, err);
 }

@@ -48,6 +48,22 @@ static void run_here(const void *context, size_t expert, const float *in, size_t
     linear_run(spread->engine, linear, in, n_rows, out, linear->matrix.n_out);
 }
 
+static void run_here_beside(const void *context, size_t worker, size_t expert, size_t first,
+                            const float *in, size_t n_rows, float *out)
+{
+    const struct spread *spread = context;
+
+    (void)first;
+    linear_block(spread->engine, worker, &spread->experts[expert], in, n_rows, out);
+}
+
+static void prefetch_here(const void *context, size_t expert)
+{
+    const struct spread *spread = context;
+
+    gemm_matrix_prefetch(&spread->experts[expert].matrix);
+}
+
 static void fill_token(const void *context, size_t choice, float *row)
 {
     const struct spread *spread = context;
@@ -97,6 +113,8 @@ static int spread_queries(struct moe *moe, const struct engine *engine,
         .n_out = moe->stack->n_kv_heads * moe->stack->head_dim,
         .fill = fill_token,
         .run = run_here,
+        .run_beside = run_here_beside,
+        .prefetch = prefetch_here,
         .take = take_queries,
         .context = &spread,
     };
@@ -116,6 +134,8 @@ static int spread_outputs(struct moe *moe, const struct engine *engine,
         .n_out = stack->hidden_size,
         .fill = fill_heads,
         .run = run_here,
+        .run_beside = run_here_beside,
+        .prefetch = prefetch_here,
         .take = take_delta,
         .context = &spread,
     };

@@ -12,8 +12,10 @@
 #include "model/model_weights.h"
 #include "model/routing.h"
 
-/* So many choices of a pass may run at once, whatever their experts: there is room for their rows. */
-enum { MOE_FEW_CHOICES = 256 };
+/* So many choices of a pass may run at once, whatever their experts: there is room for their rows. A
+ * small product is done before other threads have heard of it, so that each expert is a task, where
+ * there are so many for each thread. */
+enum { MOE_FEW_CHOICES = 256, MOE_TASKS_PER_THREAD = 2 };
 
 struct moe_group;
 

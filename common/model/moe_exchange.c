@@ -24,6 +24,7 @@ struct trade { /* of one block of tokens */
     float *received, *given; /* [n_received, n_in or n_out], by rank, then by expert */
     float *in, *out;         /* the same by expert, then by rank */
     size_t *places;          /* [n_received]: of row i of `in` in `received` */
+    size_t n_groups;         /* of rows of `in`, in moe->groups: one for each expert that has any */
 };
 
 static void *room_for(const struct trade *trade, size_t n, size_t size, struct error *err)
@@ -141,25 +142,80 @@ static void give_rows(void *context, size_t begin, size_t end)
         memcpy(trade->given + trade->places[i] * n, trade->out + i * n, n * sizeof(float));
 }
 
-static void run_experts(const struct trade *trade)
-{
-    const struct moe_work *work = trade->work;
-    size_t at = 0;
+/* ---- the experts that are here ---- */
 
+static void list_groups(struct trade *trade)
+{
+    size_t first = 0;
+
+    trade->n_groups = 0;
     for (size_t e = 0; e < trade->n_own; e++) {
-        size_t end = at;
+        size_t n_rows = 0;
 
         for (size_t i = 0; i < trade->group->n; i++)
-            end += trade->theirs[i * trade->n_own + e];
-        while (at < end) {
-            size_t n = rows_at_once(end - at);
-
-            work->run(work->context, trade->here.begin + e, trade->in + at * work->n_in, n,
-                      trade->out + at * work->n_out);
-            at += n;
-        }
+            n_rows += trade->theirs[i * trade->n_own + e];
+        if (n_rows)
+            trade->moe->groups[trade->n_groups++] =
+                (struct moe_group){.expert = trade->here.begin + e, .first = first,
+                                   .n_rows = n_rows};
+        first += n_rows;
     }
 }
+
+static bool are_few(const struct trade *trade, const struct engine *engine)
+{
+    return trade->n_received <= MOE_FEW_CHOICES &&
+           trade->n_groups >= MOE_TASKS_PER_THREAD * threads_count(engine->threads);
+}
+
+/* A model need not fit into memory. While rows are on their way, and while one expert works, the next
+ * one is fetched. */
+static void prefetch(const struct trade *trade, size_t begin, size_t end)
+{
+    for (size_t i = begin; i < end && i < trade->n_groups; i++)
+        trade->work->prefetch(trade->work->context, trade->moe->groups[i].expert);
+}
+
+static int run_beside(void *context, size_t task, size_t worker, struct error *err)
+{
+    const struct trade *trade = context;
+    const struct moe_work *work = trade->work;
+    const struct moe_group *group = &trade->moe->groups[task];
+
+    (void)err;
+    work->run_beside(work->context, worker, group->expert, group->first,
+                     trade->in + group->first * work->n_in, group->n_rows,
+                     trade->out + group->first * work->n_out);
+    return 0;
+}
+
+static void run_group(const struct trade *trade, const struct moe_group *group)
+{
+    const struct moe_work *work = trade->work;
+    size_t end = group->first + group->n_rows;
+
+    for (size_t at = group->first, n; at < end; at += n) {
+        n = rows_at_once(end - at);
+        work->run(work->context, group->expert, trade->in + at * work->n_in, n,
+                  trade->out + at * work->n_out);
+    }
+}
+
+static void run_experts(struct trade *trade, const struct engine *engine)
+{
+    struct error none = {0};
+
+    if (are_few(trade, engine)) {
+        threads_run(engine->threads, trade->n_groups, run_beside, trade, &none);
+        return;
+    }
+    for (size_t i = 0; i < trade->n_groups; i++) {
+        prefetch(trade, i + 1, i + 2);
+        run_group(trade, &trade->moe->groups[i]);
+    }
+}
+
+/* ---- what comes back ---- */
 
 struct taken { /* rows of one expert */
     const struct trade *trade;
@@ -210,13 +266,15 @@ static int run_block(struct trade *trade, const struct engine *engine, struct er
 
     if (exchange_counts(trade, err) || reserve(trade, err))
         return -1;
+    list_groups(trade);
+    prefetch(trade, 0, are_few(trade, engine) ? trade->n_groups : 1);
     rows_each(engine->threads, trade->n_sent, work->n_in, fill_rows, trade);
     address(trade, false);
     if (exchange(trade, err))
         return -1;
     find_places(trade);
     rows_each(engine->threads, trade->n_received, work->n_in, sort_rows, trade);
-    run_experts(trade);
+    run_experts(trade, engine);
     rows_each(engine->threads, trade->n_received, work->n_out, give_rows, trade);
     address(trade, true);
     if (exchange(trade, err))

@@ -13,6 +13,12 @@ struct moe_work { /* of experts, with one row for each choice */
     void (*fill)(const void *context, size_t choice, float *row);
     /* out [n_rows, n_out] of in [n_rows, n_in], n_rows <= ROWS_AT_ONCE, by an expert that is here. */
     void (*run)(const void *context, size_t expert, const float *in, size_t n_rows, float *out);
+    /* The same on the calling thread, a `worker` of the pool, while other experts run: those before it
+     * have `first` rows, all together no more than MOE_FEW_CHOICES. */
+    void (*run_beside)(const void *context, size_t worker, size_t expert, size_t first,
+                       const float *in, size_t n_rows, float *out);
+    /* An expert that is here is going to run. */
+    void (*prefetch)(const void *context, size_t expert);
     /* What comes back, which may be changed; of a token in the order of its experts. Different choices
      * of one expert at once. */
     void (*take)(const void *context, size_t choice, float *row);
