@@ -40,6 +40,7 @@ struct text_batches {
     struct place places[AT_ONCE];
     size_t now;                /* the place of the batch that came last, or is being made */
     size_t n_cut;
+    struct error error;        /* told when what stands before it has been handed out */
 };
 
 struct text_batches *text_batches_open(struct text_input *input, const struct tokenizer *tokenizer,
@@ -189,6 +190,14 @@ static void add_text(struct text_batches *batches, struct place *place)
     place->n++;
 }
 
+/* Where a batch ends because of an error: whatever their sizes, the same texts are worked on. */
+static bool is_last_of_all(const struct text_batches *batches, const struct place *place)
+{
+    enum error_code code = batches->error.code;
+
+    return place->n > 0 && code != ERROR_SIGINT && code != ERROR_SIGTERM;
+}
+
 int text_batches_next(struct text_batches *batches, struct text_batch *batch, struct error *err)
 {
     struct place *place;
@@ -199,15 +208,17 @@ int text_batches_next(struct text_batches *batches, struct text_batch *batch, st
     clear(place);
     while (more > 0) {
         if (!batches->is_waiting)
-            more = read_text(batches, err);
+            more = batches->error.code ? -1 : read_text(batches, &batches->error);
         batches->is_waiting = more > 0;
         if (more <= 0 || !fits(batches, place))
             break;
         add_text(batches, place);
         batches->is_waiting = false;
     }
-    if (more < 0 || place->n == 0)
-        return more;
+    if (more < 0 && !is_last_of_all(batches, place))
+        return error_set(err, batches->error.code, "%s", batches->error.text);
+    if (place->n == 0)
+        return 0;
     *batch = (struct text_batch){
         .batch = {.ids = place->ids.items, .ends = place->ends, .n_sequences = place->n},
         .lines = place->lines,

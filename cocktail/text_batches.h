@@ -40,14 +40,14 @@ struct text_batches *text_batches_open(struct text_input *input, const struct to
 void text_batches_close(struct text_batches *batches);
 
 /* 1: the next batch, of one text at least; 0: no more; -1: an error that says FILE:LINE, also for a
- * text without any tokens. */
+ * text without any tokens, after the batch of the texts in front of it. */
 int text_batches_next(struct text_batches *batches, struct text_batch *batch, struct error *err);
 
 /* What is done with a batch. */
 typedef int text_batch_work(void *context, const struct text_batch *batch, struct error *err);
 /* With all of them, in their order, until there are no more or one fails. `is_beside`: on a thread of
  * its own, while the next one is read and tokenized on this one, unless
- * there are several ranks, which talk on one thread. Whole batches in front of an error
+ * there are several ranks, which talk on one thread. The texts in front of an error
  * have been worked on. */
 int text_batches_each(struct text_batches *batches, bool is_beside, text_batch_work *work,
                       void *context, struct error *err);

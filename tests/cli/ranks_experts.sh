@@ -13,7 +13,7 @@ try() # "RANKS/EP…" MODEL COMMAND ARGUMENT…
 {
     local how model=$2
 
-    [[ -e $model ]] || model=$models/$model
+    [[ -e ${model%%+*} ]] || model=$models/$model
     cocktail "$3" "$model" "${@:4}" -q </dev/null >one || echo "exit $?: ${*:2}"
     [[ -s one ]] || echo "no output: ${*:2}"
     for how in $1; do
@@ -34,6 +34,11 @@ try '2/2 4/4' fixtures/moe-base "${ids[@]}"
 try '3/3' granitemoe-bias-f16 "${ids[@]}"
 cocktail convert -q fixtures/moe-base -o moe.gguf --dtype q8_0 >/dev/null
 try '4/4' moe.gguf "${ids[@]}"
+try '4/4' moe.gguf "${ids[@]}" --compute fast
+try '3/3 3/1' fixtures/adapters/base-qwen3-moe+fixtures/adapters/experts-both "${ids[@]}"
+for quantised in ${COCKTAIL_TEST_DATA:+gptq-mixtral mxfp4-gpt-oss fp8-deepseek-v3}; do
+    try '4/4 2/2' $COCKTAIL_TEST_DATA/golden/quantised/$quantised "${ids[@]}"
+done
 try '4/4' switch-transformers-bf16 eval --examples $routed --each --json
 try '4/2' switch-transformers-bf16 routers --examples $routed --json
 
@@ -53,6 +58,13 @@ try '3/3' roomy logits --from-ids long --format npy
 
 echo '--- every command'
 try '3/3 4/2' qwen2-moe eval --examples $routed --routers --each --json
+for family in openmoe molm; do # whose fixtures have no tokenizer
+    cp -r $models/$family $family
+    cp $models/mixtral/tokenizer* $family
+    try '2/2' ./$family eval --examples $routed --each --json
+    try '2/2' ./$family routers --examples $routed --json
+    try '2/2' ./$family generate --prompt 't3 t5 t9' --max-tokens 6
+done
 try 5/5 mixtral routers fixtures/routers/mixtral-noisy --examples $routed --json
 try '2/2 3/3' qwen2-moe generate --prompt 't3 t5 t9' --max-tokens 12
 try '3/3' qwen2-moe generate --prompt 't3 t5 t9' --max-tokens 12 --temperature 1 --seed 7
@@ -81,6 +93,19 @@ cocktail logits -q $models/qwen2-moe --from-ids three >one
 ranks 3 bash -c 'exec cocktail logits -q poisoned-$OMPI_COMM_WORLD_RANK --from-ids three --expert-parallel 3' </dev/null >many
 cmp one many
 
+echo '--- each is told of the pages that come next, of the experts that tokens chose'
+if [[ -z ${SAN-} ]] && strace -o probe -e trace=execve true 2>/dev/null; then
+    for model in qwen2-moe:3 deepseek-v3-bf16:2; do
+        n=${model#*:} model=${model%:*}
+        strace -f -o trace-all -e trace=mincore "$COCKTAIL" logits -q $models/$model --from-ids single >/dev/null
+        ranks $n bash -c 'exec strace -f -o trace-$OMPI_COMM_WORLD_RANK -e trace=mincore "$COCKTAIL" logits -q "$@" --from-ids single' - \
+            $models/$model --expert-parallel $n >/dev/null
+        one=$(grep -c 'mincore(' trace-all) all=$(cat trace-[0-9] | grep -c 'mincore(')
+        rm trace-*
+        ((one > 0 && one == all)) || echo "$model: told of $all parts, not of $one"
+    done
+fi
+
 echo '--- what is sent'
 ranks 3 cocktail eval $models/qwen2-moe --examples $routed --expert-parallel 3 </dev/null | grep '^cocktail'
 ranks 4 cocktail logits $models/qwen2-moe --from-ids three --expert-parallel 2 </dev/null | grep '^cocktail'
@@ -90,5 +115,7 @@ echo '--- what cannot be divided'
 ranks 4 cocktail logits $models/qwen2-moe --from-ids three --expert-parallel 3 </dev/null | grep -v ^usage
 ranks 4 cocktail logits $models/qwen2-moe --from-ids three --expert-parallel 4 </dev/null
 ranks 2 cocktail logits $models/jetmoe-bf16 --from-ids three --expert-parallel 2 </dev/null
+ranks 12 cocktail logits $models/molm --from-ids three --expert-parallel 4 </dev/null
+ranks 12 cocktail logits $models/molm --from-ids three --expert-parallel 3 </dev/null
 ranks 2 cocktail eval $models/llama-gqa --examples $routed --expert-parallel 2 </dev/null
 cocktail logits $models/qwen2-moe --from-ids three --expert-parallel 2 2>&1 | grep -v ^usage

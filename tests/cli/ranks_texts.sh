@@ -46,6 +46,14 @@ same 3 cocktail logits fixtures/decoder-base few --lines --format npy </dev/null
 same 2 cocktail generate fixtures/decoder-base --prompt 'What is 29 plus 7?' --max-tokens 8 </dev/null
 ranks 3 cocktail generate fixtures/decoder-base --prompt 'What is 29 plus 7?' --max-tokens 8
 
+printf '"one"\n"two"\n{}\n"four"\n' >wrong
+cocktail embed -q fixtures/encoder-base wrong --jsonl --batch-size 1 >one 2>/dev/null
+ranks 4 cocktail embed -q fixtures/encoder-base wrong --jsonl --batch-size 1 | grep -v '^cocktail: \|^exit' | cmp one -
+wc -l <one
+for command in 'embed fixtures/encoder-base' 'logits fixtures/decoder-base --lines' 'rerank fixtures/reranker-base --query t'; do
+    ranks 3 cocktail $command -q </dev/null
+done
+
 echo '--- weights, and the model that they make'
 for ((i = 0; i < 2; i++)); do
     compat=()
@@ -58,6 +66,22 @@ for ((i = 0; i < 2; i++)); do
     done
     cmp said-1 said-3
     cmp model-1 model-3
+done
+
+for task in arithmetic tense; do
+    cocktail adapter extract -q fixtures/decoder-$task fixtures/decoder-base -o lora-$task --rank 2 --modules q_proj,up_proj >/dev/null
+    loras+=(fixtures/decoder-base+lora-$task)
+done
+for merged in '' --merged; do
+    for n in 1 3; do
+        rm -rf made
+        ranks $n cocktail mix-data -q $merged --examples $examples/arithmetic.jsonl "${loras[@]}" -o made | sed 's/ in [0-9.]* s$//' >said-$n
+        mv made made-$n
+    done
+    cmp said-1 said-3
+    diff -r made-1 made-3
+    ls made-3
+    rm -r made-*
 done
 
 echo '--- inputs that differ'

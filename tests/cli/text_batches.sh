@@ -18,7 +18,7 @@ for n in 1 4; do
     "$COCKTAIL" embed fixtures/encoder-repairs bad.jsonl --jsonl --batch-size 3 -t$n 2>&1 >out |
         grep -v '^usage: '
     echo "exit ${PIPESTATUS[0]}"
-    cmp out <(head -n 297 expected) # the last three wait for the one that is wrong
+    cmp out expected # what is wrong ends a batch
     "$COCKTAIL" embed fixtures/encoder-repairs texts --batch-size 3 -t$n >/dev/full
     echo "exit $?"
 done

@@ -3,7 +3,8 @@
  * Preloaded into the program (LD_PRELOAD) by scripts of tests/cli/. It counts the calls that the
  * program makes of the C library, from its first constructor to its last destructor:
  *
- *   FAIL_CALL=KIND,...   which are counted: memory open mkdir write read fsync rename remove close
+ *   FAIL_CALL=KIND,...   which are counted: memory open mkdir write read fsync rename remove close;
+ *                        pwrite: of those of write, the ones that say where
  *   FAIL_AT=N            the one to act on; none or 0: only count
  *   FAIL_ERRNO=NAME      what it fails with (EIO)
  *   FAIL_SHORT=1         instead: a read or write that does half of what it was asked for
@@ -31,10 +32,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum kind { MEMORY, OPEN, MKDIR, WRITE, READ, FSYNC, RENAME, REMOVE, CLOSE, N_KINDS };
+enum kind { MEMORY, OPEN, MKDIR, WRITE, READ, FSYNC, RENAME, REMOVE, CLOSE,
+            PWRITE, N_KINDS };
 
 static const char *const kind_names[N_KINDS] = {"memory", "open",   "mkdir",  "write", "read",
-                                                "fsync",  "rename", "remove", "close"};
+                                                "fsync",  "rename", "remove", "close",
+                                                "pwrite"};
 
 static const struct cause {
     const char *name;
@@ -272,7 +275,7 @@ ssize_t write(int fd, const void *bytes, size_t n)
 
 ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset)
 {
-    return transfer_must_fail(WRITE, fd, &n)
+    return transfer_must_fail(is_counted[PWRITE] ? PWRITE : WRITE, fd, &n)
                ? -1
                : NEXT(ssize_t, pwrite, (int, const void *, size_t, off_t), (fd, bytes, n, offset));
 }
