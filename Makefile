@@ -132,7 +132,10 @@ $(build)/flags $(build)/sources: always
 # Benches build their programs themselves; their objects are made here, so that none falls behind.
 test-programs: $(program) $(unit_programs) $(inject_libraries) $(replay_programs) $(bench_objects)
 
-test: test-programs ## build and run all tests; ONLY=mix runs those with "mix" in their name
+# Scripts alone need no unit programs.
+script_programs := $(program) $(inject_libraries) $(replay_programs)
+
+test: $(if $(filter cli/%,$(ONLY)),$(script_programs),test-programs) ## build and run all tests; ONLY=mix runs those with "mix" in their name
 	@ONLY='$(ONLY)' SAN='$(SAN)' tests/run.sh $(build)
 
 check: ## what a change passes before review: -Werror, sanitizers, layers, docs, headers, lint, manual

@@ -4,6 +4,8 @@ exec 2>&1
 command -v mpirun >/dev/null || { echo "SKIP: mpirun is not there" >&3; exit; }
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
+[[ -z ${SAN-} ]] || export LSAN_OPTIONS=suppressions=$FIXTURES/../tests/lsan_mpi.txt:print_suppressions=0
+
 # TMPDIR: the paths of its sockets must be short.
 mpirun_once() # ARGUMENT...
 {

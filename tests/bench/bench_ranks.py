@@ -53,7 +53,7 @@ def start(program, folder, ids, n_ranks, *options):
     before = time.monotonic()
     done = subprocess.run(["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(n_ranks), program, "logits", folder, ids,
                            "--from-ids", "--format", "npy", *options],
-                          check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+                          check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, timeout=600)
     return done.stderr.decode(), time.monotonic() - before
 
 

@@ -7,7 +7,8 @@ export TMPDIR=/tmp COCKTAIL_RANK_TIMEOUT=3
 a=ct$$a b=ct$$b
 end()
 {
-    pkill -KILL -f "$PWD/agent" # mpirun waits for the host that is gone
+    kill -KILL "$(<pid-mpirun)" # it waits for the host that is gone
+    kill -KILL -- "-$(<pid-agent)"
     ip netns del $a
     ip netns del $b
 } 2>/dev/null
@@ -20,12 +21,23 @@ trap end EXIT
 # On the host of this namespace, as ssh does it: HOST COMMAND...
 cat >agent <<A
 #!/bin/bash
-exec ip netns exec $b unshare --uts bash -c 'hostname $b-host; eval "\$1"' $b-host "\${*:2}"
+exec setsid --wait "$PWD/there" "\${*:2}"
 A
-chmod +x agent
+cat >there <<A
+#!/bin/bash
+echo \$\$ >"$PWD/pid-agent"
+exec ip netns exec $b unshare --uts bash -c 'hostname $b-host; eval "\$1"' $b-host "\$1"
+A
+cat >here <<A
+#!/bin/bash
+echo \$\$ >"$PWD/pid-mpirun"
+hostname $a-host
+exec mpirun "\$@"
+A
+chmod +x agent there here
 together() # COMMAND...
 {
-    ip netns exec $a unshare --uts bash -c "hostname $a-host"'; exec mpirun "$@"' $a-host --bind-to none \
+    timeout --signal KILL 60 ip netns exec $a unshare --uts "$PWD/here" --bind-to none \
         --host 10.93.7.1:1,10.93.7.2:1 --mca plm_rsh_agent "$PWD/agent" --mca btl self,tcp \
         --mca btl_tcp_if_include 10.93.7.0/24 --mca oob_tcp_if_include 10.93.7.0/24 -wdir "$PWD" "$@"
 }
