@@ -350,7 +350,8 @@ static void products_of_the_same_rows_are_those_of_each(void)
     threads_free(threads);
 }
 
-/* Inputs that are more than scratch memory holds at once, and rows that are packed in two passes. */
+/* Inputs that are more than scratch memory holds at once, rows that are packed in two passes, and more
+ * rows than a tile has. */
 static void long_products_are_as_defined(void)
 {
     static const struct {
