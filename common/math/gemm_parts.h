@@ -9,15 +9,6 @@
 
 enum { PANEL_OUT = 2 * LANES }; /* outputs of a panel of W */
 
-/* The first n items, and zeros. */
-LANES_INLINE lanes load_some(const void *items, size_t n)
-{
-    lanes x = {0};
-
-    memcpy(&x, items, n * sizeof(float));
-    return x;
-}
-
 /* y [n <= LANES] = factor * sum, or y += it. */
 LANES_INLINE void finish(lanes sum, float factor, bool adds, size_t n, float *y)
 {
@@ -28,8 +19,8 @@ LANES_INLINE void finish(lanes sum, float factor, bool adds, size_t n, float *y)
         return;
     }
     if (adds)
-        value += load_some(y, n);
-    memcpy(y, &value, n * sizeof *y);
+        value += lanes_load_some(y, n, 0);
+    lanes_store_some(value, n, y);
 }
 
 typedef float four __attribute__((vector_size(16)));

@@ -72,6 +72,54 @@ LANES_INLINE lanes lanes_set(float x)
     return x - (lanes){0};
 }
 
+/* The first n <= LANES items, of which alone memory is read or written; the others are `rest`. */
+#if LANES == 16
+LANES_INLINE lanes lanes_load_some(const float *items, size_t n, float rest)
+{
+    return (lanes)_mm512_mask_loadu_ps((__m512)lanes_set(rest), (__mmask16)((1u << n) - 1), items);
+}
+
+LANES_INLINE void lanes_store_some(lanes x, size_t n, float *items)
+{
+    _mm512_mask_storeu_ps(items, (__mmask16)((1u << n) - 1), (__m512)x);
+}
+
+#elif LANES == 8
+LANES_INLINE __m256i lanes_first(size_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+LANES_INLINE lanes lanes_load_some(const float *items, size_t n, float rest)
+{
+    __m256i first = lanes_first(n);
+
+    return (lanes)_mm256_blendv_ps((__m256)lanes_set(rest), _mm256_maskload_ps(items, first),
+                                   (__m256)first);
+}
+
+LANES_INLINE void lanes_store_some(lanes x, size_t n, float *items)
+{
+    _mm256_maskstore_ps(items, lanes_first(n), (__m256)x);
+}
+
+#else
+LANES_INLINE lanes lanes_load_some(const float *items, size_t n, float rest)
+{
+    lanes x;
+
+    for (size_t i = 0; i < LANES; i++)
+        x[i] = i < n ? items[i] : rest;
+    return x;
+}
+
+LANES_INLINE void lanes_store_some(lanes x, size_t n, float *items)
+{
+    for (size_t i = 0; i < n; i++)
+        items[i] = x[i];
+}
+#endif
+
 /* Where the mask is set, a, else b. */
 LANES_INLINE lanes lanes_select(lanes_bits mask, lanes a, lanes b)
 {

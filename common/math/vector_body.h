@@ -184,15 +184,6 @@ LANES_INLINE lanes apply(int operation, lanes x, lanes u, lanes v, float a, floa
     }
 }
 
-/* The first n items, and zeros. */
-LANES_INLINE lanes load_some(const float *x, size_t n)
-{
-    lanes all = {0};
-
-    memcpy(&all, x, n * sizeof *x);
-    return all;
-}
-
 /* y = apply(x, u, v); u and v may be NULL. Activations are multiplied by u where it is there.
  * `operation` is constant in every call, so each becomes a loop without branches. */
 LANES_INLINE void map(int operation, const float *x, const float *u, const float *v, float a,
@@ -209,12 +200,11 @@ LANES_INLINE void map(int operation, const float *x, const float *u, const float
         lanes_store(is_gate ? result * up : result, y + i);
     }
     if (i < n) {
-        lanes up = u ? load_some(u + i, n - i) : zero;
+        lanes up = u ? lanes_load_some(u + i, n - i, 0) : zero;
 
-        result = apply(operation, load_some(x + i, n - i), up, v ? load_some(v + i, n - i) : zero,
-                       a, b);
-        result = is_gate ? result * up : result;
-        memcpy(y + i, &result, (n - i) * sizeof *y);
+        result = apply(operation, lanes_load_some(x + i, n - i, 0), up,
+                       v ? lanes_load_some(v + i, n - i, 0) : zero, a, b);
+        lanes_store_some(is_gate ? result * up : result, n - i, y + i);
     }
 }
 
@@ -319,13 +309,11 @@ LANES_TARGET static void widen(enum dtype dtype, const void *x, size_t n, float 
 /* In pairs: the same order for all widths. */
 LANES_INLINE float add_lanes(const lanes *sums)
 {
-    float each[SUM_LANES];
+    float __attribute__((vector_size(16))) fours[SUM_LANES / 4];
 
-    memcpy(each, sums, sizeof each);
-    for (size_t n = SUM_LANES / 2; n > 0; n /= 2)
-        for (size_t i = 0; i < n; i++)
-            each[i] += each[i + n];
-    return each[0];
+    memcpy(fours, sums, sizeof fours);
+    fours[0] = (fours[0] + fours[2]) + (fours[1] + fours[3]);
+    return (fours[0][0] + fours[0][2]) + (fours[0][1] + fours[0][3]);
 }
 
 enum term { VALUE, SQUARE, PRODUCT };
@@ -404,26 +392,21 @@ LANES_TARGET static void layer_norm(const float *x, const float *weight, const f
 
 LANES_TARGET static float max(const float *x, size_t n)
 {
-    lanes largest = lanes_set(-INFINITY), all;
+    lanes largest = lanes_set(-INFINITY);
     lanes_mask is_nan = lanes_is_nan(largest);
-    float result = -INFINITY, each[LANES];
-    size_t i = 0;
-    bool has_nan;
+    float each[LANES];
 
-    for (; n - i >= LANES; i += LANES) {
-        all = lanes_load(x + i);
+    for (size_t i = 0; i < n; i += LANES) {
+        lanes all = n - i >= LANES ? lanes_load(x + i) : lanes_load_some(x + i, n - i, -INFINITY);
+
         largest = lanes_at_least(largest, all);
         is_nan |= lanes_is_nan(all);
     }
     memcpy(each, &largest, sizeof each);
-    for (size_t k = 0; k < LANES; k++)
-        result = each[k] > result ? each[k] : result;
-    has_nan = lanes_any(is_nan);
-    for (; i < n; i++) {
-        result = x[i] > result ? x[i] : result;
-        has_nan |= isnan(x[i]);
-    }
-    return has_nan ? NAN : result + 0.0f; /* one zero, whichever came first */
+    for (size_t half = LANES / 2; half > 0; half /= 2)
+        for (size_t k = 0; k < half; k++)
+            each[k] = each[k + half] > each[k] ? each[k + half] : each[k];
+    return lanes_any(is_nan) ? NAN : each[0] + 0.0f; /* one zero, whichever came first */
 }
 
 LANES_INLINE lanes exp_below(lanes x, float max)
@@ -458,13 +441,12 @@ LANES_TARGET static float exp_and_sum(const float *x, float max, size_t n, float
         for (size_t part = 0; part < PARTS; part++)
             sums[part] += some[part];
     }
-    if (n_full < n) {
-        float last[SUM_LANES];
+    for (size_t part = 0; part < PARTS && n_full < n; part++, n_full += LANES) {
+        size_t n_some = n - n_full < LANES ? n - n_full : LANES;
+        lanes e = exp_below(lanes_load_some(x + n_full, n_some, -INFINITY), max);
 
-        for (size_t i = 0; i < SUM_LANES; i++)
-            last[i] = n_full + i < n ? x[n_full + i] : -INFINITY;
-        exp_block(last, max, last, sums);
-        memcpy(y + n_full, last, (n - n_full) * sizeof *y);
+        sums[part] += e;
+        lanes_store_some(e, n_some, y + n_full);
     }
     return add_lanes(sums);
 }

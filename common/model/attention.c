@@ -19,7 +19,7 @@ static_assert((int)KEYS == (int)GEMM_BLOCK_STRIDE, "scores are multiplied where 
 enum { FEW_QUERIES = 16, TASKS_WANTED = 4, SPLIT_KEYS = 512 };
 
 struct scratch { /* of a worker */
-    float *queries, *out; /* [ROWS_MAX][head_dim], [ROWS_MAX][v_head_dim] */
+    float *queries, *sums; /* [ROWS_MAX][head_dim], [ROWS_MAX][v_head_dim], of several heads */
     float *scores;        /* [ROWS_MAX][KEYS] */
     float *max, *sum;     /* [ROWS_MAX]; sum: what is left of a stick */
     struct gemm_range *seen; /* [ROWS_MAX], of the keys of a block */
@@ -27,11 +27,15 @@ struct scratch { /* of a worker */
 
 /* ---- one block of rows ---- */
 
-/* Rows of one task: some queries, each with some heads that share their keys. */
+/* Rows of one task: some queries, each with some heads that share their keys. Those of a single head
+ * are multiplied where they are, those of several are first put together. */
 struct block {
     const struct attention_spec *spec;
     const struct attention_sequence *sequence;
     size_t kv_head, head, n_heads, query, n_queries;
+    const float *queries;
+    float *out;
+    size_t query_stride, out_stride;
 };
 
 static size_t rows_of(const struct block *block)
@@ -54,7 +58,16 @@ static size_t position_of(const struct block *block, size_t row)
     return block->sequence->first + query_of(block, row);
 }
 
-static float *out_of(const struct block *block, size_t row)
+/* Where a row is found, and where its result goes. */
+static const float *source_of(const struct block *block, size_t row)
+{
+    const struct attention_rows *queries = &block->sequence->queries;
+
+    return queries->data + query_of(block, row) * queries->stride +
+           head_of(block, row) * queries->head_stride;
+}
+
+static float *target_of(const struct block *block, size_t row)
 {
     return block->sequence->out + query_of(block, row) * block->sequence->out_stride +
            head_of(block, row) * block->spec->v_head_dim;
@@ -107,7 +120,7 @@ static void weigh_row(const struct block *block, size_t row, size_t first, struc
 {
     const struct gemm_range *seen = &scratch->seen[row];
     float *scores = scratch->scores + row * KEYS + seen->first;
-    float *out = scratch->out + row * block->spec->v_head_dim, factor;
+    float *out = block->out + row * block->out_stride, factor;
     size_t n = seen->end - seen->first;
 
     if (n == 0)
@@ -150,18 +163,30 @@ static float first_sum(const struct attention_spec *spec)
     return spec->sinks || spec->has_stick_breaking ? 1 : 0;
 }
 
-static void start_row(const struct block *block, size_t row, struct scratch *scratch)
+static void place_rows(struct block *block, struct scratch *scratch)
 {
     const struct attention_spec *spec = block->spec;
-    const struct attention_rows *queries = &block->sequence->queries;
 
-    memcpy(scratch->queries + row * spec->head_dim,
-           queries->data + query_of(block, row) * queries->stride +
-               head_of(block, row) * queries->head_stride,
-           spec->head_dim * sizeof(float));
-    memset(scratch->out + row * spec->v_head_dim, 0, spec->v_head_dim * sizeof(float));
+    block->queries = source_of(block, 0);
+    block->query_stride = block->sequence->queries.stride;
+    block->out = target_of(block, 0);
+    block->out_stride = block->sequence->out_stride;
+    if (block->n_heads == 1)
+        return;
+    for (size_t row = 0; row < rows_of(block); row++)
+        memcpy(scratch->queries + row * spec->head_dim, source_of(block, row),
+               spec->head_dim * sizeof(float));
+    block->queries = scratch->queries;
+    block->query_stride = spec->head_dim;
+    block->out = scratch->sums;
+    block->out_stride = spec->v_head_dim;
+}
+
+static void start_row(const struct block *block, size_t row, struct scratch *scratch)
+{
+    memset(block->out + row * block->out_stride, 0, block->spec->v_head_dim * sizeof(float));
     scratch->max[row] = first_max(block, row);
-    scratch->sum[row] = first_sum(spec);
+    scratch->sum[row] = first_sum(block->spec);
 }
 
 static void finish_row(const struct block *block, size_t row, const float *sums, float sum)
@@ -169,7 +194,7 @@ static void finish_row(const struct block *block, size_t row, const float *sums,
     const struct attention_spec *spec = block->spec;
 
     vector_scale(sums, spec->has_stick_breaking || sum == 0 ? 1 : 1 / sum, spec->v_head_dim,
-                 out_of(block, row));
+                 target_of(block, row));
 }
 
 /* Of n keys from `first` on those that each row sees, and whether each sees all of them. */
@@ -189,9 +214,9 @@ static bool find_seen(const struct block *block, size_t first, size_t n, struct 
     return sees_all;
 }
 
-/* scores [rows][KEYS] = those of n keys from `first` on; queries [rows], `stride` items apart */
+/* scores [rows][KEYS] = those of n keys from `first` on */
 static void multiply_keys(const struct block *block, size_t first, size_t n, struct gemm *gemm,
-                          size_t worker, const float *queries, size_t stride, float *scores)
+                          size_t worker, float *scores)
 {
     const struct attention_spec *spec = block->spec;
     const struct attention_rows *keys = &block->sequence->keys;
@@ -203,14 +228,14 @@ static void multiply_keys(const struct block *block, size_t first, size_t n, str
         .stride = keys->stride,
     };
 
-    gemm_block(gemm, worker, rows_of(block), queries, stride, &matrix, spec->scale, false, NULL,
-               scores, KEYS);
+    gemm_block(gemm, worker, rows_of(block), block->queries, block->query_stride, &matrix, spec->scale,
+               false, NULL, scores, KEYS);
 }
 
-/* out [rows, v_head_dim] = values of n keys from `first` on with these weights, or += them */
+/* Of n keys from `first` on, their values with these weights, or += them. */
 static void multiply_values(const struct block *block, size_t first, size_t n, struct gemm *gemm,
                             size_t worker, const float *weights, bool adds,
-                            const struct gemm_range *seen, float *out)
+                            const struct gemm_range *seen)
 {
     const struct attention_spec *spec = block->spec;
     const struct attention_rows *values = &block->sequence->values;
@@ -222,8 +247,8 @@ static void multiply_values(const struct block *block, size_t first, size_t n, s
         .stride = values->stride,
     };
 
-    gemm_block(gemm, worker, rows_of(block), weights, KEYS, &matrix, 1, adds, seen, out,
-               spec->v_head_dim);
+    gemm_block(gemm, worker, rows_of(block), weights, KEYS, &matrix, 1, adds, seen, block->out,
+               block->out_stride);
 }
 
 /* The n keys from `first` on, of which none is before those that the first row sees, and none behind
@@ -231,14 +256,13 @@ static void multiply_values(const struct block *block, size_t first, size_t n, s
 static void run_keys(const struct block *block, size_t first, size_t n, struct gemm *gemm,
                      size_t worker, struct scratch *scratch)
 {
-    const struct attention_spec *spec = block->spec;
     bool sees_all = find_seen(block, first, n, scratch->seen);
 
-    multiply_keys(block, first, n, gemm, worker, scratch->queries, spec->head_dim, scratch->scores);
+    multiply_keys(block, first, n, gemm, worker, scratch->scores);
     for (size_t row = 0; row < rows_of(block); row++)
-        (spec->has_stick_breaking ? break_row : weigh_row)(block, row, first, scratch);
+        (block->spec->has_stick_breaking ? break_row : weigh_row)(block, row, first, scratch);
     multiply_values(block, first, n, gemm, worker, scratch->scores, true,
-                    sees_all ? NULL : scratch->seen, scratch->out);
+                    sees_all ? NULL : scratch->seen);
 }
 
 /* Keys that some row of a block sees, cut at multiples of KEYS. */
@@ -264,11 +288,12 @@ static struct gemm_range keys_of(const struct span *span, size_t i)
                                next < span->end ? next : span->end};
 }
 
-static void run_block(const struct block *block, struct gemm *gemm, size_t worker,
+static void run_block(struct block *block, struct gemm *gemm, size_t worker,
                       struct scratch *scratch)
 {
     struct span span = span_of(block);
 
+    place_rows(block, scratch);
     for (size_t row = 0; row < rows_of(block); row++)
         start_row(block, row, scratch);
     for (size_t i = 0; i < span.n_blocks; i++) {
@@ -278,7 +303,7 @@ static void run_block(const struct block *block, struct gemm *gemm, size_t worke
         run_keys(block, keys.first, keys.end - keys.first, gemm, worker, scratch);
     }
     for (size_t row = 0; row < rows_of(block); row++)
-        finish_row(block, row, scratch->out + row * block->spec->v_head_dim, scratch->sum[row]);
+        finish_row(block, row, block->out + row * block->out_stride, scratch->sum[row]);
 }
 
 /* ---- all of them ---- */
@@ -371,8 +396,8 @@ static struct scratch scratch_of(const struct job *job, size_t worker)
                               .seen = job->seen + worker * ROWS_MAX};
 
     scratch.queries = scratch.scores + ROWS_MAX * KEYS;
-    scratch.out = scratch.queries + ROWS_MAX * spec->head_dim;
-    scratch.max = scratch.out + ROWS_MAX * spec->v_head_dim;
+    scratch.sums = scratch.queries + ROWS_MAX * spec->head_dim;
+    scratch.max = scratch.sums + ROWS_MAX * spec->v_head_dim;
     scratch.sum = scratch.max + ROWS_MAX;
     return scratch;
 }
@@ -424,7 +449,7 @@ struct split {
 struct piece { /* of a block of keys, and some heads: at most GROUP_HEADS */
     struct block block;
     struct gemm_range keys;
-    float *scores, *out; /* [GROUP_HEADS][KEYS], [GROUP_HEADS][v_head_dim] */
+    float *scores; /* [GROUP_HEADS][KEYS] */
     float *max, *factor, *sum; /* [GROUP_HEADS] */
 };
 
@@ -441,8 +466,11 @@ static struct piece piece_of(const struct split *split, size_t i, size_t part)
                           .keys = keys_of(&split->span, i), .scores = floats};
 
     piece.block.n_queries = 1;
-    piece.out = piece.scores + GROUP_HEADS * KEYS;
-    piece.max = piece.out + GROUP_HEADS * spec->v_head_dim;
+    piece.block.queries = source_of(&piece.block, 0);
+    piece.block.query_stride = piece.block.sequence->queries.head_stride;
+    piece.block.out = piece.scores + GROUP_HEADS * KEYS;
+    piece.block.out_stride = spec->v_head_dim;
+    piece.max = piece.block.out + GROUP_HEADS * spec->v_head_dim;
     piece.factor = piece.max + GROUP_HEADS;
     piece.sum = piece.factor + GROUP_HEADS;
     return piece;
@@ -452,13 +480,10 @@ static int score_piece(void *context, size_t task, size_t worker, struct error *
 {
     const struct split *split = context;
     struct piece piece = piece_of(split, task / split->n_parts, task % split->n_parts);
-    const struct attention_rows *queries = &piece.block.sequence->queries;
     size_t n = piece.keys.end - piece.keys.first;
 
     (void)err;
-    multiply_keys(&piece.block, piece.keys.first, n, split->job->gemm, worker,
-                  queries->data + piece.block.head * queries->head_stride, queries->head_stride,
-                  piece.scores);
+    multiply_keys(&piece.block, piece.keys.first, n, split->job->gemm, worker, piece.scores);
     for (size_t row = 0; row < piece.block.n_heads; row++) {
         shape_scores(&piece.block, row, piece.keys.first, n, piece.scores + row * KEYS);
         piece.max[row] = vector_max(piece.scores + row * KEYS, n);
@@ -496,7 +521,7 @@ static int weigh_piece(void *context, size_t task, size_t worker, struct error *
         piece.sum[row] = vector_exp(scores, piece.max[row], n, scores);
     }
     multiply_values(&piece.block, piece.keys.first, n, split->job->gemm, worker, piece.scores, false,
-                    NULL, piece.out);
+                    NULL);
     return 0;
 }
 
@@ -509,14 +534,14 @@ static int add_pieces(void *context, size_t part, size_t worker, struct error *e
     (void)worker;
     (void)err;
     for (size_t row = 0; row < block.n_heads; row++) {
-        float *out = out_of(&block, row), sum = first_sum(spec);
+        float *out = target_of(&block, row), sum = first_sum(spec);
 
         memset(out, 0, spec->v_head_dim * sizeof *out);
         for (size_t i = 0; i < split->span.n_blocks; i++) {
             struct piece piece = piece_of(split, i, part);
 
             vector_scale(out, piece.factor[row], spec->v_head_dim, out);
-            vector_add(piece.out + row * spec->v_head_dim, spec->v_head_dim, out);
+            vector_add(piece.block.out + row * spec->v_head_dim, spec->v_head_dim, out);
             sum = sum * piece.factor[row] + piece.sum[row];
         }
         finish_row(&block, row, out, sum);
