@@ -23,6 +23,7 @@ static size_t larger(size_t a, size_t b)
 enum {
     FEW_ROWS = 48,
     SHORT_ROWS = 12, /* pay for turning W that has few inputs */
+    TURNED_ROWS = 28, /* pay for turning both */
 };
 
 /* ---- W ---- */
@@ -443,6 +444,35 @@ static void block_of_dots(const struct gemm_tile *tile, size_t n_rows, const flo
         }
 }
 
+/* Both turned: panels of as many outputs as scratch memory holds, rows a group at a time. */
+static void block_of_turned(const struct gemm_tile *tile, size_t n_rows, const float *x,
+                            size_t x_stride, size_t in, size_t n_in)
+{
+    const struct gemm_version *version = gemm_version(tile->isa);
+    size_t panel_out = version->panel_out, n_items = turned_items(n_in, panel_out);
+    size_t most_out = GEMM_TILE_PANELS / n_items * panel_out, n_groups = gemm_tile_groups(tile->isa, n_rows);
+    float *turned = rows_of(tile);
+
+    for (size_t out = 0; out < tile->w->n_out; out += most_out) {
+        size_t n_out = smaller(tile->w->n_out - out, most_out);
+
+        for (size_t i = 0; i < n_out; i += panel_out)
+            turn_panel(tile, out + i, smaller(n_out - i, panel_out), in, n_in,
+                       tile->scratch + i / panel_out * n_items);
+        for (size_t g = 0; g < n_groups; g++) {
+            size_t row = gemm_tile_first(tile->isa, n_rows, g);
+            size_t n = gemm_tile_first(tile->isa, n_rows, g + 1) - row;
+
+            turn_rows(version, n, x + row * x_stride + in, x_stride, n_in, turned);
+            for (size_t i = 0; i < n_out; i += panel_out)
+                version->multiply_turned(n, smaller(n_out - i, panel_out), parts_of(n_in, GEMM_LANES),
+                                         turned, tile->scratch + i / panel_out * n_items,
+                                         tile->factor, tile->adds || in > 0,
+                                         tile->y + row * tile->y_stride + out + i, tile->y_stride);
+        }
+    }
+}
+
 static bool multiply_few(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride)
 {
     return gemm_few_multiply(tile->w, tile->isa, n_rows, x, x_stride, tile->factor, tile->adds, tile->y,
@@ -477,6 +507,10 @@ void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x
     assert(!ranges || tile->w->format->is_transposed);
     if (tile->w->format->is_transposed)
         block_transposed(tile, n_rows, x, x_stride, ranges);
+    else if (n_rows >= TURNED_ROWS && tile->w->n_in > 0)
+        for (size_t in = 0; in < tile->w->n_in; in += GEMM_BLOCK_IN)
+            block_of_turned(tile, n_rows, x, x_stride, in,
+                            smaller(tile->w->n_in - in, GEMM_BLOCK_IN));
     else if (is_short(tile, n_rows))
         block_of_short(tile, n_rows, x, x_stride);
     else if (!multiply_few(tile, n_rows, x, x_stride))

@@ -11,7 +11,7 @@
 
 enum {
     LEVELS = 4, /* of the tree that adds up the lanes */
-    SHORT_ROWS = LANES == 16 ? 4 : 1,
+    SHORT_ROWS = LANES == 16 ? 2 : 1,
 };
 
 /* ---- laying out ---- */
