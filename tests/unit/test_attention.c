@@ -453,6 +453,34 @@ static void attention_is_the_same_on_any_number_of_threads(void)
     }
 }
 
+/* On one thread the last query runs as all others do; on three its blocks of keys are shared out. */
+static void a_query_with_many_keys_is_the_same_when_it_is_shared_out(void)
+{
+    enum { BYTES = N_KEYS * N_HEADS * DIM * sizeof(float) };
+
+    for (size_t i = 0; i < N_CASES; i++)
+        for (size_t has_nan = 0; has_nan < 2; has_nan++) {
+            struct stage stage;
+            struct attention_spec spec;
+            struct attention_sequence whole, last;
+            float *first = memory_alloc(BYTES), *row;
+
+            stage_init(&stage, softmax_cases[i].scale);
+            spec = spec_of(&softmax_cases[i], stage.bias);
+            stage.keys[580 * spec.n_kv_heads * DIM] = has_nan ? NAN : 1;
+            whole = part(&stage, &spec, 0, N_KEYS, 0, N_KEYS);
+            attend(&stage, &spec, &whole, 1, 1);
+            memcpy(first, stage.out, BYTES);
+            last = part(&stage, &spec, 0, N_KEYS, N_KEYS - 1, 1);
+            attend(&stage, &spec, &last, 1, 3);
+            row = first + (last.out - stage.out);
+            for (size_t k = 0; k < N_HEADS * spec.v_head_dim; k++)
+                CHECK(has_nan && isnan(row[k]) ? isnan(last.out[k]) : row[k] == last.out[k]);
+            free(first);
+            stage_release(&stage);
+        }
+}
+
 static void a_query_without_keys_gives_zeros(void)
 {
     for (size_t n = 1; n <= 3; n += 2) {
@@ -517,5 +545,6 @@ TESTS(TEST(each_key_takes_its_share_of_what_is_left), TEST(what_the_keys_leave_i
       TEST(queries_may_come_later_than_keys), TEST(values_are_weighed_by_the_softmax_of_scores),
       TEST(queries_may_continue_a_text), TEST(sequences_of_a_batch_do_not_see_each_other),
       TEST(attention_is_the_same_on_any_number_of_threads),
+      TEST(a_query_with_many_keys_is_the_same_when_it_is_shared_out),
       TEST(a_query_without_keys_gives_zeros), TEST(what_is_no_number_stays_none),
       TEST(what_a_query_does_not_see_does_not_count))
