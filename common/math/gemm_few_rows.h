@@ -35,7 +35,7 @@ LANES_INLINE void LOADER_NAME(add_step)(size_t n_rows, size_t n_outs, const lane
     LANES_UNROLL
     for (size_t row = 0; row < n_rows; row++) {
         const float *at = x + row * x_stride;
-        lanes factor = n < LANES ? lanes_load_some(at, n, 0) : lanes_load(at);
+        lanes factor = n < LANES ? load_some(at, n) : lanes_load(at);
 
         LANES_UNROLL
         for (size_t o = 0; o < n_outs; o++)

@@ -9,6 +9,12 @@
 
 enum { PANEL_OUT = 2 * LANES }; /* outputs of a panel of W */
 
+/* The first n items, and zeros. */
+LANES_INLINE lanes load_some(const void *items, size_t n)
+{
+    return lanes_load_some(items, n, 0);
+}
+
 /* y [n <= LANES] = factor * sum, or y += it. */
 LANES_INLINE void finish(lanes sum, float factor, bool adds, size_t n, float *y)
 {
@@ -19,7 +25,7 @@ LANES_INLINE void finish(lanes sum, float factor, bool adds, size_t n, float *y)
         return;
     }
     if (adds)
-        value += lanes_load_some(y, n, 0);
+        value += load_some(y, n);
     lanes_store_some(value, n, y);
 }
 
