@@ -47,13 +47,13 @@ enum { SUMS = GEMM_LANES / LANES }; /* vectors */
 LANES_INLINE float sum_of_sums(const lanes sums[SUMS])
 {
 #if LANES == 16
-    typedef float eight __attribute__((vector_size(32)));
-    eight low, high;
+    __m512 all = (__m512)sums[0];
+    __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(all),
+                                 _mm512_castps512_ps256(_mm512_shuffle_f32x4(all, all, 0x4E)));
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
 
-    memcpy(&low, sums, sizeof low);
-    memcpy(&high, (const char *)sums + sizeof low, sizeof high);
-    low += high;
-    return sum_of_eight((const float *)&low);
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 #else
     float eight[GEMM_STEP];
 
