@@ -13,6 +13,7 @@ bool gemm_bf16_takes(const struct gemm_matrix *w)
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "math/gemm_bf16_many.h"
 #include "math/lanes.h"
 
 #define BF16_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
@@ -26,19 +27,29 @@ enum {
     SOME_ROWS = 64, /* the most that go with weights in bf16 where these lie, four outputs at a time */
     LONG_IN = 2048, /* inputs from which on two rows gain by that, too */
     PANEL_STRIDE = GEMM_BF16_BLOCK + STEP_IN,
+    PAGE_STEPS = 64, APART_STEPS = 9, /* steps of a page, each a line, and between rows there */
 };
 _Static_assert(GEMM_BF16_OUT * PANEL_STRIDE / 2 + GEMM_BF16_BLOCK <= GEMM_FAST_SCRATCH,
                "a panel, and one output of a block as floats");
+_Static_assert(GEMM_BF16_MANY_PANEL + (17 * GEMM_BF16_BLOCK) / 2 + GEMM_BF16_BLOCK <= GEMM_FAST_SCRATCH,
+               "a turned one, and what is laid out for it");
 
 struct numbers { /* bf16 [.., n_in], rows `stride` apart */
     const uint16_t *items;
     size_t stride;
 };
 
-/* Of a packed row: whole steps, and one more, so that rows do not begin at the same place of a page. */
+/* Of a packed row: whole steps, and some more, so that rows do not meet in the caches: each begins at
+ * another place of a page, some lines away. */
 static size_t row_items(size_t n_in)
 {
-    return (n_in + STEP_IN - 1) / STEP_IN * STEP_IN + STEP_IN;
+    size_t n_steps = (n_in + STEP_IN - 1) / STEP_IN, at = n_steps % PAGE_STEPS;
+
+    if (at < APART_STEPS)
+        n_steps += APART_STEPS - at;
+    else if (at > PAGE_STEPS - APART_STEPS)
+        n_steps += PAGE_STEPS - at + APART_STEPS;
+    return n_steps * STEP_IN;
 }
 
 static size_t row_bytes(size_t n_in)
@@ -269,6 +280,10 @@ static void multiply(const struct gemm_matrix *w, size_t n_rows, const char *pac
 
     if (can_be_in_place(w, n_rows)) {
         multiply_in_place(w, n_rows, x, factor, adds, y, y_stride);
+        return;
+    }
+    if (n_rows >= GEMM_BF16_MANY_ROWS) {
+        gemm_bf16_many(w, n_rows, x.items, x.stride, factor, adds, y, y_stride, lay_out, scratch);
         return;
     }
     if (n_rows <= FEW_ROWS) {

@@ -9,7 +9,7 @@
 
 enum {
     GEMM_FAST_IN_MAX = 1 << 14,     /* inputs: weights with more have no such way */
-    GEMM_FAST_SCRATCH = 40 * 1024,  /* floats of a product, aligned to 64 bytes */
+    GEMM_FAST_SCRATCH = 42 * 1024,  /* floats of a product, aligned to 64 bytes */
     GEMM_FAST_ROW_MAX = 3 << 14,    /* bytes of a packed row, at most */
 };
 
