@@ -465,17 +465,25 @@ struct tokenizer *model_folder_tokenizer(const struct model_folder *model,
     return tokenizer;
 }
 
-int model_folder_vocabulary(const struct model_folder *model, struct vocabulary *vocabulary,
-                            struct error *err)
+static const char *vocabulary_at(const struct model_folder *model)
 {
     const char *below = model->sentence.transformer, *at = model_folder_tokenizer_at(model);
 
+    return !*below || tokenizer_is_there(model->folder, at) ? at : *at ? "" : below;
+}
+
+int model_folder_vocabulary(const struct model_folder *model, struct vocabulary *vocabulary,
+                            struct error *err)
+{
     *vocabulary = (struct vocabulary){0};
-    if (model->file)
-        return 0;
-    if (*below && !tokenizer_is_there(model->folder, at))
-        at = *at ? "" : below;
-    return vocabulary_load(vocabulary, model->folder, at, err);
+    return model->file ? 0
+                       : vocabulary_load(vocabulary, model->folder, vocabulary_at(model), err);
+}
+
+bool model_folder_has_same_vocabulary(const struct model_folder *a, const struct model_folder *b)
+{
+    return !a->file && !b->file &&
+           tokenizer_has_same_files(a->folder, vocabulary_at(a), b->folder, vocabulary_at(b));
 }
 
 bool model_folder_is_tied(const struct model_folder *model)

@@ -106,14 +106,18 @@ static int tell_difference(const char *difference, bool ignore, struct notices *
     return 0;
 }
 
-static int compare_tokenizers(const struct vocabulary *base, const char *base_name,
+static int compare_tokenizers(const struct vocabulary *base, const struct model_folder *first,
                               const struct model_folder *other, bool ignore,
                               struct notices *notices, struct error *err)
 {
+    const char *base_name = first->name;
     struct vocabulary vocabulary;
     struct buffer difference = {0};
-    int rc = model_folder_vocabulary(other, &vocabulary, err);
+    int rc;
 
+    if (!base->problem && model_folder_has_same_vocabulary(first, other))
+        return 0;
+    rc = model_folder_vocabulary(other, &vocabulary, err);
     if (rc || !vocabulary.kind)
         return rc;
     tell_problem(&vocabulary, other->name, notices);
@@ -151,7 +155,7 @@ int fit_compare_tokenizers(const struct model_folder *models, size_t n_models, b
     if (first < n_models)
         tell_problem(&base, models[first].name, notices);
     for (size_t i = first + 1; rc == 0 && i < n_models; i++)
-        rc = compare_tokenizers(&base, models[first].name, &models[i], ignore, notices, err);
+        rc = compare_tokenizers(&base, &models[first], &models[i], ignore, notices, err);
     if (first < n_models)
         vocabulary_release(&base);
     return rc;

@@ -482,6 +482,47 @@ static void rules_are_compared_by_what_they_do(void)
 }
 
 /* Not all that makes a tokenizer unusable makes its ids unknown. */
+static bool has_same_files(const char *a, const char *b)
+{
+    struct error err = {0};
+    struct folder *x = folder_open(scratch_path(a), false, &err);
+    struct folder *y = folder_open(scratch_path(b), false, &err);
+    bool is_same = x && y && tokenizer_has_same_files(x, "", y, "");
+
+    folder_close(x);
+    folder_close(y);
+    return is_same;
+}
+
+/* All that is read with tokenizer.json counts, and nothing without it. */
+static void files_that_are_the_same_need_not_be_read(void)
+{
+    static const char *const names[] = {"tokenizer_config.json", "special_tokens_map.json",
+                                        "added_tokens.json"};
+
+    scratch_text("same-a/tokenizer.json", "{\"model\": 1}");
+    scratch_text("same-b/tokenizer.json", "{\"model\": 1}");
+    CHECK(has_same_files("same-a", "same-b"));
+    scratch_text("same-b/config.json", "{}");
+    CHECK(has_same_files("same-a", "same-b"));
+    for (size_t i = 0; i < 3; i++) {
+        char *a = memory_format("same-a/%s", names[i]), *b = memory_format("same-b/%s", names[i]);
+
+        scratch_text(a, "{}");
+        CHECK(!has_same_files("same-a", "same-b") && !has_same_files("same-b", "same-a"));
+        scratch_text(b, "[]");
+        CHECK(!has_same_files("same-a", "same-b"));
+        scratch_text(b, "{}");
+        CHECK(has_same_files("same-a", "same-b"));
+        free(a);
+        free(b);
+    }
+    scratch_text("same-b/tokenizer.json", "{\"model\": 2}");
+    CHECK(!has_same_files("same-a", "same-b"));
+    scratch_text("same-c/vocab.txt", "a\nb\n");
+    CHECK(!has_same_files("same-c", "same-c"));
+}
+
 static void what_cannot_be_run_can_be_compared(void)
 {
     static const struct {
@@ -631,6 +672,7 @@ TESTS(TEST(no_tokenizer_is_no_error), TEST(a_bpe_tokenizer_json),
       TEST(the_order_of_entries_does_not_matter), TEST(the_first_difference_is_told),
       TEST(one_map_in_two_forms_is_the_same),
       TEST(rules_are_compared_by_what_they_do), TEST(what_cannot_be_run_can_be_compared),
+      TEST(files_that_are_the_same_need_not_be_read),
       TEST(fixtures_have_the_vocabulary_that_their_config_says),
       TEST(tokenizer_json_of_llama_2_equals_its_sentencepiece_model),
       TEST(real_tokenizers_are_read))
