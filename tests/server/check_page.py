@@ -126,7 +126,23 @@ with tempfile.TemporaryDirectory() as scratch:
         browser.size(360, 740)
         check("no sideways scrolling", browser.js(
             "document.documentElement.scrollWidth <= window.innerWidth"))
+        browser.say("the old")
+        browser.wait("two more", f"document.querySelectorAll('.turn').length == 8 && {IDLE}")
+        check("each side shows its end, the log probability", browser.js(
+            "[...document.querySelectorAll('.side')].every(e => e.scrollTop > 0 &&"
+            " e.scrollTop + e.clientHeight > e.scrollHeight - 2 &&"
+            " e.lastElementChild.lastElementChild.textContent.startsWith('log probability'))"))
+        check("what asks stands in one row", browser.js(
+            "new Set(['text', 'send', 'stop'].map(id => Math.round("
+            "document.getElementById(id).getBoundingClientRect().bottom))).size == 1"))
         browser.shoot("narrow")
+        browser.js("document.getElementById('text').value = 'the old';"
+                   "document.getElementById('ask').requestSubmit();"
+                   "document.getElementById('stop').click()")
+        browser.wait("stopped", f"document.querySelectorAll('.turn').length == 12 && {IDLE}")
+        check("Stop stops", browser.js(
+            "[...document.querySelectorAll('.side')].every(e =>"
+            " e.lastElementChild.textContent.endsWith(': stopped'))"))
         browser.call("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": "dark"}])
         browser.size(1100, 800)
