@@ -205,15 +205,26 @@ def run_clients(port, n_clients):
     return sum(n for _, n in found) / seconds, statistics.median(first for first, _ in found)
 
 
-def measure(key, server):
-    """Of each number of clients the best of ROUNDS."""
+def measure(key, start):
+    """Of each number of clients the best of ROUNDS. A server whose clients were cut off has work left: the next ones get
+    another one, and each is asked once."""
+    if SECONDS == float("inf"):
+        measure_with(key, start(), CLIENTS, ROUNDS)
+        return
+    for n in CLIENTS:
+        measure_with(key, start(), [n], 1)
+
+
+def measure_with(key, server, clients, n_rounds):
+    if not server:
+        return
     try:
         if not server.wait():
             say(f"{key}: the server does not answer")
             return
         complete(server.port, prompt(), 2)
-        for n in CLIENTS:
-            for _ in range(ROUNDS):
+        for n in clients:
+            for _ in range(n_rounds):
                 found = None
                 while not found:
                     found = run_clients(server.port, n)
@@ -247,9 +258,8 @@ def texts(program, part, title, model):
     starts = {"cocktail": lambda: start_cocktail(program, model), "fast": lambda: start_fast(program, model),
               "llama.cpp": lambda: start_llama_cpp(program, convert(program, model, "bf16"))}
     for name in SERVERS:
-        server = starts[name]() if wants(name, SERVERS) else None
-        if server:
-            measure(f"{part}/{name}", server)
+        if wants(name, SERVERS):
+            measure(f"{part}/{name}", starts[name])
     table(f"{title}: {N_PROMPT} tokens in, {N_TOKENS} out",
           ["tokens/s", "of what floats allow", "times one client", "first after, s", "tokens/s, times", "first, times"],
           text_rows(program, part, model))
