@@ -55,7 +55,9 @@ LANES_INLINE struct values values_new(enum kind kind, int zero, lanes scale, lan
 
     /* in a register, not read from memory every time: loads are what runs out */
     __asm__("" : "+v"(numbers));
-    values.items = kind == SHIFTED ? scale_and_shift(numbers, scale, shift) : numbers * scale;
+    /* the product is exact: two operations, each of which reads from memory what all lanes share, which
+     * one that is fused cannot do for both, and to spread a number out takes as long as to multiply */
+    values.items = kind == SHIFTED ? numbers * scale + shift : numbers * scale;
 #endif
     return values;
 }
