@@ -9,7 +9,8 @@
 #include "math/gemm_int8_parts.h"
 
 enum {
-    GROUP = 32,
+    int8_block_items = 32,
+    GROUP = int8_block_items,
     GROUPS = 8, /* at a time; arrays of groups are filled up with zeros to that */
 };
 
@@ -192,7 +193,7 @@ INT8_INLINE float scale_of(enum ggml_format format, const char *block)
     return format == GGML_MXFP4 ? mxfp4_scale(block) : halves_at(block)[0];
 }
 
-INT8_INLINE size_t bytes_of(enum ggml_format format)
+INT8_INLINE size_t int8_bytes_of(enum ggml_format format)
 {
     switch (format) {
     case GGML_Q4_0:
@@ -247,9 +248,10 @@ INT8_INLINE void make_factors(enum ggml_format format, size_t n_outs, const char
         factors[o] = scale_of(format, blocks[o]) * x_scale;
 }
 
-INT8_INLINE const char *row_of(enum ggml_format format, const struct gemm_matrix *w, size_t out)
+INT8_INLINE const char *int8_row_of(enum ggml_format format, const struct gemm_matrix *w,
+                                    size_t out)
 {
-    return gemm_ggml_row_of(w, w->first_out + out, GROUP, bytes_of(format));
+    return gemm_ggml_row_of(w, w->first_out + out, GROUP, int8_bytes_of(format));
 }
 
 /* ---- products ---- */
@@ -297,9 +299,9 @@ INT8_INLINE void finish_sums(const struct eight sums[2], float factor, bool adds
 }
 
 /* One row, some outputs, where they lie; n_outs is constant. `next`: what comes after them. */
-INT8_INLINE void multiply_blocks(enum ggml_format format, size_t n_outs, size_t n_in,
-                                 const struct int8_row *x, const char *const rows[INT8_OUTS],
-                                 const char *next, float factor, bool adds, float *y)
+INT8_INLINE void int8_blocks(enum ggml_format format, size_t n_outs, size_t n_in,
+                             const struct int8_row *x, const char *const rows[INT8_OUTS],
+                             const char *next, float factor, bool adds, float *y)
 {
     struct eight sums[INT8_OUTS][2];
     size_t n_groups = n_in / GROUP;
@@ -308,8 +310,8 @@ INT8_INLINE void multiply_blocks(enum ggml_format format, size_t n_outs, size_t 
     for (size_t o = 0; o < n_outs; o++)
         sums[o][0] = sums[o][1] = eight_of(0);
     for (size_t first = 0; first < n_groups; first += 2) {
-        for (size_t i = 0; i < 2 * n_outs * bytes_of(format); i += 64)
-            __builtin_prefetch(next + first * n_outs * bytes_of(format) + i);
+        for (size_t i = 0; i < 2 * n_outs * int8_bytes_of(format); i += 64)
+            __builtin_prefetch(next + first * n_outs * int8_bytes_of(format) + i);
         LANES_UNROLL
         for (size_t g = first; g < first + 2; g++) {
             const char *blocks[INT8_OUTS];
@@ -319,7 +321,7 @@ INT8_INLINE void multiply_blocks(enum ggml_format format, size_t n_outs, size_t 
                 break;
             LANES_UNROLL
             for (size_t o = 0; o < n_outs; o++)
-                blocks[o] = rows[o] + g * bytes_of(format);
+                blocks[o] = rows[o] + g * int8_bytes_of(format);
             make_factors(format, n_outs, blocks, x->scales[g], factors);
             LANES_UNROLL
             for (size_t o = 0; o < n_outs; o++) {
@@ -337,25 +339,9 @@ INT8_INLINE void multiply_blocks(enum ggml_format format, size_t n_outs, size_t 
 
 /* So many outputs at a time that their sums do not wait for one another; of bytes, which are soon unpacked,
  * fewer: memory is read fastest straight on. */
-INT8_INLINE void multiply_row(enum ggml_format format, const struct gemm_matrix *w,
-                              const char *packed, float factor, bool adds, float *y)
+INT8_INLINE size_t int8_outs(enum ggml_format format)
 {
-    struct int8_row x = int8_row_at(packed, w->n_in);
-    size_t row_bytes = w->n_in / GROUP * bytes_of(format), out = 0;
-    size_t n_outs = format == GGML_Q8_0 ? INT8_OUTS / 2 : INT8_OUTS;
-    const char *rows[INT8_OUTS];
-
-    for (; w->n_out - out >= n_outs; out += n_outs) {
-        LANES_UNROLL
-        for (size_t o = 0; o < n_outs; o++)
-            rows[o] = row_of(format, w, out + o);
-        multiply_blocks(format, n_outs, w->n_in, &x, rows, rows[n_outs - 1] + row_bytes, factor, adds,
-                        y + out);
-    }
-    for (; out < w->n_out; out++) {
-        rows[0] = row_of(format, w, out);
-        multiply_blocks(format, 1, w->n_in, &x, rows, rows[0] + row_bytes, factor, adds, y + out);
-    }
+    return format == GGML_Q8_0 ? INT8_OUTS / 2 : INT8_OUTS;
 }
 
 /* ---- several rows ---- */
@@ -373,10 +359,10 @@ static struct int8_weights int8_weights_at(float *scratch, size_t n_in, size_t o
     return (struct int8_weights){(uint8_t *)first, first + n / 4};
 }
 
-INT8_INLINE void unpack_row(enum ggml_format format, const char *row, size_t n_in,
-                            const struct int8_weights *w)
+INT8_INLINE void int8_unpack(enum ggml_format format, const char *row, size_t n_in,
+                             const struct int8_weights *w)
 {
-    for (size_t g = 0; g < n_in / GROUP; g++, row += bytes_of(format)) {
+    for (size_t g = 0; g < n_in / GROUP; g++, row += int8_bytes_of(format)) {
         group_bytes u = unpack_block(format, row);
 
         memcpy(w->u + g * GROUP, &u, sizeof u);
@@ -394,10 +380,10 @@ INT8_INLINE void multiply_scales(const float *a, const float *b, float *out)
 }
 
 /* n_rows and n_outs are constant. */
-INT8_INLINE void multiply_tile(enum ggml_format format, size_t n_rows, size_t n_outs, size_t n_in,
-                               const struct int8_row x[INT8_ROWS],
-                               const struct int8_weights w[INT8_OUTS], float factor, bool adds,
-                               float *y, size_t y_stride)
+INT8_INLINE void int8_tile(enum ggml_format format, size_t n_rows, size_t n_outs, size_t n_in,
+                           const struct int8_row x[INT8_ROWS],
+                           const struct int8_weights w[INT8_OUTS], float factor, bool adds,
+                           float *y, size_t y_stride)
 {
     struct eight sums[INT8_ROWS * INT8_OUTS][2];
     float factors[INT8_ROWS * INT8_OUTS][GROUPS];
@@ -443,90 +429,16 @@ INT8_INLINE void multiply_tile(enum ggml_format format, size_t n_rows, size_t n_
         finish_sums(sums[i], factor, adds, y + i / n_outs * y_stride + i % n_outs);
 }
 
-#define TILE(rows, outs)                                                                          \
-    if (n_rows == rows && n_outs == outs) {                                                       \
-        multiply_tile(format, rows, outs, n_in, x, w, factor, adds, y, y_stride);                 \
-        return;                                                                                   \
-    }
-
-INT8_INLINE void multiply_some(enum ggml_format format, size_t n_rows, size_t n_outs, size_t n_in,
-                               const struct int8_row x[INT8_ROWS],
-                               const struct int8_weights w[INT8_OUTS], float factor, bool adds,
-                               float *y, size_t y_stride)
+/* What a tile depends on: how u is multiplied. */
+INT8_INLINE enum ggml_format int8_kind(enum ggml_format format)
 {
-    TILE(4, 4)
-    TILE(1, 4)
-    for (size_t row = 0; row < n_rows; row++)
-        for (size_t o = 0; o < n_outs; o++)
-            multiply_tile(format, 1, 1, n_in, x + row, w + o, factor, adds, y + row * y_stride + o,
-                          y_stride);
-}
-#undef TILE
-
-INT8_INLINE void multiply_rows(enum ggml_format format, const struct gemm_matrix *w, size_t n_rows,
-                               const char *packed, float factor, bool adds, float *y,
-                               size_t y_stride, float *scratch)
-{
-    size_t n_outs, n, n_in = w->n_in;
-
-    for (size_t out = 0; out < w->n_out; out += n_outs) {
-        struct int8_weights weights[INT8_OUTS];
-
-        n_outs = w->n_out - out < INT8_OUTS ? 1 : INT8_OUTS;
-        for (size_t o = 0; o < n_outs; o++) {
-            weights[o] = int8_weights_at(scratch, n_in, o);
-            unpack_row(format, row_of(format, w, out + o), n_in, &weights[o]);
-        }
-        for (size_t row = 0; row < n_rows; row += n) {
-            struct int8_row x[INT8_ROWS];
-
-            n = n_rows - row < INT8_ROWS ? 1 : INT8_ROWS;
-            for (size_t i = 0; i < n; i++)
-                x[i] = int8_row_at(packed + (row + i) * int8_row_bytes(n_in), n_in);
-            multiply_some(format, n, n_outs, n_in, x, weights, factor, adds,
-                          y + row * y_stride + out, y_stride);
-        }
-    }
+    return zero_of(format) == 128 ? GGML_Q8_0 : GGML_Q4_0;
 }
 
-/* ---- all formats ---- */
-
-#define FORMAT(name)                                                                              \
-    INT8_TARGET static void multiply_##name(                                                      \
-        const struct gemm_matrix *w, size_t n_rows, const char *packed, float factor, bool adds,  \
-        float *y, size_t y_stride, float *scratch)                                                \
-    {                                                                                             \
-        if (n_rows == 1)                                                                          \
-            multiply_row(GGML_##name, w, packed, factor, adds, y);                                \
-        else                                                                                      \
-            multiply_rows(GGML_##name, w, n_rows, packed, factor, adds, y, y_stride, scratch);    \
-    }
-FORMAT(Q8_0)
-FORMAT(Q4_0)
-FORMAT(Q5_0)
-FORMAT(IQ4_NL)
-FORMAT(MXFP4)
-#undef FORMAT
-
-static void int8_multiply(const struct gemm_matrix *w, size_t n_rows, const char *packed,
-                          float factor, bool adds, float *y, size_t y_stride, float *scratch)
-{
-#define FORMAT(name)                                                                              \
-    case GGML_##name:                                                                             \
-        multiply_##name(w, n_rows, packed, factor, adds, y, y_stride, scratch);                   \
-        break;
-    switch (int8_format(w)) {
-        FORMAT(Q8_0)
-        FORMAT(Q4_0)
-        FORMAT(Q5_0)
-        FORMAT(IQ4_NL)
-        FORMAT(MXFP4)
-    default:
-        break;
-    }
-#undef FORMAT
-}
-
-const struct gemm_fast INT8_NAME(gemm_int8) = {"int8", int8_row_bytes, int8_pack, int8_multiply};
+#define INT8_WAY int8
+#define INT8_WHAT "int8"
+#define INT8_FORMATS(X) X(Q8_0) X(Q4_0) X(Q5_0) X(IQ4_NL) X(MXFP4)
+#define INT8_KINDS(X) X(Q8_0) X(Q4_0)
+#include "math/gemm_int8_loops.h"
 
 #endif

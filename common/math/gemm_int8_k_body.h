@@ -8,7 +8,12 @@
 
 #include "math/gemm_int8_parts.h"
 
-enum { STEP = 64, STEPS = INT8_BLOCK / STEP, HALF_GROUP = 16 };
+enum {
+    int8_k_block_items = INT8_BLOCK,
+    STEP = 64,
+    STEPS = INT8_BLOCK / STEP,
+    HALF_GROUP = 16,
+};
 
 /* ---- x ---- */
 
@@ -215,7 +220,7 @@ INT8_INLINE step_bytes unpack_step(enum ggml_format format, const char *block, i
     }
 }
 
-INT8_INLINE size_t bytes_of_k(enum ggml_format format)
+INT8_INLINE size_t int8_k_bytes_of(enum ggml_format format)
 {
     return format == GGML_Q4_K ? 144 : format == GGML_Q5_K ? 176 : 210;
 }
@@ -225,9 +230,10 @@ INT8_INLINE bool has_minima(enum ggml_format format)
     return format != GGML_Q6_K;
 }
 
-INT8_INLINE const char *row_of_k(enum ggml_format format, const struct gemm_matrix *w, size_t out)
+INT8_INLINE const char *int8_k_row_of(enum ggml_format format, const struct gemm_matrix *w,
+                                      size_t out)
 {
-    return gemm_ggml_row_of(w, w->first_out + out, INT8_BLOCK, bytes_of_k(format));
+    return gemm_ggml_row_of(w, w->first_out + out, INT8_BLOCK, int8_k_bytes_of(format));
 }
 
 /* ---- weights: integers of groups, and scales ---- */
@@ -536,9 +542,9 @@ INT8_INLINE void add_block(enum ggml_format format, struct eight *sums, step_sum
 /* ---- one row, weights where they lie ---- */
 
 /* n_outs is constant. `next`: what comes after the outputs. */
-INT8_INLINE void multiply_k_blocks(enum ggml_format format, size_t n_outs, size_t n_in,
-                                   const struct int8_k_row *x, const char *const rows[INT8_OUTS],
-                                   const char *next, float factor, bool adds, float *y)
+INT8_INLINE void int8_k_blocks(enum ggml_format format, size_t n_outs, size_t n_in,
+                               const struct int8_k_row *x, const char *const rows[INT8_OUTS],
+                               const char *next, float factor, bool adds, float *y)
 {
     struct eight sums[INT8_OUTS];
 
@@ -550,11 +556,11 @@ INT8_INLINE void multiply_k_blocks(enum ggml_format format, size_t n_outs, size_
         struct block_scales scales[INT8_OUTS];
         step_sums products[INT8_OUTS];
 
-        for (size_t i = 0; i < n_outs * bytes_of_k(format); i += 64)
-            __builtin_prefetch(next + b * n_outs * bytes_of_k(format) + i);
+        for (size_t i = 0; i < n_outs * int8_k_bytes_of(format); i += 64)
+            __builtin_prefetch(next + b * n_outs * int8_k_bytes_of(format) + i);
         LANES_UNROLL
         for (size_t o = 0; o < n_outs; o++) {
-            blocks[o] = rows[o] + b * bytes_of_k(format);
+            blocks[o] = rows[o] + b * int8_k_bytes_of(format);
             products[o] = no_sums();
         }
         all_block_scales(format, n_outs, blocks, scales);
@@ -577,25 +583,9 @@ INT8_INLINE void multiply_k_blocks(enum ggml_format format, size_t n_outs, size_
 
 /* So many outputs at a time that their sums do not wait for one another; where that is less work than
  * reading, fewer: memory is read fastest straight on. */
-INT8_INLINE void multiply_k_row(enum ggml_format format, const struct gemm_matrix *w,
-                                const char *packed, float factor, bool adds, float *y)
+INT8_INLINE size_t int8_k_outs(enum ggml_format format)
 {
-    struct int8_k_row x = int8_k_row_at(packed, w->n_in);
-    size_t row_bytes = w->n_in / INT8_BLOCK * bytes_of_k(format), out = 0;
-    size_t n_outs = has_minima(format) ? INT8_OUTS : INT8_OUTS / 2;
-    const char *rows[INT8_OUTS];
-
-    for (; w->n_out - out >= n_outs; out += n_outs) {
-        LANES_UNROLL
-        for (size_t o = 0; o < n_outs; o++)
-            rows[o] = row_of_k(format, w, out + o);
-        multiply_k_blocks(format, n_outs, w->n_in, &x, rows, rows[n_outs - 1] + row_bytes, factor,
-                          adds, y + out);
-    }
-    for (; out < w->n_out; out++) {
-        rows[0] = row_of_k(format, w, out);
-        multiply_k_blocks(format, 1, w->n_in, &x, rows, rows[0] + row_bytes, factor, adds, y + out);
-    }
+    return has_minima(format) ? INT8_OUTS : INT8_OUTS / 2;
 }
 
 /* ---- several rows ---- */
@@ -617,10 +607,10 @@ _Static_assert(INT8_OUTS * (GEMM_FAST_IN_MAX / INT8_BLOCK) *
                        (INT8_BLOCK + sizeof(struct block_scales)) <= GEMM_FAST_SCRATCH * 4,
                "scratch memory is enough");
 
-INT8_INLINE void unpack_k_row(enum ggml_format format, const char *row, size_t n_in,
-                              const struct int8_k_weights *w)
+INT8_INLINE void int8_k_unpack(enum ggml_format format, const char *row, size_t n_in,
+                               const struct int8_k_weights *w)
 {
-    for (size_t b = 0; b < n_in / INT8_BLOCK; b++, row += bytes_of_k(format)) {
+    for (size_t b = 0; b < n_in / INT8_BLOCK; b++, row += int8_k_bytes_of(format)) {
         block_scales_at(format, row, &w->scales[b]);
         LANES_UNROLL
         for (int step = 0; step < STEPS; step++) {
@@ -632,10 +622,10 @@ INT8_INLINE void unpack_k_row(enum ggml_format format, const char *row, size_t n
 }
 
 /* n_rows and n_outs are constant. */
-INT8_INLINE void multiply_k_tile(enum ggml_format format, size_t n_rows, size_t n_outs, size_t n_in,
-                                 const struct int8_k_row x[INT8_ROWS],
-                                 const struct int8_k_weights w[INT8_OUTS], float factor, bool adds,
-                                 float *y, size_t y_stride)
+INT8_INLINE void int8_k_tile(enum ggml_format format, size_t n_rows, size_t n_outs, size_t n_in,
+                             const struct int8_k_row x[INT8_ROWS],
+                             const struct int8_k_weights w[INT8_OUTS], float factor, bool adds,
+                             float *y, size_t y_stride)
 {
     struct eight sums[INT8_ROWS * INT8_OUTS];
 
@@ -672,87 +662,16 @@ INT8_INLINE void multiply_k_tile(enum ggml_format format, size_t n_rows, size_t 
         finish_eight(&sums[i], factor, adds, y + i / n_outs * y_stride + i % n_outs);
 }
 
-#define TILE(rows, outs)                                                                          \
-    if (n_rows == rows && n_outs == outs) {                                                       \
-        multiply_k_tile(format, rows, outs, n_in, x, w, factor, adds, y, y_stride);               \
-        return;                                                                                   \
-    }
-
-INT8_INLINE void multiply_k_some(enum ggml_format format, size_t n_rows, size_t n_outs, size_t n_in,
-                                 const struct int8_k_row x[INT8_ROWS],
-                                 const struct int8_k_weights w[INT8_OUTS], float factor, bool adds,
-                                 float *y, size_t y_stride)
+/* What a tile depends on. */
+INT8_INLINE enum ggml_format int8_k_kind(enum ggml_format format)
 {
-    TILE(4, 4)
-    TILE(1, 4)
-    for (size_t row = 0; row < n_rows; row++)
-        for (size_t o = 0; o < n_outs; o++)
-            multiply_k_tile(format, 1, 1, n_in, x + row, w + o, factor, adds, y + row * y_stride + o,
-                            y_stride);
-}
-#undef TILE
-
-INT8_INLINE void multiply_k_rows(enum ggml_format format, const struct gemm_matrix *w, size_t n_rows,
-                                 const char *packed, float factor, bool adds, float *y,
-                                 size_t y_stride, float *scratch)
-{
-    size_t n_outs, n, n_in = w->n_in;
-
-    for (size_t out = 0; out < w->n_out; out += n_outs) {
-        struct int8_k_weights weights[INT8_OUTS];
-
-        n_outs = w->n_out - out < INT8_OUTS ? 1 : INT8_OUTS;
-        for (size_t o = 0; o < n_outs; o++) {
-            weights[o] = int8_k_weights_at(scratch, n_in, o);
-            unpack_k_row(format, row_of_k(format, w, out + o), n_in, &weights[o]);
-        }
-        for (size_t row = 0; row < n_rows; row += n) {
-            struct int8_k_row x[INT8_ROWS];
-
-            n = n_rows - row < INT8_ROWS ? 1 : INT8_ROWS;
-            for (size_t i = 0; i < n; i++)
-                x[i] = int8_k_row_at(packed + (row + i) * int8_k_row_bytes(n_in), n_in);
-            multiply_k_some(format, n, n_outs, n_in, x, weights, factor, adds,
-                            y + row * y_stride + out, y_stride);
-        }
-    }
+    return has_minima(format) ? GGML_Q4_K : GGML_Q6_K;
 }
 
-/* ---- all formats ---- */
-
-#define FORMAT(name)                                                                              \
-    INT8_TARGET static void multiply_##name(                                                      \
-        const struct gemm_matrix *w, size_t n_rows, const char *packed, float factor, bool adds,  \
-        float *y, size_t y_stride, float *scratch)                                                \
-    {                                                                                             \
-        if (n_rows == 1)                                                                          \
-            multiply_k_row(GGML_##name, w, packed, factor, adds, y);                              \
-        else                                                                                      \
-            multiply_k_rows(GGML_##name, w, n_rows, packed, factor, adds, y, y_stride, scratch);  \
-    }
-FORMAT(Q4_K)
-FORMAT(Q5_K)
-FORMAT(Q6_K)
-#undef FORMAT
-
-static void int8_k_multiply(const struct gemm_matrix *w, size_t n_rows, const char *packed,
-                            float factor, bool adds, float *y, size_t y_stride, float *scratch)
-{
-#define FORMAT(name)                                                                              \
-    case GGML_##name:                                                                             \
-        multiply_##name(w, n_rows, packed, factor, adds, y, y_stride, scratch);                   \
-        break;
-    switch (int8_format(w)) {
-        FORMAT(Q4_K)
-        FORMAT(Q5_K)
-        FORMAT(Q6_K)
-    default:
-        break;
-    }
-#undef FORMAT
-}
-
-const struct gemm_fast INT8_NAME(gemm_int8_k) = {"int8 of blocks of 256", int8_k_row_bytes,
-                                                 int8_k_pack, int8_k_multiply};
+#define INT8_WAY int8_k
+#define INT8_WHAT "int8 of blocks of 256"
+#define INT8_FORMATS(X) X(Q4_K) X(Q5_K) X(Q6_K)
+#define INT8_KINDS(X) X(Q4_K) X(Q6_K)
+#include "math/gemm_int8_loops.h"
 
 #endif

@@ -12,13 +12,13 @@
 
 #if defined(INT8_VNNI)
 #define INT8_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,fma,f16c")))
-#define INT8_NAME(name) name##_vnni
+#define INT8_SUFFIX vnni
 #elif LANES == 8
 #define INT8_TARGET LANES_TARGET
-#define INT8_NAME(name) name##_avx2
+#define INT8_SUFFIX avx2
 #else
 #define INT8_TARGET
-#define INT8_NAME(name) name##_plain
+#define INT8_SUFFIX plain
 #endif
 #define INT8_INLINE INT8_TARGET static inline __attribute__((always_inline))
 
