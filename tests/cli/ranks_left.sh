@@ -1,5 +1,5 @@
 # Ranks that write show that they are there, and do no harm to those that have taken their place over
-# when they did not. A disk that is full for one of them ends all.
+# when they did not. A disk that is full for one of them ends all, and so does an MPI that hangs.
 . "$FIXTURES/../tests/ranks.bash"
 [[ -z ${SAN-} ]] || { echo "SKIP: the sanitizers want to be loaded before fail_nth.so" >&3; exit; }
 
@@ -58,4 +58,8 @@ ranks 2 env LD_PRELOAD="$INJECT/full_disk.so" "$COCKTAIL" "${mix[@]}"
 cocktail "${mix[@]}" >/dev/null
 cmp whole/model.safetensors made/model.safetensors
 ls -Ad made .made* 2>/dev/null
-true
+
+echo "--- MPI hangs at the end"
+COCKTAIL_RANK_TIMEOUT=2 ranks 2 bash -c '[[ $OMPI_COMM_WORLD_RANK == 1 ]] && export LD_PRELOAD=$INJECT/hang_mpi.so HANG=MPI_Finalize
+    exec "$COCKTAIL" "$@"' - "${mix[@]}" -f | grep 'rank 0\|exit'
+ranks 2 env LD_PRELOAD="$INJECT/hang_mpi.so" HANG=MPI_Abort "$COCKTAIL" eval nowhere --examples nothing 2>&1 | cut -c 1-60
