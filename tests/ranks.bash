@@ -4,7 +4,10 @@ exec 2>&1
 command -v mpirun >/dev/null || { echo "SKIP: mpirun is not there" >&3; exit; }
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
-[[ -z ${SAN-} ]] || export LSAN_OPTIONS=suppressions=$FIXTURES/../tests/lsan_mpi.txt:print_suppressions=0
+if [[ -n ${SAN-} ]]; then # Open MPI's plugins are unloaded before leaks are named: whole stacks lead to its libraries
+    export LSAN_OPTIONS=suppressions=$FIXTURES/../tests/lsan_mpi.txt:print_suppressions=0
+    export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}fast_unwind_on_malloc=0
+fi
 
 # TMPDIR: the paths of its sockets must be short.
 mpirun_once() # ARGUMENT...
