@@ -102,7 +102,7 @@ int extract_store_whole(struct job *job, const struct extract_part *part, struct
 /* Whether extract_experts takes that tensor of the fine-tuned model. */
 bool extract_is_of_experts(const struct job *job, size_t index);
 /* Takes what belongs to the experts of models whose class has them as parameters of all experts of a layer, and
- * says so in the fates. ERROR_UNSUPPORTED for experts that no class of transformers has so. */
+ * says so in the fates. ERROR_UNSUPPORTED for experts of a family that is not known. */
 int extract_experts(struct job *job, struct error *err);
 
 #endif
