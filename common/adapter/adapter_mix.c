@@ -14,7 +14,9 @@ struct maker { /* of a mix */
     const struct lora_folder *const *adapters;
     size_t n_adapters;
     const struct adapter_mix_options *options;
-    struct hash_map by_name; /* modules, then tensors that are stored whole */
+    struct hash_map by_name; /* modules, and parameters */
+    struct hash_map around;  /* modules of which parameters are changed: the last such parameter */
+    size_t *next;            /* [n_modules], another parameter of the same module; itself: there is none */
     struct error *err;
 };
 
@@ -35,9 +37,6 @@ static int check_module(const struct maker *maker, size_t adapter, const struct 
     if (!dtype_info(module->a->dtype)->is_mixable || !dtype_info(module->b->dtype)->is_mixable ||
         (module->bias && !dtype_info(module->bias->dtype)->is_mixable))
         return refuse(maker, ERROR_UNSUPPORTED, adapter, module->name, "of a dtype that is not mixed");
-    if (module->parameter)
-        return refuse(maker, ERROR_UNSUPPORTED, adapter, module->name,
-                      "adapters of parameters (target_parameters) are not mixed");
     return 0;
 }
 
@@ -53,6 +52,11 @@ static int check_fit(const struct maker *maker, size_t adapter, const struct lor
                          "in '%s' it is %s", maker->adapters[adapter]->name, module->name,
                          module->is_embedding ? "an" : "no", other,
                          mixed->is_embedding ? "one" : "none");
+    if (module->n_experts != mixed->n_experts)
+        return error_set(maker->err, ERROR_INCOMPATIBLE, "'%s': module '" ERROR_NAME "' is of %zu "
+                         "experts, in '%s' of %zu: they are adapters of different bases",
+                         maker->adapters[adapter]->name, module->name, module->n_experts, other,
+                         mixed->n_experts);
     if (module->a->shape[1] != mixed->n_in || module->b->shape[0] != mixed->n_out)
         return error_set(maker->err, ERROR_INCOMPATIBLE, "'%s': module '" ERROR_NAME "' is [%zu, %zu], in "
                          "'%s' [%zu, %zu]: they are adapters of different bases",
@@ -72,6 +76,8 @@ static void add_input(const struct maker *maker, size_t adapter, const struct lo
 {
     if (mixed->n_inputs == 0) {
         mixed->name = module->name;
+        mixed->parameter = module->parameter;
+        mixed->n_experts = module->n_experts;
         mixed->is_embedding = module->is_embedding;
         mixed->n_in = module->a->shape[1];
         mixed->n_out = module->b->shape[0];
@@ -79,6 +85,19 @@ static void add_input(const struct maker *maker, size_t adapter, const struct lo
     }
     mixed->inputs[mixed->n_inputs++] = (struct mix_input){module, adapter,
                                                           maker->options->weights[adapter]};
+}
+
+static const char *key_of(const struct maker *maker, const struct lora_module *module)
+{
+    char *text;
+    const char *key;
+
+    if (!module->parameter)
+        return module->name;
+    text = memory_format("%s.%s", module->name, module->parameter);
+    key = arena_copy(&maker->mix->output.arena, text, strlen(text));
+    free(text);
+    return key;
 }
 
 static int add_adapter(struct maker *maker, size_t adapter)
@@ -95,7 +114,8 @@ static int add_adapter(struct maker *maker, size_t adapter)
     for (size_t i = 0; i < from->n_modules; i++) {
         const struct lora_module *module = &from->modules[i];
         size_t n = mix->n_modules;
-        size_t at = hash_map_add(&maker->by_name, module->name, strlen(module->name), n);
+        const char *key = key_of(maker, module);
+        size_t at = hash_map_add(&maker->by_name, key, strlen(key), n);
 
         if (at == n) {
             mix->modules[n] = (struct mix_module){0};
@@ -169,20 +189,69 @@ static bool has_biases(const struct adapter_mix *mix)
     return false;
 }
 
-static void add_modules(struct adapter_mix *mix)
+/* Links the parameters of each module. */
+static void link_parameters(struct maker *maker)
 {
+    const struct adapter_mix *mix = maker->mix;
+
+    maker->next = memory_zalloc(mix->n_modules + 1, sizeof *maker->next);
+    for (size_t i = 0; i < mix->n_modules; i++) {
+        const struct mix_module *module = &mix->modules[i];
+        size_t first = i;
+
+        if (module->parameter)
+            first = hash_map_add(&maker->around, module->name, strlen(module->name), i);
+        maker->next[i] = first == i ? i : maker->next[first] == first ? i : maker->next[first];
+        if (first != i)
+            maker->next[first] = i;
+    }
+}
+
+/* PEFT wraps a module once for each of its parameters; `out` gets what stands for the wrappers around that one. */
+static void add_wrappers(const struct maker *maker, size_t number, struct buffer *out)
+{
+    const struct mix_module *modules = maker->mix->modules, *module = &modules[number];
+    const size_t *first = module->parameter ? hash_map_find(&maker->around, module->name,
+                                                            strlen(module->name))
+                                            : NULL;
+
+    for (size_t i = first ? *first : 0; first; i = maker->next[i]) {
+        if (lora_config_compare_parameters(modules[i].parameter, module->parameter) > 0)
+            buffer_add_text(out, ".base_layer");
+        if (maker->next[i] == i)
+            break;
+    }
+}
+
+static void add_factor(struct maker *maker, size_t number, const char *ending, size_t n_rows,
+                       size_t n_columns)
+{
+    struct buffer name = {0};
+
+    add_wrappers(maker, number, &name);
+    buffer_add_text(&name, ending);
+    add_made(maker->mix, number, name.data, 2, n_rows, n_columns);
+    buffer_release(&name);
+}
+
+static void add_modules(struct maker *maker)
+{
+    struct adapter_mix *mix = maker->mix;
     struct adapter_output *output = &mix->output;
 
+    link_parameters(maker);
     output->lora_bias = has_biases(mix);
     for (size_t i = 0; i < mix->n_modules; i++) {
         const struct mix_module *module = &mix->modules[i];
         bool is_embedding = module->is_embedding;
+        size_t height = module->rank * module->n_experts;
 
-        output->targets[output->n_targets++] = (struct adapter_target){module->name, module->rank, NULL};
-        add_made(mix, i, is_embedding ? ".lora_embedding_A" : ".lora_A.weight", 2, module->rank,
-                 module->n_in);
-        add_made(mix, i, is_embedding ? ".lora_embedding_B" : ".lora_B.weight", 2, module->n_out,
-                 module->rank);
+        output->targets[output->n_targets++] = (struct adapter_target){module->name, module->rank,
+                                                                       module->parameter};
+        add_factor(maker, i, is_embedding ? ".lora_embedding_A" : ".lora_A.weight", height,
+                   module->n_in);
+        add_factor(maker, i, is_embedding ? ".lora_embedding_B" : ".lora_B.weight", module->n_out,
+                   height);
         if (output->lora_bias && !is_embedding)
             add_made(mix, i, ".lora_B.bias", 1, module->n_out, 0);
     }
@@ -300,6 +369,17 @@ static int add_whole(const struct maker *maker, const struct owned_whole *owned)
     return rc;
 }
 
+/* Of a module of which parameters are changed. */
+static int check_whole(const struct maker *maker, const struct owned_whole *owned)
+{
+    const char *name = owned->whole->name, *dot = strrchr(name, '.');
+
+    return dot && hash_map_find(&maker->around, name, (size_t)(dot - name))
+               ? refuse_whole(maker, owned->adapter, owned->whole, "another one changes its module by A "
+                              "and B, and PEFT can do but one of the two")
+               : 0;
+}
+
 static int compare_wholes(const void *a, const void *b)
 {
     const struct owned_whole *x = a, *y = b;
@@ -327,6 +407,8 @@ static int add_wholes(const struct maker *maker)
         for (size_t k = 0; k < maker->adapters[i]->n_wholes; k++)
             all[n++] = (struct owned_whole){&maker->adapters[i]->wholes[k], i};
     qsort(all, n, sizeof *all, compare_wholes);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = check_whole(maker, &all[i]);
     for (size_t i = 0; rc == 0 && i < n; i++)
         if (i == 0 || strcmp(all[i].whole->name, all[i - 1].whole->name) != 0)
             rc = add_whole(maker, &all[i]);
@@ -382,6 +464,17 @@ static int make_group(void *context, size_t group, float *const *values, struct 
     return 0;
 }
 
+/* What PEFT does not have in one adapter. */
+static int check_together(const struct maker *maker)
+{
+    const struct adapter_output *output = &maker->mix->output;
+
+    if (maker->around.n_entries == 0 || (!output->lora_bias && !output->fan_in_fan_out))
+        return 0;
+    return error_set(maker->err, ERROR_UNSUPPORTED, "one adapter has target_parameters, another %s: PEFT "
+                     "has no adapter with both", output->lora_bias ? "lora_bias" : "fan_in_fan_out");
+}
+
 int adapter_mix_init(struct adapter_mix *mix, const struct lora_folder *const *adapters, size_t n,
                      const struct adapter_mix_options *options, struct threads *threads,
                      struct progress *progress, struct notices *notices, struct error *err)
@@ -403,8 +496,8 @@ int adapter_mix_init(struct adapter_mix *mix, const struct lora_folder *const *a
                                         sizeof *output->tensors);
         output->saved = memory_zalloc(count_wholes(&maker) + 1, sizeof *output->saved);
         take_config(&maker, notices);
-        add_modules(mix);
-        rc = add_wholes(&maker);
+        add_modules(&maker);
+        rc = check_together(&maker) || add_wholes(&maker) ? -1 : 0;
     }
     if (rc == 0) {
         progress->total_bytes = mix->n_modules;
@@ -412,6 +505,8 @@ int adapter_mix_init(struct adapter_mix *mix, const struct lora_folder *const *a
         rc = mix->gemm ? 0 : -1;
     }
     hash_map_release(&maker.by_name);
+    hash_map_release(&maker.around);
+    free(maker.next);
     return rc;
 }
 

@@ -603,12 +603,16 @@ bool lora_config_is_saved_by_task(const struct lora_config *config, const char *
 /* ---- parameters ---- */
 
 /* Experts have their parameters in this order; others in that of their names. */
-static int compare_parameters(const void *a, const void *b)
+int lora_config_compare_parameters(const char *x, const char *y)
 {
-    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
     bool x_is_down = strncmp(x, "down_proj", 9) == 0, y_is_down = strncmp(y, "down_proj", 9) == 0;
 
     return x_is_down != y_is_down ? x_is_down - y_is_down : strcmp(x, y);
+}
+
+static int compare_parameters(const void *a, const void *b)
+{
+    return lora_config_compare_parameters(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* Whether `entry` is the parameter of a module of that name; its own name then. */

@@ -74,6 +74,8 @@ int lora_config_is_target(struct lora_config *config, const char *module, struct
  * those, in the order in which PEFT wraps them, the first innermost, and *n_names. 0, or -1. */
 int lora_config_parameters(struct lora_config *config, const char *module, const char ***names,
                            size_t *n_names, struct arena *arena, struct error *err);
+/* In which order PEFT wraps two parameters of a module, the first innermost. */
+int lora_config_compare_parameters(const char *x, const char *y);
 /* Notices of patterns and layers that none of the modules looked up so far has to do with. */
 void lora_config_tell_unused(const struct lora_config *config, struct notices *notices);
 /* Whether PEFT puts that name into modules_to_save itself, whether or not the model has such a module. */

@@ -19,6 +19,8 @@ struct mix_input {
 
 struct mix_module {
     const char *name;
+    const char *parameter; /* as struct lora_module has it, and n_experts */
+    size_t n_experts;
     bool is_embedding;
     struct mix_input *inputs; /* [n_inputs], of the adapters that have it, at least one */
     size_t n_inputs;
@@ -32,7 +34,7 @@ struct mix_how {
     uint64_t seed;      /* of methods that drop by chance */
 };
 
-/* a [rank, n_in] and b [n_out, rank], with a scale of 1; and bias [n_out], unless it is NULL: the
+/* a [rank, n_in] and b [n_out, rank], with a scale of 1, and of all experts where there are some; and bias [n_out], unless it is NULL: the
  * weighted sum, whatever the method. ERROR_FORMAT when that is not finite, ERROR_RESOURCES, and the
  * errors of svd.h and of reading. The result does not depend on the number of threads. */
 int mix_module_make(const struct mix_module *module, const struct mix_how *how, struct gemm *gemm,

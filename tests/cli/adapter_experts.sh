@@ -6,7 +6,7 @@ cat >tool.py <<'EOF'
 """fuse FROM TO: a Mixtral as transformers 5 holds it. old FOLDER: an adapter with a module for each expert. less FOLDER PART: without
 what has PART in its name. same A B: tensors with the same bytes. fewer FOLDER: a fused base with half of the experts."""
 import json, os, random, re, shutil, struct, sys
-from golden_compare import read_model
+from golden_compare import read_model, read_tensors
 
 def write(path, tensors):
     header, at = {}, 0
@@ -69,6 +69,26 @@ elif what == "old":
 elif what == "less":
     path = f"{names[0]}/adapter_model.safetensors"
     write(path, {k: v for k, v in read_model(names[0]).items() if names[1] not in k})
+elif what == "bare":
+    path, (folder, word) = f"{names[0]}/adapter_model.safetensors", names
+    write(path, {k: v for k, v in read_tensors(path).items() if ".experts.lora_" in k})
+    with open(f"{folder}/adapter_config.json") as file:
+        config = json.load(file)
+    config.update(target_modules=[], target_parameters=[n for n in config["target_parameters"] if n.endswith(word)], modules_to_save=None, bias="none",
+                  rank_pattern={}, alpha_pattern={})
+    os.chmod(f"{folder}/adapter_config.json", 0o644)
+    with open(f"{folder}/adapter_config.json", "w") as file:
+        json.dump(config, file)
+elif what == "halve":
+    path = f"{names[0]}/adapter_model.safetensors"
+    half = {}
+    for k, (dtype, data, (n, m)) in read_tensors(path).items():
+        if ".lora_A" in k:
+            half[k] = (dtype, data[:len(data) // 2], [n // 2, m])
+        else:
+            rows = [data[4 * m * i:4 * m * (i + 1)] for i in range(n)]
+            half[k] = (dtype, b"".join(row[:2 * m] for row in rows), [n, m // 2])
+    write(path, half)
 elif what == "same":
     a, b = (read_model(name) for name in names)
     a = a if a.keys() == b.keys() else fuse(a)
@@ -165,3 +185,72 @@ sed -i 's/, "gate"//' old/adapter_config.json
 refuse 8 "has fewer experts" fewer+old
 refuse 8 "B A is" fewer+lora
 refuse 8 "has no weight of that name" "$FIXTURES/models/llama-gqa+old"
+
+# Mixed: as the models of which the adapters are, whatever the method that loses nothing; one with fewer parameters, too.
+near() # HOW FAR, MODEL, MODEL
+{
+    cocktail diff -q --json "$2" "$3" | python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+assert d["relative_l2"] < float(sys.argv[1]) and not d["only_in_a"] and not d["only_in_b"], d' "$1"
+}
+cocktail adapter extract -qf "$tuned" "$base" -o one --rank 3 >table
+cocktail adapter extract -qf "$FIXTURES/moe-tense" "$base" -o two --rank 5 >table
+cp -r two bare
+python3 tool.py bare bare experts.down_proj # the outermost of the two parameters
+cocktail mix -q -f --weights 0.75,0.25 "$base+one" "$base+two" -o average --dtype f32 >table
+for method in "cat" "svd --rank 8" "svd --rank 99"; do
+    cocktail adapter mix -q -f --weights 0.75,0.25 one two -o both --method $method >table
+    cocktail mix -q -f --weights 1 "$base+both" -o mixed --dtype f32 >table
+    near 1e-6 mixed average
+    cocktail mix -q -f --weights 1 "base+both" -o mixed --dtype f32 >table
+    python3 - <<'EOF'
+import json
+config = json.load(open("both/adapter_config.json"))
+one = json.load(open("one/adapter_config.json"))
+for key in "target_parameters", "target_modules", "modules_to_save":
+    assert config[key] == one[key], (key, config[key])
+EOF
+done
+cocktail adapter mix -q -f --weights 0.5,0.5 one two -o five --method svd -t 1 >table # to the rank of the larger
+cocktail adapter mix -q -f --weights 0.5,0.5 one two -o also --method svd -t 3 >table
+cmp five/adapter_model.safetensors also/adapter_model.safetensors
+grep -c '"r": 5' five/adapter_config.json
+cocktail adapter mix -q -f --weights 1 bare -o less --method cat >table
+cocktail mix -q -f --weights 1 "$base+less" -o apart >table
+cocktail mix -q -f --weights 1 "$base+bare" -o fused >table
+python3 tool.py same apart fused
+cocktail adapter mix -q -f --weights 1,-2 bare less -o more --method cat >table
+cocktail mix -q -f --weights=2,-1 "$base" "$base+bare" -o turned --dtype f32 >table
+cocktail mix -q -f --weights 1 "$base+more" -o minus --dtype f32 >table
+near 1e-6 minus turned
+for method in linear "ties --density 0.5" "dare_ties --density 0.5" "magnitude_prune_svd --density 0.5"; do
+    cocktail adapter mix -q -f --weights 1,1 bare less -o other --method $method >table
+    cocktail inspect "$base+other" >table
+done
+
+# A module for each expert, as any other module.
+cocktail adapter mix -q -f --weights 0.5,0.5 old old -o half --method cat >table
+cocktail mix -q -f --weights 1 base+half -o apart --dtype f32 >table
+cocktail mix -q -f --weights 1 base+old -o fused --dtype f32 >table
+near 1e-6 apart fused
+
+# The weights of adapters of experts from examples.
+cocktail mix-data -q --json --examples "$FIXTURES/examples/tense.jsonl" "$base+one" "$base+two" -o chosen >chosen.json
+weights=$(python3 -c 'import json; print(*(m["weight"] for m in json.load(open("chosen.json"))["models"]), sep=",")')
+cocktail mix -q -f --weights $weights "$base+one" "$base+two" -o average --dtype f32 >table
+cocktail mix -q -f --weights 1 "$base+chosen" -o mixed --dtype f32 >table
+near 1e-6 mixed average
+
+# What does not go together.
+refuse_mix() # STATUS, MESSAGE, ADAPTER...
+{
+    local status=0
+
+    cocktail adapter mix -q --weights 0.5,0.5 "${@:3}" -o refused >out 2>err || status=$?
+    [[ $status == "$1" && ! -e refused && $(<err) == *"$2"* ]] || echo "exit $status for ${*:3}: $(<err)"
+}
+cp -r bare of-four
+python3 tool.py halve of-four
+refuse_mix 8 "is of 4 experts, in 'bare' of 8" bare of-four
+refuse_mix 8 "PEFT can do but one of the two" bare whole

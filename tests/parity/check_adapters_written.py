@@ -171,6 +171,36 @@ def mixes_as_PEFT_does(kind, method, seed):
     return expect_near(outputs(ours.eval(), seed), outputs(theirs.eval(), seed), outputs(make_model(kind, SEED), seed))
 
 
+@case_for([(kind, method, SEED) for kind in ("mixtral", "qwen3-moe", "gpt-oss") for method in ("cat", "svd")])
+def mixes_experts(kind, method, seed):
+    """Which PEFT refuses: the sum of the changes that each adapter makes."""
+    need("peft")
+    import peft
+
+    rng = random.Random(f"{kind} {method} {seed}")
+    weights, states, folders = [round(rng.uniform(-0.5, 1), 3) for _ in range(3)], [], []
+    names = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
+    base = make_model(kind, SEED)
+    before = {k: v.clone() for k, v in base.state_dict().items()}
+    for i in range(3):
+        config = peft.LoraConfig(r=rng.randint(1, 4), lora_alpha=rng.randint(1, 5), use_rslora=rng.random() < 0.3, task_type="CAUSAL_LM",
+                                 target_modules=["q_proj"] if i else [], target_parameters=names if i < 2 else names[1:])
+        model = peft.get_peft_model(make_model(kind, SEED), config)
+        torch.manual_seed(rng.randrange(1 << 30))
+        for name, value in model.named_parameters():
+            if "lora_" in name:
+                value.data = 0.3 * torch.randn_like(value)
+        folders.append(scratch() / f"a{i}")
+        model.save_pretrained(folders[-1])
+        states.append(model.merge_and_unload().state_dict())
+    cocktail("adapter", "mix", "-q", "--weights=" + ",".join(map(str, weights)), "--method", method, *["--rank", "99"] * (method == "svd"),
+             *folders, "-o", scratch() / "mixed")
+    expected = make_model(kind, SEED)
+    expected.load_state_dict({k: v + sum(w * (state[k] - v) for w, state in zip(weights, states)) for k, v in before.items()})
+    ours = peft.PeftModel.from_pretrained(make_model(kind, SEED), scratch() / "mixed")
+    return expect_near(outputs(ours.eval(), seed), outputs(expected.eval(), seed), outputs(base, seed))
+
+
 @case_for([(method, SEED) for method in ("cat", "svd")])
 def mix_data_averages_models(method, seed):
     need("peft")
