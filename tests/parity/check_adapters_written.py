@@ -80,11 +80,11 @@ def outputs(model, seed):
     return found[0]
 
 
-def expect_near(ours, theirs, apart):
+def expect_near(ours, theirs, apart, tolerance=1e-5):
     """`apart`: what makes no difference to get wrong."""
     error, size = (ours - theirs).abs().max().item(), theirs.abs().max().item()
     assert (ours - apart).abs().max().item() > 1e-2 * size, "the adapter does next to nothing"
-    assert error <= 1e-5 * max(size, 1), f"differ by {error:.1e} of {size:.1e}"
+    assert error <= tolerance * max(size, 1), f"differ by {error:.1e} of {size:.1e}"
     return f"{error:.1e}"
 
 
@@ -168,7 +168,9 @@ def mixes_as_PEFT_does(kind, method, seed):
         if isinstance(module, peft.tuners.lora.LoraLayer) and "mixed" in module.scaling:
             module.scaling["mixed"] = 1.0
     ours = peft.PeftModel.from_pretrained(make_model(kind, SEED), scratch() / "mixed")
-    return expect_near(outputs(ours.eval(), seed), outputs(theirs.eval(), seed), outputs(make_model(kind, SEED), seed))
+    # Where a rank is cut between two singular values that are near one another, floats of either turn the vectors of both.
+    tolerance = 1e-4 if method.endswith("svd") else 1e-5
+    return expect_near(outputs(ours.eval(), seed), outputs(theirs.eval(), seed), outputs(make_model(kind, SEED), seed), tolerance)
 
 
 @case_for([(kind, method, SEED) for kind in ("mixtral", "qwen3-moe", "gpt-oss") for method in ("cat", "svd")])
