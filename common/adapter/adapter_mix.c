@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapter/mix_experts.h"
 #include "adapter/weighted_tensor.h"
 #include "base/memory.h"
 
@@ -455,8 +456,10 @@ static int make_group(void *context, size_t group, float *const *values, struct 
     const struct mix_module *module = &mix->modules[group];
     bool has_bias = mix->output.lora_bias && !module->is_embedding;
 
-    if (mix_module_make(module, &mix->how, mix->gemm, values[0], values[1],
-                        has_bias ? values[2] : NULL, err))
+    if (module->n_experts > 1
+            ? mix_experts_make(module, &mix->how, mix->gemm, values[0], values[1], err)
+            : mix_module_make(module, &mix->how, mix->gemm, values[0], values[1],
+                              has_bias ? values[2] : NULL, err))
         return -1;
     atomic_fetch_add(&mix->progress->done_bytes, 1);
     if (mix->progress->show)

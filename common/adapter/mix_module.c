@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "adapter/largest.h"
-#include "adapter/mix_experts.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "math/svd.h"
@@ -398,8 +397,6 @@ int mix_module_make(const struct mix_module *module, const struct mix_how *how, 
 {
     int rc;
 
-    if (module->n_experts > 1)
-        return mix_experts_make(module, how, gemm, a, b, err);
     switch (how->method->parts) {
     case ADAPTER_PRODUCTS:
         rc = decompose_product(module, how, gemm, a, b, err);

@@ -34,7 +34,7 @@ struct mix_how {
     uint64_t seed;      /* of methods that drop by chance */
 };
 
-/* a [rank, n_in] and b [n_out, rank], with a scale of 1, and of all experts where there are some; and bias [n_out], unless it is NULL: the
+/* Of one expert: a [rank, n_in] and b [n_out, rank], with a scale of 1; and bias [n_out], unless it is NULL: the
  * weighted sum, whatever the method. ERROR_FORMAT when that is not finite, ERROR_RESOURCES, and the
  * errors of svd.h and of reading. The result does not depend on the number of threads. */
 int mix_module_make(const struct mix_module *module, const struct mix_how *how, struct gemm *gemm,

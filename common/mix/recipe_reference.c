@@ -38,7 +38,8 @@ static int read_text(const struct reader *reader, const struct yaml_node *node,
     const char *text = node->text, *plus = strchr(text, '+');
 
     if (plus && strchr(plus + 1, '+'))
-        return fail(reader, node, "has more than one '+'; one adapter can stand behind a model");
+        return fail(reader, node, "has more than one '+'; one adapter can stand behind a model, and a path that "
+                    "holds one is given as {model: {path: PATH}}");
     if (read_part(reader, node, text, plus ? (size_t)(plus - text) : strlen(text),
                   &reference->path, &reference->revision))
         return -1;

@@ -53,6 +53,17 @@ cocktail diff --json more one | python3 -c '
 import json, sys
 assert json.load(sys.stdin)["relative_l2"] > 1e-3'
 
+# In recipes, where a text is parted at its "+", a map says which part is a path.
+cat >plus.yml <<'EOF'
+merge_method: linear
+models:
+  - model: {model: {path: "a+b/base+x"}, lora: {path: "a+b/lora+y"}}
+    parameters: {weight: 1}
+EOF
+cocktail merge -q -f plus.yml -o other >/dev/null
+cmp one/model.safetensors other/model.safetensors
+sed -i 's,{model: .*,a+b/base+x,' plus.yml
+
 try() # ARGUMENT...
 {
     cocktail "$@" -q -o out 2>&1 | sed '/^usage: /d'
@@ -72,3 +83,4 @@ try mix --weights 1 +lora
 try mix --weights 0.5,0.5 lora second
 try adapter mix --weights 0.5,0.5 base+lora base+second
 try adapter mix --weights 0.5,0.5 lora base
+try merge plus.yml
