@@ -13,7 +13,6 @@ bool gemm_bf16_takes(const struct gemm_matrix *w)
 #include <immintrin.h>
 #include <stdint.h>
 
-#include "math/gemm_bf16_many.h"
 #include "math/lanes.h"
 
 #define BF16_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))

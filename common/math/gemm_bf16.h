@@ -8,10 +8,10 @@
 #ifndef COCKTAIL_GEMM_BF16_H
 #define COCKTAIL_GEMM_BF16_H
 
+#include "math/gemm_bf16_many.h" /* GEMM_BF16_BLOCK */
 #include "math/gemm_fast_way.h"
 
 enum {
-    GEMM_BF16_BLOCK = 1024,
     GEMM_BF16_OUT = 64, /* outputs whose weights are laid out at once */
     GEMM_BF16_SHORT = 128, /* inputs: so few, as keys have them, take as long to round */
 };

@@ -7,7 +7,6 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#include "math/gemm_bf16.h"
 #include "math/lanes.h"
 
 #define BF16_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))

@@ -10,6 +10,7 @@
 #include "math/gemm_matrix.h"
 
 enum {
+    GEMM_BF16_BLOCK = 1024,    /* inputs */
     GEMM_BF16_MANY_ROWS = 65,  /* fewer do not pay for turning weights */
     GEMM_BF16_MANY_OUT = 64,   /* outputs that are turned at once */
     GEMM_BF16_MANY_PANEL = 16 * (32 * GEMM_BF16_MANY_OUT + 16), /* floats of scratch memory */

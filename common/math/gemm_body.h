@@ -10,7 +10,6 @@
 #include "math/gemm_parts.h"
 
 enum {
-    GROUP_ROWS = LANES == 16 ? 14 : LANES == 8 ? 6 : 4,
     DOT_VECTORS = 4,
     DOT_OUT = DOT_VECTORS * LANES / GEMM_STEP,
     DOT_ROWS = LANES == 16 ? 6 : LANES == 8 ? 3 : 2,

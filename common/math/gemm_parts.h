@@ -7,7 +7,10 @@
 #include "math/gemm_kernels.h"
 #include "math/lanes.h"
 
-enum { PANEL_OUT = 2 * LANES }; /* outputs of a panel of W */
+enum {
+    PANEL_OUT = 2 * LANES, /* outputs of a panel of W */
+    GROUP_ROWS = LANES == 16 ? 14 : LANES == 8 ? 6 : 4, /* of x that go through with it */
+};
 
 /* The first n items, and zeros. */
 LANES_INLINE lanes load_some(const void *items, size_t n)
