@@ -35,8 +35,8 @@ import struct
 import subprocess
 import sys
 
-from harness import (BENCH_DIR, ROUNDS, THREADS, best, limits, peer, print_limits, print_machine, real_model, say, table,
-                     timed, write_random_model)
+from harness import (BENCH_DIR, ROUNDS, THREADS, best, from_disk, limits, peer, print_limits, print_machine, real_model,
+                     say, table, timed, write_random_model)
 
 N_TOKENS = int(os.environ.get("N_TOKENS", 32))
 PROMPT, SHORT = 512, 8
@@ -145,7 +145,7 @@ def convert(program, folder, dtype):
     if not path.exists():
         say(f"making {path.name}")
         timed([program, "convert", "-q", "--dtype", dtype, folder, "-o", path])
-    return path
+    return from_disk(path)
 
 
 def quantise(source, kind):
@@ -159,7 +159,7 @@ def quantise(source, kind):
         subprocess.run([sys.executable, "-c", code, source, part, {"Q8_0": "7", "Q4_K_M": "15"}[kind]], check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         part.rename(target)
-    return target
+    return from_disk(target)
 
 
 # ---- what a token costs

@@ -118,7 +118,7 @@ def write_random_model(folder, config, tensors, dtype="BF16", tokenizer=None):
     import numpy
 
     if (folder / "config.json").exists():
-        return folder
+        return from_disk(folder)
     say(f"making {folder.name}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -145,7 +145,19 @@ def write_random_model(folder, config, tensors, dtype="BF16", tokenizer=None):
         if (tokenizer / name).exists():
             shutil.copy(tokenizer / name, folder)
     (folder / "config.json").write_text(json.dumps(config))
-    return folder
+    return from_disk(folder)
+
+
+def from_disk(path):
+    """Drops what memory holds of a model's files, so that all programs read them from the disk once. What was just
+    written stays in memory in small pages, what is read comes in large ones as a rule: then a sum over it runs half
+    as fast again."""
+    for file in [path] if path.is_file() else path.iterdir():
+        if file.is_file():
+            with open(file, "rb") as opened:
+                os.fsync(opened.fileno())
+                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return path
 
 
 def real_model(name):
@@ -157,7 +169,7 @@ def real_model(name):
         if made.returncode:
             say(f"left out: {name}, its PyPI package or what reads it is not installed")
             return None
-    return cache / name
+    return from_disk(cache / name)
 
 
 # ---- processes
