@@ -480,10 +480,13 @@ int model_folder_vocabulary(const struct model_folder *model, struct vocabulary 
                        : vocabulary_load(vocabulary, model->folder, vocabulary_at(model), err);
 }
 
-bool model_folder_has_same_vocabulary(const struct model_folder *a, const struct model_folder *b)
+int model_folder_has_same_vocabulary(const struct model_folder *a, const struct model_folder *b,
+                                     bool *same, struct error *err)
 {
-    return !a->file && !b->file &&
-           tokenizer_has_same_files(a->folder, vocabulary_at(a), b->folder, vocabulary_at(b));
+    *same = false;
+    return a->file || b->file ? 0
+                              : tokenizer_has_same_files(a->folder, vocabulary_at(a), b->folder,
+                                                         vocabulary_at(b), same, err);
 }
 
 bool model_folder_is_tied(const struct model_folder *model)

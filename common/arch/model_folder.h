@@ -111,8 +111,10 @@ struct tokenizer *model_folder_tokenizer(const struct model_folder *model,
  * zeroed when there are none. ERROR_FORMAT for a malformed one. Released with vocabulary_release. */
 int model_folder_vocabulary(const struct model_folder *model, struct vocabulary *vocabulary,
                             struct error *err);
-/* Whether both have the same by the bytes of its files, so that there is nothing to compare. */
-bool model_folder_has_same_vocabulary(const struct model_folder *a, const struct model_folder *b);
+/* Whether both have the same by the bytes of its files, so that there is nothing to compare. Errors:
+ * those of tokenizer_has_same_files. */
+int model_folder_has_same_vocabulary(const struct model_folder *a, const struct model_folder *b,
+                                     bool *same, struct error *err);
 /* Whether its output head is tied to the embedding, by config.json or else by its family. */
 bool model_folder_is_tied(const struct model_folder *model);
 

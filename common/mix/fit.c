@@ -113,10 +113,11 @@ static int compare_tokenizers(const struct vocabulary *base, const struct model_
     const char *base_name = first->name;
     struct vocabulary vocabulary;
     struct buffer difference = {0};
-    int rc;
+    bool is_same = false;
+    int rc = base->problem ? 0 : model_folder_has_same_vocabulary(first, other, &is_same, err);
 
-    if (!base->problem && model_folder_has_same_vocabulary(first, other))
-        return 0;
+    if (rc || is_same)
+        return rc;
     rc = model_folder_vocabulary(other, &vocabulary, err);
     if (rc || !vocabulary.kind)
         return rc;

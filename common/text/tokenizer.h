@@ -32,9 +32,10 @@ void tokenizer_free(struct tokenizer *tokenizer);
 /* Whether one of the files lies there that a tokenizer is made of. */
 bool tokenizer_is_there(const struct folder *folder, const char *directory);
 /* Whether both directories have a tokenizer.json, and the same bytes in it and in all files that are read
- * with it: then both tokenizers are the same, or wrong in the same way. */
-bool tokenizer_has_same_files(const struct folder *a, const char *in_a, const struct folder *b,
-                              const char *in_b);
+ * with it: then both tokenizers are the same, or wrong in the same way. Errors: those of
+ * folder_open_file. */
+int tokenizer_has_same_files(const struct folder *a, const char *in_a, const struct folder *b,
+                             const char *in_b, bool *same, struct error *err);
 
 /* Texts are read in lower case from now on; special tokens in them stay what they are. */
 int tokenizer_lower_case(struct tokenizer *tokenizer, struct error *err);

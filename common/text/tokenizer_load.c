@@ -408,24 +408,38 @@ bool tokenizer_is_there(const struct folder *folder, const char *directory)
     return is_there;
 }
 
-/* 1: the same bytes; 0: neither is there; -1 */
+enum likeness { FILES_ABSENT, FILES_SAME, FILES_DIFFER };
+
+static int compare_bytes(struct file *a, struct file *b, enum likeness *likeness, struct error *err)
+{
+    const void *bytes_a, *bytes_b;
+
+    *likeness = FILES_DIFFER;
+    if (a->size_bytes != b->size_bytes)
+        return 0;
+    bytes_a = file_map(a, err);
+    bytes_b = bytes_a ? file_map(b, err) : NULL;
+    if (!bytes_b)
+        return -1;
+    if (memcmp(bytes_a, bytes_b, a->size_bytes) == 0)
+        *likeness = FILES_SAME;
+    return 0;
+}
+
 static int compare_files(const struct folder *a, const char *in_a, const struct folder *b,
-                         const char *in_b, const char *name)
+                         const char *in_b, const char *name, enum likeness *likeness,
+                         struct error *err)
 {
     char *path_a = folder_join(in_a, name), *path_b = folder_join(in_b, name);
     bool has_a = folder_look(a, path_a) != FOLDER_ABSENT;
     bool has_b = folder_look(b, path_b) != FOLDER_ABSENT;
-    struct error ignored = {0}; /* who loads it says what is wrong */
-    struct file *file_a = has_a && has_b ? folder_open_file(a, path_a, &ignored) : NULL;
-    struct file *file_b = file_a ? folder_open_file(b, path_b, &ignored) : NULL;
-    int rc = has_a || has_b ? -1 : 0;
+    struct file *file_a = has_a && has_b ? folder_open_file(a, path_a, err) : NULL;
+    struct file *file_b = file_a ? folder_open_file(b, path_b, err) : NULL;
+    int rc = has_a && has_b && !file_b ? -1 : 0;
 
-    if (file_b && file_a->size_bytes == file_b->size_bytes) {
-        const void *bytes_a = file_map(file_a, &ignored), *bytes_b = file_map(file_b, &ignored);
-
-        if (bytes_a && bytes_b && memcmp(bytes_a, bytes_b, file_a->size_bytes) == 0)
-            rc = 1;
-    }
+    *likeness = has_a || has_b ? FILES_DIFFER : FILES_ABSENT;
+    if (file_b)
+        rc = compare_bytes(file_a, file_b, likeness, err);
     file_close(file_a);
     file_close(file_b);
     free(path_a);
@@ -433,19 +447,27 @@ static int compare_files(const struct folder *a, const char *in_a, const struct 
     return rc;
 }
 
-bool tokenizer_has_same_files(const struct folder *a, const char *in_a, const struct folder *b,
-                              const char *in_b)
+int tokenizer_has_same_files(const struct folder *a, const char *in_a, const struct folder *b,
+                             const char *in_b, bool *same, struct error *err)
 {
     /* Those that tokenizer_config_load reads. */
     static const char *const names[] = {"tokenizer_config.json", "special_tokens_map.json",
                                         "added_tokens.json"};
+    enum likeness likeness;
 
-    if (compare_files(a, in_a, b, in_b, "tokenizer.json") != 1)
-        return false;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (compare_files(a, in_a, b, in_b, names[i]) < 0)
-            return false;
-    return true;
+    *same = false;
+    if (compare_files(a, in_a, b, in_b, "tokenizer.json", &likeness, err))
+        return -1;
+    if (likeness != FILES_SAME)
+        return 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (compare_files(a, in_a, b, in_b, names[i], &likeness, err))
+            return -1;
+        if (likeness == FILES_DIFFER)
+            return 0;
+    }
+    *same = true;
+    return 0;
 }
 
 int tokenizer_lower_case(struct tokenizer *tokenizer, struct error *err)
