@@ -22,8 +22,7 @@
 
 enum {
     ALONE = 1 << 19,           /* multiplications that are done before other threads wake up */
-    ALONE_FEW = 1 << 18,       /* the same of few rows, which wait for memory */
-    ALONE_FAST = 1 << 17,      /* and where x is rounded */
+    ALONE_FAST = 1 << 17,      /* the same where x is rounded */
     ALONE_PACKED = 1 << 14,    /* items of x that are packed so */
     STREAM_ITEMS = 1 << 15,    /* weights of a task with few rows: some microseconds */
     TASKS_WANTED = 8,          /* for each thread */
@@ -179,9 +178,7 @@ static bool is_small(const struct product *p)
     for (size_t i = 0; i < p->n_each; i++)
         n_out += (double)p->each[i].w->n_out;
     return (double)p->n_rows * n_out * (double)p->w->n_in <
-           (p->is_fast                       ? ALONE_FAST
-            : p->n_rows <= GEMM_STREAM_ROWS ? ALONE_FEW
-                                             : ALONE);
+           (p->is_fast ? ALONE_FAST : ALONE);
 }
 
 static void run_tasks(const struct product *p, bool alone, size_t n_tasks, threads_task *task)

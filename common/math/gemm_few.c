@@ -1,9 +1,7 @@
-/* gemm_few.c - one row waits for memory, which is read fastest straight on. With two rows and more
- * arithmetic takes longer than reading. So four outputs at a time are multiplied with as many rows as
- * registers hold sums, a block of inputs at a time: its weights, as stored, stay in the first-level
- * cache for all rows, and become floats on the way. Meanwhile the second-level cache is filled with the
- * four outputs that come next. So it is for one row, too, if it is so long that it leaves the
- * first-level cache between two outputs. */
+/* gemm_few.c - with two rows and more arithmetic takes longer than reading. So four outputs at a time
+ * are multiplied with as many rows as registers hold sums, a block of inputs at a time: its weights,
+ * as stored, stay in the first-level cache for all rows, and become floats on the way. Meanwhile the
+ * second-level cache is filled with the four outputs that come next. */
 #if defined(__x86_64__)
 #define LANES 16
 #endif
@@ -15,8 +13,7 @@
 enum {
     OUTS = 4,
     ROWS_AT_ONCE = 6,
-    ONE_IN = 4096,       /* the most inputs of one row of x that stay in the first-level cache beside W */
-    ONE_SHORT = 2048,    /* the most bytes of outputs whose sums are added up together */
+    LONG_ROW = 4096,    /* bytes of an output's weights from which on one row of x gains, too */
     SHORT_ROW_ROWS = 8, /* the most rows that gain where an output has less than a block */
 };
 
@@ -37,13 +34,10 @@ enum {
 
 static const struct way {
     const struct matrix_format *format;
+    size_t item_bytes;
     void (*multiply)(const struct gemm_matrix *w, size_t n_rows, const float *x, size_t x_stride,
                      float factor, bool adds, float *y, size_t y_stride);
-    void (*multiply_one)(const struct gemm_matrix *w, const float *x, float factor, bool adds,
-                         float *y);
-} ways[] = {{&matrix_f32, few_f32, one_f32},
-            {&matrix_f16, few_f16, one_f16},
-            {&matrix_bf16, few_bf16, one_bf16}};
+} ways[] = {{&matrix_f32, 4, few_f32}, {&matrix_f16, 2, few_f16}, {&matrix_bf16, 2, few_bf16}};
 
 static const struct way *find_way(const struct gemm_matrix *w)
 {
@@ -58,12 +52,10 @@ bool gemm_few_multiply(const struct gemm_matrix *w, enum isa isa, size_t n_rows,
 {
     const struct way *way = isa == ISA_AVX512 && !w->scales ? find_way(w) : NULL;
 
-    if (!way || n_rows > GEMM_FEW_ROWS || (n_rows > SHORT_ROW_ROWS && w->n_in < GEMM_BLOCK_IN))
+    if (!way || n_rows > GEMM_FEW_ROWS || (n_rows == 1 && w->n_in * way->item_bytes <= LONG_ROW) ||
+        (n_rows > SHORT_ROW_ROWS && w->n_in < GEMM_BLOCK_IN))
         return false;
-    if (n_rows == 1 && w->n_in <= ONE_IN)
-        way->multiply_one(w, x, factor, adds, y);
-    else
-        way->multiply(w, n_rows, x, x_stride, factor, adds, y, y_stride);
+    way->multiply(w, n_rows, x, x_stride, factor, adds, y, y_stride);
     return true;
 }
 #else

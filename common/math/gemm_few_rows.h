@@ -1,6 +1,6 @@
 /* gemm_few_rows.h - products of some rows with weights of one format. gemm_few.c includes it, once
  * for each, with
- *   LOADER                  the format's name, as in few_LOADER and one_LOADER
+ *   LOADER                  the format's name, as in few_LOADER
  *   LOADER_BYTES            of an item
  *   LOADER_LOAD(bytes)      LANES items
  * all of which it undefines. */
@@ -146,70 +146,6 @@ LANES_INLINE void LOADER_NAME(multiply_outputs)(const struct gemm_matrix *matrix
                                         factor, adds || in > 0, y + row * y_stride + out, y_stride);
         }
     }
-}
-
-/* ---- one row ---- */
-
-/* Sums of the lanes of one output, of n inputs of a block. */
-LANES_INLINE lanes LOADER_NAME(add_inputs)(const char *weights, const float *x, size_t n)
-{
-    lanes sums = lanes_set(0);
-    size_t i = 0;
-
-    for (; n - i >= 2 * LANES; i += 2 * LANES) {
-        const char *at = weights + i * LOADER_BYTES;
-
-        sums = lanes_multiply_add(lanes_load(x + i), LOADER_LOAD(at), sums);
-        sums = lanes_multiply_add(lanes_load(x + i + LANES),
-                                  LOADER_LOAD(at + LANES * LOADER_BYTES), sums);
-    }
-    for (; i < n; i += LANES) {
-        const char *at = weights + i * LOADER_BYTES;
-        size_t n_some = n - i < LANES ? n - i : LANES;
-
-        sums = lanes_multiply_add(load_some(x + i, n_some), LOADER_NAME(load_some)(at, n_some), sums);
-    }
-    return sums;
-}
-
-/* n_outs outputs and a block of n inputs; n_outs is constant in every call. */
-LANES_INLINE void LOADER_NAME(multiply_block)(size_t n_outs, const char *weights, size_t step,
-                                              const float *x, size_t n, float factor, bool adds,
-                                              float *y)
-{
-    lanes sums[OUTS];
-
-    LANES_UNROLL
-    for (size_t o = 0; o < n_outs; o++)
-        sums[o] = LOADER_NAME(add_inputs)(weights + o * step, x, n);
-    LOADER_NAME(finish_row)(n_outs, sums, factor, adds, y);
-}
-
-/* n_outs outputs, from `out` on. */
-LANES_INLINE void LOADER_NAME(multiply_blocks)(const struct gemm_matrix *matrix, size_t out,
-                                               size_t n_outs, const float *x, float factor, bool adds,
-                                               float *y)
-{
-    size_t step = matrix->stride * LOADER_BYTES, n_in = matrix->n_in;
-    const char *weights = (const char *)matrix->data + (matrix->first_out + out) * step;
-
-    for (size_t in = 0; in == 0 || in < n_in; in += GEMM_BLOCK_IN)
-        LOADER_NAME(multiply_block)(n_outs, weights + in * LOADER_BYTES, step, x + in,
-                                    n_in - in < GEMM_BLOCK_IN ? n_in - in : GEMM_BLOCK_IN, factor,
-                                    adds || in > 0, y + out);
-}
-
-/* Memory is read fastest straight on: one output after the other. The sums of short ones are added up
- * together. */
-LANES_TARGET static void LOADER_JOIN(one, LOADER)(const struct gemm_matrix *matrix, const float *x,
-                                                  float factor, bool adds, float *y)
-{
-    size_t out = 0;
-
-    for (; matrix->n_in * LOADER_BYTES <= ONE_SHORT && matrix->n_out - out >= OUTS; out += OUTS)
-        LOADER_NAME(multiply_blocks)(matrix, out, OUTS, x, factor, adds, y);
-    for (; out < matrix->n_out; out++)
-        LOADER_NAME(multiply_blocks)(matrix, out, 1, x, factor, adds, y);
 }
 
 LANES_TARGET static void LOADER_JOIN(few, LOADER)(const struct gemm_matrix *matrix, size_t n_rows,
