@@ -61,24 +61,7 @@ LANES_TARGET static void multiply(size_t n_rows, size_t n_in, const float *x, bo
                                   const float *panel, size_t stride, bool adds, float *sums)
 {
     switch (n_rows) {
-        ROWS(1)
-        ROWS(2)
-        ROWS(3)
-        ROWS(4)
-#if LANES >= 8
-        ROWS(5)
-        ROWS(6)
-#endif
-#if LANES == 16
-        ROWS(7)
-        ROWS(8)
-        ROWS(9)
-        ROWS(10)
-        ROWS(11)
-        ROWS(12)
-        ROWS(13)
-        ROWS(14)
-#endif
+        EACH_GROUP_ROWS(ROWS)
     }
 }
 #undef ROWS

@@ -12,6 +12,17 @@ enum {
     GROUP_ROWS = LANES == 16 ? 14 : LANES == 8 ? 6 : 4, /* of x that go through with it */
 };
 
+/* A case for each number of rows of a group. */
+#if LANES == 16
+#define EACH_GROUP_ROWS(ROWS)                                                                     \
+    ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11)     \
+    ROWS(12) ROWS(13) ROWS(14)
+#elif LANES == 8
+#define EACH_GROUP_ROWS(ROWS) ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6)
+#else
+#define EACH_GROUP_ROWS(ROWS) ROWS(1) ROWS(2) ROWS(3) ROWS(4)
+#endif
+
 /* The first n items, and zeros. */
 LANES_INLINE lanes load_some(const void *items, size_t n)
 {

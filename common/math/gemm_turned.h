@@ -298,24 +298,7 @@ LANES_TARGET static void multiply_turned(size_t n_rows, size_t n_out, size_t n_t
                                          size_t y_stride)
 {
     switch (n_rows) {
-        ROWS(1)
-        ROWS(2)
-        ROWS(3)
-        ROWS(4)
-#if LANES >= 8
-        ROWS(5)
-        ROWS(6)
-#endif
-#if LANES == 16
-        ROWS(7)
-        ROWS(8)
-        ROWS(9)
-        ROWS(10)
-        ROWS(11)
-        ROWS(12)
-        ROWS(13)
-        ROWS(14)
-#endif
+        EACH_GROUP_ROWS(ROWS)
     }
 }
 #undef ROWS

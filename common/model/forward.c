@@ -37,6 +37,7 @@
 #include "model/moe_attention.h"
 #include "model/position.h"
 #include "model/rows.h"
+#include "model/wanted.h"
 
 struct forward {
     struct engine *engine;
@@ -319,37 +320,13 @@ static bool can_drop(const struct forward *forward, const struct routing_watcher
            !forward->engine->experts;
 }
 
-/* The rows that are wanted come together at the beginning. */
 static void drop_rows(struct forward *forward)
 {
-    size_t n = forward->stack->hidden_size, width = forward->stack->n_heads * forward->v_head_dim;
-    size_t n_kept = 0;
+    size_t width = forward->stack->n_heads * forward->v_head_dim;
+    size_t n_kept = wanted_gather(forward->batch, forward->stack->hidden_size, forward->x);
 
-    for (size_t s = 0; s < forward->batch->n_sequences; s++) {
-        struct batch_rows kept = kept_rows(forward, s);
-        size_t start = batch_start(forward->batch->ends, s);
-
-        for (size_t t = start + kept.first; t < start + kept.end; t++, n_kept++) {
-            memmove(forward->x + n_kept * n, forward->x + t * n, n * sizeof *forward->x);
-            memmove(forward->heads + n_kept * width, forward->heads + t * width,
-                    width * sizeof *forward->heads);
-        }
-    }
+    wanted_gather(forward->batch, width, forward->heads);
     forward->n_tokens = forward->moe.n_tokens = forward->mla.n_tokens = n_kept;
-}
-
-/* And return to their places. */
-static void place_rows(const struct forward *forward)
-{
-    size_t n = forward->stack->hidden_size, i = forward->n_tokens;
-
-    for (size_t s = forward->batch->n_sequences; s-- > 0;) {
-        struct batch_rows kept = kept_rows(forward, s);
-        size_t start = batch_start(forward->batch->ends, s);
-
-        for (size_t t = start + kept.end; t-- > start + kept.first;)
-            memmove(forward->x + t * n, forward->x + --i * n, n * sizeof *forward->x);
-    }
 }
 
 /* delta = what the heads found, as the output matrices have it */
@@ -736,7 +713,7 @@ static int run_layers(struct forward *forward, const struct routing_watcher *wat
     if (forward->stack->has_final_norm)
         each_row(forward, final_rows);
     if (forward->drops)
-        place_rows(forward);
+        wanted_scatter(forward->batch, forward->stack->hidden_size, forward->x);
     return 0;
 }
 
