@@ -140,11 +140,12 @@ struct sign { /* of life */
     char host[OUTDIR_HOST_MAX];
 };
 
-/* Opened anew each time: network file systems then ask the server. Whether it can be read. */
+/* Opened anew each time: network file systems then ask the server. A pipe under this name must not keep
+ * us waiting. Whether it can be read. */
 static bool read_sign(const char *path, struct sign *sign)
 {
     char text[OUTDIR_HOST_MAX + 40], *end;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     struct stat info;
     bool is_read = n > 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode);

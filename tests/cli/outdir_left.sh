@@ -56,3 +56,10 @@ for mark in '' '0 elsewhere' '-1 elsewhere' 'nothing' '99999999999999999999 else
     release
     rm -rf $partial
 done
+
+leave ''
+mkfifo $partial/0123456789abcdef.ranks
+mix=(timeout 20 "${mix[@]}")
+try 'a pipe for a mark'
+release
+rm -rf $partial

@@ -325,6 +325,16 @@ def comfort():
         check("ends with 0", server.end() == 0)
 
 
+def boundless():
+    """A model that says nothing of how much it reads takes prompts of 8,192 tokens all the same, and no longer."""
+    with Server("fixtures/models/t5", "-q") as server:
+        for n, wanted in ((8192, 200), (8193, 400)):
+            status, answer = server.post("/v1/completions", {"prompt": [3] * n, "max_tokens": 1})
+            check(f"{n} tokens", status == wanted and (
+                status == 200 or answer["error"]["code"] == "context_length_exceeded" and
+                "at most 8192" in answer["error"]["message"]), answer)
+
+
 comforted = threading.Thread(target=comfort)
 comforted.start()
 with Server(BASE, "-q") as server:
@@ -336,6 +346,7 @@ queue()
 slow_readers()
 crowd()
 told()
+boundless()
 drain()
 comforted.join()
 finish()
