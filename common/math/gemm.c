@@ -313,6 +313,7 @@ static void multiply_packed(struct product *p)
     size_t n_most = PACKED_FLOATS / gemm_tile_group_items(isa, p->w) * gemm_version(isa)->group_rows;
     size_t n_pass = parts_of(n_rows, parts_of(n_rows, n_most));
 
+    assert(n_pass <= n_most);
     for (size_t row = 0; row < n_rows; row += p->n_rows) {
         p->n_rows = smaller(n_rows - row, n_pass);
         choose_tiles(p, gemm_tile_groups(isa, p->n_rows), MAX_PACKED_ROWS);
