@@ -358,7 +358,8 @@ static void long_products_are_as_defined(void)
         size_t n_rows, n_out, n_in;
         bool is_transposed;
     } shapes[] = {{5, 9, 8192 + 530, false},   {50, 9, 8192 + 530, false}, {2, 3, 20000, false},
-                  {80, 40, 8192 + 530, false}, {40, 3, 65536, true},       {5, 2, 150000, true}};
+                  {80, 40, 8192 + 530, false}, {70, 3, 65536, true},       {5, 2, 150000, true},
+                  {70, 5, 65536 + 20, false},  {1100, 9, 40, false}};
     struct error err = {0};
     struct threads *threads = threads_new(2, &err);
     struct gemm *gemm = gemm_new(threads, &err);
