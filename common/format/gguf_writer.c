@@ -107,14 +107,14 @@ static void add_head(struct buffer *out, const struct checkpoint_output *output,
         buffer_add_char(out, '\0');
 }
 
-/* Where each tensor lies; the size of them all. */
+/* Where each tensor lies, and where the last one ends. */
 static size_t lay_out(const struct checkpoint_output *output, size_t *offsets)
 {
     size_t end = 0;
 
     for (size_t i = 0; i < output->n_tensors; i++) {
-        offsets[i] = end;
-        end = align(end + output->tensors[i]->size_bytes);
+        offsets[i] = align(end);
+        end = offsets[i] + output->tensors[i]->size_bytes;
     }
     return end;
 }
@@ -125,19 +125,20 @@ static int open_file(struct checkpoint_writer *base, struct outdir *outdir, cons
     struct gguf_file *writer = (struct gguf_file *)base;
     struct checkpoint_output_file *file;
     struct buffer head = {0};
-    size_t size;
+    size_t end;
     int rc = -1;
 
     writer->offsets = memory_zalloc(base->output.n_tensors, sizeof *writer->offsets);
-    size = lay_out(&base->output, writer->offsets);
+    end = lay_out(&base->output, writer->offsets);
     add_head(&head, &base->output, writer->offsets);
     writer->data_start = head.size;
     checkpoint_files_init(base, 1);
     file = checkpoint_files_create(base, outdir, memory_copy(path), err);
     if (file)
         rc = outdir_write_at(file->fd, 0, head.data, head.size, path, err);
-    if (rc == 0 && size > 0) /* the padding behind the last tensor */
-        rc = outdir_write_at(file->fd, head.size + size - 1, "", 1, path, err);
+    /* The padding behind the last tensor, and no byte of that: other ranks may have written it. */
+    if (rc == 0 && align(end) > end)
+        rc = outdir_write_at(file->fd, head.size + align(end) - 1, "", 1, path, err);
     buffer_release(&head);
     return rc;
 }

@@ -56,6 +56,15 @@ same mix -q -w 0.5,0.5 fixtures/encoder-bin fixtures/encoder-base -o made
 same merge -q stages.yml -o made
 same convert -q fixtures/decoder-base -o made.gguf --dtype q8_0
 same convert -q fixtures/models/t5 -o made --dtype bf16
+same convert -q fixtures/decoder-base -o made.gguf # whose last byte is of a tensor
+if [[ -z ${SAN-} ]] && strace -o probe -e trace=execve true 2>/dev/null; then
+    for late in 0 1; do # that one begins when the other has written all
+        rm -rf many/made*
+        (cd many && ranks 2 bash -c '[[ $OMPI_COMM_WORLD_RANK != "$1" ]] || slowly=(strace -f -o /dev/null -e inject=pwrite64:delay_enter=1000000:when=1)
+            exec "${slowly[@]}" "$COCKTAIL" convert -q fixtures/decoder-base -o made.gguf' - $late) >said
+        cmp one/made.gguf many/made.gguf
+    done
+fi
 
 echo "--- rank 0 has the word"
 cd many
