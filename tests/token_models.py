@@ -99,8 +99,8 @@ def read_columns(path):
         header = json.loads(file.read(size))
         data = file.read()
     columns = {}
-    for name in ("model.embed_tokens.weight", "lm_head.weight"):
-        if name not in header:
+    for name in sorted(header, key=lambda name: name == "lm_head.weight"):
+        if not name.endswith(("embed_tokens.weight", "embeddings.weight", "lm_head.weight")):
             continue
         n_rows, width = header[name]["shape"]
         begin, end = header[name]["data_offsets"]

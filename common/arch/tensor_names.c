@@ -27,13 +27,20 @@ static const struct {
 static const struct tied_name tied_names[] = {
     {"lm_head.weight",
      {"embed_tokens.weight", "wte.weight", "shared.weight", "encoder.embed_tokens.weight",
-      "decoder.embed_tokens.weight", "embed_in.weight"},
+      "decoder.embed_tokens.weight", "embed_in.weight", "word_embeddings.weight",
+      "backbone.embeddings.weight"},
      true},
     {"embed_out.weight", {"embed_in.weight"}, true},
     {"output.weight", {"tok_embeddings.weight"}, true},
     {"cls.predictions.decoder.weight", {"embeddings.word_embeddings.weight"}, true},
     {"lm_head.decoder.weight", {"embeddings.word_embeddings.weight"}, true},
     {"vocab_projector.weight", {"embeddings.word_embeddings.weight"}, true},
+    {"predictions.decoder.weight", {"embeddings.word_embeddings.weight"}, true},
+    {"generator_lm_head.weight", {"embeddings.word_embeddings.weight"}, true},
+    {"decoder.weight", {"embeddings.tok_embeddings.weight"}, true},
+    {"proj_out.weight", {"decoder.embed_tokens.weight"}, true},
+    {"output_layer.weight", {"embedding.word_embeddings.weight"}, true},
+    {"predictions.decoder.bias", {"predictions.bias"}, false},
     {"cls.predictions.decoder.bias", {"cls.predictions.bias"}, false},
     {"lm_head.decoder.bias", {"lm_head.bias"}, false},
     {"encoder.embed_tokens.weight", {"shared.weight"}, false},
@@ -227,17 +234,6 @@ bool tensor_names_is_embedding(const char *plain)
         if (tied_names[i].is_head && is_owner(&tied_names[i], plain))
             return true;
     return false;
-}
-
-bool tensor_names_has_tokens(const char *plain)
-{
-    static const char *const biases[] = {"lm_head.bias", "cls.predictions.bias", "embed_out.bias",
-                                         "vocab_projector.bias"};
-
-    for (size_t i = 0; i < sizeof biases / sizeof *biases; i++)
-        if (strcmp(plain, biases[i]) == 0)
-            return true;
-    return tensor_names_find_tied(plain) || tensor_names_is_embedding(plain);
 }
 
 bool tensor_names_is_encoder_head(const char *plain)

@@ -31,7 +31,7 @@ bool tensor_names_is_parameter(const struct tensor *tensor);
  * the same bias under two names. All names plain. */
 struct tied_name {
     const char *name;
-    const char *owners[7]; /* candidates, the first that exists; NULL-terminated */
+    const char *owners[9]; /* candidates, the first that exists; NULL-terminated */
     bool is_head;          /* tied only when config.json says so; the others always are */
 };
 const struct tied_name *tensor_names_find_tied(const char *plain);
@@ -40,9 +40,6 @@ const struct tied_name *tensor_names_find_owned(const char *owner, size_t i);
 
 /* An embedding that an output head can be tied to. */
 bool tensor_names_is_embedding(const char *plain);
-
-/* A matrix with a row, or a vector with an item, for each token: embedding, output head, or its bias. */
-bool tensor_names_has_tokens(const char *plain);
 
 /* Part of a head, of a language model or a classifier (cls.predictions…, lm_head…, score…). */
 bool tensor_names_is_encoder_head(const char *plain);

@@ -4,29 +4,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/tensor_names.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "mix/token_part.h"
 
 /* ---- loading ---- */
 
-/* Rows that all its matrices of tokens have; SIZE_MAX: it has no such matrix. */
+/* Rows that all its parts over the tokens have. */
 static int count_rows(struct model_folder *model, size_t *n_rows, struct notices *notices,
                       struct error *err)
 {
     const struct checkpoint *weights = model_folder_weights(model, notices, err);
+    struct arena arena = {0};
     struct buffer plain = {0};
 
+    if (!weights)
+        return -1;
+    if (!token_part_find(weights, TOKEN_PART_EMBEDDING))
+        return error_set(err, ERROR_UNSUPPORTED, "'%s': none of its tensors is known as the embedding of "
+                         "its tokens", model->name);
     *n_rows = SIZE_MAX;
-    for (size_t i = 0; weights && i < weights->n_tensors; i++) {
-        const struct tensor *tensor = &weights->tensors[i];
+    for (size_t i = 0; i < weights->n_tensors; i++) {
+        const struct tensor *tensor = token_part_as_rows(&weights->tensors[i], &arena);
 
-        tensor_names_plain(tensor->name, &plain);
-        if (tensor->n_dims && tensor_names_has_tokens(plain.data) && tensor->shape[0] < *n_rows)
+        if (token_part_of(tensor, &plain) != TOKEN_PART_NONE && tensor->shape[0] < *n_rows)
             *n_rows = tensor->shape[0];
     }
     buffer_release(&plain);
-    return weights ? 0 : -1;
+    arena_release(&arena);
+    return 0;
 }
 
 /* A tokenizer of which only the ids are known cannot give others its tokens. */
@@ -302,8 +308,7 @@ static int count_all_rows(struct join *join, struct error *err)
     size_t multiple = join->options.multiple ? join->options.multiple : 1, rest;
 
     join->n_rows = join->n_ids;
-    if (join->options.keeps_padding && join->models[0].n_rows != SIZE_MAX &&
-        join->models[0].n_rows > join->n_rows)
+    if (join->options.keeps_padding && join->models[0].n_rows > join->n_rows)
         join->n_rows = join->models[0].n_rows;
     rest = join->n_rows % multiple;
     if (rest && __builtin_add_overflow(join->n_rows, multiple - rest, &join->n_rows))
@@ -353,7 +358,7 @@ static size_t count_unused(const struct join *join, size_t model)
 
     for (size_t i = 0; i < tokens->n_by_id; i++)
         n_used += tokens->by_id[i] != TOKEN_NONE && tokens->entries[tokens->by_id[i]].id < n_rows;
-    return n_rows == SIZE_MAX || n_used > n_rows ? 0 : n_rows - n_used;
+    return n_used > n_rows ? 0 : n_rows - n_used;
 }
 
 static void tell_rows(const struct join *join, size_t model, const struct row_counts *counts,
@@ -438,7 +443,7 @@ static int check_rule(struct join *join, struct join_rule *rule, struct error *e
                              ERROR_NAME "'", rule->token, model->name, rule->other);
         rule->other_id = other;
     }
-    if (model->n_rows != SIZE_MAX && rule->other_id >= model->n_rows)
+    if (rule->other_id >= model->n_rows)
         return error_set(err, ERROR_FORMAT, "token '" ERROR_NAME "': '" ERROR_NAME "' has no row %zu, "
                          "only %zu rows", rule->token, model->name, rule->other_id, model->n_rows);
     return 0;

@@ -7,6 +7,7 @@
 #include "arch/tensor_names.h"
 #include "base/memory.h"
 #include "format/checkpoint_reader.h"
+#include "mix/token_part.h"
 #include "tensor/tensor_rows.h"
 #include "tensor/tensor_source.h"
 
@@ -196,24 +197,20 @@ static int move_tensor(const struct group *group, struct tensor *made, const str
     int rc;
 
     for (size_t i = 0; i < group->n; i++) {
-        tensors[i] = find_like(group, i, plain);
-        if (tensors[i] && group->join->options.promotes) {
-            dtype = promoted(dtype, tensors[i]->dtype);
-            written = promoted(written, tensor_written(tensors[i]));
+        const struct tensor *like = find_like(group, i, plain);
+
+        if (like && group->join->options.promotes) {
+            dtype = promoted(dtype, like->dtype);
+            written = promoted(written, tensor_written(like));
         }
+        tensors[i] = like ? token_part_as_rows(like, group->arena) : NULL;
     }
-    rc = tensor_rows(made, tensor, dtype, written, tensors, group->n, map, group->arena, err);
+    rc = tensor_rows(made, token_part_as_rows(tensor, group->arena), dtype, written, tensors, group->n, map,
+                     group->arena, err);
+    if (rc == 0)
+        token_part_shape_like(made, tensor, group->arena);
     free(tensors);
     return rc;
-}
-
-/* A bias over tokens in its second dimension. */
-static int refuse_bias(const struct tensor *tensor, const char *plain, struct error *err)
-{
-    if (strcmp(plain, "final_logits_bias") != 0)
-        return 0;
-    return error_set(err, ERROR_UNSUPPORTED, "tensor '" ERROR_NAME "': its columns cannot be moved to "
-                     "other tokens", tensor->name);
 }
 
 /* Fills made[n_tensors] with what the model has from now on; *moves: whether that is something else. */
@@ -221,6 +218,7 @@ static int move_tensors(const struct group *group, size_t i, struct tensor *made
                         struct error *err)
 {
     const struct checkpoint *weights = group->weights[i];
+    const struct tensor *embedding = token_part_find(weights, TOKEN_PART_EMBEDDING);
     struct buffer plain = {0};
     bool maps = false;
     const struct tensor_row_map *map = make_map(group, i, &maps, err);
@@ -228,14 +226,16 @@ static int move_tensors(const struct group *group, size_t i, struct tensor *made
 
     for (size_t k = 0; rc == 0 && k < weights->n_tensors; k++) {
         const struct tensor *tensor = &weights->tensors[k];
+        enum token_part part = token_part_of(tensor, &plain);
 
         made[k] = *tensor;
-        tensor_names_plain(tensor->name, &plain);
-        if (maps)
-            rc = refuse_bias(tensor, plain.data, err);
-        if (rc || !tensor_names_has_tokens(plain.data) || tensor->n_dims == 0 ||
-            (!maps && tensor->shape[0] == map->n_rows))
+        if (tensor->n_dims == 0 ||
+            (!maps && token_part_as_rows(tensor, group->arena)->shape[0] == map->n_rows))
             continue;
+        if (part == TOKEN_PART_NONE) {
+            rc = token_part_check_other(tensor, embedding, err);
+            continue;
+        }
         rc = move_tensor(group, &made[k], tensor, plain.data, map, err);
         *moves = true;
     }

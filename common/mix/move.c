@@ -5,11 +5,11 @@
 
 #include "adapter/adapted_model.h"
 #include "arch/quantized.h"
-#include "arch/tensor_names.h"
 #include "base/memory.h"
 #include "format/checkpoint_reader.h"
 #include "mix/move_class.h"
 #include "mix/move_files.h"
+#include "mix/token_part.h"
 #include "tensor/tensor_source.h"
 
 /* ---- opening ---- */
@@ -42,44 +42,6 @@ static int load_keys(struct token_keys *keys, const struct model_folder *model,
 
 /* ---- the parts over the vocabulary ---- */
 
-enum part_kind { PART_NONE, PART_EMBEDDING, PART_HEAD, PART_BIAS };
-
-static enum part_kind kind_of(const struct tensor *tensor, struct buffer *plain)
-{
-    static const char *const biases[] = {"lm_head.bias", "lm_head.decoder.bias", "embed_out.bias",
-                                         "cls.predictions.bias", "cls.predictions.decoder.bias",
-                                         "vocab_projector.bias", "final_logits_bias"};
-    const struct tied_name *tied;
-
-    tensor_names_plain(tensor->name, plain);
-    for (size_t i = 0; i < sizeof biases / sizeof *biases; i++)
-        if (strcmp(plain->data, biases[i]) == 0)
-            return tensor->n_dims == 1 ? PART_BIAS : PART_NONE;
-    if (tensor->n_dims != 2)
-        return PART_NONE;
-    tied = tensor_names_find_tied(plain->data);
-    if (tied && tied->is_head)
-        return PART_HEAD;
-    return tensor_names_is_embedding(plain->data) ? PART_EMBEDDING : PART_NONE;
-}
-
-/* The first of the kind that is no part of another: T5 may store its table three times. */
-static const struct tensor *find_first(const struct checkpoint *weights, enum part_kind kind)
-{
-    struct buffer plain = {0};
-    const struct tensor *found = NULL;
-
-    for (size_t i = 0; i < weights->n_tensors; i++) {
-        const struct tensor *tensor = &weights->tensors[i];
-
-        if (kind_of(tensor, &plain) == kind &&
-            (!found || (kind == PART_EMBEDDING && !tensor_names_find_tied(plain.data))))
-            found = tensor;
-    }
-    buffer_release(&plain);
-    return found;
-}
-
 static int check_dtype(const struct model_folder *model, const struct tensor *tensor,
                        struct error *err)
 {
@@ -103,27 +65,29 @@ static int check_shape(const struct model_folder *model, const struct tensor *te
     return -1;
 }
 
-static int add_part(struct move *move, const struct tensor *own, const struct tensor *donor,
+static int add_part(struct move *move, const struct tensor *stored, const struct tensor *donor,
                     bool is_head, struct error *err)
 {
+    const struct tensor *own = donor ? stored : token_part_as_rows(stored, &move->arena);
     struct move_part *part;
 
-    if (check_dtype(&move->own, own, err) || check_shape(&move->own, own, donor ? 2 : 1, err) ||
+    if (check_dtype(&move->own, own, err) ||
+        check_shape(&move->own, own, donor ? 2 : own->n_dims, err) ||
         (donor && (check_dtype(&move->donor, donor, err) ||
                    check_shape(&move->donor, donor, 2, err))))
         return -1;
     move->parts = memory_resize(move->parts, move->n_parts + 1, sizeof *move->parts);
     part = &move->parts[move->n_parts++];
-    *part = (struct move_part){.own = own, .donor = donor, .is_head = is_head};
+    *part = (struct move_part){.stored = stored, .own = own, .donor = donor, .is_head = is_head};
     return 0;
 }
 
 static int add_parts(struct move *move, const struct checkpoint *own, const struct checkpoint *donor,
                      struct error *err)
 {
-    const struct tensor *embedding = find_first(own, PART_EMBEDDING);
-    const struct tensor *of_donor = find_first(donor, PART_EMBEDDING);
-    const struct tensor *head_of_donor = find_first(donor, PART_HEAD);
+    const struct tensor *embedding = token_part_find(own, TOKEN_PART_EMBEDDING);
+    const struct tensor *of_donor = token_part_find(donor, TOKEN_PART_EMBEDDING);
+    const struct tensor *head_of_donor = token_part_find(donor, TOKEN_PART_HEAD);
     struct buffer plain = {0};
     int rc = 0;
 
@@ -133,14 +97,16 @@ static int add_parts(struct move *move, const struct checkpoint *own, const stru
     rc = add_part(move, embedding, of_donor, false, err);
     for (size_t i = 0; rc == 0 && i < own->n_tensors; i++) {
         const struct tensor *tensor = &own->tensors[i];
-        enum part_kind kind = tensor == embedding ? PART_NONE : kind_of(tensor, &plain);
+        enum token_part kind = tensor == embedding ? TOKEN_PART_NONE : token_part_of(tensor, &plain);
 
-        if (kind == PART_EMBEDDING)
+        if (kind == TOKEN_PART_EMBEDDING)
             rc = add_part(move, tensor, of_donor, false, err);
-        else if (kind == PART_HEAD)
+        else if (kind == TOKEN_PART_HEAD)
             rc = add_part(move, tensor, head_of_donor ? head_of_donor : of_donor, true, err);
-        else if (kind == PART_BIAS)
+        else if (kind == TOKEN_PART_BIAS)
             rc = add_part(move, tensor, NULL, true, err);
+        else if (tensor != embedding && token_part_check_other(tensor, embedding, err))
+            rc = error_context(err, "'%s'", move->own.name);
     }
     buffer_release(&plain);
     return rc;
@@ -245,6 +211,7 @@ static int make_parts(struct move *move, struct arena *arena, struct error *err)
             return -1;
         if (same)
             part->made = same->made;
+        token_part_shape_like(&part->made, part->stored, arena);
         part->made.name = part->own->name;
     }
     return 0;
@@ -253,7 +220,7 @@ static int make_parts(struct move *move, struct arena *arena, struct error *err)
 static const struct tensor *find_made(const struct move *move, const struct tensor *own)
 {
     for (size_t i = 0; i < move->n_parts; i++)
-        if (move->parts[i].own == own)
+        if (move->parts[i].stored == own)
             return &move->parts[i].made;
     return own;
 }
@@ -325,6 +292,7 @@ void move_release(struct move *move)
     }
     free(move->parts);
     tokenizer_free(move->tokenizer);
+    arena_release(&move->arena);
     token_keys_release(&move->own_keys);
     token_keys_release(&move->donor_keys);
     model_folder_release(&move->donor);

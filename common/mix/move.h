@@ -25,7 +25,8 @@ struct move_options {
 
 /* A matrix of the model, with its map. */
 struct move_part {
-    const struct tensor *own, *donor; /* donor NULL: a bias, whose rows are copied or zero */
+    const struct tensor *stored;
+    const struct tensor *own, *donor; /* with a row for each token; donor NULL: a bias, whose rows are copied or zero */
     bool is_head;
     struct move_map map;
     struct move_matrix *matrix;
@@ -38,6 +39,7 @@ struct move {
     struct tokenizer *tokenizer;  /* of the model; NULL: the method wants none */
     struct move_part *parts;      /* [n_parts], the embedding first */
     size_t n_parts;
+    struct arena arena;           /* of parts that are stored in another shape */
 };
 
 /* Opens the two models, which messages call names[2]. ERROR_INCOMPATIBLE when they do not fit together,
