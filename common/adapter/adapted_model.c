@@ -8,8 +8,10 @@
 #include "adapter/expert_fit.h"
 #include "adapter/fitter.h"
 #include "arch/families.h"
+#include "arch/model_ranks.h"
 #include "arch/quantized.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "format/checkpoint_reader.h"
 #include "tensor/tensor_source.h"
 
@@ -568,6 +570,23 @@ static int check_order(const struct model_folder *model, struct error *err)
                      "base", model->name);
 }
 
+/* Whether all ranks have this adapter. */
+static int compare_ranks(const struct lora_folder *lora, struct error *err)
+{
+    char *settings;
+    int rc;
+
+    if (ranks_count() == 1)
+        return 0;
+    settings = cJSON_PrintUnformatted(lora->config.json);
+    if (!settings)
+        memory_exhausted();
+    rc = model_ranks_compare_weights("digest of the adapter's headers", lora->checkpoint, settings,
+                                     strlen(settings), err);
+    cJSON_free(settings);
+    return rc;
+}
+
 int adapted_model_add(struct model_folder *model, const char *path, const char *name,
                       bool follow_symlinks, struct notices *notices, struct error *err)
 {
@@ -580,7 +599,7 @@ int adapted_model_add(struct model_folder *model, const char *path, const char *
     adapter->addition = (struct model_addition){.release = release, .next = model->additions,
                                                 .label = memory_copy(last_part(name))};
     adapter->store = lora_store_new(&adapter->lora);
-    if (fit_all(model, adapter, notices, err)) {
+    if (compare_ranks(&adapter->lora, err) || fit_all(model, adapter, notices, err)) {
         release(&adapter->addition);
         return -1;
     }

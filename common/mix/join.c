@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "mix/token_part.h"
 
 /* ---- loading ---- */
@@ -487,6 +489,22 @@ static void compare_rules(const struct join *join, struct notices *notices)
     }
 }
 
+/* Whether all ranks take the same rows. */
+static int compare_ranks(const struct join *join, struct error *err)
+{
+    char hex[DIGEST_HEX_MAX];
+    struct digest digest;
+
+    if (ranks_count() == 1)
+        return 0;
+    digest_init(&digest, DIGEST_SHA256);
+    for (size_t i = 0; i < join->n_models; i++)
+        digest_add(&digest, join->models[i].rows, join->n_ids * sizeof *join->models[i].rows);
+    digest_hex(&digest, hex);
+    hex[16] = '\0';
+    return ranks_compare("digest of the tokenizers' ids", hex, err);
+}
+
 int join_open(struct join *join, struct model_folder *const *models, size_t n_models,
               const struct join_options *options, struct notices *notices, struct error *err)
 {
@@ -503,7 +521,7 @@ int join_open(struct join *join, struct model_folder *const *models, size_t n_mo
     join->options.rules = options->rules;
     join->options.n_rules = options->n_rules;
     if (make_tokens(join, notices, err) || count_all_rows(join, err) ||
-        find_rows(join, notices, err) || check_rules(join, err))
+        find_rows(join, notices, err) || check_rules(join, err) || compare_ranks(join, err))
         return -1;
     tell_without_row(join, notices);
     return 0;

@@ -288,6 +288,9 @@ static int compare_ranks(const struct merge *merge, struct error *err)
     if (ranks_count() == 1)
         return 0;
     digest_init(&digest, DIGEST_SHA256);
+    for (size_t i = 0; i < merge->n_models; i++)
+        if (merge->models[i].has_config)
+            digest_add(&digest, merge->models[i].config.text, merge->models[i].config.size);
     for (size_t c = 0; c < merge->n_components; c++) {
         const struct plan *plan = &merge->components[c].plan;
 

@@ -8,6 +8,7 @@
 
 #include "adapter/adapted_model.h"
 #include "arch/model_modules.h"
+#include "arch/model_ranks.h"
 #include "arch/model_stack.h"
 #include "arch/tensor_names.h"
 #include "base/json.h"
@@ -55,7 +56,8 @@ static int open_path(struct recipe_run *run, const struct recipe *recipe,
 
     free(name);
     free(path);
-    if (rc == 0 && !model_folder_weights(model, &run->notices, err)) {
+    if (rc == 0 && (!model_folder_weights(model, &run->notices, err) ||
+                    model_ranks_compare(model, &run->notices, err))) {
         model_folder_release(model);
         rc = -1;
     }

@@ -88,6 +88,21 @@ cp -r fixtures/decoder-tense mine-0
 cocktail convert -q fixtures/decoder-tense --dtype f32 -o mine-1 >/dev/null
 ranks 2 bash -c 'cd . && ln -sfn mine-$OMPI_COMM_WORLD_RANK link-$OMPI_COMM_WORLD_RANK &&
     exec cocktail mix -w 0.3,0.7 fixtures/decoder-base link-$OMPI_COMM_WORLD_RANK -o other -q' | sed 's/[0-9a-f]\{16\}/DIGEST/g'
+for n in 0 1; do # each with another scale, and with two other tokens in each other's place
+    cp -r fixtures/adapters/bf16 lora-$n
+    sed -i "s/\"lora_alpha\": 8/\"lora_alpha\": 1$n/" lora-$n/adapter_config.json
+    cp -r fixtures/decoder-tense tokens-$n
+    python3 - tokens-$n/tokenizer.json $((500 + 2 * n)) <<'P'
+import json, sys
+tokenizer = json.load(open(sys.argv[1]))
+ids, first = tokenizer["model"]["vocab"], int(sys.argv[2])
+ids.update({text: 2 * first + 1 - i for text, i in ids.items() if i in (first, first + 1)})
+json.dump(tokenizer, open(sys.argv[1], "w"))
+P
+done
+for what in 'fixtures/adapters/base-llama-bf16 fixtures/adapters/base-llama-bf16+lora-' '--tokenizer union fixtures/decoder-base tokens-'; do
+    ranks 2 bash -c "exec cocktail mix -w 0.3,0.7 $what\$OMPI_COMM_WORLD_RANK -o other -q" | sed 's/[0-9a-f]\{16\}/DIGEST/g'
+done
 ranks 2 bash -c '[[ $OMPI_COMM_WORLD_RANK == 0 ]] && export COCKTAIL_ISA=plain
     exec cocktail mix -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o isa -q' | grep -o 'note: rank 1 on HOST: uses plain.*'
 echo *
