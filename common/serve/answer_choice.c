@@ -194,13 +194,20 @@ static void add_text(struct json_writer *json, const char *key, const struct buf
     json_writer_bytes(json, key, text->size ? text->data : "", text->size);
 }
 
-/* token, logprob, bytes */
+/* token, logprob, bytes: those of a piece of a character, too, which the text cannot show */
 static void add_token(struct json_writer *json, const struct token_logprob *token,
                       const struct tokenizer *tokenizer, struct buffer *scratch)
 {
+    struct buffer piece = {0};
+
     decode(tokenizer, token->id, scratch);
     add_text(json, "token", scratch);
     json_writer_float(json, "logprob", token->logprob);
+    if (tokenizer_add_piece(tokenizer, token->id, &piece)) {
+        buffer_clear(scratch);
+        buffer_add(scratch, piece.data, piece.size);
+    }
+    buffer_release(&piece);
     json_writer_array(json, "bytes");
     for (size_t i = 0; i < scratch->size; i++)
         json_writer_size(json, NULL, (unsigned char)scratch->data[i]);

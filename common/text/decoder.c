@@ -597,3 +597,21 @@ int decoder_run(const struct decoder *decoder, struct token_list *tokens, struct
     token_list_clear(tokens);
     return rc;
 }
+
+bool decoder_add_piece(const struct decoder *decoder, const char *token, size_t length,
+                       struct buffer *out)
+{
+    size_t before = out->size;
+
+    for (size_t i = 0; i < decoder->n_steps && out->size == before; i++)
+        if (decoder->steps[i].run == run_byte_level)
+            add_display_bytes(out, token, length);
+        else if (decoder->steps[i].run == run_byte_fallback && fallback_byte(token, length) >= 0)
+            buffer_add_char(out, (char)fallback_byte(token, length));
+    if (out->size > before &&
+        utf8_valid_prefix(out->data + before, out->size - before) < out->size - before)
+        return true;
+    if (out->size > before)
+        buffer_splice(out, before, out->size - before, "");
+    return false;
+}

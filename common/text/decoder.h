@@ -3,6 +3,7 @@
 #ifndef COCKTAIL_DECODER_H
 #define COCKTAIL_DECODER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buffer.h"
@@ -30,5 +31,10 @@ void token_list_release(struct token_list *list);
  * of the file make more text of them than any honest ones do, or when a pattern takes too long. */
 int decoder_run(const struct decoder *decoder, struct token_list *tokens, struct token_list *other,
                 struct buffer *out, struct error *err);
+
+/* Adds the bytes that a token stands for and is true, when they are a piece of a character, which
+ * decoder_run cannot show; else false, with nothing added. */
+bool decoder_add_piece(const struct decoder *decoder, const char *token, size_t length,
+                       struct buffer *out);
 
 #endif

@@ -367,6 +367,14 @@ int tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, siz
     return rc;
 }
 
+bool tokenizer_add_piece(const struct tokenizer *tokenizer, uint32_t id, struct buffer *out)
+{
+    size_t length = 0;
+    const char *token = tokenizer_token(tokenizer, id, &length);
+
+    return token && decoder_add_piece(tokenizer->decoder, token, length, out);
+}
+
 /* The text of what is out, and of all there is. Decoders look at neighbours, so a few ids that are
  * already out are decoded again. */
 static int decode_both(const struct tokenizer *tokenizer, struct tokenizer_stream *stream,

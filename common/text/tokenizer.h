@@ -72,6 +72,10 @@ int tokenizer_encode(const struct tokenizer *tokenizer, struct tokenizer_scratch
 int tokenizer_decode(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n,
                      bool skip_special, struct buffer *out, struct error *err);
 
+/* Adds the bytes of a token that is a piece of a character and is true; else false, with nothing
+ * added: it is what tokenizer_decode makes of it. */
+bool tokenizer_add_piece(const struct tokenizer *tokenizer, uint32_t id, struct buffer *out);
+
 /* Streaming: text as soon as it is certain. */
 struct tokenizer_stream { /* zeroed to begin, but for: */
     const struct ids *kept; /* special tokens that are text, though others are skipped; or NULL */

@@ -97,6 +97,11 @@ def shapes(server):
         status, answer = ask(messages)
         check(f"400 for {messages}", status == 400 and answer["error"]["param"] == "messages",
               (status, answer))
+    _, pieces = ask([{"role": "user", "content": "a"}, {"role": "assistant", "content": "\U0001f600"}],
+                    continue_final_message=True, echo=True, logprobs=True, max_tokens=1)
+    tokens = pieces["choices"][0]["logprobs"]["content"][:-1]
+    check("bytes of pieces of a character", len(tokens) > 1 and bytes(
+        b for t in tokens for b in t["bytes"]).decode() == " \U0001f600", tokens)
     status, answer = server.post("/v1/chat/completions", {
         "model": "refuser", "messages": [{"role": "user", "content": "a"}]})
     check("raise_exception", status == 400 and "only twins" in answer["error"]["message"], answer)

@@ -516,6 +516,32 @@ static void holds_back_half_a_character(void)
     tokenizer_free(tokenizer);
 }
 
+static void check_piece(struct tokenizer *tokenizer, const char *token, const char *expected)
+{
+    struct buffer out = {0};
+    uint32_t id = 0;
+
+    CHECK(tokenizer_find(tokenizer, token, &id));
+    buffer_add_text(&out, "|");
+    CHECK(tokenizer_add_piece(tokenizer, id, &out) == (*expected != '\0'));
+    CHECK(strcmp(out.data + 1, expected) == 0);
+    buffer_release(&out);
+    tokenizer_free(tokenizer);
+}
+
+static void tells_the_bytes_of_half_a_character(void)
+{
+    static const char bytes[] = "{\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":"
+                                "\"ByteFallback\"},{\"type\":\"Fuse\"}]},\"model\":{\"type\":\"BPE\","
+                                "\"merges\":[],\"vocab\":{\"<0xE2>\":0,\"<0x41>\":1,\"a\":2}}}";
+
+    check_piece(fixture("fixtures/tokenizers/byte-level-gpt2"), "\xc3\xb0", "\xf0");
+    check_piece(fixture("fixtures/tokenizers/byte-level-gpt2"), "a", "");
+    check_piece(load(bytes, NULL), "<0xE2>", "\xe2");
+    check_piece(load(bytes, NULL), "<0x41>", "");
+    check_piece(load(bytes, NULL), "a", "");
+}
+
 /* ---- what is refused ---- */
 
 static void names_what_it_does_not_know(void)
@@ -599,5 +625,5 @@ TESTS(TEST(finds_the_leftmost_then_the_longest), TEST(takes_white_space_along),
       TEST(refuses_decoders_that_let_a_text_grow), TEST(says_which_decoder_takes_too_long),
       TEST(finds_nothing_in_an_empty_token), TEST(cleans_up_every_place),
       TEST(streams_the_same_text), TEST(holds_back_half_a_character),
-      TEST(names_what_it_does_not_know),
+      TEST(tells_the_bytes_of_half_a_character), TEST(names_what_it_does_not_know),
       TEST(types_are_given_as_the_config_says))
