@@ -241,7 +241,8 @@ static int add_ids(struct building *building, struct json_reader *json)
 
 static int add_all(struct building *building, const char *value)
 {
-    enum json_kind kind = members_first_kind(value);
+    /* A query goes with texts only. */
+    enum json_kind kind = building->members->query ? JSON_STRING : members_first_kind(value);
     struct json_reader json;
     struct error error = {0};
     int more, rc = 0;
@@ -249,7 +250,7 @@ static int add_all(struct building *building, const char *value)
     json_reader_init(&json, value, strlen(value));
     if (json_reader_peek(&json) != JSON_ARRAY) {
         rc = add_string(building, &json);
-    } else if (kind == JSON_NUMBER && !building->members->query) {
+    } else if (kind == JSON_NUMBER) {
         rc = add_ids(building, &json);
     } else {
         rc = json_reader_array(&json, &error);

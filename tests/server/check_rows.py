@@ -85,6 +85,7 @@ def rerank(server):
     for body in ({"query": "a"}, {"documents": ["a"]}, {"query": "a", "documents": []},
                  {"query": "a", "documents": ["a", 3]}, {"query": "a", "documents": "a"},
                  {"query": "a", "documents": [{"title": "x"}]}, {"query": 1, "documents": ["a"]},
+                 {"query": "a", "documents": [[1]]}, {"query": "a", "documents": [1]},
                  {"query": "a", "documents": ["a"] * 1001}):
         status, answer = server.post("/v1/rerank", body)
         check(f"400 for {str(body)[:60]}", status == 400, (status, answer))
