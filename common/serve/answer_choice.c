@@ -124,7 +124,7 @@ static size_t count_certain(const struct answer_choice *choice, const struct ans
     if (!rules->model)
         return n;
     n_held = model_marks_count_held(rules->model->tokenizer, &rules->model->kept, raw);
-    if (rules->has_tools)
+    if (rules->tools)
         n = tool_calls_count_before(raw, !choice->has_text);
     return n < raw->size - n_held ? n : raw->size - n_held;
 }
@@ -134,8 +134,9 @@ static void read_text(struct answer_choice *choice, const struct answer_rules *r
     struct buffer *raw = &choice->raw;
     size_t n_before = choice->text.size, n = is_last ? raw->size : count_certain(choice, rules);
 
-    if (is_last && rules->has_tools) {
+    if (is_last && rules->tools) {
         tool_calls_find(raw, !choice->has_text, &choice->calls);
+        tool_calls_fit(&choice->calls, rules->tools);
         n = raw->size;
     }
     move(raw, n, &choice->text);

@@ -18,7 +18,7 @@ enum thought_state { THOUGHT_MAYBE, THOUGHT_OPEN, THOUGHT_OVER };
 
 struct answer_rules { /* how the text of a conversation is read; zeroed: it is taken as it is */
     const struct served_model *model; /* NULL: no conversation */
-    bool has_tools;
+    const char *tools; /* JSON of what may be called; NULL: calls are not looked for */
 };
 
 struct answer_choice {

@@ -67,7 +67,7 @@ static char *read_text(struct json_reader *json, struct error *error)
 }
 
 /* {"name": "f", "arguments": {…}}, whatever the family calls the two, also within "function". */
-static bool read_call(struct json_reader *json, struct tool_calls *calls)
+static bool read_call(struct json_reader *json, bool needs_arguments, struct tool_calls *calls)
 {
     static const char *const names[] = {"name", "tool_name", NULL};
     static const char *const arguments_names[] = {"arguments", "parameters", NULL};
@@ -89,7 +89,7 @@ static bool read_call(struct json_reader *json, struct tool_calls *calls)
             if (json_text_is(key, arguments_names[i]))
                 out = &arguments;
         if (json_text_is(key, "function") && json_reader_peek(json) == JSON_OBJECT) {
-            has_inner = read_call(json, calls);
+            has_inner = read_call(json, needs_arguments, calls);
         } else if (out) {
             free(*out);
             *out = read_text(json, &error);
@@ -99,7 +99,7 @@ static bool read_call(struct json_reader *json, struct tool_calls *calls)
         if (error.code)
             break;
     }
-    if (more == 0 && !has_inner && name && *name) {
+    if (more == 0 && !has_inner && name && *name && (arguments || !needs_arguments)) {
         call_add(calls, name, arguments ? arguments : memory_copy("{}"));
         return true;
     }
@@ -108,7 +108,7 @@ static bool read_call(struct json_reader *json, struct tool_calls *calls)
     return more == 0 && has_inner;
 }
 
-size_t call_read_json(const char *text, size_t n, struct tool_calls *calls)
+size_t call_read_json(const char *text, size_t n, bool needs_arguments, struct tool_calls *calls)
 {
     struct json_reader json;
     struct error error = {0};
@@ -118,10 +118,10 @@ size_t call_read_json(const char *text, size_t n, struct tool_calls *calls)
 
     json_reader_init(&json, text, n);
     if (json_reader_peek(&json) != JSON_ARRAY) {
-        is_good = read_call(&json, calls);
+        is_good = read_call(&json, needs_arguments, calls);
     } else if (json_reader_array(&json, &error) == 0) {
         while (is_good && (more = json_reader_item(&json, &error)) > 0)
-            is_good = read_call(&json, calls);
+            is_good = read_call(&json, needs_arguments, calls);
         is_good &= more == 0;
     }
     end = json.position;
@@ -168,9 +168,10 @@ bool call_read_named(const char *at, const char *end, struct tool_calls *calls)
 
 /* ---- arguments one by one ---- */
 
-/* Where it is no JSON, a value is a string. */
-static void add_value(struct buffer *arguments, const char *name, const char *value)
+/* Where it is no JSON, a value is a string: all of it, but for the lines that the tags stand on. */
+static void add_value(struct buffer *arguments, const char *name, const char *at, const char *end)
 {
+    char *value = call_copy(at, end);
     struct json_reader json;
     struct error error = {0};
     bool is_json;
@@ -182,20 +183,26 @@ static void add_value(struct buffer *arguments, const char *name, const char *va
     buffer_add_text(arguments, arguments->size ? ", " : "{");
     json_add_string(arguments, name);
     buffer_add_text(arguments, ": ");
-    if (is_json)
+    if (is_json) {
         buffer_add_text(arguments, value);
-    else
-        json_add_string(arguments, value);
+    } else {
+        bool has_lines = at < end && *at == '\n';
+
+        at += has_lines;
+        end -= has_lines && at < end && end[-1] == '\n';
+        json_add_bytes(arguments, at, (size_t)(end - at));
+    }
+    free(value);
 }
 
-char *call_read_tagged(const char *at, const char *end, const struct call_tags *tags)
+static char *read_tagged(const char *at, const char *end, const struct call_tags *tags)
 {
     struct buffer arguments = {0};
 
     while ((at = call_find(at, end, tags->name_begin))) {
         const char *name = at + strlen(tags->name_begin);
         const char *name_end = call_find(name, end, tags->name_end), *value, *value_end;
-        char *name_text, *value_text;
+        char *name_text;
 
         value = name_end ? call_find(name_end, end, tags->value_begin) : NULL;
         value_end = value ? call_find(value, end, tags->value_end) : NULL;
@@ -203,12 +210,17 @@ char *call_read_tagged(const char *at, const char *end, const struct call_tags *
             break;
         value += strlen(tags->value_begin);
         name_text = call_copy(name, name_end);
-        value_text = call_copy(value, value_end);
-        add_value(&arguments, name_text, value_text);
+        add_value(&arguments, name_text, value, value_end);
         free(name_text);
-        free(value_text);
         at = value_end;
     }
     buffer_add_text(&arguments, arguments.size ? "}" : "{}");
     return arguments.data;
+}
+
+void call_add_tagged(struct tool_calls *calls, char *name, const char *at, const char *end,
+                     const struct call_tags *tags)
+{
+    call_add(calls, name, read_tagged(at, end, tags));
+    calls->calls[calls->n_calls - 1].is_bare = true;
 }

@@ -17,8 +17,8 @@ const char *call_find(const char *at, const char *end, const char *mark);
 char *call_copy(const char *at, const char *end);
 
 /* An object with a name and its arguments, whatever the family calls the two, or a list of them: the
- * bytes that it takes, or 0 for what is no call. */
-size_t call_read_json(const char *text, size_t n, struct tool_calls *calls);
+ * bytes that it takes, or 0 for what is no call. needs_arguments: nothing else says that it is one. */
+size_t call_read_json(const char *text, size_t n, bool needs_arguments, struct tool_calls *calls);
 /* [{"f": {"a": 1}}]: true when it is that. */
 bool call_read_named(const char *at, const char *end, struct tool_calls *calls);
 /* f(a=1, b='x'), or a list of these, as Python has it: true when it is that, and nothing else. Of a
@@ -28,7 +28,9 @@ bool call_read_python(const char *at, const char *end, struct tool_calls *calls)
 struct call_tags { /* of arguments one by one */
     const char *name_begin, *name_end, *value_begin, *value_end;
 };
-/* The arguments between these tags, as an object. A value that is no JSON is a string. */
-char *call_read_tagged(const char *at, const char *end, const struct call_tags *tags);
+/* Adds a call with the arguments between these tags, as an object. A value that is no JSON is a
+ * string, with its white space. Takes the name over. */
+void call_add_tagged(struct tool_calls *calls, char *name, const char *at, const char *end,
+                     const struct call_tags *tags);
 
 #endif

@@ -76,7 +76,7 @@ static void gather(struct text_answer *answer, size_t i)
     size_t width = 1 + answer->request.job->settings.n_top_logprobs;
     const struct answer_rules rules = {
         .model = is_chat(answer) ? answer->request.job->model : NULL,
-        .has_tools = is_chat(answer) && answer->request.has_tools,
+        .tools = is_chat(answer) ? answer->request.tools : NULL,
     };
 
     if (text->text.size)

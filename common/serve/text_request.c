@@ -459,6 +459,12 @@ static char *make_kwargs(const struct text_members *members)
     return text.data;
 }
 
+static bool offers_tools(const struct text_members *members)
+{
+    return members->tools &&
+           !(members->tool_choice && strcmp(members->tool_choice, "\"none\"") == 0);
+}
+
 /* 0; 1: the template does not want it so, and *error says why; -1: refused. */
 static int render(struct building *building, const char *messages, bool is_lenient,
                   struct buffer *out, struct error *error)
@@ -468,10 +474,8 @@ static int render(struct building *building, const char *messages, bool is_lenie
     const struct client_messages_how how = {.keeps_strings = model->keeps_strings,
                                           .flattens_parts = model->flattens_parts,
                                           .is_lenient = is_lenient};
-    bool has_tools = members->tools && !(members->tool_choice &&
-                                         strcmp(members->tool_choice, "\"none\"") == 0);
     struct chat_conversation conversation = {
-        .tools = has_tools ? members->tools : NULL,
+        .tools = offers_tools(members) ? members->tools : NULL,
         .documents = members->documents,
         .continue_final_message = members->continue_final_message == 1,
     };
@@ -487,7 +491,6 @@ static int render(struct building *building, const char *messages, bool is_lenie
     if (rc == 0)
         rc = chat_template_render(model->chat, &conversation, out, error) ? 1 : 0;
     building->request->continues = conversation.continue_final_message;
-    building->request->has_tools = has_tools && strcmp(members->tools, "[]") != 0;
     free(kwargs);
     buffer_release(&prepared);
     return rc;
@@ -662,6 +665,8 @@ static int build(struct building *building, const struct service *service)
     request->is_streamed = building->job->is_streamed =
         is_ollama ? members->stream != 0 : members->stream == 1;
     request->has_usage = members->include_usage == 1;
+    if (offers_tools(members) && members_first_kind(members->tools) != JSON_NONE)
+        request->tools = memory_copy(members->tools);
     if (set_settings(building) || fill_prompts(building) || check_lengths(building) ||
         add_echoes(building))
         return -1;
@@ -694,6 +699,7 @@ void text_request_release(struct text_request *request)
     for (size_t i = 0; request->echoes && i < request->job->n_prompts; i++)
         buffer_release(&request->echoes[i]);
     free(request->echoes);
+    free(request->tools);
     job_leave(request->job);
     *request = (struct text_request){0};
 }

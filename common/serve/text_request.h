@@ -15,7 +15,7 @@ struct text_request {
     enum text_form form;
     struct job *job;       /* what is asked of the model, not submitted yet */
     bool is_streamed, has_usage; /* usage: a stream ends with it */
-    bool has_tools;        /* calls are looked for in the text */
+    char *tools;           /* JSON of what may be called; NULL: calls are not looked for */
     bool continues;        /* what comes goes on with a message */
     bool opens_thought;    /* the prompt ends in "<think>" or the like: what comes begins within a thought */
     bool has_echo;         /* the texts of the prompts stand before the answers, of a conversation

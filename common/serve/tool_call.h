@@ -10,6 +10,7 @@ struct tool_call {
     char *arguments; /* JSON, or what the model wrote in its place */
     char *id;        /* where the family's templates want one of their own kind; else NULL */
     bool is_object;  /* arguments: the JSON of an object */
+    bool is_bare;    /* its values were written without quotes */
 };
 
 struct tool_calls { /* a zeroed struct is empty */

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/json.h"
+#include "base/json_reader.h"
 #include "base/memory.h"
 #include "serve/call_values.h"
 
@@ -36,7 +38,7 @@ static bool begins_with(const char *at, const char *end, const char *text)
 static bool read_json(const char *at, const char *end, struct tool_calls *calls)
 {
     at = call_skip_blank(at, end);
-    return at < end && call_read_json(at, (size_t)(end - at), calls) > 0;
+    return at < end && call_read_json(at, (size_t)(end - at), false, calls) > 0;
 }
 
 /* name>{"a": 1} or name> and its <parameter=…>s */
@@ -48,18 +50,25 @@ static bool read_function(const char *at, const char *end, struct tool_calls *ca
     if (!name_end || name_end == at || memchr(at, '<', (size_t)(name_end - at)))
         return false;
     rest = call_skip_blank(name_end + 1, end);
-    call_add(calls, call_copy(at, name_end),
-             rest < end && *rest == '{' ? call_copy(rest, end)
-                                        : call_read_tagged(name_end, end, &tags));
+    if (rest < end && *rest == '{')
+        call_add(calls, call_copy(at, name_end), call_copy(rest, end));
+    else
+        call_add_tagged(calls, call_copy(at, name_end), name_end, end, &tags);
     return true;
 }
 
-/* JSON, <function=f>…, or f and its <arg_key>s. */
+static bool is_word(const char *text)
+{
+    return *text && !text[strcspn(text, " \t\r\n<")];
+}
+
+/* JSON, <function=f>…, or f and its <arg_key>s, which it may lack. */
 static bool read_block(const char *at, const char *end, struct tool_calls *calls)
 {
     static const struct call_tags tags = {"<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"};
     static const char function[] = "<function=";
     const char *name_end;
+    char *name;
 
     at = call_skip_blank(at, end);
     if (at < end && (*at == '{' || *at == '['))
@@ -67,9 +76,13 @@ static bool read_block(const char *at, const char *end, struct tool_calls *calls
     if (begins_with(at, end, function))
         return read_function(at + strlen(function), end, calls);
     name_end = call_find(at, end, "<arg_key>");
-    if (!name_end)
+    name_end = name_end ? name_end : end;
+    name = call_copy(at, name_end);
+    if (!is_word(name)) {
+        free(name);
         return false;
-    call_add(calls, call_copy(at, name_end), call_read_tagged(name_end, end, &tags));
+    }
+    call_add_tagged(calls, name, name_end, end, &tags);
     return true;
 }
 
@@ -87,7 +100,7 @@ static bool read_invokes(const char *at, const char *end, struct tool_calls *cal
         if (!name_end)
             return false;
         close = close ? close : end;
-        call_add(calls, call_copy(name, name_end), call_read_tagged(name_end, close, &tags));
+        call_add_tagged(calls, call_copy(name, name_end), name_end, close, &tags);
         at = close;
     }
     return calls->n_calls > n_before;
@@ -151,19 +164,20 @@ static bool read_mistral(const char *at, const char *end, struct tool_calls *cal
 #define LOW "\xe2\x96\x81"
 #define DEEPSEEK(words) "<" BAR words BAR ">"
 
-/* ```json … ``` */
+/* ```json … ```; what stands between may hold fences, too. */
 static char *copy_fenced(const char *at, const char *end)
 {
     static const char fence[] = "```", language[] = "json";
-    const char *begin = call_find(at, end, fence), *close;
+    const char *begin = call_find(at, end, fence), *close = end, *next;
 
     if (!begin)
         return call_copy(at, end);
     begin += strlen(fence);
     if (begins_with(begin, end, language))
         begin += strlen(language);
-    close = call_find(begin, end, fence);
-    return call_copy(begin, close ? close : end);
+    for (next = begin; (next = call_find(next, end, fence)); next += strlen(fence))
+        close = next;
+    return call_copy(begin, close);
 }
 
 /* function, the mark between, f and fenced JSON; or f, the mark, JSON. */
@@ -196,13 +210,11 @@ static bool read_deepseek(const char *at, const char *end, struct tool_calls *ca
     return calls->n_calls > n_before;
 }
 
-/* A list, up to the end of its fence; what is said directly is no call. */
-static bool read_fenced(const char *at, const char *end, struct tool_calls *calls)
+/* A list; what is said directly is no call. */
+static bool read_list(const char *at, const char *end, struct tool_calls *calls)
 {
-    const char *close = call_find(at, end, "```");
-    char *text = call_copy(at, close ? close : end);
     size_t n_before = calls->n_calls, n_left = n_before;
-    bool is_read = read_json(text, text + strlen(text), calls);
+    bool is_read = read_json(at, end, calls);
 
     for (size_t i = n_before; is_read && i < calls->n_calls; i++) {
         struct tool_call call = calls->calls[i];
@@ -213,7 +225,6 @@ static bool read_fenced(const char *at, const char *end, struct tool_calls *call
             calls->calls[n_left++] = call;
         }
     }
-    free(text);
     drop_calls(calls, n_left);
     return is_read && calls->n_calls > n_before;
 }
@@ -238,8 +249,8 @@ static const struct family {
     {DEEPSEEK("tool" LOW "calls" LOW "begin"), DEEPSEEK("tool" LOW "calls" LOW "end"),
      read_deepseek},
     {"<|START_ACTION|>", "<|END_ACTION|>", read_json},
-    {"Action:\n```json", NULL, read_fenced},
-    {"Action: ```json", NULL, read_fenced},
+    {"Action:\n```json", NULL, read_list},
+    {"Action: ```json", NULL, read_list},
     {"<|tool_call_start|>", "<|tool_call_end|>", call_read_python},
     {"<|tools_prefix|>", "<|tools_suffix|>", call_read_named},
     {"<|python_start|>", "<|python_end|>", read_either},
@@ -279,7 +290,7 @@ static const char *read_whole(const char *text, const char *end, struct tool_cal
 
     if (at == end || *at != '{')
         return NULL;
-    n = call_read_json(at, (size_t)(end - at), calls);
+    n = call_read_json(at, (size_t)(end - at), true, calls);
     if (n && call_skip_blank(at + n, end) == end)
         return text;
     tool_calls_release(calls);
@@ -309,6 +320,66 @@ void tool_calls_find(struct buffer *text, bool is_start, struct tool_calls *call
         return;
     n = trim(start, (size_t)(first - start));
     buffer_splice(text, n, text->size - n, "");
+}
+
+/* The schema of an argument, as one of `tools` declares it; NULL: none does. */
+static const cJSON *find_schema(const cJSON *tools, const char *name, const char *argument)
+{
+    const cJSON *tool;
+
+    cJSON_ArrayForEach(tool, tools) {
+        const cJSON *function = json_find(tool, "function");
+        const char *declared = json_find_string(function ? function : tool, "name");
+
+        if (declared && strcmp(declared, name) == 0)
+            return json_find(json_find(json_find(function ? function : tool, "parameters"),
+                                       "properties"), argument);
+    }
+    return NULL;
+}
+
+static void fit_arguments(struct tool_call *call, const cJSON *tools)
+{
+    struct json_reader json;
+    struct error error = {0};
+    struct buffer fitted = {0};
+    struct json_text key;
+
+    json_reader_init(&json, call->arguments, strlen(call->arguments));
+    json_reader_object(&json, &error);
+    while (json_reader_member(&json, &key, &error) > 0) {
+        const char *type = json_find_string(find_schema(tools, call->name, key.bytes), "type");
+        bool becomes_text = type && strcmp(type, "string") == 0 &&
+                            json_reader_peek(&json) != JSON_STRING;
+        size_t start;
+
+        buffer_add_text(&fitted, fitted.size ? ", " : "{");
+        json_add_bytes(&fitted, key.bytes, key.length);
+        buffer_add_text(&fitted, ": ");
+        json_reader_peek(&json);
+        start = json.position;
+        if (json_reader_skip(&json, &error))
+            break;
+        if (becomes_text)
+            json_add_bytes(&fitted, json.text + start, json.position - start);
+        else
+            buffer_add(&fitted, json.text + start, json.position - start);
+    }
+    json_reader_release(&json);
+    buffer_add_text(&fitted, fitted.size ? "}" : "{}");
+    free(call->arguments);
+    call->arguments = fitted.data;
+}
+
+void tool_calls_fit(struct tool_calls *calls, const char *tools)
+{
+    struct error error = {0};
+    cJSON *parsed = calls->n_calls ? json_parse(tools, strlen(tools), &error) : NULL;
+
+    for (size_t i = 0; parsed && i < calls->n_calls; i++)
+        if (calls->calls[i].is_bare)
+            fit_arguments(&calls->calls[i], parsed);
+    cJSON_Delete(parsed);
 }
 
 /* Where `mark` begins in text[n], also when it is cut by the end; else n. */

@@ -43,7 +43,7 @@ static struct text_answer *make_answer(struct served_model *model, uint8_t how)
         .job = make_job(model, form == TEXT_CHAT || form == TEXT_COMPLETIONS ? N_TEXTS : 1),
         .is_streamed = true,
         .has_usage = how & 4,
-        .has_tools = how & 8,
+        .tools = how & 8 ? memory_copy("[]") : NULL,
         .opens_thought = how & 16,
     };
 

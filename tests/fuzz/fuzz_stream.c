@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!size)
         return 0;
     pieces.thought = whole.thought = (enum thought_state)(data[0] % 3);
-    rules.has_tools = data[0] & 4;
+    rules.tools = data[0] & 4 ? "[]" : NULL;
     model.is_harmony = data[0] & 8;
     for (size_t i = 1; i < size; i++) {
         if (data[i]) {

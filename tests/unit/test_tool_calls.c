@@ -28,6 +28,10 @@ static const struct {
      "</seed:tool_call>", "", "f", "{\"a\": {\"b\": [1]}}", NULL},
     {"<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>", "", "f",
      "{\"a\": 1}", NULL},
+    {"<tool_call>f\n</tool_call>\n<tool_call>g\n</tool_call>", "", "f", "{}", "g"},
+    {"<tool_call>\n<function=f>\n<parameter=a>\n  if x:\n    y\n\n</parameter>\n<parameter=b>\n\n"
+     "</parameter>\n<parameter=c>\n</parameter>\n<parameter=d>  1 </parameter>\n</function>\n</tool_call>", "", "f",
+     "{\"a\": \"  if x:\\n    y\\n\", \"b\": \"\", \"c\": \"\", \"d\": 1}", NULL},
     {"[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"a\": 1}, \"id\": \"abcdefghi\"}, {\"name\": "
      "\"g\", \"arguments\": {}}]", "", "f", "{\"a\": 1}", "g"},
     {"<TOOLCALL>[{\"name\": \"f\", \"arguments\": {\"a\": 1}}]</TOOLCALL>", "", "f", "{\"a\": 1}",
@@ -49,6 +53,10 @@ static const struct {
      "function" SEP "g\n```json\n{}\n```" CALL_END CALLS_END, "", "f", "{\"a\": 1}", "g"},
     {"I look." CALLS_BEGIN CALL_BEGIN "f" SEP "{\"a\": 1}" CALL_END CALLS_END, "I look.", "f",
      "{\"a\": 1}", NULL},
+    {CALLS_BEGIN CALL_BEGIN "function" SEP "f\n```json\n{\"a\": \"```x```\"}\n```" CALL_END CALLS_END, "", "f",
+     "{\"a\": \"```x```\"}", NULL},
+    {"Action:\n```json\n[{\"tool_name\": \"f\", \"parameters\": {\"a\": \"```\"}}]\n```", "", "f",
+     "{\"a\": \"```\"}", NULL},
     {CALLS_BEGIN CALL_BEGIN "function" SEP "{\"a\": 1}" CALL_END CALLS_END, "", "function",
      "{\"a\": 1}", NULL},
     {"Plan: I look.\nAction:\n```json\n[\n    {\n        \"tool_name\": \"f\",\n        \"parameters\": "
@@ -73,7 +81,8 @@ static const struct {
 static const char *const no_calls[] = {
     "nothing", "", "{\"name\": 3", "{\"a\": 1}", "<tool_call>", "<tool_call></tool_call>",
     "<tool_call>{\"name\": </tool_call>", "{\"name\": \"f\", \"parameters\": {}} and more",
-    "<tool_call>{\"arguments\": {}}</tool_call>", "[TOOL_CALLS]", "[TOOL_CALLS] [1]",
+    "<tool_call>{\"arguments\": {}}</tool_call>", "<tool_call>is a mark</tool_call>", "{\"name\": \"Ann\", \"age\": 3}",
+    "[{\"name\": \"f\", \"parameters\": {}}]", "[TOOL_CALLS]", "[TOOL_CALLS] [1]",
     "<tool_call><function=f</tool_call>", "<|python_tag|>print(1)", "<|python_tag|>x = 1",
     "<|tool_call_start|>[f(a=1]<|tool_call_end|>", "<|tool_call_start|>[f(1)]<|tool_call_end|>",
     "<|tool_call_start|>[f(a=x)]<|tool_call_end|>", "<|tool_call_start|>[]<|tool_call_end|>",
@@ -123,6 +132,39 @@ static void other_text_stays_as_it_is(void)
     }
 }
 
+/* Bare text is what the tools say it is. */
+static void a_declared_string_is_one(void)
+{
+    static const char tools[] =
+        "[{\"type\": \"function\", \"function\": {\"name\": \"g\"}}, {\"type\": \"function\", "
+        "\"function\": {\"name\": \"f\", \"parameters\": {\"type\": \"object\", \"properties\": {"
+        "\"zip\": {\"type\": \"string\"}, \"n\": {\"type\": \"integer\"}}}}}]";
+    static const char *const texts[][2] = {
+        {"<tool_call>\n<function=f>\n<parameter=zip>\n12345\n</parameter>\n<parameter=n>\n1\n</parameter>\n"
+         "<parameter=more>\n2\n</parameter>\n</function>\n</tool_call>",
+         "{\"zip\": \"12345\", \"n\": 1, \"more\": 2}"},
+        {"<tool_call>f\n<arg_key>zip</arg_key>\n<arg_value>{\"a\": true}</arg_value>\n</tool_call>",
+         "{\"zip\": \"{\\\"a\\\": true}\"}"},
+        {"<minimax:tool_call>\n<invoke name=\"f\">\n<parameter name=\"zip\">x</parameter>\n</invoke>\n"
+         "</minimax:tool_call>", "{\"zip\": \"x\"}"},
+        {"<tool_call>g\n<arg_key>zip</arg_key>\n<arg_value>1</arg_value>\n</tool_call>", "{\"zip\": 1}"},
+        {"<tool_call>f\n</tool_call>", "{}"},
+        {"<tool_call>{\"name\": \"f\", \"arguments\": {\"zip\":12345}}</tool_call>", "{\"zip\":12345}"},
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct buffer text = {0};
+        struct tool_calls calls = {0};
+
+        buffer_add_text(&text, texts[i][0]);
+        tool_calls_find(&text, true, &calls);
+        tool_calls_fit(&calls, tools);
+        CHECK(calls.n_calls == 1 && strcmp(calls.calls[0].arguments, texts[i][1]) == 0);
+        tool_calls_release(&calls);
+        buffer_release(&text);
+    }
+}
+
 /* ---- as the text comes ---- */
 
 /* Byte by byte; what was given of it before the last byte goes to `early`. */
@@ -142,7 +184,7 @@ static void feed(struct answer_choice *choice, const struct answer_rules *rules,
 static void words_before_a_call_come_at_once(void)
 {
     static const struct served_model model = {.id = (char *)"m"};
-    static const struct answer_rules rules = {.model = &model, .has_tools = true};
+    static const struct answer_rules rules = {.model = &model, .tools = "[]"};
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct answer_choice choice = {.thought = THOUGHT_MAYBE};
@@ -228,7 +270,7 @@ static void messages_with_heads_are_read(void)
         {"<|channel|>analysis<|message|>a", "a", "", NULL, NULL},
     };
     static const struct served_model model = {.id = (char *)"m", .is_harmony = true};
-    static const struct answer_rules rules = {.model = &model, .has_tools = true};
+    static const struct answer_rules rules = {.model = &model, .tools = "[]"};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct answer_choice choice = {0};
@@ -247,6 +289,6 @@ static void messages_with_heads_are_read(void)
     }
 }
 
-TESTS(TEST(each_family_is_read), TEST(other_text_stays_as_it_is),
+TESTS(TEST(each_family_is_read), TEST(other_text_stays_as_it_is), TEST(a_declared_string_is_one),
       TEST(words_before_a_call_come_at_once), TEST(mistral_has_ids_of_nine),
       TEST(thoughts_are_told_apart), TEST(messages_with_heads_are_read))
