@@ -39,9 +39,9 @@ int command_parse(const struct command *command, int argc, char **argv, void *op
     if (common->n_operands > command->max_operands)
         return error_set(err, ERROR_USAGE, "unexpected operand '" ERROR_NAME "'",
                          common->operands[command->max_operands]);
-    if (option_rules_check(command->rules, command->rows, command->name, common, err))
+    if (option_rules_check(command->rules, command->rows, command->name, common, err) ||
+        compute_choose(common, err))
         return -1;
-    compute_choose(common);
     note_threads(common);
     return 0;
 }

@@ -84,21 +84,6 @@ static int unknown_option(const char *name, struct error *err)
                      "' follow it", name);
 }
 
-/* All use the best instructions that each of them has. */
-static int agree_on_isa(struct error *err)
-{
-    static const char *const names[N_ISAS] = {"plain", "avx2", "avx512"};
-    size_t best = isa_in_use(), own = best;
-
-    if (ranks_least(&best, 1, err))
-        return -1;
-    if (best == own)
-        return 0;
-    fprintf(stderr, "cocktail: note: %suses %s, the best that each rank has\n", ranks_label(),
-            names[best]);
-    return isa_choose(names[best], err);
-}
-
 /* Where there are several, rank 0 alone prints what there is to say. */
 static int start_ranks(struct error *err)
 {
@@ -116,8 +101,7 @@ static int join_ranks(const struct command *command, struct error *err)
     if (!command->has_ranks)
         return error_set(err, ERROR_UNSUPPORTED, "'%s' cannot be done by several ranks; start it "
                          "without mpirun", command->name);
-    return ranks_compare("version of cocktail", COCKTAIL_VERSION, err) || agree_on_isa(err) ? -1
-                                                                                          : 0;
+    return ranks_compare("version of cocktail", COCKTAIL_VERSION, err);
 }
 
 static int dispatch(int argc, char **argv, const struct command **command, struct error *err)

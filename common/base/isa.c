@@ -10,6 +10,7 @@
 
 static enum isa chosen = N_ISAS; /* none yet: the best */
 static enum isa_products products;
+static bool forgoes_bf16;
 
 bool isa_has(enum isa isa)
 {
@@ -41,6 +42,21 @@ bool isa_has_amx(void)
 #else
     return false;
 #endif
+}
+
+bool isa_has_bf16(void)
+{
+#if defined(__x86_64__)
+    return !forgoes_bf16 && isa_has(ISA_AVX512) && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
+void isa_allow_bf16(bool is_allowed)
+{
+    forgoes_bf16 = !is_allowed;
 }
 
 static enum isa best(void)

@@ -26,6 +26,11 @@ enum isa_products { /* by what matrix products are done */
 /* Whether the processor has it. */
 bool isa_has(enum isa isa);
 bool isa_has_amx(void);
+/* AVX512_BF16, and it may be used. */
+bool isa_has_bf16(void);
+/* Whether it may, as it may at first: not where ranks without it do the same job. Before other threads
+ * run. */
+void isa_allow_bf16(bool is_allowed);
 
 /* What is used from now on: "plain", "avx2", "avx512", "amx" or "blas", the last two with the best
  * of the others; NULL or "": the best without these two. ERROR_USAGE for another word,

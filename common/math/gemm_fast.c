@@ -14,13 +14,7 @@ static bool has_vnni(void)
 
 bool gemm_fast_has_bf16(enum isa isa)
 {
-#if defined(__x86_64__)
-    return isa == ISA_AVX512 && isa_has(isa) && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16");
-#else
-    (void)isa;
-    return false;
-#endif
+    return isa == ISA_AVX512 && isa_has_bf16();
 }
 
 bool gemm_fast_has_int8(enum isa isa)

@@ -104,7 +104,7 @@ for what in 'fixtures/adapters/base-llama-bf16 fixtures/adapters/base-llama-bf16
     ranks 2 bash -c "exec cocktail mix -w 0.3,0.7 $what\$OMPI_COMM_WORLD_RANK -o other -q" | sed 's/[0-9a-f]\{16\}/DIGEST/g'
 done
 ranks 2 bash -c '[[ $OMPI_COMM_WORLD_RANK == 0 ]] && export COCKTAIL_ISA=plain
-    exec cocktail mix -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o isa -q' | grep -o 'note: rank 1 on HOST: uses plain.*'
+    exec cocktail mix -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o isa' | grep -o 'note: rank 1 on HOST: uses plain.*'
 echo *
 
 echo "--- a rank that fails, or is killed"

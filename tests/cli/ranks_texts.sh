@@ -40,6 +40,11 @@ for n in 1 3; do
     same 4 cocktail embed fixtures/encoder-base <few
     same 4 cocktail logits fixtures/decoder-base --lines <few
 done
+cocktail logits -q fixtures/decoder-base --lines few >one # which one rank alone would make by other products
+ranks 2 bash -c '[[ $OMPI_COMM_WORLD_RANK == 0 ]] && export COCKTAIL_ISA=blas
+    exec cocktail logits "$@" fixtures/decoder-base --lines few' - >many
+grep -c 'note: rank 0 on HOST: uses .*, the best that each rank has' many
+sed '/^cocktail: /d' many | cmp one -
 same 3 cocktail rerank fixtures/reranker-base --query 'word3 number 4' --json <texts
 same 2 cocktail rerank fixtures/reranker-base texts --query 'word3' --top 4 </dev/null
 same 3 cocktail logits fixtures/decoder-base few --lines --format npy </dev/null

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "math/gemm_fast.h"
 #include "test.h"
 
 static void the_best_is_used_unless_one_is_named(void)
@@ -39,4 +40,16 @@ static void what_is_not_there_is_refused(void)
     CHECK(isa_in_use() == best);
 }
 
-TESTS(TEST(the_best_is_used_unless_one_is_named), TEST(what_is_not_there_is_refused))
+static void bf16_is_forgone_where_others_lack_it(void)
+{
+    bool had = isa_has_bf16();
+
+    isa_allow_bf16(false);
+    CHECK(!isa_has_bf16() && !gemm_fast_has_bf16(ISA_AVX512));
+    isa_allow_bf16(true);
+    CHECK(isa_has_bf16() == had && gemm_fast_has_bf16(ISA_AVX512) == had);
+    CHECK(!had || isa_has(ISA_AVX512));
+}
+
+TESTS(TEST(the_best_is_used_unless_one_is_named), TEST(what_is_not_there_is_refused),
+      TEST(bf16_is_forgone_where_others_lack_it))
