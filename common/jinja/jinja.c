@@ -204,6 +204,9 @@ EXECUTE(filter_block)
     struct jinja_value value;
     enum flow flow = print_through(run, frame, node, &value);
 
+    if (flow == FLOW_NEXT && value.kind != JINJA_STRING)
+        return flow_of(jinja_fail(run->heap, "a filter block has to give a string, not '%s'",
+                                  jinja_type_name(value)));
     return flow == FLOW_NEXT ? flow_of(print(run, value)) : flow;
 }
 

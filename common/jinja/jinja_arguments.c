@@ -41,6 +41,9 @@ int jinja_bind(struct jinja_heap *heap, const char *what, const char *names, siz
     size_t n_names = 0, n = 0;
 
     memset(values, 0, JINJA_PARAMETERS_MAX * sizeof *values);
+    if (*names == '/' && arguments->n_named > 0)
+        return jinja_fail(heap, "%s takes no keyword arguments", what);
+    names += *names == '/';
     while (name_at(names, n_names, &n))
         n_names++;
     if (arguments->n_items > n_names)

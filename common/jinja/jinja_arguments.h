@@ -21,7 +21,7 @@ enum { JINJA_PARAMETERS_MAX = 8 };
 
 /* values[i] becomes the argument for the i-th of `names` ("value,default,boolean"), JINJA_MISSING
  * where none is given, which is an error for the first n_required of them; and so are too many and
- * unknown ones. `what` is the function, for messages. */
+ * unknown ones. Names behind a '/' go by their place only. `what` is the function, for messages. */
 int jinja_bind(struct jinja_heap *heap, const char *what, const char *names, size_t n_required,
                const struct jinja_arguments *arguments,
                struct jinja_value values[JINJA_PARAMETERS_MAX]);

@@ -131,8 +131,7 @@ static struct jinja_node *parse_dict(struct jinja_parser *parser)
 }
 
 static struct jinja_node *parse_items(struct jinja_parser *parser, bool conditional,
-                                      const char *end, bool in_brackets, bool simple,
-                                      bool members);
+                                      bool in_brackets, bool simple, bool members);
 
 static struct jinja_node *parse_primary(struct jinja_parser *parser, bool members)
 {
@@ -147,7 +146,7 @@ static struct jinja_node *parse_primary(struct jinja_parser *parser, bool member
         return node;
     case TOKEN_LPAREN:
         jinja_next(parser);
-        node = parse_items(parser, true, NULL, true, false, false);
+        node = parse_items(parser, true, true, false, false);
         return node && jinja_expect(parser, TOKEN_RPAREN) == 0 ? node : NULL;
     case TOKEN_LBRACKET: return parse_list(parser);
     case TOKEN_LBRACE: return parse_dict(parser);
@@ -654,23 +653,22 @@ static struct jinja_node *parse_part(struct jinja_parser *parser, bool condition
     return conditional ? jinja_parse_expression(parser) : parse_or(parser);
 }
 
-static bool at_tuple_end(const struct jinja_parser *parser, const char *end)
+static bool at_tuple_end(const struct jinja_parser *parser)
 {
     return at(parser, TOKEN_VARIABLE_END) || at(parser, TOKEN_BLOCK_END) ||
-           at(parser, TOKEN_RPAREN) || (end && at_name(parser, end));
+           at(parser, TOKEN_RPAREN);
 }
 
 /* One, or several with commas between them as a tuple. Nothing is an empty tuple in brackets. */
 static struct jinja_node *parse_items(struct jinja_parser *parser, bool conditional,
-                                      const char *end, bool in_brackets, bool simple,
-                                      bool members)
+                                      bool in_brackets, bool simple, bool members)
 {
     struct jinja_node *tuple = jinja_node_new(parser, NODE_TUPLE, line_of(parser)), *item;
     bool has_comma = false;
 
     if (!tuple || jinja_parse_enter(parser))
         return NULL;
-    while (!at_tuple_end(parser, end)) {
+    while (!at_tuple_end(parser)) {
         item = parse_part(parser, conditional, simple, members);
         if (!item || jinja_nodes_add(parser, tuple, &tuple->items, item))
             return NULL;
@@ -686,10 +684,9 @@ static struct jinja_node *parse_items(struct jinja_parser *parser, bool conditio
     return in_brackets ? tuple : unexpected(parser);
 }
 
-struct jinja_node *jinja_parse_tuple(struct jinja_parser *parser, bool conditional,
-                                     const char *end)
+struct jinja_node *jinja_parse_tuple(struct jinja_parser *parser, bool conditional)
 {
-    return parse_items(parser, conditional, end, false, false, false);
+    return parse_items(parser, conditional, false, false, false);
 }
 
 static int mark_target(struct jinja_parser *parser, struct jinja_node *node)
@@ -706,9 +703,9 @@ static int mark_target(struct jinja_parser *parser, struct jinja_node *node)
     return 0;
 }
 
-struct jinja_node *jinja_parse_target(struct jinja_parser *parser, bool members, const char *end)
+struct jinja_node *jinja_parse_target(struct jinja_parser *parser, bool members)
 {
-    struct jinja_node *node = parse_items(parser, true, end, false, true, members);
+    struct jinja_node *node = parse_items(parser, true, false, true, members);
 
     return node && mark_target(parser, node) == 0 ? node : NULL;
 }

@@ -8,11 +8,10 @@
 
 struct jinja_node *jinja_parse_expression(struct jinja_parser *parser);
 /* Expressions with commas between them are a tuple. Without `conditional` an `if` belongs to a
- * statement around it; `end` is a name that ends the tuple, or NULL. */
-struct jinja_node *jinja_parse_tuple(struct jinja_parser *parser, bool conditional,
-                                     const char *end);
+ * statement around it. */
+struct jinja_node *jinja_parse_tuple(struct jinja_parser *parser, bool conditional);
 /* What can be assigned to: names, tuples of names; with `members` also namespace.name. */
-struct jinja_node *jinja_parse_target(struct jinja_parser *parser, bool members, const char *end);
+struct jinja_node *jinja_parse_target(struct jinja_parser *parser, bool members);
 /* One name. */
 struct jinja_node *jinja_parse_name_target(struct jinja_parser *parser);
 /* Filters on `node`: behind a | each, or at once when `at_once`. */

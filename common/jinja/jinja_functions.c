@@ -154,6 +154,8 @@ static int fill_dict(struct jinja_heap *heap, const struct jinja_arguments *argu
 
     if (arguments->n_items > 1)
         return jinja_fail(heap, "dict expected at most 1 argument, got %zu", arguments->n_items);
+    if (from.kind == JINJA_UNDEFINED)
+        return jinja_fail_undefined(heap, from);
     if (from.kind == JINJA_DICT) {
         for (size_t i = 0; i < from.dict->n_entries; i++)
             if (jinja_dict_set(heap, dict, from.dict->entries[i].key,

@@ -262,7 +262,7 @@ static int64_t clamp(int64_t index, int64_t n, bool is_down)
 }
 
 struct slice {
-    int64_t start, step;
+    int64_t start, stop, step;
     size_t n;
 };
 
@@ -285,6 +285,7 @@ static int find_slice(struct jinja_heap *heap, struct jinja_value start, struct 
     begin = clamp(begin, n, is_down);
     end = clamp(end, n, is_down);
     slice->start = begin;
+    slice->stop = end;
     slice->n = 0;
     if (is_down ? end < begin : begin < end)
         slice->n = (size_t)((is_down ? begin - end - 1 : end - begin - 1) /
@@ -320,6 +321,25 @@ static int slice_string(struct jinja_heap *heap, struct jinja_string *string,
     return 0;
 }
 
+/* A range again. */
+static int slice_range(struct jinja_heap *heap, const struct jinja_range *range,
+                       const struct slice *slice, struct jinja_value *out)
+{
+    struct jinja_range *made = jinja_alloc(heap, 1, sizeof *made);
+
+    if (!made)
+        return -1;
+    *made = (struct jinja_range){.n_items = slice->n};
+    if (__builtin_mul_overflow(range->step, slice->step, &made->step) ||
+        __builtin_mul_overflow(range->step, slice->start, &made->start) ||
+        __builtin_mul_overflow(range->step, slice->stop, &made->stop) ||
+        __builtin_add_overflow(range->start, made->start, &made->start) ||
+        __builtin_add_overflow(range->start, made->stop, &made->stop))
+        return jinja_fail(heap, "the numbers of a range are too large");
+    *out = (struct jinja_value){.kind = JINJA_RANGE, .range = made};
+    return 0;
+}
+
 int jinja_get_slice(struct jinja_heap *heap, struct jinja_value of, struct jinja_value start,
                     struct jinja_value stop, struct jinja_value step, struct jinja_value *out)
 {
@@ -328,9 +348,8 @@ int jinja_get_slice(struct jinja_heap *heap, struct jinja_value of, struct jinja
 
     if (of.kind == JINJA_UNDEFINED)
         return jinja_fail_undefined(heap, of);
-    if (of.kind == JINJA_RANGE && jinja_to_list(heap, of, JINJA_LIST, &of))
-        return -1;
-    if (of.kind != JINJA_STRING && of.kind != JINJA_LIST && of.kind != JINJA_TUPLE)
+    if (of.kind != JINJA_STRING && of.kind != JINJA_LIST && of.kind != JINJA_TUPLE &&
+        of.kind != JINJA_RANGE)
         return jinja_fail(heap, "'%s' object has no slices", jinja_type_name(of));
     if (jinja_length(heap, of, &n) || find_slice(heap, start, stop, step, n, &slice))
         return -1;
@@ -338,6 +357,8 @@ int jinja_get_slice(struct jinja_heap *heap, struct jinja_value of, struct jinja
         return jinja_spend(heap, of.string->size / 256) ||
                        slice_string(heap, of.string, &slice, out)
                    ? -1 : 0;
+    if (of.kind == JINJA_RANGE)
+        return slice_range(heap, of.range, &slice, out);
     if (jinja_list_new(heap, of.kind, slice.n, out))
         return -1;
     for (size_t i = 0; i < slice.n; i++)

@@ -72,7 +72,7 @@ static const struct jinja_method_row dict_methods[] = {
     {"items", "", 0, dict_items, NULL},
     {"keys", "", 0, dict_keys, NULL},
     {"values", "", 0, dict_values, NULL},
-    {"get", "key,default", 1, dict_get, NULL},
+    {"get", "/key,default", 1, dict_get, NULL},
     {"copy", "", 0, copy, NULL},
     {"fromkeys", NULL, 0, NULL, refuse},
     {NULL, NULL, 0, NULL, NULL},
@@ -127,14 +127,14 @@ METHOD(index_of)
 }
 
 static const struct jinja_method_row list_methods[] = {
-    {"index", "value,start,stop", 1, index_of, NULL},
-    {"count", "value", 1, count, NULL},
+    {"index", "/value,start,stop", 1, index_of, NULL},
+    {"count", "/value", 1, count, NULL},
     {"copy", "", 0, copy, NULL},
     {NULL, NULL, 0, NULL, NULL},
 };
 static const struct jinja_method_row tuple_methods[] = {
-    {"index", "value,start,stop", 1, index_of, NULL},
-    {"count", "value", 1, count, NULL},
+    {"index", "/value,start,stop", 1, index_of, NULL},
+    {"count", "/value", 1, count, NULL},
     {NULL, NULL, 0, NULL, NULL},
 };
 

@@ -75,12 +75,12 @@ static int parse_loop_bodies(struct jinja_parser *parser, struct jinja_node *loo
 
 static int parse_for(struct jinja_parser *parser, struct jinja_node *loop)
 {
-    loop->a = jinja_parse_target(parser, false, "in");
+    loop->a = jinja_parse_target(parser, false);
     if (!loop->a)
         return -1;
     if (!jinja_skip_name(parser, "in"))
         return jinja_parse_fail(parser, "'in' was expected in 'for'");
-    loop->b = jinja_parse_tuple(parser, false, "recursive");
+    loop->b = jinja_parse_tuple(parser, false);
     if (!loop->b)
         return -1;
     if (jinja_skip_name(parser, "if")) {
@@ -99,7 +99,7 @@ static int parse_branch(struct jinja_parser *parser, struct jinja_node *branch)
 {
     static const char *const ends[] = {"endif", "elif", "else", NULL};
 
-    branch->a = jinja_parse_tuple(parser, false, NULL);
+    branch->a = jinja_parse_tuple(parser, false);
     return branch->a && jinja_node_raise(parser, branch, branch->a) == 0
                ? parse_body(parser, branch, &branch->body, ends) : -1;
 }
@@ -137,11 +137,11 @@ static int parse_set(struct jinja_parser *parser, struct jinja_node *node)
 {
     struct jinja_node *piped;
 
-    node->a = jinja_parse_target(parser, true, NULL);
+    node->a = jinja_parse_target(parser, true);
     if (!node->a || jinja_node_raise(parser, node, node->a))
         return -1;
     if (jinja_skip(parser, TOKEN_ASSIGN)) {
-        node->b = jinja_parse_tuple(parser, true, NULL);
+        node->b = jinja_parse_tuple(parser, true);
         return node->b ? jinja_node_raise(parser, node, node->b) : -1;
     }
     node->kind = NODE_SET_BLOCK;
@@ -161,7 +161,7 @@ static int parse_with(struct jinja_parser *parser, struct jinja_node *node)
 
         if (node->items.n_items > 0 && jinja_expect(parser, TOKEN_COMMA))
             return -1;
-        target = jinja_parse_target(parser, false, NULL);
+        target = jinja_parse_target(parser, false);
         if (!target || jinja_expect(parser, TOKEN_ASSIGN))
             return -1;
         value = jinja_parse_expression(parser);
@@ -348,7 +348,7 @@ static int parse_output(struct jinja_parser *parser, struct jinja_node *node,
                         struct jinja_nodes *list)
 {
     size_t line = jinja_next(parser)->line;
-    struct jinja_node *item = jinja_parse_tuple(parser, true, NULL);
+    struct jinja_node *item = jinja_parse_tuple(parser, true);
     struct jinja_node *output = item ? jinja_node_new(parser, NODE_OUTPUT, line) : NULL;
 
     return output && jinja_nodes_add(parser, output, &output->items, item) == 0 &&
