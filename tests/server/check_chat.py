@@ -310,12 +310,14 @@ def history():
         return
     typist = Typist("talker", "--temperature", "0", "--max-tokens", "3", terminal="xterm")
     typist.expect(">>> ")
-    for line in ("a red", "the old", "\x1b[A\x1b[A", "\x1b[A\x7f\x7f\x7fnew"):
+    for line in ("a red", "the old", "\x1b[A\x1b[A", "\x1b[A\x7f\x7f\x7fnew",
+                 "\u00e9\u4e2dx\x7f\x7f\U0001f600", "\x1b[A"):
         typist.type(line + "\n")
         typist.expect("\n")
         typist.expect(">>> ")
     said = [m["content"] for m in saved_by(typist) if m["role"] == "user"]
-    check("history", said == ["a red", "the old", "a red", "a new"], said)
+    check("history", said == ["a red", "the old", "a red", "a new", "\u00e9\U0001f600",
+                              "\u00e9\U0001f600"], said)
     check("/bye", typist.end("/bye\n") == 0)
 
 
