@@ -205,6 +205,8 @@ static int move_tensor(const struct group *group, struct tensor *made, const str
         }
         tensors[i] = like ? token_part_as_rows(like, group->arena) : NULL;
     }
+    if (tensor_row_map_combines(map)) /* means are rounded once, when the result is stored */
+        dtype = promoted(dtype, DTYPE_F32);
     rc = tensor_rows(made, token_part_as_rows(tensor, group->arena), dtype, written, tensors, group->n, map,
                      group->arena, err);
     if (rc == 0)
@@ -213,9 +215,31 @@ static int move_tensor(const struct group *group, struct tensor *made, const str
     return rc;
 }
 
-/* Fills made[n_tensors] with what the model has from now on; *moves: whether that is something else. */
-static int move_tensors(const struct group *group, size_t i, struct tensor *made, bool *moves,
-                        struct error *err)
+/* A head that is tied is the embedding; but tokens that the model lacks come from heads of others. Where the
+ * first model has a head of its own, the model gets one as made[*n_made]. */
+static int move_tied_heads(const struct group *group, size_t i, const struct tensor_row_map *map,
+                           struct tensor *made, size_t *n_made, struct error *err)
+{
+    struct buffer plain = {0};
+    int rc = 0;
+
+    for (size_t k = 0; rc == 0 && i > 0 && k < group->weights[0]->n_tensors; k++) {
+        const struct tensor *head = &group->weights[0]->tensors[k], *own;
+
+        if (token_part_of(head, &plain) != TOKEN_PART_HEAD || find_plain(group->weights[i], plain.data))
+            continue;
+        own = find_like(group, i, plain.data);
+        rc = own ? move_tensor(group, &made[*n_made], own, plain.data, map, err) : 0;
+        if (own && rc == 0)
+            made[(*n_made)++].name = head->name;
+    }
+    buffer_release(&plain);
+    return rc;
+}
+
+/* Fills made[*n_made] with what the model has from now on; *moves: whether that is something else. */
+static int move_tensors(const struct group *group, size_t i, struct tensor *made, size_t *n_made,
+                        bool *moves, struct error *err)
 {
     const struct checkpoint *weights = group->weights[i];
     const struct tensor *embedding = token_part_find(weights, TOKEN_PART_EMBEDDING);
@@ -239,6 +263,9 @@ static int move_tensors(const struct group *group, size_t i, struct tensor *made
         rc = move_tensor(group, &made[k], tensor, plain.data, map, err);
         *moves = true;
     }
+    *n_made = weights->n_tensors;
+    if (rc == 0 && maps)
+        rc = move_tied_heads(group, i, map, made, n_made, err);
     buffer_release(&plain);
     return rc ? error_context(err, "'%s'", group->models[i].name) : 0;
 }
@@ -257,14 +284,15 @@ static int open_group(struct group *group, struct error *err)
 }
 
 /* All are made before one is replaced: they are made of one another. */
-static int move_group(struct group *group, struct tensor **made, bool *moves, struct error *err)
+static int move_group(struct group *group, struct tensor **made, size_t *n_made, bool *moves,
+                      struct error *err)
 {
     for (size_t i = 0; i < group->n; i++) {
         struct checkpoint *own = model_folder_own(&group->models[i], group->weights[i]);
 
         group->arena = &own->arena;
-        made[i] = memory_zalloc(own->n_tensors, sizeof *made[i]);
-        if (move_tensors(group, i, made[i], &moves[i], err))
+        made[i] = memory_zalloc(own->n_tensors + group->weights[0]->n_tensors, sizeof *made[i]);
+        if (move_tensors(group, i, made[i], &n_made[i], &moves[i], err))
             return -1;
     }
     for (size_t i = 0; i < group->n; i++) {
@@ -274,7 +302,7 @@ static int move_group(struct group *group, struct tensor **made, bool *moves, st
         if (!moves[i])
             continue;
         made[i] = NULL;
-        if (checkpoint_replace_tensors(own, tensors, own->n_tensors, err))
+        if (checkpoint_replace_tensors(own, tensors, n_made[i], err))
             return -1;
     }
     return 0;
@@ -317,11 +345,12 @@ int join_move(const struct join *join, struct model_folder *models, const size_t
 {
     struct group group = {.join = join, .models = models, .which = which, .n = n, .base = base};
     struct tensor **made = memory_zalloc(n, sizeof *made);
+    size_t *n_made = memory_zalloc(n, sizeof *n_made);
     bool *moves = memory_zalloc(n, sizeof *moves);
     int rc;
 
     group.weights = memory_zalloc(n, sizeof *group.weights);
-    rc = open_group(&group, err) || move_group(&group, made, moves, err) ? -1 : 0;
+    rc = open_group(&group, err) || move_group(&group, made, n_made, moves, err) ? -1 : 0;
     if (rc == 0 && n < join->n_models)
         tell_without_row(&group, notices);
     for (size_t i = 0; rc == 0 && i < n; i++)
@@ -329,6 +358,7 @@ int join_move(const struct join *join, struct model_folder *models, const size_t
     for (size_t i = 0; i < n; i++)
         free(made[i]);
     free(made);
+    free(n_made);
     free(moves);
     free(group.weights);
     return rc;

@@ -277,7 +277,7 @@ static int check_picks(const struct rows *rows, struct error *err)
     return 0;
 }
 
-static bool combines(const struct tensor_row_map *map)
+bool tensor_row_map_combines(const struct tensor_row_map *map)
 {
     for (size_t r = 0; r < map->n_rows; r++)
         if (map->rows[r].n > 1)
@@ -302,7 +302,7 @@ int tensor_rows(struct tensor *made, const struct tensor *like, enum dtype dtype
                 const struct tensor_row_map *map, struct arena *arena, struct error *err)
 {
     struct rows *rows = arena_alloc(arena, sizeof *rows);
-    bool is_combined = combines(map);
+    bool is_combined = tensor_row_map_combines(map);
 
     *rows = (struct rows){.source = {&rows_kind}, .like = like, .dtype = dtype,
                           .written = written, .map = map, .n_tensors = n_tensors,

@@ -6,6 +6,7 @@
 #ifndef COCKTAIL_TENSOR_ROWS_H
 #define COCKTAIL_TENSOR_ROWS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,9 @@ struct tensor_row_map { /* borrowed; it must outlive the tensors made of it */
     size_t n_rows;
     const struct tensor_pick *picks;
 };
+
+/* Whether a row is computed: the mean of others. */
+bool tensor_row_map_combines(const struct tensor_row_map *map);
 
 /* Makes *made the rows (of the first dimension) that the map says of tensors[n_tensors], with the name
  * of `like` and in `dtype`, to which values are rounded once; tensor_written is `written`. NULL in tensors: no

@@ -76,6 +76,18 @@ cat out/generation_config.json && echo
 mixed -w 0.5,0.5 --tokenizer no/such a b 2>&1 | grep -o "cocktail: 'no/such': no such directory"
 mixed -w 0.5,0.5 --tokenizer union --ignore-tokenizer a b 2>&1 | grep exclude
 
+echo '--- means are rounded once: of 200 to 205, which are BF16 as 202.5 is not'
+cocktail convert -q b --dtype bf16 -o b16 >/dev/null
+printf '%s\n' 'merge_method: linear' 'models: [{model: b16, parameters: {weight: 1}}]' 'dtype: float32' \
+    'tokenizer: {source: base, pad_to_multiple_of: 8}' | cocktail merge -q -f -o out >/dev/null
+python3 - <<'P'
+import json, struct
+with open("out/model.safetensors", "rb") as file:
+    (size,) = struct.unpack("<Q", file.read(8))
+    at = json.loads(file.read(size))["model.embed_tokens.weight"]
+    print(at["shape"], struct.unpack("<f", file.read()[at["data_offsets"][1] - 16:][:4]))
+P
+
 echo '--- a document that is not the last, and slices'
 {
     printf '%s\n' 'name: first' 'merge_method: linear' 'base_model: a' 'models:' \
