@@ -15,6 +15,7 @@
 #include "arch/layout_experts.h"
 #include "arch/tensor_names.h"
 #include "base/memory.h"
+#include "mix/token_part.h"
 #include "tensor/dtype.h"
 
 enum { NAMES_SHOWN = 3 };
@@ -68,14 +69,20 @@ static int report_misfit(const struct planner *planner, size_t model,
 static int report_shape(const struct planner *planner, size_t model, const struct tensor *base,
                         const struct tensor *other, struct error *err)
 {
-    struct buffer text = {0};
+    struct buffer text = {0}, plain = {0};
+    bool is_vocabulary = token_part_of(base, &plain) != TOKEN_PART_NONE &&
+                         base->n_dims == other->n_dims &&
+                         (base->n_dims == 1 || base->shape[1] == other->shape[1]);
 
     tensor_add_shape(&text, base);
     buffer_format(&text, " in '%s', ", planner->models[0].name);
     tensor_add_shape(&text, other);
     buffer_format(&text, " in '%s'", planner->models[model].name);
     error_set(err, ERROR_INCOMPATIBLE, "tensor '" ERROR_NAME "': shape %s; only models of one "
-              "architecture, size and vocabulary can be mixed", base->name, text.data);
+              "architecture, size and vocabulary can be mixed%s", base->name, text.data,
+              is_vocabulary ? ": 'mix --tokenizer', or tokenizer in a recipe, gives them one vocabulary"
+                            : "");
+    buffer_release(&plain);
     buffer_release(&text);
     return -1;
 }
