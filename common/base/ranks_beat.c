@@ -29,6 +29,7 @@ static struct {
     bool is_ending; /* under the mutex */
 } beat = {.mutex = PTHREAD_MUTEX_INITIALIZER, .end_came = PTHREAD_COND_INITIALIZER};
 
+/* Rank 0's counts: whoever starts ranks may hand its variables to those of its own host alone. */
 static int read_limit(struct error *err)
 {
     const char *text = getenv("COCKTAIL_RANK_TIMEOUT");
@@ -165,8 +166,9 @@ int ranks_beat_start(struct error *err)
     sigset_t all, before;
     int length, rc;
 
-    if (read_limit(err))
+    if (ranks_number() == 0 && read_limit(err))
         return -1;
+    MPI_Bcast(&beat.limit, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);
     if (beat.limit == 0)
         return 0;
     beat.hosts = memory_zalloc(ranks_count(), sizeof *beat.hosts);

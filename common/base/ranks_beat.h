@@ -12,7 +12,8 @@
 #include "base/error.h"
 
 /* After MPI was started for several threads, by all ranks, of which there are several. The limit
- * is COCKTAIL_RANK_TIMEOUT, seconds from 1 to 86400, 10 without it; 0: nobody watches. ERROR_USAGE. */
+ * is COCKTAIL_RANK_TIMEOUT of rank 0, seconds from 1 to 86400, 10 without it; 0: nobody watches.
+ * ERROR_USAGE. */
 int ranks_beat_start(struct error *err);
 double ranks_beat_limit_s(void);
 /* By all ranks, when all have done what they had to. The process has the limit to come to its end, else

@@ -32,7 +32,12 @@ tell $status
 kill %1
 ls out 2>/dev/null
 
-echo "--- limits"
+echo "--- limits: rank 0 has the word"
+for who in 0 1; do
+    mpirun -n 2 bash -c '[[ $OMPI_COMM_WORLD_RANK != "$1" ]] || export COCKTAIL_RANK_TIMEOUT=0
+        exec cocktail merge -q recipe.yml -f -o out' - $who </dev/null >said 2>&1
+    tell $?
+done
 for limit in 0 1.5 -3 86401 soon; do
     COCKTAIL_RANK_TIMEOUT=$limit mpirun -n 2 cocktail merge -q recipe.yml -f -o out \
         </dev/null >said 2>&1
