@@ -25,6 +25,7 @@ enum {
     ALONE_FAST = 1 << 17,      /* the same where x is rounded */
     ALONE_PACKED = 1 << 14,    /* items of x that are packed so */
     STREAM_ITEMS = 1 << 15,    /* weights of a task with few rows: some microseconds */
+    COLUMN_OUT = 250,          /* of one, at least, where W is transposed */
     TASKS_WANTED = 8,          /* for each thread */
     MIN_TILE_OUT = 64,
     MIN_TILE_ROWS = 64,        /* fewer do not pay for packing weights */
@@ -87,6 +88,11 @@ void gemm_free(struct gemm *gemm)
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
 }
 
 static size_t parts_of(size_t n, size_t part)
@@ -262,12 +268,21 @@ static int multiply_part(void *context, size_t task, size_t worker, struct error
     return 0;
 }
 
+/* A transposed W is read faster the more outputs lie side by side. */
+static size_t stream_out(const struct product *p)
+{
+    size_t n_out = STREAM_ITEMS / (p->w->n_in + 1);
+
+    if (p->w->format->is_transposed)
+        n_out = larger(n_out, larger(COLUMN_OUT, tiles_of(p, 1) / threads_count(p->gemm->threads) / 2));
+    return (n_out / GEMM_PANEL_OUT_MAX + 1) * GEMM_PANEL_OUT_MAX;
+}
+
 static void multiply_in_parts(struct product *p)
 {
     choose_tiles(p, p->n_rows, MAX_TILE_ROWS);
     if (p->n_rows <= GEMM_STREAM_ROWS) {
-        p->tile_out = (STREAM_ITEMS / (p->w->n_in + 1) / GEMM_PANEL_OUT_MAX + 1) *
-                      GEMM_PANEL_OUT_MAX;
+        p->tile_out = stream_out(p);
         p->tile_rows = p->n_rows;
         p->n_tiles_rows = 1;
     }

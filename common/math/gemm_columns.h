@@ -39,82 +39,97 @@ LANES_TARGET static void LOADER_NAME(pack)(const struct gemm_matrix *matrix, siz
         }
 }
 
-/* A block of inputs of n_vectors times LANES outputs, or of n < LANES; n_rows and n_vectors are
- * constant. */
-LANES_INLINE void LOADER_NAME(stream_block)(const char *bytes, size_t step, size_t n_vectors,
-                                            size_t n, size_t n_rows, size_t n_in, const float *x,
+/* sums [n_rows, COLUMNS] += the products of n_ins inputs with n_out outputs; n_rows and n_ins are
+ * constant in every call. */
+LANES_INLINE void LOADER_NAME(add_inputs)(const char *bytes, size_t step, size_t n_ins, size_t n_out,
+                                          size_t n_rows, const float *x, size_t x_stride,
+                                          float sums[GEMM_STREAM_ROWS][COLUMNS])
+{
+    lanes factors[GEMM_STREAM_ROWS][COLUMN_INPUTS];
+
+    LANES_UNROLL
+    for (size_t i = 0; i < n_rows * n_ins; i++)
+        factors[i / n_ins][i % n_ins] = lanes_set(x[i / n_ins * x_stride + i % n_ins]);
+    for (size_t out = 0; out < n_out; out += LANES) {
+        const char *at = bytes + out * LOADER_BYTES;
+        bool is_whole = n_out - out >= LANES;
+        lanes sum[GEMM_STREAM_ROWS];
+
+        LANES_UNROLL
+        for (size_t row = 0; row < n_rows; row++)
+            sum[row] = lanes_load(sums[row] + out);
+        LANES_UNROLL
+        for (size_t i = 0; i < n_ins; i++, at += step) {
+            lanes weights = is_whole ? LOADER_LOAD(at) : LOADER_NAME(load_some)(at, n_out - out);
+
+            __builtin_prefetch(at + n_ins * step, 0, 2);
+            LANES_UNROLL
+            for (size_t row = 0; row < n_rows; row++)
+                sum[row] = lanes_multiply_add(factors[row][i], weights, sum[row]);
+        }
+        LANES_UNROLL
+        for (size_t row = 0; row < n_rows; row++)
+            lanes_store(sum[row], sums[row] + out);
+    }
+}
+
+/* A block of inputs of n_out <= COLUMNS outputs. Sums stay in the first-level cache, weights are read
+ * along some rows at a time. */
+LANES_INLINE void LOADER_NAME(stream_block)(const char *bytes, size_t step, size_t n_out,
+                                            size_t n_rows, size_t n_in, const float *x,
                                             size_t x_stride, float factor, bool adds, float *y,
                                             size_t y_stride)
 {
-    lanes sums[GEMM_STREAM_ROWS][8] = {0};
+    size_t n_ins = n_rows == 1 ? COLUMN_INPUTS : n_rows == 2 ? COLUMN_INPUTS / 2 : COLUMN_INPUTS / 4;
+    float sums[GEMM_STREAM_ROWS][COLUMNS];
+    size_t in = 0;
 
-    for (size_t in = 0; in < n_in; in++, bytes += step) {
-        LANES_UNROLL
-        for (size_t v = 0; v < n_vectors; v++) {
-            const char *at = bytes + v * LANES * LOADER_BYTES;
-            lanes weights = n < LANES ? LOADER_NAME(load_some)(at, n) : LOADER_LOAD(at);
-
-            LANES_UNROLL
-            for (size_t row = 0; row < n_rows; row++)
-                sums[row][v] = lanes_multiply_add(lanes_set(x[row * x_stride + in]), weights,
-                                                  sums[row][v]);
-        }
-    }
-    LANES_UNROLL
-    for (size_t row = 0; row < n_rows; row++) {
-        LANES_UNROLL
-        for (size_t v = 0; v < n_vectors; v++)
-            finish(sums[row][v], factor, adds, n, y + row * y_stride + v * LANES);
-    }
+    for (size_t row = 0; row < n_rows; row++)
+        for (size_t out = 0; out < n_out; out += LANES)
+            lanes_store(lanes_set(0), sums[row] + out);
+    for (; n_in - in >= n_ins; in += n_ins)
+        LOADER_NAME(add_inputs)(bytes + in * step, step, n_ins, n_out, n_rows, x + in, x_stride,
+                                sums);
+    for (; in < n_in; in++)
+        LOADER_NAME(add_inputs)(bytes + in * step, step, 1, n_out, n_rows, x + in, x_stride, sums);
+    for (size_t row = 0; row < n_rows; row++)
+        for (size_t out = 0; out < n_out; out += LANES)
+            finish(lanes_load(sums[row] + out), factor, adds, n_out - out < LANES ? n_out - out : LANES,
+                   y + row * y_stride + out);
 }
 
-LANES_INLINE void LOADER_NAME(stream_rows)(const struct gemm_matrix *matrix, size_t n_rows,
-                                           size_t n_vectors, size_t in, const float *x,
-                                           size_t x_stride, float factor, bool adds, float *y,
-                                           size_t y_stride)
+#define ROWS(n)                                                                                   \
+    case n:                                                                                       \
+        LOADER_NAME(stream_block)(bytes + out * LOADER_BYTES, step, n_out, n, n_in, x, x_stride,  \
+                                  factor, adds, y + out, y_stride);                               \
+        break;
+
+LANES_INLINE void LOADER_NAME(stream_outputs)(const char *bytes, size_t step, size_t out,
+                                              size_t n_out, size_t n_rows, size_t n_in,
+                                              const float *x, size_t x_stride, float factor,
+                                              bool adds, float *y, size_t y_stride)
 {
-    const char *bytes = LOADER_NAME(address)(matrix, matrix->first_out, in);
-    size_t n_in = matrix->n_in - in < GEMM_BLOCK_IN ? matrix->n_in - in : GEMM_BLOCK_IN;
-    size_t step = matrix->stride * LOADER_BYTES, n_out = matrix->n_out, out = 0;
-
-    for (; n_out - out >= n_vectors * LANES; out += n_vectors * LANES)
-        LOADER_NAME(stream_block)(bytes + out * LOADER_BYTES, step, n_vectors, LANES, n_rows, n_in,
-                                  x, x_stride, factor, adds, y + out, y_stride);
-    for (; n_out - out >= LANES; out += LANES)
-        LOADER_NAME(stream_block)(bytes + out * LOADER_BYTES, step, 1, LANES, n_rows, n_in, x,
-                                  x_stride, factor, adds, y + out, y_stride);
-    if (out < n_out)
-        LOADER_NAME(stream_block)(bytes + out * LOADER_BYTES, step, 1, n_out - out, n_rows, n_in, x,
-                                  x_stride, factor, adds, y + out, y_stride);
+    switch (n_rows) {
+        ROWS(1)
+        ROWS(2)
+        ROWS(3)
+        ROWS(4)
+    }
 }
+#undef ROWS
 
-/* As many sums as registers hold. */
 LANES_TARGET static void LOADER_NAME(stream)(const struct gemm_matrix *matrix, size_t n_rows,
                                              const float *x, size_t x_stride, float factor,
                                              bool adds, float *y, size_t y_stride)
 {
-    for (size_t in = 0; in == 0 || in < matrix->n_in; in += GEMM_BLOCK_IN) {
-        bool adds_now = adds || in > 0;
+    size_t n_in = matrix->n_in, n_out = matrix->n_out, step = matrix->stride * LOADER_BYTES;
 
-        switch (n_rows) {
-        case 1:
-            LOADER_NAME(stream_rows)(matrix, 1, 8, in, x + in, x_stride, factor, adds_now, y,
-                                     y_stride);
-            break;
-        case 2:
-            LOADER_NAME(stream_rows)(matrix, 2, 4, in, x + in, x_stride, factor, adds_now, y,
-                                     y_stride);
-            break;
-        case 3:
-            LOADER_NAME(stream_rows)(matrix, 3, LANES == 16 ? 4 : 2, in, x + in, x_stride, factor,
-                                     adds_now, y, y_stride);
-            break;
-        case 4:
-            LOADER_NAME(stream_rows)(matrix, 4, LANES == 16 ? 4 : 2, in, x + in, x_stride, factor,
-                                     adds_now, y, y_stride);
-            break;
-        }
-    }
+    for (size_t in = 0; in == 0 || in < n_in; in += GEMM_BLOCK_IN)
+        for (size_t out = 0; out < n_out; out += COLUMNS)
+            LOADER_NAME(stream_outputs)(LOADER_NAME(address)(matrix, matrix->first_out, in), step,
+                                        out, n_out - out < COLUMNS ? n_out - out : COLUMNS, n_rows,
+                                        n_in - in < GEMM_BLOCK_IN ? n_in - in : GEMM_BLOCK_IN,
+                                        x + in, x_stride, factor, adds || in > 0, y, y_stride);
 }
 
 const struct gemm_loader LOADER_JOIN(LOADER_JOIN(gemm, LOADER), LANES_SUFFIX) = {

@@ -10,6 +10,8 @@
 enum {
     PANEL_OUT = 2 * LANES, /* outputs of a panel of W */
     GROUP_ROWS = LANES == 16 ? 14 : LANES == 8 ? 6 : 4, /* of x that go through with it */
+    COLUMNS = 1024, /* outputs of a transposed W whose sums stay in the first-level cache */
+    COLUMN_INPUTS = LANES == 16 ? 16 : 8, /* whose products with a vector of outputs are added to them at once */
 };
 
 /* A case for each number of rows of a group. */

@@ -350,8 +350,8 @@ static void products_of_the_same_rows_are_those_of_each(void)
     threads_free(threads);
 }
 
-/* Inputs that are more than scratch memory holds at once, rows that are packed in two passes, and more
- * rows than a tile has. */
+/* Inputs that are more than scratch memory holds at once, rows that are packed in two passes, more rows
+ * than a tile has, and more outputs than are summed at once. */
 static void long_products_are_as_defined(void)
 {
     static const struct {
@@ -359,7 +359,8 @@ static void long_products_are_as_defined(void)
         bool is_transposed;
     } shapes[] = {{5, 9, 8192 + 530, false},   {50, 9, 8192 + 530, false}, {2, 3, 20000, false},
                   {80, 40, 8192 + 530, false}, {70, 3, 65536, true},       {5, 2, 150000, true},
-                  {70, 5, 65536 + 20, false},  {1100, 9, 40, false}};
+                  {70, 5, 65536 + 20, false},  {1100, 9, 40, false},      {1, 4500, 530, true},
+                  {3, 4500, 20, true}};
     struct error err = {0};
     struct threads *threads = threads_new(2, &err);
     struct gemm *gemm = gemm_new(threads, &err);
