@@ -7,13 +7,18 @@
 #include <stddef.h>
 
 #include "base/isa.h"
+#include "math/gemm_kernels.h"
 #include "math/gemm_matrix.h"
 
-enum { GEMM_FEW_ROWS = 32 }; /* with more, panels are as fast */
+enum {
+    GEMM_FEW_ROWS = 32, /* with more, panels are as fast */
+    GEMM_FEW_SCRATCH = GEMM_FEW_ROWS * (GEMM_BLOCK_IN + GEMM_LANES),
+};
 
-/* y [n_rows, w->n_out] = factor * x W^T, or y += it where `adds`; x [n_rows, n_in]. False, and nothing
- * is done, where there is a better way. */
+/* y [n_rows, w->n_out] = factor * x W^T, or y += it where `adds`; x [n_rows, n_in]; scratch
+ * [GEMM_FEW_SCRATCH]. False, and nothing is done, where there is a better way. */
 bool gemm_few_multiply(const struct gemm_matrix *w, enum isa isa, size_t n_rows, const float *x,
-                       size_t x_stride, float factor, bool adds, float *y, size_t y_stride);
+                       size_t x_stride, float factor, bool adds, float *y, size_t y_stride,
+                       float *scratch);
 
 #endif

@@ -15,7 +15,8 @@ enum { LOADER_NAME(LINE) = 64 / LOADER_BYTES }; /* items of a line of the caches
 struct LOADER_NAME(outputs) { /* OUTS of them, or one, and a block of their inputs */
     const char *weights;
     size_t step, n_in; /* step: bytes from output to output */
-    const char *next; /* bytes that come next; NULL: these are there already */
+    const char *next; /* bytes that come next, and of how many inputs they are asked for here */
+    size_t n_next;
 };
 
 /* n < LANES inputs. */
@@ -81,7 +82,7 @@ LANES_INLINE void LOADER_NAME(multiply_rows)(size_t n_rows, size_t n_outs,
         for (size_t o = 0; o < n_outs; o++) {
             const char *at = outputs->weights + o * outputs->step + i * LOADER_BYTES;
 
-            if (outputs->next && i % LOADER_NAME(LINE) == 0)
+            if (i < outputs->n_next && i % LOADER_NAME(LINE) == 0)
                 __builtin_prefetch(outputs->next + o * outputs->step + i * LOADER_BYTES, 0, 2);
             w[o] = LOADER_LOAD(at);
         }
@@ -123,42 +124,48 @@ LANES_INLINE void LOADER_NAME(multiply_group)(size_t n_rows, size_t n_outs,
 }
 #undef ROWS
 
-/* n_outs outputs, from `out` on; n_outs is constant in every call. */
+/* n_in inputs, from `in` on, of n_outs outputs, from `out` on; n_outs is constant in every call. */
 LANES_INLINE void LOADER_NAME(multiply_outputs)(const struct gemm_matrix *matrix, size_t out,
-                                                size_t n_outs, size_t n_rows, const float *x,
-                                                size_t x_stride, float factor, bool adds, float *y,
-                                                size_t y_stride)
+                                                size_t n_outs, size_t in, size_t n_in, size_t n_rows,
+                                                const float *x, size_t x_stride, float factor,
+                                                bool adds, float *y, size_t y_stride)
 {
     size_t n_groups = (n_rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
     size_t step = matrix->stride * LOADER_BYTES;
-    const char *weights = (const char *)matrix->data + (matrix->first_out + out) * step;
+    const char *weights = (const char *)matrix->data + (matrix->first_out + out) * step +
+                          in * LOADER_BYTES;
 
-    for (size_t in = 0; in == 0 || in < matrix->n_in; in += GEMM_BLOCK_IN) {
-        struct LOADER_NAME(outputs) outputs = {
-            weights + in * LOADER_BYTES, step,
-            matrix->n_in - in < GEMM_BLOCK_IN ? matrix->n_in - in : GEMM_BLOCK_IN,
-            weights + n_outs * step + in * LOADER_BYTES};
+    for (size_t at = 0; at == 0 || at < n_in; at += GEMM_BLOCK_IN, weights += GEMM_BLOCK_IN * LOADER_BYTES) {
+        size_t n = n_in - at < GEMM_BLOCK_IN ? n_in - at : GEMM_BLOCK_IN;
+        struct LOADER_NAME(outputs) outputs = {weights, step, n, weights + n_outs * step,
+                                               LOADER_BYTES == 4 ? n / n_groups : n};
 
-        for (size_t g = 0; g < n_groups; g++, outputs.next = NULL) {
-            size_t row = n_rows * g / n_groups, n = n_rows * (g + 1) / n_groups - row;
+        for (size_t g = 0; g < n_groups; g++) {
+            size_t row = n_rows * g / n_groups;
 
-            LOADER_NAME(multiply_group)(n, n_outs, &outputs, x + row * x_stride + in, x_stride,
-                                        factor, adds || in > 0, y + row * y_stride + out, y_stride);
+            LOADER_NAME(multiply_group)(n_rows * (g + 1) / n_groups - row, n_outs, &outputs,
+                                        x + row * x_stride + at, x_stride, factor,
+                                        adds || in + at > 0, y + row * y_stride + out, y_stride);
+            if (LOADER_BYTES == 4)
+                outputs.next += n / n_groups * LOADER_BYTES;
+            else
+                outputs.n_next = 0;
         }
     }
 }
 
-LANES_TARGET static void LOADER_JOIN(few, LOADER)(const struct gemm_matrix *matrix, size_t n_rows,
-                                                  const float *x, size_t x_stride, float factor,
-                                                  bool adds, float *y, size_t y_stride)
+LANES_TARGET static void LOADER_JOIN(few, LOADER)(const struct gemm_matrix *matrix, size_t in,
+                                                  size_t n_in, size_t n_rows, const float *x,
+                                                  size_t x_stride, float factor, bool adds, float *y,
+                                                  size_t y_stride)
 {
     size_t out = 0;
 
     for (; matrix->n_out - out >= OUTS; out += OUTS)
-        LOADER_NAME(multiply_outputs)(matrix, out, OUTS, n_rows, x, x_stride, factor, adds, y,
-                                      y_stride);
+        LOADER_NAME(multiply_outputs)(matrix, out, OUTS, in, n_in, n_rows, x, x_stride, factor, adds,
+                                      y, y_stride);
     for (; out < matrix->n_out; out++)
-        LOADER_NAME(multiply_outputs)(matrix, out, 1, n_rows, x, x_stride, factor, adds, y,
+        LOADER_NAME(multiply_outputs)(matrix, out, 1, in, n_in, n_rows, x, x_stride, factor, adds, y,
                                       y_stride);
 }
 

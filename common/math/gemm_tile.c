@@ -5,6 +5,8 @@
 
 #include "math/gemm_few.h"
 
+static_assert((int)GEMM_FEW_SCRATCH <= (int)GEMM_TILE_SCRATCH, "scratch memory serves few rows, too");
+
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -476,7 +478,7 @@ static void block_of_turned(const struct gemm_tile *tile, size_t n_rows, const f
 static bool multiply_few(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride)
 {
     return gemm_few_multiply(tile->w, tile->isa, n_rows, x, x_stride, tile->factor, tile->adds, tile->y,
-                             tile->y_stride);
+                             tile->y_stride, tile->scratch);
 }
 
 static bool is_short(const struct gemm_tile *tile, size_t n_rows)
