@@ -16,6 +16,7 @@
 #include "math/gemm_amx.h"
 #include "math/gemm_blas.h"
 #include "math/gemm_fast.h"
+#include "math/gemm_few.h"
 #include "math/gemm_kernels.h"
 #include "math/gemm_tile.h"
 #include "math/vector.h"
@@ -34,7 +35,7 @@ enum {
     FEW_OUT_AMX = 64,          /* with fewer, packing x costs more than it saves */
     FAST_STREAM_ITEMS = 1 << 16, /* STREAM_ITEMS where x is rounded */
     FAST_PACK_ROWS = 8,
-    TURNED_ROWS = 63, /* fewer do not pay for turning weights */
+    TURNED_ROWS = GEMM_FEW_ROWS, /* with more, turning weights pays */
     PACKED_FLOATS = 1 << 22,   /* of rows of x that are packed at once */
     ALIGNMENT = 64,
     HUGE_PAGE = 1 << 21,

@@ -16,6 +16,7 @@ enum {
     ROWS_AT_ONCE = 6,
     LONG_ROW = 4096,    /* bytes of an output's weights from which on one row of x gains, too */
     SHORT_ROW_ROWS = 8, /* the most rows that gain where an output has less than a block */
+    CHUNK_ROWS = 12, /* some of these, with four outputs, fit the first-level cache */
     COPY_STRIDE = GEMM_FEW_SCRATCH / GEMM_FEW_ROWS,
 };
 
@@ -52,17 +53,25 @@ static const struct way *find_way(const struct gemm_matrix *w)
 }
 
 /* Block by block, whose rows are copied: apart by a power of two they would take one another's place in
- * the first-level cache. */
+ * the first-level cache. Where that does not hold all of them, some at a time go through with all
+ * outputs, whose weights the second-level cache holds from then on. */
 static void multiply_blocks(const struct way *way, const struct gemm_matrix *w, size_t n_rows,
                             const float *x, size_t x_stride, float factor, bool adds, float *y,
                             size_t y_stride, float *scratch)
 {
+    size_t n_chunks = n_rows <= CHUNK_ROWS ? 1 : (n_rows + CHUNK_ROWS / 2) / CHUNK_ROWS;
+
     for (size_t in = 0; in < w->n_in; in += GEMM_BLOCK_IN) {
         size_t n_in = w->n_in - in < GEMM_BLOCK_IN ? w->n_in - in : GEMM_BLOCK_IN;
 
         for (size_t row = 0; row < n_rows; row++)
             memcpy(scratch + row * COPY_STRIDE, x + row * x_stride + in, n_in * sizeof *x);
-        way->multiply(w, in, n_in, n_rows, scratch, COPY_STRIDE, factor, adds, y, y_stride);
+        for (size_t i = 0; i < n_chunks; i++) {
+            size_t row = n_rows * i / n_chunks;
+
+            way->multiply(w, in, n_in, n_rows * (i + 1) / n_chunks - row, scratch + row * COPY_STRIDE,
+                          COPY_STRIDE, factor, adds, y + row * y_stride, y_stride);
+        }
     }
 }
 
@@ -76,7 +85,7 @@ bool gemm_few_multiply(const struct gemm_matrix *w, enum isa isa, size_t n_rows,
         (n_rows == 1 && w->n_in * way->item_bytes <= LONG_ROW) ||
         (n_rows > SHORT_ROW_ROWS && w->n_in < GEMM_BLOCK_IN))
         return false;
-    if (n_rows > GEMM_STREAM_ROWS && w->n_in > GEMM_BLOCK_IN)
+    if (n_rows > (w->n_in > GEMM_BLOCK_IN ? GEMM_STREAM_ROWS : 3 * ROWS_AT_ONCE))
         multiply_blocks(way, w, n_rows, x, x_stride, factor, adds, y, y_stride, scratch);
     else
         way->multiply(w, 0, w->n_in, n_rows, x, x_stride, factor, adds, y, y_stride);

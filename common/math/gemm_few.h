@@ -11,7 +11,7 @@
 #include "math/gemm_matrix.h"
 
 enum {
-    GEMM_FEW_ROWS = 32, /* with more, panels are as fast */
+    GEMM_FEW_ROWS = 64, /* with more, turned panels are as fast */
     GEMM_FEW_SCRATCH = GEMM_FEW_ROWS * (GEMM_BLOCK_IN + GEMM_LANES),
 };
 

@@ -34,6 +34,7 @@ enum {
     GEMM_DOT_ROWS_MAX = 6,
     GEMM_DIRECT_STRIDE = 256, /* GEMM_BLOCK_STRIDE: rows of x that need not be packed */
     GEMM_SHORT_IN_MAX = 128,
+    GEMM_AHEAD_OUT = GEMM_LANES / 2, /* pairs of lanes */
 };
 
 /* Floats of a lane of a turned panel. The gap keeps lanes from lines that share a set of a cache. */
@@ -53,6 +54,13 @@ struct gemm_loader {
      * GEMM_STREAM_ROWS. */
     void (*stream)(const struct gemm_matrix *matrix, size_t n_rows, const float *x, size_t x_stride,
                    float factor, bool adds, float *y, size_t y_stride);
+};
+
+/* What the second-level cache is asked for meanwhile: n_times pieces of `piece` bytes of each of
+ * GEMM_AHEAD_OUT rows, `step` bytes apart. Anything will do. */
+struct gemm_ahead {
+    const char *bytes;
+    size_t step, piece;
 };
 
 struct gemm_version {
@@ -87,7 +95,8 @@ struct gemm_version {
      * and panel turned, x of turned_rows; n_rows <= group_rows, n_out <=
      * panel_out. */
     void (*multiply_turned)(size_t n_rows, size_t n_out, size_t n_times, const float *x,
-                            const float *panel, float factor, bool adds, float *y, size_t y_stride);
+                            const float *panel, float factor, bool adds, float *y, size_t y_stride,
+                            struct gemm_ahead ahead);
     /* y [n_rows, n_out] = factor * x W^T, or y += it, for n_times * GEMM_LANES inputs, n_times 2, 4
      * or 8; x [n_rows, n_in], any number of rows; panel turned; n_out <= panel_out. */
     void (*multiply_short)(size_t n_rows, size_t n_out, size_t n_times, const float *x,

@@ -332,11 +332,25 @@ static void multiply_columns(const struct gemm_tile *tile, size_t n_rows, size_t
     }
 }
 
+/* Weights of a block that is turned after this one, if numbers lie as they are: rows number `part` of
+ * these, GEMM_AHEAD_OUT at a time. */
+static struct gemm_ahead ahead_of(const struct gemm_tile *tile, size_t out, size_t n_out, size_t in,
+                                  size_t part)
+{
+    const struct gemm_matrix *w = tile->w;
+    size_t item = dtype_info(w->format->dtype)->n_bits / 8, row = part * GEMM_AHEAD_OUT;
+
+    if (in >= w->n_in || row >= n_out || w->format != matrix_format_plain(w->format->dtype, false))
+        return (struct gemm_ahead){(const char *)tile->scratch, 0, 0};
+    return (struct gemm_ahead){(const char *)w->data + ((w->first_out + out + row) * w->stride + in) * item,
+                               w->stride * item, GEMM_LANES * item};
+}
+
 static void multiply_turned(const struct gemm_tile *tile, size_t n_rows, size_t first, size_t end,
                             size_t out, size_t n_out, size_t in, size_t n_in, const float *packed)
 {
     const struct gemm_version *version = gemm_version(tile->isa);
-    size_t panel_out = version->panel_out, n_items = turned_items(n_in, panel_out);
+    size_t panel_out = version->panel_out, n_items = turned_items(n_in, panel_out), part = 0;
 
     for (size_t i = 0; i < n_out; i += panel_out)
         turn_panel(tile, out + i, smaller(n_out - i, panel_out), in, n_in,
@@ -351,7 +365,8 @@ static void multiply_turned(const struct gemm_tile *tile, size_t n_rows, size_t 
             version->multiply_turned(n, smaller(n_out - i, panel_out), parts_of(n_in, GEMM_LANES), x,
                                      tile->scratch + i / panel_out * n_items, tile->factor,
                                      tile->adds || in > 0,
-                                     tile->y + row * tile->y_stride + out + i, tile->y_stride);
+                                     tile->y + row * tile->y_stride + out + i, tile->y_stride,
+                                     ahead_of(tile, out, n_out, in + n_in, part++));
     }
 }
 
@@ -456,7 +471,7 @@ static void block_of_turned(const struct gemm_tile *tile, size_t n_rows, const f
     float *turned = rows_of(tile);
 
     for (size_t out = 0; out < tile->w->n_out; out += most_out) {
-        size_t n_out = smaller(tile->w->n_out - out, most_out);
+        size_t n_out = smaller(tile->w->n_out - out, most_out), part = 0;
 
         for (size_t i = 0; i < n_out; i += panel_out)
             turn_panel(tile, out + i, smaller(n_out - i, panel_out), in, n_in,
@@ -470,7 +485,8 @@ static void block_of_turned(const struct gemm_tile *tile, size_t n_rows, const f
                 version->multiply_turned(n, smaller(n_out - i, panel_out), parts_of(n_in, GEMM_LANES),
                                          turned, tile->scratch + i / panel_out * n_items,
                                          tile->factor, tile->adds || in > 0,
-                                         tile->y + row * tile->y_stride + out + i, tile->y_stride);
+                                         tile->y + row * tile->y_stride + out + i, tile->y_stride,
+                                         ahead_of(tile, out, n_out, in + n_in, part++));
         }
     }
 }
@@ -509,13 +525,15 @@ void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x
     assert(!ranges || tile->w->format->is_transposed);
     if (tile->w->format->is_transposed)
         block_transposed(tile, n_rows, x, x_stride, ranges);
+    else if (multiply_few(tile, n_rows, x, x_stride))
+        return;
     else if (n_rows >= TURNED_ROWS && tile->w->n_in > 0)
         for (size_t in = 0; in < tile->w->n_in; in += GEMM_BLOCK_IN)
             block_of_turned(tile, n_rows, x, x_stride, in,
                             smaller(tile->w->n_in - in, GEMM_BLOCK_IN));
     else if (is_short(tile, n_rows))
         block_of_short(tile, n_rows, x, x_stride);
-    else if (!multiply_few(tile, n_rows, x, x_stride))
+    else
         block_of_dots(tile, n_rows, x, x_stride);
 }
 

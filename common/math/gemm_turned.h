@@ -198,19 +198,22 @@ LANES_TARGET static void multiply_short(size_t n_rows, size_t n_out, size_t n_ti
 
 /* ---- many rows ---- */
 
-enum { HALF_ROWS = GROUP_ROWS / 2, PAIRS = GEMM_LANES / 2 };
+enum { HALF_ROWS = GROUP_ROWS / 2, PAIRS = GEMM_AHEAD_OUT };
 
 /* sums = those of two lanes, added up; their inputs are x_stride and panel_stride apart. `asks`: for
- * those of the next two. n_rows and asks are constant in every call. */
+ * those of the next two, and for pieces that are ahead. n_rows and asks are constant in every call. */
 LANES_INLINE void add_pair(size_t n_rows, bool asks, size_t n_times, const float *x, size_t x_stride,
-                           const float *panel, size_t panel_stride, lanes sums[HALF_ROWS][2])
+                           const float *panel, size_t panel_stride, const char *ahead, size_t piece,
+                           lanes sums[HALF_ROWS][2])
 {
     lanes pair[2][HALF_ROWS][2];
 
     LANES_UNROLL
     for (size_t row = 0; row < n_rows; row++)
         pair[0][row][0] = pair[0][row][1] = pair[1][row][0] = pair[1][row][1] = lanes_set(0);
-    for (size_t time = 0; time < n_times; time++, x += LANES, panel += PANEL_OUT) {
+    for (size_t time = 0; time < n_times; time++, x += LANES, panel += PANEL_OUT, ahead += piece) {
+        if (asks)
+            __builtin_prefetch(ahead, 0, 2);
         LANES_UNROLL
         for (size_t lane = 0; lane < 2; lane++) {
             lanes a = lanes_load(panel + lane * panel_stride);
@@ -260,7 +263,7 @@ LANES_INLINE void meet(size_t n_rows, size_t pair, lanes kept[][GROUP_ROWS][2],
 /* n_rows is constant in every call. */
 LANES_INLINE void turned_products(size_t n_rows, size_t n_out, size_t n_times, const float *x,
                                   const float *panel, float factor, bool adds, float *y,
-                                  size_t y_stride)
+                                  size_t y_stride, struct gemm_ahead ahead)
 {
     size_t x_stride = GEMM_TURNED_STRIDE(n_times, LANES), n_first = n_out < LANES ? n_out : LANES;
     size_t panel_stride = GEMM_TURNED_STRIDE(n_times, PANEL_OUT), half = (n_rows + 1) / 2;
@@ -273,11 +276,12 @@ LANES_INLINE void turned_products(size_t n_rows, size_t n_out, size_t n_times, c
     for (size_t pair = 0; pair < PAIRS; pair++, x += 2 * x_stride, panel += 2 * panel_stride) {
         lanes sums[HALF_ROWS][2];
 
-        add_pair(half, true, n_times, x, x_stride, panel, panel_stride, sums);
+        add_pair(half, true, n_times, x, x_stride, panel, panel_stride, ahead.bytes + pair * ahead.step,
+                 ahead.piece, sums);
         meet(half, pair, kept, 0, sums);
         if (n_rows == 1)
             continue;
-        add_pair(n_rows - half, false, n_times, x + half, x_stride, panel, panel_stride, sums);
+        add_pair(n_rows - half, false, n_times, x + half, x_stride, panel, panel_stride, NULL, 0, sums);
         meet(n_rows - half, pair, kept, half, sums);
     }
     LANES_UNROLL
@@ -290,12 +294,12 @@ LANES_INLINE void turned_products(size_t n_rows, size_t n_out, size_t n_times, c
 
 #define ROWS(n)                                                                                   \
     case n:                                                                                       \
-        turned_products(n, n_out, n_times, x, panel, factor, adds, y, y_stride);                  \
+        turned_products(n, n_out, n_times, x, panel, factor, adds, y, y_stride, ahead);           \
         return;
 
 LANES_TARGET static void multiply_turned(size_t n_rows, size_t n_out, size_t n_times, const float *x,
                                          const float *panel, float factor, bool adds, float *y,
-                                         size_t y_stride)
+                                         size_t y_stride, struct gemm_ahead ahead)
 {
     switch (n_rows) {
         EACH_GROUP_ROWS(ROWS)
