@@ -22,6 +22,7 @@
 #include <stddef.h>
 
 #include "base/isa.h"
+#include "tensor/dtype.h"
 
 enum {
     GEMM_BLOCK_IN = 512,
@@ -86,9 +87,10 @@ struct gemm_version {
     /* W not transposed. panel [GEMM_LANES, GEMM_TURNED_STRIDE(n_times, panel_out)]: for the lanes in
      * the order 0, 8, 4, 12, 2, 10, 6, 14, and the same plus one, [n_times, panel_out] their inputs, of
      * n_out <= panel_out outputs; panel_out a multiple of turned_rows. from [n_out, n_times *
-     * GEMM_LANES], outputs out_stride apart. Places of further outputs hold anything. */
-    void (*turn)(size_t n_out, size_t n_times, const float *from, size_t out_stride, size_t panel_out,
-                 float *panel);
+     * GEMM_LANES]: F32, F16 or BF16, outputs out_stride items apart. Places of further outputs hold
+     * anything. */
+    void (*turn)(enum dtype dtype, size_t n_out, size_t n_times, const void *from, size_t out_stride,
+                 size_t panel_out, float *panel);
     /* Places of a group of rows of x, where it is turned as a panel is; group_rows of them count. */
     size_t turned_rows;
     /* y [n_rows, n_out] = factor * x W^T, or y += it, for n_times * GEMM_LANES inputs of a block; x

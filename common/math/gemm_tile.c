@@ -116,25 +116,36 @@ static size_t turned_items(size_t n_in, size_t panel_out)
     return GEMM_LANES * GEMM_TURNED_STRIDE(parts_of(n_in, GEMM_LANES), panel_out);
 }
 
-/* Outputs of a block of inputs, turned: floats where they lie, others as they are packed, a panel each. */
+/* Whether numbers lie as they are, in rows of outputs. */
+static bool is_plain(const struct gemm_matrix *w)
+{
+    return w->format == matrix_format_plain(w->format->dtype, false) && !w->scales;
+}
+
+static const char *address_of(const struct gemm_matrix *w, size_t out, size_t in)
+{
+    return (const char *)w->data +
+           ((w->first_out + out) * w->stride + in) * (dtype_info(w->format->dtype)->n_bits / 8);
+}
+
+/* Outputs of a block of inputs, turned: from where they lie, or as they are packed, a panel each. */
 static void turn_panel(const struct gemm_tile *tile, size_t out, size_t n_out, size_t in, size_t n_in,
                        float *panel)
 {
     enum { STRIDE = GEMM_BLOCK_IN + GEMM_LANES };
     const struct gemm_matrix *w = tile->w;
     const struct gemm_version *version = gemm_version(tile->isa);
-    const float *floats = w->format->floats && !w->scales ? w->format->floats(w) : NULL;
     size_t n_times = parts_of(n_in, GEMM_LANES);
     float *rows = rows_of(tile);
 
-    if (floats && n_in % GEMM_LANES == 0) {
-        version->turn(n_out, n_times, floats + out * w->stride + in, w->stride, version->panel_out,
-                      panel);
+    if (is_plain(w) && n_in % GEMM_LANES == 0) {
+        version->turn(w->format->dtype, n_out, n_times, address_of(w, out, in), w->stride,
+                      version->panel_out, panel);
         return;
     }
     for (size_t i = 0; i < n_out; i++)
         pack_panel(tile, out + i, 1, in, n_in, 1, rows + i * STRIDE);
-    version->turn(n_out, n_times, rows, STRIDE, version->panel_out, panel);
+    version->turn(DTYPE_F32, n_out, n_times, rows, STRIDE, version->panel_out, panel);
 }
 
 /* ---- x ---- */
@@ -189,7 +200,8 @@ static void turn_rows(const struct gemm_version *version, size_t n_rows, const f
         x = filled[0];
         x_stride = GEMM_BLOCK_IN;
     }
-    version->turn(n_rows, parts_of(n_in, GEMM_LANES), x, x_stride, version->turned_rows, packed);
+    version->turn(DTYPE_F32, n_rows, parts_of(n_in, GEMM_LANES), x, x_stride, version->turned_rows,
+                  packed);
 }
 
 void gemm_tile_pack(enum isa isa, const struct gemm_matrix *w, size_t n_rows, const float *x,
@@ -332,18 +344,17 @@ static void multiply_columns(const struct gemm_tile *tile, size_t n_rows, size_t
     }
 }
 
-/* Weights of a block that is turned after this one, if numbers lie as they are: rows number `part` of
- * these, GEMM_AHEAD_OUT at a time. */
+/* Weights of a block that is turned after this one: rows number `part` of these, GEMM_AHEAD_OUT at a
+ * time. */
 static struct gemm_ahead ahead_of(const struct gemm_tile *tile, size_t out, size_t n_out, size_t in,
                                   size_t part)
 {
-    const struct gemm_matrix *w = tile->w;
-    size_t item = dtype_info(w->format->dtype)->n_bits / 8, row = part * GEMM_AHEAD_OUT;
+    size_t row = part * GEMM_AHEAD_OUT, item_bytes = dtype_info(tile->w->format->dtype)->n_bits / 8;
 
-    if (in >= w->n_in || row >= n_out || w->format != matrix_format_plain(w->format->dtype, false))
+    if (in >= tile->w->n_in || row >= n_out || !is_plain(tile->w))
         return (struct gemm_ahead){(const char *)tile->scratch, 0, 0};
-    return (struct gemm_ahead){(const char *)w->data + ((w->first_out + out + row) * w->stride + in) * item,
-                               w->stride * item, GEMM_LANES * item};
+    return (struct gemm_ahead){address_of(tile->w, out + row, in), tile->w->stride * item_bytes,
+                               GEMM_LANES * item_bytes};
 }
 
 static void multiply_turned(const struct gemm_tile *tile, size_t n_rows, size_t first, size_t end,

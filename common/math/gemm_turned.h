@@ -22,17 +22,27 @@ LANES_INLINE size_t lane_at(size_t place)
     return (place & 1) << 3 | (place & 2) << 1 | (place & 4) >> 1 | place >> 3;
 }
 
+/* Of F32, F16 or BF16; dtype is constant in every call. */
+LANES_INLINE lanes load_items(enum dtype dtype, const char *bytes)
+{
+    return dtype == DTYPE_BF16 ? lanes_load_bf16(bytes)
+           : dtype == DTYPE_F16 ? lanes_load_f16(bytes)
+                                : lanes_load(bytes);
+}
+
+/* turned[i] = item number i of each row, from byte `at` on */
 #if LANES == 16
-/* turned[i] = item number i of each row, from input `at` on */
-LANES_INLINE void turn_lanes(const float *const rows[LANES], size_t at, lanes turned[GEMM_LANES])
+LANES_INLINE void turn_lanes(enum dtype dtype, const char *const rows[LANES], size_t at,
+                             lanes turned[GEMM_LANES])
 {
     __m512 a[16], b[16];
 
     LANES_UNROLL
     for (size_t i = 0; i < 16; i += 4) { /* items 0 4 8 12 of four rows, 1 5 9 13 … */
-        __m512 first = (__m512)lanes_load(rows[i] + at), second = (__m512)lanes_load(rows[i + 1] + at);
-        __m512 third = (__m512)lanes_load(rows[i + 2] + at);
-        __m512 fourth = (__m512)lanes_load(rows[i + 3] + at);
+        __m512 first = (__m512)load_items(dtype, rows[i] + at);
+        __m512 second = (__m512)load_items(dtype, rows[i + 1] + at);
+        __m512 third = (__m512)load_items(dtype, rows[i + 2] + at);
+        __m512 fourth = (__m512)load_items(dtype, rows[i + 3] + at);
         __m512 p = _mm512_unpacklo_ps(first, second), q = _mm512_unpackhi_ps(first, second);
         __m512 r = _mm512_unpacklo_ps(third, fourth), s = _mm512_unpackhi_ps(third, fourth);
 
@@ -57,16 +67,20 @@ LANES_INLINE void turn_lanes(const float *const rows[LANES], size_t at, lanes tu
     }
 }
 #elif LANES == 8
-LANES_INLINE void turn_lanes(const float *const rows[LANES], size_t at, lanes turned[GEMM_LANES])
+LANES_INLINE void turn_lanes(enum dtype dtype, const char *const rows[LANES], size_t at,
+                             lanes turned[GEMM_LANES])
 {
-    for (size_t half = 0; half < 2; half++, at += LANES, turned += LANES) {
+    size_t half_bytes = LANES * (dtype == DTYPE_F32 ? 4 : 2);
+
+    for (size_t half = 0; half < 2; half++, at += half_bytes, turned += LANES) {
         __m256 a[8];
 
         LANES_UNROLL
         for (size_t i = 0; i < 8; i += 4) { /* four rows: items 0 and 4, 1 and 5 … */
-            __m256 first = _mm256_loadu_ps(rows[i] + at), second = _mm256_loadu_ps(rows[i + 1] + at);
-            __m256 third = _mm256_loadu_ps(rows[i + 2] + at);
-            __m256 fourth = _mm256_loadu_ps(rows[i + 3] + at);
+            __m256 first = (__m256)load_items(dtype, rows[i] + at);
+            __m256 second = (__m256)load_items(dtype, rows[i + 1] + at);
+            __m256 third = (__m256)load_items(dtype, rows[i + 2] + at);
+            __m256 fourth = (__m256)load_items(dtype, rows[i + 3] + at);
             __m256 p = _mm256_unpacklo_ps(first, second), q = _mm256_unpackhi_ps(first, second);
             __m256 r = _mm256_unpacklo_ps(third, fourth), s = _mm256_unpackhi_ps(third, fourth);
 
@@ -83,33 +97,46 @@ LANES_INLINE void turn_lanes(const float *const rows[LANES], size_t at, lanes tu
     }
 }
 #else
-LANES_INLINE void turn_lanes(const float *const rows[LANES], size_t at, lanes turned[GEMM_LANES])
+LANES_INLINE void turn_lanes(enum dtype dtype, const char *const rows[LANES], size_t at,
+                             lanes turned[GEMM_LANES])
 {
+    size_t bytes = dtype == DTYPE_F32 ? 4 : 2;
+
     for (size_t row = 0; row < LANES; row++)
         for (size_t i = 0; i < GEMM_LANES; i++)
-            turned[i][row] = rows[row][at + i];
+            turned[i][row] = load_items(dtype, rows[row] + at + i / LANES * LANES * bytes)[i % LANES];
 }
 #endif
 
-LANES_TARGET static void turn(size_t n_out, size_t n_times, const float *from, size_t out_stride,
-                              size_t panel_out, float *panel)
+LANES_INLINE void turn_rows(enum dtype dtype, size_t n_out, size_t n_times, const char *from,
+                            size_t out_stride, size_t panel_out, float *panel)
 {
-    size_t stride = GEMM_TURNED_STRIDE(n_times, panel_out);
+    size_t stride = GEMM_TURNED_STRIDE(n_times, panel_out), bytes = dtype == DTYPE_F32 ? 4 : 2;
 
     for (size_t first = 0; first < n_out; first += LANES) {
         size_t last = n_out - first < LANES ? n_out - first - 1 : LANES - 1;
-        const float *rows[LANES];
+        const char *rows[LANES];
 
         for (size_t row = 0; row < LANES; row++)
-            rows[row] = from + (first + (row < last ? row : last)) * out_stride;
+            rows[row] = from + (first + (row < last ? row : last)) * out_stride * bytes;
         for (size_t time = 0; time < n_times; time++) {
             lanes turned[GEMM_LANES];
 
-            turn_lanes(rows, time * GEMM_LANES, turned);
+            turn_lanes(dtype, rows, time * GEMM_LANES * bytes, turned);
             LANES_UNROLL
             for (size_t i = 0; i < GEMM_LANES; i++)
                 lanes_store(turned[i], panel + lane_at(i) * stride + time * panel_out + first);
         }
+    }
+}
+
+LANES_TARGET static void turn(enum dtype dtype, size_t n_out, size_t n_times, const void *from,
+                              size_t out_stride, size_t panel_out, float *panel)
+{
+    switch (dtype) {
+    case DTYPE_BF16: turn_rows(DTYPE_BF16, n_out, n_times, from, out_stride, panel_out, panel); break;
+    case DTYPE_F16: turn_rows(DTYPE_F16, n_out, n_times, from, out_stride, panel_out, panel); break;
+    default: turn_rows(DTYPE_F32, n_out, n_times, from, out_stride, panel_out, panel); break;
     }
 }
 
