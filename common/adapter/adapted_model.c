@@ -7,6 +7,7 @@
 #include "adapter/adapter_path.h"
 #include "adapter/expert_fit.h"
 #include "adapter/fitter.h"
+#include "arch/architecture.h"
 #include "arch/families.h"
 #include "arch/model_ranks.h"
 #include "arch/quantized.h"
@@ -14,6 +15,8 @@
 #include "base/ranks.h"
 #include "format/checkpoint_reader.h"
 #include "tensor/tensor_source.h"
+
+enum { HEADS_MAX = 16 }; /* more names of heads than are tied to embeddings */
 
 /* ---- what a name is in the base ---- */
 
@@ -40,25 +43,52 @@ static size_t find_own(const struct fitter *fitter, const char *name)
     return fitter_index(fitter, tensor);
 }
 
+/* What a tensor of that name is tied to, or NULL. */
+static const struct tensor *find_owner(const struct fitter *fitter, const char *name)
+{
+    struct buffer plain = {0};
+    const struct tied_name *tied;
+
+    tensor_names_plain(name, &plain);
+    tied = tensor_names_find_tied(plain.data);
+    buffer_release(&plain);
+    return tied && (fitter->is_tied || !tied->is_head)
+               ? checkpoint_names_find_owner(&fitter->names, tied)
+               : NULL;
+}
+
+/* A head that was tied and has become a tensor of its own. */
+static size_t find_parted(const struct fitter *fitter, const char *name)
+{
+    size_t n = fitter->weights->n_tensors, found = SIZE_MAX;
+    struct buffer plain = {0}, other = {0};
+
+    tensor_names_plain(name, &plain);
+    for (size_t i = n; i < fitter->n_tensors && found == SIZE_MAX; i++) {
+        tensor_names_plain(fitter->tensors[i].name, &other);
+        if (strcmp(plain.data, other.data) == 0)
+            found = i;
+    }
+    buffer_release(&plain);
+    buffer_release(&other);
+    return found;
+}
+
 /* Likewise; of a tied head, its embedding, whether or not it is stored once more. SIZE_MAX without
  * an error: none. */
 static size_t find(const struct fitter *fitter, const char *name)
 {
     size_t own = find_own(fitter, name);
-    const struct tensor *alias;
-    struct buffer plain = {0};
-    const struct tied_name *tied;
+    const struct tensor *owner = find_owner(fitter, name);
     int is_copy = 1;
 
-    tensor_names_plain(name, &plain);
-    tied = tensor_names_find_tied(plain.data);
-    alias = tied && fitter->is_tied ? checkpoint_names_find_owner(&fitter->names, tied) : NULL;
-    buffer_release(&plain);
-    if (!alias)
+    if (own == SIZE_MAX)
+        own = find_parted(fitter, name);
+    if (!owner || (own != SIZE_MAX && fitter->is_changed[own]))
         return own;
     if (own != SIZE_MAX)
         is_copy = checkpoint_names_is_copy(&fitter->names, own, fitter->err);
-    return is_copy > 0 ? fitter_index(fitter, alias) : own;
+    return is_copy > 0 ? fitter_index(fitter, owner) : own;
 }
 
 /* ---- messages ---- */
@@ -99,6 +129,13 @@ const struct tensor *fitter_values(struct fitter *fitter, size_t index)
     return kept;
 }
 
+/* The tensor of the base; of a head that has parted from its embedding, that. */
+const struct tensor *fitter_base(struct fitter *fitter, size_t index)
+{
+    return index < fitter->weights->n_tensors ? &fitter->weights->tensors[index]
+                                              : fitter_values(fitter, index);
+}
+
 int fitter_check_floats(const struct fitter *fitter, const struct tensor *base)
 {
     if (dtype_info(base->dtype)->kind == DTYPE_FLOAT && dtype_info(base->dtype)->n_bits >= 8)
@@ -116,7 +153,7 @@ void fitter_keep(struct fitter *fitter, size_t index, const struct tensor *made)
 
 int fitter_add(struct fitter *fitter, size_t index, const struct lora_change *change)
 {
-    const struct tensor *base = &fitter->weights->tensors[index];
+    const struct tensor *base = fitter_base(fitter, index);
     struct tensor made;
 
     if (fitter_check_floats(fitter, base) ||
@@ -159,13 +196,26 @@ static int replace(struct fitter *fitter, size_t index, const struct lora_whole 
 }
 
 /* A head that the base ties to its embedding, and which from now on is a tensor of its own. */
+static int part_head(struct fitter *fitter, const char *name, const struct tensor *owner,
+                     const struct tensor *values)
+{
+    size_t n = fitter->n_tensors;
+    struct tensor made;
+
+    if (lora_tensor_add(&made, owner, values, NULL, 0, &fitter->weights->arena, fitter->err))
+        return -1;
+    made.name = arena_copy(&fitter->weights->arena, name, strlen(name));
+    fitter->tensors[n] = made;
+    fitter->is_changed[n] = true;
+    fitter->n_tensors++;
+    return 0;
+}
+
 static int add_head(struct fitter *fitter, const struct lora_whole *whole)
 {
     struct buffer plain = {0};
     const struct tied_name *tied;
     const struct tensor *owner = NULL;
-    size_t n = fitter->n_tensors;
-    struct tensor made;
 
     tensor_names_plain(whole->name, &plain);
     tied = tensor_names_find_tied(plain.data);
@@ -177,14 +227,69 @@ static int add_head(struct fitter *fitter, const struct lora_whole *whole)
                          "none of that name%s; is the adapter for another model?",
                          fitter->adapter->lora.name, whole->name, fitter->model->name,
                          owner ? " and shape" : "");
-    if (lora_tensor_add(&made, owner, whole->tensor, NULL, 0, &fitter->weights->arena,
-                        fitter->err))
+    return part_head(fitter, whole->name, owner, whole->tensor);
+}
+
+/* Whether the tensor is of a module in modules_to_save, which PEFT has copied: what was tied is tied no
+ * longer. 1, 0 or -1. */
+static int is_parted(struct fitter *fitter, const struct lora_whole *whole)
+{
+    struct lora_config *config = &fitter->adapter->lora.config;
+    const char *dot = strrchr(whole->name, '.');
+    char *module = memory_format("%.*s", dot ? (int)(dot - whole->name) : 0, whole->name);
+    int is = lora_config_is_saved(config, module, fitter->err);
+
+    free(module);
+    return is > 0 ? !json_bool(config->json, "ensure_weight_tying", false) : is;
+}
+
+/* What the adapter stores whole for a tensor of the base, or NULL. */
+static const struct lora_whole *find_whole(const struct fitter *fitter, size_t index)
+{
+    const struct lora_folder *lora = &fitter->adapter->lora;
+
+    for (size_t i = 0; i < lora->n_wholes; i++)
+        if (find_own(fitter, lora->wholes[i].name) == index)
+            return &lora->wholes[i];
+    return NULL;
+}
+
+/* 1, 0 or -1, whatever their dtypes. */
+static int has_same_values(const struct fitter *fitter, const struct tensor *base,
+                           const struct tensor *a, const struct tensor *b)
+{
+    struct tensor x, y;
+
+    if (!tensor_same_shape(a, b))
+        return 0;
+    if (lora_tensor_add(&x, base, a, NULL, 0, &fitter->weights->arena, fitter->err) ||
+        lora_tensor_add(&y, base, b, NULL, 0, &fitter->weights->arena, fitter->err))
         return -1;
-    made.name = arena_copy(&fitter->weights->arena, whole->name, strlen(whole->name));
-    fitter->tensors[n] = made;
-    fitter->is_changed[n] = true;
-    fitter->n_tensors++;
-    return 0;
+    return tensor_equal(&x, &y, fitter->err);
+}
+
+/* A tied head, number `index` if the base stores it once more, that is stored whole because it, or its
+ * embedding, has an A and B, or more tokens: it is the embedding once more, which may be stored, too. 1, 0: it
+ * is none, or -1. */
+static int take_tied(struct fitter *fitter, const struct lora_whole *whole, size_t index)
+{
+    const struct tensor *owner = find_owner(fitter, whole->name);
+    const struct lora_whole *other;
+    int is;
+
+    if (!owner || fitter_index(fitter, owner) == index)
+        return 0;
+    is = index == SIZE_MAX ? 1 : checkpoint_names_is_copy(&fitter->names, index, fitter->err);
+    if (is > 0) {
+        is = is_parted(fitter, whole);
+        is = is < 0 ? -1 : !is;
+    }
+    if (is <= 0)
+        return is;
+    other = find_whole(fitter, fitter_index(fitter, owner));
+    if (other)
+        return has_same_values(fitter, owner, whole->tensor, other->tensor);
+    return replace(fitter, fitter_index(fitter, owner), whole) ? -1 : 1;
 }
 
 /* Whether it is another tensor of the adapter once more, which always has the same values: 1, 0 or -1. PEFT
@@ -211,22 +316,81 @@ static int take_elsewhere(struct fitter *fitter, const struct lora_whole *whole)
     return taken ? taken : expert_fit_whole(fitter, whole);
 }
 
+static int take_whole(struct fitter *fitter, const struct lora_whole *whole)
+{
+    size_t index = find_own(fitter, whole->name);
+    int taken = take_tied(fitter, whole, index);
+
+    if (taken == 0 && index == SIZE_MAX)
+        taken = take_elsewhere(fitter, whole);
+    if (taken)
+        return taken < 0 ? -1 : 0;
+    return index == SIZE_MAX ? add_head(fitter, whole) : replace(fitter, index, whole);
+}
+
+/* Whether the model's class has this head, of which the checkpoint may have no tensor of its own. */
+static bool has_head(const struct fitter *fitter, const char *plain)
+{
+    enum model_type type;
+    struct error ignored = {0};
+
+    if (strcmp(plain, "lm_head.weight") != 0)
+        return checkpoint_names_has_fellow(&fitter->names, plain);
+    return architecture_type(&fitter->model->config, NULL, "", &type, &ignored) == 0 &&
+           (type == MODEL_DECODER || type == MODEL_ENCODER_DECODER);
+}
+
+/* The head that is tied to an embedding stays what it was when the embedding alone is saved as a module. */
+static int leave_head(struct fitter *fitter, const struct tensor *owner,
+                      const struct tied_name *tied)
+{
+    size_t index = find_own(fitter, tied->name);
+    struct tensor made;
+    int is;
+
+    if (checkpoint_names_find_owner(&fitter->names, tied) != owner)
+        return 0;
+    if (index == SIZE_MAX)
+        return find_parted(fitter, tied->name) == SIZE_MAX && has_head(fitter, tied->name)
+                   ? part_head(fitter, tied->name, owner, owner)
+                   : 0;
+    is = fitter->is_changed[index] ? 0
+                                   : checkpoint_names_is_copy(&fitter->names, index, fitter->err);
+    if (is <= 0)
+        return is;
+    if (lora_tensor_add(&made, &fitter->weights->tensors[index], owner, NULL, 0,
+                        &fitter->weights->arena, fitter->err))
+        return -1;
+    fitter_keep(fitter, index, &made);
+    return 0;
+}
+
+static int leave_heads(struct fitter *fitter, const struct lora_whole *whole)
+{
+    size_t index = find_own(fitter, whole->name);
+    const struct tied_name *tied;
+    int is = fitter->is_tied && index != SIZE_MAX ? is_parted(fitter, whole) : 0;
+
+    for (size_t i = 0; is > 0; i++) {
+        tied = tensor_names_find_owned(fitter->names.plain[index], i);
+        if (!tied)
+            return 0;
+        if (tied->is_head && leave_head(fitter, &fitter->weights->tensors[index], tied))
+            return -1;
+    }
+    return is;
+}
+
 static int take_wholes(struct fitter *fitter)
 {
     const struct lora_folder *lora = &fitter->adapter->lora;
 
-    for (size_t i = 0; i < lora->n_wholes; i++) {
-        size_t index = find_own(fitter, lora->wholes[i].name);
-        int taken = index == SIZE_MAX ? take_elsewhere(fitter, &lora->wholes[i]) : 0;
-
-        if (taken > 0)
-            continue;
-        if (taken < 0)
+    for (size_t i = 0; i < lora->n_wholes; i++)
+        if (take_whole(fitter, &lora->wholes[i]))
             return -1;
-        if (index == SIZE_MAX ? add_head(fitter, &lora->wholes[i])
-                              : replace(fitter, index, &lora->wholes[i]))
+    for (size_t i = 0; i < lora->n_wholes; i++)
+        if (leave_heads(fitter, &lora->wholes[i]))
             return -1;
-    }
     return expert_fit_join(fitter);
 }
 
@@ -234,7 +398,8 @@ static int take_wholes(struct fitter *fitter)
 
 static bool is_head(const struct fitter *fitter, size_t index)
 {
-    return tensor_names_is_encoder_head(fitter->names.plain[index]) ||
+    return index >= fitter->weights->n_tensors ||
+           tensor_names_is_encoder_head(fitter->names.plain[index]) ||
            strcmp(fitter->names.plain[index], "lm_head.weight") == 0;
 }
 
@@ -254,10 +419,10 @@ static bool prefers_turned(const struct fitter *fitter, const struct lora_module
     return fitter->adapter->lora.config.fan_in_fan_out;
 }
 
-int fitter_choose_way(const struct fitter *fitter, const struct lora_module *module, size_t index,
+int fitter_choose_way(struct fitter *fitter, const struct lora_module *module, size_t index,
                       bool *is_turned)
 {
-    const struct tensor *base = &fitter->weights->tensors[index];
+    const struct tensor *base = fitter_base(fitter, index);
     size_t n_in = module->a->shape[1], n_out = module->b->shape[0], n = base->n_dims;
     bool fits_turned, fits;
 
@@ -279,6 +444,8 @@ static int add_bias(struct fitter *fitter, const struct lora_module *module)
     const struct tensor *base;
     struct tensor made;
 
+    if (index == SIZE_MAX)
+        index = fitter_index(fitter, find_owner(fitter, name));
     free(name);
     if (index == SIZE_MAX)
         return fitter_refuse_module(fitter, module, "has no bias, to which lora_B.bias would be added");
@@ -431,7 +598,7 @@ static int is_target_parameter(struct fitter *fitter, const char *name,
     if (!dot || !hash_map_find(patterns, pattern, strlen(pattern)))
         return 0;
     module = arena_copy(arena, name, (size_t)(dot - name));
-    if (lora_config_parameters(&fitter->adapter->lora.config, module, &names, &n, arena,
+    if (lora_config_parameters(&fitter->adapter->lora.config, module, true, &names, &n, arena,
                                fitter->err))
         return -1;
     for (size_t i = 0; i < n; i++)
@@ -533,7 +700,7 @@ static int fit_all(struct model_folder *model, struct adapter *adapter, struct n
     checkpoint_names_init(&fitter.names, fitter.weights);
     fitter.is_tied = model_folder_is_tied(model);
     fitter.n_tensors = n;
-    n += adapter->lora.n_wholes;
+    n += adapter->lora.n_wholes + HEADS_MAX;
     fitter.tensors = memory_zalloc(n + 1, sizeof *fitter.tensors);
     fitter.is_changed = memory_zalloc(n + 1, sizeof *fitter.is_changed);
     memcpy(fitter.tensors, fitter.weights->tensors,

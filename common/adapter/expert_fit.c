@@ -463,7 +463,7 @@ static int check_apart(struct fitter *fitter, size_t group, bool is_down)
     buffer_release(&plain);
     dot = strrchr(name, '.');
     *dot = '\0';
-    rc = lora_config_parameters(&lora->config, name, &names, &n, &fitter->weights->arena,
+    rc = lora_config_parameters(&lora->config, name, true, &names, &n, &fitter->weights->arena,
                                 fitter->err);
     for (size_t i = 0; rc == 0 && i < n; i++)
         if (strcmp(names[i], dot + 1) == 0)

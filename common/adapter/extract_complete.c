@@ -23,22 +23,13 @@ static int complete(struct job *job, size_t index, bool *has_added, struct error
  * own: an output head, or one within a module that is there. */
 static bool has_place(const struct job *job, const char *plain)
 {
-    const char *dot = strrchr(plain, '.'), *task = job->extraction->adapter.task_type;
-    size_t n = (size_t)(dot - plain);
+    const char *task = job->extraction->adapter.task_type;
 
     if (strcmp(plain, "embed_out.weight") == 0) /* lm_head, too, has the embedding for owner */
         return false;
     if (strcmp(plain, "lm_head.weight") == 0)
         return task && (strcmp(task, "CAUSAL_LM") == 0 || strcmp(task, "SEQ_2_SEQ_LM") == 0);
-    while (n > 0 && plain[n - 1] != '.')
-        n--;
-    if (n == 0)
-        n = (size_t)(dot + 1 - plain);
-    for (size_t i = 0; i < job->tuned.checkpoint->n_tensors; i++)
-        if (strncmp(job->tuned.plain[i], plain, n) == 0 &&
-            strcmp(job->tuned.plain[i], "lm_head.weight") != 0)
-            return true;
-    return false;
+    return checkpoint_names_has_fellow(&job->tuned, plain);
 }
 
 /* What is tied to a tensor is another module: PEFT parts the two when it stores one of them. */

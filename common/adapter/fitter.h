@@ -47,14 +47,15 @@ size_t fitter_index(const struct fitter *fitter, const struct tensor *tensor);
 /* NULL where the model's family is not known. */
 const struct model_layout *fitter_layout(struct fitter *fitter);
 
-/* What a tensor of the base holds so far, where it stays. */
+/* What a tensor of the base holds so far, where it stays; and that tensor. */
 const struct tensor *fitter_values(struct fitter *fitter, size_t index);
+const struct tensor *fitter_base(struct fitter *fitter, size_t index);
 void fitter_keep(struct fitter *fitter, size_t index, const struct tensor *made);
 int fitter_add(struct fitter *fitter, size_t index, const struct lora_change *change);
 /* ERROR_UNSUPPORTED: no adapter can be added to it. */
 int fitter_check_floats(const struct fitter *fitter, const struct tensor *base);
 /* Which of W's sides are the module's inputs, and that both fit. */
-int fitter_choose_way(const struct fitter *fitter, const struct lora_module *module, size_t index,
+int fitter_choose_way(struct fitter *fitter, const struct lora_module *module, size_t index,
                       bool *is_turned);
 
 /* -1, ERROR_INCOMPATIBLE: `what` the model is, has or lacks, that the module goes with. */

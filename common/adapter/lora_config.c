@@ -552,7 +552,22 @@ int lora_config_is_target(struct lora_config *config, const char *module, struct
     if (is)
         return is < 0 ? -1 : 0;
     is = config->targets_all ? 1 : is_named(config, &config->targets, module, err);
-    return is > 0 && config->has_layers ? is_in_layers(config, module, err) : is;
+    if (is <= 0 || !config->has_layers)
+        return is;
+    /* Whose whole name is said is one in any layer, and outside of them. */
+    return hash_map_find(&config->targets.by_name, module, strlen(module))
+               ? 1
+               : is_in_layers(config, module, err);
+}
+
+int lora_config_mark_target(struct lora_config *config, const char *tensor, struct error *err)
+{
+    const char *dot = strrchr(tensor, '.');
+    char *module = memory_format("%.*s", dot ? (int)(dot - tensor) : 0, tensor);
+    int is = is_named(config, &config->targets, module, err);
+
+    free(module);
+    return is < 0 ? -1 : 0;
 }
 
 /* ---- what nothing has to do with ---- */
@@ -629,8 +644,9 @@ static const char *find_parameter(const char *entry, const char *module)
     return dot + 1;
 }
 
-int lora_config_parameters(struct lora_config *config, const char *module, const char ***names,
-                           size_t *n_names, struct arena *arena, struct error *err)
+int lora_config_parameters(struct lora_config *config, const char *module, bool takes_bare,
+                           const char ***names, size_t *n_names, struct arena *arena,
+                           struct error *err)
 {
     const struct lora_names *all = &config->parameters;
 
@@ -641,7 +657,7 @@ int lora_config_parameters(struct lora_config *config, const char *module, const
     for (size_t i = 0; i < all->n_names; i++) {
         const char *name = find_parameter(all->names[i], module);
 
-        if (!name)
+        if (!name || (name == all->names[i] && !takes_bare))
             continue;
         all->is_used[i] = true;
         if (!*names)

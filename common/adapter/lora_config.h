@@ -70,10 +70,14 @@ int lora_config_rank(struct lora_config *config, const char *module, size_t *ran
                      struct error *err);
 /* Whether a module of that name is one that the adapter changes: 1, 0, or -1. */
 int lora_config_is_target(struct lora_config *config, const char *module, struct error *err);
+/* A module that has this tensor is there, whether or not the adapter changes it: 0, or -1. */
+int lora_config_mark_target(struct lora_config *config, const char *tensor, struct error *err);
 /* The same of a module whose parameters are changed (target_parameters): sets *names, in the arena, to
- * those, in the order in which PEFT wraps them, the first innermost, and *n_names. 0, or -1. */
-int lora_config_parameters(struct lora_config *config, const char *module, const char ***names,
-                           size_t *n_names, struct arena *arena, struct error *err);
+ * those, in the order in which PEFT wraps them, the first innermost, and *n_names; those that are said
+ * without a module, too, if it `takes_bare`. 0, or -1. */
+int lora_config_parameters(struct lora_config *config, const char *module, bool takes_bare,
+                           const char ***names, size_t *n_names, struct arena *arena,
+                           struct error *err);
 /* In which order PEFT wraps two parameters of a module, the first innermost. */
 int lora_config_compare_parameters(const char *x, const char *y);
 /* Notices of patterns and layers that none of the modules looked up so far has to do with. */

@@ -97,20 +97,46 @@ static int add_part(struct lora_folder *lora, const struct tensor *tensor, const
     return 0;
 }
 
+static bool has_tensor(const struct lora_folder *lora, const char *name)
+{
+    char *stored = memory_format("%s%s", prefix, name);
+    bool has = checkpoint_find(lora->checkpoint, stored) != NULL;
+
+    free(stored);
+    return has;
+}
+
+/* Beside a module that is saved PEFT stores, with `bias` or embeddings, the parts of its wrapper once more, the
+ * adapter's name in them: "score.modules_to_save.NAME.dense.bias". Where the part behind the name begins. */
+static const char *skip_adapter_name(const struct lora_folder *lora, const char *name, size_t at,
+                                     const char *rest)
+{
+    const char *dot = strchr(rest, '.');
+    char *without = dot ? memory_format("%.*s%s", (int)at, name, dot) : NULL;
+    bool has = without && has_tensor(lora, without);
+
+    free(without);
+    return has ? dot + 1 : rest;
+}
+
 /* The name in the base of a tensor that is stored whole, in the arena. */
 static const char *whole_name(struct lora_folder *lora, const char *name)
 {
-    static const char *const wrappers[] = {".base_layer", ".modules_to_save.default",
-                                           ".modules_to_save"};
+    static const char *const wrappers[] = {".base_layer.", ".modules_to_save.default.",
+                                           ".modules_to_save."};
     struct buffer text = {0};
     const char *kept;
 
     buffer_add_text(&text, name);
     for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++) {
-        const char *at = strstr(text.data, wrappers[i]);
+        const char *at = strstr(text.data, wrappers[i]), *rest;
+        size_t start;
 
-        if (at && at[strlen(wrappers[i])] == '.')
-            buffer_splice(&text, (size_t)(at - text.data), strlen(wrappers[i]), "");
+        if (!at)
+            continue;
+        start = (size_t)(at - text.data);
+        rest = skip_adapter_name(lora, text.data, start, at + strlen(wrappers[i]));
+        buffer_splice(&text, start + 1, (size_t)(rest - at) - 1, "");
     }
     kept = arena_copy(&lora->arena, text.data, text.size);
     buffer_release(&text);
@@ -135,7 +161,8 @@ static int is_whole(struct lora_folder *lora, const char *stored, const char *na
     if (!is)
         is = strstr(stored, ".base_layer.") ||
              (strcmp(last, ".bias") == 0 && lora->config.biases != LORA_BIAS_NONE) ||
-             tensor_names_is_embedding(plain.data) || strcmp(name, "lm_head.weight") == 0;
+             tensor_names_is_embedding(plain.data) || tensor_names_find_tied(plain.data) ||
+             strcmp(plain.data, "lm_head.bias") == 0;
     buffer_release(&plain);
     free(module);
     return is;
@@ -144,11 +171,16 @@ static int is_whole(struct lora_folder *lora, const char *stored, const char *na
 static int add_whole(struct lora_folder *lora, const struct tensor *tensor, const char *name,
                      struct error *err)
 {
-    size_t n = lora->n_wholes;
+    size_t n = lora->n_wholes, at = hash_map_add(&lora->by_whole, name, strlen(name), n);
 
-    if (hash_map_add(&lora->by_whole, name, strlen(name), n) != n)
-        return error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "': stands there twice",
-                         tensor->name);
+    if (at != n) {
+        int is_equal = tensor_equal(lora->wholes[at].tensor, tensor, err);
+
+        if (is_equal)
+            return is_equal < 0 ? -1 : 0;
+        return error_set(err, ERROR_FORMAT, "tensor '" ERROR_NAME "': stands there twice, with other "
+                         "values", tensor->name);
+    }
     lora->wholes[lora->n_wholes++] = (struct lora_whole){name, tensor};
     return 0;
 }
@@ -165,6 +197,8 @@ static int add_tensor(struct lora_folder *lora, const struct tensor *tensor, str
     mark = find_mark(name, &part);
     if (mark)
         return add_part(lora, tensor, name, (size_t)(mark - name), part, err);
+    if (strstr(name, ".original_module.")) /* what a module that is saved was before */
+        return 0;
     name = whole_name(lora, name);
     is = strstr(name, ".lora_") ? 0 : is_whole(lora, tensor->name, name, err);
     if (is <= 0)
@@ -266,22 +300,36 @@ static size_t count_levels(const char *name, size_t *length)
     return n;
 }
 
-/* That PEFT's wrappers of all n_names parameters are there. */
-static int check_levels(const struct lora_folder *lora, const struct lora_module *module,
-                        size_t n_names, struct error *err)
+/* How many of PEFT's wrappers the file has around a module. */
+static size_t count_wrappers(const struct lora_folder *lora, const char *module)
 {
     struct buffer name = {0};
-    int rc = 0;
+    size_t n = 0;
 
-    buffer_add_text(&name, module->name);
-    for (size_t i = 0; i < n_names && rc == 0; i++) {
-        if (!hash_map_find(&lora->by_module, name.data, name.size))
-            rc = error_set(err, ERROR_FORMAT, "module '" ERROR_NAME "': target_parameters names %zu "
-                           "of its parameters, the file has %zu", module->name, n_names, i);
+    buffer_add_text(&name, module);
+    while (hash_map_find(&lora->by_module, name.data, name.size)) {
         buffer_add_text(&name, inner);
+        n++;
     }
     buffer_release(&name);
-    return rc;
+    return n;
+}
+
+/* The parameters of a module that are changed. A name without a dot ("down_proj") fits any module, but means this
+ * one only where the file has more wrappers than the other names need: one of a router has its weight alone. */
+static int find_names(struct lora_folder *lora, const struct lora_module *module,
+                      const char ***names, size_t *n, struct error *err)
+{
+    size_t n_there = count_wrappers(lora, module->name);
+
+    if (lora_config_parameters(&lora->config, module->name, false, names, n, &lora->arena, err) ||
+        (*n != n_there &&
+         lora_config_parameters(&lora->config, module->name, true, names, n, &lora->arena, err)))
+        return -1;
+    return *n <= n_there
+               ? 0
+               : error_set(err, ERROR_FORMAT, "module '" ERROR_NAME "': target_parameters names %zu "
+                           "of its parameters, the file has %zu", module->name, *n, n_there);
 }
 
 /* PEFT wraps the module once for each of its parameters, and stores what the outermost, which is the
@@ -294,14 +342,14 @@ static int find_parameter(struct lora_folder *lora, struct lora_module *module, 
     int rc;
 
     module->name = arena_copy(&lora->arena, module->name, length);
-    if (lora_config_parameters(&lora->config, module->name, &names, &n, &lora->arena, err))
+    if (find_names(lora, module, &names, &n, err))
         return -1;
     if (n == 0)
         return level ? fail(module, "stands within another, and target_parameters says nothing of "
                             "it", err)
                      : 0;
-    if (level >= n || check_levels(lora, module, n, err))
-        return level >= n ? fail(module, "has more parts than target_parameters names", err) : -1;
+    if (level >= n)
+        return fail(module, "has more parts than target_parameters names", err);
     module->parameter = names[n - 1 - level];
     key = memory_format("%s.%s", module->name, module->parameter);
     rc = lora_config_rank(&lora->config, key, &module->rank, &module->scale, err);
@@ -358,6 +406,19 @@ static int check_used(const struct lora_names *names, const char *setting, struc
     return 0;
 }
 
+/* Likewise; but a target may be within a module that is saved, or left out of what is changed. */
+static int check_targets(struct lora_folder *lora, struct error *err)
+{
+    struct lora_config *config = &lora->config;
+
+    for (size_t i = 0; i < lora->n_wholes; i++)
+        if (lora_config_mark_target(config, lora->wholes[i].name, err))
+            return -1;
+    return config->excluded.names || config->excluded.pattern || config->has_layers
+               ? 0
+               : check_used(&config->targets, "target_modules", err);
+}
+
 /* Likewise; but PEFT adds some that a model may lack, and may leave out one that is tied to another. */
 static int check_saved(const struct lora_config *config, struct error *err)
 {
@@ -388,7 +449,7 @@ static int read_tensors(struct lora_folder *lora, struct error *err)
             return -1;
     if (lora->n_modules + lora->n_wholes == 0)
         return error_set(err, ERROR_FORMAT, "holds no tensor");
-    return check_used(&lora->config.targets, "target_modules", err) ||
+    return check_targets(lora, err) ||
                    check_used(&lora->config.parameters, "target_parameters", err) ||
                    check_saved(&lora->config, err)
                ? -1

@@ -85,3 +85,19 @@ int checkpoint_names_is_copy(const struct checkpoint_names *names, size_t index,
         return 0;
     return tensor_equal(tensor, owner, err);
 }
+
+bool checkpoint_names_has_fellow(const struct checkpoint_names *names, const char *plain)
+{
+    const char *dot = strrchr(plain, '.');
+    size_t n = (size_t)(dot - plain);
+
+    while (n > 0 && plain[n - 1] != '.')
+        n--;
+    if (n == 0)
+        n = (size_t)(dot + 1 - plain);
+    for (size_t i = 0; i < names->checkpoint->n_tensors; i++)
+        if (strncmp(names->plain[i], plain, n) == 0 &&
+            strcmp(names->plain[i], "lm_head.weight") != 0)
+            return true;
+    return false;
+}

@@ -38,5 +38,8 @@ const struct tensor *checkpoint_names_find_alias(const struct checkpoint_names *
  * or -1 on a read error. Reads both. */
 int checkpoint_names_is_copy(const struct checkpoint_names *names, size_t index,
                              struct error *err);
+/* Whether it has a tensor of the same module as the one of that plain name, or of the one around that: its
+ * class then has a place for it. */
+bool checkpoint_names_has_fellow(const struct checkpoint_names *names, const char *plain);
 
 #endif

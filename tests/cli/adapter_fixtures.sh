@@ -7,13 +7,14 @@ import hashlib, json, subprocess, sys
 sys.path.insert(0, sys.argv[1] + "/../tests")
 from golden_compare import read_tensors
 expected = json.load(open("adapters/EXPECTED.json"))
-assert len(expected) >= 12
+assert len(expected) >= 21
 for name, case in expected.items():
     model = f"adapters/{case['base']}+adapters/{name}"
     done = subprocess.run([sys.argv[2], "mix", "--weights", "1", model, "-o", name],
                           capture_output=True, text=True)
-    if done.returncode or done.stderr:
-        print(name, done.returncode, done.stderr)
+    notices = [line for line in done.stderr.splitlines() if "it stays a tensor of its own" not in line]
+    if done.returncode or notices:
+        print(name, done.returncode, notices)
         continue
     if "sha256" not in case:
         subprocess.run([sys.executable, sys.argv[1] + "/../tests/adapter_compare.py",

@@ -31,6 +31,11 @@ BASES = {
     "gpt2": (transformers.GPT2LMHeadModel,
              transformers.GPT2Config(n_embd=12, n_layer=2, n_head=3, vocab_size=24, n_positions=16)),
     "bert": (transformers.BertForSequenceClassification, transformers.BertConfig(**BERT)),
+    "bert-masked": (transformers.BertForMaskedLM, transformers.BertConfig(**BERT)),
+    "roberta": (transformers.RobertaForSequenceClassification, transformers.RobertaConfig(**BERT)),
+    "deepseek-v3": (transformers.DeepseekV3ForCausalLM, transformers.DeepseekV3Config(
+        **{**TINY, "num_key_value_heads": 4}, n_routed_experts=4, n_shared_experts=1, num_experts_per_tok=2, moe_intermediate_size=20, n_group=1,
+        topk_group=1, first_k_dense_replace=1, q_lora_rank=8, kv_lora_rank=8, qk_rope_head_dim=4, qk_nope_head_dim=4, v_head_dim=4)),
     "mixtral": (transformers.MixtralForCausalLM, transformers.MixtralConfig(**EXPERTS)),
     "qwen3-moe": (transformers.Qwen3MoeForCausalLM, transformers.Qwen3MoeConfig(
         **TINY, num_experts=3, num_experts_per_tok=2, moe_intermediate_size=20, head_dim=4, decoder_sparse_step=1)),
@@ -50,6 +55,10 @@ CASES = {
     "all-linear": ("llama", dict(r=4, lora_alpha=8, target_modules="all-linear", **LM), 0),
     "names-excluded": ("llama", dict(r=3, target_modules=["proj_none", *ATTENTION, "up_proj"][1:],
                                      exclude_modules=["layers.1.self_attn.v_proj"], **LM), 0),
+    "linear-excluded": ("llama", dict(r=2, target_modules="all-linear", exclude_modules=["up_proj"], **LM), 0),
+    "pattern-excluded": ("llama", dict(r=2, target_modules="all-linear", exclude_modules=r".*layers\.0\..*(k|v)_proj", **LM), 0),
+    "within-saved": ("llama", dict(r=2, target_modules=["q_proj", "up_proj"], modules_to_save=["mlp"], **LM), 0),
+    "layers-but-for-names": ("llama", dict(r=2, target_modules=["q_proj", "lm_head", "model.layers.0.mlp.up_proj"], layers_to_transform=[1], **LM), 0),
     "pattern": ("llama", dict(r=2, target_modules=r".*layers\.\d+\.(self_attn|mlp)\.(q|down)_proj", **LM), 0),
     "rslora-patterns": ("llama", dict(
         r=4, lora_alpha=8, use_rslora=True, target_modules=[*ATTENTION, "down_proj"],
@@ -71,10 +80,21 @@ CASES = {
     "pissa": ("llama", dict(r=3, lora_alpha=6, init_lora_weights="pissa", target_modules=["q_proj", "down_proj"], **LM), 5e-4),
     "parameter-of-a-module": ("llama", dict(r=2, target_modules=[], target_parameters=["self_attn.q_proj.weight"], **LM), 0),
     "tied-embedding": ("llama-tied", dict(r=2, target_modules=["embed_tokens", "q_proj"], **LM), 0),
+    # A and B of a tied head change the embedding, too; a copy of one that is tied stays tied.
+    "tied-head": ("llama-tied", dict(r=2, target_modules=["lm_head", "q_proj"], **LM), 0),
+    "tied-embedding-stored": ("llama-tied", dict(r=2, target_modules=["model.embed_tokens", "q_proj"], **LM), 0),
+    # A module that is saved is a copy of its own: the head stays as it was.
+    "tied-embedding-saved": ("llama-tied", dict(r=2, target_modules=["q_proj"], modules_to_save=["embed_tokens"], **LM), 0),
+    "tied-embedding-saved-head": ("llama-tied", dict(r=2, target_modules=["q_proj", "lm_head"], modules_to_save=["embed_tokens"], **LM), 0),
+    "tied-masked": ("bert-masked", dict(r=2, target_modules=["query", "decoder"], lora_bias=True), 0),
+    "tied-masked-saved": ("bert-masked", dict(r=2, target_modules=["query"], modules_to_save=["word_embeddings"]), 0),
     "bf16": ("llama-bf16", dict(r=4, target_modules="all-linear", **LM), 0),
     "conv1d": ("gpt2", dict(r=3, lora_alpha=8, fan_in_fan_out=True, target_modules=["c_attn", "c_proj", "c_fc", "wte"], **LM), 0),
     "conv1d-dora": ("gpt2", dict(r=3, fan_in_fan_out=True, use_dora=True, target_modules=["c_attn", "c_proj"], **LM), 1e-6),
     "classifier": ("bert", dict(r=2, target_modules=["query", "dense"], task_type="SEQ_CLS"), 0),
+    "classifier-biases": ("bert", dict(r=2, target_modules=["query"], bias="all", task_type="SEQ_CLS"), 0),
+    "classifier-parts": ("roberta", dict(r=2, target_modules="all-linear", bias="all", task_type="SEQ_CLS"), 0),
+    "experts-linear": ("deepseek-v3", dict(r=2, target_modules="all-linear", **LM), 1e-6),
     "experts": ("mixtral", dict(r=2, lora_alpha=5, target_modules=["q_proj"],
                                 target_parameters=["mlp.experts.gate_up_proj", "mlp.experts.down_proj"], **LM), 1e-6),
     "experts-one-parameter": ("qwen3-moe", dict(r=2, target_modules=[], target_parameters=["mlp.experts.down_proj"], **LM), 1e-6),
@@ -198,7 +218,8 @@ def make_with_peft(name, base, folder, seed):
         model = peft.get_peft_model(model, peft.LoraConfig(**config))
         fill(model, seed)
         shutil.rmtree(folder, ignore_errors=True)
-        model.save_pretrained(folder, safe_serialization=name != "bin")
+        model.save_pretrained(folder, safe_serialization=name != "bin",
+                              save_embedding_layers=True if name.endswith("-stored") else "auto")
 
 
 def merged(name, base, adapter, folder):
