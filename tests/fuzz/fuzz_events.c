@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/memory.h"
 #include "base/utf8.h"
 #include "must.h"
 #include "serve/text_answer.h"
