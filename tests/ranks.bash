@@ -8,6 +8,7 @@ export PMIX_MCA_gds=hash # the other way shares memory under locks that mpirun c
 if [[ -n ${SAN-} ]]; then # Open MPI's plugins are unloaded before leaks are named: whole stacks lead to its libraries
     export LSAN_OPTIONS=suppressions=$FIXTURES/../tests/lsan_mpi.txt:print_suppressions=0
     export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}fast_unwind_on_malloc=0
+    export COCKTAIL_RANK_TIMEOUT=60 # to look for leaks takes seconds, which count as the end of the process
 fi
 
 # TMPDIR: the paths of its sockets must be short.

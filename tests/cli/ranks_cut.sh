@@ -2,7 +2,7 @@
 # when the cable is cut, the ranks of both sides end with 6, and what is heard of them is said.
 . "$FIXTURES/../tests/ranks.bash"
 command -v ip unshare >/dev/null || { echo "SKIP: ip or unshare is not there" >&3; exit; }
-export TMPDIR=/tmp COCKTAIL_RANK_TIMEOUT=3
+export TMPDIR=/tmp
 
 a=ct$$a b=ct$$b
 end()
@@ -54,14 +54,14 @@ models:
   - {model: fixtures/decoder-tense, parameters: {weight: 0.7}}
 R
 cocktail merge -q recipe.yml -o alone >/dev/null
-together "$COCKTAIL" merge -q recipe.yml -o made </dev/null >said || echo "exit $?"
+together "$COCKTAIL" merge -q recipe.yml -o made </dev/null >said 2>&1 || echo "exit $?"
 cmp alone/model.safetensors made/model.safetensors
 tell
 
 echo "--- cut"
 mkfifo recipe
 sleep 30 >recipe &
-together bash -c 'echo $$ >pid-$OMPI_COMM_WORLD_RANK; "$@"; echo $? >status-$OMPI_COMM_WORLD_RANK' - \
+COCKTAIL_RANK_TIMEOUT=3 together bash -c 'echo $$ >pid-$OMPI_COMM_WORLD_RANK; "$@"; echo $? >status-$OMPI_COMM_WORLD_RANK' - \
     "$COCKTAIL" merge -o out <recipe >said 2>&1 &
 until [[ -s pid-0 && -s pid-1 ]]; do sleep 0.1; done
 sleep 1
