@@ -72,10 +72,8 @@ static bool ensure_loaded(struct scheduler *scheduler, struct lane *lane)
         return true;
     while (limit && count_loaded(scheduler) + lane->model->size_bytes > limit) {
         idle = find_idle(scheduler);
-        if (!idle && count_loaded(scheduler))
-            return false;
         if (!idle)
-            break;
+            return false;
         unload(idle);
     }
     if (served_model_load(lane->model, scheduler->threads, &notices, &error)) {
@@ -177,8 +175,23 @@ static void *run(void *context)
 
 /* ---- from outside ---- */
 
+static int check_size(const struct scheduler *scheduler, const struct served_model *model,
+                      struct error *err)
+{
+    size_t limit = scheduler->settings.memory_bytes;
+
+    if (!limit || model->size_bytes <= limit)
+        return 0;
+    return error_set(err, ERROR_RESOURCES, "the weights of '" ERROR_NAME "' take %zu bytes, "
+                     "--max-memory lets all that are loaded take %zu", model->id,
+                     model->size_bytes, limit);
+}
+
 static int load_all(struct scheduler *scheduler, struct notices *notices, struct error *err)
 {
+    for (size_t i = 0; i < scheduler->n_lanes; i++)
+        if (check_size(scheduler, scheduler->lanes[i].model, err))
+            return -1;
     for (size_t i = 0; i < scheduler->n_lanes && !scheduler->settings.memory_bytes; i++) {
         if (served_model_load(scheduler->lanes[i].model, scheduler->threads, notices, err))
             return -1;

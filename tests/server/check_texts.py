@@ -206,6 +206,9 @@ def crowded():
 
 def come_and_go():
     """Models that are not all there at once."""
+    done = subprocess.run([COCKTAIL, "serve", TENSE, "--max-memory", "1MB", "--port", "0"],
+                          stderr=subprocess.PIPE, timeout=60, check=False)
+    check("more than there may be", done.returncode == 4 and b"'decoder-tense'" in done.stderr, done)
     with Server(BASE, TENSE, "fixtures/decoder-arithmetic", "-q", "--max-memory", "2MB") as server:
         for i in range(6):
             name = ("decoder-base", "decoder-tense", "decoder-arithmetic")[i % 3]
