@@ -6,8 +6,9 @@
 
 #include "arch/model_spec.h"
 
-/* Tokens of a batch, unless a single text has more: so many that products are as fast as they get,
- * and so few that their activations take a bounded part of memory. */
+/* Tokens of a batch, unless a single text has more: so many that products are as fast as they get, those
+ * of experts, too, which have a part of them each, and so few that activations stay in the last-level cache
+ * where they are small, and else take a bounded part of memory. */
 size_t budget_tokens(const struct model_spec *spec);
 
 #endif
