@@ -379,6 +379,61 @@ INT8_INLINE void multiply_scales(const float *a, const float *b, float *out)
         lanes_store(lanes_load(a + i) * lanes_load(b + i), out + i);
 }
 
+#if defined(INT8_VNNI)
+/* Two groups at a time: sums of even ones in the lower half of a vector. n_rows and n_outs are
+ * constant. */
+INT8_INLINE void int8_tile(enum ggml_format format, size_t n_rows, size_t n_outs, size_t n_in,
+                           const struct int8_row x[INT8_ROWS],
+                           const struct int8_weights w[INT8_OUTS], float factor, bool adds,
+                           float *y, size_t y_stride)
+{
+    __m512 sums[INT8_ROWS * INT8_OUTS];
+
+    (void)format;
+    LANES_UNROLL
+    for (size_t i = 0; i < n_rows * n_outs; i++)
+        sums[i] = _mm512_setzero_ps();
+    for (size_t first = 0; first * GROUP < n_in; first += GROUPS) {
+        __m512i places = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+        float factors[INT8_ROWS * INT8_OUTS][GROUPS];
+
+        LANES_UNROLL
+        for (size_t i = 0; i < n_rows * n_outs; i++)
+            multiply_scales(w[i % n_outs].scales + first, x[i / n_outs].scales + first, factors[i]);
+        for (size_t g = first; g < first + GROUPS; g += 2) {
+            __m512i q[INT8_ROWS], rest[INT8_ROWS];
+
+            LANES_UNROLL
+            for (size_t row = 0; row < n_rows; row++) {
+                q[row] = _mm512_loadu_si512(x[row].q + g * GROUP);
+                rest[row] = _mm512_loadu_si512(x[row].rest + g * 8);
+            }
+            LANES_UNROLL
+            for (size_t o = 0; o < n_outs; o++) {
+                __m512i u = _mm512_loadu_si512(w[o].u + g * GROUP);
+
+                LANES_UNROLL
+                for (size_t row = 0; row < n_rows; row++) {
+                    size_t i = row * n_outs + o;
+                    __m512 scales = _mm512_permutexvar_ps(
+                        places, _mm512_castps256_ps512(_mm256_loadu_ps(factors[i])));
+
+                    sums[i] = _mm512_fmadd_ps(
+                        _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(rest[row], u, q[row])), scales, sums[i]);
+                }
+            }
+            places = _mm512_add_epi32(places, _mm512_set1_epi32(2));
+        }
+    }
+    LANES_UNROLL
+    for (size_t i = 0; i < n_rows * n_outs; i++) {
+        struct eight halves[2];
+
+        memcpy(halves, &sums[i], sizeof halves);
+        finish_sums(halves, factor, adds, y + i / n_outs * y_stride + i % n_outs);
+    }
+}
+#else
 /* n_rows and n_outs are constant. */
 INT8_INLINE void int8_tile(enum ggml_format format, size_t n_rows, size_t n_outs, size_t n_in,
                            const struct int8_row x[INT8_ROWS],
@@ -428,6 +483,7 @@ INT8_INLINE void int8_tile(enum ggml_format format, size_t n_rows, size_t n_outs
     for (size_t i = 0; i < n_rows * n_outs; i++)
         finish_sums(sums[i], factor, adds, y + i / n_outs * y_stride + i % n_outs);
 }
+#endif
 
 /* What a tile depends on: how u is multiplied. */
 INT8_INLINE enum ggml_format int8_kind(enum ggml_format format)
