@@ -1,6 +1,7 @@
 /* gemm_bf16.c - tiles of six rows by four outputs, each sum in a register. A block of inputs of some
  * outputs is laid out so that its rows do not meet in the caches; where there are few rows, W in bf16
- * is used where it lies, one output after the other: memory is read fastest straight on. */
+ * is used where it lies, four outputs at a time: one sum alone would wait for itself longer than for
+ * memory. */
 #include "math/gemm_bf16.h"
 
 bool gemm_bf16_takes(const struct gemm_matrix *w)
@@ -22,9 +23,8 @@ enum {
     STEP_IN = 32, /* inputs of a vector */
     TILE_ROWS = 6,
     TILE_OUT = 4,
-    FEW_ROWS = 2, /* that go one output after the other */
+    FEW_ROWS = 2, /* wait for weights, which are read along outputs as far as can be */
     SOME_ROWS = 64, /* the most that go with weights in bf16 where these lie, four outputs at a time */
-    LONG_IN = 2048, /* inputs from which on two rows gain by that, too */
     PANEL_STRIDE = GEMM_BF16_BLOCK + STEP_IN,
     PAGE_STEPS = 64, APART_STEPS = 9, /* steps of a page, each a line, and between rows there */
 };
@@ -230,26 +230,6 @@ static void multiply_rows(const struct block *block, size_t n_rows, size_t n_out
     }
 }
 
-/* Few rows: each output goes through all blocks at once. */
-static void multiply_outputs(const struct gemm_matrix *w, size_t n_rows, struct numbers x,
-                             float factor, bool adds, float *y, size_t y_stride, float *scratch)
-{
-    uint16_t *panel = (uint16_t *)(void *)(scratch + GEMM_BF16_BLOCK);
-
-    for (size_t out = 0; out < w->n_out; out++)
-        for (size_t in = 0; in < w->n_in; in += GEMM_BF16_BLOCK) {
-            size_t n_in = w->n_in - in < GEMM_BF16_BLOCK ? w->n_in - in : GEMM_BF16_BLOCK;
-            struct numbers rows = {x.items + in, x.stride}, weights = {panel, PANEL_STRIDE};
-
-            if (w->format == &matrix_bf16)
-                weights.items = bf16_of(w, out, in);
-            else
-                lay_out(w, out, in, n_in, scratch, panel);
-            multiply_some(n_rows, 1, n_in, rows, weights, 0, factor, adds || in > 0, y + out,
-                          y_stride);
-        }
-}
-
 /* Some rows, with weights where they lie. */
 static void multiply_in_place(const struct gemm_matrix *w, size_t n_rows, struct numbers x,
                               float factor, bool adds, float *y, size_t y_stride)
@@ -267,8 +247,7 @@ static void multiply_in_place(const struct gemm_matrix *w, size_t n_rows, struct
 
 static bool can_be_in_place(const struct gemm_matrix *w, size_t n_rows)
 {
-    return w->format == &matrix_bf16 && n_rows > (w->n_in > LONG_IN ? 1 : FEW_ROWS) &&
-           n_rows <= SOME_ROWS && w->n_in % STEP_IN == 0;
+    return w->format == &matrix_bf16 && n_rows <= SOME_ROWS && w->n_in % STEP_IN == 0;
 }
 
 static void multiply(const struct gemm_matrix *w, size_t n_rows, const char *packed, float factor,
@@ -276,6 +255,7 @@ static void multiply(const struct gemm_matrix *w, size_t n_rows, const char *pac
 {
     struct numbers x = {(const uint16_t *)(const void *)packed, row_items(w->n_in)};
     struct numbers panel = {(uint16_t *)(void *)(scratch + GEMM_BF16_BLOCK), PANEL_STRIDE};
+    size_t n_panel = n_rows <= FEW_ROWS ? TILE_OUT : GEMM_BF16_OUT;
 
     if (can_be_in_place(w, n_rows)) {
         multiply_in_place(w, n_rows, x, factor, adds, y, y_stride);
@@ -285,13 +265,9 @@ static void multiply(const struct gemm_matrix *w, size_t n_rows, const char *pac
         gemm_bf16_many(w, n_rows, x.items, x.stride, factor, adds, y, y_stride, lay_out, scratch);
         return;
     }
-    if (n_rows <= FEW_ROWS) {
-        multiply_outputs(w, n_rows, x, factor, adds, y, y_stride, scratch);
-        return;
-    }
-    for (size_t out = 0; out < w->n_out; out += GEMM_BF16_OUT)
+    for (size_t out = 0; out < w->n_out; out += n_panel)
         for (size_t in = 0; in < w->n_in; in += GEMM_BF16_BLOCK) {
-            size_t n_out = w->n_out - out < GEMM_BF16_OUT ? w->n_out - out : GEMM_BF16_OUT;
+            size_t n_out = w->n_out - out < n_panel ? w->n_out - out : n_panel;
             size_t n_in = w->n_in - in < GEMM_BF16_BLOCK ? w->n_in - in : GEMM_BF16_BLOCK;
             struct block block = {in, n_in, factor, adds || in > 0};
 
