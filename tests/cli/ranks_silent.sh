@@ -22,7 +22,7 @@ sleep 30 >recipe &
 COCKTAIL_RANK_TIMEOUT=3 mpirun_once -n 3 bash -c 'echo $$ >pid-$OMPI_COMM_WORLD_RANK
     exec cocktail merge -o out' <recipe >said 2>&1 &
 until [[ -s pid-0 && -s pid-1 && -s pid-2 ]]; do sleep 0.1; done
-sleep 1 ${SAN:+8} # with sanitizers ranks take their time to find one another
+sleep ${SAN:+1}3 # ranks take their time to find one another, on a busy machine and with sanitizers
 kill -STOP "$(<pid-1)"
 wait $!
 status=$?
