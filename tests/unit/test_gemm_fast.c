@@ -123,6 +123,22 @@ static void check_alone(struct problem *p, const struct gemm_fast *fast, double 
         CHECK(fabs((p->alone[i] - 1) / 2 - p->exact[i]) <= tolerance * p->sizes[i] + 1e-6);
 }
 
+/* What is not added to y is what comes of adding it to nothing. */
+static void check_from_nothing(struct problem *p, const struct gemm_fast *fast, size_t n_rows)
+{
+    float *sums = calloc(n_rows * (N_OUT + GAP), sizeof *sums);
+    bool is_same = true;
+
+    multiply(p, fast, 0, n_rows);
+    fast->multiply(&p->w, n_rows, p->packed, 2, true, sums, N_OUT + GAP, p->scratch);
+    fast->multiply(&p->w, n_rows, p->packed, 2, false, p->y, N_OUT + GAP, p->scratch);
+    for (size_t row = 0; row < n_rows; row++)
+        for (size_t out = 0; out < N_OUT; out++)
+            is_same &= p->y[row * (N_OUT + GAP) + out] == sums[row * (N_OUT + GAP) + out];
+    CHECK(is_same);
+    free(sums);
+}
+
 static void check_together(struct problem *p, const struct gemm_fast *fast)
 {
     for (size_t r = 0; r < sizeof row_counts / sizeof *row_counts; r++) {
@@ -132,6 +148,7 @@ static void check_together(struct problem *p, const struct gemm_fast *fast)
         for (size_t row = 0; row < n; row++)
             CHECK(memcmp(p->y + row * (N_OUT + GAP), p->alone + (first + row) * N_OUT,
                          N_OUT * sizeof *p->y) == 0 && p->y[row * (N_OUT + GAP) + N_OUT] == 1);
+        check_from_nothing(p, fast, n);
     }
 }
 
