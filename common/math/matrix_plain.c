@@ -60,7 +60,7 @@ static void multiply_tiles(const struct gemm_matrix *matrix, size_t n_rows, cons
                  matrix->n_out, matrix->n_in, sums, y, y_stride);
 }
 
-const struct matrix_format matrix_f32 = {"F32", DTYPE_F32, false, widen, prefetch, floats,
+const struct matrix_format matrix_f32 = {"F32", DTYPE_F32, false, widen, prefetch, NULL,
                                          GEMM_ROW_LOADERS(f32), NULL};
 const struct matrix_format matrix_f16 = {"F16", DTYPE_F16, false, widen, prefetch, NULL,
                                          GEMM_ROW_LOADERS(f16), NULL};
