@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -316,10 +317,21 @@ static int make_folders(const char *path, struct error *err)
     return rc;
 }
 
+/* Where this process makes what is then renamed to `path`. Processes in containers that share the
+ * cache can have one number. */
+static char *partial_path(const char *path)
+{
+    unsigned number = 0;
+
+    if (getrandom(&number, sizeof number, GRND_NONBLOCK) < 0)
+        number = (unsigned)getpid();
+    return memory_format("%s.%08x.tmp", path, number);
+}
+
 /* A file with this text, complete or not at all. */
 static int write_small(const char *path, const char *text, struct error *err)
 {
-    char *partial = memory_format("%s.%ld.tmp", path, (long)getpid());
+    char *partial = partial_path(path);
     int fd = make_folders(path, err) ? -1
                                      : open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
                                                          O_NOFOLLOW, 0666);
@@ -390,19 +402,36 @@ static char *link_target(const struct hub_file *file)
     return target.data;
 }
 
-/* Of what is not the file that belongs there: a link to nothing, or to another size. 1 when this
+/* errno stays. */
+static bool is_link_to(const char *pointer, const char *target)
+{
+    size_t n = strlen(target);
+    char *found = memory_alloc(n + 1);
+    int number = errno;
+    ssize_t n_found = readlink(pointer, found, n + 1);
+    bool result = n_found >= 0 && (size_t)n_found == n && memcmp(found, target, n) == 0;
+
+    free(found);
+    errno = number;
+    return result;
+}
+
+/* In place of what does not belong there: a link to nothing, or a file of another size. 1 when this
  * file system has no symbolic links. */
 static int make_link(const char *pointer, const struct hub_file *file, struct error *err)
 {
+    enum { TRIES = 8 }; /* other processes put theirs there meanwhile, which is the same */
     char *target = link_target(file);
-    int rc = symlink(target, pointer);
+    int rc = 0;
 
-    if (rc && errno == EEXIST && unlink(pointer) == 0)
-        rc = symlink(target, pointer);
-    if (rc)
-        rc = errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS
-                 ? 1
-                 : error_errno(err, "cannot create '%s'", pointer);
+    for (int tries = 1; symlink(target, pointer) && !is_link_to(pointer, target); tries++) {
+        if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS)
+            rc = 1;
+        else if (errno != EEXIST || tries == TRIES || (unlink(pointer) && errno != ENOENT))
+            rc = error_errno(err, "cannot create '%s'", pointer);
+        if (rc)
+            break;
+    }
     free(target);
     return rc;
 }
@@ -453,11 +482,14 @@ static int move_blob(const struct hub_cache *cache, const char *commit,
 {
     const struct hub_file *twin = find_twin(cache, commit, listing, file);
     char *blob = hub_cache_blob_path(cache, file);
-    char *partial = memory_format("%s.%ld.tmp", pointer, (long)getpid());
+    char *partial = partial_path(pointer);
     struct file *content;
     int rc = rename(blob, pointer) ? -1 : 0;
+    bool is_gone = rc && errno == ENOENT;
 
-    if (rc && errno == ENOENT && twin) {
+    if (is_gone && hub_cache_has_file(cache, commit, file)) {
+        rc = 0; /* another process was faster */
+    } else if (is_gone && twin) {
         content = open_content(cache, commit, twin, err);
         rc = content ? copy_content(content, partial, err) : -1;
         file_close(content);

@@ -1,6 +1,8 @@
 /* The cache that huggingface_hub has too: what we leave in it, what we find in it. */
 #include "hub/hub_cache.h"
 
+#include <sys/wait.h>
+
 #include "scratch.h"
 
 #define COMMIT "0123456789abcdef0123456789abcdef01234567"
@@ -115,6 +117,89 @@ static void without_links_the_files_are_moved(void)
     hub_cache_release(&cache);
 }
 
+enum { N_PROCESSES = 4, N_FILES = 200 };
+
+/* As many files as contents, all "abc", whatever their names say. */
+static struct hub_listing make_long_listing(const char *cache)
+{
+    struct hub_listing listing = {0};
+    struct error err = {0};
+
+    for (int i = 0; i < N_FILES; i++) {
+        struct hub_file file = {
+            .path = memory_format("%03d.json", i), .size_bytes = 3, .use = HUB_TEXT};
+        char name[128];
+
+        snprintf(file.blob, sizeof file.blob, "%040x", i);
+        snprintf(name, sizeof name, "%s/models--org--model/blobs/%s", cache, file.blob);
+        scratch_text(name, "abc");
+        hub_listing_add(&listing, &file);
+    }
+    CHECK(hub_listing_finish(&listing, &err) == 0);
+    return listing;
+}
+
+/* Begins when `start` is closed; the exit status. */
+static int link_commits(const struct hub_cache *cache, const struct hub_listing *listing,
+                        int n_commits, int start)
+{
+    struct error err = {0};
+    char byte, commit[HUB_COMMIT_SIZE];
+
+    if (read(start, &byte, 1) != 0)
+        return 2;
+    for (int i = 0; i < n_commits; i++) {
+        snprintf(commit, sizeof commit, "%040x", i);
+        if (hub_cache_link(cache, commit, listing, &err)) {
+            printf("# %s\n", err.text);
+            fflush(stdout);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Processes that put the same files into one snapshot after another. */
+static void check_many_processes(const char *name, bool has_no_symlinks, int n_commits)
+{
+    struct hub_cache cache = open_cache(name, has_no_symlinks);
+    struct hub_listing listing = make_long_listing(name);
+    pid_t children[N_PROCESSES];
+    int start[2], status;
+    char commit[HUB_COMMIT_SIZE];
+
+    scratch_must(pipe(start) == 0, "make a pipe for", name);
+    fflush(stdout);
+    for (int i = 0; i < N_PROCESSES; i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            close(start[1]);
+            _exit(link_commits(&cache, &listing, n_commits, start[0]));
+        }
+    }
+    close(start[0]);
+    close(start[1]);
+    for (int i = 0; i < N_PROCESSES; i++)
+        CHECK(children[i] > 0 && waitpid(children[i], &status, 0) == children[i] && status == 0);
+    for (int i = 0; i < n_commits; i++) {
+        snprintf(commit, sizeof commit, "%040x", i);
+        for (int f = 0; f < N_FILES; f++)
+            CHECK(hub_cache_has_file(&cache, commit, &listing.files[f]));
+    }
+    hub_listing_release(&listing);
+    hub_cache_release(&cache);
+}
+
+static void many_processes_link_the_same_files(void)
+{
+    check_many_processes("many", false, 10);
+}
+
+static void many_processes_move_the_same_files(void)
+{
+    check_many_processes("many_moved", true, 1);
+}
+
 static void revisions_lead_to_commits(void)
 {
     struct hub_cache cache = open_cache("refs", false);
@@ -170,5 +255,6 @@ static void a_lock_is_held_once(void)
 }
 
 TESTS(TEST(a_snapshot_is_made_of_links), TEST(a_wrong_link_is_replaced),
-      TEST(without_links_the_files_are_moved), TEST(revisions_lead_to_commits),
+      TEST(without_links_the_files_are_moved), TEST(many_processes_link_the_same_files),
+      TEST(many_processes_move_the_same_files), TEST(revisions_lead_to_commits),
       TEST(hashes_of_what_is_there), TEST(a_lock_is_held_once))
