@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "adapter/adapter_path.h"
+#include "adapter/complete_fit.h"
 #include "adapter/expert_fit.h"
 #include "adapter/fitter.h"
-#include "arch/architecture.h"
-#include "arch/families.h"
+#include "adapter/whole_fit.h"
 #include "arch/model_ranks.h"
 #include "arch/quantized.h"
 #include "base/memory.h"
@@ -18,72 +18,18 @@
 
 enum { HEADS_MAX = 16 }; /* more names of heads than are tied to embeddings */
 
-/* ---- what a name is in the base ---- */
+/* ---- A and B ---- */
 
-size_t fitter_index(const struct fitter *fitter, const struct tensor *tensor)
-{
-    return tensor ? (size_t)(tensor - fitter->weights->tensors) : SIZE_MAX;
-}
-
-/* The tensor of that name, whatever prefix it carries; SIZE_MAX: none. GPT-NeoX's head has another name in
- * files than in the class. */
-static size_t find_own(const struct fitter *fitter, const char *name)
-{
-    const struct tensor *tensor = checkpoint_find(fitter->weights, name);
-    struct buffer plain = {0};
-
-    if (!tensor && strcmp(name, "lm_head.weight") == 0)
-        tensor = checkpoint_find(fitter->weights, "embed_out.weight");
-
-    if (!tensor) {
-        tensor_names_plain(name, &plain);
-        tensor = checkpoint_names_find_plain(&fitter->names, plain.data);
-        buffer_release(&plain);
-    }
-    return fitter_index(fitter, tensor);
-}
-
-/* What a tensor of that name is tied to, or NULL. */
-static const struct tensor *find_owner(const struct fitter *fitter, const char *name)
-{
-    struct buffer plain = {0};
-    const struct tied_name *tied;
-
-    tensor_names_plain(name, &plain);
-    tied = tensor_names_find_tied(plain.data);
-    buffer_release(&plain);
-    return tied && (fitter->is_tied || !tied->is_head)
-               ? checkpoint_names_find_owner(&fitter->names, tied)
-               : NULL;
-}
-
-/* A head that was tied and has become a tensor of its own. */
-static size_t find_parted(const struct fitter *fitter, const char *name)
-{
-    size_t n = fitter->weights->n_tensors, found = SIZE_MAX;
-    struct buffer plain = {0}, other = {0};
-
-    tensor_names_plain(name, &plain);
-    for (size_t i = n; i < fitter->n_tensors && found == SIZE_MAX; i++) {
-        tensor_names_plain(fitter->tensors[i].name, &other);
-        if (strcmp(plain.data, other.data) == 0)
-            found = i;
-    }
-    buffer_release(&plain);
-    buffer_release(&other);
-    return found;
-}
-
-/* Likewise; of a tied head, its embedding, whether or not it is stored once more. SIZE_MAX without
+/* As fitter_find_own; of a tied head, its embedding, whether or not it is stored once more. SIZE_MAX without
  * an error: none. */
 static size_t find(const struct fitter *fitter, const char *name)
 {
-    size_t own = find_own(fitter, name);
-    const struct tensor *owner = find_owner(fitter, name);
+    size_t own = fitter_find_own(fitter, name);
+    const struct tensor *owner = fitter_find_owner(fitter, name);
     int is_copy = 1;
 
     if (own == SIZE_MAX)
-        own = find_parted(fitter, name);
+        own = fitter_find_parted(fitter, name);
     if (!owner || (own != SIZE_MAX && fitter->is_changed[own]))
         return own;
     if (own != SIZE_MAX)
@@ -91,361 +37,15 @@ static size_t find(const struct fitter *fitter, const char *name)
     return is_copy > 0 ? fitter_index(fitter, owner) : own;
 }
 
-/* ---- messages ---- */
-
-int fitter_refuse_module(const struct fitter *fitter, const struct lora_module *module,
-                         const char *what)
-{
-    return error_set(fitter->err, ERROR_INCOMPATIBLE, "'%s': module '" ERROR_NAME "%s%s': '%s' %s; "
-                     "is the adapter for another model?", fitter->adapter->lora.name, module->name,
-                     module->parameter ? "." : "", module->parameter ? module->parameter : "",
-                     fitter->model->name, what);
-}
-
-int fitter_refuse_shape(const struct fitter *fitter, const char *name, const struct tensor *base,
-                        size_t n_out, size_t n_in)
-{
-    struct buffer shape = {0};
-
-    tensor_add_shape(&shape, base);
-    error_set(fitter->err, ERROR_INCOMPATIBLE, "'%s': module '" ERROR_NAME "': B A is [%zu, %zu], in "
-              "'%s' its weight is %s; is the adapter for another model?", fitter->adapter->lora.name,
-              name, n_out, n_in, fitter->model->name, shape.data);
-    buffer_release(&shape);
-    return -1;
-}
-
-/* ---- changing tensors ---- */
-
-/* What the tensor holds so far, where it stays. */
-const struct tensor *fitter_values(struct fitter *fitter, size_t index)
-{
-    struct tensor *kept;
-
-    if (!fitter->is_changed[index])
-        return &fitter->weights->tensors[index];
-    kept = arena_alloc(&fitter->weights->arena, sizeof *kept);
-    *kept = fitter->tensors[index];
-    return kept;
-}
-
-/* The tensor of the base; of a head that has parted from its embedding, that. */
-const struct tensor *fitter_base(struct fitter *fitter, size_t index)
-{
-    return index < fitter->weights->n_tensors ? &fitter->weights->tensors[index]
-                                              : fitter_values(fitter, index);
-}
-
-int fitter_check_floats(const struct fitter *fitter, const struct tensor *base)
-{
-    if (dtype_info(base->dtype)->kind == DTYPE_FLOAT && dtype_info(base->dtype)->n_bits >= 8)
-        return 0;
-    return error_set(fitter->err, ERROR_UNSUPPORTED, "'%s': tensor '" ERROR_NAME "': an adapter "
-                     "cannot be added to %s", fitter->model->name, base->name,
-                     dtype_info(base->dtype)->name);
-}
-
-void fitter_keep(struct fitter *fitter, size_t index, const struct tensor *made)
-{
-    fitter->tensors[index] = *made;
-    fitter->is_changed[index] = true;
-}
-
-int fitter_add(struct fitter *fitter, size_t index, const struct lora_change *change)
-{
-    const struct tensor *base = fitter_base(fitter, index);
-    struct tensor made;
-
-    if (fitter_check_floats(fitter, base) ||
-        lora_tensor_make(&made, base, fitter_values(fitter, index), change, &fitter->weights->arena,
-                         fitter->err))
-        return -1;
-    fitter_keep(fitter, index, &made);
-    return 0;
-}
-
-/* ---- tensors that are stored whole ---- */
-
-int fitter_refuse_whole(const struct fitter *fitter, const struct lora_whole *whole,
-                        const struct tensor *base)
-{
-    struct buffer shape = {0};
-
-    tensor_add_shape(&shape, whole->tensor);
-    buffer_format(&shape, ", in '%s' it is ", fitter->model->name);
-    tensor_add_shape(&shape, base);
-    error_set(fitter->err, ERROR_INCOMPATIBLE, "'%s': tensor '" ERROR_NAME "' is %s; is the "
-              "adapter for another model, or one with more tokens?",
-              fitter->adapter->lora.name, whole->name, shape.data);
-    buffer_release(&shape);
-    return -1;
-}
-
-static int replace(struct fitter *fitter, size_t index, const struct lora_whole *whole)
-{
-    const struct tensor *base = &fitter->weights->tensors[index];
-    struct tensor made;
-
-    if (!tensor_same_shape(base, whole->tensor))
-        return fitter_refuse_whole(fitter, whole, base);
-    if (fitter_check_floats(fitter, base) ||
-        lora_tensor_add(&made, base, whole->tensor, NULL, 0, &fitter->weights->arena, fitter->err))
-        return -1;
-    fitter_keep(fitter, index, &made);
-    return 0;
-}
-
-/* A head that the base ties to its embedding, and which from now on is a tensor of its own. */
-static int part_head(struct fitter *fitter, const char *name, const struct tensor *owner,
-                     const struct tensor *values)
-{
-    size_t n = fitter->n_tensors;
-    struct tensor made;
-
-    if (lora_tensor_add(&made, owner, values, NULL, 0, &fitter->weights->arena, fitter->err))
-        return -1;
-    made.name = arena_copy(&fitter->weights->arena, name, strlen(name));
-    fitter->tensors[n] = made;
-    fitter->is_changed[n] = true;
-    fitter->n_tensors++;
-    return 0;
-}
-
-static int add_head(struct fitter *fitter, const struct lora_whole *whole)
-{
-    struct buffer plain = {0};
-    const struct tied_name *tied;
-    const struct tensor *owner = NULL;
-
-    tensor_names_plain(whole->name, &plain);
-    tied = tensor_names_find_tied(plain.data);
-    if (tied && tied->is_head)
-        owner = checkpoint_names_find_owner(&fitter->names, tied);
-    buffer_release(&plain);
-    if (!owner || !tensor_same_shape(owner, whole->tensor))
-        return error_set(fitter->err, ERROR_INCOMPATIBLE, "'%s': tensor '" ERROR_NAME "': '%s' has "
-                         "none of that name%s; is the adapter for another model?",
-                         fitter->adapter->lora.name, whole->name, fitter->model->name,
-                         owner ? " and shape" : "");
-    return part_head(fitter, whole->name, owner, whole->tensor);
-}
-
-/* Whether the tensor is of a module in modules_to_save, which PEFT has copied: what was tied is tied no
- * longer. 1, 0 or -1. */
-static int is_parted(struct fitter *fitter, const struct lora_whole *whole)
-{
-    struct lora_config *config = &fitter->adapter->lora.config;
-    const char *dot = strrchr(whole->name, '.');
-    char *module = memory_format("%.*s", dot ? (int)(dot - whole->name) : 0, whole->name);
-    int is = lora_config_is_saved(config, module, fitter->err);
-
-    free(module);
-    return is > 0 ? !json_bool(config->json, "ensure_weight_tying", false) : is;
-}
-
-/* What the adapter stores whole for a tensor of the base, or NULL. */
-static const struct lora_whole *find_whole(const struct fitter *fitter, size_t index)
-{
-    const struct lora_folder *lora = &fitter->adapter->lora;
-
-    for (size_t i = 0; i < lora->n_wholes; i++)
-        if (find_own(fitter, lora->wholes[i].name) == index)
-            return &lora->wholes[i];
-    return NULL;
-}
-
-/* 1, 0 or -1, whatever their dtypes. */
-static int has_same_values(const struct fitter *fitter, const struct tensor *base,
-                           const struct tensor *a, const struct tensor *b)
-{
-    struct tensor x, y;
-
-    if (!tensor_same_shape(a, b))
-        return 0;
-    if (lora_tensor_add(&x, base, a, NULL, 0, &fitter->weights->arena, fitter->err) ||
-        lora_tensor_add(&y, base, b, NULL, 0, &fitter->weights->arena, fitter->err))
-        return -1;
-    return tensor_equal(&x, &y, fitter->err);
-}
-
-/* A tied head, number `index` if the base stores it once more, that is stored whole because it, or its
- * embedding, has an A and B, or more tokens: it is the embedding once more, which may be stored, too. 1, 0: it
- * is none, or -1. */
-static int take_tied(struct fitter *fitter, const struct lora_whole *whole, size_t index)
-{
-    const struct tensor *owner = find_owner(fitter, whole->name);
-    const struct lora_whole *other;
-    int is;
-
-    if (!owner || fitter_index(fitter, owner) == index)
-        return 0;
-    is = index == SIZE_MAX ? 1 : checkpoint_names_is_copy(&fitter->names, index, fitter->err);
-    if (is > 0) {
-        is = is_parted(fitter, whole);
-        is = is < 0 ? -1 : !is;
-    }
-    if (is <= 0)
-        return is;
-    other = find_whole(fitter, fitter_index(fitter, owner));
-    if (other)
-        return has_same_values(fitter, owner, whole->tensor, other->tensor);
-    return replace(fitter, fitter_index(fitter, owner), whole) ? -1 : 1;
-}
-
-/* Whether it is another tensor of the adapter once more, which always has the same values: 1, 0 or -1. PEFT
- * wants both (T5's embeddings, biases of heads of masked models). */
-static int is_copy(const struct fitter *fitter, const struct lora_whole *whole)
-{
-    const struct lora_folder *lora = &fitter->adapter->lora;
-    const struct tied_name *tied = tensor_names_find_tied(whole->name);
-
-    for (size_t i = 0; tied && !tied->is_head && tied->owners[i]; i++) {
-        const size_t *at = hash_map_find(&lora->by_whole, tied->owners[i], strlen(tied->owners[i]));
-
-        if (at)
-            return tensor_equal(whole->tensor, lora->wholes[*at].tensor, fitter->err);
-    }
-    return 0;
-}
-
-/* 1: something was found for it, or nothing need be; 0, or -1. */
-static int take_elsewhere(struct fitter *fitter, const struct lora_whole *whole)
-{
-    int taken = is_copy(fitter, whole);
-
-    return taken ? taken : expert_fit_whole(fitter, whole);
-}
-
-static int take_whole(struct fitter *fitter, const struct lora_whole *whole)
-{
-    size_t index = find_own(fitter, whole->name);
-    int taken = take_tied(fitter, whole, index);
-
-    if (taken == 0 && index == SIZE_MAX)
-        taken = take_elsewhere(fitter, whole);
-    if (taken)
-        return taken < 0 ? -1 : 0;
-    return index == SIZE_MAX ? add_head(fitter, whole) : replace(fitter, index, whole);
-}
-
-/* Whether the model's class has this head, of which the checkpoint may have no tensor of its own. */
-static bool has_head(const struct fitter *fitter, const char *plain)
-{
-    enum model_type type;
-    struct error ignored = {0};
-
-    if (strcmp(plain, "lm_head.weight") != 0)
-        return checkpoint_names_has_fellow(&fitter->names, plain);
-    return architecture_type(&fitter->model->config, NULL, "", &type, &ignored) == 0 &&
-           (type == MODEL_DECODER || type == MODEL_ENCODER_DECODER);
-}
-
-/* The head that is tied to an embedding stays what it was when the embedding alone is saved as a module. */
-static int leave_head(struct fitter *fitter, const struct tensor *owner,
-                      const struct tied_name *tied)
-{
-    size_t index = find_own(fitter, tied->name);
-    struct tensor made;
-    int is;
-
-    if (checkpoint_names_find_owner(&fitter->names, tied) != owner)
-        return 0;
-    if (index == SIZE_MAX)
-        return find_parted(fitter, tied->name) == SIZE_MAX && has_head(fitter, tied->name)
-                   ? part_head(fitter, tied->name, owner, owner)
-                   : 0;
-    is = fitter->is_changed[index] ? 0
-                                   : checkpoint_names_is_copy(&fitter->names, index, fitter->err);
-    if (is <= 0)
-        return is;
-    if (lora_tensor_add(&made, &fitter->weights->tensors[index], owner, NULL, 0,
-                        &fitter->weights->arena, fitter->err))
-        return -1;
-    fitter_keep(fitter, index, &made);
-    return 0;
-}
-
-static int leave_heads(struct fitter *fitter, const struct lora_whole *whole)
-{
-    size_t index = find_own(fitter, whole->name);
-    const struct tied_name *tied;
-    int is = fitter->is_tied && index != SIZE_MAX ? is_parted(fitter, whole) : 0;
-
-    for (size_t i = 0; is > 0; i++) {
-        tied = tensor_names_find_owned(fitter->names.plain[index], i);
-        if (!tied)
-            return 0;
-        if (tied->is_head && leave_head(fitter, &fitter->weights->tensors[index], tied))
-            return -1;
-    }
-    return is;
-}
-
-static int take_wholes(struct fitter *fitter)
-{
-    const struct lora_folder *lora = &fitter->adapter->lora;
-
-    for (size_t i = 0; i < lora->n_wholes; i++)
-        if (take_whole(fitter, &lora->wholes[i]))
-            return -1;
-    for (size_t i = 0; i < lora->n_wholes; i++)
-        if (leave_heads(fitter, &lora->wholes[i]))
-            return -1;
-    return expert_fit_join(fitter);
-}
-
-/* ---- A and B ---- */
-
-static bool is_head(const struct fitter *fitter, size_t index)
-{
-    return index >= fitter->weights->n_tensors ||
-           tensor_names_is_encoder_head(fitter->names.plain[index]) ||
-           strcmp(fitter->names.plain[index], "lm_head.weight") == 0;
-}
-
-/* Whether a module's inputs are the rows of its weight: as the family has it, else as the adapter
- * says; of experts, gpt-oss alone. */
-static bool prefers_turned(const struct fitter *fitter, const struct lora_module *module,
-                           size_t index)
-{
-    const struct config *config = &fitter->model->config;
-    const struct family *family = fitter->model->has_config ? architecture_family(config) : NULL;
-
-    if (module->parameter)
-        return fitter->model->has_config && config->model_type &&
-               strcmp(config->model_type, "gpt_oss") == 0;
-    if (family)
-        return family->is_conv1d && !is_head(fitter, index);
-    return fitter->adapter->lora.config.fan_in_fan_out;
-}
-
-int fitter_choose_way(struct fitter *fitter, const struct lora_module *module, size_t index,
-                      bool *is_turned)
-{
-    const struct tensor *base = fitter_base(fitter, index);
-    size_t n_in = module->a->shape[1], n_out = module->b->shape[0], n = base->n_dims;
-    bool fits_turned, fits;
-
-    fits = n >= 2 && base->shape[n - 2] == n_out && base->shape[n - 1] == n_in;
-    fits_turned = n >= 2 && base->shape[n - 2] == n_in && base->shape[n - 1] == n_out;
-    if (n != (module->n_experts > 1 || (module->parameter && n == 3) ? 3 : 2) ||
-        (n == 3 && base->shape[0] != module->n_experts) || (module->is_embedding && !fits_turned) ||
-        (!fits && !fits_turned))
-        return fitter_refuse_shape(fitter, module->name, base, n_out, n_in);
-    *is_turned = fits_turned && (!fits || module->is_embedding ||
-                                 prefers_turned(fitter, module, index));
-    return 0;
-}
-
 static int add_bias(struct fitter *fitter, const struct lora_module *module)
 {
     char *name = memory_format("%s.bias", module->name);
-    size_t index = find_own(fitter, name);
+    size_t index = fitter_find_own(fitter, name);
     const struct tensor *base;
     struct tensor made;
 
     if (index == SIZE_MAX)
-        index = fitter_index(fitter, find_owner(fitter, name));
+        index = fitter_index(fitter, fitter_find_owner(fitter, name));
     free(name);
     if (index == SIZE_MAX)
         return fitter_refuse_module(fitter, module, "has no bias, to which lora_B.bias would be added");
@@ -461,11 +61,6 @@ static int add_bias(struct fitter *fitter, const struct lora_module *module)
 }
 
 /* ---- modules ---- */
-
-const struct model_layout *fitter_layout(struct fitter *fitter)
-{
-    return known_layout_find(&fitter->known, fitter->model, &fitter->names);
-}
 
 static int add_module(struct fitter *fitter, size_t number)
 {
@@ -540,116 +135,6 @@ static int drop_equal_heads(struct fitter *fitter)
     return 0;
 }
 
-/* ---- what the adapter lacks ---- */
-
-/* The name with "#" for each number between dots, in the arena. */
-static const char *without_numbers(const char *name, size_t length, struct arena *arena)
-{
-    char *text = arena_copy(arena, name, length), *to = text;
-
-    for (const char *from = name; from < name + length;) {
-        size_t n = strspn(from, "0123456789");
-        bool is_number = n > 0 && from != name && from[-1] == '.' &&
-                         (from[n] == '.' || from + n == name + length);
-
-        if (is_number) {
-            *to++ = '#';
-            from += n;
-        } else {
-            *to++ = *from++;
-        }
-    }
-    *to = '\0';
-    return text;
-}
-
-/* Its module, where the tensor is the weight of one that has a fellow in another layer. */
-static char *fellow_module(const struct tensor *tensor, const struct hash_map *patterns,
-                           struct arena *arena)
-{
-    size_t n = strlen(tensor->name), m = strlen(".weight");
-    const char *pattern;
-
-    if (tensor->n_dims != 2 || n <= m || strcmp(tensor->name + n - m, ".weight") != 0)
-        return NULL;
-    pattern = without_numbers(tensor->name, n - m, arena);
-    return hash_map_find(patterns, pattern, strlen(pattern))
-               ? memory_format("%.*s", (int)(n - m), tensor->name)
-               : NULL;
-}
-
-int fitter_refuse_incomplete(const struct fitter *fitter, const char *module, const char *setting)
-{
-    return error_set(fitter->err, ERROR_FORMAT, "'%s': module '" ERROR_NAME "': is one of %s, and "
-                     "the file has nothing for it; is it complete?", fitter->adapter->lora.name,
-                     module, setting);
-}
-
-/* A parameter that has a fellow in another layer: 1, when it is one that the adapter says it changes, 0,
- * or -1. */
-static int is_target_parameter(struct fitter *fitter, const char *name,
-                               const struct hash_map *patterns, struct arena *arena)
-{
-    const char *pattern = without_numbers(name, strlen(name), arena), *dot = strrchr(name, '.');
-    const char **names;
-    size_t n = 0;
-    char *module;
-
-    if (!dot || !hash_map_find(patterns, pattern, strlen(pattern)))
-        return 0;
-    module = arena_copy(arena, name, (size_t)(dot - name));
-    if (lora_config_parameters(&fitter->adapter->lora.config, module, true, &names, &n, arena,
-                               fitter->err))
-        return -1;
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(names[i], dot + 1) == 0)
-            return 1;
-    return 0;
-}
-
-/* That the file does not lack the tensor: it has others like it, in other layers. */
-static int check_there(struct fitter *fitter, const struct tensor *tensor,
-                       const struct hash_map *patterns, struct arena *arena)
-{
-    struct lora_config *config = &fitter->adapter->lora.config;
-    char *module = config->targets_all ? NULL : fellow_module(tensor, patterns, arena);
-    int is = module ? lora_config_is_target(config, module, fitter->err) : 0;
-
-    if (is > 0)
-        fitter_refuse_incomplete(fitter, module, "target_modules");
-    free(module);
-    if (is == 0)
-        is = is_target_parameter(fitter, tensor->name, patterns, arena);
-    if (is > 0 && !fitter->err->code)
-        fitter_refuse_incomplete(fitter, tensor->name, "target_parameters");
-    return is ? -1 : 0;
-}
-
-/* A target that the file has in other layers and lacks in one: it is not all there. */
-static int check_complete(struct fitter *fitter)
-{
-    const struct lora_folder *lora = &fitter->adapter->lora;
-    struct hash_map patterns = {0};
-    struct arena arena = {0};
-    int rc = 0;
-
-    for (size_t i = 0; i < lora->n_modules; i++) {
-        const struct lora_module *module = &lora->modules[i];
-        char *name = module->parameter ? memory_format("%s.%s", module->name, module->parameter)
-                                       : memory_copy(module->name);
-        const char *pattern = without_numbers(name, strlen(name), &arena);
-
-        hash_map_add(&patterns, pattern, strlen(pattern), 0);
-        free(name);
-    }
-    for (size_t i = 0; rc == 0 && i < fitter->weights->n_tensors; i++)
-        if (!fitter->is_changed[i])
-            rc = check_there(fitter, &fitter->weights->tensors[i], &patterns, &arena);
-    hash_map_release(&patterns);
-    arena_release(&arena);
-    return rc;
-}
-
 /* ---- all of it ---- */
 
 static const char *last_part(const char *path)
@@ -675,12 +160,13 @@ static int fit(struct fitter *fitter, struct notices *notices)
 {
     const struct lora_folder *lora = &fitter->adapter->lora;
 
-    if (take_wholes(fitter))
+    if (whole_fit(fitter))
         return -1;
     for (size_t i = 0; i < lora->n_modules; i++)
         if (add_module(fitter, i))
             return -1;
-    if (expert_fit_finish(fitter) || check_complete(fitter) || follow_embedding(fitter) || drop_equal_heads(fitter))
+    if (expert_fit_finish(fitter) || complete_fit(fitter, notices) || follow_embedding(fitter) ||
+        drop_equal_heads(fitter))
         return -1;
     compare_base(fitter, notices);
     return 0;

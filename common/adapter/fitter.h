@@ -1,4 +1,5 @@
-/* fitter.h - an adapter on its way into a base: what adapted_model.c and expert_fit.c share. */
+/* fitter.h - an adapter on its way into a base: what its parts (whole_fit.h, expert_fit.h, complete_fit.h)
+ * share. */
 #ifndef COCKTAIL_FITTER_H
 #define COCKTAIL_FITTER_H
 
@@ -44,6 +45,12 @@ struct fitter {
 
 /* SIZE_MAX for NULL. */
 size_t fitter_index(const struct fitter *fitter, const struct tensor *tensor);
+/* The tensor of the base of that name, whatever prefix it carries; SIZE_MAX: none. */
+size_t fitter_find_own(const struct fitter *fitter, const char *name);
+/* What a tensor of that name is tied to, or NULL. */
+const struct tensor *fitter_find_owner(const struct fitter *fitter, const char *name);
+/* A head of that name that was tied and has become a tensor of its own; SIZE_MAX: none. */
+size_t fitter_find_parted(const struct fitter *fitter, const char *name);
 /* NULL where the model's family is not known. */
 const struct model_layout *fitter_layout(struct fitter *fitter);
 

@@ -1,5 +1,6 @@
 # fixtures/adapters: MODEL+ADAPTER has the bits of PEFT's merge_and_unload; where that divides by norms, its
-# values within 1e-6.
+# values within 1e-6. Then, an adapter of a model whose file has one layer more than its class, which predicts
+# a further token.
 set -e
 cp -r "$FIXTURES/adapters" .
 cat >check.py <<'EOF'
@@ -27,3 +28,28 @@ for name, case in expected.items():
         print(name, len(wrong), "of", len(found), wrong[:3])
 EOF
 python3 check.py "$FIXTURES" "$COCKTAIL"
+
+mkdir further
+python3 - <<'EOS'
+import json, struct
+header, at = {}, 0
+for layer in range(2):
+    for matrix, shape in (("A", [1, 15]), ("B", [24, 1])):
+        n = 4 * shape[0] * shape[1]
+        header[f"base_model.model.model.layers.{layer}.self_attn.o_proj.lora_{matrix}.weight"] = {
+            "dtype": "F32", "shape": shape, "data_offsets": [at, at + n]}
+        at += n
+text = json.dumps(header).encode()
+text += b" " * (-len(text) % 8)
+with open("further/adapter_model.safetensors", "wb") as file:
+    file.write(struct.pack("<Q", len(text)) + text + struct.pack("<f", 0.5) * (at // 4))
+json.dump({"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_modules": ["o_proj"]},
+          open("further/adapter_config.json", "w"))
+EOS
+base=$FIXTURES/models/deepseek-v3-bf16
+cocktail diff --json --tensors "$base+further" "$base" | python3 -c '
+import json, sys
+tensors = json.load(sys.stdin)["tensors"]
+changed = sorted(t["name"] for t in tensors if t["max_abs"])
+assert changed == [f"model.layers.{i}.self_attn.o_proj.weight" for i in range(2)], changed
+assert any(t["name"] == "model.layers.2.self_attn.o_proj.weight" for t in tensors)'
