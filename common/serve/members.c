@@ -190,7 +190,38 @@ static const struct member_row *find_row(const struct member_row *rows, struct j
     return NULL;
 }
 
-static int read_object(struct reading *reading, const struct member_row *rows)
+static const struct refused_member *find_refused(const struct refused_member *refused,
+                                                 struct json_text name)
+{
+    for (; refused && refused->name; refused++)
+        if (json_text_is(name, refused->name))
+            return refused;
+    return NULL;
+}
+
+/* What is not read: passed over, unless it would change the answer. */
+static int pass_over(struct reading *reading, const struct refused_member *refused)
+{
+    const char *values, *instead;
+    struct error error = {0};
+    size_t start;
+
+    json_reader_peek(&reading->json);
+    start = reading->json.position;
+    if (json_reader_skip(&reading->json, &error))
+        return refuse_json(reading, &error);
+    if (!refused || refused_member_is_harmless(refused, reading->json.text + start,
+                                               reading->json.position - start))
+        return 0;
+    values = refused->harmless ? refused->harmless : "";
+    instead = refused->instead ? refused->instead : "";
+    return refusal_set(reading->refusal, 400, NULL, refused->name, "'%s'%s%s is not supported%s%s",
+                       refused->name, *values ? " other than " : "", values,
+                       *instead ? "; " : "", instead);
+}
+
+static int read_object(struct reading *reading, const struct member_row *rows,
+                       const struct refused_member *refused)
 {
     struct error error = {0};
     struct json_text name;
@@ -201,29 +232,27 @@ static int read_object(struct reading *reading, const struct member_row *rows)
     if (json_reader_object(&reading->json, &error))
         return refuse_json(reading, &error);
     while ((more = json_reader_member(&reading->json, &name, &error)) > 0) {
-        const struct member_row *row = find_row(rows, name);
+        bool is_null = json_reader_peek(&reading->json) == JSON_NULL;
+        const struct member_row *row = is_null ? NULL : find_row(rows, name);
 
-        if (row && json_reader_peek(&reading->json) != JSON_NULL) {
-            if (read_member(reading, row))
-                return -1;
-        } else if (json_reader_skip(&reading->json, &error)) {
-            return refuse_json(reading, &error);
-        }
+        if (row ? read_member(reading, row)
+                : pass_over(reading, is_null ? NULL : find_refused(refused, name)))
+            return -1;
     }
     if (more < 0 || json_reader_finish(&reading->json, &error))
         return refuse_json(reading, &error);
     return 0;
 }
 
-int members_read(const struct member_row *rows, const char *text, size_t size, void *out,
-                 struct refusal *refusal)
+int members_read(const struct member_row *rows, const struct refused_member *refused,
+                 const char *text, size_t size, void *out, struct refusal *refusal)
 {
     struct reading reading = {.refusal = refusal, .out = out};
     int rc;
 
     members_init(rows, out);
     json_reader_init(&reading.json, text, size);
-    rc = read_object(&reading, rows);
+    rc = read_object(&reading, rows, refused);
     json_reader_release(&reading.json);
     return rc;
 }

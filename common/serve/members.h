@@ -1,6 +1,6 @@
 /* members.h - the members of a JSON object that a request is, by a table of rows.
  *
- * What is not in the table is overlooked; null means not given; of two members of one name the last
+ * What is in no table is overlooked; null means not given; of two members of one name the last
  * counts. Numbers come as 1, 1.0 or 1e0. */
 #ifndef COCKTAIL_MEMBERS_H
 #define COCKTAIL_MEMBERS_H
@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/json_reader.h"
+#include "serve/refused_members.h"
 #include "serve/refusal.h"
 
 enum member_kind { /* and the type of the field at `offset` */
@@ -36,10 +37,11 @@ struct member_row {
 };
 
 /* A JSON text of `size` bytes that is an object, into the struct at `out`, whose fields are set as
- * not given first. Refused with 400: what is no JSON, no object, and values of another type or out
- * of range, each by its name. members_release in every case. */
-int members_read(const struct member_row *rows, const char *text, size_t size, void *out,
-                 struct refusal *refusal);
+ * not given first. Refused with 400: what is no JSON, no object, values of another type or out of
+ * range, and what is in `refused`, which may be NULL; each by its name. members_release in every
+ * case. */
+int members_read(const struct member_row *rows, const struct refused_member *refused,
+                 const char *text, size_t size, void *out, struct refusal *refusal);
 void members_init(const struct member_row *rows, void *out);
 void members_release(const struct member_row *rows, void *out);
 

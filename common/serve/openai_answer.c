@@ -107,7 +107,9 @@ static void end_chunk(struct json_writer *json, const struct text_answer *answer
     json_writer_string(json, "finish_reason", reason);
     json_writer_end(json);
     json_writer_end(json);
-    if (answer->request.has_usage)
+    if (answer->request.tells_usage)
+        add_usage(json, answer);
+    else if (answer->request.has_usage)
         json_writer_null(json, "usage");
     end_event(json);
 }

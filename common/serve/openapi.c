@@ -43,8 +43,8 @@ static const struct member_schema {
     {"documents", "{\"anyOf\":[" LIST("{\"type\":\"object\"}", 0, 1000) "," NULLED "]}"},
     {"tools", "{\"anyOf\":[" LIST("{\"type\":\"object\"}", 0, 1000) "," NULLED "]}"},
     {"model", ""}, {"logit_bias", ""}, {"stream_options", ""}, {"top_logprobs", ""},
-    {"continue_final_message", ""}, {"chat_template", ""}, {"chat_template_kwargs", ""},
-    {"suffix", ""}, {"best_of", ""}, {"dimensions", ""}, {"prompt_name", ""}, {"truncate", ""},
+    {"continue_final_message", ""}, {"chat_template_kwargs", ""}, {"best_of", ""},
+    {"dimensions", ""}, {"prompt_name", ""}, {"truncate", ""},
 };
 
 static const char rerank_documents[] =

@@ -46,6 +46,7 @@ static const struct member_row rerank_rows[] = {
     {0},
 };
 static const struct member_row tei_rows[] = {
+    {"model", MEMBER_STRING, AT(model), 0, 0},
     {"query", MEMBER_STRING, AT(query), 0, 0},
     {"texts", MEMBER_LIST, AT(documents), 0, 0},
     {"return_text", MEMBER_BOOL, AT(return_documents), 0, 0},
@@ -59,6 +60,13 @@ static const struct member_row *const rows_of[] = {
     [ROWS_OLLAMA_EMBED] = ollama_rows,
     [ROWS_RERANK] = rerank_rows,
     [ROWS_TEI_RERANK] = tei_rows,
+};
+
+static const struct refused_member *const refused_of[] = {
+    [ROWS_EMBEDDINGS] = refused_in_embeddings,
+    [ROWS_OLLAMA_EMBED] = refused_in_embeddings,
+    [ROWS_RERANK] = refused_in_rerank,
+    [ROWS_TEI_RERANK] = refused_in_tei_rerank,
 };
 
 struct building {
@@ -355,7 +363,7 @@ int rows_request_read(struct rows_request *request, enum rows_form form,
     *request = (struct rows_request){.form = form};
     for (size_t i = 0; i < sizeof rows_of / sizeof *rows_of; i++)
         members_init(rows_of[i], &members);
-    rc = members_read(rows_of[form], body, size, &members, refusal);
+    rc = members_read(rows_of[form], refused_of[form], body, size, &members, refusal);
     if (rc == 0)
         rc = build(&building, service);
     tokenizer_scratch_free(building.scratch);

@@ -25,6 +25,7 @@ enum { TOKENS_MAX = 1 << 30 };
     {"max_tokens", MEMBER_INTEGER, AT(max_tokens), 1, TOKENS_MAX},                                \
     {"min_tokens", MEMBER_INTEGER, AT(min_tokens), 0, TOKENS_MAX},                                \
     {"n", MEMBER_INTEGER, AT(n), 1, 128},                                                         \
+    {"best_of", MEMBER_INTEGER, AT(best_of), 1, 128},                                             \
     {"stop_token_ids", MEMBER_LIST, AT(stop_token_ids), 0, 0},                                    \
     {"ignore_eos", MEMBER_BOOL, AT(ignore_eos), 0, 0},                                            \
     {"logit_bias", MEMBER_OBJECT, AT(logit_bias), 0, 0},                                          \
@@ -41,7 +42,6 @@ static const struct member_row chat_rows[] = {
     {"tools", MEMBER_LIST, AT(tools), 0, 0},
     {"tool_choice", MEMBER_VALUE, AT(tool_choice), 0, 0},
     {"documents", MEMBER_LIST, AT(documents), 0, 0},
-    {"chat_template", MEMBER_VALUE, AT(chat_template), 0, 0},
     {"chat_template_kwargs", MEMBER_OBJECT, AT(chat_template_kwargs), 0, 0},
     {"reasoning_effort", MEMBER_STRING, AT(reasoning_effort), 0, 0},
     {"add_generation_prompt", MEMBER_BOOL, AT(add_generation_prompt), 0, 0},
@@ -53,8 +53,6 @@ static const struct member_row chat_rows[] = {
 static const struct member_row completion_rows[] = {
     {"prompt", MEMBER_VALUE, AT(prompt), 0, 0},
     OPENAI_ROWS,
-    {"suffix", MEMBER_STRING, AT(suffix), 0, 0},
-    {"best_of", MEMBER_INTEGER, AT(best_of), 1, 128},
     {"logprobs", MEMBER_INTEGER, AT(n_logprobs), 0, 20},
     {"echo", MEMBER_BOOL, AT(echo), 0, 0},
     {0},
@@ -63,7 +61,6 @@ static const struct member_row completion_rows[] = {
 #define OLLAMA_ROWS                                                                               \
     {"model", MEMBER_STRING, AT(model), 0, 0},                                                    \
     {"stream", MEMBER_BOOL, AT(stream), 0, 0},                                                    \
-    {"format", MEMBER_VALUE, AT(format), 0, 0},                                                   \
     {"options", MEMBER_OBJECT, AT(options), 0, 0},                                                \
     {"think", MEMBER_VALUE, AT(think), 0, 0}
 
@@ -76,10 +73,8 @@ static const struct member_row ollama_chat_rows[] = {
 
 static const struct member_row ollama_generate_rows[] = {
     {"prompt", MEMBER_STRING, AT(prompt), 0, 0},
-    {"suffix", MEMBER_STRING, AT(suffix), 0, 0},
     {"system", MEMBER_STRING, AT(system), 0, 0},
     {"raw", MEMBER_BOOL, AT(raw), 0, 0},
-    {"images", MEMBER_LIST, AT(images), 0, 0},
     OLLAMA_ROWS,
     {0},
 };
@@ -93,6 +88,7 @@ static const struct member_row ollama_option_rows[] = {
 
 static const struct member_row stream_option_rows[] = {
     {"include_usage", MEMBER_BOOL, AT(include_usage), 0, 0},
+    {"continuous_usage_stats", MEMBER_BOOL, AT(continuous_usage_stats), 0, 0},
     {0},
 };
 
@@ -101,6 +97,13 @@ static const struct member_row *const rows_of[] = {
     [TEXT_COMPLETIONS] = completion_rows,
     [TEXT_OLLAMA_CHAT] = ollama_chat_rows,
     [TEXT_OLLAMA_GENERATE] = ollama_generate_rows,
+};
+
+static const struct refused_member *const refused_of[] = {
+    [TEXT_CHAT] = refused_in_chat,
+    [TEXT_COMPLETIONS] = refused_in_completions,
+    [TEXT_OLLAMA_CHAT] = refused_in_ollama_chat,
+    [TEXT_OLLAMA_GENERATE] = refused_in_ollama_generate,
 };
 
 static const struct member_row *const all_rows[] = {
@@ -113,13 +116,14 @@ int text_members_read(struct text_members *members, enum text_form form, const c
 {
     for (size_t i = 0; i < sizeof all_rows / sizeof *all_rows; i++)
         members_init(all_rows[i], members);
-    if (members_read(rows_of[form], body, size, members, refusal))
+    if (members_read(rows_of[form], refused_of[form], body, size, members, refusal))
         return -1;
-    if (members->options && members_read(ollama_option_rows, members->options,
-                                         strlen(members->options), members, refusal))
+    if (members->options && members_read(ollama_option_rows, refused_in_ollama_options,
+                                         members->options, strlen(members->options), members,
+                                         refusal))
         return -1;
     return members->stream_options
-               ? members_read(stream_option_rows, members->stream_options,
+               ? members_read(stream_option_rows, NULL, members->stream_options,
                               strlen(members->stream_options), members, refusal)
                : 0;
 }

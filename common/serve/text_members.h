@@ -9,14 +9,14 @@
 struct text_members { /* as members.h fills them; what a form does not have is not given */
     char *model;
     char *messages, *tools, *tool_choice, *response_format, *documents, *chat_template_kwargs;
-    char *reasoning_effort, *chat_template, *stop, *stop_token_ids, *logit_bias, *stream_options;
-    char *prompt, *suffix, *system, *format, *options, *think, *images;
+    char *reasoning_effort, *stop, *stop_token_ids, *logit_bias, *stream_options;
+    char *prompt, *system, *options, *think;
     double temperature, top_p, top_k, min_p;
     double repetition_penalty, frequency_penalty, presence_penalty;
     double max_tokens, max_completion_tokens, min_tokens, n, best_of, top_logprobs, n_logprobs;
     struct member_seed seed;
     int logprobs, stream, echo, ignore_eos, raw, add_generation_prompt, continue_final_message;
-    int include_usage;
+    int include_usage, continuous_usage_stats;
 };
 
 /* From the body of a request of this form; "options" and "stream_options" are read, too. To be

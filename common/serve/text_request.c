@@ -79,11 +79,6 @@ static int refuse(struct building *building, const char *name, const char *text)
     return refusal_set(building->refusal, 400, NULL, name, "%s", text);
 }
 
-static bool is_empty_text(const char *value)
-{
-    return !value || strcmp(value, "\"\"") == 0;
-}
-
 /* true, false, or how much: "low" … */
 static bool is_thinking(const char *think)
 {
@@ -100,14 +95,6 @@ static int check_members(struct building *building)
     if (check_word(building, "response_format", members->response_format, "text", NULL) ||
         check_word(building, "tool_choice", members->tool_choice, "auto", "none"))
         return -1;
-    if (members->chat_template)
-        return refuse(building, "chat_template", "'chat_template' is not taken from requests");
-    if (!is_empty_text(members->format))
-        return refuse(building, "format", "'format' is not supported");
-    if (members->suffix && *members->suffix)
-        return refuse(building, "suffix", "'suffix' is not supported");
-    if (members->images && members_first_kind(members->images) != JSON_NONE)
-        return refuse(building, "images", "'images' are not supported");
     if (!isnan(members->best_of) && members->best_of != (double)n_choices)
         return refuse(building, "best_of", "'best_of' other than 'n' is not supported");
     if (!isnan(members->top_logprobs) && members->logprobs != 1)
@@ -665,6 +652,7 @@ static int build(struct building *building, const struct service *service)
     request->is_streamed = building->job->is_streamed =
         is_ollama ? members->stream != 0 : members->stream == 1;
     request->has_usage = members->include_usage == 1;
+    request->tells_usage = request->has_usage && members->continuous_usage_stats == 1;
     if (offers_tools(members) && members_first_kind(members->tools) != JSON_NONE)
         request->tools = memory_copy(members->tools);
     if (set_settings(building) || fill_prompts(building) || check_lengths(building) ||

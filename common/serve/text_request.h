@@ -14,7 +14,9 @@
 struct text_request {
     enum text_form form;
     struct job *job;       /* what is asked of the model, not submitted yet */
-    bool is_streamed, has_usage; /* usage: a stream ends with it */
+    bool is_streamed;
+    bool has_usage;        /* a stream ends with it */
+    bool tells_usage;      /* and each chunk tells what it is so far */
     char *tools;           /* JSON of what may be called; NULL: calls are not looked for */
     bool continues;        /* what comes goes on with a message */
     bool opens_thought;    /* the prompt ends in "<think>" or the like: what comes begins within a thought */

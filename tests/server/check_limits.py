@@ -96,6 +96,56 @@ def wrong_requests(server):
           "--template" in answer["error"]["message"], answer)
 
 
+def refused_members(server):
+    """What would change the answer and is not supported is refused by name; values that change nothing pass."""
+    def ask(path, body, name, value):
+        status, answer = server.post(path, {**body, name: value})
+        error = answer.get("error", {})
+        text = error if isinstance(error, str) else error.get("message", "")
+        return status, text, None if isinstance(error, str) else error.get("param")
+
+    chat, complete = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 1}, {"prompt": "a", "max_tokens": 1}
+    sampling = (("mirostat", 2, 0), ("typical_p", 0.7, 1.0), ("tfs_z", 0.5, 1), ("top_a", 0.1, 0), ("top_n_sigma", 1, -1),
+                ("dynatemp_range", 0.5, 0.0), ("dry_multiplier", 0.8, 0), ("xtc_probability", 0.1, 0),
+                ("samplers", ["top_k"], []), ("min_keep", 2, 0), ("repeat_last_n", 64, -1), ("grammar", "root ::= x", ""))
+    both = sampling + (
+        ("guided_json", {"type": "object"}, None), ("guided_regex", "a+", ""), ("guided_choice", ["a"], []),
+        ("guided_grammar", "x", None), ("structured_outputs", {"json": {}}, {}), ("json_schema", {"a": 1}, {}), ("structural_tag", "x", ""),
+        ("regex", "a", ""), ("ebnf", "a", None), ("use_beam_search", True, False), ("num_beams", 4, 1), ("do_sample", False, True),
+        ("allowed_token_ids", [1], []), ("bad_words", ["a"], []), ("include_stop_str_in_output", True, False),
+        ("skip_special_tokens", False, True), ("prompt_logprobs", 0, None), ("n_probs", 3, 0), ("return_token_ids", True, False),
+        ("truncate_prompt_tokens", 5, -1), ("n_predict", 5, -1), ("max_new_tokens", 5, None), ("repeat_penalty", 1.1, 1.0),
+        ("stop_sequences", ["a"], []), ("random_seed", 1, None), ("options", {"num_ctx": 1}, {}), ("best_of", 2, 1))
+    for name, wrong, right in both + (
+            ("suffix", "b", ""), ("prompt_embeds", "abc", None), ("add_special_tokens", False, True),
+            ("max_completion_tokens", 3, None), ("top_logprobs", 1, None), ("tools", [{}], [])):
+        status, text, param = ask("/v1/completions", complete, name, wrong)
+        check(f"400 for {name}", status == 400 and param == name and f"'{name}'" in text, (status, text))
+        check(f"200 for {name}", ask("/v1/completions", complete, name, right)[0] == 200)
+    for name, wrong, right in both + (
+            ("functions", [{"name": "f"}], []), ("function_call", {"name": "f"}, "auto"), ("audio", {"voice": "x"}, None),
+            ("modalities", ["text", "audio"], ["text"]), ("web_search_options", {}, None), ("verbosity", "low", "medium"),
+            ("system", "a", ""), ("chat_template", "{{ 1 }}", None), ("add_special_tokens", True, False),
+            ("enable_thinking", False, None), ("thinking", {"type": "disabled"}, None), ("think", False, None),
+            ("reasoning", {"effort": "low"}, {}), ("include_reasoning", False, True)):
+        status, text, param = ask("/v1/chat/completions", chat, name, wrong)
+        check(f"400 for {name}", status == 400 and param == name and f"'{name}'" in text, (status, text))
+        check(f"no template, not {name}", "template" in ask("/v1/chat/completions", chat, name, right)[1])
+    generate = {"prompt": "a", "stream": False, "options": {"num_predict": 1, "num_ctx": 64, "num_thread": 2, "num_keep": 4}}
+    for name, wrong, right in (
+            ("format", "json", ""), ("format", {"type": "object"}, None), ("template", "{{ .Prompt }}", ""), ("context", [1, 2], []),
+            ("suffix", "b", ""), ("images", ["iVBO"], []), ("temperature", 0, None), ("seed", 1, None), ("num_predict", 1, None),
+            ("logprobs", True, False), ("tools", [{}], []), ("messages", [{}], [])):
+        status, text, param = ask("/api/generate", generate, name, wrong)
+        check(f"400 for ollama's {name}", status == 400 and f"'{name}'" in text and param is None, (status, text))
+        check(f"200 for ollama's {name}", ask("/api/generate", generate, name, right)[0] == 200)
+    for name, wrong, right in sampling + (("penalize_newline", False, True), ("max_tokens", 3, None),
+                                          ("repetition_penalty", 1.2, 1), ("logit_bias", {"1": 1}, {})):
+        for value, wanted in ((wrong, 400), (right, 200)):
+            status, text, _ = ask("/api/generate", generate, "options", {"num_predict": 1, name: value})
+            check(f"{wanted} for the option {name}", status == wanted and (wanted == 200 or f"'{name}'" in text), (status, text))
+
+
 def wrong_heads(server):
     good = b'{"prompt": "a", "max_tokens": 1}'
     check("good", send(server, head(good, "Connection: close")).startswith(b"HTTP/1.1 200"))
@@ -339,6 +389,7 @@ comforted = threading.Thread(target=comfort)
 comforted.start()
 with Server(BASE, "-q") as server:
     wrong_requests(server)
+    refused_members(server)
     wrong_heads(server)
     check("ends with 0", server.end() == 0)
 keys()

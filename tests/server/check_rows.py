@@ -53,6 +53,13 @@ def embeddings(server):
                          ({"input": "a", "prompt_name": "nothing"}, 400)):
         found, answer = server.post("/v1/embeddings", body)
         check(f"{status} for {str(body)[:60]}", found == status, (found, answer))
+    for name, wrong, right in (("normalize", True, None), ("input_type", "query", None), ("task", "retrieval.query", None),
+                               ("output_dimension", 8, None), ("truncate_prompt_tokens", 4, -1), ("truncation", False, True),
+                               ("embedding_types", ["int8"], ["float"]), ("truncation_direction", "left", "right")):
+        for path in ("/v1/embeddings", "/api/embed"):
+            status, answer = server.post(path, {"input": "a", name: wrong})
+            check(f"400 for {name}", status == 400 and f"'{name}'" in str(answer["error"]), answer)
+            check(f"200 for {name}", server.post(path, {"input": "a", name: right})[0] == 200)
     _, words = server.post("/api/embed", {"model": "encoder-base:latest", "input": TEXTS})
     check("ollama's", words["embeddings"] == expected)
 
@@ -89,6 +96,18 @@ def rerank(server):
                  {"query": "a", "documents": ["a"] * 1001}):
         status, answer = server.post("/v1/rerank", body)
         check(f"400 for {str(body)[:60]}", status == 400, (status, answer))
+
+
+    for path, texts, cases in (
+            ("/v1/rerank", "documents", (("max_tokens_per_doc", 10, None), ("rank_fields", ["title"], ["text"]), ("top_k", 1, None),
+                                         ("use_activation", False, True), ("return_text", True, False))),
+            ("/rerank", "texts", (("top_n", 1, None), ("return_documents", True, False), ("truncation_direction", "Left", "Right")))):
+        for name, wrong, right in cases:
+            status, answer = server.post(path, {"query": "a", texts: ["b"], name: wrong})
+            check(f"400 for {name}", status == 400 and answer["error"]["param"] == name, answer)
+            check(f"200 for {name}", server.post(path, {"query": "a", texts: ["b"], name: right})[0] == 200)
+    for model, status in (("reranker-base", 200), ("nobody", 404)):
+        check("TEI's form knows the model", server.post("/rerank", {"query": "a", "texts": ["b"], "model": model})[0] == status)
 
 
 def ollama(server):

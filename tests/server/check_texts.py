@@ -38,6 +38,10 @@ def completions(server):
         check("usage at the end", events[-2]["choices"] == [] and
               events[-2]["usage"]["completion_tokens"] == alone["n_tokens"])
         check("usage before", all(e["usage"] is None for e in events[:-2]))
+        events = server.events("/v1/completions", dict(request, stream=True, stream_options={
+            "include_usage": True, "continuous_usage_stats": True}))
+        counts = [e["usage"]["completion_tokens"] for e in events[:-1]]
+        check("usage all along", counts == sorted(counts) and 0 < counts[0] <= counts[-1] == alone["n_tokens"], events)
 
 
 def forms(server):

@@ -25,7 +25,7 @@ static const struct member_row rows[] = {
 static int read(const char *text, struct sample *sample, struct refusal *refusal)
 {
     *refusal = (struct refusal){0};
-    return members_read(rows, text, strlen(text), sample, refusal);
+    return members_read(rows, NULL, text, strlen(text), sample, refusal);
 }
 
 static void what_is_given_is_read(void)
@@ -101,5 +101,48 @@ static void what_does_not_fit_is_named(void)
     }
 }
 
+static void what_would_change_the_answer_is_refused(void)
+{
+    static const struct refused_member refused[] = {
+        {"rules", NULL, "say it in words"}, {"last", "0 or -1", NULL},
+        {"words", "[\"text\"] or \"all\"", NULL}, {"never", "", NULL}, {0},
+    };
+    static const struct {
+        const char *text, *told; /* NULL: it changes nothing */
+    } table[] = {
+        {"{\"rules\": \"x\"}", "'rules' is not supported; say it in words"},
+        {"{\"rules\": 0}", "'rules' is not supported; say it in words"},
+        {"{\"rules\": [0]}", "'rules' is not supported; say it in words"},
+        {"{\"last\": 1}", "'last' other than 0 or -1 is not supported"},
+        {"{\"last\": false}", "'last' other than 0 or -1 is not supported"},
+        {"{\"last\": \"0\"}", "'last' other than 0 or -1 is not supported"},
+        {"{\"words\": [\"text\", \"more\"]}",
+         "'words' other than [\"text\"] or \"all\" is not supported"},
+        {"{\"words\": \"al\"}", "'words' other than [\"text\"] or \"all\" is not supported"},
+        {"{\"words\": \"a text that is much longer than all of them\"}",
+         "'words' other than [\"text\"] or \"all\" is not supported"},
+        {"{\"never\": false}", "'never' is not supported"},
+        {"{\"never\": {}}", "'never' is not supported"},
+        {"{\"rules\": null, \"last\": null, \"words\": null, \"never\": null}", NULL},
+        {"{\"rules\": \"\"}", NULL}, {"{\"rules\": [ ]}", NULL}, {"{\"rules\": {\n}}", NULL},
+        {"{\"rules\": false }", NULL}, {"{\"last\": 0.0}", NULL}, {"{\"last\": -1e0}", NULL},
+        {"{\"words\": [ \"text\" ]}", NULL}, {"{\"words\": \"all\"}", NULL},
+        {"{\"other\": 1}", NULL},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct sample sample;
+        struct refusal refusal = {0};
+        int rc = members_read(rows, refused, table[i].text, strlen(table[i].text), &sample,
+                              &refusal);
+
+        CHECK(rc == (table[i].told ? -1 : 0) &&
+              strcmp(refusal.text, table[i].told ? table[i].told : "") == 0);
+        CHECK(refusal.status == (table[i].told ? 400 : 0));
+        members_release(rows, &sample);
+    }
+}
+
 TESTS(TEST(what_is_given_is_read), TEST(null_and_nothing_are_the_same),
-      TEST(the_last_of_two_counts), TEST(what_does_not_fit_is_named))
+      TEST(the_last_of_two_counts), TEST(what_does_not_fit_is_named),
+      TEST(what_would_change_the_answer_is_refused))
