@@ -1,5 +1,6 @@
 #include "scheduler.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -19,6 +20,9 @@ struct scheduler {
     pthread_mutex_t mutex;
     pthread_cond_t nudged;
     bool is_started, is_nudged, is_ending, is_over;
+    /* Of the thread: since when the first of those waits whose models find no room. Who came after
+     * it waits, too, or it would wait for as long as others keep coming. */
+    double crowded_out_s; /* INFINITY: nobody does */
 };
 
 /* ---- weights that come and go ---- */
@@ -59,8 +63,8 @@ static struct lane *find_idle(struct scheduler *scheduler)
 }
 
 /* Whether the lane has its weights; if they cannot be had, its jobs fail. False without that:
- * others must end first. */
-static bool ensure_loaded(struct scheduler *scheduler, struct lane *lane)
+ * others must end first; *crowded_out_s says since when it waits, if no other one does for longer. */
+static bool ensure_loaded(struct scheduler *scheduler, struct lane *lane, double *crowded_out_s)
 {
     size_t limit = scheduler->settings.memory_bytes;
     struct notices notices = {0};
@@ -72,8 +76,10 @@ static bool ensure_loaded(struct scheduler *scheduler, struct lane *lane)
         return true;
     while (limit && count_loaded(scheduler) + lane->model->size_bytes > limit) {
         idle = find_idle(scheduler);
-        if (!idle)
+        if (!idle) {
+            *crowded_out_s = fmin(*crowded_out_s, lane_first(lane)->submitted_s);
             return false;
+        }
         unload(idle);
     }
     if (served_model_load(lane->model, scheduler->threads, &notices, &error)) {
@@ -106,23 +112,25 @@ static void step(struct scheduler *scheduler, struct lane *lane)
         rows_pass_run(lane);
         return;
     }
-    texts_pass_admit(lane, scheduler->settings.n_parallel);
+    texts_pass_admit(lane, scheduler->settings.n_parallel, scheduler->crowded_out_s);
     texts_pass_run(lane, cache_budget(scheduler, lane));
 }
 
 /* Each model once. Whether one of them did something. */
 static bool turn(struct scheduler *scheduler)
 {
+    double crowded_out_s = INFINITY;
     bool has_run = false;
 
     for (size_t i = 0; i < scheduler->n_lanes; i++) {
         struct lane *lane = &scheduler->lanes[i];
 
-        if (!lane_tidy(lane, clock_now_s()) || !ensure_loaded(scheduler, lane))
+        if (!lane_tidy(lane, clock_now_s()) || !ensure_loaded(scheduler, lane, &crowded_out_s))
             continue;
         step(scheduler, lane);
         has_run = true;
     }
+    scheduler->crowded_out_s = crowded_out_s;
     return has_run;
 }
 
@@ -211,6 +219,7 @@ struct scheduler *scheduler_new(struct served_model *models, size_t n_models,
     scheduler->n_lanes = n_models;
     scheduler->threads = threads;
     scheduler->settings = *settings;
+    scheduler->crowded_out_s = INFINITY;
     pthread_mutex_init(&scheduler->mutex, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -47,14 +47,15 @@ static void begin_text(struct lane *lane, struct job *job)
     *at = sequence;
 }
 
-void texts_pass_admit(struct lane *lane, size_t n_parallel)
+void texts_pass_admit(struct lane *lane, size_t n_parallel, double last_s)
 {
     const struct model *model = lane->model->model;
     struct job *job;
 
     lane->shares_prefixes =
         !model->spec.is_encoder_decoder && !model_needs_whole_prompts(model);
-    while (count_active(lane) < n_parallel && (job = lane_first(lane))) {
+    while (count_active(lane) < n_parallel && (job = lane_first(lane)) &&
+           job->submitted_s <= last_s) {
         lane_begin_job(lane, job);
         begin_text(lane, job);
         if (job->n_begun == job_n_texts(job))

@@ -6,8 +6,9 @@
 
 #include "serve/lane.h"
 
-/* Texts of the first in line, as long as fewer than n_parallel run. */
-void texts_pass_admit(struct lane *lane, size_t n_parallel);
+/* Texts of the first in line, as long as fewer than n_parallel run; none of jobs that came after
+ * `last_s`. */
+void texts_pass_admit(struct lane *lane, size_t n_parallel, double last_s);
 /* One step. `cache_bytes`: what caches of this lane may take. */
 void texts_pass_run(struct lane *lane, size_t cache_bytes);
 

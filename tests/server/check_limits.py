@@ -204,10 +204,10 @@ def running(server):
 class Pending:
     """A request that nobody reads."""
 
-    def __init__(self, server, body):
+    def __init__(self, server, body, path="/v1/completions"):
         self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=60)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.socket.sendall(head(json.dumps(body).encode()))
+        self.socket.sendall(head(json.dumps(body).encode()).replace(b"/v1/completions", path.encode()))
 
     def close(self):
         self.socket.close()
@@ -350,14 +350,40 @@ def drain():
 
 
 
-def comfort():
-    """A stream that waits for long says so by a comment, which clients skip; so does its head."""
+def make_endless():
     shutil.copytree(BASE, "endless")
     with open("endless/config.json", encoding="utf-8") as file:
         config = json.load(file)
     config["max_position_embeddings"] = 1000000
     with open("endless/config.json", "w", encoding="utf-8") as file:
         json.dump(config, file)
+
+
+def in_turns():
+    """Who waits for room for its model is not overtaken by those who come later and have theirs."""
+    with Server("endless", "fixtures/encoder-base", "-q", "--parallel", "2", "--max-memory", "2MB") as server:
+        def held(model):
+            return tuple(server.metric(f'cocktail_num_requests_{state}{{model="{model}"') for state in ("running", "waiting"))
+
+        first = Pending(server, dict(LONG, max_tokens=900000))
+        wait_until("it runs", lambda: held("endless") == (1, 0))
+        other = Pending(server, {"input": "a"}, "/v1/embeddings")
+        wait_until("another model's waits", lambda: held("encoder-base") == (0, 1))
+        time.sleep(0.2)
+        later = Pending(server, dict(LONG, max_tokens=900000))
+        wait_until("the third comes", lambda: sum(held("endless")) == 2)
+        time.sleep(0.2)
+        check("it is not let in", held("endless") == (1, 1), held("endless"))
+        first.close()
+        check("the second is answered", other.socket.recv(4096).startswith(b"HTTP/1.1 200"))
+        wait_until("then the third runs", lambda: held("endless") == (1, 0))
+        later.close()
+        wait_until("all are gone", lambda: held("endless") == (0, 0))
+        check("ends with 0", server.end() == 0)
+
+
+def comfort():
+    """A stream that waits for long says so by a comment, which clients skip; so does its head."""
     with Server("endless", "-q", "--parallel", "1", "-t", "1") as server:
         first = Pending(server, dict(LONG, max_tokens=900000))
         wait_until("it runs", lambda: running(server)[0] == 1)
@@ -385,6 +411,7 @@ def boundless():
                 "at most 8192" in answer["error"]["message"]), answer)
 
 
+make_endless()
 comforted = threading.Thread(target=comfort)
 comforted.start()
 with Server(BASE, "-q") as server:
@@ -396,6 +423,7 @@ keys()
 queue()
 slow_readers()
 crowd()
+in_turns()
 told()
 boundless()
 drain()
