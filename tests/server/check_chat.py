@@ -8,6 +8,7 @@ import select
 import shutil
 import signal
 import subprocess
+import termios
 import time
 
 from serving import COCKTAIL, Server, check, finish, generate
@@ -229,6 +230,7 @@ class Typist:
             os.environ["TERM"] = terminal
             os.execv(COCKTAIL, [COCKTAIL, "chat", *arguments])
         self.pid, self.seen, self.is_over = pid, "", False
+        self.is_edited = terminal != "dumb" and ctypes.util.find_library("edit")
 
     def read(self, seconds):
         """whether more came within that time; False at the end, which sets `is_over`, too"""
@@ -247,14 +249,25 @@ class Typist:
                 check(f"'{pattern}' comes", False, self.seen)
                 return
         self.seen = self.seen[found.end():]
+        if self.is_edited and pattern.endswith(">>> "):
+            self.wait_for_editor()
+
+    def wait_for_editor(self):
+        """libedit shows its prompt before it changes the terminal's mode; what is typed in between the
+        terminal itself shows, and erases characters of."""
+        end = time.monotonic() + 60
+        while termios.tcgetattr(self.fd)[3] & termios.ICANON:
+            if time.monotonic() > end:
+                check("the editor reads", False, self.seen)
+                return
+            time.sleep(0.01)
 
     def type(self, text):
         os.write(self.fd, text.encode())
 
     def end(self, text):
         """The exit status after `text`. It is typed until the program goes, behind a Ctrl-U:
-        libedit shows its prompt before it changes the terminal's mode, and makes a NUL in the line
-        of a Ctrl-D in between."""
+        libedit makes a NUL in the line of a Ctrl-D that comes before it reads."""
         for _ in range(60):
             self.type("\x15" + text)
             while self.read(1):
