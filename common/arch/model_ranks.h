@@ -5,8 +5,8 @@
 #include "arch/model_folder.h"
 #include "base/error.h"
 
-/* Compares config.json, how it is pooled, the sizes of the weights' files and what they say of their
- * tensors, not the values of these. ERROR_INCOMPATIBLE as ranks_compare has it; errors of
+/* Compares config.json, how it is pooled and what follows that, the sizes of the weights' files and what they
+ * say of their tensors, not the values of these. ERROR_INCOMPATIBLE as ranks_compare has it; errors of
  * model_folder_weights. */
 int model_ranks_compare(struct model_folder *model, struct notices *notices, struct error *err);
 /* The same of weights[…] and of settings[n], which say the rest, in what messages call `what`. */

@@ -107,6 +107,21 @@ with open("mine-1/tokenizer.json", "w") as file:
 P
 ranks 2 bash -c 'exec cocktail eval mine-$OMPI_COMM_WORLD_RANK --examples single' | sed 's/[0-9a-f]\{16\}/DIGEST/g'
 
+cp -r fixtures/models/sentence-dense dense-0
+cp -r dense-0 dense-1
+echo 'a text' >text
+sed -i 's/activation\.Tanh/linear.Identity/' dense-1/2_Dense/config.json
+ranks 2 bash -c 'exec cocktail embed dense-$OMPI_COMM_WORLD_RANK text' | sed 's/[0-9a-f]\{16\}/DIGEST/g'
+cp dense-0/2_Dense/config.json dense-1/2_Dense
+python3 - <<'P'
+import struct
+path = "dense-1/2_Dense/model.safetensors"
+data = open(path, "rb").read()
+n, = struct.unpack("<Q", data[:8])
+open(path, "wb").write(struct.pack("<Q", n + 8) + data[8:8 + n] + b" " * 8 + data[8 + n:])
+P
+ranks 2 bash -c 'exec cocktail embed dense-$OMPI_COMM_WORLD_RANK text' | sed 's/[0-9a-f]\{16\}/DIGEST/g'
+
 echo '--- what is wrong is told once'
 ranks 3 cocktail eval fixtures/decoder-base --examples nothing
 printf 'a text\n\n' | ranks 3 cocktail embed fixtures/decoder-base
