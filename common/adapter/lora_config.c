@@ -644,6 +644,16 @@ static const char *find_parameter(const char *entry, const char *module)
     return dot + 1;
 }
 
+static bool holds(const char *const *names, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* PEFT writes "down_proj", of which it makes targets, beside an "experts.down_proj" that was there: a
+ * parameter is wrapped once, and both mean it. */
 int lora_config_parameters(struct lora_config *config, const char *module, bool takes_bare,
                            const char ***names, size_t *n_names, struct arena *arena,
                            struct error *err)
@@ -662,7 +672,15 @@ int lora_config_parameters(struct lora_config *config, const char *module, bool 
         all->is_used[i] = true;
         if (!*names)
             *names = arena_alloc(arena, all->n_names * sizeof **names);
-        (*names)[(*n_names)++] = name;
+        if (name_pattern_spend(&config->work, *n_names, err))
+            return -1;
+        if (!holds(*names, *n_names, name))
+            (*names)[(*n_names)++] = name;
+    }
+    for (size_t i = 0; i < all->n_names; i++) {
+        if (name_pattern_spend(&config->work, *n_names, err))
+            return -1;
+        all->is_used[i] |= holds(*names, *n_names, all->names[i]);
     }
     if (*n_names)
         qsort(*names, *n_names, sizeof **names, compare_parameters);

@@ -278,21 +278,17 @@ static void refuses_tensors(void)
 }
 
 /* Two parameters of one module: the outer wrapper is that of the last. */
-static void reads_parameters_of_experts(void)
+static void check_both_parameters(const char *names)
 {
-    static const char both[] = "\"target_modules\": [], \"target_parameters\": "
-                               "[\"mlp.experts.down_proj\", \"mlp.experts.gate_up_proj\"]";
+    char *config = memory_format("\"target_modules\": [], \"target_parameters\": [%s]", names);
     struct lora_folder lora;
     struct error err = {0};
 
-    SAFETENSORS("lora/adapter_model.safetensors", TENSOR(E ".lora_A.weight", DTYPE_F32, 1, 6, 4),
-                TENSOR(E ".lora_B.weight", DTYPE_F32, 1, 5, 6),
-                TENSOR(E ".base_layer.lora_A.weight", DTYPE_F32, 1, 6, 5),
-                TENSOR(E ".base_layer.lora_B.weight", DTYPE_F32, 1, 8, 6));
-    write_config(both);
+    write_config(config);
+    free(config);
     CHECK(open_lora(&lora, &err) == 0);
     if (err.code) {
-        printf("# %s\n", err.text);
+        printf("# %s: %s\n", names, err.text);
         return;
     }
     for (size_t i = 0; i < 2; i++) {
@@ -304,6 +300,22 @@ static void reads_parameters_of_experts(void)
         CHECK(module->rank == 2 && module->n_experts == 3 && module->scale == 3);
     }
     lora_folder_release(&lora);
+}
+
+static void reads_parameters_of_experts(void)
+{
+    static const char *const both[] = {
+        "\"mlp.experts.down_proj\", \"mlp.experts.gate_up_proj\"",
+        "\"gate_up_proj\", \"down_proj\", \"experts.gate_up_proj\", \"mlp.experts.down_proj\"",
+        "\"experts.gate_up_proj\", \"down_proj\", \"gate_up_proj\"",
+    };
+
+    SAFETENSORS("lora/adapter_model.safetensors", TENSOR(E ".lora_A.weight", DTYPE_F32, 1, 6, 4),
+                TENSOR(E ".lora_B.weight", DTYPE_F32, 1, 5, 6),
+                TENSOR(E ".base_layer.lora_A.weight", DTYPE_F32, 1, 6, 5),
+                TENSOR(E ".base_layer.lora_B.weight", DTYPE_F32, 1, 8, 6));
+    for (size_t i = 0; i < sizeof both / sizeof *both; i++)
+        check_both_parameters(both[i]);
     check("\"target_parameters\": [\"mlp.experts.down_proj\"]", ERROR_FORMAT, "more parts");
     check("\"target_parameters\": [\"router.weight\"]", ERROR_FORMAT, "target_parameters says nothing");
     check("\"target_parameters\": [\"experts.a\", \"experts.b\", \"experts.c\"]", ERROR_FORMAT,
