@@ -91,7 +91,7 @@ static enum MHD_Result refuse(struct exchange *exchange, const struct refusal *r
 {
     struct buffer out = {0};
 
-    if (exchange->route && exchange->route->is_ollama)
+    if (exchange->is_ollama)
         ollama_answer_add_error(refusal, &out);
     else
         openai_answer_add_error(refusal, &out);
@@ -149,7 +149,7 @@ static enum MHD_Result answer_stream(struct exchange *exchange)
         return MHD_NO;
     exchange->is_streaming = true;
     return queue(exchange, 200,
-                 exchange->route->is_ollama ? "application/x-ndjson"
+                 exchange->is_ollama ? "application/x-ndjson"
                                             : "text/event-stream; charset=utf-8",
                  response);
 }
@@ -274,7 +274,7 @@ void exchange_prepare(struct exchange *exchange)
     pthread_mutex_lock(&job->mutex);
     job->wake = wake;
     job->waker = exchange;
-    if (exchange->texts && exchange->texts->request.is_streamed && !exchange->route->is_ollama)
+    if (exchange->texts && exchange->texts->request.is_streamed && !exchange->is_ollama)
         job->told_s = clock_now_s();
     pthread_mutex_unlock(&job->mutex);
     atomic_fetch_add(&job->n_owners, 1); /* what comes may free the exchange */
@@ -472,6 +472,8 @@ static struct exchange *begin(struct http_state *http, struct MHD_Connection *co
     exchange->start_s = clock_now_s();
     exchange->peer = info ? info->socket_context : NULL;
     exchange->route = routes_find(url, &exchange->rest);
+    exchange->is_ollama = exchange->route ? exchange->route->is_ollama
+                                          : strncmp(url, "/api/", 5) == 0;
     if (exchange->rest)
         exchange->model_name = memory_copy(exchange->rest);
     pthread_mutex_lock(&http->mutex);

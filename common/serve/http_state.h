@@ -36,6 +36,7 @@ struct exchange { /* a request and its answer */
     struct MHD_Connection *connection;
     struct peer *peer;
     const struct route *route; /* NULL: no such path */
+    bool is_ollama;            /* errors are {"error": "text"} */
     const char *rest;          /* of the path; owned by libmicrohttpd */
     char *model_name;          /* of ROUTE_MODEL */
     char method[8];            /* of those that are known, else empty */

@@ -42,9 +42,24 @@ static void add_calls(struct json_writer *json, const struct tool_calls *calls)
     json_writer_end(json);
 }
 
+/* The one text; an empty one of a request that only asks for the model to be loaded. */
+static const struct answer_choice *find_choice(const struct text_answer *answer)
+{
+    static const struct answer_choice nothing = {.state = GENERATION_STOP};
+
+    return job_n_texts(answer->request.job) ? &answer->choices[0] : &nothing;
+}
+
+static const char *find_reason(const struct text_answer *answer)
+{
+    if (job_n_texts(answer->request.job) == 0)
+        return "load";
+    return answer->choices[0].state == GENERATION_LENGTH ? "length" : "stop";
+}
+
 static void add_content(struct json_writer *json, const struct text_answer *answer)
 {
-    const struct answer_choice *choice = &answer->choices[0];
+    const struct answer_choice *choice = find_choice(answer);
 
     if (answer->request.form == TEXT_OLLAMA_GENERATE) {
         add_text(json, "response", &choice->text);
@@ -70,13 +85,12 @@ static void add_end(struct json_writer *json, const struct text_answer *answer)
     double first_s = job->first_s > 0 ? job->first_s : job->done_s;
 
     json_writer_bool(json, "done", true);
-    json_writer_string(json, "done_reason",
-                       answer->choices[0].state == GENERATION_LENGTH ? "length" : "stop");
+    json_writer_string(json, "done_reason", find_reason(answer));
     json_writer_size(json, "total_duration", nanoseconds(job->submitted_s, job->done_s));
     json_writer_size(json, "load_duration", nanoseconds(job->submitted_s, job->started_s));
     json_writer_size(json, "prompt_eval_count", job_n_prompt_tokens(job));
     json_writer_size(json, "prompt_eval_duration", nanoseconds(job->started_s, first_s));
-    json_writer_size(json, "eval_count", answer->choices[0].n_tokens);
+    json_writer_size(json, "eval_count", find_choice(answer)->n_tokens);
     json_writer_size(json, "eval_duration", nanoseconds(first_s, job->done_s));
     json_writer_end(json);
 }

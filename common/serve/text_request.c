@@ -557,11 +557,21 @@ static int add_conversation(struct building *building, const char *messages)
     return rc;
 }
 
+/* Whether there is nothing to be answered: ollama's clients ask so for a model to be loaded. */
+static bool is_load(const struct building *building)
+{
+    const struct text_members *members = building->members;
+
+    if (building->form == TEXT_OLLAMA_CHAT)
+        return !members->messages || members_first_kind(members->messages) == JSON_NONE;
+    return building->form == TEXT_OLLAMA_GENERATE && (!members->prompt || !*members->prompt);
+}
+
 /* ollama's generate: a conversation of one message, unless it is raw or there is no template. */
 static int add_ollama_prompt(struct building *building)
 {
     const struct text_members *members = building->members;
-    const char *prompt = members->prompt ? members->prompt : "";
+    const char *prompt = members->prompt;
     struct buffer messages = {0};
     int rc;
 
@@ -626,6 +636,8 @@ static int add_echoes(struct building *building)
 
 static int fill_prompts(struct building *building)
 {
+    if (is_load(building))
+        return 0;
     switch (building->form) {
     case TEXT_CHAT:
     case TEXT_OLLAMA_CHAT:

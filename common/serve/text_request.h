@@ -13,7 +13,8 @@
 
 struct text_request {
     enum text_form form;
-    struct job *job;       /* what is asked of the model, not submitted yet */
+    struct job *job;       /* what is asked of the model, not submitted yet; without prompts: that
+                            * it is there */
     bool is_streamed;
     bool has_usage;        /* a stream ends with it */
     bool tells_usage;      /* and each chunk tells what it is so far */

@@ -57,6 +57,10 @@ void texts_pass_admit(struct lane *lane, size_t n_parallel, double last_s)
     while (count_active(lane) < n_parallel && (job = lane_first(lane)) &&
            job->submitted_s <= last_s) {
         lane_begin_job(lane, job);
+        if (job_n_texts(job) == 0) { /* the model is there: that was all */
+            lane_finish_job(lane, job, NULL);
+            continue;
+        }
         begin_text(lane, job);
         if (job->n_begun == job_n_texts(job))
             lane_remove(lane, job);

@@ -127,6 +127,13 @@ def ollama(server):
     status, error = server.post("/api/chat", {"model": "decoder-base", "messages": [
         {"role": "user", "content": "a"}]})
     check("no template", status == 400 and "--template" in error["error"], error)
+    status, error = server.post("/api/nothing", {})
+    check("nothing there, in ollama's words", status == 404 and isinstance(error["error"], str), error)
+    for path, body in (("generate", {}), ("generate", {"prompt": "", "keep_alive": 0}), ("generate", {"prompt": None, "stream": True}),
+                       ("chat", {}), ("chat", {"messages": []})):
+        status, answer = server.post("/api/" + path, dict(body, model="decoder-base"))
+        empty = answer["response"] if path == "generate" else answer["message"]["content"]
+        check("nothing to answer", status == 200 and answer["done"] is True and answer["done_reason"] == "load" and empty == "", answer)
     _, tags = server.get("/api/tags")
     check("tags", {m["name"] for m in tags["models"]} ==
           {"decoder-base", "encoder-base", "reranker-base"}, tags)
