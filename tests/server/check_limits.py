@@ -239,8 +239,8 @@ def keys():
 def queue():
     """One runs, two wait, the fourth is refused; those that go make room. Whole answers: a stream that
     nobody reads would soon give up its place."""
-    body = dict(LONG, n=128)
-    with Server(BASE, "-q", "--parallel", "1", "--max-queue", "2") as server:
+    body = dict(LONG, max_tokens=900000)
+    with Server("endless", "-q", "--parallel", "1", "--max-queue", "2") as server:
         pending = [Pending(server, body)]
         wait_until("the first runs", lambda: running(server)[0] == 1)
         pending += [Pending(server, body) for _ in range(2)]
@@ -273,10 +273,10 @@ def slow_readers():
 def crowd():
     """Bodies of all requests together have a limit, and stand in nobody's way once they were read."""
     filler = b'{"junk": "' + b"x" * (50 << 20)
-    with Server(BASE, "-q", "--parallel", "1", "--max-body", "51MiB") as server:
+    with Server("endless", "-q", "--parallel", "1", "--max-body", "51MiB") as server:
         pending = []
         for i in range(5):
-            body = filler + b'", ' + json.dumps(dict(LONG, n=128)).encode()[1:]
+            body = filler + b'", ' + json.dumps(dict(LONG, max_tokens=900000)).encode()[1:]
             request = socket.create_connection(("127.0.0.1", server.port), timeout=60)
             request.sendall(head(body)[:-1])
             pending.append(request)
