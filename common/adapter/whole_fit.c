@@ -22,8 +22,9 @@ static int replace(struct fitter *fitter, size_t index, const struct lora_whole 
     return 0;
 }
 
-/* A head that the base ties to its embedding, and which from now on is a tensor of its own. */
-static int part_head(struct fitter *fitter, const char *name, const struct tensor *owner,
+/* What the base ties to its embedding, a head or a stack's own table, and which from now on is a tensor of its
+ * own. */
+static int part(struct fitter *fitter, const char *name, const struct tensor *owner,
                      const struct tensor *values)
 {
     size_t n = fitter->n_tensors;
@@ -38,7 +39,7 @@ static int part_head(struct fitter *fitter, const char *name, const struct tenso
     return 0;
 }
 
-static int add_head(struct fitter *fitter, const struct lora_whole *whole)
+static int add_tied(struct fitter *fitter, const struct lora_whole *whole)
 {
     struct buffer plain = {0};
     const struct tied_name *tied;
@@ -46,7 +47,7 @@ static int add_head(struct fitter *fitter, const struct lora_whole *whole)
 
     tensor_names_plain(whole->name, &plain);
     tied = tensor_names_find_tied(plain.data);
-    if (tied && tied->is_head)
+    if (tied)
         owner = checkpoint_names_find_owner(&fitter->names, tied);
     buffer_release(&plain);
     if (!owner || !tensor_same_shape(owner, whole->tensor))
@@ -54,7 +55,7 @@ static int add_head(struct fitter *fitter, const struct lora_whole *whole)
                          "none of that name%s; is the adapter for another model?",
                          fitter->adapter->lora.name, whole->name, fitter->model->name,
                          owner ? " and shape" : "");
-    return part_head(fitter, whole->name, owner, whole->tensor);
+    return part(fitter, whole->name, owner, whole->tensor);
 }
 
 /* Whether the tensor is of a module in modules_to_save, which PEFT has copied: what was tied is tied no
@@ -152,7 +153,7 @@ static int take_whole(struct fitter *fitter, const struct lora_whole *whole)
         taken = take_elsewhere(fitter, whole);
     if (taken)
         return taken < 0 ? -1 : 0;
-    return index == SIZE_MAX ? add_head(fitter, whole) : replace(fitter, index, whole);
+    return index == SIZE_MAX ? add_tied(fitter, whole) : replace(fitter, index, whole);
 }
 
 /* Whether the model's class has this head, of which the checkpoint may have no tensor of its own. */
@@ -179,7 +180,7 @@ static int leave_head(struct fitter *fitter, const struct tensor *owner,
         return 0;
     if (index == SIZE_MAX)
         return fitter_find_parted(fitter, tied->name) == SIZE_MAX && has_head(fitter, tied->name)
-                   ? part_head(fitter, tied->name, owner, owner)
+                   ? part(fitter, tied->name, owner, owner)
                    : 0;
     is = fitter->is_changed[index] ? 0
                                    : checkpoint_names_is_copy(&fitter->names, index, fitter->err);

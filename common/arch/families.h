@@ -45,6 +45,7 @@ struct layer_names { /* plain names (tensor_names.h); NULL: the family has none 
     const struct moe_names *attention_moe; /* fused_gate_up or turned_up: queries, …_down: out */
     const struct layer_names *extra_mlp;   /* norm2, gate, up and down of another MLP: OpenMoE */
     const char *final_norm; /* of the stack */
+    const char *table;      /* embeddings of its own, beside those that two stacks share */
 };
 
 struct family_names {

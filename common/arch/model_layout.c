@@ -479,12 +479,28 @@ static void add_embedding(struct layouter *layouter)
         use_instead(layouter, entry, find_head_alone(layouter, entry->name));
 }
 
+static void add_own_table(struct layouter *layouter, const struct stack_spec *stack)
+{
+    const char *name = stack->names->table;
+    const struct tensor *tensor = name ? find(layouter, top, name, ".weight") : NULL;
+    struct layout_entry *entry;
+
+    if (!tensor || tensor == layouter->layout->entries[0].tensor)
+        return;
+    entry = add_entry(layouter, top, name, ".weight", 2, layouter->spec->vocab_size,
+                      stack->hidden_size, 0);
+    entry->may_have_more_rows = entry->is_embedding = true;
+}
+
 static void add_embeddings(struct layouter *layouter)
 {
     const struct model_spec *spec = layouter->spec;
     const struct family_names *names = spec->family->names;
 
     add_embedding(layouter);
+    add_own_table(layouter, &spec->stack);
+    if (spec->is_encoder_decoder)
+        add_own_table(layouter, &spec->encoder);
     if (spec->n_positions)
         add_entry(layouter, top, names->positions, ".weight", 2, spec->n_positions,
                   spec->hidden_size, 0);

@@ -162,15 +162,15 @@ static void add_row(const struct gemm_matrix *table, size_t row, float *scratch,
 }
 
 /* x = embedding of the word, the position and the token type, added up */
-static void embed_token(const struct model *model, uint32_t id, size_t position, uint8_t type,
-                        float *scratch, float *x)
+static void embed_token(const struct model *model, const struct stack *stack, uint32_t id,
+                        size_t position, uint8_t type, float *scratch, float *x)
 {
     const struct model_spec *spec = &model->spec;
     const struct parameters *parameters = &model->parameters;
     size_t n = spec->hidden_size;
 
     memset(x, 0, n * sizeof *x);
-    add_row(&parameters->embedding, id, scratch, x);
+    add_row(&stack->embedding, id, scratch, x);
     if (spec->embedding_scale != 1)
         vector_scale(x, spec->embedding_scale, n, x);
     if (spec->n_token_types)
@@ -182,7 +182,8 @@ static void embed_token(const struct model *model, uint32_t id, size_t position,
 }
 
 /* RoBERTa counts only what is not padding, from pad + 1 on, and padding stands at pad. */
-static int embed(struct model *model, const struct batch *batch, float *x, struct error *err)
+static int embed(struct model *model, const struct stack *stack, const struct batch *batch, float *x,
+                 struct error *err)
 {
     const struct model_spec *spec = &model->spec;
     struct workspace *workspace = &model->engine.workspace;
@@ -196,7 +197,7 @@ static int embed(struct model *model, const struct batch *batch, float *x, struc
         for (; t < batch->ends[s]; t++) {
             bool is_pad = skips_pads && batch->ids[t] == (uint64_t)spec->pad_id;
 
-            embed_token(model, batch->ids[t], is_pad ? (size_t)spec->pad_id : position,
+            embed_token(model, stack, batch->ids[t], is_pad ? (size_t)spec->pad_id : position,
                         batch->type_ids ? batch->type_ids[t] : 0, scratch,
                         x + t * spec->hidden_size);
             position += !is_pad;
@@ -211,7 +212,7 @@ static int embed(struct model *model, const struct batch *batch, float *x, struc
 static int run(struct model *model, const struct stack_spec *stack, const struct stack *weights,
                const struct batch *batch, float *hidden, struct error *err)
 {
-    if (model_check(model, batch, err) || embed(model, batch, hidden, err))
+    if (model_check(model, batch, err) || embed(model, weights, batch, hidden, err))
         return -1;
     return forward_run(&model->engine, stack, weights, batch, &model->watcher, &model->hidden, hidden,
                        err);

@@ -54,6 +54,7 @@ struct layer {
 struct stack {
     struct layer *layers; /* [n_layers] */
     struct norm final_norm;
+    struct gemm_matrix embedding; /* the model's, or its own; rows are looked up */
     size_t lender; /* its number where ranks share experts: expert_group.h */
 };
 

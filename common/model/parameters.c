@@ -140,8 +140,35 @@ static int load_layer(struct loader *loader, const struct stack_spec *stack, siz
     return stack->has_cross_attention ? load_cross_attention(loader, stack, place, layer) : 0;
 }
 
+static int load_table(struct loader *loader, const char *name, struct gemm_matrix *out)
+{
+    return loader_matrix(loader, top, name, ".weight", false, out);
+}
+
+/* Where a stack's own table differs from the one that both share, transformers 5 uses it. */
+static int load_own_table(struct loader *loader, const struct stack_spec *spec, struct stack *stack)
+{
+    const char *name = spec->names->table;
+    const struct layout_entry *own = name ? loader_find(loader, top, name, ".weight") : NULL;
+    const struct tensor *shared;
+    int is_copy;
+
+    stack->embedding = loader->parameters->embedding;
+    if (!own)
+        return 0;
+    shared = loader_find(loader, top, loader->spec->family->names->embedding, ".weight")->tensor;
+    is_copy = tensor_equal(own->tensor, shared, loader->err);
+    if (is_copy)
+        return is_copy < 0 ? -1 : 0;
+    notices_add(loader->notices, "'" ERROR_NAME "' differs from '" ERROR_NAME "': it is used",
+                own->tensor->name, shared->name);
+    return load_table(loader, name, &stack->embedding);
+}
+
 static int load_stack(struct loader *loader, const struct stack_spec *spec, struct stack *stack)
 {
+    if (load_own_table(loader, spec, stack))
+        return -1;
     stack->layers = arena_alloc(&loader->parameters->arena, spec->n_layers * sizeof *stack->layers);
     for (size_t i = 0; i < spec->n_layers; i++)
         if (load_layer(loader, spec, i, &stack->layers[i]))
@@ -152,11 +179,6 @@ static int load_stack(struct loader *loader, const struct stack_spec *spec, stru
 }
 
 /* ---- what stands before and behind the layers ---- */
-
-static int load_table(struct loader *loader, const char *name, struct gemm_matrix *out)
-{
-    return loader_matrix(loader, top, name, ".weight", false, out);
-}
 
 static int load_embeddings(struct loader *loader)
 {
