@@ -55,6 +55,8 @@ struct gemm_loader {
      * GEMM_STREAM_ROWS. */
     void (*stream)(const struct gemm_matrix *matrix, size_t n_rows, const float *x, size_t x_stride,
                    float factor, bool adds, float *y, size_t y_stride);
+    /* Whether it reads matrix->scales; if not, what has some is widened. */
+    bool reads_scales;
 };
 
 /* What the second-level cache is asked for meanwhile: n_times pieces of `piece` bytes of each of

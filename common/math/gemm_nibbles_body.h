@@ -142,6 +142,11 @@ LANES_INLINE void stream_nibbles(const struct gemm_matrix *matrix, size_t out, s
 
     add_every_second(matrix, out, in, end, n_rows, x, x_stride, even);
     add_every_second(matrix, out, in + WORD_IN, end, n_rows, x, x_stride, odd);
+    if ((end - in) % GEMM_LANES) { /* a sum of -0 does not stay so when zeros fill up the inputs */
+        LANES_UNROLL
+        for (size_t i = 0; i < n_rows * WORD_IN; i++)
+            odd[i / WORD_IN][i % WORD_IN] += lanes_set(0);
+    }
     LANES_UNROLL
     for (size_t row = 0; row < n_rows; row++) {
         lanes s[WORD_IN];
@@ -162,12 +167,14 @@ LANES_INLINE void stream_output(const struct gemm_matrix *matrix, size_t out, si
 {
     float w[GEMM_BLOCK_IN], sums[GEMM_LANES] = {0};
     lanes vectors[SUMS];
+    size_t n = end - in;
 
-    matrix->format->widen(matrix, out, 1, in, end - in, w);
-    for (size_t i = 0; i < end - in; i++) {
+    matrix->format->widen(matrix, out, 1, in, n, w);
+    for (size_t i = 0; i < n || i % GEMM_LANES; i++) {
         float *sum = &sums[i % GEMM_LANES];
 
-        *sum = lanes_multiply_add(lanes_set(x[in + i]), lanes_set(w[i]), lanes_set(*sum))[0];
+        *sum = lanes_multiply_add(lanes_set(i < n ? x[in + i] : 0), lanes_set(i < n ? w[i] : 0),
+                                  lanes_set(*sum))[0];
     }
     memcpy(vectors, sums, sizeof vectors);
     *y = adds ? *y + sum_of_sums(vectors) * factor : sum_of_sums(vectors) * factor;
@@ -266,6 +273,6 @@ LANES_TARGET static void pack(const struct gemm_matrix *matrix, size_t out, size
                 memset(panel, 0, GEMM_STEP * sizeof *panel);
 }
 
-const struct gemm_loader LANES_NAME(gemm_nibbles) = {pack, stream};
+const struct gemm_loader LANES_NAME(gemm_nibbles) = {pack, stream, true};
 
 #endif

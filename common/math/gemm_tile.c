@@ -51,10 +51,11 @@ static struct gemm_matrix widen(const struct gemm_tile *tile, size_t out, size_t
                                 .stride = is_transposed ? n_out : n_in};
 }
 
-/* Loaders read data and index alone. */
 static const struct gemm_loader *loader_of(const struct gemm_tile *tile)
 {
-    return tile->w->scales ? NULL : tile->w->format->loaders[tile->isa];
+    const struct gemm_loader *loader = tile->w->format->loaders[tile->isa];
+
+    return loader && tile->w->scales && !loader->reads_scales ? NULL : loader;
 }
 
 /* What has no loader is widened to floats, which have one, a block of inputs at a time. */

@@ -2,9 +2,11 @@
  * knows, as quantised ones are, against the floats that it stands for. */
 #include "math/gemm_matrix.h"
 
+#include <math.h>
 #include <stdint.h>
 
 #include "math/gemm.h"
+#include "math/gemm_kernels.h"
 #include "math/random.h"
 #include "tensor/packed_nibbles.h"
 #include "test.h"
@@ -375,7 +377,92 @@ static void nibbles_in_words_give_the_products_of_their_floats(void)
     threads_free(threads);
 }
 
+/* Products that are too small for a float add up to -0, unless zeros fill up the inputs. */
+static void nibbles_whose_products_vanish_are_as_their_floats(void)
+{
+    enum { N_OUT = 37, N_IN = 24, N_ROWS = 9 };
+    struct error err = {0};
+    struct threads *threads = threads_new(2, &err);
+    uint32_t words[N_IN / 8 * N_OUT];
+    uint8_t zeros[N_OUT] = {0};
+    float scales[N_OUT], floats[N_OUT * N_IN], x[N_ROWS * N_IN], y[2][N_ROWS * N_OUT];
+    struct packed_nibbles settings = {DTYPE_F32, N_IN};
+    struct gemm_matrix w[] = {
+        {.format = &matrix_nibbles, .data = words, .scales = scales, .zeros = zeros,
+         .settings = &settings, .n_out = N_OUT, .stride = N_OUT},
+        {.format = &matrix_f32, .data = floats, .n_out = N_OUT, .stride = N_IN},
+    };
+
+    for (size_t i = 0; i < N_IN / 8 * N_OUT; i++)
+        words[i] = 0x11111111;
+    for (size_t i = 0; i < N_OUT; i++)
+        scales[i] = 1e-26f;
+    for (size_t i = 0; i < N_OUT * N_IN; i++)
+        floats[i] = 1e-26f;
+    for (size_t i = 0; i < N_ROWS * N_IN; i++)
+        x[i] = -1e-30f;
+    for (enum isa isa = 0; isa < N_ISAS && isa_has(isa); isa++) {
+        struct gemm *gemm;
+
+        CHECK(isa_choose(isa_names[isa], &err) == 0);
+        gemm = gemm_new(threads, &err);
+        for (size_t n_in = 8; n_in <= N_IN; n_in += 8)
+            for (size_t n_rows = 1; n_rows <= N_ROWS; n_rows += 2) {
+                for (size_t k = 0; k < 2; k++) {
+                    w[k].n_in = n_in;
+                    gemm_multiply(gemm, n_rows, x, N_IN, &w[k], NULL, y[k], N_OUT);
+                }
+                CHECK(!signbit(y[0][0]) == (n_in % GEMM_LANES != 0));
+                CHECK(memcmp(y[0], y[1], n_rows * N_OUT * sizeof *y[0]) == 0);
+            }
+        gemm_free(gemm);
+    }
+    isa_choose(NULL, &err);
+    threads_free(threads);
+}
+
+/* ---- loaders ---- */
+
+static size_t n_streams;
+
+static void count_stream(const struct gemm_matrix *matrix, size_t n_rows, const float *x,
+                         size_t x_stride, float factor, bool adds, float *y, size_t y_stride)
+{
+    (void)matrix, (void)n_rows, (void)x, (void)x_stride, (void)factor, (void)adds, (void)y;
+    (void)y_stride;
+    n_streams++;
+}
+
+/* A matrix with scales is left to its loader only where that reads them, as that of nibbles does. */
+static void scales_are_for_loaders_that_read_them(void)
+{
+    struct error err = {0};
+    struct threads *threads = threads_new(1, &err);
+    struct gemm *gemm = gemm_new(threads, &err);
+    struct quantised q = quantised_new(5, 70, false);
+    float x[70] = {0}, y[5];
+
+    for (int reads = 0; reads < 2; reads++) {
+        struct gemm_loader loader = {NULL, count_stream, reads};
+        struct matrix_format format = nibbles[0];
+
+        for (enum isa isa = 0; isa < N_ISAS; isa++)
+            format.loaders[isa] = &loader;
+        q.w.format = &format;
+        n_streams = 0;
+        gemm_multiply(gemm, 1, x, 70, &q.w, NULL, y, 5);
+        CHECK((n_streams > 0) == reads);
+    }
+    for (enum isa isa = 0; isa < N_ISAS; isa++)
+        CHECK(!matrix_nibbles.loaders[isa] || matrix_nibbles.loaders[isa]->reads_scales);
+    quantised_release(&q);
+    gemm_free(gemm);
+    threads_free(threads);
+}
+
 TESTS(TEST(nibbles_in_words_give_the_products_of_their_floats),
+      TEST(nibbles_whose_products_vanish_are_as_their_floats),
+      TEST(scales_are_for_loaders_that_read_them),
       TEST(blocks_of_ggml_give_the_products_of_their_floats), TEST(blocks_of_ggml_are_widened),
       TEST(plain_formats_are_found), TEST(parts_of_plain_matrices_are_widened),
       TEST(a_new_format_gives_the_products_of_its_floats), TEST(a_new_format_has_rows_and_parts))
