@@ -9,7 +9,8 @@
 #include "math/random.h"
 #include "test.h"
 
-enum { N_ROWS = 23, MANY_ROWS = 71, N_OUT = 83, N_IN = 2304, N_BYTES = N_OUT * N_IN * 4, GAP = 5 };
+enum { N_ROWS = 23, MANY_ROWS = 71, N_OUT = 83, N_IN = 2304, GAP = 5,
+       N_BYTES = N_OUT * (N_IN + GAP) * 4 };
 
 /* 66: so many that kernels for many rows take them */
 static const size_t row_counts[] = {1, 2, 3, 4, 9, N_ROWS, 66, MANY_ROWS};
@@ -74,17 +75,18 @@ static void use_blocks(struct problem *p, enum ggml_format format, size_t n_in)
     ggml_decode(format, p->weights, N_OUT * n_in / type->block_items, p->floats);
 }
 
+/* Between the rows there is what is no number. */
 static void use_numbers(struct problem *p, enum dtype dtype, size_t n_in)
 {
-    for (size_t i = 0; i < N_OUT * n_in; i++)
-        p->floats[i] = p->x[(i * 7 + 3) % (N_ROWS * N_IN)];
-    for (size_t i = 0; i < N_OUT * n_in; i++) {
-        double value = p->floats[i];
+    size_t stride = n_in + GAP;
+
+    for (size_t i = 0; i < N_OUT * stride; i++) {
+        double value = i % stride < n_in ? (double)(i * 7919 % 701) / 701 - 0.5 : NAN;
 
         dtype_from_double(dtype, &value, p->weights + i * (dtype_info(dtype)->n_bits / 8), 1);
     }
     p->w = (struct gemm_matrix){.format = matrix_format_plain(dtype, false), .data = p->weights,
-                                .n_out = N_OUT, .n_in = n_in, .stride = n_in};
+                                .n_out = N_OUT, .n_in = n_in, .stride = stride};
     gemm_matrix_widen(&p->w, 0, N_OUT, 0, n_in, p->floats);
 }
 
@@ -107,6 +109,7 @@ static void multiply(struct problem *p, const struct gemm_fast *fast, size_t row
 {
     for (size_t i = 0; i < p->n_rows * (N_OUT + GAP); i++)
         p->y[i] = 1;
+    memset(p->scratch, 0xFF, GEMM_FAST_SCRATCH * sizeof *p->scratch); /* no numbers */
     fast->pack(&p->w, n_rows, p->x + row * (N_IN + GAP), N_IN + GAP, p->packed);
     fast->multiply(&p->w, n_rows, p->packed, 2, true, p->y, N_OUT + GAP, p->scratch);
 }
@@ -221,6 +224,52 @@ static void numbers_that_are_not_finite_stay_so(void)
     problem_free(&p);
 }
 
+/* Of all versions, without anything that sums are added to; n_in inputs. */
+static void check_same(struct problem *p, size_t n_in)
+{
+    const struct gemm_fast *versions[3];
+    size_t n = find_versions(p, versions);
+
+    for (size_t v = 0; v < n; v++)
+        for (size_t n_rows = 1; n_rows <= 9; n_rows += 4) {
+            float *y = v ? p->y : p->alone;
+
+            versions[v]->pack(&p->w, n_rows, p->x, n_in, p->packed);
+            versions[v]->multiply(&p->w, n_rows, p->packed, 1, false, y, N_OUT, p->scratch);
+            CHECK(memcmp(y, p->alone, n_rows * N_OUT * sizeof *y) == 0);
+        }
+}
+
+/* Exponents of MXFP4 whose scales are subnormal, or nearly so. */
+static void the_smallest_scales_are_the_same_everywhere(void)
+{
+    struct problem p = problem_new();
+
+    use_blocks(&p, GGML_MXFP4, 96);
+    for (size_t i = 0; i < N_BYTES; i += 17)
+        p.weights[i] = (unsigned char)(i / 51 % 4); /* one for all blocks of an output */
+    check_same(&p, 96);
+    CHECK(p.alone[0] != 0);
+    problem_free(&p);
+}
+
+/* Of which 1 / x is still a number, or is none. */
+static void the_smallest_inputs_are_the_same_everywhere(void)
+{
+    static const float sizes[] = {1e-32f, 1e-36f, 1e-37f, 1e-38f};
+    struct problem p = problem_new();
+
+    for (size_t k = 0; k < 4; k++) {
+        for (size_t i = 0; i < MANY_ROWS * (N_IN + GAP); i++)
+            p.x[i] = (float)(i % 61 + 1) / 61 * sizes[k] * (i % 3 ? 1 : -1);
+        for (size_t i = 0; i < N_FORMATS; i++) {
+            use_blocks(&p, formats[i], 256);
+            check_same(&p, 256);
+        }
+    }
+    problem_free(&p);
+}
+
 static void bf16_is_near_and_each_row_by_itself(void)
 {
 #if defined(__x86_64__)
@@ -236,6 +285,8 @@ static void bf16_is_near_and_each_row_by_itself(void)
     p.n_rows = MANY_ROWS;
     for (size_t i = 0; i < 12; i++) {
         use_numbers(&p, dtypes[i % 3], inputs[i / 3]);
+        for (size_t row = 0; row < MANY_ROWS; row++) /* what comes behind is not read */
+            p.x[row * (N_IN + GAP) + inputs[i / 3]] = NAN;
         /* both are rounded to 8 bits: twice 2^-8 of one product, and a little for sums */
         check_alone(&p, &gemm_bf16, 0.0081);
         check_together(&p, &gemm_bf16);
@@ -249,6 +300,29 @@ static void bf16_is_near_and_each_row_by_itself(void)
 #endif
 }
 
+/* What rows get from gemm_block, or from gemm_multiply, is what each gets alone. */
+static void check_gemm(struct problem *p, struct gemm *gemm, const struct gemm_fast *fast, bool is_block)
+{
+    for (size_t row = 0; row < MANY_ROWS; row++) {
+        fast->pack(&p->w, 1, p->x + row * (N_IN + GAP), N_IN + GAP, p->packed);
+        fast->multiply(&p->w, 1, p->packed, 1, false, p->alone + row * N_OUT, N_OUT, p->scratch);
+    }
+    for (size_t r = 0; r < sizeof row_counts / sizeof *row_counts; r++) {
+        size_t n = row_counts[r];
+        bool is_same = true;
+
+        if (is_block)
+            gemm_block(gemm, 1, n, p->x, N_IN + GAP, &p->w, 1, false, NULL, p->y, N_OUT + GAP);
+        else
+            gemm_multiply(gemm, n, p->x, N_IN + GAP, &p->w, NULL, p->y, N_OUT + GAP);
+        for (size_t row = 0; row < n; row++)
+            is_same &= memcmp(p->y + row * (N_OUT + GAP), p->alone + row * N_OUT,
+                              N_OUT * sizeof *p->y) == 0;
+        CHECK(is_same);
+    }
+}
+
+/* With so many inputs that the most rows do not fit the scratch memory of gemm_block at once. */
 static void products_take_the_fast_way_when_told(void)
 {
     struct error err = {0};
@@ -256,27 +330,52 @@ static void products_take_the_fast_way_when_told(void)
     struct problem p = problem_new();
     struct gemm *gemm;
 
-    use_blocks(&p, GGML_Q4_K, N_IN);
     CHECK(isa_choose("", &err) == 0 && isa_choose_fast() && isa_choose_fast());
     CHECK(isa_products_in_use() == ISA_PRODUCTS_FAST);
     gemm = gemm_new(threads, &err);
-    if (gemm_fast_has_int8(isa_in_use())) {
-        check_alone(&p, &gemm_int8_k_plain, 0.015);
-        for (size_t k = 0; k < 2; k++)
-            for (size_t n = 1; n <= N_ROWS; n += 11) {
-                if (k == 0)
-                    gemm_multiply(gemm, n, p.x, N_IN + GAP, &p.w, NULL, p.y, N_OUT + GAP);
-                else
-                    gemm_block(gemm, 1, n, p.x, N_IN + GAP, &p.w, 1, false, NULL, p.y, N_OUT + GAP);
-                for (size_t i = 0; i < n * N_OUT; i++)
-                    CHECK(2 * p.y[i / N_OUT * (N_OUT + GAP) + i % N_OUT] + 1 == p.alone[i]);
-            }
+    for (size_t k = 0; k < 2 && gemm_fast_has_int8(isa_in_use()); k++) {
+        use_blocks(&p, GGML_Q4_K, N_IN);
+        check_gemm(&p, gemm, &gemm_int8_k_plain, k);
+        use_blocks(&p, GGML_Q8_0, N_IN);
+        check_gemm(&p, gemm, &gemm_int8_plain, k);
+    }
+    for (size_t k = 0; k < 2 && gemm_fast_has_bf16(isa_in_use()); k++) {
+        use_numbers(&p, DTYPE_BF16, N_IN);
+        check_gemm(&p, gemm, gemm_fast_find(&p.w, isa_in_use()), k);
     }
     gemm_free(gemm);
     CHECK(isa_choose("", &err) == 0 && isa_products_in_use() == ISA_PRODUCTS_OWN);
     CHECK(isa_choose("blas", &err) == 0 && !isa_choose_fast());
     isa_choose("", &err);
     threads_free(threads);
+    problem_free(&p);
+}
+
+/* More rows of as many inputs as there may be than are packed at once; neighbours overlap, which is
+ * no matter. */
+static void rows_in_several_passes_are_those_alone(void)
+{
+    enum { N_MANY_IN = GEMM_FAST_IN_MAX, N_PASSED = 600, N_FEW_OUT = 3 };
+    struct error err = {0};
+    struct threads *threads = threads_new(2, &err);
+    struct problem p = problem_new();
+    float *y = malloc(N_PASSED * N_FEW_OUT * sizeof *y), bias[N_FEW_OUT] = {1, -2, 3};
+    struct gemm *gemm;
+
+    use_blocks(&p, GGML_Q8_0, N_IN);
+    p.w.n_out = N_FEW_OUT;
+    p.w.n_in = p.w.stride = N_MANY_IN;
+    CHECK(isa_choose("", &err) == 0 && isa_choose_fast());
+    gemm = gemm_new(threads, &err);
+    gemm_multiply(gemm, N_PASSED, p.x, 1, &p.w, bias, y, N_FEW_OUT);
+    for (size_t row = 0; row < N_PASSED; row += 23) {
+        gemm_multiply(gemm, 1, p.x + row, N_MANY_IN, &p.w, bias, p.y, N_FEW_OUT);
+        CHECK(memcmp(y + row * N_FEW_OUT, p.y, N_FEW_OUT * sizeof *y) == 0);
+    }
+    gemm_free(gemm);
+    isa_choose("", &err);
+    threads_free(threads);
+    free(y);
     problem_free(&p);
 }
 
@@ -316,5 +415,8 @@ static void products_of_other_formats_round_anew(void)
 }
 
 TESTS(TEST(integers_are_near_and_the_same_everywhere), TEST(numbers_that_are_not_finite_stay_so),
+      TEST(the_smallest_scales_are_the_same_everywhere),
+      TEST(the_smallest_inputs_are_the_same_everywhere),
       TEST(bf16_is_near_and_each_row_by_itself), TEST(products_take_the_fast_way_when_told),
+      TEST(rows_in_several_passes_are_those_alone),
       TEST(products_of_other_formats_round_anew))
