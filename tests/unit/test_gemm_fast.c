@@ -402,6 +402,21 @@ static void rows_in_several_passes_are_those_alone(void)
     problem_free(&p);
 }
 
+/* A factor of all weights is what no way knows of. */
+static void weights_with_a_factor_have_no_fast_way(void)
+{
+    static const float factor = 3;
+    struct problem p = problem_new();
+
+    for (size_t i = 0; i < N_FORMATS; i++) {
+        use_blocks(&p, formats[i], 256);
+        p.w.scales = &factor;
+        for (enum isa isa = 0; isa < N_ISAS; isa++)
+            CHECK(!gemm_fast_find(&p.w, isa));
+    }
+    problem_free(&p);
+}
+
 /* Two formats that round rows in their own ways, in one call. */
 static void products_of_other_formats_round_anew(void)
 {
@@ -441,5 +456,5 @@ TESTS(TEST(integers_are_near_and_the_same_everywhere), TEST(numbers_that_are_not
       TEST(the_smallest_scales_are_the_same_everywhere),
       TEST(the_smallest_inputs_are_the_same_everywhere),
       TEST(bf16_is_near_and_each_row_by_itself), TEST(products_take_the_fast_way_when_told),
-      TEST(rows_in_several_passes_are_those_alone),
+      TEST(rows_in_several_passes_are_those_alone), TEST(weights_with_a_factor_have_no_fast_way),
       TEST(products_of_other_formats_round_anew))
