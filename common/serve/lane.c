@@ -209,7 +209,7 @@ bool lane_tidy(struct lane *lane, double now_s)
 {
     const struct error error = {ERROR_IO, "the client has gone, or does not read"};
     struct job *job;
-    bool can_run = lane_first(lane) != NULL;
+    bool can_run;
 
     for (struct sequence *sequence = lane->sequences; sequence; sequence = sequence->next)
         look_after(sequence, now_s);
@@ -217,6 +217,7 @@ bool lane_tidy(struct lane *lane, double now_s)
         drop_sequences(lane, job);
         lane_finish_job(lane, job, &error);
     }
+    can_run = lane_first(lane) != NULL;
     for (struct sequence *sequence = lane->sequences; sequence; sequence = sequence->next)
         can_run |= sequence->paused_s == 0;
     return can_run;

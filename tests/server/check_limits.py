@@ -367,6 +367,10 @@ def in_turns():
 
         first = Pending(server, dict(LONG, max_tokens=900000))
         wait_until("it runs", lambda: held("endless") == (1, 0))
+        gone = Pending(server, {"input": "a"}, "/v1/embeddings")
+        wait_until("one waits", lambda: held("encoder-base") == (0, 1))
+        gone.close()
+        wait_until("it goes", lambda: held("encoder-base") == (0, 0))
         other = Pending(server, {"input": "a"}, "/v1/embeddings")
         wait_until("another model's waits", lambda: held("encoder-base") == (0, 1))
         time.sleep(0.2)
