@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/json_writer.h"
 #include "base/memory.h"
 #include "report/generation_report.h"
@@ -334,8 +335,8 @@ static int talk_once(struct chat *chat, struct error *err)
         buffer_add(&message, bytes, n);
     while (message.size && strchr("\r\n", message.data[message.size - 1]))
         message.data[--message.size] = '\0';
-    if (ferror(stdin))
-        error_errno(err, "cannot read standard input");
+    if (interrupt_check(err) || ferror(stdin))
+        error_errno(err, "cannot read standard input"); /* unless it is the interruption */
     else if (!message.size)
         error_set(err, ERROR_USAGE, "standard input holds no message");
     else if (strlen(message.data) != message.size)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/ranks.h"
 
@@ -28,6 +29,8 @@ static int open_path(const char *path, struct error *err)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
+        if (errno == EINTR && interrupt_check(err)) /* a FIFO that nobody writes to */
+            return -1;
         if (errno == ENOENT || errno == ENOTDIR)
             return error_set(err, ERROR_FORMAT, "'%s': no such file", path);
         return error_errno(err, "cannot open '%s'", path);
@@ -132,8 +135,12 @@ static int fill(struct line_reader *reader, struct error *err)
         buffer_splice(&reader->bytes, 0, reader->start, "");
         reader->start = 0;
     }
+    if (interrupt_check(err))
+        return -1;
     got = gzread(reader->file, chunk, sizeof chunk);
     if (got < 0) {
+        if (interrupt_check(err))
+            return -1;
         text = gzerror(reader->file, &code);
         if (code == Z_ERRNO)
             return error_errno(err, "cannot read '%s'", reader->name);
