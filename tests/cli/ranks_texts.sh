@@ -122,6 +122,29 @@ open(path, "wb").write(struct.pack("<Q", n + 8) + data[8:8 + n] + b" " * 8 + dat
 P
 ranks 2 bash -c 'exec cocktail embed dense-$OMPI_COMM_WORLD_RANK text' | sed 's/[0-9a-f]\{16\}/DIGEST/g'
 
+# Two that are alike but for one thing: a number in config.json, bytes behind the tensors, the pooling.
+twice() # MODEL
+{
+    rm -rf twin-*
+    cp -r "$1" twin-0
+    cp -r "$1" twin-1
+}
+told() # COMMAND ARGUMENT…
+{
+    ranks 2 bash -c 'exec cocktail "$1" twin-$OMPI_COMM_WORLD_RANK "${@:2}" -q' - "$@" | sed 's/[0-9a-f]\{16\}/DIGEST/g'
+}
+twice fixtures/decoder-base
+sed -i 's/"rms_norm_eps": [^,]*/"rms_norm_eps": 0.1/' twin-1/config.json
+told eval --examples single
+cocktail convert -q fixtures/decoder-base -o base.gguf >/dev/null
+rm -rf twin-* && mkdir twin-0 twin-1
+tee twin-0/base.gguf twin-1/base.gguf <base.gguf >/dev/null
+printf more >>twin-1/base.gguf
+told eval --examples single
+twice fixtures/models/sentence-mean
+sed -i 's/"mean"/"max"/' twin-1/1_Pooling/config.json
+told embed single
+
 echo '--- what is wrong is told once'
 ranks 3 cocktail eval fixtures/decoder-base --examples nothing
 printf 'a text\n\n' | ranks 3 cocktail embed fixtures/decoder-base
