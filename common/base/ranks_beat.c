@@ -4,6 +4,7 @@
 #include <mpi.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,10 @@ static void end_within(unsigned seconds, int status)
 
 void ranks_beat_abort(int status)
 {
+    static atomic_flag is_underway = ATOMIC_FLAG_INIT;
+
+    while (atomic_flag_test_and_set(&is_underway)) /* by the other thread, whose reason came first */
+        pause();
     end_within(LAST_WORDS_S, status);
     MPI_Abort(MPI_COMM_WORLD, status);
     _exit(status);

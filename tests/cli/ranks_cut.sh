@@ -60,18 +60,16 @@ tell
 
 echo "--- cut"
 mkfifo recipe
-sleep 30 >recipe &
+sleep 60 >recipe &
 COCKTAIL_RANK_TIMEOUT=3 together bash -c 'echo $$ >pid-$OMPI_COMM_WORLD_RANK; "$@"; echo $? >status-$OMPI_COMM_WORLD_RANK' - \
-    "$COCKTAIL" merge -o out <recipe >said 2>&1 &
-until [[ -s pid-0 && -s pid-1 ]]; do sleep 0.1; done
-sleep ${SAN:+1}3 # ranks take their time to find one another, on a busy machine and with sanitizers
+    "$COCKTAIL" merge -t 4096 -o out <recipe >said 2>&1 &
+wait_until '[[ $(grep -cs "threads share" said) == 2 ]]' # each says so when they have found one another
 ip -n $b link set v$b down
-for ((i = 0; i < 200; i++)); do
-    [[ -s status-0 && -s status-1 ]] || sleep 0.1
-done
-grep -v 'no recipe' said >heard # of rank 0, whose input ends with mpirun
+wait_until '[[ -s status-0 && -s status-1 ]] && grep -q "rank 0 .* was heard" said'
+grep -v 'threads share\|no recipe' said >heard # of rank 0, whose input ends with mpirun
 mv heard said
 tell
 cat status-0 status-1
+kill %1
 ls out 2>/dev/null
 true

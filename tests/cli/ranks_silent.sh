@@ -18,15 +18,14 @@ tell() # STATUS
 # Rank 0 waits for a recipe that does not come, the others wait for rank 0.
 echo "--- stopped"
 mkfifo recipe
-sleep 30 >recipe &
+sleep 60 >recipe &
 COCKTAIL_RANK_TIMEOUT=3 mpirun_once -n 3 bash -c 'echo $$ >pid-$OMPI_COMM_WORLD_RANK
-    exec cocktail merge -o out' <recipe >said 2>&1 &
-until [[ -s pid-0 && -s pid-1 && -s pid-2 ]]; do sleep 0.1; done
-sleep ${SAN:+1}3 # ranks take their time to find one another, on a busy machine and with sanitizers
+    exec cocktail merge -t 4096 -o out' <recipe >said 2>&1 &
+wait_until '[[ $(grep -cs "threads share" said) == 3 ]]' # each says so when they have found one another
 kill -STOP "$(<pid-1)"
 wait $!
 status=$?
-grep -v 'no recipe' said >heard # of rank 0, whose input ends with mpirun
+grep -v 'threads share\|no recipe' said >heard # of rank 0, whose input ends with mpirun
 mv heard said
 tell $status
 kill %1
