@@ -19,7 +19,7 @@ enum { COMPARED_MAX = 200, HOST_MAX = MPI_MAX_PROCESSOR_NAME };
 enum { PIECE = 1 << 30 }; /* MPI counts in int */
 enum { SPINS = 2000, SLEEP_NS = 200 * 1000 };
 /* Rank 0 speaks at once, number i by so much later than the first seconds. */
-enum { FIRST_SPEAKS_S = 3, LATER_NS = 50 * 1000 * 1000, LATER_MAX = 19 };
+enum { KILLED_AFTER_S = 3, FIRST_SPEAKS_S = 3, LATER_NS = 50 * 1000 * 1000, LATER_MAX = 19 };
 
 static struct {
     bool is_started;
@@ -130,6 +130,18 @@ int ranks_start(struct error *err)
     return ranks_beat_start(err);
 }
 
+/* Where the signal is mpirun's, which ends the ranks because of another one, it kills them a second
+ * later. Those that call for the end of all meanwhile make it say so, or read memory that it has
+ * freed (Open MPI 4). */
+static void wait_for_the_end(void)
+{
+    static const struct timespec pause = {KILLED_AFTER_S, 0};
+    struct error err = {0};
+
+    if (interrupt_check(&err))
+        nanosleep(&pause, NULL);
+}
+
 void ranks_end(int status)
 {
     struct error err = {0};
@@ -137,8 +149,10 @@ void ranks_end(int status)
     if (!ranks.is_started)
         return;
     if (ranks.count > 1) {
-        if (status || ranks_meet(&err))
+        if (status || ranks_meet(&err)) {
+            wait_for_the_end();
             ranks_beat_abort(status ? status : (int)err.code);
+        }
         ranks_beat_stop();
     }
     MPI_Finalize();

@@ -56,6 +56,11 @@ same mix -q -w 0.5,0.5 fixtures/encoder-bin fixtures/encoder-base -o made
 same merge -q stages.yml -o made
 same convert -q fixtures/decoder-base -o made.gguf --dtype q8_0
 same convert -q fixtures/models/t5 -o made --dtype bf16
+for n in one two; do # with a head that is a PyTorch file
+    cp -r fixtures/encoder-base head-$n
+    cp fixtures/heads/$n/* head-$n
+done
+same mix -q -w 0.5,0.5 --pooling cls ../head-one ../head-two -o made
 same convert -q fixtures/decoder-base -o made.gguf # whose last byte is of a tensor
 if [[ -z ${SAN-} ]] && strace -o probe -e trace=execve true 2>/dev/null; then
     for late in 0 1; do # that one begins when the other has written all
@@ -72,6 +77,11 @@ rm -rf made*
 ranks 3 cocktail mix -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o made
 ranks 2 cocktail mix -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o made
 ranks 2 cocktail mix -q -f -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o made | tail -n 1
+large=(--weights-of layers.2=600001,-600000 --weights-of layers.3=600001,-600000 --dtype f16) # than f16 has room for, on other ranks than 0
+for n in 1 4; do
+    ranks $n cocktail mix -f -w 0.5,0.5 "${large[@]}" fixtures/decoder-base fixtures/decoder-tense -o large | grep holds
+done
+rm -r large
 ranks 2 cocktail mix --dry-run -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o other | head -n 3
 ranks 2 cocktail mix -w 0.3,0.6 fixtures/decoder-base fixtures/decoder-tense -o other
 ranks 2 cocktail mix -w 0.3,0.7 fixtures/decoder-base nothing -o other
@@ -115,4 +125,9 @@ ranks 3 bash -c '[[ $OMPI_COMM_WORLD_RANK == 2 ]] && ulimit -f 1
 ranks 2 cocktail mix -q -w 0.3,0.7 fixtures/decoder-base fixtures/decoder-tense -o other | tail -n 1
 cmp other/model.safetensors made/model.safetensors
 ls -Ad other .other* 2>/dev/null
+
+echo "--- one rank ends all, and others that are ended do not call for it too"
+for i in 1 2 3; do
+    OMPI_MCA_orte_execute_quiet=0 mpirun -n 3 cocktail eval nowhere --examples nothing </dev/null 2>&1 | grep 'more process'
+done
 true
