@@ -25,11 +25,10 @@ wait_until() # CONDITION
     echo "in vain: $1"
 }
 
-# TMPDIR: the paths of its sockets must be short. Ranks that do not end get a signal through mpirun, and
-# the status is 124.
+# TMPDIR: the paths of its sockets must be short. Ranks that do not end are ended by mpirun.
 mpirun_once() # ARGUMENT...
 {
-    TMPDIR=/tmp timeout --signal USR1 --kill-after 9 60 mpirun --oversubscribe "$@"
+    TMPDIR=/tmp timeout --signal KILL 60 mpirun --timeout 50 --oversubscribe "$@"
 }
 
 # Now and then mpirun itself hangs when no rank is left, or crashes as it ends them (Open MPI 4): then
