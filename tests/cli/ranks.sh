@@ -88,10 +88,17 @@ ranks 2 cocktail mix -w 0.3,0.7 fixtures/decoder-base nothing -o other
 ranks 2 cocktail inspect fixtures/decoder-base
 ranks 2 cocktail merge -t 1 --dry-run stages.yml -o other | grep threads
 ranks 2 cocktail merge -t 4096 --dry-run stages.yml -o other | grep threads | sed 's/share .*/share SOME/' | sort
+half=$(($(nproc) > 1 ? $(nproc) / 2 : 1))
+ranks 2 --bind-to none cocktail merge -t 4096 --dry-run stages.yml -o other | grep -c "threads share $half proc"
 ranks 2 cocktail merge -q -t 4096 --dry-run stages.yml -o other | grep threads
 mpirun -n 2 cocktail merge -q - -o piped <stages.yml >/dev/null
 (cd ../one && cocktail merge -q - -o piped <stages.yml >/dev/null)
 cmp piped/model.safetensors ../one/piped/model.safetensors
+mkdir at-0 at-1 # where others have none
+sed 's,fixtures/,../fixtures/,' stages.yml >at-0/mine.yml
+ranks 2 bash -c 'cd at-$OMPI_COMM_WORLD_RANK && exec cocktail merge -q mine.yml -o ../told' >/dev/null
+cmp told/model.safetensors ../one/piped/model.safetensors
+rm -r at-? told
 
 echo "--- ranks that do not do the same"
 cp -r fixtures/decoder-tense mine-0
