@@ -276,6 +276,36 @@ static void check_ranges(struct gemm *gemm, struct problem *p)
     free(ranges);
 }
 
+/* What is added up for a row does not depend on what its neighbours see, were it -0. */
+static void rows_that_see_nothing_stay_as_they_are(void)
+{
+    enum { N_ROWS = 9, N_OUT = 37, N_IN = 530 };
+    static const char *const names[N_ISAS] = {"plain", "avx2", "avx512"};
+    struct problem p = problem_new(N_ROWS, N_OUT, N_IN, DTYPE_F32, true, 0);
+    struct gemm_range ranges[N_ROWS];
+    struct error err = {0};
+    struct threads *threads = threads_new(1, &err);
+
+    for (size_t row = 0; row < N_ROWS; row++)
+        ranges[row] = row % 3 ? (struct gemm_range){0, N_IN} : (struct gemm_range){7, 7};
+    for (enum isa isa = ISA_PLAIN; isa < N_ISAS && gemm_version(isa); isa++) {
+        struct gemm *gemm;
+
+        CHECK(isa_choose(names[isa], &err) == 0);
+        gemm = gemm_new(threads, &err);
+        for (size_t i = 0; i < N_ROWS * p.y_stride; i++)
+            p.y[i] = -0.0f;
+        gemm_block(gemm, 0, N_ROWS, p.x, p.x_stride, &p.w, 1, true, ranges, p.y, p.y_stride);
+        for (size_t i = 0; i < N_ROWS * p.y_stride; i++)
+            CHECK((p.y[i] == 0 && signbit(p.y[i])) ==
+                  (i / p.y_stride % 3 == 0 || i % p.y_stride >= N_OUT));
+        gemm_free(gemm);
+    }
+    isa_choose(NULL, &err);
+    threads_free(threads);
+    problem_release(&p);
+}
+
 static void products_are_as_defined(void)
 {
     static const size_t rows[] = {0, 1, 2, 3, 4, 5, 8, 13, 14, 15, 17, 64, N_ROWS_MAX};
@@ -588,7 +618,8 @@ static void products_by_openblas_are_right(void)
     threads_free(threads);
 }
 
-TESTS(TEST(products_are_as_defined), TEST(products_of_the_same_rows_are_those_of_each),
+TESTS(TEST(rows_that_see_nothing_stay_as_they_are),
+      TEST(products_are_as_defined), TEST(products_of_the_same_rows_are_those_of_each),
       TEST(long_products_are_as_defined), TEST(the_plain_version_rounds_once),
       TEST(tiles_of_bf16_give_products_of_floats),
       TEST(bits_do_not_depend_on_the_number_of_threads),
