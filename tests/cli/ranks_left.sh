@@ -32,6 +32,17 @@ wait $together
 echo "exit $?"
 ls -Ad made 2>/dev/null
 
+echo "--- not taken over while they show that they are there"
+rm -rf made .made*
+COCKTAIL_RANK_TIMEOUT=20 stop 1 pwrite
+cocktail "${mix[@]}" 2>&1 | sed "s/$(hostname)/HOST/"
+echo "exit ${PIPESTATUS[0]}"
+kill -CONT "$(<pid-1)"
+wait $together
+echo "exit $?"
+cmp made/model.safetensors whole/model.safetensors
+ls -Ad .made* 2>/dev/null
+
 # While all write, and when rank 0 puts it in place, with another run that goes on.
 for how in '1 pwrite' '0 fsync'; do
     echo "--- taken over: rank ${how/ /, at }"
