@@ -133,7 +133,7 @@ LANES_TARGET static void LOADER_NAME(stream)(const struct gemm_matrix *matrix, s
 }
 
 const struct gemm_loader LOADER_JOIN(LOADER_JOIN(gemm, LOADER), LANES_SUFFIX) = {
-    LOADER_NAME(pack), LOADER_NAME(stream), false};
+    LOADER_NAME(pack), LOADER_NAME(stream), false, GEMM_STREAM_ROWS};
 
 #undef LOADER
 #undef LOADER_BYTES

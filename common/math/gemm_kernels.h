@@ -57,6 +57,8 @@ struct gemm_loader {
                    float factor, bool adds, float *y, size_t y_stride);
     /* Whether it reads matrix->scales; if not, what has some is widened. */
     bool reads_scales;
+    /* Up to so many rows, at least GEMM_STREAM_ROWS, to stream some after the other costs less than to pack. */
+    size_t most_streamed;
 };
 
 /* What the second-level cache is asked for meanwhile: n_times pieces of `piece` bytes of each of

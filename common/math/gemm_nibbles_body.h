@@ -15,6 +15,7 @@
 #include "tensor/packed_nibbles.h"
 
 enum { WORD_IN = 8, PLACES = 5 /* that fit below 2^23 */, FAR_PLACE = 2 /* where place 5 is shifted to */ };
+enum { MOST_STREAMED = 24 }; /* measured */
 
 /* ---- parameters ---- */
 
@@ -273,6 +274,6 @@ LANES_TARGET static void pack(const struct gemm_matrix *matrix, size_t out, size
                 memset(panel, 0, GEMM_STEP * sizeof *panel);
 }
 
-const struct gemm_loader LANES_NAME(gemm_nibbles) = {pack, stream, true};
+const struct gemm_loader LANES_NAME(gemm_nibbles) = {pack, stream, true, MOST_STREAMED};
 
 #endif

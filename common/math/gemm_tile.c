@@ -503,6 +503,21 @@ static void block_of_turned(const struct gemm_tile *tile, size_t n_rows, const f
     }
 }
 
+/* Its rows some at a time, where weights are dear to pack. */
+static bool multiply_streamed(const struct gemm_tile *tile, size_t n_rows, const float *x,
+                              size_t x_stride)
+{
+    const struct gemm_loader *loader = loader_of(tile);
+
+    if (!loader || n_rows > loader->most_streamed)
+        return false;
+    for (size_t row = 0; row < n_rows; row += GEMM_STREAM_ROWS)
+        loader->stream(tile->w, smaller(n_rows - row, GEMM_STREAM_ROWS), x + row * x_stride,
+                       x_stride, tile->factor, tile->adds, tile->y + row * tile->y_stride,
+                       tile->y_stride);
+    return true;
+}
+
 static bool multiply_few(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride)
 {
     return gemm_few_multiply(tile->w, tile->isa, n_rows, x, x_stride, tile->factor, tile->adds, tile->y,
@@ -537,7 +552,8 @@ void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x
     assert(!ranges || tile->w->format->is_transposed);
     if (tile->w->format->is_transposed)
         block_transposed(tile, n_rows, x, x_stride, ranges);
-    else if (multiply_few(tile, n_rows, x, x_stride))
+    else if (multiply_few(tile, n_rows, x, x_stride) ||
+             multiply_streamed(tile, n_rows, x, x_stride))
         return;
     else if (n_rows >= TURNED_ROWS && tile->w->n_in > 0)
         for (size_t in = 0; in < tile->w->n_in; in += GEMM_BLOCK_IN)
@@ -551,16 +567,10 @@ void gemm_tile_block(const struct gemm_tile *tile, size_t n_rows, const float *x
 
 void gemm_tile_stream(const struct gemm_tile *tile, size_t n_rows, const float *x, size_t x_stride)
 {
-    const struct gemm_loader *loader = loader_of(tile);
     size_t n_in = tile->w->n_in;
 
-    if (multiply_few(tile, n_rows, x, x_stride))
+    if (multiply_few(tile, n_rows, x, x_stride) || multiply_streamed(tile, n_rows, x, x_stride))
         return;
-    if (loader) {
-        loader->stream(tile->w, n_rows, x, x_stride, tile->factor, tile->adds, tile->y,
-                       tile->y_stride);
-        return;
-    }
     for (size_t out = 0; out < tile->w->n_out; out += GEMM_PANEL_OUT_MAX)
         for (size_t in = 0; in == 0 || in < n_in; in += GEMM_BLOCK_IN) {
             struct gemm_matrix floats =

@@ -433,17 +433,18 @@ static void count_stream(const struct gemm_matrix *matrix, size_t n_rows, const 
     n_streams++;
 }
 
-/* A matrix with scales is left to its loader only where that reads them, as that of nibbles does. */
+/* A matrix with scales is left to its loader only where that reads them, as that of nibbles does; which gets
+ * its rows some at a time where weights are dear to pack. */
 static void scales_are_for_loaders_that_read_them(void)
 {
     struct error err = {0};
     struct threads *threads = threads_new(1, &err);
     struct gemm *gemm = gemm_new(threads, &err);
     struct quantised q = quantised_new(5, 70, false);
-    float x[70] = {0}, y[5];
+    float x[8 * 70] = {0}, y[8 * 5];
 
     for (int reads = 0; reads < 2; reads++) {
-        struct gemm_loader loader = {NULL, count_stream, reads};
+        struct gemm_loader loader = {NULL, count_stream, reads, 8};
         struct matrix_format format = nibbles[0];
 
         for (enum isa isa = 0; isa < N_ISAS; isa++)
@@ -451,10 +452,13 @@ static void scales_are_for_loaders_that_read_them(void)
         q.w.format = &format;
         n_streams = 0;
         gemm_multiply(gemm, 1, x, 70, &q.w, NULL, y, 5);
-        CHECK((n_streams > 0) == reads);
+        CHECK(n_streams == (size_t)reads);
+        gemm_multiply(gemm, 8, x, 70, &q.w, NULL, y, 5);
+        CHECK(n_streams == 3 * (size_t)reads);
     }
     for (enum isa isa = 0; isa < N_ISAS; isa++)
         CHECK(!matrix_nibbles.loaders[isa] || matrix_nibbles.loaders[isa]->reads_scales);
+    CHECK(matrix_nibbles.loaders[ISA_PLAIN]->most_streamed > GEMM_STREAM_ROWS);
     quantised_release(&q);
     gemm_free(gemm);
     threads_free(threads);
