@@ -15,7 +15,7 @@
 #include "tensor/packed_nibbles.h"
 
 enum { WORD_IN = 8, PLACES = 5 /* that fit below 2^23 */, FAR_PLACE = 2 /* where place 5 is shifted to */ };
-enum { MOST_STREAMED = 24 }; /* measured */
+enum { MOST_STREAMED = LANES == 16 ? 48 : 8 }; /* measured */
 
 /* ---- parameters ---- */
 

@@ -14,8 +14,10 @@
 
 #include "math/gemm.h"
 #include "math/random.h"
+#include "tensor/packed_nibbles.h"
 
 enum { X_FLOATS = 512 * 8192, ALIGNMENT = 64 };
+enum { GROUP_SIZE = 128, SCALES_MAX = 4096 / GROUP_SIZE * 8192 }; /* of four bits */
 
 static const size_t row_counts[] = {1, 2, 4, 8, 16, 64, 256, 512};
 static const size_t inputs[] = {512, 576, 2048, 4096}, outputs[] = {256, 2048, 8192};
@@ -25,12 +27,13 @@ enum { QUERIES = 64, KEYS = 256, HEADS = 512 }; /* of a task of attention; how m
 static const struct {
     const char *name;
     enum dtype dtype;
-    size_t item_bytes;
+    size_t item_bits; /* 4: words of GPTQ, with scales of the dtype */
     bool is_transposed, has_many_rows;
 } kinds[] = {
-    {"f32", DTYPE_F32, 4, false, true},  {"f16", DTYPE_F16, 2, false, true},
-    {"bf16", DTYPE_BF16, 2, false, true}, {"f32, transposed", DTYPE_F32, 4, true, false},
-    {"bf16, transposed", DTYPE_BF16, 2, true, false},
+    {"f32", DTYPE_F32, 32, false, true},   {"f16", DTYPE_F16, 16, false, true},
+    {"bf16", DTYPE_BF16, 16, false, true}, {"GPTQ", DTYPE_F16, 4, false, true},
+    {"f32, transposed", DTYPE_F32, 32, true, false},
+    {"bf16, transposed", DTYPE_BF16, 16, true, false},
 };
 
 struct bench {
@@ -41,6 +44,7 @@ struct bench {
     size_t n_bytes, at; /* where the next matrix lies */
     double seconds;
     float *x, *y;
+    uint8_t zeros[SCALES_MAX];
 };
 
 static double now(void)
@@ -73,13 +77,18 @@ static const void *next_matrix(struct bench *bench, size_t n_bytes)
 
 static void multiply(struct bench *bench, size_t kind, size_t n_rows, size_t n_out, size_t n_in)
 {
-    bool is_transposed = kinds[kind].is_transposed;
+    static const struct packed_nibbles nibbles = {DTYPE_F16, GROUP_SIZE};
+    bool is_transposed = kinds[kind].is_transposed, is_nibbles = kinds[kind].item_bits == 4;
     struct gemm_matrix w = {
-        .format = matrix_format_plain(kinds[kind].dtype, is_transposed),
-        .data = next_matrix(bench, n_out * n_in * kinds[kind].item_bytes),
+        .format = is_nibbles ? matrix_format_find(PACKED_NIBBLES)
+                             : matrix_format_plain(kinds[kind].dtype, is_transposed),
+        .data = next_matrix(bench, n_out * n_in * kinds[kind].item_bits / 8),
+        .scales = is_nibbles ? bench->weights : NULL,
+        .zeros = is_nibbles ? bench->zeros : NULL,
+        .settings = is_nibbles ? &nibbles : NULL,
         .n_out = n_out,
         .n_in = n_in,
-        .stride = is_transposed ? n_out : n_in,
+        .stride = is_transposed || is_nibbles ? n_out : n_in,
     };
 
     if (bench->sgemm)
@@ -177,6 +186,7 @@ static void fill(struct bench *bench)
     for (size_t i = 0; i < bench->n_bytes / 2; i++)
         items[i] = (unsigned short)(i < 1 << 20 ? 0x3C00 + random_below(&random, 256)
                                                 : items[i - (1 << 20)]);
+    memset(bench->zeros, 8, sizeof bench->zeros);
     for (size_t i = 0; i < X_FLOATS; i++)
         bench->x[i] = (float)random_uniform(&random) - 0.5f;
     memset(bench->y, 0, X_FLOATS * sizeof *bench->y);

@@ -1,6 +1,6 @@
 """bench_gemm.py PROGRAM [PART ...] - matrix products beside OpenBLAS and the machine's limits, as Markdown tables.
 
-Parts (all, when none is named): f32, f16, bf16, transposed, attention. Weights come from memory, as
+Parts (all, when none is named): f32, f16, bf16, GPTQ, transposed, attention. Weights come from memory, as
 bench_gemm.c says; a cell is the slowest and the fastest of n_out = 256, 2,048 and 8,192.
 
   BENCH_ALL=1  a line for each product, too
@@ -13,7 +13,8 @@ import sys
 
 from harness import ROUNDS, THREADS, build, limits, print_limits, print_machine, say, table
 
-PARTS = ["f32", "f16", "bf16", "transposed", "attention"]
+PARTS = ["f32", "f16", "bf16", "GPTQ", "transposed", "attention"]
+ITEM_BYTES = {"f32": 4, "f16": 2, "bf16": 2, "GPTQ": 0.5}
 FEW = 4
 
 
@@ -48,7 +49,7 @@ def flops(key):
 
 
 def weight_bytes(key):
-    return key[2] * key[3] * (4 if key[0].startswith("f32") else 2)
+    return key[2] * key[3] * ITEM_BYTES[key[0].split(",")[0]]
 
 
 def span(values, pattern):
