@@ -86,18 +86,12 @@ static int check_there(struct fitter *fitter, const struct tensor *tensor,
     return is ? -1 : 0;
 }
 
-/* The class in transformers, to which the adapter was made, has no layers that predict further tokens. */
-static bool is_of_no_class(const struct fitter *fitter, size_t index)
-{
-    size_t n_layers = model_stack_count_layers(fitter->model, NULL);
-
-    return layout_is_next_token(&fitter->names, n_layers ? n_layers : SIZE_MAX, index);
-}
-
-/* A target that the file has in other layers and lacks in one: it is not all there. */
+/* A target that the file has in other layers and lacks in one: it is not all there. But the class in transformers,
+ * to which the adapter was made, has no layers that predict further tokens. */
 static int check_layers(struct fitter *fitter)
 {
     const struct lora_folder *lora = &fitter->adapter->lora;
+    size_t n_layers = model_stack_count_layers(fitter->model, NULL);
     struct hash_map patterns = {0};
     struct arena arena = {0};
     int rc = 0;
@@ -112,7 +106,8 @@ static int check_layers(struct fitter *fitter)
         free(name);
     }
     for (size_t i = 0; rc == 0 && i < fitter->weights->n_tensors; i++)
-        if (!fitter->is_changed[i] && !is_of_no_class(fitter, i))
+        if (!fitter->is_changed[i] &&
+            !layout_is_next_token(&fitter->names, n_layers ? n_layers : SIZE_MAX, i))
             rc = check_there(fitter, &fitter->weights->tensors[i], &patterns, &arena);
     hash_map_release(&patterns);
     arena_release(&arena);

@@ -150,7 +150,7 @@ static enum MHD_Result answer_stream(struct exchange *exchange)
     exchange->is_streaming = true;
     return queue(exchange, 200,
                  exchange->is_ollama ? "application/x-ndjson"
-                                            : "text/event-stream; charset=utf-8",
+                                     : "text/event-stream; charset=utf-8",
                  response);
 }
 

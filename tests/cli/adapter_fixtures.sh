@@ -29,24 +29,10 @@ for name, case in expected.items():
 EOF
 python3 check.py "$FIXTURES" "$COCKTAIL"
 
-mkdir further
-python3 - <<'EOS'
-import json, struct
-header, at = {}, 0
-for layer in range(2):
-    for matrix, shape in (("A", [1, 15]), ("B", [24, 1])):
-        n = 4 * shape[0] * shape[1]
-        header[f"base_model.model.model.layers.{layer}.self_attn.o_proj.lora_{matrix}.weight"] = {
-            "dtype": "F32", "shape": shape, "data_offsets": [at, at + n]}
-        at += n
-text = json.dumps(header).encode()
-text += b" " * (-len(text) % 8)
-with open("further/adapter_model.safetensors", "wb") as file:
-    file.write(struct.pack("<Q", len(text)) + text + struct.pack("<f", 0.5) * (at // 4))
-json.dump({"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_modules": ["o_proj"]},
-          open("further/adapter_config.json", "w"))
-EOS
 base=$FIXTURES/models/deepseek-v3-bf16
+python3 "$FIXTURES/../tests/rewrite_model.py" "$base" scaled 'scale=model\.layers\.[01]\.self_attn\.o_proj\.weight=2'
+cocktail adapter extract -q scaled "$base" -o further --rank 4 --modules o_proj --exclude 'layers\.2\.' >/dev/null
+echo '{"peft_type": "LORA", "r": 4, "lora_alpha": 4, "target_modules": ["o_proj"]}' >further/adapter_config.json
 cocktail diff --json --tensors "$base+further" "$base" | python3 -c '
 import json, sys
 tensors = json.load(sys.stdin)["tensors"]
